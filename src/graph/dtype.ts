@@ -1,0 +1,28 @@
+// Element types. `u8` is storage only (four to a 32-bit word on the GPU): gather and cast read it, nothing computes in it.
+
+export type DType = 'f32' | 'u32' | 'i32' | 'u8';
+
+/** A flat array of one dtype on the host; `f32` is a Float64Array where the CPU computes in doubles. */
+export type HostArray = Float32Array | Float64Array | Uint32Array | Int32Array | Uint8Array;
+
+/** Whether `f32` is held in 32-bit or 64-bit floats on the CPU. */
+export type Precision = 'float32' | 'float64';
+
+/** A zeroed host array of `size` elements. */
+export function hostArray(dtype: DType, size: number, precision: Precision = 'float32'): HostArray {
+  switch (dtype) {
+    case 'f32':
+      return precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
+    case 'u32':
+      return new Uint32Array(size);
+    case 'i32':
+      return new Int32Array(size);
+    case 'u8':
+      return new Uint8Array(size);
+  }
+}
+
+/** Bytes that `size` elements take in a GPU buffer: `u8` is packed and padded to whole words. */
+export function byteLength(dtype: DType, size: number): number {
+  return dtype === 'u8' ? Math.ceil(size / 4) * 4 : size * 4;
+}

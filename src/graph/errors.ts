@@ -1,0 +1,48 @@
+// The errors Thalweg throws on purpose. Each message reads `<op, layer, file or option>: <what is wrong, with the values>.
+// <what to do>`. Anything else that escapes is a bug of ours and says `internal:`.
+
+/** Shapes or dtypes that do not fit an op or a layer. Thrown while a graph is traced, before any GPU work. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+}
+
+/** WGSL that the device refused; the message holds the numbered lines around the fault. */
+export class ShaderError extends Error {
+  override readonly name = 'ShaderError';
+}
+
+/** No usable device, a lost device, or a device out of memory. */
+export class DeviceError extends Error {
+  override readonly name = 'DeviceError';
+}
+
+/** A data set that is missing, damaged or inconsistent. */
+export class DataError extends Error {
+  override readonly name = 'DataError';
+}
+
+/** A checkpoint or weights file that is damaged or does not belong to this model. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+}
+
+/** An option or flag whose value cannot be used. */
+export class OptionError extends Error {
+  override readonly name = 'OptionError';
+}
+
+/** Training stopped because a value was not finite or the loss ran away. The weights are those before the bad step. */
+export class DivergenceError extends Error {
+  override readonly name = 'DivergenceError';
+  /** The step that failed, counted from 0. */
+  readonly step: number;
+  constructor(message: string, step: number) {
+    super(message);
+    this.step = step;
+  }
+}
+
+/** A bug of ours. */
+export function internal(message: string): Error {
+  return new Error(`internal: ${message}. This is a bug in Thalweg; please report it with the code that led here.`);
+}
