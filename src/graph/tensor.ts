@@ -1,0 +1,181 @@
+// A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
+import type { DType, HostArray } from './dtype.ts';
+import { ShapeError } from './errors.ts';
+import type { NdArray, Op, Spec } from './op.ts';
+import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
+
+/** Where a leaf's values come from. */
+export type Source =
+  /** An argument of the program, given at each run. */
+  | { readonly kind: 'input'; readonly name: string }
+  /** Values fixed in the recipe. */
+  | { readonly kind: 'constant'; readonly data: HostArray }
+  /** A variable that a State owns. */
+  | { readonly kind: 'variable' }
+  /** Values that live on the device and that no program writes (a data set). */
+  | { readonly kind: 'resident'; readonly array: NdArray; readonly name: string };
+
+let nextId = 0;
+
+/** One application of an op, or a leaf. */
+export class Node {
+  readonly id = nextId++;
+  readonly op: Op | undefined;
+  readonly source: Source | undefined;
+  readonly inputs: readonly Tensor[];
+  readonly params: unknown;
+  readonly outs: readonly Spec[];
+
+  constructor(
+    op: Op | undefined,
+    source: Source | undefined,
+    inputs: readonly Tensor[],
+    params: unknown,
+    outs: readonly Spec[],
+  ) {
+    this.op = op;
+    this.source = source;
+    this.inputs = inputs;
+    this.params = params;
+    this.outs = outs;
+  }
+
+  /** The op's name, or the kind of leaf. */
+  get name(): string {
+    return this.op?.name ?? this.source!.kind;
+  }
+}
+
+/** An immutable recipe for an array. Methods are added by the op table (`src/ops`). */
+export class Tensor implements Spec {
+  readonly node: Node;
+  /** Which of the node's outputs this is. */
+  readonly output: number;
+
+  constructor(node: Node, output = 0) {
+    this.node = node;
+    this.output = output;
+  }
+
+  get shape(): Shape {
+    return this.node.outs[this.output]!.shape;
+  }
+
+  get dtype(): DType {
+    return this.node.outs[this.output]!.dtype;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** Elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  toString(): string {
+    return `Tensor(${this.node.name} ${this.dtype} ${formatShape(this.shape)})`;
+  }
+}
+
+/** How a variable gets its first values, from the path it has in the model and the run's seed. */
+export type Initializer = (spec: Spec, seed: number, path: string) => HostArray;
+
+/** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
+export class Variable extends Tensor {
+  readonly initial: Initializer;
+  /** Whether optimizers move it. */
+  readonly trainable: boolean;
+
+  constructor(shape: Shape, options: { dtype?: DType; initial: Initializer; trainable?: boolean }) {
+    checkShape('Variable', shape);
+    super(
+      new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype: options.dtype ?? 'f32' }]),
+    );
+    this.initial = options.initial;
+    this.trainable = options.trainable ?? false;
+    variables.set(this.node, this);
+  }
+}
+
+const variables = new WeakMap<Node, Variable>();
+
+/** The variable of a leaf of kind `variable`. */
+export function variableOf(node: Node): Variable | undefined {
+  return variables.get(node);
+}
+
+/** Applies an op: checks shapes and returns its outputs as tensors. */
+export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor[] {
+  const outs = op.shape(inputs, params);
+  for (const out of outs) checkShape(op.name, out.shape);
+  const node = new Node(op as Op, undefined, inputs, params, outs);
+  return outs.map((_, output) => new Tensor(node, output));
+}
+
+/** {@link apply} for an op of one output. */
+export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor {
+  return apply(op, inputs, params)[0]!;
+}
+
+/** A leaf that each run of a program is given values for. */
+export function input(name: string, spec: Spec): Tensor {
+  checkShape(`input ${name}`, spec.shape);
+  return new Tensor(
+    new Node(undefined, { kind: 'input', name }, [], undefined, [{ shape: [...spec.shape], dtype: spec.dtype }]),
+  );
+}
+
+/** Values that stay on the device: uploaded once per backend, however many programs read them. */
+export function resident(name: string, array: NdArray): Tensor {
+  checkShape(`data ${name}`, array.shape);
+  return new Tensor(
+    new Node(undefined, { kind: 'resident', array, name }, [], undefined, [
+      { shape: [...array.shape], dtype: array.dtype },
+    ]),
+  );
+}
+
+/** Numbers nested in arrays, all of one length per level. */
+export type NestedNumbers = number | readonly NestedNumbers[];
+
+/** A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or a typed array with its shape. */
+export function constant(values: NestedNumbers | HostArray, options: { shape?: Shape; dtype?: DType } = {}): Tensor {
+  const nested = typeof values === 'number' || Array.isArray(values);
+  const shape = options.shape ?? (nested ? nestedShape(values as NestedNumbers) : [(values as HostArray).length]);
+  checkShape('constant', shape);
+  const flat = nested ? ([values].flat(Infinity) as number[]) : (values as HostArray);
+  if (flat.length !== sizeOf(shape)) {
+    throw new ShapeError(
+      `constant: ${flat.length} values do not fill the shape ${formatShape(shape)}. Give ${sizeOf(shape)}.`,
+    );
+  }
+  const dtype = options.dtype ?? dtypeOf(values);
+  const data =
+    dtype === 'f32'
+      ? Float64Array.from(flat)
+      : dtype === 'u32'
+        ? Uint32Array.from(flat)
+        : dtype === 'i32'
+          ? Int32Array.from(flat)
+          : Uint8Array.from(flat);
+  return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
+}
+
+function dtypeOf(values: NestedNumbers | HostArray): DType {
+  if (values instanceof Uint32Array) return 'u32';
+  if (values instanceof Int32Array) return 'i32';
+  if (values instanceof Uint8Array) return 'u8';
+  return 'f32';
+}
+
+function nestedShape(values: NestedNumbers): number[] {
+  if (typeof values === 'number') return [];
+  const inner = values.map(nestedShape);
+  const first = inner[0] ?? [];
+  if (inner.some((shape) => formatShape(shape) !== formatShape(first))) {
+    throw new ShapeError('constant: rows of different lengths. Every level of a nested array must have one length.');
+  }
+  return [values.length, ...first];
+}

@@ -1,0 +1,74 @@
+// The trace in progress: whether it is for training, the step and seed that random ops read, and what the traced function
+// adds beside its result (assignments, captured inner tensors).
+import { OptionError } from './errors.ts';
+import { formatShape, sameShape } from './shape.ts';
+import type { Tensor, Variable } from './tensor.ts';
+
+/** A variable and the value it takes when the program's step ends. */
+export type Assignment = readonly [Variable, Tensor];
+
+export interface Trace {
+  readonly training: boolean;
+  /** The step counter, u32 [1], and the seed, u32 [2], where the program has them. */
+  readonly step?: Tensor;
+  readonly seed?: Tensor;
+  readonly assignments: Assignment[];
+  readonly captures: Map<string, Tensor>;
+  readonly occurrences: Map<string, number>;
+}
+
+let current: Trace | undefined;
+
+/** Runs `fn` with `trace` as the trace in progress. */
+export function withTrace<T>(trace: Trace, fn: () => T): T {
+  const outer = current;
+  current = trace;
+  try {
+    return fn();
+  } finally {
+    current = outer;
+  }
+}
+
+export function newTrace(options: { training: boolean; step?: Tensor; seed?: Tensor }): Trace {
+  return { ...options, assignments: [], captures: new Map(), occurrences: new Map() };
+}
+
+/** Whether the program being traced is for training (dropout drops, running statistics move). False outside a trace. */
+export function isTraining(): boolean {
+  return current?.training ?? false;
+}
+
+export function currentTrace(): Trace | undefined {
+  return current;
+}
+
+/**
+ * Lets `variable` take the value of `value` (same shape and dtype) when the step ends. Assignments are simultaneous: every
+ * right-hand side sees the old values. Throws outside a training trace.
+ */
+export function assign(variable: Variable, value: Tensor): void {
+  if (!current?.training)
+    throw new OptionError('assign: only a training program may change variables. Guard it with isTraining().');
+  if (!sameShape(variable.shape, value.shape) || variable.dtype !== value.dtype) {
+    throw new OptionError(
+      `assign: ${value.dtype} ${formatShape(value.shape)} does not fit the variable's ${variable.dtype} ${formatShape(variable.shape)}.`,
+    );
+  }
+  if (current.assignments.some(([v]) => v === variable))
+    throw new OptionError('assign: the variable is assigned twice in one step.');
+  current.assignments.push([variable, value]);
+}
+
+/** Names an inner tensor (an activation, say), so that it can be asked for by that name; returns it unchanged. */
+export function capture(name: string, x: Tensor): Tensor {
+  current?.captures.set(name, x);
+  return x;
+}
+
+/** How often `key` has been asked for in this trace before: numbers the random ops of one layer. */
+export function occurrence(key: string): number {
+  const n = current?.occurrences.get(key) ?? 0;
+  current?.occurrences.set(key, n + 1);
+  return n;
+}

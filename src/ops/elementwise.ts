@@ -1,0 +1,94 @@
+// Elementwise ops are rows: a name, a loop for the CPU, an expression for WGSL and a gradient written with ops. Binary rows
+// broadcast as NumPy does, by putting a broadcastTo before the op, so broadcasting is undone in one place (its vjp).
+import type { DType, HostArray } from '../graph/dtype.ts';
+import { ShapeError } from '../graph/errors.ts';
+import type { Op, Spec } from '../graph/op.ts';
+import { broadcastShapes } from '../graph/shape.ts';
+import { apply1, constant, type Tensor } from '../graph/tensor.ts';
+import { broadcastTo } from './broadcast.ts';
+
+/** A tensor, or a number that takes the dtype of the tensor it meets. */
+export type TensorLike = Tensor | number;
+
+/** A number becomes a constant of `dtype`. */
+export function toTensor(x: TensorLike, dtype: DType = 'f32'): Tensor {
+  return typeof x === 'number' ? constant(x, { dtype }) : x;
+}
+
+/** A row of one input and one output, both f32 unless `out` says otherwise. */
+export interface UnaryRow<P> {
+  /** Writes y from x, element by element. */
+  cpu(x: HostArray, y: HostArray, p: P): void;
+  wgsl(x: string, p: P): string;
+  /** dx from dy, x and y; absent where the derivative is zero or undefined everywhere. */
+  vjp?(dy: Tensor, x: Tensor, y: Tensor, p: P): Tensor;
+  readonly cost?: number;
+}
+
+/** An op from a unary row. */
+export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
+  return {
+    name,
+    elementwise: true,
+    cost: row.cost ?? 1,
+    shape: ([x]) => {
+      if (x!.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x!.dtype}. It needs f32: cast(x, 'f32').`);
+      return [{ shape: x!.shape, dtype: 'f32' }];
+    },
+    cpu: ([x], [y], p) => row.cpu(x!.data, y!.data, p),
+    map: (scope, p) => row.wgsl(scope.load(0, scope.i), p),
+    ...(row.vjp && { vjp: ([dy], [x], [y], p) => [() => row.vjp!(dy!, x!, y!, p)] }),
+  };
+}
+
+/** A function of one tensor from a row without options; its op is `.op`. */
+export function unary(name: string, row: UnaryRow<void>): ((x: TensorLike) => Tensor) & { readonly op: Op<void> } {
+  const op = unaryOp<void>(name, row);
+  return Object.assign((x: TensorLike) => apply1(op, [toTensor(x)], undefined), { op });
+}
+
+/** A row of two inputs of one shape and dtype. */
+export interface BinaryRow {
+  cpu(a: HostArray, b: HostArray, y: HostArray): void;
+  wgsl(a: string, b: string, dtype: DType): string;
+  /** [da, db]; absent where no gradient flows (comparisons). */
+  vjp?(dy: Tensor, a: Tensor, b: Tensor, y: Tensor): readonly [() => Tensor, () => Tensor];
+  /** dtypes it takes; f32, u32 and i32 unless said. */
+  readonly dtypes?: readonly DType[];
+  /** The dtype it gives; that of its inputs unless said. */
+  readonly out?: DType;
+  readonly cost?: number;
+}
+
+/** A function of two tensors or numbers, broadcast against each other; its op is `.op`. */
+export function binary(
+  name: string,
+  row: BinaryRow,
+): ((a: TensorLike, b: TensorLike) => Tensor) & { readonly op: Op<void> } {
+  const op: Op<void> = {
+    name,
+    elementwise: true,
+    cost: row.cost ?? 1,
+    shape: ([a, b]) => [{ shape: a!.shape, dtype: binaryDtype(name, row, a!, b!) }],
+    cpu: ([a, b], [y]) => row.cpu(a!.data, b!.data, y!.data),
+    map: (scope) => row.wgsl(scope.load(0, scope.i), scope.load(1, scope.i), scope.inputs[0]!.dtype),
+    ...(row.vjp && { vjp: ([dy], [a, b], [y]) => row.vjp!(dy!, a!, b!, y!) }),
+  };
+  const fn = (a: TensorLike, b: TensorLike) => {
+    const dtype = typeof a === 'number' ? (typeof b === 'number' ? 'f32' : b.dtype) : a.dtype;
+    const x = toTensor(a, dtype);
+    const y = toTensor(b, dtype);
+    const shape = broadcastShapes(name, x.shape, y.shape);
+    return apply1(op, [broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
+  };
+  return Object.assign(fn, { op });
+}
+
+function binaryDtype(name: string, row: BinaryRow, a: Spec, b: Spec): DType {
+  const allowed = row.dtypes ?? ['f32', 'u32', 'i32'];
+  if (a.dtype !== b.dtype)
+    throw new ShapeError(`${name}: dtypes differ: ${a.dtype} against ${b.dtype}. Cast one of them.`);
+  if (!allowed.includes(a.dtype))
+    throw new ShapeError(`${name}: ${a.dtype} is not one of ${allowed.join(', ')}. Cast the inputs.`);
+  return row.out ?? a.dtype;
+}

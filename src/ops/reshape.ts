@@ -1,0 +1,30 @@
+// reshape: the same elements in the same order under another shape. On the GPU it is an alias, never a copy.
+import { ShapeError } from '../graph/errors.ts';
+import type { Op } from '../graph/op.ts';
+import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+
+export const reshapeOp: Op<{ readonly shape: Shape }> = {
+  name: 'reshape',
+  cost: 0,
+  elementwise: true,
+  view: true,
+  shape: ([x], { shape }) => {
+    if (sizeOf(shape) !== sizeOf(x!.shape)) {
+      throw new ShapeError(
+        `reshape: ${formatShape(x!.shape)} has ${sizeOf(x!.shape)} elements, ${formatShape(shape)} has ${sizeOf(shape)}. Leave one size out as -1 to have it computed.`,
+      );
+    }
+    return [{ shape, dtype: x!.dtype }];
+  },
+  cpu: ([x], [y]) => y!.data.set(x!.data),
+  map: (scope) => scope.load(0, scope.i),
+  vjp: ([dy], [x]) => [() => reshape(dy!, x!.shape)],
+};
+
+/** x under another shape of as many elements; one size may be -1 and is computed. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = sizeOf(shape.filter((n) => n !== -1));
+  const full = shape.map((n) => (n === -1 ? Math.floor(x.size / known) : n));
+  return sameShape(x.shape, full) ? x : apply1(reshapeOp, [x], { shape: full });
+}
