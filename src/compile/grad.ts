@@ -1,0 +1,69 @@
+// Reverse-mode differentiation: from a graph to the graph of its gradients, written with the same ops.
+import { ShapeError } from '../graph/errors.ts';
+import { formatShape, sameShape } from '../graph/shape.ts';
+import { constant, type Node, Tensor } from '../graph/tensor.ts';
+import { topologicalOrder } from '../graph/walk.ts';
+import { add } from '../ops/binary.ts';
+import { broadcastTo } from '../ops/broadcast.ts';
+
+/**
+ * The gradients of y with respect to each of `wrt`: Σ dy · ∂y/∂x, of x's shape. `dy` is ones unless given. Undefined where
+ * y does not depend on x, or where no gradient can flow to it (see {@link whyNoGradient}).
+ */
+export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): (Tensor | undefined)[] {
+  const start = dy ?? broadcastTo(constant(1), y.shape);
+  if (!sameShape(start.shape, y.shape)) {
+    throw new ShapeError(`grad: dy ${formatShape(start.shape)} must have the shape of y ${formatShape(y.shape)}.`);
+  }
+  const order = topologicalOrder([y]);
+  const wanted = reaching(order, wrt);
+  const dys = new Map<Node, (Tensor | undefined)[]>([[y.node, []]]);
+  dys.get(y.node)![y.output] = start;
+  for (const node of order.reverse()) {
+    const outs = dys.get(node);
+    if (!outs || !node.op?.vjp || !wanted.has(node)) continue;
+    const ys = node.outs.map((_, output) => new Tensor(node, output));
+    const thunks = node.op.vjp(outs, node.inputs, ys, node.params);
+    for (const [k, input] of node.inputs.entries()) {
+      const thunk = thunks[k];
+      if (thunk && wanted.has(input.node)) accumulate(dys, input, thunk());
+    }
+  }
+  return wrt.map((x) => dys.get(x.node)?.[x.output]);
+}
+
+/** The nodes that some of `wrt` flow into, themselves included. */
+function reaching(order: readonly Node[], wrt: readonly Tensor[]): Set<Node> {
+  const reached = new Set(wrt.map((x) => x.node));
+  for (const node of order) if (node.inputs.some((t) => reached.has(t.node))) reached.add(node);
+  return reached;
+}
+
+function accumulate(dys: Map<Node, (Tensor | undefined)[]>, x: Tensor, dx: Tensor): void {
+  const outs = dys.get(x.node) ?? [];
+  const sum = outs[x.output];
+  outs[x.output] = sum ? add(sum, dx) : dx;
+  dys.set(x.node, outs);
+}
+
+/**
+ * Why y has no gradient with respect to x: the op that blocked it, or that y does not depend on x at all.
+ * Undefined where a gradient does flow.
+ */
+export function whyNoGradient(y: Tensor, x: Tensor): string | undefined {
+  const order = topologicalOrder([y]);
+  const reached = reaching(order, [x]);
+  if (!reached.has(y.node)) return `${y} does not depend on ${x}`;
+  if (grad(y, [x])[0]) return undefined;
+  const blockers = order.filter((node) => reached.has(node) && node.op && !flows(node, reached));
+  return `no gradient flows through ${[...new Set(blockers.map((node) => node.name))].join(', ') || y.node.name}`;
+}
+
+/** Whether some reached input of the node gets a gradient from it. */
+function flows(node: Node, reached: Set<Node>): boolean {
+  if (!node.op?.vjp) return false;
+  const ones = node.outs.map((spec) => broadcastTo(constant(1), spec.shape));
+  const ys = node.outs.map((_, output) => new Tensor(node, output));
+  const thunks = node.op.vjp(ones, node.inputs, ys, node.params);
+  return node.inputs.some((t, k) => reached.has(t.node) && thunks[k] !== undefined);
+}

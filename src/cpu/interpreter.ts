@@ -1,0 +1,53 @@
+// Runs a graph on the CPU, op by op and unfused, in topological order: in doubles it is the truth that gradients are
+// proved against, in floats the fallback that trains where there is no GPU.
+import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
+import { internal } from '../graph/errors.ts';
+import type { NdArray } from '../graph/op.ts';
+import { sizeOf } from '../graph/shape.ts';
+import type { Node, Tensor } from '../graph/tensor.ts';
+import { topologicalOrder } from '../graph/walk.ts';
+
+/** A host array of `precision` for `f32`, converted only where it must be. */
+export function toPrecision(data: HostArray, dtype: string, precision: Precision): HostArray {
+  if (dtype !== 'f32') return data;
+  if (precision === 'float64') return data instanceof Float64Array ? data : Float64Array.from(data);
+  return data instanceof Float32Array ? data : Float32Array.from(data);
+}
+
+/**
+ * The values of `outputs`. `feeds` gives those of leaves that are not constants; an f32 feed may be of either precision.
+ */
+export function interpret(
+  outputs: readonly Tensor[],
+  feeds: (leaf: Node) => HostArray | undefined,
+  precision: Precision = 'float64',
+): NdArray[] {
+  const values = new Map<Node, NdArray[]>();
+  for (const node of topologicalOrder(outputs)) values.set(node, evaluate(node, values, feeds, precision));
+  return outputs.map((t) => values.get(t.node)![t.output]!);
+}
+
+function evaluate(
+  node: Node,
+  values: Map<Node, NdArray[]>,
+  feeds: (leaf: Node) => HostArray | undefined,
+  precision: Precision,
+): NdArray[] {
+  if (node.op) {
+    const inputs = node.inputs.map((t) => values.get(t.node)![t.output]!);
+    const outs = node.outs.map((spec) => ({ ...spec, data: hostArray(spec.dtype, sizeOf(spec.shape), precision) }));
+    node.op.cpu(inputs, outs, node.params);
+    return outs;
+  }
+  const spec = node.outs[0]!;
+  const source = node.source!;
+  const data =
+    source.kind === 'constant' ? source.data : source.kind === 'resident' ? source.array.data : leafFeed(node, feeds);
+  return [{ ...spec, data: toPrecision(data, spec.dtype, precision) }];
+}
+
+function leafFeed(node: Node, feeds: (leaf: Node) => HostArray | undefined): HostArray {
+  const data = feeds(node);
+  if (!data) throw internal(`no value for a leaf of kind ${node.name}`);
+  return data;
+}
