@@ -83,7 +83,7 @@ export type InputGradients = readonly ((() => Tensor) | undefined)[];
 
 /**
  * An op. A *map* op says each output element as an expression of its index, and chains of them become one kernel; a
- * *kernel* op says its own dispatches. Every op has exactly one of the two.
+ * *kernel* op says its own dispatches. Every op has exactly one of the two (or a `placement`).
  */
 export interface Op<P = unknown> {
   readonly name: string;
@@ -99,6 +99,10 @@ export interface Op<P = unknown> {
   readonly view?: boolean;
   /** Map ops only: work per element beside an add (1). 0: a change of index, free; above 8: never done twice. */
   readonly cost?: number;
+  /** In place of a map or a kernel: where each input lies in the one flat output, computed there where possible. */
+  placement?(p: P): readonly number[];
+  /** An equal but simpler tensor, where there is one (x · 1 is x). */
+  simplify?(inputs: readonly Tensor[], p: P): Tensor | undefined;
   /** Its own dispatches. */
   kernel?(scope: KernelScope, p: P): KernelPlan;
   /** Kernel ops only: inputs whose elements are each loaded about once, so a chain may be fused into the load. */

@@ -1,5 +1,5 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
-import type { DType, HostArray } from './dtype.ts';
+import { type DType, type HostArray, hostArray } from './dtype.ts';
 import { ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
@@ -8,7 +8,7 @@ import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
 export type Source =
   /** An argument of the program, given at each run. */
   | { readonly kind: 'input'; readonly name: string }
-  /** Values fixed in the recipe. */
+  /** Values fixed in the recipe; a single value stands for a whole tensor filled with it. */
   | { readonly kind: 'constant'; readonly data: HostArray }
   /** A variable that a State owns. */
   | { readonly kind: 'variable' }
@@ -161,6 +161,20 @@ export function constant(values: NestedNumbers | HostArray, options: { shape?: S
           ? Int32Array.from(flat)
           : Uint8Array.from(flat);
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
+}
+
+/** A tensor filled with one value. */
+export function full(value: number, shape: Shape, dtype: DType = 'f32'): Tensor {
+  checkShape('full', shape);
+  const data = hostArray(dtype, 1, 'float64');
+  data[0] = value;
+  return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
+}
+
+/** The value that fills a constant tensor, where it is one. */
+export function fillOf(x: Tensor): number | undefined {
+  const { source } = x.node;
+  return source?.kind === 'constant' && source.data.length === 1 ? source.data[0] : undefined;
 }
 
 function dtypeOf(values: NestedNumbers | HostArray): DType {

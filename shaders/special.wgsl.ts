@@ -1,0 +1,83 @@
+// Functions that WGSL lacks, or whose built-in is loose near 0 or overflows far from it. Each text is one f32 function (and
+// what it calls), to be declared once per shader.
+
+/** 1 / (1 + exp(-x)), without a large exponential on either side. */
+export const SIGMOID = /* wgsl */ `
+fn sigmoid(x: f32) -> f32 {
+  let t = exp(-abs(x));
+  return select(1.0, t, x < 0.0) / (1.0 + t);
+}
+`;
+
+/**
+ * tanh. The built-in may be inexact near 0 (a difference of exponentials) and NaN past 88 (their quotient). Below 0.3 this
+ * is the Taylor series, whose next term is under 5e-8 of it.
+ */
+export const TANH = /* wgsl */ `
+fn tanhExact(x: f32) -> f32 {
+  let x2 = x * x;
+  let near = x * (1.0 + x2 * (-0.33333333 + x2 * (0.13333333 + x2 * (-0.053968254 + x2 * 0.021869488))));
+  let t = exp(-2.0 * abs(x));
+  let far = (1.0 - t) / (1.0 + t);
+  return select(select(far, -far, x < 0.0), near, abs(x) < 0.3);
+}
+`;
+
+/** log(1 + t) for t >= 0; below 1/32 a series, since 1 + t has lost t's last digits. */
+export const LOG1P = /* wgsl */ `
+fn log1p(t: f32) -> f32 {
+  let series = t * (1.0 - t * (0.5 - t * (0.33333333 - t * (0.25 - t * 0.2))));
+  return select(log(1.0 + t), series, t < 0.03125);
+}
+`;
+
+/** log(1 + exp(x)). */
+export const SOFTPLUS = /* wgsl */ `${LOG1P}
+fn softplus(x: f32) -> f32 {
+  return select(x, 0.0, x < 0.0) + log1p(exp(-abs(x)));
+}
+`;
+
+/**
+ * erf and erfc = 1 - erf. Far from 0 the Chebyshev fit of Numerical Recipes' erfcc (relative error 1.2e-7 everywhere), below
+ * 0.5 the Taylor series, whose next term is under 3e-8 of it.
+ */
+export const ERF = /* wgsl */ `
+fn erfNear(x: f32) -> f32 {
+  let x2 = x * x;
+  return x * (1.1283792 + x2 * (-0.37612639 + x2 * (0.11283792 + x2 * (-0.026866171 + x2 * (0.0052239776 - x2 * 0.00085483271)))));
+}
+fn erfcFar(a: f32) -> f32 {
+  let t = 1.0 / (1.0 + 0.5 * a);
+  let p = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806
+    + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  return t * exp(p - a * a);
+}
+fn erf(x: f32) -> f32 {
+  let far = 1.0 - erfcFar(abs(x));
+  return select(select(far, -far, x < 0.0), erfNear(x), abs(x) < 0.5);
+}
+fn erfc(x: f32) -> f32 {
+  let far = erfcFar(abs(x));
+  return select(select(far, 2.0 - far, x < 0.0), 1.0 - erfNear(x), abs(x) < 0.5);
+}
+`;
+
+/** x to a whole power n by repeated squaring: right for negative x, where the built-in pow is not. */
+export function integerPower(n: number): { name: string; declare: string } {
+  const name = `power${n < 0 ? 'Minus' : ''}${Math.abs(n)}`;
+  const lines: string[] = [];
+  const factors: string[] = [];
+  for (let bit = 1; bit <= Math.abs(n); bit *= 2) {
+    lines.push(bit === 1 ? '  let x1 = x;' : `  let x${bit} = x${bit / 2} * x${bit / 2};`);
+    if (Math.abs(n) & bit) factors.push(`x${bit}`);
+  }
+  const product = factors.join(' * ') || '1.0';
+  const declare = `
+fn ${name}(x: f32) -> f32 {
+${lines.join('\n')}
+  return ${n < 0 ? `1.0 / (${product})` : product};
+}
+`;
+  return { name, declare };
+}

@@ -1,0 +1,95 @@
+// What the two engines (WebGPU and CPU) both are to the floors above: memory for variables, and programs over it.
+import type { HostArray } from './dtype.ts';
+import type { NdArray } from './op.ts';
+import type { Tensor, Variable } from './tensor.ts';
+
+/** A variable with its own memory; `members` are variables that live inside it, at offsets in elements (an arena). */
+export interface VariableGroup {
+  readonly variable: Variable;
+  readonly members?: readonly { readonly variable: Variable; readonly offset: number }[];
+}
+
+/** The memory of some variables. Writes take effect after everything submitted before them. */
+export interface Storage {
+  /** Bytes held. */
+  readonly bytes: number;
+  has(variable: Variable): boolean;
+  /** Copies `data` in; f32 data may be a Float32Array or a Float64Array. */
+  write(variable: Variable, data: HostArray): void;
+  /** Copies out, after everything submitted before. */
+  read(variables: readonly Variable[]): Promise<HostArray[]>;
+  dispose(): void;
+}
+
+/** What a program computes: named outputs, and the variables it moves. */
+export interface Recipe {
+  readonly outputs?: Readonly<Record<string, Tensor>>;
+  readonly assignments?: readonly (readonly [Variable, Tensor])[];
+  /** Assignments that are made even while the guard is tripped (the ring of losses). */
+  readonly records?: readonly (readonly [Variable, Tensor])[];
+  /** With it, a step whose assigned values or `checked` tensors hold a non-finite number changes nothing. */
+  readonly guard?: Guard;
+}
+
+export interface Guard {
+  /** u32 [1]: 0 while all is well; the first bad step's number + 1 for good after that. */
+  readonly status: Variable;
+  /** u32 [1]: the step counter. */
+  readonly step: Tensor;
+  /** f32 tensors checked besides the assigned values: the loss. */
+  readonly checked: readonly Tensor[];
+}
+
+export interface CompileOptions {
+  /** What to call the program in labels and errors. */
+  readonly label?: string;
+  /** The memory of every variable in the recipe. */
+  readonly storages?: readonly Storage[];
+  /** False computes every op in a dispatch of its own. Default true. */
+  readonly fuse?: boolean;
+}
+
+/** Steps handed to the device, and variables to be read when they are done. */
+export interface Ticket {
+  readonly steps: number;
+  /** Waits for the steps and gives the values that the asked-for variables had then. */
+  values(): Promise<HostArray[]>;
+}
+
+/** A compiled recipe. Running it creates no buffer, bind group or pipeline. */
+export interface Program {
+  readonly label: string;
+  /** GPU dispatches in one step (0 on the CPU). */
+  readonly dispatches: number;
+  /** Bytes of temporaries, inputs and constants that the program holds. */
+  readonly bytes: number;
+  /** Hands `steps` steps to the device in one submit, then copies of `read`. */
+  submit(steps: number, read?: readonly Variable[]): Ticket;
+  /** Gives values to inputs (by name; missing ones keep theirs), runs one step and reads the outputs. */
+  run(inputs?: Readonly<Record<string, HostArray>>): Promise<Record<string, NdArray>>;
+  dispose(): void;
+}
+
+/** What a device has done so far; for tests and reports. */
+export interface Counters {
+  buffers: number;
+  bindGroups: number;
+  pipelines: number;
+  submits: number;
+  /** Bytes in buffers alive now, and the most there ever were. */
+  bytes: number;
+  peakBytes: number;
+  /** Milliseconds spent waiting for pipelines. */
+  compileMs: number;
+}
+
+/** An engine that runs recipes. */
+export interface Executor {
+  readonly kind: 'gpu' | 'cpu';
+  readonly counters: Counters;
+  allocate(groups: readonly VariableGroup[]): Storage;
+  compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;
+  /** Rejects with a DeviceError when the device is lost; never resolves otherwise. */
+  readonly lost: Promise<never>;
+  dispose(): void;
+}

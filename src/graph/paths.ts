@@ -1,0 +1,89 @@
+// A model is any object with variables in it. Walking it gives every variable a path (`hidden.weight`, `layers.0.weight`), the
+// one name it has in errors, checkpoints, initial values and pictures, and every layer the path its variables start with.
+import { OptionError } from './errors.ts';
+import { Tensor, Variable } from './tensor.ts';
+
+/** A variable and where it is in its model. */
+export interface NamedVariable {
+  readonly path: string;
+  readonly variable: Variable;
+}
+
+let paths = new WeakMap<object, string>();
+
+/**
+ * The variables of a model in the order of its properties, under their paths. Own enumerable properties, arrays and Maps are
+ * walked, however nested; a variable reached twice counts once, under its first path. Remembers the paths of the objects on
+ * the way for {@link pathOf}.
+ * @throws OptionError when there are none, or when two would have the same path.
+ */
+export function variablesOf(model: object): NamedVariable[] {
+  const { variables, objects } = walk(model);
+  if (variables.length === 0) {
+    const what = model instanceof Tensor ? String(model) : `a ${model.constructor?.name ?? 'plain object'}`;
+    throw new OptionError(
+      `model: ${what} has no variables in its properties. Give an object that holds layers, such as new nn.Linear(784, 10).`,
+    );
+  }
+  refuseDoublePaths(variables);
+  for (const [object, path] of objects) paths.set(object, path);
+  return variables;
+}
+
+/** The objects of a model that have a `forward`, outermost first, with their paths ('' for the model itself). */
+export function layersOf(model: object): { path: string; layer: object }[] {
+  return [...walk(model).objects]
+    .filter(([object]) => 'forward' in object && typeof object.forward === 'function')
+    .map(([layer, path]) => ({ path, layer }));
+}
+
+/** Where a layer is in the model that was walked last and holds it: `hidden`, `layers.0`; '' for the model itself. */
+export function pathOf(layer: object): string | undefined {
+  return paths.get(layer);
+}
+
+/** Runs `fn` with the paths of `model` and of nothing else, then takes back the paths there were: for looking at a part. */
+export function withPaths<T>(model: object, fn: () => T): T {
+  const outer = paths;
+  paths = new WeakMap(walk(model).objects);
+  try {
+    return fn();
+  } finally {
+    paths = outer;
+  }
+}
+
+function walk(model: object): { variables: NamedVariable[]; objects: Map<object, string> } {
+  const variables: NamedVariable[] = [];
+  const objects = new Map<object, string>();
+  const seen = new Set<Variable>();
+  // An explicit stack, children in reverse, so that deep models cannot overflow the call stack.
+  const stack: [unknown, string][] = [[model, '']];
+  while (stack.length > 0) {
+    const [value, path] = stack.pop()!;
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) continue;
+    if (value instanceof Tensor) {
+      if (!(value instanceof Variable) || seen.has(value) || path === '') continue;
+      seen.add(value);
+      variables.push({ path, variable: value });
+    } else if (!objects.has(value)) {
+      objects.set(value, path);
+      const entries = value instanceof Map ? [...value] : Object.entries(value);
+      for (const [key, child] of entries.reverse()) stack.push([child, path === '' ? `${key}` : `${path}.${key}`]);
+    }
+  }
+  return { variables, objects };
+}
+
+/** A key with a dot in it can spell the path of a nested property. */
+function refuseDoublePaths(variables: readonly NamedVariable[]): void {
+  const seen = new Set<string>();
+  for (const { path } of variables) {
+    if (seen.has(path)) {
+      throw new OptionError(
+        `model: two variables have the path ${path}. Rename a property or Map key that contains a dot.`,
+      );
+    }
+    seen.add(path);
+  }
+}

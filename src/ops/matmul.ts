@@ -1,0 +1,233 @@
+// Matrix products: matmul with batch axes and transposes, and the linear layer's product with its fused bias gradient.
+import { matmulKernel } from '../../shaders/matmul.wgsl.ts';
+import { multiply } from '../cpu/matmul.ts';
+import { ShapeError } from '../graph/errors.ts';
+import type { Op, Spec } from '../graph/op.ts';
+import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
+import { apply, apply1, type Tensor } from '../graph/tensor.ts';
+import { add } from './binary.ts';
+import { broadcastTo, sumTo } from './broadcast.ts';
+import { offsets } from './reduce.ts';
+import { reshape } from './reshape.ts';
+
+/** Which operands are stored transposed: a as (…, K, M), b as (…, N, K). */
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+interface Matmul {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** Sizes and batch layout of a product, or the error the user reads. */
+function layout(a: Spec, b: Spec, { transposeA, transposeB }: Matmul) {
+  if (a.dtype !== 'f32' || b.dtype !== 'f32') {
+    throw new ShapeError(`matmul: a is ${a.dtype} and b is ${b.dtype}. Both must be f32: use cast.`);
+  }
+  if (a.shape.length < 2 || b.shape.length < 2) {
+    throw new ShapeError(
+      `matmul: a is ${formatShape(a.shape)} and b is ${formatShape(b.shape)}. Both need at least two axes: reshape a vector to a row or a column.`,
+    );
+  }
+  const [a0, a1] = a.shape.slice(-2) as [number, number];
+  const [b0, b1] = b.shape.slice(-2) as [number, number];
+  const [M, K] = transposeA ? [a1, a0] : [a0, a1];
+  const [inner, N] = transposeB ? [b1, b0] : [b0, b1];
+  if (K !== inner) throw new ShapeError(mismatch(a.shape, b.shape, K, inner, transposeA, transposeB));
+  const batchA = a.shape.slice(0, -2);
+  const batchB = b.shape.slice(0, -2);
+  const batch = broadcastShapes('matmul (batch axes)', batchA, batchB);
+  return { M, N, K, batch, strideA: batchStrides(batchA, batch, M * K), strideB: batchStrides(batchB, batch, K * N) };
+}
+
+function mismatch(a: Shape, b: Shape, K: number, inner: number, transposeA: boolean, transposeB: boolean): string {
+  const other = transposeB ? b.at(-2) : b.at(-1);
+  const hint =
+    other === K
+      ? ` Did you mean matmul(a, b, { transposeB: ${!transposeB} })?`
+      : (transposeA ? a.at(-1) : a.at(-2)) === inner
+        ? ` Did you mean matmul(a, b, { transposeA: ${!transposeA} })?`
+        : ' Reshape one of them, or transpose it.';
+  return `matmul: inner sizes differ: ${K} of ${formatShape(a)} against ${inner} of ${formatShape(b)}.${hint}`;
+}
+
+function batchStrides(own: Shape, batch: Shape, matrix: number): number[] {
+  const strides = stridesOf(own);
+  const lead = batch.length - own.length;
+  return batch.map((_, axis) => (axis < lead || own[axis - lead] === 1 ? 0 : strides[axis - lead]! * matrix));
+}
+
+export const matmulOp: Op<Matmul> = {
+  name: 'matmul',
+  epilogue: true,
+  shape: ([a, b], p) => {
+    const { M, N, batch } = layout(a!, b!, p);
+    return [{ shape: [...batch, M, N], dtype: 'f32' }];
+  },
+  cpu: ([a, b], [y], p) => {
+    const { M, N, K, batch, strideA, strideB } = layout(a!, b!, p);
+    const atA = offsets(batch, strideA);
+    const atB = offsets(batch, strideB);
+    for (let i = 0; i < atA.length; i++) {
+      multiply({
+        ...p,
+        M,
+        N,
+        K,
+        a: a!.data,
+        b: b!.data,
+        y: y!.data,
+        offsetA: atA[i]!,
+        offsetB: atB[i]!,
+        offsetY: i * M * N,
+      });
+    }
+  },
+  kernel: ({ inputs, gpu, direct }, p) =>
+    matmulKernel({
+      ...p,
+      ...layout(inputs[0]!, inputs[1]!, p),
+      software: gpu.software,
+      directA: direct(0),
+      directB: direct(1),
+    }),
+  vjp: ([dy], [a, b], _, { transposeA, transposeB }) => [
+    () =>
+      sumTo(
+        transposeA
+          ? matmul(b!, dy!, { transposeA: transposeB, transposeB: true })
+          : matmul(dy!, b!, { transposeB: !transposeB }),
+        a!.shape,
+      ),
+    () =>
+      sumTo(
+        transposeB
+          ? matmul(dy!, a!, { transposeA: true, transposeB: transposeA })
+          : matmul(a!, dy!, { transposeA: !transposeA }),
+        b!.shape,
+      ),
+  ],
+};
+
+/**
+ * y = a · b: (…, M, K) times (…, K, N) gives (…, M, N); batch axes broadcast as NumPy's do. With `transposeA` a is stored
+ * (…, K, M), with `transposeB` b is stored (…, N, K).
+ * @throws ShapeError where the inner sizes or the batch axes do not fit.
+ */
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+  return apply1(matmulOp, [a, b], { transposeA, transposeB });
+}
+
+/** y (M, N) = x (M, K) · wᵀ + b, with w (N, K) and b (N). */
+export const linearOp: Op<void> = {
+  name: 'linear',
+  epilogue: true,
+  shape: ([x, w]) => [{ shape: [x!.shape[0]!, w!.shape[0]!], dtype: 'f32' }],
+  cpu: ([x, w, b], [y]) => {
+    const [M, K] = x!.shape as [number, number];
+    const N = w!.shape[0]!;
+    multiply({
+      transposeA: false,
+      transposeB: true,
+      M,
+      N,
+      K,
+      a: x!.data,
+      b: w!.data,
+      y: y!.data,
+      offsetA: 0,
+      offsetB: 0,
+      offsetY: 0,
+    });
+    for (let i = 0, row = 0; row < M; row++) for (let n = 0; n < N; n++) y!.data[i++]! += b!.data[n]!;
+  },
+  kernel: ({ inputs: [x, w], gpu, direct }) => {
+    const sizes = { M: x!.shape[0]!, N: w!.shape[0]!, K: x!.shape[1]!, batch: [], strideA: [], strideB: [] };
+    return matmulKernel({
+      ...sizes,
+      transposeA: false,
+      transposeB: true,
+      software: gpu.software,
+      directA: direct(0),
+      directB: direct(1),
+      bias: true,
+    });
+  },
+  vjp: ([dy], [x, w]) => {
+    let grads: Tensor[] | undefined;
+    const weights = () => (grads ??= apply(linearGradOp, [dy!, x!], undefined));
+    return [() => matmul(dy!, w!), () => weights()[0]!, () => weights()[1]!];
+  },
+};
+
+/** [dw (N, K), db (N)] = [dyᵀ · x, Σ over rows of dy], in one pass over dy (M, N) and x (M, K). */
+export const linearGradOp: Op<void> = {
+  name: 'linearGrad',
+  epilogue: true,
+  shape: ([dy, x]) => [
+    { shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' },
+    { shape: [dy!.shape[1]!], dtype: 'f32' },
+  ],
+  cpu: ([dy, x], [dw, db]) => {
+    const [M, N] = dy!.shape as [number, number];
+    const K = x!.shape[1]!;
+    multiply({
+      transposeA: true,
+      transposeB: false,
+      M: N,
+      N: K,
+      K: M,
+      a: dy!.data,
+      b: x!.data,
+      y: dw!.data,
+      offsetA: 0,
+      offsetB: 0,
+      offsetY: 0,
+    });
+    const total = new Float64Array(N);
+    for (let i = 0, row = 0; row < M; row++) for (let n = 0; n < N; n++) total[n]! += dy!.data[i++]!;
+    db!.data.set(total);
+  },
+  kernel: ({ inputs: [dy, x], gpu, direct }) => {
+    const sizes = { M: dy!.shape[1]!, N: x!.shape[1]!, K: x!.shape[0]!, batch: [], strideA: [], strideB: [] };
+    return matmulKernel({
+      ...sizes,
+      transposeA: true,
+      transposeB: false,
+      software: gpu.software,
+      directA: direct(0),
+      directB: direct(1),
+      columnSums: true,
+    });
+  },
+  vjp: ([ddw, ddb], [dy, x]) => [
+    () => {
+      const fromWeight = ddw && matmul(x!, ddw, { transposeB: true });
+      const fromBias = ddb && broadcastTo(ddb, dy!.shape);
+      return fromWeight && fromBias ? add(fromWeight, fromBias) : (fromWeight ?? fromBias)!;
+    },
+    ddw ? () => matmul(dy!, ddw) : undefined,
+  ],
+};
+
+/**
+ * y = x · wᵀ + b for x (…, in), w (out, in) and b (out), as PyTorch's `F.linear`.
+ * @throws ShapeError where the sizes do not fit.
+ */
+export function linear(x: Tensor, w: Tensor, b?: Tensor): Tensor {
+  const K = x.shape.at(-1);
+  if (x.rank < 1 || w.rank !== 2 || w.shape[1] !== K) {
+    throw new ShapeError(
+      `linear: x ${formatShape(x.shape)} does not fit w ${formatShape(w.shape)}. x's last axis must be w's second.`,
+    );
+  }
+  if (b && (b.rank !== 1 || b.shape[0] !== w.shape[0])) {
+    throw new ShapeError(`linear: b ${formatShape(b.shape)} must be [${w.shape[0]}], one for each row of w.`);
+  }
+  const lead = x.shape.slice(0, -1);
+  const rows = reshape(x, [sizeOf(lead), K!]);
+  const y = b ? apply1(linearOp, [rows, w, b], undefined) : matmul(rows, w, { transposeB: true });
+  return reshape(y, [...lead, w.shape[0]!]);
+}
