@@ -1,11 +1,43 @@
 // Functions that WGSL lacks, or whose built-in is loose near 0 or overflows far from it. Each text is one f32 function (and
 // what it calls), to be declared once per shader.
 
-/** 1 / (1 + exp(-x)), without a large exponential on either side. */
+/**
+ * Whether x is NaN, by its bits: WGSL lets compilers assume x == x. Needed because SwiftShader's exp and log of NaN are
+ * plain numbers, its log of -x is that of x, and so is its pow.
+ */
+export const IS_NAN = /* wgsl */ `
+fn notANumber(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+`;
+
+/** e^x. NaN gives NaN. Needs {@link IS_NAN}. */
+export const EXP = /* wgsl */ `
+fn expExact(x: f32) -> f32 {
+  return select(exp(x), x, notANumber(x));
+}
+`;
+
+/** The natural logarithm. NaN and negative numbers give NaN. Needs {@link IS_NAN}. */
+export const LOG = /* wgsl */ `
+fn logExact(x: f32) -> f32 {
+  return select(log(x), sqrt(x), x < 0.0 || notANumber(x));
+}
+`;
+
+/** x to a power that is not whole. NaN and negative numbers give NaN. Needs {@link IS_NAN}. */
+export const POW = /* wgsl */ `
+fn powExact(x: f32, exponent: f32) -> f32 {
+  return select(pow(x, exponent), sqrt(x), x < 0.0 || notANumber(x));
+}
+`;
+
+/** 1 / (1 + exp(-x)), without a large exponential on either side. Needs {@link IS_NAN}. */
 export const SIGMOID = /* wgsl */ `
 fn sigmoid(x: f32) -> f32 {
   let t = exp(-abs(x));
-  return select(1.0, t, x < 0.0) / (1.0 + t);
+  let y = select(1.0, t, x < 0.0) / (1.0 + t);
+  return select(y, x, notANumber(x));
 }
 `;
 
@@ -23,18 +55,12 @@ fn tanhExact(x: f32) -> f32 {
 }
 `;
 
-/** log(1 + t) for t >= 0; below 1/32 a series, since 1 + t has lost t's last digits. */
-export const LOG1P = /* wgsl */ `
-fn log1p(t: f32) -> f32 {
-  let series = t * (1.0 - t * (0.5 - t * (0.33333333 - t * (0.25 - t * 0.2))));
-  return select(log(1.0 + t), series, t < 0.03125);
-}
-`;
-
-/** log(1 + exp(x)). */
-export const SOFTPLUS = /* wgsl */ `${LOG1P}
+/** log(1 + exp(x)); where t = exp(-|x|) is below 1/32, log(1 + t) is a series, since 1 + t has lost t's last digits. */
+export const SOFTPLUS = /* wgsl */ `
 fn softplus(x: f32) -> f32 {
-  return select(x, 0.0, x < 0.0) + log1p(exp(-abs(x)));
+  let t = exp(-abs(x));
+  let series = t * (1.0 - t * (0.5 - t * (0.33333333 - t * (0.25 - t * 0.2))));
+  return select(x, 0.0, x < 0.0) + select(log(1.0 + t), series, t < 0.03125);
 }
 `;
 

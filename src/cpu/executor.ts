@@ -1,4 +1,7 @@
 // The CPU engine: the same recipes as on the GPU, run op by op over arrays that are allocated once per program.
+
+import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
+import { DeviceError, internal, OptionError } from '../graph/errors.ts';
 import type {
   CompileOptions,
   Counters,
@@ -9,13 +12,12 @@ import type {
   Ticket,
   VariableGroup,
 } from '../graph/executor.ts';
-import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
-import { DeviceError, internal, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
-import { type Node, type Tensor, type Variable, variableOf } from '../graph/tensor.ts';
+import { rootsOf, simplifyRecipe } from '../graph/simplify.ts';
+import { expandConstant, type Node, type Tensor, type Variable, variableOf } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
-import { expandConstant, toPrecision } from './interpreter.ts';
+import { toPrecision } from './interpreter.ts';
 
 /** Arrays of variables; members of a group are views into its array. */
 class CpuStorage implements Storage {
@@ -81,10 +83,10 @@ class CpuProgram implements Program {
 
   constructor(recipe: Recipe, options: CompileOptions, precision: Precision) {
     this.label = options.label ?? 'program';
-    this.#recipe = recipe;
+    this.#recipe = simplifyRecipe(recipe);
     this.#storages = options.storages ?? [];
     let bytes = 0;
-    for (const node of topologicalOrder(rootsOf(recipe))) {
+    for (const node of topologicalOrder(rootsOf(this.#recipe))) {
       if (!node.op) {
         this.#values.set(node, [this.#leaf(node, precision)]);
         continue;
@@ -199,16 +201,6 @@ export function checkInput(label: string, name: string, array: { shape: readonly
       `${label}: input ${name} has ${data.length} values. It is [${array.shape.join(', ')}]: give ${size}.`,
     );
   }
-}
-
-/** Every tensor a recipe needs computed. */
-export function rootsOf({ outputs = {}, assignments = [], records = [], guard }: Recipe): Tensor[] {
-  return [
-    ...Object.values(outputs),
-    ...(guard ? [guard.step, ...guard.checked] : []),
-    ...assignments.map(([, t]) => t),
-    ...records.map(([, t]) => t),
-  ];
 }
 
 /** Runs recipes on the CPU: in floats as the engine where there is no GPU, in doubles as the truth. */

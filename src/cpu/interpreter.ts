@@ -2,9 +2,9 @@
 // proved against, in floats the fallback that trains where there is no GPU.
 import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
-import type { NdArray, Spec } from '../graph/op.ts';
+import type { NdArray } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
-import type { Node, Tensor } from '../graph/tensor.ts';
+import { expandConstant, type Node, type Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 
 /** A host array of `precision` for `f32`, converted only where it must be. */
@@ -42,14 +42,8 @@ function evaluate(
   const spec = node.outs[0]!;
   const source = node.source!;
   const data =
-    source.kind === 'constant' ? source.data : source.kind === 'resident' ? source.array.data : leafFeed(node, feeds);
+    source.kind === 'constant' ? expandConstant(source.data, spec) : source.kind === 'resident' ? source.array.data : leafFeed(node, feeds);
   return [{ ...spec, data: toPrecision(data, spec.dtype, precision) }];
-}
-
-/** A constant's values, a single one repeated over the whole shape. */
-export function expandConstant(data: HostArray, spec: Spec): HostArray {
-  const size = sizeOf(spec.shape);
-  return data.length === size ? data : hostArray(spec.dtype, size, 'float64').fill(data[0]!);
 }
 
 function leafFeed(node: Node, feeds: (leaf: Node) => HostArray | undefined): HostArray {

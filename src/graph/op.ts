@@ -97,7 +97,7 @@ export interface Op<P = unknown> {
   readonly elementwise?: boolean;
   /** Elementwise ops of one input only: the output is the input's memory under another shape. */
   readonly view?: boolean;
-  /** Map ops only: work per element beside an add (1). 0: a change of index, free; above 8: never done twice. */
+  /** Map ops only: work per element beside an add (1). 0: a change of index, free; above 8: never done twice; Infinity: always kept in memory. */
   readonly cost?: number;
   /** In place of a map or a kernel: where each input lies in the one flat output, computed there where possible. */
   placement?(p: P): readonly number[];

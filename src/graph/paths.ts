@@ -20,9 +20,8 @@ let paths = new WeakMap<object, string>();
 export function variablesOf(model: object): NamedVariable[] {
   const { variables, objects } = walk(model);
   if (variables.length === 0) {
-    const what = model instanceof Tensor ? String(model) : `a ${model.constructor?.name ?? 'plain object'}`;
     throw new OptionError(
-      `model: ${what} has no variables in its properties. Give an object that holds layers, such as new nn.Linear(784, 10).`,
+      `model: this ${model.constructor?.name ?? 'object'} has no variables in its properties. Give an object that holds layers, such as new nn.Linear(784, 10).`,
     );
   }
   refuseDoublePaths(variables);
@@ -30,11 +29,9 @@ export function variablesOf(model: object): NamedVariable[] {
   return variables;
 }
 
-/** The objects of a model that have a `forward`, outermost first, with their paths ('' for the model itself). */
-export function layersOf(model: object): { path: string; layer: object }[] {
-  return [...walk(model).objects]
-    .filter(([object]) => 'forward' in object && typeof object.forward === 'function')
-    .map(([layer, path]) => ({ path, layer }));
+/** Every object in a model that is not a tensor, outermost first, by path ('' for the model itself). */
+export function objectsOf(model: object): Map<string, object> {
+  return new Map([...walk(model).objects].map(([object, path]) => [path, object]));
 }
 
 /** Where a layer is in the model that was walked last and holds it: `hidden`, `layers.0`; '' for the model itself. */

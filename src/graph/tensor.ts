@@ -177,6 +177,12 @@ export function fillOf(x: Tensor): number | undefined {
   return source?.kind === 'constant' && source.data.length === 1 ? source.data[0] : undefined;
 }
 
+/** A constant's values, a single one repeated over the whole shape. */
+export function expandConstant(data: HostArray, spec: Spec): HostArray {
+  const size = sizeOf(spec.shape);
+  return data.length === size ? data : hostArray(spec.dtype, size, 'float64').fill(data[0]!);
+}
+
 function dtypeOf(values: NestedNumbers | HostArray): DType {
   if (values instanceof Uint32Array) return 'u32';
   if (values instanceof Int32Array) return 'i32';

@@ -1,6 +1,8 @@
 // The binary rows: arithmetic, extrema and comparisons, broadcast as NumPy does.
+import type { DType } from '../graph/dtype.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { binary } from './elementwise.ts';
-import { square } from './unary.ts';
+import { neg, square } from './unary.ts';
 
 /** a + b. */
 export const add = binary('add', {
@@ -8,6 +10,7 @@ export const add = binary('add', {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! + b[i]!;
   },
   wgsl: (a, b) => `(${a} + ${b})`,
+  identity: { right: 0, left: 0 },
   vjp: (dy) => [() => dy, () => dy],
 });
 
@@ -17,15 +20,19 @@ export const sub = binary('sub', {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! - b[i]!;
   },
   wgsl: (a, b) => `(${a} - ${b})`,
-  vjp: (dy) => [() => dy, () => mul(dy, -1)],
+  identity: { right: 0 },
+  vjp: (dy) => [() => dy, () => neg(dy)],
 });
 
 /** a · b, element by element. */
 export const mul = binary('mul', {
   cpu: (a, b, y) => {
-    for (let i = 0; i < y.length; i++) y[i] = a[i]! * b[i]!;
+    if (y instanceof Uint32Array || y instanceof Int32Array)
+      for (let i = 0; i < y.length; i++) y[i] = Math.imul(a[i]!, b[i]!);
+    else for (let i = 0; i < y.length; i++) y[i] = a[i]! * b[i]!;
   },
   wgsl: (a, b) => `(${a} * ${b})`,
+  identity: { right: 1, left: 1 },
   vjp: (dy, a, b) => [() => mul(dy, b), () => mul(dy, a)],
 });
 
@@ -36,5 +43,99 @@ export const div = binary('div', {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! / b[i]!;
   },
   wgsl: (a, b) => `(${a} / ${b})`,
-  vjp: (dy, a, b) => [() => div(dy, b), () => mul(dy, mul(div(a, square(b)), -1))],
+  identity: { right: 1 },
+  vjp: (dy, a, b) => [() => div(dy, b), () => neg(mul(dy, div(a, square(b))))],
 });
+
+/** The larger of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */
+export const maximum = binary('maximum', {
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.max(a[i]!, b[i]!);
+  },
+  wgsl: (a, b, dtype) => pick(a, b, `${a} > ${b}`, dtype),
+  vjp: (dy, a, b) => [
+    () => mul(dy, share(greater(a, b), greaterEqual(a, b))),
+    () => mul(dy, share(greater(b, a), greaterEqual(b, a))),
+  ],
+});
+
+/** The smaller of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */
+export const minimum = binary('minimum', {
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.min(a[i]!, b[i]!);
+  },
+  wgsl: (a, b, dtype) => pick(a, b, `${a} < ${b}`, dtype),
+  vjp: (dy, a, b) => [
+    () => mul(dy, share(less(a, b), lessEqual(a, b))),
+    () => mul(dy, share(less(b, a), lessEqual(b, a))),
+  ],
+});
+
+/** 1 where strictly ahead, one half at a tie, else 0. */
+function share(ahead: Tensor, level: Tensor): Tensor {
+  return mul(add(ahead, level), 0.5);
+}
+
+/** a where `condition`, else b, which is also what a NaN in b gives; a NaN in a is told by its bits. */
+function pick(a: string, b: string, condition: string, dtype: DType): string {
+  const notANumber = `(bitcast<u32>(${a}) & 0x7fffffffu) > 0x7f800000u`;
+  return `select(${b}, ${a}, ${dtype === 'f32' ? `${condition} || ${notANumber}` : condition})`;
+}
+
+/** 1 where a = b, else 0. No gradient flows through comparisons. */
+export const equal = binary('equal', {
+  out: 'f32',
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = a[i]! === b[i]! ? 1 : 0;
+  },
+  wgsl: (a, b) => indicator(`${a} == ${b}`),
+});
+
+/** 1 where a ≠ b, else 0. */
+export const notEqual = binary('notEqual', {
+  out: 'f32',
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = a[i]! !== b[i]! ? 1 : 0;
+  },
+  wgsl: (a, b) => indicator(`${a} != ${b}`),
+});
+
+/** 1 where a < b, else 0. */
+export const less = binary('less', {
+  out: 'f32',
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = a[i]! < b[i]! ? 1 : 0;
+  },
+  wgsl: (a, b) => indicator(`${a} < ${b}`),
+});
+
+/** 1 where a ≤ b, else 0. */
+export const lessEqual = binary('lessEqual', {
+  out: 'f32',
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = a[i]! <= b[i]! ? 1 : 0;
+  },
+  wgsl: (a, b) => indicator(`${a} <= ${b}`),
+});
+
+/** 1 where a > b, else 0. */
+export const greater = binary('greater', {
+  out: 'f32',
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = a[i]! > b[i]! ? 1 : 0;
+  },
+  wgsl: (a, b) => indicator(`${a} > ${b}`),
+});
+
+/** 1 where a ≥ b, else 0. */
+export const greaterEqual = binary('greaterEqual', {
+  out: 'f32',
+  cpu: (a, b, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = a[i]! >= b[i]! ? 1 : 0;
+  },
+  wgsl: (a, b) => indicator(`${a} >= ${b}`),
+});
+
+function indicator(condition: string): string {
+  return `select(0.0, 1.0, ${condition})`;
+}

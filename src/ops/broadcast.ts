@@ -4,7 +4,7 @@ import { u32 } from '../../shaders/wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
-import { apply1, type Tensor } from '../graph/tensor.ts';
+import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -23,6 +23,10 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
   },
   map: (scope, { shape }) =>
     scope.load(0, stridedIndex(scope.i, shape, broadcastStrides(scope.inputs[0]!.shape, shape), 0)),
+  simplify: ([x], { shape }) => {
+    const value = fillOf(x!);
+    return value === undefined ? undefined : full(value, shape, x!.dtype);
+  },
   vjp: ([dy], [x]) => [() => sumTo(dy!, x!.shape)],
 };
 

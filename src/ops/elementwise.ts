@@ -2,9 +2,9 @@
 // broadcast as NumPy does, by putting a broadcastTo before the op, so broadcasting is undone in one place (its vjp).
 import type { DType, HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
-import type { Op, Spec } from '../graph/op.ts';
+import { type Op, type Spec, wgslType } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
-import { apply1, constant, type Tensor } from '../graph/tensor.ts';
+import { apply1, constant, fillOf, type Tensor } from '../graph/tensor.ts';
 import { broadcastTo } from './broadcast.ts';
 
 /** A tensor, or a number that takes the dtype of the tensor it meets. */
@@ -19,7 +19,10 @@ export function toTensor(x: TensorLike, dtype: DType = 'f32'): Tensor {
 export interface UnaryRow<P> {
   /** Writes y from x, element by element. */
   cpu(x: HostArray, y: HostArray, p: P): void;
+  /** The expression; x is a name, so it may be used more than once. */
   wgsl(x: string, p: P): string;
+  /** Module-scope WGSL (functions) that the expression calls. */
+  declare?(p: P): string | readonly string[];
   /** dx from dy, x and y; absent where the derivative is zero or undefined everywhere. */
   vjp?(dy: Tensor, x: Tensor, y: Tensor, p: P): Tensor;
   readonly cost?: number;
@@ -36,7 +39,10 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
       return [{ shape: x!.shape, dtype: 'f32' }];
     },
     cpu: ([x], [y], p) => row.cpu(x!.data, y!.data, p),
-    map: (scope, p) => row.wgsl(scope.load(0, scope.i), p),
+    map: (scope, p) => {
+      for (const text of [row.declare?.(p) ?? []].flat()) scope.declare(text);
+      return row.wgsl(scope.let('f32', scope.load(0, scope.i)), p);
+    },
     ...(row.vjp && { vjp: ([dy], [x], [y], p) => [() => row.vjp!(dy!, x!, y!, p)] }),
   };
 }
@@ -50,6 +56,7 @@ export function unary(name: string, row: UnaryRow<void>): ((x: TensorLike) => Te
 /** A row of two inputs of one shape and dtype. */
 export interface BinaryRow {
   cpu(a: HostArray, b: HostArray, y: HostArray): void;
+  /** The expression; a and b are names, so they may be used more than once. */
   wgsl(a: string, b: string, dtype: DType): string;
   /** [da, db]; absent where no gradient flows (comparisons). */
   vjp?(dy: Tensor, a: Tensor, b: Tensor, y: Tensor): readonly [() => Tensor, () => Tensor];
@@ -58,6 +65,8 @@ export interface BinaryRow {
   /** The dtype it gives; that of its inputs unless said. */
   readonly out?: DType;
   readonly cost?: number;
+  /** The number e with op(x, e) = x, and whether op(e, x) = x too. */
+  readonly identity?: { readonly right: number; readonly left?: number };
 }
 
 /** A function of two tensors or numbers, broadcast against each other; its op is `.op`. */
@@ -71,7 +80,15 @@ export function binary(
     cost: row.cost ?? 1,
     shape: ([a, b]) => [{ shape: a!.shape, dtype: binaryDtype(name, row, a!, b!) }],
     cpu: ([a, b], [y]) => row.cpu(a!.data, b!.data, y!.data),
-    map: (scope) => row.wgsl(scope.load(0, scope.i), scope.load(1, scope.i), scope.inputs[0]!.dtype),
+    map: (scope) => {
+      const dtype = scope.inputs[0]!.dtype;
+      const [a, b] = [0, 1].map((k) => scope.let(wgslType(dtype), scope.load(k, scope.i)));
+      return row.wgsl(a!, b!, dtype);
+    },
+    simplify: ([a, b]) => {
+      if (row.identity && fillOf(b!) === row.identity.right) return a;
+      return row.identity?.left !== undefined && fillOf(a!) === row.identity.left ? b : undefined;
+    },
     ...(row.vjp && { vjp: ([dy], [a, b], [y]) => row.vjp!(dy!, a!, b!, y!) }),
   };
   const fn = (a: TensorLike, b: TensorLike) => {

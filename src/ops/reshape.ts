@@ -2,7 +2,7 @@
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
-import { apply1, type Tensor } from '../graph/tensor.ts';
+import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
 
 export const reshapeOp: Op<{ readonly shape: Shape }> = {
   name: 'reshape',
@@ -19,6 +19,10 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = {
   },
   cpu: ([x], [y]) => y!.data.set(x!.data),
   map: (scope) => scope.load(0, scope.i),
+  simplify: ([x], { shape }) => {
+    const value = fillOf(x!);
+    return value === undefined ? undefined : full(value, shape, x!.dtype);
+  },
   vjp: ([dy], [x]) => [() => reshape(dy!, x!.shape)],
 };
 

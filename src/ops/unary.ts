@@ -1,12 +1,116 @@
-// The unary rows: functions of one f32 tensor, element by element.
-import { mul } from './binary.ts';
-import { unary } from './elementwise.ts';
+// The unary rows: functions of one f32 tensor, element by element. Each CPU loop is written out: a closure per element would
+// be several times slower. Activations are in activations.ts.
+import { EXP, IS_NAN, integerPower, LOG, POW } from '../../shaders/special.wgsl.ts';
+import { f32 } from '../../shaders/wgsl.ts';
+import { OptionError } from '../graph/errors.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+import { div, mul } from './binary.ts';
+import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
+
+/** -x. */
+export const neg = unary('neg', {
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = -x[i]!;
+  },
+  wgsl: (x) => `(-${x})`,
+  vjp: (dy) => neg(dy),
+});
+
+/** |x|. The gradient at 0 is 0, as PyTorch's. */
+export const abs = unary('abs', {
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.abs(x[i]!);
+  },
+  wgsl: (x) => `abs(${x})`,
+  vjp: (dy, x) => mul(dy, sign(x)),
+});
+
+/** -1, 0 or 1. No gradient flows through it. */
+export const sign = unary('sign', {
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.sign(x[i]!);
+  },
+  wgsl: (x) => `sign(${x})`,
+});
+
+/** e^x. */
+export const exp = unary('exp', {
+  cost: 4,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.exp(x[i]!);
+  },
+  declare: () => [IS_NAN, EXP],
+  wgsl: (x) => `expExact(${x})`,
+  vjp: (dy, _x, y) => mul(dy, y),
+});
+
+/** The natural logarithm; -Infinity at 0, NaN below. */
+export const log = unary('log', {
+  cost: 4,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.log(x[i]!);
+  },
+  declare: () => [IS_NAN, LOG],
+  wgsl: (x) => `logExact(${x})`,
+  vjp: (dy, x) => div(dy, x),
+});
+
+/** √x. */
+export const sqrt = unary('sqrt', {
+  cost: 2,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.sqrt(x[i]!);
+  },
+  wgsl: (x) => `sqrt(${x})`,
+  vjp: (dy, _x, y) => div(dy, mul(y, 2)),
+});
+
+/** 1 / √x. */
+export const rsqrt = unary('rsqrt', {
+  cost: 2,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = 1 / Math.sqrt(x[i]!);
+  },
+  wgsl: (x) => `inverseSqrt(${x})`,
+  vjp: (dy, _x, y) => mul(dy, mul(pow(y, 3), -0.5)),
+});
 
 /** x². */
 export const square = unary('square', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = x[i]! * x[i]!;
   },
-  wgsl: (x) => `square(${x})`,
+  wgsl: (x) => `(${x} * ${x})`,
   vjp: (dy, x) => mul(dy, mul(x, 2)),
 });
+
+/** Whole exponents up to this one are products, beyond it powers of |x|. */
+const MAX_PRODUCT = 64;
+
+export const powOp = unaryOp<{ readonly exponent: number }>('pow', {
+  cost: 4,
+  cpu: (x, y, { exponent }) => {
+    for (let i = 0; i < y.length; i++) y[i] = x[i]! ** exponent;
+  },
+  declare: ({ exponent }) => (isProduct(exponent) ? [integerPower(exponent).declare] : [IS_NAN, POW]),
+  wgsl: (x, { exponent }) => {
+    if (isProduct(exponent)) return `${integerPower(exponent).name}(${x})`;
+    if (exponent === 0.5) return `sqrt(${x})`;
+    if (exponent === -0.5) return `inverseSqrt(${x})`;
+    if (!Number.isInteger(exponent)) return `powExact(${x}, ${f32(exponent)})`;
+    const size = `powExact(abs(${x}), ${f32(exponent)})`;
+    return exponent % 2 === 0 ? size : `(sign(${x}) * ${size})`;
+  },
+  vjp: (dy, x, _y, { exponent }) => (exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(x, exponent - 1), exponent))),
+});
+
+function isProduct(exponent: number): boolean {
+  return Number.isInteger(exponent) && Math.abs(exponent) <= MAX_PRODUCT;
+}
+
+/** x to a constant power; NaN for negative x and an exponent that is not whole. Throws where `exponent` is not finite. */
+export function pow(x: TensorLike, exponent: number): Tensor {
+  if (!Number.isFinite(Math.fround(exponent)))
+    throw new OptionError(`pow: the exponent ${exponent} is not a finite number. Give one, like pow(x, 3).`);
+  return exponent === 1 ? toTensor(x) : apply1(powOp, [toTensor(x)], { exponent });
+}

@@ -1,0 +1,290 @@
+// The values of flags, and the keys of a --config file: pure functions from what was written to what is meant. Each refusal
+// is an OptionError that names the flag, the value and what is allowed, with a guess at what was meant.
+import { OptionError } from '../graph/errors.ts';
+
+export const DEVICES = ['auto', 'gpu', 'cpu'] as const;
+export type DeviceChoice = (typeof DEVICES)[number];
+export type AdapterChoice = 'hardware' | 'software' | { readonly name: string };
+export type DataChoice =
+  | { readonly kind: 'auto' | 'mnist' | 'digits' }
+  | { readonly kind: 'folder'; readonly path: string };
+
+/** The candidate that `word` is most likely a misspelling of, or undefined. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const wanted = plain(word).slice(0, 64);
+  if (wanted === '') return undefined;
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const name = plain(candidate);
+    const distance = wanted.length >= 2 && name.startsWith(wanted) ? 0.5 : editDistance(wanted, name);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let d = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, replaced);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, (before[j - 2] ?? 0) + 1);
+      row.push(d);
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}
+
+function refuse(flag: string, value: unknown, wrong: string, advice: string): never {
+  throw new OptionError(`${flag}: ${shown(value)} ${wrong}. ${advice}`);
+}
+
+function shown(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Decimal numbers, with an exponent or not; anything else, such as '', '0x10', '1,5' or true, is NaN. */
+function toNumber(value: unknown): number {
+  if (typeof value === 'number') return value;
+  const text = typeof value === 'string' ? value.trim() : '';
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+}
+
+/** One of a few words. */
+export function parseChoice<const T extends string>(value: unknown, flag: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === value);
+  if (found !== undefined) return found;
+  const guess = typeof value === 'string' ? nearest(value, allowed) : undefined;
+  const hint = guess === undefined ? '' : `Did you mean "${guess}"? `;
+  return refuse(flag, value, 'is unknown', `${hint}Use ${oneOf(allowed)}.`);
+}
+
+function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? 'nothing') : `${words.slice(0, -1).join(', ')} or ${words[words.length - 1]}`;
+}
+
+/** A learning rate: finite, above 0, and not so small that it is 0 in the floats training uses. */
+export function parseLearningRate(value: unknown, flag = '--lr'): number {
+  const rate = toNumber(value);
+  const advice = 'Give a number above 0, such as 0.001 or 1e-3.';
+  if (Number.isNaN(rate)) return refuse(flag, value, 'is not a number', advice);
+  if (!Number.isFinite(rate)) return refuse(flag, value, 'is not finite', advice);
+  if (rate <= 0) return refuse(flag, value, 'is not above 0: nothing would be learned', advice);
+  if (Math.fround(rate) === 0) return refuse(flag, value, 'is 0 in 32-bit floats: nothing would be learned', advice);
+  return rate;
+}
+
+/** A whole number from `min` to `max`: batch size, epochs, steps. */
+export function parseCount(value: unknown, flag: string, min = 1, max = 2 ** 31 - 1): number {
+  const count = toNumber(value);
+  const advice = `Give a whole number from ${min} to ${max}.`;
+  if (Number.isNaN(count)) return refuse(flag, value, 'is not a number', advice);
+  if (!Number.isInteger(count)) return refuse(flag, value, 'is not a whole number', advice);
+  if (count < min) return refuse(flag, value, `is below ${min}`, advice);
+  if (count > max) return refuse(flag, value, `is above ${max}`, advice);
+  return count;
+}
+
+/** A seed: 32 bits. */
+export function parseSeed(value: unknown, flag = '--seed'): number {
+  return parseCount(value, flag, 0, 2 ** 32 - 1);
+}
+
+/** An accuracy as a fraction (`0.975`) or in percent (`97.5%`); a fraction is returned. */
+export function parseAccuracy(value: unknown, flag = '--target-accuracy'): number {
+  const advice = 'Give a fraction such as 0.975, or percent such as 97.5%.';
+  const inPercent = typeof value === 'string' && value.trim().endsWith('%');
+  const number = toNumber(inPercent ? value.trim().slice(0, -1) : value);
+  if (Number.isNaN(number)) return refuse(flag, value, 'is not a number', advice);
+  const accuracy = inPercent ? number / 100 : number;
+  if (accuracy <= 0) return refuse(flag, value, 'is not above 0', advice);
+  if (accuracy <= 1) return accuracy;
+  const hint = !inPercent && number <= 100 ? `Did you mean ${number}%? ` : '';
+  return refuse(flag, value, `is above ${inPercent ? '100%' : '1'}`, hint + advice);
+}
+
+export function parseDevice(value: unknown, flag = '--device'): DeviceChoice {
+  return parseChoice(value, flag, DEVICES);
+}
+
+/** `hardware`, `software`, or a part of an adapter's name. */
+export function parseAdapter(value: unknown, flag = '--adapter'): AdapterChoice {
+  if (value === 'hardware' || value === 'software') return value;
+  const advice = "Use hardware, software or a part of the adapter's name.";
+  const name = typeof value === 'string' ? value.trim() : '';
+  if (name === '') return refuse(flag, value, 'is no adapter', advice);
+  const close = ['hardware', 'software'].find((word) => editDistance(word, name.toLowerCase()) <= 2);
+  if (close !== undefined) return refuse(flag, value, 'is unknown', `Did you mean "${close}"? ${advice}`);
+  return { name };
+}
+
+/** `auto`, `mnist`, `digits` or a folder of IDX files; `isFolder` asks the file system. */
+export function parseData(value: unknown, isFolder: (path: string) => boolean, flag = '--data'): DataChoice {
+  const kinds = ['auto', 'mnist', 'digits'] as const;
+  const kind = kinds.find((word) => word === value);
+  if (kind !== undefined) return { kind };
+  const advice = 'Use auto, mnist, digits or a folder that holds IDX files.';
+  if (typeof value !== 'string' || value === '') return refuse(flag, value, 'is no data set', advice);
+  if (isFolder(value)) return { kind: 'folder', path: value };
+  const guess = /[\\/]/.test(value) ? undefined : nearest(value, kinds);
+  return refuse(
+    flag,
+    value,
+    'is neither a data set nor a folder',
+    guess === undefined ? advice : `Did you mean "${guess}"? ${advice}`,
+  );
+}
+
+/** One element of a parameter: `hidden.weight[3,5]`, `out.bias[0]`. */
+export function parseElement(
+  value: unknown,
+  flag = '--perturb',
+): { readonly path: string; readonly index: readonly number[] } {
+  const match =
+    typeof value === 'string' ? /^([^[\]\s]+)\[\s*(\d{1,10}(?:\s*,\s*\d{1,10})*)\s*\]$/.exec(value.trim()) : null;
+  const [, path, index] = match ?? [];
+  if (path === undefined || index === undefined) {
+    return refuse(
+      flag,
+      value,
+      'names no element of a parameter',
+      'Give its path and indices, such as hidden.weight[3,5].',
+    );
+  }
+  return { path, index: index.split(',').map(Number) };
+}
+
+function parseText(value: unknown, flag: string): string {
+  if (typeof value === 'string' && value.trim() !== '') return value;
+  return refuse(flag, value, 'is not a path', 'Give the path of a file or folder.');
+}
+
+function parseSwitch(value: unknown, flag: string): boolean {
+  if (typeof value === 'boolean') return value;
+  return refuse(flag, value, 'is neither true nor false', 'Use true or false.');
+}
+
+/** What the parsers of settings need to know of the rest of the program. */
+export interface OptionContext {
+  readonly presets: readonly string[];
+  readonly optimizers: readonly string[];
+  readonly isFolder: (path: string) => boolean;
+}
+
+/** Every setting of a run: its flag is `--` and the kebab-case name, its key in a --config file the name itself. */
+const SETTINGS = {
+  preset: (value, name, { presets }) => parseChoice(value, name, presets),
+  seed: parseSeed,
+  device: parseDevice,
+  adapter: parseAdapter,
+  requireGpu: parseSwitch,
+  epochs: (value, name) => parseCount(value, name),
+  maxSteps: (value, name) => parseCount(value, name),
+  batchSize: (value, name) => parseCount(value, name),
+  lr: parseLearningRate,
+  optimizer: (value, name, { optimizers }) => parseChoice(value, name, optimizers),
+  data: (value, name, { isFolder }) => parseData(value, isFolder, name),
+  out: parseText,
+  resume: parseText,
+  saveEvery: (value, name) => parseCount(value, name),
+  targetAccuracy: parseAccuracy,
+  json: parseSwitch,
+  quiet: parseSwitch,
+  dryRun: parseSwitch,
+} satisfies Record<string, (value: unknown, name: string, context: OptionContext) => unknown>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** The settings somebody gave; what is absent takes the preset's default. */
+export type Settings = { readonly [K in SettingName]?: ReturnType<(typeof SETTINGS)[K]> };
+
+/** `batchSize` to `--batch-size`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+}
+
+/** Parses the flags that were given, as the command line's parser collected them by their camel-case names. */
+export function parseFlags(given: Readonly<Record<string, unknown>>, context: OptionContext): Settings {
+  return parseAll(given, context, flagOf);
+}
+
+/**
+ * Parses a --config file: a JSON object of settings by their camel-case names (`{ "preset": "mlp", "lr": 0.003 }`).
+ * Keys of `others` are let pass unread, for what a run adds when it writes its config.json.
+ * @throws OptionError naming file and key.
+ */
+export function parseConfig(
+  text: string,
+  file: string,
+  context: OptionContext,
+  others: readonly string[] = [],
+): Settings {
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (error) {
+    throw new OptionError(
+      `${file}: not valid JSON: ${error instanceof Error ? error.message : error}. Correct it there.`,
+    );
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new OptionError(
+      `${file}: holds ${shown(config)}, not an object. Write settings such as { "preset": "mlp" }.`,
+    );
+  }
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(config)) {
+    if (others.includes(key)) continue;
+    if (!Object.hasOwn(SETTINGS, key)) {
+      const guess = nearest(SYNONYMS.get(key) ?? key, Object.keys(SETTINGS));
+      const hint = guess === undefined ? `Use ${oneOf(Object.keys(SETTINGS))}.` : `Did you mean "${guess}"?`;
+      throw new OptionError(`${file}: unknown key ${shown(key)}. ${hint}`);
+    }
+    given[key] = value;
+  }
+  return parseAll(given, context, (name) => `${file}: ${name}`);
+}
+
+const SYNONYMS = new Map([
+  ['learningRate', 'lr'],
+  ['learning_rate', 'lr'],
+  ['steps', 'maxSteps'],
+  ['model', 'preset'],
+  ['dataset', 'data'],
+]);
+
+function parseAll(
+  given: Readonly<Record<string, unknown>>,
+  context: OptionContext,
+  nameOf: (name: string) => string,
+): Settings {
+  const settings: Record<string, unknown> = {};
+  for (const [name, parse] of Object.entries(SETTINGS)) {
+    const value = given[name];
+    if (value !== undefined)
+      settings[name] = (parse as (v: unknown, n: string, c: OptionContext) => unknown)(value, nameOf(name), context);
+  }
+  return settings as Settings;
+}
+
+/** Refuses settings that contradict each other; call it on what flags and file give together. */
+export function checkSettings({ device, adapter, requireGpu }: Settings): void {
+  if (requireGpu === true && adapter === 'software') {
+    throw new OptionError('--require-gpu: contradicts --adapter software. Leave one of them out.');
+  }
+  if (device !== 'cpu') return;
+  if (requireGpu === true) throw new OptionError('--require-gpu: contradicts --device cpu. Leave one of them out.');
+  if (adapter !== undefined)
+    throw new OptionError('--adapter: has no meaning with --device cpu. Leave one of them out.');
+}

@@ -1,0 +1,149 @@
+// Text tables for the terminal: the layers of a model, a confusion matrix, a gradient check. Pure functions of data to text.
+
+/** A column of {@link table}: its heading, and on which side its cells stand. */
+export interface Column {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+}
+
+/** Rows under headings, columns two spaces apart, with rules; rows of `footer` stand under a second rule. */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  footer: readonly (readonly string[])[] = [],
+): string {
+  const widths = columns.map(({ title }, i) =>
+    Math.max(title.length, ...[...rows, ...footer].map((row) => row[i]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    columns
+      .map(({ align }, i) =>
+        align === 'right' ? (cells[i] ?? '').padStart(widths[i] ?? 0) : (cells[i] ?? '').padEnd(widths[i] ?? 0),
+      )
+      .join('  ')
+      .trimEnd();
+  const rule = '─'.repeat(widths.reduce((sum, w) => sum + w + 2, -2));
+  const lines = [line(columns.map(({ title }) => title)), rule, ...rows.map(line)];
+  if (footer.length > 0) lines.push(rule, ...footer.map(line));
+  return lines.join('\n');
+}
+
+/** `12,560` */
+export function formatInteger(value: number): string {
+  return `${value}`.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
+
+/** `820 B`, `50.8 KiB`, `1.2 GiB` */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1023.95 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
+}
+
+/** One layer in {@link summaryTable}. A batch axis of any size may be given as a letter: `['B', 16]`. */
+export interface LayerRow {
+  readonly layer: string;
+  readonly outputShape: readonly (number | string)[];
+  readonly parameters: number;
+}
+
+/** Layer, output shape, parameters; then the total, term by term, and the bytes (four a parameter unless given). */
+export function summaryTable(layers: readonly LayerRow[], bytes?: number): string {
+  const terms = layers.map(({ parameters }) => parameters).filter((n) => n > 0);
+  const total = terms.reduce((a, b) => a + b, 0);
+  const rows = layers.map(({ layer, outputShape, parameters }) => [
+    layer,
+    `[${outputShape.join(', ')}]`,
+    formatInteger(parameters),
+  ]);
+  const sum = terms.length > 1 ? `${terms.map(formatInteger).join(' + ')} = ` : '';
+  const text = table([{ title: 'Layer' }, { title: 'Output shape' }, { title: 'Parameters', align: 'right' }], rows, [
+    ['Total', '', formatInteger(total)],
+  ]);
+  return `${text}\n${sum}${formatInteger(total)} parameters, ${formatBytes(bytes ?? 4 * total)}`;
+}
+
+/**
+ * A confusion matrix: a row for each actual class, a column for each predicted one, and how much of the row is right.
+ * `counts[actual][predicted]`.
+ */
+export function confusionTable(
+  counts: readonly (readonly number[])[],
+  labels: readonly string[] = counts.map((_, i) => `${i}`),
+): string {
+  const columns: Column[] = [{ title: 'actual', align: 'right' }];
+  for (const label of labels) columns.push({ title: label, align: 'right' });
+  columns.push({ title: 'right', align: 'right' });
+  let right = 0;
+  let all = 0;
+  const rows = counts.map((row, actual) => {
+    const total = row.reduce((a, b) => a + b, 0);
+    right += row[actual] ?? 0;
+    all += total;
+    return [
+      labels[actual] ?? `${actual}`,
+      ...row.map((n) => (n === 0 ? '·' : formatInteger(n))),
+      percent(row[actual] ?? 0, total),
+    ];
+  });
+  const footer = ['all', ...labels.map(() => ''), percent(right, all)];
+  return `Confusion matrix (rows: actual, columns: predicted)\n${table(columns, rows, [footer])}`;
+}
+
+function percent(part: number, whole: number): string {
+  return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)}%`;
+}
+
+/** The errors of one parameter's gradient, relative, as norms. */
+export interface GradcheckRow {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** CPU in doubles against finite differences. */
+  readonly finiteDifference?: number;
+  /** The device against the CPU; absent where there is only the CPU. */
+  readonly device?: number;
+}
+
+/** The largest errors allowed. */
+export interface GradcheckLimits {
+  readonly finiteDifference: number;
+  readonly device: number;
+}
+
+/** Whether every error of the row is within the limits. NaN is not, and neither is a row that checked nothing. */
+export function gradcheckPasses(row: GradcheckRow, limits: GradcheckLimits): boolean {
+  if (row.finiteDifference === undefined && row.device === undefined) return false;
+  const within = (error: number | undefined, limit: number) => error === undefined || error <= limit;
+  return within(row.finiteDifference, limits.finiteDifference) && within(row.device, limits.device);
+}
+
+/** A row for each parameter, worst first, the limits below, and a verdict for each. `deviceName`: `GPU`, `software GPU`. */
+export function gradcheckTable(rows: readonly GradcheckRow[], limits: GradcheckLimits, deviceName = 'GPU'): string {
+  const columns: Column[] = [
+    { title: 'Parameter' },
+    { title: 'Shape' },
+    { title: 'CPU vs finite differences', align: 'right' },
+    { title: `${deviceName} vs CPU`, align: 'right' },
+    { title: '' },
+  ];
+  const error = (value: number | undefined) => (value === undefined ? '-' : value.toExponential(2));
+  const excess = (row: GradcheckRow) => {
+    const worst = Math.max((row.finiteDifference ?? 0) / limits.finiteDifference, (row.device ?? 0) / limits.device);
+    return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
+  };
+  const sorted = [...rows].sort((a, b) => Math.sign(excess(b) - excess(a)) || 0);
+  const body = sorted.map((row) => [
+    row.name,
+    `[${row.shape.join(', ')}]`,
+    error(row.finiteDifference),
+    error(row.device),
+    gradcheckPasses(row, limits) ? 'ok' : 'FAILED',
+  ]);
+  const allowed = ['allowed', '', error(limits.finiteDifference), error(limits.device), ''];
+  return table(columns, body, [allowed]);
+}

@@ -1,0 +1,223 @@
+// Writes the WGSL of one dispatch: expressions of fused chains, reads and writes of places in memory, and the bindings that
+// they add up to. One buffer that is written is bound once, whole, since WebGPU forbids it a second binding.
+import { f32 } from '../../shaders/wgsl.ts';
+import type { Access } from '../gpu/runtime.ts';
+import type { DType } from '../graph/dtype.ts';
+import { type MapScope, type WgslType, wgslType } from '../graph/op.ts';
+import { fillOf, type Tensor } from '../graph/tensor.ts';
+import { type Fusion, keyOf, resolve } from './fuse.ts';
+import type { Memory, MemoryPlan, Place } from './memory.ts';
+
+/** What one dispatch binds: a range of a buffer in words. */
+export interface Binding {
+  readonly memory: Memory;
+  readonly offset: number;
+  readonly words: number;
+  readonly access: Access;
+}
+
+/** How a place is used in the text. */
+type Use = WgslType | 'vec4' | 'atomic';
+
+interface Slot {
+  readonly place: Place;
+  readonly use: Use;
+  readonly write: boolean;
+}
+
+/** The module of one dispatch under construction. */
+export class ModuleText {
+  readonly #slots: Slot[] = [];
+  readonly #declared = new Set<string>();
+  readonly #parts: string[] = [];
+
+  add(text: string): void {
+    this.#parts.push(text);
+  }
+
+  declare(text: string): void {
+    this.#declared.add(text);
+  }
+
+  #slot(place: Place, use: Use, write: boolean): number {
+    const same = (s: Slot) =>
+      s.place.memory === place.memory && s.place.offset === place.offset && s.use === use && s.write === write;
+    const at = this.#slots.findIndex(same);
+    return at >= 0 ? at : this.#slots.push({ place, use, write }) - 1;
+  }
+
+  /** The value at element `index` of a place. */
+  read(place: Place, index: string, dtype: DType): string {
+    if (dtype !== 'u8') return `@read${this.#slot(place, wgslType(dtype), false)}(${index})`;
+    const word = `@read${this.#slot(place, 'u32', false)}((${index}) >> 2u)`;
+    return `((${word} >> (((${index}) & 3u) * 8u)) & 255u)`;
+  }
+
+  /** The vec4f at elements 4 · index to 4 · index + 3. */
+  readVec4(place: Place, index: string): string {
+    return `@read${this.#slot(place, 'vec4', false)}(${index})`;
+  }
+
+  /** A statement that sets element `index` of a place. */
+  write(place: Place, index: string, value: string, type: WgslType): string {
+    return `@write${this.#slot(place, type, true)}(${index}, ${value});`;
+  }
+
+  /** An array element as an l-value, for scratch arrays and atomics. */
+  element(place: Place, index: string, use: WgslType | 'atomic', write: boolean): string {
+    return `@at${this.#slot(place, use, write)}(${index})`;
+  }
+
+  /** The finished module and its bindings. */
+  finish(): { code: string; bindings: Binding[] } {
+    const bindings: (Binding & { type: string })[] = [];
+    const named = this.#slots.map((slot) => this.#bind(slot, bindings));
+    const body = [...this.#declared, ...this.#parts].join('\n');
+    const code = replaceMarks(body, (kind, at, args) => access(kind, args, named[at]!));
+    const declarations = bindings.map(
+      ({ access, type }, n) =>
+        `@group(0) @binding(${n}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> m${n}: array<${type}>;`,
+    );
+    return { code: `${declarations.join('\n')}\n${code}`, bindings };
+  }
+
+  /** Finds or makes the binding of a slot: its own range, or the whole buffer where the dispatch writes it elsewhere too. */
+  #bind(slot: Slot, bindings: (Binding & { type: string })[]): Named {
+    const { memory, offset, words } = slot.place;
+    const others = this.#slots.filter((s) => s.place.memory === memory);
+    const whole = others.length > 1 && others.some((s) => s.write);
+    const use = whole && slot.use === 'vec4' ? 'f32' : slot.use;
+    const type = use === 'vec4' ? 'vec4f' : use === 'atomic' ? 'atomic<u32>' : use;
+    const access: Access = others.some((s) => s.write) || slot.use === 'atomic' ? 'write' : 'read';
+    const range = whole ? { offset: 0, words: memory.bytes / 4 } : { offset, words };
+    let at = bindings.findIndex((b) => b.memory === memory && b.offset === range.offset && b.type === type);
+    if (at < 0) at = bindings.push({ memory, ...range, access, type }) - 1;
+    return { name: `m${at}`, base: whole ? offset : 0, vec4: slot.use === 'vec4' && whole };
+  }
+}
+
+interface Named {
+  readonly name: string;
+  /** Words before the place in its binding. */
+  readonly base: number;
+  /** Read as four words one by one. */
+  readonly vec4: boolean;
+}
+
+function access(kind: string, args: string[], { name, base, vec4 }: Named): string {
+  const at = (index: string) => (base === 0 ? `${name}[${index}]` : `${name}[${base}u + ${index}]`);
+  if (kind === 'write') return `${at(args[0]!)} = ${args.slice(1).join(',')}`;
+  if (!vec4) return at(args[0]!);
+  return `vec4f(${[0, 1, 2, 3].map((c) => at(`4u * (${args[0]!}) + ${c}u`)).join(', ')})`;
+}
+
+/** Replaces `@kind12(a, b)` marks, inner ones first; parentheses and top-level commas are matched. */
+function replaceMarks(text: string, replace: (kind: string, at: number, args: string[]) => string): string {
+  const mark = /@(read|write|at)(\d+)\(/g;
+  let out = '';
+  let from = 0;
+  for (let found = mark.exec(text); found; found = mark.exec(text)) {
+    const open = found.index + found[0].length;
+    let depth = 1;
+    let end = open;
+    const commas: number[] = [];
+    for (; depth > 0; end++) {
+      const c = text[end]!;
+      if (c === '(' || c === '[') depth++;
+      else if (c === ')' || c === ']') depth--;
+      else if (c === ',' && depth === 1) commas.push(end);
+    }
+    const cuts = [open - 1, ...commas, end - 1];
+    const args = cuts.slice(1).map((cut, k) => replaceMarks(text.slice(cuts[k]! + 1, cut), replace).trim());
+    out += text.slice(from, found.index) + replace(found[1]!, Number(found[2]), args);
+    from = end;
+    mark.lastIndex = end;
+  }
+  return out + text.slice(from);
+}
+
+/** Writes the lines of one function body: each tensor at each index is computed or loaded once. */
+export class Body {
+  readonly lines: string[] = [];
+  readonly #module: ModuleText;
+  readonly #fusion: Fusion;
+  readonly #plan: MemoryPlan;
+  readonly #known = new Map<string, string>();
+  #count = 0;
+
+  constructor(module: ModuleText, fusion: Fusion, plan: MemoryPlan) {
+    this.#module = module;
+    this.#fusion = fusion;
+    this.#plan = plan;
+  }
+
+  /** Says that `t` at `index` is already in the variable `name`. */
+  know(t: Tensor, index: string, name: string): void {
+    this.#known.set(`${keyOf(resolve(t))}@${index}`, name);
+  }
+
+  let(type: WgslType, expression: string): string {
+    if (/^\w+$/.test(expression)) return expression;
+    return this.#once(`${type} ${expression}`, () => {
+      const name = `v${this.#count++}`;
+      this.lines.push(`let ${name}: ${type} = ${expression};`);
+      return name;
+    });
+  }
+
+  #once(key: string, make: () => string): string {
+    let name = this.#known.get(key);
+    if (name === undefined) {
+      name = make();
+      this.#known.set(key, name);
+    }
+    return name;
+  }
+
+  /** The name (or literal) of tensor `t` at flat index `index`, a name itself or any u32 expression. */
+  value(t: Tensor, index: string): string {
+    const x = resolve(t);
+    const fill = fillOf(x);
+    if (fill !== undefined) return literal(fill, x.dtype);
+    const at = /^\w+$/.test(index) ? index : this.let('u32', index);
+    const type = wgslType(x.dtype);
+    return this.#once(`${keyOf(x)}@${at}`, () =>
+      this.#fusion.inMemory(x)
+        ? this.let(type, this.#module.read(this.#plan.place(x), at, x.dtype))
+        : this.#compute(x, at),
+    );
+  }
+
+  /** Computes `t` at `index` even where it is kept in memory (it is about to be put there), and remembers it. */
+  evaluate(t: Tensor, index: string): string {
+    const value = this.#compute(t, index);
+    this.know(t, index, value);
+    return value;
+  }
+
+  #compute({ node, dtype }: Tensor, index: string): string {
+    const scope: MapScope = {
+      inputs: node.inputs,
+      out: node.outs[0]!,
+      i: index,
+      load: (k, where) => this.value(node.inputs[k]!, where),
+      let: (type, expression) => this.let(type, expression),
+      declare: (text) => this.#module.declare(text),
+    };
+    return this.let(wgslType(dtype), node.op!.map!(scope, node.params));
+  }
+
+  write(t: Tensor, index: string, value: string): void {
+    const x = resolve(t);
+    this.lines.push(this.#module.write(this.#plan.place(x), index, value, wgslType(x.dtype)));
+  }
+
+  toString(): string {
+    return this.lines.join('\n  ');
+  }
+}
+
+function literal(value: number, dtype: DType): string {
+  if (dtype === 'f32') return f32(value);
+  return dtype === 'i32' ? `i32(${value})` : `${value}u`;
+}

@@ -1,0 +1,110 @@
+// Variables in GPU buffers: one buffer for each group, members at their offsets.
+
+import type { GpuRuntime } from '../gpu/runtime.ts';
+import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
+import { internal } from '../graph/errors.ts';
+import type { Storage, VariableGroup } from '../graph/executor.ts';
+import type { Variable } from '../graph/tensor.ts';
+import type { Memory, Place } from './memory.ts';
+
+export class GpuStorage implements Storage {
+  readonly bytes: number;
+  readonly #runtime: GpuRuntime;
+  readonly #places = new Map<Variable, Place>();
+  readonly #memories: Memory[] = [];
+
+  constructor(runtime: GpuRuntime, groups: readonly VariableGroup[]) {
+    this.#runtime = runtime;
+    let bytes = 0;
+    for (const { variable, members = [] } of groups) {
+      const size = Math.ceil(byteLength(variable.dtype, variable.size) / 16) * 16;
+      const buffer = runtime.buffer(members.length > 0 ? 'arena' : 'variable', size);
+      const memory: Memory = { label: buffer.label, bytes: size, buffer };
+      this.#memories.push(memory);
+      bytes += size;
+      this.#places.set(variable, { memory, offset: 0, words: size / 4 });
+      for (const { variable: member, offset } of members) {
+        this.#places.set(member, { memory, offset, words: member.size });
+      }
+    }
+    this.bytes = bytes;
+  }
+
+  has(variable: Variable): boolean {
+    return this.#places.has(variable);
+  }
+
+  place(variable: Variable): Place {
+    const place = this.#places.get(variable);
+    if (!place) throw internal(`${variable} is not in this storage`);
+    return place;
+  }
+
+  write(variable: Variable, data: HostArray): void {
+    const { memory, offset } = this.place(variable);
+    this.#runtime.write(memory.buffer!, offset * 4, toWords(data, variable.dtype));
+  }
+
+  async read(variables: readonly Variable[]): Promise<HostArray[]> {
+    const encoder = this.#runtime.device.createCommandEncoder({ label: 'read variables' });
+    const reader = copyOut(
+      this.#runtime,
+      encoder,
+      variables.map((v) => ({ place: this.place(v), dtype: v.dtype, size: v.size })),
+    );
+    this.#runtime.submit(encoder);
+    return reader();
+  }
+
+  dispose(): void {
+    for (const memory of this.#memories.splice(0)) this.#runtime.destroy(memory.buffer!);
+    this.#places.clear();
+  }
+}
+
+/** Host values in the form that GPU buffers hold. */
+export function toWords(data: HostArray, dtype: DType): ArrayBufferView {
+  return dtype === 'f32' && !(data instanceof Float32Array) ? Float32Array.from(data) : data;
+}
+
+/** What {@link copyOut} copies. */
+export interface Wanted {
+  readonly place: Place;
+  readonly dtype: DType;
+  readonly size: number;
+}
+
+/** Encodes copies of places into one staging buffer; the function it returns waits for them and reads them. */
+export function copyOut(
+  runtime: GpuRuntime,
+  encoder: GPUCommandEncoder,
+  wanted: readonly Wanted[],
+): () => Promise<HostArray[]> {
+  let bytes = 0;
+  const offsets = wanted.map(({ dtype, size }) => {
+    const at = bytes;
+    bytes += byteLength(dtype, size);
+    return at;
+  });
+  const staging = runtime.staging(bytes);
+  for (const [n, { place, dtype, size }] of wanted.entries()) {
+    encoder.copyBufferToBuffer(place.memory.buffer!, place.offset * 4, staging, offsets[n]!, byteLength(dtype, size));
+  }
+  return async () => {
+    const copy = await runtime.readBack(staging, bytes);
+    return wanted.map(({ dtype, size }, n) => view(copy, offsets[n]!, dtype, size));
+  };
+}
+
+function view(buffer: ArrayBuffer, offset: number, dtype: DType, size: number): HostArray {
+  switch (dtype) {
+    case 'f32':
+      return new Float32Array(buffer, offset, size);
+    case 'u32':
+      return new Uint32Array(buffer, offset, size);
+    case 'i32':
+      return new Int32Array(buffer, offset, size);
+    case 'u8':
+      return new Uint8Array(buffer, offset, size);
+  }
+}

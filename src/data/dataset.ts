@@ -1,0 +1,309 @@
+// A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
+import { DataError, OptionError } from '../graph/errors.ts';
+import { seedKey } from '../graph/random.ts';
+import { formatShape, sizeOf } from '../graph/shape.ts';
+import { Random } from './random.ts';
+
+/** A row-major array with its shape. */
+export interface Values<A> {
+  readonly shape: readonly number[];
+  readonly data: A;
+}
+
+/** How u8 examples become numbers: `(x / 255 - mean) / std`. */
+export interface Scale {
+  readonly mean: number;
+  readonly std: number;
+}
+
+/** Examples with their targets, on the host. Nothing in it changes. */
+export interface DataSet {
+  /** `mnist`, `digits`, `array`, or a folder's name: what messages call it. */
+  readonly name: string;
+  /** The number of examples. */
+  readonly size: number;
+  /** Examples (size, ...example). Bytes are used as `(x / 255 - mean) / std`, floats as they are. */
+  readonly x: Values<Uint8Array | Float32Array>;
+  /** Class indices (size) as integers, or dense targets (size, outputs) as floats. */
+  readonly y: Values<Uint8Array | Uint32Array | Float32Array>;
+  /** The number of classes where `y` holds class indices. */
+  readonly classes: number | undefined;
+  readonly scale: Scale;
+  /** Examples `from` to `to` (exclusive) as a view; nothing is copied. */
+  slice(from: number, to: number): DataSet;
+}
+
+/** A training set and the test set that belongs to it. */
+export interface DataPair {
+  readonly train: DataSet;
+  readonly test: DataSet;
+  /** One sentence that says where the data came from. */
+  readonly source: string;
+}
+
+/** Numbers in nested lists, all of the same lengths. */
+export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
+
+/** Arrays of numbers that {@link arrayDataset} takes. */
+export type NumberArray =
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+
+export interface ArrayDatasetOptions {
+  /** What messages call the data set. Default `array`. */
+  name?: string;
+  /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` where y is one whole number >= 0 an
+   * example and not a float array. */
+  targets?: 'classes' | 'values';
+  /** The number of classes. Default: the largest index + 1. */
+  classes?: number;
+  /** For bytes: `(x / 255 - mean) / std`. Default mean 0, std 1, which is x / 255. */
+  scale?: Scale;
+}
+
+const PLAIN: Scale = { mean: 0, std: 1 };
+
+/** A data set of parts that fit already. */
+export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
+  const { name, x, y } = parts;
+  const size = x.shape[0]!;
+  return Object.freeze({
+    ...parts,
+    size,
+    slice(from: number, to: number): DataSet {
+      if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
+        throw new DataError(
+          `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
+        );
+      return makeDataset({ ...parts, x: rows(x, from, to), y: rows(y, from, to) });
+    },
+  });
+}
+
+function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, from: number, to: number): Values<A> {
+  const row = sizeOf(v.shape.slice(1));
+  return { shape: [to - from, ...v.shape.slice(1)], data: v.data.subarray(from * row, to * row) as A };
+}
+
+/**
+ * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs).
+ * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
+ * Bytes stay bytes, everything else becomes f32. Typed arrays that need no conversion are kept, not copied.
+ * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
+ */
+export function arrayDataset(
+  x: NestedNumbers | NumberArray | Values<NumberArray>,
+  y: NestedNumbers | NumberArray | Values<NumberArray>,
+  options: ArrayDatasetOptions = {},
+): DataSet {
+  const name = options.name ?? 'array';
+  const targets = flatten(`${name} y`, y);
+  const size = targets.shape[0]!;
+  const examples = isTyped(x) ? cut(`${name} x`, x, size) : flatten(`${name} x`, x);
+  if (examples.shape[0] !== size)
+    throw new DataError(
+      `${name}: x has ${examples.shape[0]} examples and y has ${size}. Give one target for each example.`,
+    );
+  if (examples.shape.length === 1) examples.shape = [size, 1];
+  const checked = toExamples(name, examples);
+  return makeDataset({
+    name,
+    x: checked,
+    ...toTargets(name, targets, options),
+    scale: checkScale(name, checked, options.scale),
+  });
+}
+
+interface Flat {
+  shape: number[];
+  data: NumberArray;
+  /** The data came as a list, so its type says nothing. */
+  untyped: boolean;
+}
+
+function isTyped(values: unknown): values is NumberArray {
+  return ArrayBuffer.isView(values) && !(values instanceof DataView);
+}
+
+/** A typed array alone, as `size` rows. */
+function cut(what: string, data: NumberArray, size: number): Flat {
+  if (data.length === 0 || data.length % size !== 0)
+    throw new DataError(
+      `${what}: ${data.length} numbers do not make ${size} rows, one for each target. Give { shape, data } or other lengths.`,
+    );
+  return { shape: [size, data.length / size], data, untyped: false };
+}
+
+function flatten(what: string, values: NestedNumbers | NumberArray | Values<NumberArray>): Flat {
+  if (isTyped(values)) return notEmpty(what, { shape: [values.length], data: values, untyped: false });
+  if (Array.isArray(values)) return fromLists(what, values as NestedNumbers);
+  const { shape, data } = (values ?? {}) as Values<NumberArray>;
+  if (!Array.isArray(shape) || !isTyped(data))
+    throw new DataError(`${what}: neither a list, a typed array nor { shape, data }. Give one of them.`);
+  if (shape.length === 0 || shape.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(shape) !== data.length)
+    throw new DataError(
+      `${what}: shape ${formatShape(shape)} does not fit its ${data.length} numbers. Their product must be the count.`,
+    );
+  return notEmpty(what, { shape: [...shape], data, untyped: false });
+}
+
+function notEmpty(what: string, flat: Flat): Flat {
+  if (sizeOf(flat.shape) === 0)
+    throw new DataError(`${what}: empty, shape ${formatShape(flat.shape)}. Give at least one example.`);
+  return flat;
+}
+
+function fromLists(what: string, list: NestedNumbers): Flat {
+  const shape: number[] = [];
+  for (let level: unknown = list; Array.isArray(level); level = level[0]) shape.push(level.length);
+  notEmpty(what, { shape, data: new Float64Array(0), untyped: true });
+  const data = new Float64Array(sizeOf(shape));
+  let at = 0;
+  const fill = (part: unknown, axis: number, path: string): void => {
+    if (axis < shape.length) {
+      if (!Array.isArray(part) || part.length !== shape[axis])
+        throw new DataError(
+          `${what}${path}: expected a list of ${shape[axis]}, got ${Array.isArray(part) ? `one of ${part.length}` : String(part)}. All rows must have one length.`,
+        );
+      for (const [i, child] of part.entries()) fill(child, axis + 1, `${path}[${i}]`);
+      return;
+    }
+    if (typeof part !== 'number')
+      throw new DataError(`${what}${path}: expected a number, got ${typeof part}. All rows must have one length.`);
+    data[at++] = part;
+  };
+  fill(list, 0, '');
+  return { shape, data, untyped: true };
+}
+
+function toExamples(name: string, { shape, data }: Flat): Values<Uint8Array | Float32Array> {
+  if (data instanceof Uint8Array) return { shape, data };
+  if (data instanceof Uint8ClampedArray)
+    return { shape, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+  return { shape, data: finite(`${name} x`, shape, data) };
+}
+
+/** The data as f32; refuses what is not finite there. */
+function finite(what: string, shape: readonly number[], data: NumberArray): Float32Array {
+  const floats = data instanceof Float32Array ? data : Float32Array.from(data);
+  for (let i = 0; i < floats.length; i++) {
+    if (Number.isFinite(floats[i])) continue;
+    const row = sizeOf(shape.slice(1));
+    throw new DataError(
+      `${what}: ${data[i]} in example ${Math.floor(i / row)}, element ${i % row}, is not a finite f32. Remove or replace it.`,
+    );
+  }
+  return floats;
+}
+
+function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick<DataSet, 'y' | 'classes'> {
+  const { shape, data, untyped } = flat;
+  const single = sizeOf(shape.slice(1)) === 1;
+  const whole = untyped ? data.every((v) => Number.isInteger(v) && v >= 0) : !isFloat(data);
+  const kind =
+    options.targets ?? (options.classes !== undefined || (shape.length === 1 && whole) ? 'classes' : 'values');
+  if (kind === 'values') {
+    const values = finite(`${name} y`, shape, data);
+    return { y: { shape: shape.length === 1 ? [shape[0]!, 1] : shape, data: values }, classes: undefined };
+  }
+  if (!single)
+    throw new DataError(`${name} y: class indices are one number an example, got ${formatShape(shape)}. Give (size).`);
+  const labels = data instanceof Uint8Array || data instanceof Uint32Array ? data : toIndices(name, data);
+  const classes = options.classes ?? largest(labels) + 1;
+  if (!Number.isInteger(classes) || classes < 1)
+    throw new OptionError(`classes: ${classes} is not a whole number of at least 1. Give the number of classes.`);
+  checkLabels(`${name} y`, labels, classes);
+  return { y: { shape: [shape[0]!], data: labels }, classes };
+}
+
+function isFloat(data: NumberArray): boolean {
+  return data instanceof Float32Array || data instanceof Float64Array;
+}
+
+function toIndices(name: string, data: NumberArray): Uint32Array {
+  const bad = data.findIndex((v: number) => !Number.isInteger(v) || v < 0 || v > 0xffffffff);
+  if (bad >= 0)
+    throw new DataError(
+      `${name} y: label ${data[bad]} of example ${bad} is not a class index. Give whole numbers from 0, or targets: 'values'.`,
+    );
+  return Uint32Array.from(data);
+}
+
+function largest(labels: Uint8Array | Uint32Array): number {
+  let most = 0;
+  for (const label of labels) most = Math.max(most, label);
+  return most;
+}
+
+/** Refuses labels of `classes` and above, naming the first. */
+export function checkLabels(what: string, labels: Uint8Array | Uint32Array, classes: number, offset?: number): void {
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i]! < classes) continue;
+    const where = offset === undefined ? `example ${i}` : `example ${i} (offset ${offset + i})`;
+    throw new DataError(
+      `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }.`,
+    );
+  }
+}
+
+function checkScale(name: string, x: Values<Uint8Array | Float32Array>, scale: Scale | undefined): Scale {
+  if (scale === undefined) return PLAIN;
+  if (!(x.data instanceof Uint8Array))
+    throw new OptionError(
+      `scale: ${name} holds floats, which are used as they are. Scale them yourself, or give bytes.`,
+    );
+  if (!Number.isFinite(scale.mean) || !Number.isFinite(scale.std) || scale.std <= 0)
+    throw new OptionError(
+      `scale: mean ${scale.mean}, std ${scale.std} cannot be used. Both must be finite and std above 0.`,
+    );
+  return scale;
+}
+
+/**
+ * Parts a data set in two by a seeded shuffle: `validation` gets the fraction (between 0 and 1) or the number of examples
+ * (1 and above) that `part` says, `train` the rest. Both are copies.
+ * @throws OptionError where one of them would be empty.
+ */
+export function split(
+  data: DataSet,
+  part: number,
+  { seed = 0 }: { seed?: number } = {},
+): { train: DataSet; validation: DataSet } {
+  seedKey(seed); // refuses what is not a seed
+  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * data.size)) : part;
+  if (!Number.isInteger(count) || count < 1 || count >= data.size)
+    throw new OptionError(
+      `split: ${part} of the ${data.size} examples of ${data.name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${data.size - 1}.`,
+    );
+  const order = Uint32Array.from({ length: data.size }, (_, i) => i);
+  const random = new Random(seed);
+  for (let i = data.size - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return { train: pick(data, order.subarray(count)), validation: pick(data, order.subarray(0, count)) };
+}
+
+function pick(data: DataSet, order: Uint32Array): DataSet {
+  return makeDataset({ ...data, x: pickRows(data.x, order), y: pickRows(data.y, order) });
+}
+
+function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, order: Uint32Array): Values<A> {
+  const row = sizeOf(v.shape.slice(1));
+  const shape = [order.length, ...v.shape.slice(1)];
+  const data = emptyLike(v.data, order.length * row);
+  for (const [i, from] of order.entries()) data.set(v.data.subarray(from * row, (from + 1) * row), i * row);
+  return { shape, data };
+}
+
+function emptyLike<A extends Uint8Array | Uint32Array | Float32Array>(like: A, length: number): A {
+  if (like instanceof Uint8Array) return new Uint8Array(length) as A;
+  return (like instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length)) as A;
+}

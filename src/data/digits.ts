@@ -1,0 +1,75 @@
+// Digits made here, so that there is always something to learn: 28x28 handwritten-like images by a seeded generator, in
+// MNIST's format and numbers. Example i of a stream depends on (seed, stream, i) alone: train and test never share one.
+import { OptionError } from '../graph/errors.ts';
+import { seedKey } from '../graph/random.ts';
+import { type DataPair, type DataSet, makeDataset, type Scale } from './dataset.ts';
+import { Hand, IMAGE_SIZE } from './hand.ts';
+import { Random } from './random.ts';
+
+/** Mean and standard deviation of MNIST's training pixels (0 to 1): what MNIST and the digits made here are scaled by. */
+export const MNIST_SCALE: Scale = { mean: 0.1307, std: 0.3081 };
+
+/** Images drawn before the event loop gets a turn. */
+const TURN = 2000;
+
+export interface DigitsOptions {
+  /** Training examples. Default 60,000. */
+  train?: number;
+  /** Test examples. Default 10,000. */
+  test?: number;
+  /** Default 0. */
+  seed?: number;
+  /** Called with the number of images made and wanted, every few thousand. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Handwritten-like digits from a seeded generator: no file, no network. x (size, 784) bytes, y (size) labels 0 to 9. The same
+ * seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
+ */
+export async function digits(options: DigitsOptions = {}): Promise<DataPair> {
+  const { train = 60_000, test = 10_000, seed = 0, onProgress, signal } = options;
+  for (const [name, count] of Object.entries({ train, test }))
+    if (!Number.isSafeInteger(count) || count < 1 || count > 1_000_000)
+      throw new OptionError(`digits ${name}: ${count} cannot be made. Give a whole number from 1 to 1,000,000.`);
+  seedKey(seed); // refuses what is not a seed
+  const total = train + test;
+  const turn = async (done: number) => {
+    onProgress?.(done, total);
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+  };
+  signal?.throwIfAborted();
+  return {
+    train: await draw(seed, 0, train, (done) => turn(done)),
+    test: await draw(seed, 1, test, (done) => turn(train + done)),
+    source: `${total.toLocaleString('en-US')} handwritten-like digits made by the generator (seed ${seed}).`,
+  };
+}
+
+async function draw(
+  seed: number,
+  stream: number,
+  size: number,
+  turn: (done: number) => Promise<void>,
+): Promise<DataSet> {
+  const pixels = IMAGE_SIZE * IMAGE_SIZE;
+  const x = new Uint8Array(size * pixels);
+  const y = new Uint8Array(size);
+  const hand = new Hand();
+  const random = new Random(seed, stream);
+  for (let i = 0; i < size; i++) {
+    random.restart(seed, stream, i);
+    y[i] = random.below(10);
+    hand.draw(random, y[i]!, x, i * pixels);
+    if ((i + 1) % TURN === 0 || i + 1 === size) await turn(i + 1);
+  }
+  return makeDataset({
+    name: 'digits',
+    x: { shape: [size, pixels], data: x },
+    y: { shape: [size], data: y },
+    classes: 10,
+    scale: MNIST_SCALE,
+  });
+}

@@ -1,0 +1,273 @@
+// Finding a WebGPU device: what may be asked for, what is reported about what was found, and the browser's provider.
+// Node's provider (Dawn) lives in src/node/dawn.ts and opens its adapters with the same `openAdapter`.
+import { DeviceError } from '../graph/errors.ts';
+
+/** Which backend: `auto` takes a GPU adapter where there is one and the CPU backend otherwise. */
+export type DeviceKind = 'auto' | 'gpu' | 'cpu';
+
+/** Which WebGPU adapter. `name` is a case-insensitive part of its name, description, vendor, architecture or device. */
+export type AdapterChoice = 'hardware' | 'software' | { name: string };
+
+/** What every report, benchmark and page says about the adapter it ran on. */
+export interface AdapterReport {
+  /** The device's own name where the platform tells it (`NVIDIA H100 80GB HBM3`), else vendor and architecture. */
+  name: string;
+  vendor: string;
+  architecture: string;
+  description: string;
+  /** The driver and its version, or '' where the platform hides it (browsers do). */
+  driver: string;
+  /** True where a processor plays the GPU: its speeds are not a GPU's. */
+  software: boolean;
+  /** The features the device was opened with. */
+  features: string[];
+  /** The limits the device was opened with. */
+  limits: Record<string, number>;
+}
+
+/** A device that is ready to use. */
+export interface OpenedDevice {
+  device: GPUDevice;
+  report: AdapterReport;
+  /** Destroys the device and lets the process exit. Calling it twice does no harm. */
+  close(): void;
+}
+
+/** What a provider found: a device or none, and one sentence for each thing it tried and did not take. */
+export interface OpenResult {
+  opened: OpenedDevice | undefined;
+  refused: string[];
+}
+
+/** Opens devices: `navigator.gpu` in a browser, Dawn in Node. Missing devices are reported in `refused`, never thrown. */
+export interface GpuProvider {
+  open(choice: AdapterChoice | undefined, options?: { allowSoftware: boolean }): Promise<OpenResult>;
+}
+
+/** The limits that decide what a compute kernel may do; everything else stays at WebGPU's defaults. */
+const WANTED_LIMITS = [
+  'maxStorageBuffersPerShaderStage',
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+const WANTED_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|\bwarp\b|basic render|null[ -]backend/i;
+
+/** Whether one of these names belongs to an adapter that computes on the processor (or, `null`, not at all). */
+export function isSoftwareName(...names: readonly string[]): boolean {
+  return names.some((name) => SOFTWARE.test(name));
+}
+
+/** The one-line adapter name that stands beside every figure: `SwiftShader Device (Subzero), software`. */
+export function describe(report: AdapterReport): string {
+  return report.software ? `${report.name}, software` : report.name;
+}
+
+/** Facts that only the provider knows, to go into the report instead of what the adapter says about itself. */
+export interface AdapterFacts {
+  name?: string;
+  description?: string;
+  driver?: string;
+  software?: boolean;
+}
+
+/** Whether an adapter answers to the name asked for. `lavapipe` is what people call Mesa's `llvmpipe` device. */
+export function answersTo(wanted: string, names: readonly string[]): boolean {
+  const sought = wanted.trim().toLowerCase().replace('lavapipe', 'llvmpipe');
+  return sought !== '' && names.some((name) => name.toLowerCase().includes(sought));
+}
+
+/** Everything an adapter says about itself that a name may be sought in. */
+export function namesOf(info: GPUAdapterInfo): string[] {
+  return [info.description, info.vendor, info.architecture, info.device].map((text) => text ?? '');
+}
+
+/** Whether an adapter is a software one, by its own flag or by its name. */
+export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+  // Older browsers have no such flag on `info`: undefined is falsy and the name decides.
+  return Boolean(info.isFallbackAdapter) || isSoftwareName(...namesOf(info));
+}
+
+/**
+ * Opens a device with the adapter's own limits where kernels profit from them.
+ * `released` is called once, after the device has been destroyed.
+ * @throws DeviceError with the browser's or Dawn's reason and the limits that were asked for.
+ */
+export async function openAdapter(
+  adapter: GPUAdapter,
+  facts: AdapterFacts = {},
+  released: () => void = () => {},
+): Promise<OpenedDevice> {
+  const requiredFeatures = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  const requiredLimits: Record<string, number> = {};
+  for (const limit of WANTED_LIMITS) {
+    const value = adapter.limits[limit];
+    if (typeof value === 'number') requiredLimits[limit] = value;
+  }
+  const name = facts.name ?? nameOf(adapter.info);
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ label: 'thalweg', requiredFeatures, requiredLimits });
+  } catch (error) {
+    const asked = Object.entries(requiredLimits).map(([limit, value]) => `${limit} ${value}`);
+    throw new DeviceError(
+      `requestDevice: ${name} refused: ${sentence(error)} Asked were the adapter's own ${asked.join(', ')}. ` +
+        'Update the browser or the driver, or use the CPU backend.',
+    );
+  }
+  let closed = false;
+  return {
+    device,
+    report: { ...reportOf(adapter.info, device), ...definedOnly(facts), name },
+    close() {
+      if (closed) return;
+      closed = true;
+      device.destroy();
+      released();
+    },
+  };
+}
+
+function reportOf(info: GPUAdapterInfo, device: GPUDevice): Omit<AdapterReport, 'name'> {
+  const limits: Record<string, number> = {};
+  // Limits are getters on the prototype, which is why Object.entries sees none of them.
+  for (const limit in device.limits) {
+    const value: unknown = device.limits[limit as keyof GPUSupportedLimits];
+    if (typeof value === 'number') limits[limit] = value;
+  }
+  return {
+    vendor: info.vendor ?? '',
+    architecture: info.architecture ?? '',
+    description: info.description ?? '',
+    // Chromium tells the driver only under --enable-webgpu-developer-features.
+    driver: (info as { driver?: string }).driver ?? '',
+    software: isSoftwareAdapter(info),
+    features: [...device.features].sort(),
+    limits,
+  };
+}
+
+function definedOnly(facts: AdapterFacts): AdapterFacts {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
+function nameOf(info: GPUAdapterInfo): string {
+  if (info.description) return info.description;
+  return [info.vendor, info.architecture, info.device].filter(Boolean).join(' ') || 'unnamed adapter';
+}
+
+/** An error's first line, ended as a sentence. */
+export function sentence(error: unknown): string {
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  const line = message.trim().split('\n')[0]?.trim() ?? '';
+  return /[.!?]$/.test(line) ? line : `${line}.`;
+}
+
+/** The sentence for a software adapter where hardware was asked for. */
+export function softwareRefused(name: string): string {
+  return `${name}: this is a software adapter, and hardware was asked for. Allow it with adapter 'software', or install a GPU driver.`;
+}
+
+/**
+ * The browser's provider. It tells apart the five causes people meet: a page that is not a secure context, a browser
+ * without WebGPU, no adapter, a device refused, and a software adapter where hardware was asked for.
+ */
+export function browserProvider(): GpuProvider {
+  return {
+    async open(choice, { allowSoftware } = { allowSoftware: true }) {
+      const refused: string[] = [];
+      const gpu = browserGpu(refused);
+      if (!gpu) return { opened: undefined, refused };
+      const adapter = await browserAdapter(gpu, choice, choice !== 'hardware' && allowSoftware, refused);
+      if (!adapter) return { opened: undefined, refused };
+      try {
+        return { opened: await openAdapter(adapter), refused };
+      } catch (error) {
+        refused.push(error instanceof DeviceError ? error.message : sentence(error));
+        return { opened: undefined, refused };
+      }
+    },
+  };
+}
+
+function browserGpu(refused: string[]): GPU | undefined {
+  const here = globalThis as { isSecureContext?: boolean; navigator?: Navigator };
+  if (here.isSecureContext === false) {
+    // Asked first: here navigator.gpu is missing too, and the GPU is not to blame.
+    refused.push(
+      'WebGPU: this page is not a secure context. Serve it over https, or open it as http://localhost or http://127.0.0.1.',
+    );
+    return undefined;
+  }
+  if (here.navigator?.gpu) return here.navigator.gpu;
+  refused.push(
+    !here.navigator || here.navigator.userAgent?.startsWith('Node.js')
+      ? "WebGPU: Node has none of its own. Import from 'thalweg/node' to use Dawn (npm install webgpu)."
+      : 'WebGPU: this browser has no navigator.gpu. Use Chrome or Edge 127, Safari 26, Firefox 141, or newer.',
+  );
+  return undefined;
+}
+
+const HARDWARE_ADVICE =
+  'Turn on hardware acceleration in the browser settings and update the GPU driver; chrome://gpu names a driver that ' +
+  'is on the blocklist; Chrome on Linux may want --enable-unsafe-webgpu --enable-features=Vulkan.';
+
+/** Pages cannot list adapters, so these requests are made in turn, and what answers is looked at. */
+const REQUESTS: readonly GPURequestAdapterOptions[] = [
+  { powerPreference: 'high-performance' },
+  { powerPreference: 'low-power' },
+  { forceFallbackAdapter: true },
+];
+
+async function browserAdapter(
+  gpu: GPU,
+  choice: AdapterChoice | undefined,
+  allowSoftware: boolean,
+  refused: string[],
+): Promise<GPUAdapter | undefined> {
+  const seen = new Set<string>();
+  for (const request of choice === 'software' ? [...REQUESTS].reverse() : REQUESTS) {
+    const adapter = await gpu.requestAdapter(request).catch((error: unknown) => {
+      refused.push(`WebGPU: requestAdapter failed: ${sentence(error)}`);
+      return null;
+    });
+    if (!adapter || seen.has(nameOf(adapter.info))) continue;
+    const name = nameOf(adapter.info);
+    seen.add(name);
+    const objection = objectionTo(name, adapter.info, choice, allowSoftware);
+    if (objection) {
+      refused.push(objection);
+      continue;
+    }
+    if (choice === undefined && isSoftwareAdapter(adapter.info)) {
+      refused.push(`WebGPU: the browser offers no hardware adapter, only ${name}. ${HARDWARE_ADVICE}`);
+    }
+    return adapter;
+  }
+  if (refused.length === 0) refused.push(`WebGPU: requestAdapter() found no adapter. ${HARDWARE_ADVICE}`);
+  return undefined;
+}
+
+/** Why an adapter is not taken, as a sentence, or undefined where it suits. */
+export function objectionTo(
+  name: string,
+  info: GPUAdapterInfo,
+  choice: AdapterChoice | undefined,
+  allowSoftware: boolean,
+): string | undefined {
+  const software = isSoftwareAdapter(info);
+  if (typeof choice === 'object' && !answersTo(choice.name, [name, ...namesOf(info)])) {
+    return `${name}: not the adapter asked for, '${choice.name}'.`;
+  }
+  if (choice === 'software' && !software) return `${name}: this is a hardware adapter, and software was asked for.`;
+  if (software && !allowSoftware) return softwareRefused(name);
+  return undefined;
+}

@@ -1,0 +1,55 @@
+// What a loss is: a function of a batch of predictions and targets to one number, with the name reports give it and the
+// metrics worth reporting beside it.
+import { ShapeError } from '../graph/errors.ts';
+import { formatShape, sameShape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { accuracy } from '../ops/accuracy.ts';
+
+/** Scalars reported beside a loss. */
+export interface Metrics {
+  /** The fraction of examples whose largest output is at the target's class. */
+  readonly accuracy?: Tensor;
+}
+
+/** A loss: a scalar, averaged over the batch (the first axis), of which the gradient is taken. */
+export interface Loss {
+  (prediction: Tensor, target: Tensor): Tensor;
+  readonly lossName: string;
+  /** What else to report: accuracy where targets are class indices that the loss scores as classes. */
+  metrics(prediction: Tensor, target: Tensor): Metrics;
+}
+
+/** A loss from its formula; `classes` says that targets may be class indices, so that accuracy makes sense. */
+export function defineLoss(
+  lossName: string,
+  formula: (prediction: Tensor, target: Tensor) => Tensor,
+  { classes = false }: { readonly classes?: boolean } = {},
+): Loss {
+  const metrics = (prediction: Tensor, target: Tensor): Metrics =>
+    classes && areClasses(prediction, target) ? { accuracy: accuracy(prediction, target) } : {};
+  return Object.assign((prediction: Tensor, target: Tensor) => formula(prediction, target), { lossName, metrics });
+}
+
+/** Whether targets are class indices, one for each row of predictions. */
+export function areClasses(prediction: Tensor, target: Tensor): boolean {
+  return target.dtype === 'u32' && prediction.rank > 0 && sameShape(target.shape, prediction.shape.slice(0, -1));
+}
+
+/** Refuses predictions and targets that are not f32 of one shape: broadcasting one against the other is nearly always a mistake. */
+export function checkSame(lossName: string, prediction: Tensor, target: Tensor, hint = ''): void {
+  if (prediction.dtype === 'f32' && target.dtype === 'f32' && sameShape(prediction.shape, target.shape)) return;
+  const describe = (x: Tensor) => `${x.dtype} ${formatShape(x.shape)}`;
+  throw new ShapeError(
+    `${lossName}: predictions ${describe(prediction)} and targets ${describe(target)} differ. ${advice(prediction, target)}${hint}`,
+  );
+}
+
+function advice(prediction: Tensor, target: Tensor): string {
+  if (prediction.dtype !== 'f32') return `Predictions must be f32: cast(prediction, 'f32').`;
+  if (!sameShape(prediction.shape, target.shape)) {
+    return target.size === prediction.size
+      ? `Reshape the targets: target.reshape(${formatShape(prediction.shape)}).`
+      : `Targets must be f32 ${formatShape(prediction.shape)}.`;
+  }
+  return `Cast the targets: cast(target, 'f32').`;
+}

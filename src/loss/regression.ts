@@ -1,0 +1,65 @@
+// Losses of numbers against numbers. The two squared errors also take class indices, as the classic lesson on digits does:
+// they become rows of zeros with a one.
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import { formatShape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { minimum, mul, sub } from '../ops/binary.ts';
+import { oneHot } from '../ops/gather.ts';
+import { mean, sum } from '../ops/reduce.ts';
+import { abs, square } from '../ops/unary.ts';
+import { areClasses, checkSame, defineLoss, type Loss } from './loss.ts';
+
+/**
+ * The mean over all elements of (prediction - target)², as PyTorch's `mse_loss`. Targets are f32 of the predictions' shape, or
+ * class indices u32 (B) for predictions (B, C), which become one-hot rows (of zeros alone where the index is no class).
+ */
+export const meanSquaredError: Loss = defineLoss(
+  'meanSquaredError',
+  (prediction, target) => mean(square(difference('meanSquaredError', prediction, target))),
+  { classes: true },
+);
+
+/**
+ * The mean over examples of Σ (prediction - target)² over an example's outputs: the quadratic cost of the classic lesson (no ½).
+ * Targets as {@link meanSquaredError}; the first axis is the batch.
+ */
+export const sumSquaredError: Loss = defineLoss(
+  'sumSquaredError',
+  (prediction, target) => {
+    if (prediction.rank === 0)
+      throw new ShapeError('sumSquaredError: predictions are a scalar. They need a batch axis: [batch, outputs].');
+    const squares = square(difference('sumSquaredError', prediction, target));
+    return mul(sum(squares), 1 / prediction.shape[0]!);
+  },
+  { classes: true },
+);
+
+/** The mean over all elements of |prediction - target|, as PyTorch's `l1_loss`. Both are f32 of one shape. */
+export const meanAbsoluteError: Loss = defineLoss('meanAbsoluteError', (prediction, target) => {
+  checkSame('meanAbsoluteError', prediction, target);
+  return mean(abs(sub(prediction, target)));
+});
+
+/**
+ * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), d being prediction - target: squared near the
+ * target, straight far from it. As PyTorch's `huber_loss`; `delta` is 1 unless said. Both are f32 of one shape.
+ */
+export function huber({ delta = 1 }: { readonly delta?: number } = {}): Loss {
+  if (!(delta > 0 && Number.isFinite(delta)))
+    throw new OptionError(`huber: delta is ${delta}. Use a finite number above 0.`);
+  return defineLoss('huber', (prediction, target) => {
+    checkSame('huber', prediction, target);
+    const distance = abs(sub(prediction, target));
+    // With c = min(|d|, delta), both branches are c (|d| - c/2).
+    const near = minimum(distance, delta);
+    return mean(mul(near, sub(distance, mul(near, 0.5))));
+  });
+}
+
+/** prediction - target, class indices as one-hot rows. */
+function difference(lossName: string, prediction: Tensor, target: Tensor): Tensor {
+  if (areClasses(prediction, target)) return sub(prediction, oneHot(target, prediction.shape.at(-1)!));
+  const rows = formatShape(prediction.shape.slice(0, -1));
+  checkSame(lossName, prediction, target, target.dtype === 'u32' ? ` Or give class indices, u32 ${rows}.` : '');
+  return sub(prediction, target);
+}

@@ -1,0 +1,93 @@
+// Activations as layers, for Sequential and for outputs that have a name; each is the function of its name.
+import type { Tensor } from '../graph/tensor.ts';
+import { type GeluOptions, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../ops/activations.ts';
+import { logSoftmax, softmax } from '../ops/softmax.ts';
+import { captured, type NamedLayer } from './layer.ts';
+
+/** max(x, 0). */
+export class ReLU implements NamedLayer {
+  readonly kind = 'ReLU';
+  forward(x: Tensor): Tensor {
+    return captured(this, relu(x));
+  }
+}
+
+/** x where x > 0, else negativeSlope · x: 0.01. */
+export class LeakyReLU implements NamedLayer {
+  readonly kind = 'LeakyReLU';
+  readonly negativeSlope: number;
+  constructor({ negativeSlope = 0.01 }: { negativeSlope?: number } = {}) {
+    this.negativeSlope = negativeSlope;
+  }
+  forward(x: Tensor): Tensor {
+    return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }));
+  }
+}
+
+/** 1 / (1 + e^-x). */
+export class Sigmoid implements NamedLayer {
+  readonly kind = 'Sigmoid';
+  forward(x: Tensor): Tensor {
+    return captured(this, sigmoid(x));
+  }
+}
+
+/** tanh x. */
+export class Tanh implements NamedLayer {
+  readonly kind = 'Tanh';
+  forward(x: Tensor): Tensor {
+    return captured(this, tanh(x));
+  }
+}
+
+/** x · Φ(x), with erf ('none') or the tanh formula; 'none' unless said. */
+export class GELU implements NamedLayer {
+  readonly kind = 'GELU';
+  readonly approximate: 'none' | 'tanh';
+  constructor({ approximate = 'none' }: GeluOptions = {}) {
+    this.approximate = approximate;
+  }
+  forward(x: Tensor): Tensor {
+    return captured(this, gelu(x, { approximate: this.approximate }));
+  }
+}
+
+/** x / (1 + e^-x). */
+export class SiLU implements NamedLayer {
+  readonly kind = 'SiLU';
+  forward(x: Tensor): Tensor {
+    return captured(this, silu(x));
+  }
+}
+
+/** log(1 + e^x). */
+export class Softplus implements NamedLayer {
+  readonly kind = 'Softplus';
+  forward(x: Tensor): Tensor {
+    return captured(this, softplus(x));
+  }
+}
+
+/** e^x / Σ e^x over `axis`, the last unless said. */
+export class Softmax implements NamedLayer {
+  readonly kind = 'Softmax';
+  readonly axis: number;
+  constructor({ axis = -1 }: { axis?: number } = {}) {
+    this.axis = axis;
+  }
+  forward(x: Tensor): Tensor {
+    return captured(this, softmax(x, { axis: this.axis }));
+  }
+}
+
+/** x - log Σ e^x over `axis`, the last unless said. */
+export class LogSoftmax implements NamedLayer {
+  readonly kind = 'LogSoftmax';
+  readonly axis: number;
+  constructor({ axis = -1 }: { axis?: number } = {}) {
+    this.axis = axis;
+  }
+  forward(x: Tensor): Tensor {
+    return captured(this, logSoftmax(x, { axis: this.axis }));
+  }
+}

@@ -1,0 +1,30 @@
+// Embedding: a table of vectors, looked up by index.
+import { ShapeError } from '../graph/errors.ts';
+import { checkShape, formatShape } from '../graph/shape.ts';
+import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
+import { gatherRows } from '../ops/gather.ts';
+import { normal } from './init.ts';
+import { captured, type NamedLayer, nameOf, parameter } from './layer.ts';
+
+/** u32 indices (...) to the rows of the weight they name (..., size). */
+export class Embedding implements NamedLayer {
+  readonly kind = 'Embedding';
+  /** (count, size) */
+  readonly weight: Variable;
+
+  /** `count` vectors of `size`, from N(0, 1) unless said. */
+  constructor(count: number, size: number, options: { readonly initialWeight?: Initializer } = {}) {
+    checkShape('Embedding', [count, size]);
+    this.weight = parameter([count, size], options.initialWeight ?? normal());
+  }
+
+  /** @throws ShapeError when the indices are not u32. */
+  forward(indices: Tensor): Tensor {
+    if (indices.dtype !== 'u32') {
+      throw new ShapeError(
+        `${nameOf(this)}: the indices are ${indices.dtype} ${formatShape(indices.shape)}. They must be u32: cast(x, 'u32').`,
+      );
+    }
+    return captured(this, gatherRows(this.weight, indices));
+  }
+}

@@ -1,0 +1,10 @@
+// Layers, initial values and summaries: what users know as `nn`.
+export { GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activations.ts';
+export { Dropout } from './dropout.ts';
+export { Embedding } from './embedding.ts';
+export * as init from './init.ts';
+export { type Layer, parameter } from './layer.ts';
+export { LayerNorm, type LayerNormOptions } from './layer-norm.ts';
+export { Linear, type LinearOptions } from './linear.ts';
+export { Flatten, Sequential } from './sequential.ts';
+export { type Summary, type SummaryParameter, type SummaryRow, summary } from './summary.ts';

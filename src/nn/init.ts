@@ -1,0 +1,117 @@
+// Initial values, as PyTorch defines them (torch.nn.init). They are functions of (seed, path) alone, computed on the host, so
+// a variable begins the same whatever else is in the model and wherever it runs.
+import { hostArray } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import { normals, uniforms } from '../graph/random.ts';
+import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
+import type { Initializer } from '../graph/tensor.ts';
+
+/** Every element is `value`. */
+export function constant(value: number): Initializer {
+  return ({ shape, dtype }) => hostArray(dtype, sizeOf(shape)).fill(value);
+}
+
+/** 0. */
+export const zeros: Initializer = constant(0);
+
+/** 1. */
+export const ones: Initializer = constant(1);
+
+/** U(low, high): [0, 1) unless said. */
+export function uniform(low = 0, high = 1): Initializer {
+  if (!(low <= high && Number.isFinite(high - low))) {
+    throw new OptionError(`uniform: the bounds are ${low} and ${high}. Give finite ones, the lower first.`);
+  }
+  return ({ shape }, seed, path) => uniforms(sizeOf(shape), seed, path, low, high);
+}
+
+/** N(mean, deviation²): N(0, 1) unless said. */
+export function normal(mean = 0, deviation = 1): Initializer {
+  if (!(Number.isFinite(mean) && deviation >= 0 && Number.isFinite(deviation))) {
+    throw new OptionError(`normal: mean ${mean}, deviation ${deviation}. Give finite numbers, the deviation >= 0.`);
+  }
+  return ({ shape }, seed, path) => normals(sizeOf(shape), seed, path, mean, deviation);
+}
+
+/** What follows the layer: decides the gain that keeps variances steady. */
+export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
+
+/** PyTorch's `calculate_gain`: linear and sigmoid 1, tanh 5/3, relu √2, leakyRelu √(2 / (1 + negativeSlope²)), selu 3/4. */
+export function gainOf(nonlinearity: Nonlinearity, negativeSlope = 0.01): number {
+  switch (nonlinearity) {
+    case 'linear':
+    case 'sigmoid':
+      return 1;
+    case 'tanh':
+      return 5 / 3;
+    case 'relu':
+      return Math.SQRT2;
+    case 'leakyRelu':
+      return Math.sqrt(2 / (1 + negativeSlope ** 2));
+    case 'selu':
+      return 3 / 4;
+    default:
+      throw new OptionError(`gain: the nonlinearity ${nonlinearity as string} is unknown. Use 'relu' or 'tanh', say.`);
+  }
+}
+
+/** Options of the Kaiming initialisers. */
+export interface KaimingOptions {
+  /** Keeps variances steady forward ('in', the default) or backward ('out'). */
+  readonly fan?: 'in' | 'out';
+  /** 'leakyRelu' unless said. */
+  readonly nonlinearity?: Nonlinearity;
+  /** leakyRelu's: 0. */
+  readonly negativeSlope?: number;
+}
+
+/** U(-b, b) with b = gain · √(3 / fan). He et al. 2015; PyTorch's `kaiming_uniform_`. */
+export function kaimingUniform(options: KaimingOptions = {}): Initializer {
+  return scaled('kaimingUniform', options, (bound, size, seed, path) => uniforms(size, seed, path, -bound, bound), 3);
+}
+
+/** N(0, gain² / fan). He et al. 2015; PyTorch's `kaiming_normal_`. */
+export function kaimingNormal(options: KaimingOptions = {}): Initializer {
+  return scaled('kaimingNormal', options, (deviation, size, seed, path) => normals(size, seed, path, 0, deviation), 1);
+}
+
+/** U(-b, b) with b = gain · √(6 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_uniform_`. */
+export function xavierUniform({ gain = 1 }: { gain?: number } = {}): Initializer {
+  return ({ shape }, seed, path) => {
+    const { fanIn, fanOut } = fansOf('xavierUniform', path, shape);
+    const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
+    return uniforms(sizeOf(shape), seed, path, -bound, bound);
+  };
+}
+
+/** N(0, gain² · 2 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_normal_`. */
+export function xavierNormal({ gain = 1 }: { gain?: number } = {}): Initializer {
+  return ({ shape }, seed, path) => {
+    const { fanIn, fanOut } = fansOf('xavierNormal', path, shape);
+    return normals(sizeOf(shape), seed, path, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
+  };
+}
+
+function scaled(
+  name: string,
+  { fan = 'in', nonlinearity = 'leakyRelu', negativeSlope = 0 }: KaimingOptions,
+  draw: (scale: number, size: number, seed: number, path: string) => Float32Array,
+  variance: number,
+): Initializer {
+  const gain = gainOf(nonlinearity, negativeSlope);
+  return ({ shape }, seed, path) => {
+    const { fanIn, fanOut } = fansOf(name, path, shape);
+    return draw(gain * Math.sqrt(variance / (fan === 'in' ? fanIn : fanOut)), sizeOf(shape), seed, path);
+  };
+}
+
+/** Inputs and outputs of one unit, of a weight [out, in, ...receptive field]. */
+function fansOf(name: string, path: string, shape: Shape): { fanIn: number; fanOut: number } {
+  if (shape.length < 2) {
+    throw new OptionError(
+      `${name}: ${path} ${formatShape(shape)} has no fan: it needs two axes, [out, in]. Use uniform or normal.`,
+    );
+  }
+  const field = sizeOf(shape.slice(2));
+  return { fanIn: shape[1]! * field, fanOut: shape[0]! * field };
+}

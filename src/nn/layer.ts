@@ -1,0 +1,33 @@
+// What a layer is (anything with a forward) and the three things the layers here share: parameters, a name for errors, and
+// a name under which the output can be looked at.
+import { pathOf } from '../graph/paths.ts';
+import type { Shape } from '../graph/shape.ts';
+import { type Initializer, type Tensor, Variable } from '../graph/tensor.ts';
+import { capture, occurrence } from '../graph/trace.ts';
+
+/** Anything with a forward from one tensor to another. No base class: variables are found by walking the model. */
+export interface Layer {
+  forward(x: Tensor): Tensor;
+}
+
+/** A layer of this folder, which knows its name also where a bundler has shortened the class's. */
+export interface NamedLayer extends Layer {
+  readonly kind: string;
+}
+
+/** A variable that optimizers move. */
+export function parameter(shape: Shape, initial: Initializer): Variable {
+  return new Variable(shape, { initial, trainable: true });
+}
+
+/** `Linear hidden`, as errors name a layer; `Linear` where it is in no model or is the model. */
+export function nameOf(layer: NamedLayer): string {
+  return [layer.kind, pathOf(layer)].filter(Boolean).join(' ');
+}
+
+/** The layer's output, named by its path: `hidden`, and `hidden#2` where the layer is used a second time. */
+export function captured(layer: NamedLayer, y: Tensor): Tensor {
+  const name = pathOf(layer) || layer.kind;
+  const times = occurrence(`capture ${name}`);
+  return capture(times === 0 ? name : `${name}#${times + 1}`, y);
+}

@@ -1,0 +1,56 @@
+// Linear: y = x · Wᵀ + b, the weight [out, in] as PyTorch stores it.
+import { ShapeError } from '../graph/errors.ts';
+import { checkShape, formatShape, sizeOf } from '../graph/shape.ts';
+import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
+import { linear } from '../ops/matmul.ts';
+import { uniform } from './init.ts';
+import { captured, type NamedLayer, nameOf, parameter } from './layer.ts';
+
+/** Options of {@link Linear}. */
+export interface LinearOptions {
+  /** Whether it adds a bias: true. */
+  readonly bias?: boolean;
+  /** U(-1/√in, 1/√in) unless said. */
+  readonly initialWeight?: Initializer;
+  /** U(-1/√in, 1/√in) unless said. */
+  readonly initialBias?: Initializer;
+}
+
+/** x (..., in) to x · Wᵀ + b (..., out). */
+export class Linear implements NamedLayer {
+  readonly kind = 'Linear';
+  /** (out, in) */
+  readonly weight: Variable;
+  /** (out) */
+  readonly bias: Variable | undefined;
+
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+    checkShape('Linear', [outFeatures, inFeatures]);
+    const bound = 1 / Math.sqrt(inFeatures);
+    this.weight = parameter([outFeatures, inFeatures], options.initialWeight ?? uniform(-bound, bound));
+    this.bias =
+      options.bias === false ? undefined : parameter([outFeatures], options.initialBias ?? uniform(-bound, bound));
+  }
+
+  /** @throws ShapeError when x's last axis is not `in`. */
+  forward(x: Tensor): Tensor {
+    const [outFeatures, inFeatures] = this.weight.shape as [number, number];
+    if (x.shape.at(-1) !== inFeatures) {
+      const fix = flattened(x, inFeatures) ?? `Reshape x, or make the layer new nn.Linear(${x.shape.at(-1) ?? 1}, ${outFeatures}).`;
+      throw new ShapeError(
+        `${nameOf(this)}: expected the last axis to be ${inFeatures}, got x ${formatShape(x.shape)}. ${fix}`,
+      );
+    }
+    if (x.dtype !== 'f32') throw new ShapeError(`${nameOf(this)}: x is ${x.dtype}. It needs f32: cast(x, 'f32').`);
+    return captured(this, linear(x, this.weight, this.bias));
+  }
+}
+
+/** The advice for an x whose trailing axes together are `size`. */
+function flattened(x: Tensor, size: number): string | undefined {
+  for (let axis = x.rank - 2; axis >= 0; axis--) {
+    const shape = [...x.shape.slice(0, axis), sizeOf(x.shape.slice(axis))];
+    if (shape.at(-1) === size) return `Flatten it: x.reshape(${formatShape(shape)}).`;
+  }
+  return undefined;
+}

@@ -1,0 +1,54 @@
+// Sequential and Flatten: layers one after another, and what lies between pictures and Linear.
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import { formatShape, sizeOf } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { reshape } from '../ops/reshape.ts';
+import { captured, type Layer, type NamedLayer, nameOf } from './layer.ts';
+
+/** Each layer or function applied to what the one before gave; the layers' paths are `layers.0`, `layers.1`, … */
+export class Sequential implements NamedLayer {
+  readonly kind = 'Sequential';
+  readonly layers: readonly (Layer | ((x: Tensor) => Tensor))[];
+
+  /** @throws OptionError when a member is neither a function nor has a forward. */
+  constructor(...layers: readonly (Layer | ((x: Tensor) => Tensor))[]) {
+    for (const [k, layer] of layers.entries()) {
+      if (typeof layer !== 'function' && typeof (layer as Partial<Layer> | undefined)?.forward !== 'function') {
+        throw new OptionError(
+          `Sequential: member ${k} is neither a layer nor a function. Give objects with a forward.`,
+        );
+      }
+    }
+    this.layers = layers;
+  }
+
+  forward(x: Tensor): Tensor {
+    return captured(
+      this,
+      this.layers.reduce((y, layer) => (typeof layer === 'function' ? layer(y) : layer.forward(y)), x),
+    );
+  }
+}
+
+/** All axes from `startAxis` (1, so that the batch stays) become one. */
+export class Flatten implements NamedLayer {
+  readonly kind = 'Flatten';
+  readonly startAxis: number;
+
+  constructor({ startAxis = 1 }: { startAxis?: number } = {}) {
+    if (!Number.isSafeInteger(startAxis) || startAxis < 0) {
+      throw new OptionError(`Flatten: startAxis is ${startAxis}. Use a whole number from 0.`);
+    }
+    this.startAxis = startAxis;
+  }
+
+  forward(x: Tensor): Tensor {
+    const start = this.startAxis;
+    if (x.rank < start) {
+      throw new ShapeError(
+        `${nameOf(this)}: x ${formatShape(x.shape)} has no axis ${start - 1}. Give it a batch axis.`,
+      );
+    }
+    return captured(this, reshape(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start))]));
+  }
+}

@@ -1,0 +1,102 @@
+// What a model is made of, as plain data: one row a layer with its output's shape and its parameters. Nothing is computed; the
+// forward is only traced.
+import { byteLength, type DType } from '../graph/dtype.ts';
+import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
+import type { Shape } from '../graph/shape.ts';
+import { input, Tensor } from '../graph/tensor.ts';
+import { newTrace, withTrace } from '../graph/trace.ts';
+import type { Layer } from './layer.ts';
+
+/** A variable of a layer. */
+export interface SummaryParameter {
+  /** Its path within the layer: `weight`. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly count: number;
+  readonly trainable: boolean;
+}
+
+/** A layer that has variables of its own or holds no other layer. */
+export interface SummaryRow {
+  /** `hidden`, `layers.0`; '' for the model itself. */
+  readonly path: string;
+  /** The name of its class. */
+  readonly layer: string;
+  /** Of its first use in the forward; undefined where the layer is not used or does not name its output. */
+  readonly outputShape: Shape | undefined;
+  readonly parameters: readonly SummaryParameter[];
+  /** Elements in its parameters. */
+  readonly count: number;
+}
+
+export interface Summary {
+  readonly rows: readonly SummaryRow[];
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  /** Elements in all variables, and in those that optimizers move. */
+  readonly parameters: number;
+  readonly trainable: number;
+  /** What all variables take in memory. */
+  readonly bytes: number;
+}
+
+/**
+ * The layers of `model` in the order of its properties, traced with an x of `inputShape` (batch included), not training.
+ * @throws ShapeError when the layers do not fit the input or each other, naming the layer.
+ */
+export function summary(model: Layer, inputShape: Shape, dtype: DType = 'f32'): Summary {
+  return withPaths(model, () => {
+    const variables = variablesOf(model);
+    const trace = newTrace({ training: false });
+    const y = withTrace(trace, () => model.forward(input('x', { shape: inputShape, dtype })));
+    const outputs = new Map([...trace.captures].map(([path, x]) => [path, x.shape]));
+    if (y instanceof Tensor) outputs.set('', y.shape);
+    const count = (list: readonly NamedVariable[]) => list.reduce((total, { variable }) => total + variable.size, 0);
+    return {
+      rows: rowsOf(model, variables, outputs),
+      inputShape: [...inputShape],
+      outputShape: outputs.get('') ?? [],
+      parameters: count(variables),
+      trainable: count(variables.filter(({ variable }) => variable.trainable)),
+      bytes: variables.reduce((total, { variable }) => total + byteLength(variable.dtype, variable.size), 0),
+    };
+  });
+}
+
+function rowsOf(model: object, variables: readonly NamedVariable[], outputs: ReadonlyMap<string, Shape>): SummaryRow[] {
+  const objects = [...objectsOf(model)].filter(([, object]) => !Array.isArray(object) && !(object instanceof Map));
+  const owned = new Map<string, SummaryParameter[]>();
+  const paths = new Set(objects.map(([path]) => path));
+  for (const { path, variable } of variables) {
+    const owner = ownerOf(path, paths);
+    const name = owner === '' ? path : path.slice(owner.length + 1);
+    const { shape, size, trainable } = variable;
+    owned.set(owner, [...(owned.get(owner) ?? []), { name, shape, count: size, trainable }]);
+  }
+  const layers = objects.filter(([, object]) => isLayer(object));
+  const holdsLayers = (path: string) =>
+    layers.some(([other]) => other !== path && (path === '' || other.startsWith(`${path}.`)));
+  return objects
+    .filter(([path, object]) => owned.has(path) || (isLayer(object) && !holdsLayers(path)))
+    .map(([path, object]) => {
+      const parameters = owned.get(path) ?? [];
+      const count = parameters.reduce((total, parameter) => total + parameter.count, 0);
+      return { path, layer: classOf(object), outputShape: outputs.get(path), parameters, count };
+    });
+}
+
+/** The longest path in `paths` that leads to `path`. */
+function ownerOf(path: string, paths: ReadonlySet<string>): string {
+  let owner = path;
+  while (owner !== '' && (owner === path || !paths.has(owner)))
+    owner = owner.slice(0, Math.max(owner.lastIndexOf('.'), 0));
+  return owner;
+}
+
+function isLayer(object: object): boolean {
+  return 'forward' in object && typeof object.forward === 'function';
+}
+
+function classOf(object: object): string {
+  return 'kind' in object && typeof object.kind === 'string' ? object.kind : (object.constructor?.name ?? 'Object');
+}

@@ -1,0 +1,83 @@
+// Where Thalweg keeps files of a user: the platform's own folders for caches and data, and folders that nobody else can
+// write to, for what will be loaded as code.
+import { chmodSync, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { DeviceError } from '../graph/errors.ts';
+
+/** What a folder's place depends on; tests pass their own. */
+export interface Surroundings {
+  env: Readonly<Record<string, string | undefined>>;
+  platform: NodeJS.Platform;
+  home: string;
+}
+
+const here = (): Surroundings => ({ env: process.env, platform: process.platform, home: homedir() });
+
+/** What can be made again at any time: `~/.cache/thalweg` and its like on macOS and Windows. */
+export function cacheFolder({ env, platform, home } = here()): string {
+  if (platform === 'darwin') return join(home, 'Library', 'Caches', 'thalweg');
+  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'thalweg', 'Cache');
+  return join(absolute(env['XDG_CACHE_HOME']) ?? join(home, '.cache'), 'thalweg');
+}
+
+/** Data sets: `$THALWEG_DATA`, else `~/.local/share/thalweg` and its like on macOS and Windows. */
+export function dataFolder({ env, platform, home } = here()): string {
+  if (env['THALWEG_DATA']) return resolve(env['THALWEG_DATA']);
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'thalweg');
+  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'thalweg', 'Data');
+  return join(absolute(env['XDG_DATA_HOME']) ?? join(home, '.local', 'share'), 'thalweg');
+}
+
+/** The XDG specification has relative paths ignored. */
+function absolute(path: string | undefined): string | undefined {
+  return path && isAbsolute(path) ? path : undefined;
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+const WORLD_WRITABLE = 0o002;
+const STICKY = 0o1000;
+
+/** How root's files look from inside a user namespace that does not map root. */
+const OVERFLOW_UID = 65534;
+
+/**
+ * Makes a folder, or takes an existing one, that only this user can change: mode 0700, ours, and nobody else can swap it
+ * for another by way of a folder above it. POSIX only.
+ * @throws DeviceError where somebody else could write there.
+ */
+export function privateFolder(path: string): string {
+  makeFolder(resolve(path));
+  const uid = process.getuid?.() ?? 0;
+  const found = lstatSync(path);
+  if (!found.isDirectory()) throw unsafe(path, 'is not a folder (a link is not followed)');
+  if (found.uid !== uid) throw unsafe(path, `belongs to user ${found.uid}, not to ${uid}`);
+  if (found.mode & WRITABLE_BY_OTHERS) throw unsafe(path, `can be written by others (mode ${octal(found.mode)})`);
+  for (let above = dirname(resolve(path)); ; above = dirname(above)) {
+    const { uid: owner, mode } = lstatSync(above);
+    if (![uid, 0, OVERFLOW_UID].includes(owner)) throw unsafe(path, `lies in ${above}, which belongs to user ${owner}`);
+    if (mode & WORLD_WRITABLE && !(mode & STICKY)) throw unsafe(path, `lies in ${above}, which everyone can write`);
+    if (above === dirname(above)) break;
+  }
+  chmodSync(path, 0o700);
+  return path;
+}
+
+/** Node's own recursive mkdir never returns where a folder can be seen but not made in, as under /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was first
+  }
+}
+
+function octal(mode: number): string {
+  return `0${(mode & 0o7777).toString(8)}`;
+}
+
+function unsafe(path: string, why: string): DeviceError {
+  return new DeviceError(`folder ${path}: ${why}, so code in it is not safe to load. Remove it or repair its mode.`);
+}

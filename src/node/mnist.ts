@@ -1,0 +1,179 @@
+// MNIST for Node: from a folder that the user names, else from the cache, else from the mirrors into the cache.
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { DataPair } from '../data/dataset.ts';
+import { MNIST_SCALE } from '../data/digits.ts';
+import { DataError, OptionError } from '../graph/errors.ts';
+import { download, type RemoteFile, verified } from './data-download.ts';
+import { findIdxFiles, type IdxPaths, readIdxSet } from './data-idx.ts';
+import { FileError, prepareFolder, writeAtomic } from './files.ts';
+import { cacheFolder } from './folders.ts';
+
+/** Where MNIST is downloaded from, in this order. */
+export const MNIST_MIRRORS: readonly string[] = [
+  'https://storage.googleapis.com/cvdf-datasets/mnist/',
+  'https://ossci-datasets.s3.amazonaws.com/mnist/',
+];
+
+/** The files as the mirrors hold them; the order is that of the download: the smallest first. */
+export const MNIST_FILES: readonly RemoteFile[] = [
+  {
+    name: 't10k-labels-idx1-ubyte.gz',
+    bytes: 4542,
+    sha256: 'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6',
+  },
+  {
+    name: 'train-labels-idx1-ubyte.gz',
+    bytes: 28881,
+    sha256: '3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c',
+  },
+  {
+    name: 't10k-images-idx3-ubyte.gz',
+    bytes: 1648877,
+    sha256: '8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6',
+  },
+  {
+    name: 'train-images-idx3-ubyte.gz',
+    bytes: 9912422,
+    sha256: '440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609',
+  },
+];
+
+const ADVICE =
+  "Use the digits made here (datasets.digits(), --data digits), or put MNIST's four files into a folder and name it (folder, --data DIR).";
+
+export interface MnistOptions {
+  /** A folder with an IDX set (MNIST, Fashion-MNIST and the like), read as it is: no checksum, no network. */
+  folder?: string;
+  /** Called while downloading, with the bytes of all files so far and in all. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+  /** Longest silence of a mirror in milliseconds. Default 15,000. */
+  timeoutMs?: number;
+  /** URLs of folders with the files. */
+  mirrors?: readonly string[];
+  /** The folder for data sets. Default: `$THALWEG_DATA`, else the platform's cache folder; MNIST lies in `mnist` there. */
+  cache?: string;
+  /** The number of classes in a folder's labels. Default 10. */
+  classes?: number;
+  /** The files to download, for tests and other sets. */
+  files?: readonly RemoteFile[];
+}
+
+/**
+ * MNIST, or any IDX set in a folder: x (size, 784) bytes, y (size) labels.
+ * @throws DataError where a file is missing, damaged or cannot be had; FileError where the system refuses.
+ */
+export async function mnist(options: MnistOptions = {}): Promise<DataPair> {
+  const { folder, classes = 10, signal } = options;
+  if (!Number.isInteger(classes) || classes < 1 || classes > 256)
+    throw new OptionError(`classes: ${classes} cannot be the number of classes. Give a whole number from 1 to 256.`);
+  signal?.throwIfAborted();
+  if (folder !== undefined) {
+    const name = basename(resolve(folder)) || 'idx';
+    const read = await readIdxSet(await findIdxFiles(folder), { name, classes, scale: MNIST_SCALE });
+    return { ...read, source: `${name}, read from the folder ${folder}.` };
+  }
+  const home = homeOf(options);
+  const cached = await cachedFiles(home);
+  if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
+  const host = await fill(home, options);
+  const read = await readMnist(await findIdxFiles(home));
+  return { ...read, source: `MNIST, downloaded from ${host} into ${home}.` };
+}
+
+/** What {@link mnistIfQuick} found: data, or why there is none. */
+export type QuickMnist = { data: DataPair; reason: undefined } | { data: undefined; reason: string };
+
+/**
+ * MNIST where it is cached, or where a mirror gives its smallest file within `quickMs` (3,000 unless said); else the reason
+ * in a few words. Damaged files in the cache are an error, not a reason.
+ */
+export async function mnistIfQuick(
+  options: Omit<MnistOptions, 'folder' | 'classes'> & { quickMs?: number } = {},
+): Promise<QuickMnist> {
+  const { quickMs = 3000, signal, mirrors = MNIST_MIRRORS, files = MNIST_FILES } = options;
+  const home = homeOf(options);
+  if ((await cachedFiles(home)) === undefined) {
+    const limit = AbortSignal.timeout(quickMs);
+    try {
+      const first = files[0]!;
+      const both = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+      const { mirror } = await download(first, { mirrors, timeoutMs: quickMs, signal: both });
+      return {
+        data: await mnist({ timeoutMs: 5000, ...options, mirrors: withFirst(mirror, mirrors) }),
+        reason: undefined,
+      };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (limit.aborted && error === limit.reason)
+        return { data: undefined, reason: `MNIST is not cached and no mirror answered within ${quickMs / 1000} s` };
+      if (error instanceof DataError || error instanceof FileError)
+        return { data: undefined, reason: `MNIST is not cached, and ${short(error)}` };
+      throw error;
+    }
+  }
+  return { data: await mnist(options), reason: undefined };
+}
+
+/** An error's message without its advice. */
+function short(error: Error): string {
+  return error.message.split(ADVICE)[0]!.trim().replace(/\.$/, '');
+}
+
+function homeOf({ cache }: MnistOptions): string {
+  return join(resolve(cache ?? (process.env['THALWEG_DATA'] || cacheFolder())), 'mnist');
+}
+
+async function cachedFiles(home: string): Promise<IdxPaths | undefined> {
+  return findIdxFiles(home).catch((error) => {
+    if (error instanceof DataError) return undefined;
+    throw error;
+  });
+}
+
+async function readMnist(paths: IdxPaths) {
+  return readIdxSet(paths, { name: 'mnist', classes: 10, scale: MNIST_SCALE }).catch((error) => {
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError(`${error.message} Deleting it from the cache has it downloaded anew.`, { cause: error });
+  });
+}
+
+/** Downloads what the cache lacks. Each file appears there whole, under its name, once its checksum is right. */
+async function fill(home: string, options: MnistOptions): Promise<string> {
+  const { signal, timeoutMs = 15_000, files = MNIST_FILES, onProgress } = options;
+  let mirrors = options.mirrors ?? MNIST_MIRRORS;
+  if (mirrors.length === 0) throw new OptionError('mirrors: the list is empty. Give at least one URL.');
+  await prepareFolder(home);
+  const total = files.reduce((sum, file) => sum + file.bytes, 0);
+  let before = 0;
+  for (const file of files) {
+    const progress = (done: number) => onProgress?.(before + done, total);
+    if (await isThere(join(home, file.name), file)) progress(file.bytes);
+    else {
+      const { bytes, mirror } = await download(file, { mirrors, timeoutMs, signal, onProgress: progress }).catch(
+        (error) => {
+          throw error instanceof DataError ? new DataError(`mnist: ${error.message}. ${ADVICE}`) : error;
+        },
+      );
+      await writeAtomic(join(home, file.name), bytes);
+      mirrors = withFirst(mirror, mirrors);
+    }
+    before += file.bytes;
+  }
+  return new URL(mirrors[0]!).host;
+}
+
+/** Whether an earlier download left the file, whole. */
+async function isThere(path: string, file: RemoteFile): Promise<boolean> {
+  try {
+    verified(await readFile(path), file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function withFirst(mirror: string, mirrors: readonly string[]): string[] {
+  return [mirror, ...mirrors.filter((other) => other !== mirror)];
+}

@@ -1,0 +1,155 @@
+// The activations: unary rows of f32, element by element, safe far from 0 on both sides.
+import { ERF, IS_NAN, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.ts';
+import { f32 } from '../../shaders/wgsl.ts';
+import { OptionError } from '../graph/errors.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+import { add, greater, mul, sub } from './binary.ts';
+import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
+import { erfOf } from './erf.ts';
+import { where } from './select.ts';
+import { exp, square } from './unary.ts';
+
+/** max(x, 0). The gradient at 0 is 0, as PyTorch's. */
+export const relu = unary('relu', {
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i]!, 0);
+  },
+  wgsl: (x) => `select(${x}, 0.0, ${x} < 0.0)`,
+  vjp: (dy, _x, y) => where(greater(y, 0), dy, 0),
+});
+
+export const leakyReluOp = unaryOp<{ readonly negativeSlope: number }>('leakyRelu', {
+  cpu: (x, y, { negativeSlope }) => {
+    for (let i = 0; i < y.length; i++) y[i] = x[i]! < 0 ? negativeSlope * x[i]! : x[i]!;
+  },
+  wgsl: (x, { negativeSlope }) => `select(${x}, ${f32(negativeSlope)} * ${x}, ${x} < 0.0)`,
+  vjp: (dy, x, _y, { negativeSlope }) => where(greater(x, 0), dy, mul(dy, negativeSlope)),
+});
+
+/** x where positive, else `negativeSlope` · x (0.01 unless said, as PyTorch). Throws where the slope is not finite. */
+export function leakyRelu(x: TensorLike, options: { readonly negativeSlope?: number } = {}): Tensor {
+  const { negativeSlope = 0.01 } = options;
+  if (!Number.isFinite(Math.fround(negativeSlope)))
+    throw new OptionError(`leakyRelu: negativeSlope ${negativeSlope} is not a finite number. Give one, like 0.01.`);
+  return apply1(leakyReluOp, [toTensor(x)], { negativeSlope });
+}
+
+/** 1 / (1 + e^-x). */
+export const sigmoid = unary('sigmoid', {
+  cost: 5,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) {
+      const t = Math.exp(-Math.abs(x[i]!));
+      y[i] = (x[i]! < 0 ? t : 1) / (1 + t);
+    }
+  },
+  declare: () => [IS_NAN, SIGMOID],
+  wgsl: (x) => `sigmoid(${x})`,
+  vjp: (dy, _x, y) => mul(dy, mul(y, sub(1, y))),
+});
+
+/** The hyperbolic tangent. */
+export const tanh = unary('tanh', {
+  cost: 6,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.tanh(x[i]!);
+  },
+  declare: () => [TANH],
+  wgsl: (x) => `tanhExact(${x})`,
+  vjp: (dy, _x, y) => mul(dy, sub(1, square(y))),
+});
+
+/** x · sigmoid(x), also called swish (Elfwing et al., arXiv:1702.03118). */
+export const silu = unary('silu', {
+  cost: 5,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) {
+      const t = Math.exp(-Math.abs(x[i]!));
+      y[i] = (x[i]! * (x[i]! < 0 ? t : 1)) / (1 + t);
+    }
+  },
+  declare: () => [IS_NAN, SIGMOID],
+  wgsl: (x) => `(${x} * sigmoid(${x}))`,
+  // σ + xσ(1 - σ) = σ + y(1 - σ)
+  vjp: (dy, x, y) => {
+    const s = sigmoid(x);
+    return mul(dy, add(s, mul(y, sub(1, s))));
+  },
+});
+
+/** log(1 + e^x). */
+export const softplus = unary('softplus', {
+  cost: 8,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i]!, 0) + Math.log1p(Math.exp(-Math.abs(x[i]!)));
+  },
+  declare: () => [SOFTPLUS],
+  wgsl: (x) => `softplus(${x})`,
+  vjp: (dy, x) => mul(dy, sigmoid(x)),
+});
+
+/** The error function 2/√π ∫₀ˣ e^(-t²) dt. */
+export const erf = unary('erf', {
+  cost: 8,
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = erfOf(x[i]!);
+  },
+  declare: () => [ERF],
+  wgsl: (x) => `erf(${x})`,
+  vjp: (dy, x) => mul(dy, mul(exp(mul(square(x), -1)), 2 / Math.sqrt(Math.PI))),
+});
+
+/** How {@link gelu} is computed. */
+export interface GeluOptions {
+  /** `none` (the default): with erf. `tanh`: the approximation that GPT-2 uses. */
+  readonly approximate?: 'none' | 'tanh';
+}
+
+const TANH_SCALE = Math.sqrt(2 / Math.PI);
+const TANH_CUBIC = 0.044715;
+
+export const geluOp = unaryOp<{ readonly approximate: 'none' | 'tanh' }>('gelu', {
+  cost: 8,
+  cpu: (x, y, { approximate }) => {
+    if (approximate === 'none') {
+      for (let i = 0; i < y.length; i++) y[i] = 0.5 * x[i]! * (1 + erfOf(x[i]! * Math.SQRT1_2));
+      return;
+    }
+    for (let i = 0; i < y.length; i++) {
+      const v = x[i]!;
+      // ½(1 + tanh u) is sigmoid(2u), which keeps its digits where tanh u is near -1.
+      const u = TANH_SCALE * (v + TANH_CUBIC * v * v * v);
+      const t = Math.exp(-2 * Math.abs(u));
+      y[i] = (v * (u < 0 ? t : 1)) / (1 + t);
+    }
+  },
+  declare: ({ approximate }) => (approximate === 'none' ? [ERF] : [IS_NAN, SIGMOID]),
+  wgsl: (x, { approximate }) =>
+    approximate === 'none'
+      ? `(0.5 * ${x} * erfc(${f32(-Math.SQRT1_2)} * ${x}))`
+      : `(${x} * sigmoid(${f32(2 * TANH_SCALE)} * (${x} + ${f32(TANH_CUBIC)} * ${x} * ${x} * ${x})))`,
+  vjp: (dy, x, _y, { approximate }) => mul(dy, approximate === 'none' ? erfSlope(x) : tanhSlope(x)),
+});
+
+/** Φ(x) + x φ(x), Φ and φ being the normal distribution and its density. */
+function erfSlope(x: Tensor): Tensor {
+  const distribution = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
+  const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return add(distribution, mul(x, density));
+}
+
+/** ½(1 + t) + ½x(1 - t²)u' with t = tanh(u), u = √(2/π)(x + 0.044715x³). */
+function tanhSlope(x: Tensor): Tensor {
+  const x2 = square(x);
+  const t = tanh(mul(mul(x, add(mul(x2, TANH_CUBIC), 1)), TANH_SCALE));
+  const du = mul(add(mul(x2, 3 * TANH_CUBIC), 1), TANH_SCALE);
+  return mul(add(add(t, 1), mul(mul(x, sub(1, square(t))), du)), 0.5);
+}
+
+/** x Φ(x), Φ being the normal distribution (Hendrycks and Gimpel, arXiv:1606.08415), exactly or by its tanh form. */
+export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
+  const { approximate = 'none' } = options;
+  if (approximate !== 'none' && approximate !== 'tanh')
+    throw new OptionError(`gelu: approximate is ${String(approximate)}. Use 'none' or 'tanh'.`);
+  return apply1(geluOp, [toTensor(x)], { approximate });
+}

@@ -1,0 +1,123 @@
+// Gather: rows of a table picked by index (an embedding, a batch of a data set), one-hot rows, and casts between dtypes.
+import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
+import { u32 } from '../../shaders/wgsl.ts';
+import type { DType } from '../graph/dtype.ts';
+import { ShapeError } from '../graph/errors.ts';
+import { type Op, type Spec, wgslType } from '../graph/op.ts';
+import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+
+function checkIndices(what: string, indices: Spec): void {
+  if (indices.dtype !== 'u32')
+    throw new ShapeError(`${what}: indices are ${indices.dtype}. They must be u32: cast(indices, 'u32').`);
+}
+
+export const gatherRowsOp: Op<void> = {
+  name: 'gatherRows',
+  cost: 1,
+  shape: ([source, indices]) => {
+    checkIndices('gatherRows', indices!);
+    if (source!.shape.length === 0)
+      throw new ShapeError('gatherRows: the source is a scalar. Give one with rows along its first axis.');
+    return [{ shape: [...indices!.shape, ...source!.shape.slice(1)], dtype: wgslType(source!.dtype) }];
+  },
+  cpu: ([source, indices], [y]) => {
+    const N = source!.shape[0]!;
+    const R = sizeOf(source!.shape.slice(1));
+    for (let b = 0; b < indices!.data.length; b++) {
+      const n = Math.min(indices!.data[b]!, N - 1);
+      y!.data.set(source!.data.subarray(n * R, (n + 1) * R), b * R);
+    }
+  },
+  map: (scope) => {
+    const [source] = scope.inputs;
+    const R = sizeOf(source!.shape.slice(1));
+    const b = R === 1 ? scope.i : `${scope.i} / ${u32(R)}`;
+    const row = `min(${scope.load(1, b)}, ${u32(source!.shape[0]! - 1)})`;
+    return scope.load(0, scope.let('u32', R === 1 ? row : `${row} * ${u32(R)} + ${scope.i} % ${u32(R)}`));
+  },
+  vjp: ([dy], [source, indices]) => [
+    source!.dtype === 'f32' ? () => apply1(gatherRowsGradOp, [dy!, indices!], { shape: source!.shape }) : undefined,
+    undefined,
+  ],
+};
+
+/**
+ * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 of any shape (B), result (B, ...row). u8 sources
+ * give u32. An index past the end takes the last row. The gradient adds up what every use of a row received.
+ */
+export function gatherRows(source: Tensor, indices: Tensor): Tensor {
+  return apply1(gatherRowsOp, [source, indices], undefined);
+}
+
+/** dsource from dy and the indices: row n is the sum of the rows of dy whose index is n, in order. */
+export const gatherRowsGradOp: Op<{ readonly shape: Shape }> = {
+  name: 'gatherRowsGrad',
+  shape: ([dy], { shape }) => [{ shape, dtype: dy!.dtype }],
+  cpu: ([dy, indices], [dx], { shape }) => {
+    const N = shape[0]!;
+    const R = sizeOf(shape.slice(1));
+    for (let b = 0; b < indices!.data.length; b++) {
+      const to = Math.min(indices!.data[b]!, N - 1) * R;
+      for (let r = 0; r < R; r++) dx!.data[to + r]! += dy!.data[b * R + r]!;
+    }
+  },
+  prologue: () => [0],
+  epilogue: true,
+  kernel: ({ inputs }, { shape }) =>
+    gatherRowsGradKernel({ N: shape[0]!, R: sizeOf(shape.slice(1)), B: sizeOf(inputs[1]!.shape) }),
+};
+
+export const oneHotOp: Op<{ readonly depth: number }> = {
+  name: 'oneHot',
+  shape: ([indices], { depth }) => {
+    checkIndices('oneHot', indices!);
+    return [{ shape: [...indices!.shape, depth], dtype: 'f32' }];
+  },
+  cpu: ([indices], [y], { depth }) => {
+    y!.data.fill(0);
+    for (let b = 0; b < indices!.data.length; b++) {
+      const index = indices!.data[b]!;
+      if (index < depth) y!.data[b * depth + index] = 1;
+    }
+  },
+  map: (scope, { depth }) =>
+    `select(0.0, 1.0, ${scope.load(0, `${scope.i} / ${u32(depth)}`)} == ${scope.i} % ${u32(depth)})`,
+};
+
+/** indices (…) to (…, depth): 1 at the index, else 0; all 0 where the index is not below `depth`. */
+export function oneHot(indices: Tensor, depth: number): Tensor {
+  if (!Number.isInteger(depth) || depth < 1)
+    throw new ShapeError(`oneHot: depth ${depth} is not a whole number above 0. Give the number of classes.`);
+  return apply1(oneHotOp, [indices], { depth });
+}
+
+/** What a tensor may be cast to. */
+export type Castable = Exclude<DType, 'u8'>;
+
+export const castOp: Op<{ readonly dtype: Castable }> = {
+  name: 'cast',
+  elementwise: true,
+  shape: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
+  cpu: ([x], [y], { dtype }) => {
+    const from = x!.data;
+    const to = y!.data;
+    if (x!.dtype !== 'f32' || dtype === 'f32') {
+      to.set(from);
+      return;
+    }
+    const [low, high] = dtype === 'u32' ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+    for (let i = 0; i < to.length; i++) to[i] = Math.min(Math.max(Math.trunc(from[i]!), low!), high!);
+  },
+  map: (scope, { dtype }) => `${wgslType(dtype)}(${scope.load(0, scope.i)})`,
+};
+
+/**
+ * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends; u32 and i32 keep their bits. No
+ * gradient flows through it. Throws for u8, which is for storage only.
+ */
+export function cast(x: Tensor, dtype: Castable): Tensor {
+  if (!['f32', 'u32', 'i32'].includes(dtype))
+    throw new ShapeError(`cast: ${dtype} of ${formatShape(x.shape)} is for storage only. Cast to f32, u32 or i32.`);
+  return x.dtype === dtype ? x : apply1(castOp, [x], { dtype });
+}

@@ -1,0 +1,271 @@
+// Movement: transpose, slice, concat and pad. On the GPU each is a change of index and is fused into whoever reads it. What
+// a reader does not select may be read anywhere, so indices are clamped, never trusted.
+import { f32, u32 } from '../../shaders/wgsl.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import { type MapScope, type Op, type Spec, wgslType } from '../graph/op.ts';
+import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+import { stridedCopy, stridedIndex } from './broadcast.ts';
+
+function refuseBytes(what: string, x: Spec): void {
+  if (x.dtype === 'u8') throw new ShapeError(`${what}: x is u8, which is for storage only. Cast it: cast(x, 'f32').`);
+}
+
+export const transposeOp: Op<{ readonly axes: readonly number[] }> = {
+  name: 'transpose',
+  cost: 0,
+  shape: ([x], { axes }) => {
+    refuseBytes('transpose', x!);
+    return [{ shape: axes.map((axis) => x!.shape[axis]!), dtype: x!.dtype }];
+  },
+  cpu: ([x], [y], { axes }) => stridedCopy(x!.data, y!.data, y!.shape, permuted(x!.shape, axes), 0),
+  map: (scope, { axes }) =>
+    scope.load(0, stridedIndex(scope.i, scope.out.shape, permuted(scope.inputs[0]!.shape, axes), 0)),
+  vjp: ([dy], _inputs, _ys, { axes }) => [
+    () =>
+      transpose(
+        dy!,
+        axes.map((_, axis) => axes.indexOf(axis)),
+      ),
+  ],
+};
+
+function permuted(shape: Shape, axes: readonly number[]): number[] {
+  const strides = stridesOf(shape);
+  return axes.map((axis) => strides[axis]!);
+}
+
+/**
+ * x with its axes in another order: axis k of the result is axis `axes[k]` of x. Reverses them unless told. Throws where
+ * `axes` does not name every axis once.
+ */
+export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+  const order = axes?.map((axis) => normalizeAxis('transpose', axis, x.rank)) ?? x.shape.map((_, k) => x.rank - 1 - k);
+  if (order.length !== x.rank || new Set(order).size !== x.rank) {
+    throw new ShapeError(
+      `transpose: axes [${axes}] do not name each axis of ${formatShape(x.shape)} once. Give ${x.rank} different axes.`,
+    );
+  }
+  return order.every((axis, k) => axis === k) ? x : apply1(transposeOp, [x], { axes: order });
+}
+
+interface Slice {
+  /** Per axis, first element and one past the last. */
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+}
+
+export const sliceOp: Op<Slice> = {
+  name: 'slice',
+  cost: 0,
+  shape: ([x], { starts, ends }) => {
+    refuseBytes('slice', x!);
+    return [{ shape: starts.map((start, axis) => ends[axis]! - start), dtype: x!.dtype }];
+  },
+  cpu: ([x], [y], { starts }) => {
+    const strides = stridesOf(x!.shape);
+    stridedCopy(x!.data, y!.data, y!.shape, strides, origin(strides, starts));
+  },
+  map: (scope, { starts }) => {
+    const strides = stridesOf(scope.inputs[0]!.shape);
+    return scope.load(0, stridedIndex(scope.i, scope.out.shape, strides, origin(strides, starts)));
+  },
+  vjp: ([dy], [x], _ys, { starts, ends }) => [
+    () =>
+      pad(
+        dy!,
+        starts,
+        x!.shape.map((n, axis) => n - ends[axis]!),
+      ),
+  ],
+};
+
+/** The flat index of the coordinates `at`. */
+function origin(strides: readonly number[], at: readonly number[]): number {
+  return strides.reduce((offset, stride, axis) => offset + stride * at[axis]!, 0);
+}
+
+/**
+ * The part of x from `starts` to `ends` (exclusive), axis by axis; negative positions count from the end, and axes after the
+ * last one given are kept whole. Throws where a part is empty or reaches outside x.
+ */
+export function slice(x: Tensor, starts: readonly number[], ends: readonly number[]): Tensor {
+  const from = x.shape.map((n, axis) => position(starts[axis] ?? 0, n));
+  const to = x.shape.map((n, axis) => position(ends[axis] ?? n, n));
+  const fits = (n: number, axis: number) =>
+    Number.isInteger(from[axis]) &&
+    Number.isInteger(to[axis]) &&
+    from[axis]! >= 0 &&
+    from[axis]! < to[axis]! &&
+    to[axis]! <= n;
+  if (starts.length > x.rank || ends.length > x.rank || !x.shape.every(fits)) {
+    throw new ShapeError(
+      `slice: from [${starts}] to [${ends}] is empty or outside ${formatShape(x.shape)}. Use 0 <= start < end <= size.`,
+    );
+  }
+  return sameShape(
+    x.shape,
+    from.map((start, axis) => to[axis]! - start),
+  )
+    ? x
+    : apply1(sliceOp, [x], { starts: from, ends: to });
+}
+
+function position(at: number, n: number): number {
+  return at < 0 ? at + n : at;
+}
+
+/** More inputs than this are concatenated in groups, so that a kernel stays within the adapters' storage buffers. */
+const MAX_CONCAT = 6;
+
+export const concatOp: Op<{ readonly axis: number }> = {
+  name: 'concat',
+  shape: (inputs, { axis }) => {
+    const [first] = inputs;
+    for (const x of inputs) {
+      refuseBytes('concat', x);
+      if (x.dtype !== first!.dtype)
+        throw new ShapeError(`concat: dtypes differ: ${first!.dtype} against ${x.dtype}. Cast one of them.`);
+      if (x.shape.length !== first!.shape.length || x.shape.some((n, k) => k !== axis && n !== first!.shape[k])) {
+        throw new ShapeError(
+          `concat: shapes ${formatShape(first!.shape)} and ${formatShape(x.shape)} differ outside axis ${axis}. Only that axis may.`,
+        );
+      }
+    }
+    const total = inputs.reduce((sum, x) => sum + x.shape[axis]!, 0);
+    return [{ shape: first!.shape.map((n, k) => (k === axis ? total : n)), dtype: first!.dtype }];
+  },
+  cpu: (inputs, [y], { axis }) => {
+    const inner = sizeOf(y!.shape.slice(axis));
+    const outer = sizeOf(y!.shape.slice(0, axis));
+    let at = 0;
+    for (const x of inputs) {
+      const width = sizeOf(x.shape.slice(axis));
+      for (let o = 0; o < outer; o++) y!.data.set(x.data.subarray(o * width, (o + 1) * width), o * inner + at);
+      at += width;
+    }
+  },
+  map: (scope, { axis }) => {
+    const widths = scope.inputs.map((x) => sizeOf(x.shape.slice(axis)));
+    const inner = sizeOf(scope.out.shape.slice(axis));
+    const outer = scope.let('u32', `${scope.i} / ${u32(inner)}`);
+    const k = scope.let('u32', `${scope.i} % ${u32(inner)}`);
+    let at = inner;
+    let value = '';
+    for (let n = widths.length - 1; n >= 0; n--) {
+      const width = widths[n]!;
+      at -= width;
+      const index = `min(${outer} * ${u32(width)} + ${k} - ${u32(at)}, ${u32(sizeOf(scope.inputs[n]!.shape) - 1)})`;
+      const load = scope.load(n, scope.let('u32', index));
+      value = value === '' ? load : `select(${value}, ${load}, ${k} < ${u32(at + width)})`;
+    }
+    return value;
+  },
+  vjp: ([dy], inputs, _ys, { axis }) => {
+    let at = 0;
+    return inputs.map((x) => {
+      const start = at;
+      at += x.shape[axis]!;
+      return () => slice(dy!, ...bounds(x.shape, axis, start));
+    });
+  },
+};
+
+function bounds(shape: Shape, axis: number, start: number): [number[], number[]] {
+  return [shape.map((_, k) => (k === axis ? start : 0)), shape.map((n, k) => (k === axis ? start + n : n))];
+}
+
+/** The tensors one after another along `axis`. Throws where they differ elsewhere in shape, or in dtype. */
+export function concat(xs: readonly Tensor[], axis: number): Tensor {
+  const [first] = xs;
+  if (!first) throw new ShapeError('concat: no tensors. Give at least one.');
+  const along = normalizeAxis('concat', axis, first.rank);
+  if (xs.length === 1) return first;
+  if (xs.length <= MAX_CONCAT) return apply1(concatOp, xs, { axis: along });
+  const group = Math.max(MAX_CONCAT, Math.ceil(xs.length / MAX_CONCAT));
+  const groups: Tensor[] = [];
+  for (let k = 0; k < xs.length; k += group) groups.push(concat(xs.slice(k, k + group), along));
+  return concat(groups, along);
+}
+
+interface Pad {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly value: number;
+}
+
+export const padOp: Op<Pad> = {
+  name: 'pad',
+  shape: ([x], { before, after }) => {
+    refuseBytes('pad', x!);
+    return [{ shape: x!.shape.map((n, axis) => before[axis]! + n + after[axis]!), dtype: x!.dtype }];
+  },
+  cpu: ([x], [y], { before, value }) => {
+    y!.data.fill(value);
+    const strides = stridesOf(y!.shape);
+    const inner = x!.shape.at(-1) ?? 1;
+    const starts = stridedRows(x!.shape.slice(0, -1), strides, origin(strides, before));
+    for (let row = 0; row < starts.length; row++)
+      y!.data.set(x!.data.subarray(row * inner, (row + 1) * inner), starts[row]!);
+  },
+  map: (scope, { before, value }) => {
+    const { shape } = scope.inputs[0]!;
+    const inside: string[] = [];
+    for (const [axis, n] of shape.entries()) {
+      if (n === scope.out.shape[axis]) continue;
+      const c = coordinate(scope, axis);
+      // One unsigned comparison says both bounds.
+      inside.push(before[axis] === 0 ? `${c} < ${u32(n)}` : `${c} - ${u32(before[axis]!)} < ${u32(n)}`);
+    }
+    const strides = stridesOf(shape);
+    const index = stridedIndex(scope.i, scope.out.shape, strides, -origin(strides, before));
+    const load = scope.load(0, scope.let('u32', `min(${index}, ${u32(sizeOf(shape) - 1)})`));
+    return `select(${literal(value, scope.out)}, ${load}, ${inside.join(' && ')})`;
+  },
+  vjp: ([dy], [x], _ys, { before }) => [
+    () =>
+      slice(
+        dy!,
+        before,
+        x!.shape.map((n, axis) => before[axis]! + n),
+      ),
+  ],
+};
+
+/** The coordinate of the output element along `axis`. */
+function coordinate(scope: MapScope, axis: number): string {
+  const inner = sizeOf(scope.out.shape.slice(axis + 1));
+  const quotient = inner === 1 ? scope.i : `${scope.i} / ${u32(inner)}`;
+  return scope.let('u32', axis === 0 ? quotient : `(${quotient}) % ${u32(scope.out.shape[axis]!)}`);
+}
+
+/** offset + Σ coordinate · stride for every coordinate of `shape`, in order. */
+function stridedRows(shape: Shape, strides: readonly number[], offset: number): Float64Array {
+  const starts = Float64Array.of(offset);
+  return shape.reduce((list, n, axis) => {
+    const next = new Float64Array(list.length * n);
+    for (let k = 0; k < next.length; k++) next[k] = list[Math.floor(k / n)]! + (k % n) * strides[axis]!;
+    return next;
+  }, starts);
+}
+
+function literal(value: number, { dtype }: Spec): string {
+  return dtype === 'f32' ? f32(value) : `${wgslType(dtype)}(${Math.trunc(value)})`;
+}
+
+/**
+ * x with `before[k]` elements of `value` (0 unless said) put before it and `after[k]` after it along axis k; axes after the
+ * last one given are left alone.
+ */
+export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
+  const low = x.shape.map((_, axis) => before[axis] ?? 0);
+  const high = x.shape.map((_, axis) => after[axis] ?? 0);
+  const bad = [...before, ...after].some((n) => !Number.isInteger(n) || n < 0);
+  if (bad || before.length > x.rank || after.length > x.rank) {
+    throw new ShapeError(
+      `pad: [${before}] before and [${after}] after do not fit ${formatShape(x.shape)}. Give a whole number >= 0 an axis.`,
+    );
+  }
+  if (!Number.isFinite(value)) throw new OptionError(`pad: the value ${value} is not finite. Give a finite one.`);
+  return [...low, ...high].every((n) => n === 0) ? x : apply1(padOp, [x], { before: low, after: high, value });
+}

@@ -1,0 +1,140 @@
+// Ops that are functions of the step counter and the seed in device memory: dropout's mask and the rows of a batch. Equal
+// bits on CPU and GPU, however many steps go into a submit.
+import { PERMUTE, PHILOX, SHUFFLE_KEY } from '../../shaders/random.wgsl.ts';
+import { f32, u32 } from '../../shaders/wgsl.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import type { Op, Spec } from '../graph/op.ts';
+import { feistelHalfBits, hashText, permute, philox, shuffleKey } from '../graph/random.ts';
+import { type Shape, sizeOf } from '../graph/shape.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+import { currentTrace, occurrence } from '../graph/trace.ts';
+import { mul } from './binary.ts';
+
+interface DropoutMask {
+  readonly shape: Shape;
+  /** The probability of 0. */
+  readonly p: number;
+  /** Tells one dropout from another. */
+  readonly stream: number;
+}
+
+/** Element i is dropped where word i % 4 of Philox counter (i / 4, stream, step, 0) under the seed is below p · 2^32. */
+export const dropoutMaskOp: Op<DropoutMask> = {
+  name: 'dropoutMask',
+  cost: 60,
+  shape: ([step, seed], { shape }) => {
+    checkCounter('dropoutMask', 'step', step!, 1);
+    checkCounter('dropoutMask', 'seed', seed!, 2);
+    return [{ shape, dtype: 'f32' }];
+  },
+  cpu: ([step, seed], [y], { p, stream }) => {
+    const bits = new Uint32Array(4);
+    const kept = 1 / (1 - p);
+    const bound = threshold(p);
+    for (let i = 0; i < y!.data.length; i++) {
+      if (i % 4 === 0) philox(bits, 0, i >>> 2, stream, step!.data[0]!, 0, seed!.data[0]!, seed!.data[1]!);
+      y!.data[i] = bits[i & 3]! < bound ? 0 : kept;
+    }
+  },
+  map: (scope, { p, stream }) => {
+    scope.declare(PHILOX);
+    const counter = `vec4u(${scope.i} >> 2u, ${u32(stream)}, ${scope.load(0, '0u')}, 0u)`;
+    const key = `vec2u(${scope.load(1, '0u')}, ${scope.load(1, '1u')})`;
+    const word = scope.let('u32', `philox(${counter}, ${key})[${scope.i} & 3u]`);
+    return `select(${f32(1 / (1 - p))}, 0.0, ${word} < ${u32(threshold(p))})`;
+  },
+};
+
+function threshold(p: number): number {
+  return Math.min(Math.floor(p * 2 ** 32), 2 ** 32 - 1);
+}
+
+function checkCounter(op: string, name: string, spec: Spec, size: number): void {
+  if (spec.dtype !== 'u32' || sizeOf(spec.shape) !== size)
+    throw new ShapeError(`${op}: ${name} is ${spec.dtype} [${spec.shape}]. It must be u32 [${size}].`);
+}
+
+/** Options of {@link dropout}. */
+export interface DropoutOptions {
+  /** The probability that an element becomes 0. */
+  readonly p: number;
+  /** The path of the layer that drops; dropouts of one path are told apart by the order in which they are traced. */
+  readonly stream?: string;
+}
+
+/**
+ * While training, x with each element set to 0 with probability p and the others multiplied by 1 / (1 - p); else x
+ * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream. Throws where p is not in [0, 1).
+ */
+export function dropout(x: Tensor, { p, stream = 'dropout' }: DropoutOptions): Tensor {
+  if (!(p >= 0 && p < 1)) throw new OptionError(`dropout: p is ${p}. Give a probability from 0 to below 1, like 0.5.`);
+  const trace = currentTrace();
+  if (!trace?.training || p === 0) return x;
+  if (!trace.step || !trace.seed)
+    throw new OptionError('dropout: the training program has no step counter or seed. Compile it with a State.');
+  const id = hashText(`${stream}#${occurrence(stream)}`);
+  return mul(x, apply1(dropoutMaskOp, [trace.step, trace.seed], { shape: x.shape, p, stream: id }));
+}
+
+/** Which rows {@link batchIndices} gives. */
+export interface BatchIndicesOptions {
+  /** Rows in an epoch. */
+  readonly size: number;
+  /** Rows in this batch: `stride`, or fewer for a short last one. */
+  readonly batch: number;
+  /** Rows in a full batch. */
+  readonly stride: number;
+  readonly stepsPerEpoch: number;
+  /** Another order each epoch; else rows come in order. */
+  readonly shuffle: boolean;
+  /** Added to every row: where this part of the data set starts (0 unless said). */
+  readonly offset?: number;
+}
+
+export const batchIndicesOp: Op<BatchIndicesOptions> = {
+  name: 'batchIndices',
+  cost: 100,
+  shape: ([step, origin, seed], p) => {
+    checkCounter('batchIndices', 'step', step!, 1);
+    checkCounter('batchIndices', 'origin', origin!, 1);
+    checkCounter('batchIndices', 'seed', seed!, 2);
+    return [{ shape: [p.batch], dtype: 'u32' }];
+  },
+  cpu: ([step, origin, seed], [y], { size, batch, stride, stepsPerEpoch, shuffle, offset = 0 }) => {
+    const t = (step!.data[0]! - origin!.data[0]!) >>> 0;
+    const key = shuffleKey([seed!.data[0]!, seed!.data[1]!], Math.floor(t / stepsPerEpoch));
+    const first = (t % stepsPerEpoch) * stride;
+    for (let i = 0; i < batch; i++) {
+      const position = Math.min(first + i, size - 1);
+      y!.data[i] = offset + (shuffle ? permute(position, size, key) : position);
+    }
+  },
+  map: (scope, { size, stride, stepsPerEpoch, shuffle, offset = 0 }) => {
+    const t = scope.let('u32', `${scope.load(0, '0u')} - ${scope.load(1, '0u')}`);
+    const first = `(${t} % ${u32(stepsPerEpoch)}) * ${u32(stride)}`;
+    const position = scope.let('u32', `min(${first} + ${scope.i}, ${u32(size - 1)})`);
+    if (!shuffle) return `(${u32(offset)} + ${position})`;
+    for (const text of [PHILOX, SHUFFLE_KEY, PERMUTE]) scope.declare(text);
+    const key = `shuffleKey(vec2u(${scope.load(2, '0u')}, ${scope.load(2, '1u')}), ${t} / ${u32(stepsPerEpoch)})`;
+    return `(${u32(offset)} + permute(${position}, ${u32(size)}, ${u32(feistelHalfBits(size))}, ${key}))`;
+  },
+};
+
+/**
+ * The rows of the batch at `step` (u32 [1]), counted from `origin` (u32 [1]): u32 [batch]. Every epoch visits each row at most
+ * once, in an order that `seed` (u32 [2]) and the epoch give. Throws where the batches do not fit the rows. A full batch asked
+ * for where only a short one is left repeats a row.
+ */
+export function batchIndices(step: Tensor, origin: Tensor, seed: Tensor, options: BatchIndicesOptions): Tensor {
+  const { size, batch, stride, stepsPerEpoch, offset = 0 } = options;
+  const bad = Object.entries({ size, batch, stride, stepsPerEpoch }).find(([, n]) => !Number.isInteger(n) || n < 1);
+  if (bad) throw new OptionError(`batchIndices: ${bad[0]} is ${bad[1]}. Give a whole number above 0.`);
+  if (!Number.isInteger(offset) || offset < 0 || size + offset > 2 ** 32)
+    throw new OptionError(`batchIndices: rows from ${offset} to ${offset + size} do not fit 32 bits. Use fewer.`);
+  if (batch > stride || (stepsPerEpoch - 1) * stride >= size) {
+    throw new OptionError(
+      `batchIndices: ${stepsPerEpoch} steps of ${stride} (this one of ${batch}) do not fit ${size} rows. Use ${Math.ceil(size / stride)} steps at most.`,
+    );
+  }
+  return apply1(batchIndicesOp, [step, origin, seed], options);
+}

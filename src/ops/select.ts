@@ -1,0 +1,74 @@
+// Choosing between values: where (by a condition) and clip (by bounds).
+import { f32 } from '../../shaders/wgsl.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import { type Op, wgslType } from '../graph/op.ts';
+import { broadcastShapes } from '../graph/shape.ts';
+import { apply1, Tensor } from '../graph/tensor.ts';
+import { greaterEqual, lessEqual, mul } from './binary.ts';
+import { broadcastTo } from './broadcast.ts';
+import { type TensorLike, toTensor, unaryOp } from './elementwise.ts';
+
+export const whereOp: Op<void> = {
+  name: 'where',
+  elementwise: true,
+  shape: ([condition, a, b]) => {
+    if (a!.dtype !== b!.dtype)
+      throw new ShapeError(`where: dtypes differ: ${a!.dtype} against ${b!.dtype}. Cast one of them.`);
+    if (a!.dtype === 'u8' || condition!.dtype === 'u8')
+      throw new ShapeError("where: u8 is for storage only. Cast it first: cast(x, 'f32').");
+    return [{ shape: a!.shape, dtype: a!.dtype }];
+  },
+  cpu: ([condition, a, b], [y]) => {
+    const c = condition!.data;
+    for (let i = 0; i < y!.data.length; i++) y!.data[i] = c[i] !== 0 ? a!.data[i]! : b!.data[i]!;
+  },
+  map: (scope) => {
+    const type = wgslType(scope.inputs[0]!.dtype);
+    return `select(${scope.load(2, scope.i)}, ${scope.load(1, scope.i)}, ${scope.load(0, scope.i)} != ${type}(0))`;
+  },
+  vjp: ([dy], [condition]) => [undefined, () => where(condition!, dy!, 0), () => where(condition!, 0, dy!)],
+};
+
+/**
+ * a where `condition` is not 0, else b; all three broadcast against each other. No gradient flows to the condition, nor to
+ * the side that was not taken (not even a NaN).
+ */
+export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : 'f32';
+  const x = toTensor(a, dtype);
+  const y = toTensor(b, dtype);
+  const shape = broadcastShapes('where', condition.shape, broadcastShapes('where', x.shape, y.shape));
+  return apply1(whereOp, [broadcastTo(condition, shape), broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
+}
+
+/** Bounds of {@link clip}; one that is absent does not bound. */
+export interface ClipOptions {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('clip', {
+  cpu: (x, y, { min, max }) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.min(Math.max(x[i]!, min), max);
+  },
+  wgsl: (x, { min, max }) => {
+    const below = max === Infinity ? x : `select(${x}, ${f32(max)}, ${x} > ${f32(max)})`;
+    return min === -Infinity ? below : `select(${below}, ${f32(min)}, ${x} < ${f32(min)})`;
+  },
+  vjp: (dy, x, _y, { min, max }) => {
+    const above = min === -Infinity ? undefined : greaterEqual(x, min);
+    const below = max === Infinity ? undefined : lessEqual(x, max);
+    return where(above && below ? mul(above, below) : (above ?? below)!, dy, 0);
+  },
+});
+
+/**
+ * x held between `min` and `max`. The gradient flows where min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are
+ * not numbers.
+ */
+export function clip(x: TensorLike, { min = -Infinity, max = Infinity }: ClipOptions): Tensor {
+  if (!(min <= max)) throw new OptionError(`clip: min ${min} is not below max ${max}. Swap or correct them.`);
+  if (min === Infinity || max === -Infinity)
+    throw new OptionError(`clip: nothing lies between min ${min} and max ${max}. Give finite bounds.`);
+  return min === -Infinity && max === Infinity ? toTensor(x) : apply1(clipOp, [toTensor(x)], { min, max });
+}

@@ -1,0 +1,170 @@
+// softmax, logSoftmax and logSumExp over one axis: row kernels that read their input where it lies, with the gradients fused
+// (softmaxGrad, logSoftmaxGrad). The `composed` forms say the same with simple ops; tests hold the kernels against them.
+import { type SoftmaxKind, softmaxKernel } from '../../shaders/softmax.wgsl.ts';
+import type { HostArray } from '../graph/dtype.ts';
+import { ShapeError } from '../graph/errors.ts';
+import type { NdArray, Op, Spec } from '../graph/op.ts';
+import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+import { add, div, mul, sub } from './binary.ts';
+import { broadcastTo } from './broadcast.ts';
+import { max, sum } from './reduce.ts';
+import { reshape } from './reshape.ts';
+import { exp, log } from './unary.ts';
+
+interface Along {
+  /** Non-negative. */
+  readonly axis: number;
+}
+
+/** N rows along `axis`: elements C, INNER apart; row r starts at floor(r / INNER) · C · INNER + r mod INNER. */
+export function rowsOf(shape: Shape, axis: number): { N: number; C: number; INNER: number } {
+  const C = shape[axis]!;
+  return { N: sizeOf(shape) / C, C, INNER: sizeOf(shape.slice(axis + 1)) };
+}
+
+function checkFloat(name: string, x: Spec): void {
+  if (x.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x.dtype}. It needs f32: cast(x, 'f32').`);
+}
+
+/** One row on the CPU: element k is at `at + k · stride`. */
+type RowLoop = (x: HostArray, y: HostArray, at: number, stride: number, C: number, row: number) => void;
+
+/** A row's maximum m, and s = Σ exp(x - m), which is NaN where the row has no softmax. */
+export function rowSums(x: HostArray, at: number, stride: number, C: number): { m: number; s: number } {
+  let m = x[at]!;
+  for (let k = 1, i = at + stride; k < C; k++, i += stride) m = Math.max(m, x[i]!);
+  let s = 0;
+  for (let k = 0, i = at; k < C; k++, i += stride) s += Math.exp(x[i]! - m);
+  return { m, s };
+}
+
+const ROW_LOOPS: Readonly<Record<'softmax' | 'logSoftmax' | 'logSumExp', RowLoop>> = {
+  softmax: (x, y, at, stride, C) => {
+    const { m, s } = rowSums(x, at, stride, C);
+    for (let k = 0, i = at; k < C; k++, i += stride) y[i] = Math.exp(x[i]! - m) / s;
+  },
+  logSoftmax: (x, y, at, stride, C) => {
+    const { m, s } = rowSums(x, at, stride, C);
+    const logS = Math.log(s);
+    for (let k = 0, i = at; k < C; k++, i += stride) y[i] = x[i]! - m - logS;
+  },
+  logSumExp: (x, y, at, stride, C, row) => {
+    const { m, s } = rowSums(x, at, stride, C);
+    y[row] = Math.abs(m) === Infinity ? m : m + Math.log(s);
+  },
+};
+
+function rowOp(
+  name: 'softmax' | 'logSoftmax' | 'logSumExp',
+  vjp: (dy: Tensor, x: Tensor, y: Tensor, axis: number) => Tensor,
+): Op<Along> {
+  const reduces = name === 'logSumExp';
+  return {
+    name,
+    shape: ([x], { axis }) => {
+      checkFloat(name, x!);
+      return [{ shape: x!.shape.map((n, k) => (reduces && k === axis ? 1 : n)), dtype: 'f32' }];
+    },
+    cpu: ([x], [y], { axis }) => {
+      const { N, C, INNER } = rowsOf(x!.shape, axis);
+      const loop = ROW_LOOPS[name];
+      for (let r = 0; r < N; r++) {
+        const inner = r % INNER;
+        loop(x!.data, y!.data, ((r - inner) / INNER) * C * INNER + inner, INNER, C, r);
+      }
+    },
+    epilogue: true,
+    kernel: ({ inputs, gpu }, { axis }) =>
+      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), software: gpu.software }),
+    vjp: ([dy], [x], [y], { axis }) => [() => vjp(dy!, x!, y!, axis)],
+  };
+}
+
+export const softmaxOp = rowOp('softmax', (dy, _, y, axis) => apply1(softmaxGradOp, [dy, y], { axis }));
+export const logSoftmaxOp = rowOp('logSoftmax', (dy, _, y, axis) => apply1(logSoftmaxGradOp, [dy, y], { axis }));
+export const logSumExpOp = rowOp('logSumExp', (dy, x, y) => mul(exp(sub(x, y)), dy));
+
+/** A gradient over rows: dx from dy and the output y. */
+function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void): Op<Along> {
+  return {
+    name,
+    shape: ([dy, y]) => {
+      checkFloat(name, dy!);
+      checkFloat(name, y!);
+      if (!sameShape(dy!.shape, y!.shape)) {
+        throw new ShapeError(
+          `${name}: dy ${formatShape(dy!.shape)} and y ${formatShape(y!.shape)} differ. Give both one shape.`,
+        );
+      }
+      return [{ shape: y!.shape, dtype: 'f32' }];
+    },
+    cpu: ([dy, y], [dx], { axis }) => cpu(dy!, y!, dx!, axis),
+    epilogue: true,
+    kernel: ({ inputs, gpu }, { axis }) =>
+      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), software: gpu.software }),
+  };
+}
+
+/** y (dy - Σ dy·y). */
+export const softmaxGradOp = rowGradOp('softmaxGrad', (dy, y, dx, axis) => {
+  const { N, C, INNER } = rowsOf(y.shape, axis);
+  for (let r = 0; r < N; r++) {
+    const at = ((r - (r % INNER)) / INNER) * C * INNER + (r % INNER);
+    let s = 0;
+    for (let k = 0, i = at; k < C; k++, i += INNER) s += dy.data[i]! * y.data[i]!;
+    for (let k = 0, i = at; k < C; k++, i += INNER) dx.data[i] = y.data[i]! * (dy.data[i]! - s);
+  }
+});
+
+/** dy - exp(y) Σ dy. */
+export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', (dy, y, dx, axis) => {
+  const { N, C, INNER } = rowsOf(y.shape, axis);
+  for (let r = 0; r < N; r++) {
+    const at = ((r - (r % INNER)) / INNER) * C * INNER + (r % INNER);
+    let s = 0;
+    for (let k = 0, i = at; k < C; k++, i += INNER) s += dy.data[i]!;
+    for (let k = 0, i = at; k < C; k++, i += INNER) dx.data[i] = dy.data[i]! - Math.exp(y.data[i]!) * s;
+  }
+});
+
+/** Which axis the rows lie along; the last unless said. */
+export interface AxisOptions {
+  readonly axis?: number;
+}
+
+/** exp(x) / Σ exp(x) over an axis. A row that holds NaN or +inf, or nothing but -inf, is NaN, as in PyTorch. */
+export function softmax(x: Tensor, options: AxisOptions = {}): Tensor {
+  return along(softmaxOp, x, options);
+}
+
+/** x - log Σ exp(x) over an axis: log(softmax(x)) without its overflow. */
+export function logSoftmax(x: Tensor, options: AxisOptions = {}): Tensor {
+  return along(logSoftmaxOp, x, options);
+}
+
+/** log Σ exp(x) over an axis, without overflow. */
+export function logSumExp(x: Tensor, options: AxisOptions & { readonly keepDims?: boolean } = {}): Tensor {
+  const y = along(logSumExpOp, x, options);
+  const axis = normalizeAxis('logSumExp', options.axis ?? -1, x.rank);
+  return options.keepDims ? y : reshape(y, [...x.shape.slice(0, axis), ...x.shape.slice(axis + 1)]);
+}
+
+function along(op: Op<Along>, x: Tensor, { axis = -1 }: AxisOptions): Tensor {
+  return apply1(op, [x], { axis: normalizeAxis(op.name, axis, x.rank) });
+}
+
+/** The same three from simple ops (gradients too), over a non-negative axis. */
+export const composed = {
+  softmax(x: Tensor, axis: number): Tensor {
+    const e = exp(sub(x, max(x, { axes: axis, keepDims: true })));
+    return div(e, sum(e, { axes: axis, keepDims: true }));
+  },
+  logSumExp(x: Tensor, axis: number): Tensor {
+    const m = max(x, { axes: axis, keepDims: true });
+    return add(log(sum(exp(sub(x, m)), { axes: axis, keepDims: true })), m);
+  },
+  logSoftmax(x: Tensor, axis: number): Tensor {
+    return sub(x, broadcastTo(composed.logSumExp(x, axis), x.shape));
+  },
+};

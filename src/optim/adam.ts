@@ -1,0 +1,66 @@
+// Adam and AdamW: steps scaled by running means of the gradient and of its square. The correction of their bias is a function
+// of the step counter, so nothing per step comes from the host. https://arxiv.org/abs/1412.6980
+import type { Tensor } from '../graph/tensor.ts';
+import { add, div, mul, sub } from '../ops/binary.ts';
+import { expm1 } from '../ops/expm1.ts';
+import { cast } from '../ops/gather.ts';
+import { neg, sqrt, square } from '../ops/unary.ts';
+import { checkEpsilon, checkRange } from './check.ts';
+import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';
+import { withDecay } from './sgd.ts';
+
+/** Options of {@link adam} and {@link adamW}. */
+export interface AdamOptions extends CommonOptions {
+  /** How much of the mean gradient stays: 0.9. */
+  readonly beta1?: number;
+  /** How much of the mean squared gradient stays: 0.999. */
+  readonly beta2?: number;
+  /** 1e-8. */
+  readonly eps?: number;
+  /** `adam`: L2 penalty, 0. `adamW`: the share of the weights that each step takes away, before lr, 0.01. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p -= lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps), t from 1. lr 1e-3.
+ * Weight decay adds weightDecay · p to g. As PyTorch's `Adam`.
+ */
+export function adam(given: AdamOptions = {}): Optimizer {
+  return make('adam', given, 0, false);
+}
+
+/** {@link adam} with weight decay apart from the gradient: p -= lr · weightDecay · p first. As PyTorch's `AdamW`: 0.01. */
+export function adamW(given: AdamOptions = {}): Optimizer {
+  return make('adamW', given, 0.01, true);
+}
+
+function make(name: string, given: AdamOptions, defaultDecay: number, decoupled: boolean): Optimizer {
+  const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: defaultDecay };
+  const { options, ...common } = readOptions(name, given, 1e-3, defaults);
+  const { beta1, beta2, eps, weightDecay } = options;
+  checkRange(name, 'beta1', beta1, 0, 1);
+  checkRange(name, 'beta2', beta2, 0, 1);
+  checkRange(name, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
+  checkEpsilon(name, eps);
+  return {
+    name,
+    options,
+    ...common,
+    slots: ['m', 'v'],
+    update(p, dp, [m0, v0], { lr, step }) {
+      const g = decoupled ? dp : withDecay(dp, p, weightDecay);
+      const kept = decoupled && weightDecay > 0 ? mul(p, sub(1, mul(lr, weightDecay))) : p;
+      const m = add(mul(m0!, beta1), mul(g, 1 - beta1));
+      const v = add(mul(v0!, beta2), mul(square(g), 1 - beta2));
+      const t = add(cast(step, 'f32'), 1);
+      const size = div(lr, biasCorrection(beta1, t)); // [1]
+      const scale = div(1, sqrt(biasCorrection(beta2, t))); // [1]
+      return { p: sub(kept, div(mul(m, size), add(mul(sqrt(v), scale), eps))), slots: [m, v] };
+    },
+  };
+}
+
+/** 1 - β^t = -expm1(t · ln β): from the power itself, β = 0.999 would leave four digits of it at t = 1. */
+function biasCorrection(beta: number, t: Tensor): Tensor {
+  return beta === 0 ? add(mul(t, 0), 1) : neg(expm1(mul(t, Math.log(beta))));
+}

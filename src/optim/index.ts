@@ -1,0 +1,22 @@
+// Optimizers, learning-rate schedules and gradient clipping: what users know as `optim`.
+export { type AdagradOptions, adagrad } from './adagrad.ts';
+export { type AdamOptions, adam, adamW } from './adam.ts';
+export { type Clip, clipByGlobalNorm, clipByValue, clipGradients, globalNorm } from './clip.ts';
+export { rateDescription, rateFrom, scheduleFrom, sequence, warmup } from './compose.ts';
+export { describe, type OptimizerDescription, optimizerFrom } from './describe.ts';
+export type { CommonOptions, Optimizer, StepValues } from './optimizer.ts';
+export { type RmsPropOptions, rmsProp } from './rmsprop.ts';
+export {
+  constant,
+  cosine,
+  exponential,
+  linear,
+  type OneCycleOptions,
+  oneCycle,
+  type Rate,
+  rateAt,
+  type Schedule,
+  type ScheduleDescription,
+  stepDecay,
+} from './schedules.ts';
+export { type SgdOptions, sgd } from './sgd.ts';

@@ -1,0 +1,147 @@
+// Learning-rate schedules: functions from the step, counted from 0, and the run's length to a rate. They run on the host, which
+// writes a table of rates once per submit. Each carries a plain description of itself, so that a checkpoint can bring it back.
+import { OptionError } from '../graph/errors.ts';
+import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
+
+/** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
+export interface ScheduleDescription {
+  readonly name: string;
+  readonly [argument: string]: Argument;
+}
+type Argument = string | number | ScheduleDescription | readonly (number | ScheduleDescription)[] | undefined;
+
+/**
+ * The learning rate of a step. `total` is how many steps the run will make, where that is known. Any function will do; one
+ * without a `description` cannot be restored from a checkpoint and has to be given again.
+ */
+export type Schedule = ((step: number, total: number | undefined) => number) & {
+  readonly description?: ScheduleDescription;
+};
+
+/** A rate that stays, or a schedule. */
+export type Rate = number | Schedule;
+
+/** The rate at `step` of `lr`, checked: @throws OptionError where it is not a finite number >= 0 that f32 can hold. */
+export function rateAt(lr: Rate, step: number, total: number | undefined): number {
+  const rate = typeof lr === 'number' ? lr : lr(step, total);
+  if (!(Number.isFinite(Math.fround(rate)) && rate >= 0)) {
+    const name = (typeof lr === 'number' ? undefined : lr.description?.name) ?? 'lr';
+    throw new OptionError(
+      `${name}: the learning rate of step ${step} is ${rate}. A schedule must give finite rates >= 0.`,
+    );
+  }
+  return rate;
+}
+
+/** rate(t) = lr. */
+export function constant(lr: number): Schedule {
+  checkRate('constant', 'lr', lr);
+  return described({ name: 'constant', lr }, () => lr);
+}
+
+/** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps; gamma 0.1. */
+export function stepDecay(lr: number, { every, gamma = 0.1 }: { every: number; gamma?: number }): Schedule {
+  checkRate('stepDecay', 'lr', lr);
+  checkSteps('stepDecay', 'every', every);
+  checkFactor('stepDecay', 'gamma', gamma);
+  return described({ name: 'stepDecay', lr, every, gamma }, (t) => lr * gamma ** Math.floor(t / every));
+}
+
+/** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`; `every` 1 step. */
+export function exponential(lr: number, { gamma, every = 1 }: { gamma: number; every?: number }): Schedule {
+  checkRate('exponential', 'lr', lr);
+  checkFactor('exponential', 'gamma', gamma);
+  checkSteps('exponential', 'every', every);
+  return described({ name: 'exponential', lr, gamma, every }, (t) => lr * gamma ** (t / every));
+}
+
+/** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` (0) in T = `total` steps, the run's unless given. */
+export function linear(lr: number, { end = 0, total }: { end?: number; total?: number } = {}): Schedule {
+  checkRate('linear', 'lr', lr);
+  checkFloor('linear', 'end', end);
+  if (total !== undefined) checkSteps('linear', 'total', total);
+  return described({ name: 'linear', lr, end, total }, (t, run) => {
+    return lr + (end - lr) * Math.min(t / lengthOf('linear', total, run), 1);
+  });
+}
+
+/**
+ * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` (0)
+ * after T = `total` steps, the run's unless given. https://arxiv.org/abs/1608.03983
+ */
+export function cosine(peak: number, { min = 0, total }: { min?: number; total?: number } = {}): Schedule {
+  checkRate('cosine', 'peak', peak);
+  checkFloor('cosine', 'min', min);
+  if (total !== undefined) checkSteps('cosine', 'total', total);
+  return described({ name: 'cosine', peak, min, total }, (t, run) => {
+    return min + ((peak - min) * (1 + Math.cos(Math.PI * Math.min(t / lengthOf('cosine', total, run), 1)))) / 2;
+  });
+}
+
+/** Options of {@link oneCycle}. */
+export interface OneCycleOptions {
+  readonly total?: number;
+  /** The share of the steps in which the rate rises: 0.3. */
+  readonly pctStart?: number;
+  /** The first rate is peak / divFactor: 25. */
+  readonly divFactor?: number;
+  /** The last rate is the first / finalDivFactor: 1e4. */
+  readonly finalDivFactor?: number;
+  /** How the rate moves between the three: 'cos'. */
+  readonly anneal?: 'cos' | 'linear';
+}
+
+/**
+ * From peak / divFactor up to `peak` at step pctStart · T - 1, then down to peak / divFactor / finalDivFactor at step T - 1,
+ * each way along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
+ */
+export function oneCycle(peak: number, options: OneCycleOptions = {}): Schedule {
+  const { total, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4, anneal = 'cos' } = options;
+  checkRate('oneCycle', 'peak', peak);
+  if (total !== undefined) checkSteps('oneCycle', 'total', total);
+  checkFactor('oneCycle', 'divFactor', divFactor);
+  checkFactor('oneCycle', 'finalDivFactor', finalDivFactor);
+  if (!(pctStart >= 0 && pctStart <= 1)) throw new OptionError(`oneCycle: pctStart is ${pctStart}. Use 0 to 1.`);
+  if (anneal !== 'cos' && anneal !== 'linear') {
+    throw new OptionError(`oneCycle: anneal is ${String(anneal)}. Use 'cos' or 'linear'.`);
+  }
+  const first = peak / divFactor;
+  const between = anneal === 'cos' ? alongCosine : alongLine;
+  return described({ name: 'oneCycle', peak, total, pctStart, divFactor, finalDivFactor, anneal }, (t, run) => {
+    const length = lengthOf('oneCycle', total, run);
+    const top = Math.max(pctStart * length - 1, 0);
+    if (t < top) return between(first, peak, t / top);
+    return between(peak, first / finalDivFactor, length - 1 > top ? Math.min((t - top) / (length - 1 - top), 1) : 1);
+  });
+}
+
+function alongCosine(from: number, to: number, part: number): number {
+  return to + ((from - to) / 2) * (1 + Math.cos(Math.PI * part));
+}
+
+function alongLine(from: number, to: number, part: number): number {
+  return from + (to - from) * part;
+}
+
+/** A schedule with its description attached. */
+export function described(
+  description: ScheduleDescription | undefined,
+  rate: (t: number, run: number | undefined) => number,
+): Schedule {
+  return Object.freeze(Object.assign(rate, description && { description: Object.freeze(withoutGaps(description)) }));
+}
+
+function withoutGaps(description: ScheduleDescription): ScheduleDescription {
+  return Object.fromEntries(Object.entries(description).filter(([, value]) => value !== undefined)) as never;
+}
+
+/** The steps a schedule is stretched over: its own total, else the run's. */
+function lengthOf(what: string, own: number | undefined, run: number | undefined): number {
+  const length = own ?? run;
+  if (length === undefined) {
+    throw new OptionError(
+      `${what}: the number of steps is not known. Give \`epochs\` or \`maxSteps\` to fit, or \`total\` to the schedule.`,
+    );
+  }
+  return length;
+}

@@ -1,0 +1,52 @@
+// Stochastic gradient descent, with momentum, Nesterov's look-ahead and weight decay where asked for.
+import { OptionError } from '../graph/errors.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { add, mul, sub } from '../ops/binary.ts';
+import { checkRange } from './check.ts';
+import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';
+
+/** Options of {@link sgd}. */
+export interface SgdOptions extends CommonOptions {
+  /** How much of the last step's velocity stays: 0. */
+  readonly momentum?: number;
+  /** Steps by the gradient plus momentum times the new velocity; needs a momentum. False. */
+  readonly nesterov?: boolean;
+  /** L2 penalty: adds weightDecay · p to the gradient. 0. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * g += weightDecay · p; buf = momentum · buf + g; p -= lr · buf (Nesterov: p -= lr · (g + momentum · buf)). lr 1e-3. As
+ * PyTorch's `SGD` with dampening 0.
+ */
+export function sgd(given: SgdOptions = {}): Optimizer {
+  const { options, ...common } = readOptions('sgd', given, 1e-3, {
+    momentum: 0,
+    nesterov: false as boolean,
+    weightDecay: 0,
+  });
+  const { momentum, nesterov, weightDecay } = options;
+  checkRange('sgd', 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
+  checkRange('sgd', 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
+  if (nesterov && momentum === 0) {
+    throw new OptionError('sgd: nesterov needs a momentum, and momentum is 0. Set it, to 0.9 say.');
+  }
+  return {
+    name: 'sgd',
+    options,
+    ...common,
+    slots: momentum === 0 ? [] : ['momentum'],
+    update(p, dp, [buf], { lr }) {
+      const g = withDecay(dp, p, weightDecay);
+      if (momentum === 0) return { p: sub(p, mul(lr, g)), slots: [] };
+      const velocity = add(mul(buf!, momentum), g);
+      const direction = nesterov ? add(g, mul(velocity, momentum)) : velocity;
+      return { p: sub(p, mul(lr, direction)), slots: [velocity] };
+    },
+  };
+}
+
+/** g + weightDecay · p: the gradient of the loss and an L2 penalty. */
+export function withDecay(g: Tensor, p: Tensor, weightDecay: number): Tensor {
+  return weightDecay === 0 ? g : add(g, mul(p, weightDecay));
+}

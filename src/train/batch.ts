@@ -1,0 +1,99 @@
+// Batches: from a data set that lies on the device as it was given (u8 pictures, u8 labels) to the floats and class indices
+// that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
+
+import type { Scale } from '../data/dataset.ts';
+import type { DType, HostArray } from '../graph/dtype.ts';
+import { DataError } from '../graph/errors.ts';
+import type { NdArray, Spec } from '../graph/op.ts';
+import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
+import { resident, type Tensor } from '../graph/tensor.ts';
+import { add, mul } from '../ops/binary.ts';
+import { cast, gatherRows } from '../ops/gather.ts';
+
+/** Values as they come: row-major, the dtype being the array's. */
+export interface Values {
+  readonly shape: Shape;
+  readonly data: HostArray;
+}
+
+/** Examples to train on or to be judged by; a DataSet is one. */
+export interface Examples {
+  readonly name?: string;
+  /** Examples. */
+  readonly size: number;
+  /** [size, ...example] */
+  readonly x: Values;
+  /** Class indices [size] (u8 or u32), or targets [size, ...] (f32). */
+  readonly y: Values;
+  readonly classes?: number;
+  readonly scale?: Scale;
+}
+
+/** The dtype of a host array. */
+export function dtypeOf(data: HostArray): DType {
+  if (data instanceof Uint8Array) return 'u8';
+  if (data instanceof Uint32Array) return 'u32';
+  return data instanceof Int32Array ? 'i32' : 'f32';
+}
+
+/** A values' dtype and shape, which must be filled. */
+export function toArray(what: string, { shape, data }: Values): NdArray {
+  if (sizeOf(shape) !== data.length) {
+    throw new DataError(
+      `${what}: ${data.length} values do not fill ${formatShape(shape)}. Give ${sizeOf(shape)} values.`,
+    );
+  }
+  return { shape, dtype: dtypeOf(data), data };
+}
+
+/** Refuses sets that are empty or whose parts do not fit each other. */
+export function checkExamples({ size, x, y, name = 'data' }: Examples): void {
+  if (!(Number.isSafeInteger(size) && size > 0))
+    throw new DataError(`${name}: it is empty. Give at least one example.`);
+  for (const [part, values] of [
+    ['x', x],
+    ['y', y],
+  ] as const) {
+    toArray(`${name}.${part}`, values);
+    if (values.shape[0] !== size) {
+      throw new DataError(
+        `${name}: ${part} ${formatShape(values.shape)} does not have ${size} rows. Give one per example.`,
+      );
+    }
+  }
+}
+
+const residents = new WeakMap<HostArray, Tensor>();
+
+/** The array as a tensor that stays on the device: one tensor per array, so that it is uploaded once. */
+export function residentOf(what: string, values: Values): Tensor {
+  const known = residents.get(values.data);
+  if (known && formatShape(known.shape) === formatShape(values.shape)) return known;
+  const tensor = resident(what, toArray(what, values));
+  residents.set(values.data, tensor);
+  return tensor;
+}
+
+/** The rows of a data set at `indices`, ready for a model and its loss. */
+export function rowsAt(data: Examples, indices: Tensor): { x: Tensor; y: Tensor } {
+  const x = residentOf(`${data.name ?? 'data'}.x`, data.x);
+  const y = residentOf(`${data.name ?? 'data'}.y`, data.y);
+  return { x: prepareX(gatherRows(x, indices), x.dtype, data.scale), y: prepareY(gatherRows(y, indices)) };
+}
+
+/** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */
+export function prepareX(x: Tensor, stored: DType, { mean, std }: Scale = { mean: 0, std: 1 }): Tensor {
+  if (stored !== 'u8') return x;
+  const scaled = mul(cast(x, 'f32'), 1 / (255 * std));
+  return mean === 0 ? scaled : add(scaled, -mean / std);
+}
+
+/** Targets: bytes become class indices. */
+export function prepareY(y: Tensor): Tensor {
+  return y.dtype === 'f32' ? y : cast(y, 'u32');
+}
+
+/** What a batch of `rows` of these values is. */
+export function batchSpec({ shape, data }: Values, rows: number): Spec {
+  return { shape: [rows, ...shape.slice(1)], dtype: dtypeOf(data) };
+}

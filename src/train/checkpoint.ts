@@ -1,0 +1,185 @@
+// Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
+// PyTorch's layers take as they are. Reading checks everything before anything is changed.
+import { type HostArray, hostArray } from '../graph/dtype.ts';
+import { CheckpointError } from '../graph/errors.ts';
+import type { Variable } from '../graph/tensor.ts';
+import { describe, type OptimizerDescription } from '../optim/describe.ts';
+import type { Run } from './run.ts';
+import { matchTensors, readSafetensors, storedDtype, type TensorToStore, writeSafetensors } from './safetensors.ts';
+import type { Entry, State } from './state.ts';
+
+const FORMAT = 'thalweg 1';
+/** Counters by the names they have in the file. */
+const COUNTERS = ['step', 'seed', 'origin', 'order'] as const;
+const COUNTER_PREFIX = 'trainer.';
+const MOMENT_PREFIX = 'optimizer.';
+
+/** What a checkpoint keeps beside tensors. */
+export interface Saved {
+  readonly optimizer: OptimizerDescription;
+  readonly loss: string;
+  /** The run the State was in. */
+  readonly run?: Run;
+  /** The learning rate set by hand, where one was. */
+  readonly learningRate?: number;
+  /** How bytes become inputs. */
+  readonly scale?: { readonly mean: number; readonly std: number };
+  /** Whatever the caller wants kept: plain data. */
+  readonly configuration?: unknown;
+}
+
+/** The bytes of a checkpoint: weights, moments, counters, and `saved` as metadata. */
+export async function saveState(state: State, saved: Omit<Saved, 'optimizer'>): Promise<Uint8Array<ArrayBuffer>> {
+  const entries = state.entries();
+  const counters = COUNTERS.map((name) => state[name]);
+  const { tensors, rest } = await readEntries(state, entries, counters);
+  for (const [k, name] of COUNTERS.entries()) {
+    tensors.push({ name: `${COUNTER_PREFIX}${name}`, dtype: 'U32', shape: state[name].shape, data: rest[k]! });
+  }
+  const all: Saved = { optimizer: describe(state.optimizer), ...saved };
+  return writeSafetensors(tensors, { format: FORMAT, thalweg: JSON.stringify(all) });
+}
+
+/** The bytes of the weights alone, under their paths. */
+export async function saveWeights(state: State): Promise<Uint8Array<ArrayBuffer>> {
+  const { tensors } = await readEntries(state, weightsOf(state), []);
+  return writeSafetensors(tensors, { format: 'pt' });
+}
+
+/**
+ * Puts a checkpoint into a State of the same model and optimizer, and gives what was kept beside it.
+ * @throws CheckpointError where the file is damaged, is no checkpoint or belongs to another model; the State is then as it was.
+ */
+export function loadState(state: State, bytes: Uint8Array, file: string): Saved {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  if (metadata['format'] !== FORMAT) {
+    const what =
+      metadata['thalweg'] === undefined ? 'not a checkpoint of a run' : `of the format ${metadata['format']}`;
+    throw new CheckpointError(
+      `${file}: it is ${what}, which is ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
+    );
+  }
+  const saved = parseSaved(metadata['thalweg'], file);
+  if (saved.optimizer.name !== state.optimizer.name) {
+    throw new CheckpointError(
+      `${file}: it was trained by ${saved.optimizer.name}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
+    );
+  }
+  const entries = state.entries();
+  const counters = COUNTERS.map((name) => ({
+    name: `${COUNTER_PREFIX}${name}`,
+    shape: state[name].shape,
+    dtype: 'U32' as const,
+  }));
+  matchTensors(file, [...entries.map(wanted), ...counters], tensors);
+  const key = tensors.get(`${COUNTER_PREFIX}seed`)!.data;
+  if (key[0]! + key[1]! * 2 ** 32 !== state.seedNumber) {
+    throw new CheckpointError(
+      `${file}: its seed is ${key[0]! + key[1]! * 2 ** 32}, this trainer's ${state.seedNumber}. Create the trainer with that seed.`,
+    );
+  }
+  writeEntries(state, entries, (name) => tensors.get(name)!.data);
+  for (const name of COUNTERS) state.storage.write(state[name], tensors.get(`${COUNTER_PREFIX}${name}`)!.data);
+  return saved;
+}
+
+/**
+ * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone.
+ * @throws CheckpointError where they do not fit the model; the State is then as it was.
+ */
+export function loadWeights(state: State, bytes: Uint8Array, file: string): void {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  const entries = weightsOf(state);
+  const own = new Set(entries.map(({ name }) => name));
+  const more = metadata['format'] === FORMAT ? [MOMENT_PREFIX, COUNTER_PREFIX] : [];
+  const weights = new Map([...tensors].filter(([name]) => own.has(name) || !more.some((p) => name.startsWith(p))));
+  matchTensors(file, entries.map(wanted), weights);
+  writeEntries(state, entries, (name) => weights.get(name)!.data);
+}
+
+/** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
+export function describeCheckpoint(
+  bytes: Uint8Array,
+  file: string,
+): Saved & { readonly seed: number; readonly step: number } {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  const seed = tensors.get(`${COUNTER_PREFIX}seed`)?.data;
+  const step = tensors.get(`${COUNTER_PREFIX}step`)?.data;
+  if (metadata['format'] !== FORMAT || seed?.length !== 2 || step?.length !== 1)
+    throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file that trainer.save() made.`);
+  return { ...parseSaved(metadata['thalweg'], file), seed: seed[0]! + seed[1]! * 2 ** 32, step: step[0]! };
+}
+
+function weightsOf(state: State): Entry[] {
+  const paths = new Set(state.variables.map(({ path }) => path));
+  return state.entries().filter(({ name }) => paths.has(name));
+}
+
+function wanted({ name, shape, dtype }: Entry) {
+  return { name, shape, dtype: storedDtype(dtype) };
+}
+
+/** The entries as tensors to store, and more variables, all as they are at one moment. */
+async function readEntries(
+  state: State,
+  entries: readonly Entry[],
+  more: readonly Variable[],
+): Promise<{ tensors: TensorToStore[]; rest: Uint32Array[] }> {
+  const whole = [...new Set(entries.map(({ within }) => within))];
+  const arrays = await state.storage.read([...whole, ...more]);
+  const tensors = entries.map(({ name, shape, dtype, within, offset }) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const data = arrays[whole.indexOf(within)]!.subarray(offset, offset + size);
+    return {
+      name,
+      shape,
+      dtype: storedDtype(dtype),
+      data: data instanceof Float64Array ? Float32Array.from(data) : data,
+    };
+  });
+  return { tensors, rest: arrays.slice(whole.length).map((data) => Uint32Array.from(data)) };
+}
+
+/** Writes whole variables, each put together from its entries; padding is zero. */
+function writeEntries(state: State, entries: readonly Entry[], dataOf: (name: string) => HostArray): void {
+  const whole = new Map<Variable, HostArray>();
+  for (const { name, within, offset } of entries) {
+    const data = whole.get(within) ?? hostArray(within.dtype, within.size);
+    data.set(dataOf(name), offset);
+    whole.set(within, data);
+  }
+  for (const [variable, data] of whole) state.storage.write(variable, data);
+}
+
+/** The metadata of a checkpoint, of which every part that is used is checked. */
+function parseSaved(text: string | undefined, file: string): Saved {
+  const damaged = (what: string) =>
+    new CheckpointError(`${file}: the metadata is damaged: ${what}. Use an undamaged copy.`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? '');
+  } catch {
+    throw damaged('"thalweg" is not JSON');
+  }
+  if (typeof value !== 'object' || value === null) throw damaged('"thalweg" is not an object');
+  const saved = value as Partial<Saved>;
+  if (typeof saved.optimizer !== 'object' || saved.optimizer === null || typeof saved.optimizer.name !== 'string')
+    throw damaged('the optimizer is missing');
+  if (typeof saved.loss !== 'string') throw damaged('the loss is missing');
+  if (saved.run !== undefined && !isRun(saved.run)) throw damaged('the run has fields of wrong types');
+  if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
+    throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
+  const { scale } = saved;
+  if (scale !== undefined && !(Number.isFinite(scale?.mean) && scale.std > 0))
+    throw damaged('the scale is no mean and std');
+  return saved as Saved;
+}
+
+function isRun(run: Partial<Run> | null): boolean {
+  if (typeof run !== 'object' || run === null) return false;
+  const counts = [run.size, run.batchSize].every((n) => Number.isSafeInteger(n) && n! >= 1);
+  const start = Number.isSafeInteger(run.start) && run.start! >= 0;
+  const total = run.total === undefined || (Number.isSafeInteger(run.total) && run.total >= 1);
+  const flags = typeof run.shuffle === 'boolean' && typeof run.dropLast === 'boolean';
+  return counts && start && total && flags && typeof run.dataName === 'string';
+}

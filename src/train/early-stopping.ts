@@ -1,0 +1,52 @@
+// Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
+import { OptionError } from '../graph/errors.ts';
+import type { EpochEvent } from './events.ts';
+import type { EarlyStopping } from './run.ts';
+import type { Snapshot, State } from './state.ts';
+
+export class Stopper {
+  readonly #options: Required<EarlyStopping>;
+  #best: number | undefined;
+  #waited = 0;
+  #snapshot: Snapshot | undefined;
+
+  constructor({ patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false }: EarlyStopping) {
+    if (!(Number.isSafeInteger(patience) && patience >= 1))
+      throw new OptionError(`earlyStopping: patience is ${patience}. Give a whole number of epochs from 1.`);
+    if (!(minDelta >= 0 && Number.isFinite(minDelta)))
+      throw new OptionError(`earlyStopping: minDelta is ${minDelta}. Give a finite number >= 0.`);
+    if (monitor !== 'loss' && monitor !== 'accuracy')
+      throw new OptionError(`earlyStopping: monitor is ${String(monitor)}. Use 'loss' or 'accuracy'.`);
+    this.#options = { patience, minDelta, monitor, restoreBest };
+  }
+
+  /** Looks at an epoch; true where the run should end. */
+  async see(event: EpochEvent, state: State): Promise<boolean> {
+    const { patience, minDelta, restoreBest } = this.#options;
+    const value = this.#monitored(event);
+    if (this.#best === undefined || value > this.#best + minDelta) {
+      this.#best = value;
+      this.#waited = 0;
+      if (restoreBest) this.#snapshot = await state.snapshot();
+      return false;
+    }
+    this.#waited++;
+    return this.#waited >= patience;
+  }
+
+  /** Puts the best epoch's State back, where that was asked for. True where it did. */
+  restore(state: State): boolean {
+    if (!this.#snapshot || this.#waited === 0) return false;
+    state.restore(this.#snapshot);
+    return true;
+  }
+
+  /** The value to be made large. */
+  #monitored({ loss, accuracy, trainLoss, trainAccuracy }: EpochEvent): number {
+    if (this.#options.monitor === 'loss') return -(loss ?? trainLoss);
+    const value = loss === undefined ? trainAccuracy : accuracy;
+    if (value === undefined)
+      throw new OptionError("earlyStopping: there is no accuracy to monitor. Use monitor: 'loss'.");
+    return value;
+  }
+}

@@ -1,0 +1,78 @@
+// What a run tells: the events of its stream, and the history that is left when it ends.
+
+/** One training step, as the ring on the device recorded it. */
+export interface StepEvent {
+  readonly type: 'step';
+  /** Steps made when it was done, all runs of this State together. */
+  readonly step: number;
+  /** The epoch it belongs to, from 1. */
+  readonly epoch: number;
+  readonly loss: number;
+  /** Of this batch; absent where targets are not class indices. */
+  readonly accuracy?: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly learningRate: number;
+}
+
+/** The end of an epoch, or of the part of one that a run ended in. */
+export interface EpochEvent {
+  readonly type: 'epoch';
+  /** From 1. */
+  readonly epoch: number;
+  /** How many the run makes, where that is known. */
+  readonly epochs?: number;
+  readonly step: number;
+  /** False where the run ended before the epoch did. */
+  readonly complete: boolean;
+  /** Means over the epoch's batches while they were trained on. */
+  readonly trainLoss: number;
+  readonly trainAccuracy?: number;
+  readonly trainMetrics: Readonly<Record<string, number>>;
+  /** On the validation set, where there is one. */
+  readonly loss?: number;
+  readonly accuracy?: number;
+  readonly metrics?: Readonly<Record<string, number>>;
+  readonly learningRate: number;
+  /** Training time, validation apart. */
+  readonly seconds: number;
+  readonly validationSeconds: number;
+  readonly stepsPerSecond: number;
+  readonly examplesPerSecond: number;
+}
+
+/** Something is wrong that does not stop the run. */
+export interface WarningEvent {
+  readonly type: 'warning';
+  readonly code: 'notLearning';
+  readonly step: number;
+  readonly message: string;
+}
+
+export type FitEvent = StepEvent | EpochEvent | WarningEvent;
+
+/** Why a run ended. */
+export type StopReason = 'done' | 'aborted' | 'stopped' | 'earlyStopping' | 'targetAccuracy' | 'diverged' | 'failed';
+
+/** Functions that a run calls, and waits for, as things happen. */
+export interface Callbacks {
+  onStep?(event: StepEvent): void | Promise<void>;
+  onEpoch?(event: EpochEvent): void | Promise<void>;
+  onWarning?(event: WarningEvent): void | Promise<void>;
+  onEnd?(reason: StopReason): void | Promise<void>;
+}
+
+/** What happened in all runs of a trainer. */
+export interface History {
+  /** Per step, index by index; `accuracy` is empty where there is none. */
+  readonly steps: { readonly step: number[]; readonly loss: number[]; readonly accuracy: number[] };
+  readonly epochs: EpochEvent[];
+  /** Learning rates set by hand, and the number of steps made before each took effect. */
+  readonly rates: { readonly step: number; readonly learningRate: number }[];
+  readonly warnings: WarningEvent[];
+  /** Why the last run ended. */
+  stopped?: StopReason;
+}
+
+export function newHistory(): History {
+  return { steps: { step: [], loss: [], accuracy: [] }, epochs: [], rates: [], warnings: [] };
+}

@@ -1,0 +1,284 @@
+// The loop of a run: submits steps a few hundred milliseconds at a time, turns what the ring recorded into events, and at
+// the end of each epoch judges, stops or goes on. It reads back late and waits only when three submits are under way.
+
+import { OptionError } from '../graph/errors.ts';
+import type { Executor } from '../graph/executor.ts';
+import type { Examples } from './batch.ts';
+import { explain, LossWatch } from './divergence.ts';
+import { Stopper } from './early-stopping.ts';
+import { EpochMeans } from './epoch-means.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { Callbacks, EpochEvent, FitEvent, History, StepEvent, StopReason, WarningEvent } from './events.ts';
+import type { Gate } from './gate.ts';
+import { bestConstantLoss, idleUnits, noBetter, PATIENCE } from './not-learning.ts';
+import { Pacer } from './pacer.ts';
+import type { Programs, StepPrograms } from './programs.ts';
+import type { Rates } from './rates.ts';
+import { type FitOptions, placeOf, type Run, stepsPerEpoch } from './run.ts';
+import { RING, type State } from './state.ts';
+import type { Task } from './step.ts';
+
+/** What a run needs of its trainer. */
+export interface Running {
+  readonly executor: Executor;
+  readonly state: State;
+  readonly task: Task;
+  readonly programs: Programs;
+  readonly rates: Rates;
+  readonly gate: Gate;
+  readonly history: History;
+  readonly submitMs: number;
+  /** Steps the State has made. */
+  step: number;
+}
+
+/** What is known of a submit when it is made. */
+interface Sent {
+  readonly first: number;
+  readonly rates: readonly number[];
+}
+
+export class Fit {
+  readonly #trainer: Running;
+  readonly #data: Examples;
+  readonly #run: Run;
+  readonly #options: FitOptions;
+  readonly #callbacks: readonly Callbacks[];
+  readonly #pacer: Pacer<Sent>;
+  readonly #stopper: Stopper | undefined;
+  readonly #constantLoss: number | undefined;
+  readonly #watch: LossWatch;
+  readonly #means = new EpochMeans();
+  /** Steps whose events were told. */
+  #landed = 0;
+  #reason: StopReason | undefined;
+
+  constructor(trainer: Running, data: Examples, run: Run, options: FitOptions) {
+    this.#trainer = trainer;
+    this.#data = data;
+    this.#run = run;
+    this.#options = options;
+    this.#callbacks = [options, ...(options.callbacks ?? [])];
+    this.#pacer = new Pacer({ submitMs: trainer.submitMs });
+    this.#stopper = options.earlyStopping && new Stopper(options.earlyStopping);
+    this.#constantLoss = bestConstantLoss(trainer.task.loss, data);
+    this.#watch = new LossWatch(this.#constantLoss);
+  }
+
+  /** The run's events as they come. Leaving the stream ends the run after the steps under way. */
+  async *events(): AsyncGenerator<FitEvent, void, undefined> {
+    const wake = () => this.#trainer.gate.wake();
+    this.#options.signal?.addEventListener('abort', wake);
+    try {
+      const programs = await this.#trainer.programs.steps(this.#data, this.#run);
+      yield* this.#loop(programs);
+      this.#reason ??= 'done';
+    } catch (error) {
+      this.#reason ??= 'failed';
+      throw error;
+    } finally {
+      this.#options.signal?.removeEventListener('abort', wake);
+      await this.#finish();
+    }
+  }
+
+  async *#loop(programs: StepPrograms): AsyncGenerator<FitEvent, void, undefined> {
+    const { gate } = this.#trainer;
+    this.#means.start();
+    while (this.#reason === undefined && !this.#over()) {
+      if (this.#options.signal?.aborted) this.#reason = 'aborted';
+      else if (gate.shut) {
+        yield* this.#land(programs, 0);
+        if (gate.shut) await this.#pause();
+      } else {
+        yield* this.#advance(programs);
+      }
+    }
+    yield* this.#land(programs, 0);
+    if (this.#means.steps > 0 && this.#reason !== 'aborted') yield* this.#endEpoch(false);
+  }
+
+  #over(): boolean {
+    const { start, total } = this.#run;
+    return total !== undefined && this.#trainer.step - start >= total;
+  }
+
+  async #pause(): Promise<void> {
+    const began = performance.now();
+    if (!this.#options.signal?.aborted) await this.#trainer.gate.wait();
+    this.#means.pause(performance.now() - began);
+  }
+
+  /** One submit, and what has to be done before the next. */
+  async *#advance(programs: StepPrograms): AsyncGenerator<FitEvent, void, undefined> {
+    const { gate } = this.#trainer;
+    const single = gate.allowance === 1;
+    this.#submit(programs, gate.allowance);
+    const epochEnds = placeOf(this.#run, this.#trainer.step).index === 0;
+    yield* this.#land(programs, single || epochEnds ? 0 : undefined);
+    if (epochEnds) yield* this.#endEpoch(true);
+  }
+
+  /** Hands the device as many steps as may go together. */
+  #submit({ full, short }: StepPrograms, allowance: number): void {
+    const { state, rates, step } = this.#trainer;
+    const { index, rows } = placeOf(this.#run, step);
+    const last = short !== undefined && rows < this.#run.batchSize;
+    const program = last ? short.program : full.program;
+    const inEpoch = last ? 1 : stepsPerEpoch(this.#run) - (short ? 1 : 0) - index;
+    const left = (this.#run.total ?? Number.POSITIVE_INFINITY) - (step - this.#run.start);
+    const n = this.#pacer.size(program, Math.min(inEpoch, left, allowance));
+    const sent = { first: step, rates: rates.write(state, step, n, this.#run) };
+    this.#pacer.submit(program, n, [state.ring, state.status], sent);
+    this.#trainer.step += n;
+  }
+
+  /** Tells of submits until at most `keep` are under way: unless said, as many as the pacer allows. */
+  async *#land(programs: StepPrograms, keep: number | undefined): AsyncGenerator<FitEvent, void, undefined> {
+    while (this.#pacer.inFlight > 0 && (keep === undefined ? this.#pacer.full : this.#pacer.inFlight > keep)) {
+      const { tag, steps, values } = await this.#pacer.next();
+      const [ring, status] = values;
+      const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - tag.first));
+      for (let k = 0; k < good; k++) yield* this.#made(this.#eventOf(programs, tag, k, ring!));
+      if (status![0] !== 0) await this.#diverged(programs, status![0]! - 1, tag);
+    }
+  }
+
+  #eventOf({ full }: StepPrograms, { first, rates }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
+    const step = first + k;
+    const K = this.#trainer.state.ring.shape[1]!;
+    const row = (step % RING) * K;
+    const all = Object.fromEntries(full.traced.metrics.map((name, column) => [name, ring[row + column]!]));
+    const { loss, accuracy, ...metrics } = all;
+    const { epoch } = placeOf(this.#run, step);
+    return {
+      type: 'step',
+      step: step + 1,
+      epoch: epoch + 1,
+      loss: loss!,
+      ...(accuracy !== undefined && { accuracy }),
+      metrics,
+      learningRate: rates[k]!,
+    };
+  }
+
+  /** A step is done: history, callbacks, watches. */
+  async *#made(event: StepEvent): AsyncGenerator<FitEvent, void, undefined> {
+    const { history, gate } = this.#trainer;
+    this.#landed++;
+    history.steps.step.push(event.step);
+    history.steps.loss.push(event.loss);
+    if (event.accuracy !== undefined) history.steps.accuracy.push(event.accuracy);
+    this.#means.add(event, placeOf(this.#run, event.step - 1).rows);
+    const ranAway = this.#watch.see(event.loss);
+    for (const callback of this.#callbacks) await callback.onStep?.(event);
+    gate.made(event);
+    if (this.#options.events === 'step') yield event;
+    if (ranAway) {
+      this.#reason = 'diverged';
+      throw this.#watch.error(event.step - 1, event.learningRate);
+    }
+    if (this.#landed === PATIENCE && noBetter(this.#watch.smoothed, this.#constantLoss)) yield* this.#warn(event.step);
+  }
+
+  async *#warn(step: number): AsyncGenerator<FitEvent, void, undefined> {
+    const { executor, state, task, history } = this.#trainer;
+    const idle = await idleUnits(executor, state, task, this.#data);
+    if (idle.length === 0) return;
+    const units = idle.map(({ name, idle: n, units: of }) => `${n} of ${of} units after ${name}`).join(', ');
+    const [now, constant] = [this.#watch.smoothed, this.#constantLoss!].map((v) => v.toPrecision(4));
+    const message = `not learning: after ${PATIENCE} steps the loss is ${now}, and a constant prediction has ${constant}; saturated or dead: ${units}. Lower the learning rate, or scale the inputs and initial weights down.`;
+    const event: WarningEvent = { type: 'warning', code: 'notLearning', step, message };
+    history.warnings.push(event);
+    for (const callback of this.#callbacks) await callback.onWarning?.(event);
+    if (this.#options.events === 'step') yield event;
+  }
+
+  /** A step's values were not finite: no step from there on was made. */
+  async #diverged({ full, short }: StepPrograms, step: number, { first, rates }: Sent): Promise<never> {
+    const { executor, state, rates: table } = this.#trainer;
+    this.#reason = 'diverged';
+    while (this.#pacer.inFlight > 0) await this.#pacer.next();
+    const learningRate = rates[step - first]!;
+    table.rewrite(state, step, learningRate);
+    const { rows } = placeOf(this.#run, step);
+    const { traced } = rows < this.#run.batchSize && short ? short : full;
+    const error = await explain(executor, state, { step, learningRate, traced });
+    state.storage.write(state.status, new Uint32Array(1));
+    this.#trainer.step = step;
+    throw error;
+  }
+
+  async *#endEpoch(complete: boolean): AsyncGenerator<FitEvent, void, undefined> {
+    const { state, history } = this.#trainer;
+    const trained = this.#means.finish();
+    const began = performance.now();
+    const judged = await this.#validate();
+    const event = this.#epochEvent(trained, judged, complete, (performance.now() - began) / 1000);
+    history.epochs.push(event);
+    if (this.#stopper && complete && (await this.#stopper.see(event, state))) this.#reason ??= 'earlyStopping';
+    if (this.#reached(event)) this.#reason ??= 'targetAccuracy';
+    for (const callback of this.#callbacks) await callback.onEpoch?.(event);
+    yield event;
+    this.#means.start();
+  }
+
+  async #validate(): Promise<Evaluation | undefined> {
+    const { validation } = this.#options;
+    return validation && (await this.#trainer.programs.evaluator(validation)).run();
+  }
+
+  #epochEvent(
+    trained: ReturnType<EpochMeans['finish']>,
+    judged: Evaluation | undefined,
+    complete: boolean,
+    validationSeconds: number,
+  ): EpochEvent {
+    const { total } = this.#run;
+    const { loss, accuracy, metrics, steps, examples, seconds, learningRate } = trained;
+    return {
+      type: 'epoch',
+      epoch: placeOf(this.#run, this.#trainer.step - 1).epoch + 1,
+      ...(total !== undefined && { epochs: Math.ceil(total / stepsPerEpoch(this.#run)) }),
+      step: this.#trainer.step,
+      complete,
+      trainLoss: loss,
+      ...(accuracy !== undefined && { trainAccuracy: accuracy }),
+      trainMetrics: metrics,
+      ...(judged && { loss: judged.loss, metrics: judged.metrics }),
+      ...(judged?.accuracy !== undefined && { accuracy: judged.accuracy }),
+      learningRate,
+      seconds,
+      validationSeconds,
+      stepsPerSecond: steps / seconds,
+      examplesPerSecond: examples / seconds,
+    };
+  }
+
+  #reached({ accuracy, trainAccuracy }: EpochEvent): boolean {
+    const { targetAccuracy, validation } = this.#options;
+    if (targetAccuracy === undefined) return false;
+    const got = validation ? accuracy : trainAccuracy;
+    if (got === undefined)
+      throw new OptionError('fit: targetAccuracy is given, but there is no accuracy. Use data with class labels.');
+    return got >= targetAccuracy;
+  }
+
+  /** Waits for what is under way, whatever ended the run. */
+  async #finish(): Promise<void> {
+    const { gate, history, state } = this.#trainer;
+    const reason = this.#reason ?? 'stopped';
+    history.stopped = reason;
+    gate.close();
+    try {
+      while (this.#pacer.inFlight > 0) await this.#pacer.next();
+      if (reason !== 'diverged' && reason !== 'failed') this.#stopper?.restore(state);
+    } finally {
+      const [step, status] = await state.storage.read([state.step, state.status]);
+      this.#trainer.step = step![0]!;
+      // A step that failed after the run was left is nobody's concern: it changed nothing.
+      if (status![0] !== 0) state.storage.write(state.status, new Uint32Array(1));
+    }
+    for (const callback of this.#callbacks) await callback.onEnd?.(reason);
+  }
+}

@@ -1,0 +1,69 @@
+// The gate that a run passes before each submit: open, shut by pause(), or open for one step at a time.
+import type { StepEvent } from './events.ts';
+
+/** A waiting `step()` call. */
+interface Grant {
+  resolve(event: StepEvent | undefined): void;
+}
+
+export class Gate {
+  #paused = false;
+  readonly #grants: Grant[] = [];
+  #wake: (() => void) | undefined;
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Whether a run that arrives here may not go on. */
+  get shut(): boolean {
+    return this.#paused && this.#grants.length === 0;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.wake();
+  }
+
+  /** Lets one step through, pausing a run that is not; resolves with the step when it is done. */
+  step(): Promise<StepEvent | undefined> {
+    this.#paused = true;
+    return new Promise((resolve) => {
+      this.#grants.push({ resolve });
+      this.wake();
+    });
+  }
+
+  /** Waits until something changes. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** The most steps that may go into the next submit. */
+  get allowance(): number {
+    return this.#paused ? Math.min(this.#grants.length, 1) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Answers the oldest `step()` call. */
+  made(event: StepEvent): void {
+    this.#grants.shift()?.resolve(event);
+  }
+
+  /** The run is over: nothing more will be made. */
+  close(): void {
+    for (const { resolve } of this.#grants.splice(0)) resolve(undefined);
+    this.#paused = false;
+    this.wake();
+  }
+}

@@ -1,0 +1,118 @@
+// Looking inside: a model's prediction and named inner outputs for given inputs and, with targets, its loss and gradients.
+import type { Scale } from '../data/dataset.ts';
+import type { Executor, Program } from '../graph/executor.ts';
+import type { NdArray, Spec } from '../graph/op.ts';
+import { withPaths } from '../graph/paths.ts';
+import { formatShape } from '../graph/shape.ts';
+import { input, type Tensor } from '../graph/tensor.ts';
+import { newTrace, withTrace } from '../graph/trace.ts';
+import { prepareX, prepareY, toArray, type Values } from './batch.ts';
+import type { Programs } from './programs.ts';
+import type { State } from './state.ts';
+import { gradientsOf, judge, type Task } from './step.ts';
+
+/** What is inside a model for one batch, everything as arrays. */
+export interface Inspection {
+  readonly prediction: NdArray;
+  /** Outputs of layers (and of `capture(name, x)`) by name. */
+  readonly outputs: Readonly<Record<string, NdArray>>;
+  /** With targets: the loss, and its gradient with respect to each trainable parameter by path. */
+  readonly loss?: number;
+  readonly gradients?: Readonly<Record<string, NdArray>>;
+}
+
+/** What is wanted of a batch. */
+export interface Wanted {
+  readonly outputs?: boolean;
+  readonly y?: Values;
+}
+
+/** Runs the model, not training, on one batch; the program is kept for batches of the same shapes. */
+export async function inspect(
+  { executor, state, task, programs }: { executor: Executor; state: State; task: Task; programs: Programs },
+  x: Values,
+  scale: Scale | undefined,
+  { outputs = false, y }: Wanted = {},
+): Promise<Inspection> {
+  const xs = toArray('x', x);
+  const ys = y && toArray('y', y);
+  const name = [xs, ys].map((v) => v && `${v.dtype} ${formatShape(v.shape)}`).join(' ');
+  const program = await programs.keep(`inspect ${outputs} ${scale?.mean} ${scale?.std} ${name}`, () =>
+    compile(executor, state, task, { x: xs, ...(ys && { y: ys }) }, scale, outputs),
+  );
+  return sorted(await program.run({ x: x.data, ...(y && { y: y.data }) }));
+}
+
+function compile(
+  executor: Executor,
+  state: State,
+  task: Task,
+  specs: { x: Spec; y?: Spec },
+  scale: Scale | undefined,
+  withOutputs: boolean,
+): Promise<Program> {
+  const outputs = withPaths(task.model, () => {
+    const trace = newTrace({ training: false });
+    return withTrace(trace, () => {
+      const x = prepareX(input('x', specs.x), specs.x.dtype, scale);
+      const y = specs.y && prepareY(input('y', specs.y));
+      const all: Record<string, Tensor> = y ? withGradients(state, task, x, y) : { prediction: task.model.forward(x) };
+      if (withOutputs) for (const [name, tensor] of trace.captures) all[`output ${name}`] = tensor;
+      return all;
+    });
+  });
+  return executor.compile({ outputs }, { storages: [state.storage], label: 'inspect' });
+}
+
+function withGradients(state: State, task: Task, x: Tensor, y: Tensor): Record<string, Tensor> {
+  const { prediction, loss } = judge(task, x, y);
+  const gradients = gradientsOf(state, loss);
+  const named = state.arenas.flatMap(({ members }) =>
+    members.map(({ path, variable }) => [`gradient ${path}`, gradients.get(variable)!]),
+  );
+  return { prediction, loss, ...Object.fromEntries(named) };
+}
+
+function sorted(values: Readonly<Record<string, NdArray>>): Inspection {
+  const part = (prefix: string) =>
+    Object.fromEntries(
+      Object.entries(values)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, value]) => [name.slice(prefix.length), value]),
+    );
+  const { prediction, loss } = values;
+  return {
+    prediction: prediction!,
+    outputs: part('output '),
+    ...(loss && { loss: loss.data[0]!, gradients: part('gradient ') }),
+  };
+}
+
+/** The values' rows `from` to `to`. */
+export function rowsOf({ shape, data }: Values, from: number, to: number): Values {
+  const row = data.length / shape[0]!;
+  return { shape: [to - from, ...shape.slice(1)], data: data.subarray(from * row, to * row) };
+}
+
+/** Predictions for any number of rows, `batch` at a time. */
+export async function predict(
+  trainer: { executor: Executor; state: State; task: Task; programs: Programs },
+  x: Values,
+  scale: Scale | undefined,
+  batch = 1000,
+): Promise<NdArray> {
+  toArray('x', x);
+  const N = x.shape[0] ?? 1;
+  if (N <= batch) return (await inspect(trainer, x, scale)).prediction;
+  const parts: NdArray[] = [];
+  for (let from = 0; from < N; from += batch) {
+    parts.push((await inspect(trainer, rowsOf(x, from, Math.min(from + batch, N)), scale)).prediction);
+  }
+  const data = new Float32Array(parts.reduce((total, part) => total + part.data.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { shape: [N, ...parts[0]!.shape.slice(1)], dtype: 'f32', data };
+}

@@ -1,0 +1,66 @@
+// "If I increase this weight slightly, does the error go up or down, and by how much?" Answered twice: by the gradient, and by
+// doing it.
+import type { Scale } from '../data/dataset.ts';
+import { OptionError } from '../graph/errors.ts';
+import type { Executor } from '../graph/executor.ts';
+import { formatShape, type Shape, stridesOf } from '../graph/shape.ts';
+import type { Values } from './batch.ts';
+import { reference } from './gradcheck.ts';
+import type { State } from './state.ts';
+import type { Task } from './step.ts';
+
+export interface Perturbation {
+  readonly path: string;
+  readonly index: readonly number[];
+  /** The weight as it is, and how much it was increased by. */
+  readonly value: number;
+  readonly delta: number;
+  /** The loss of the batch before and after, in doubles. */
+  readonly loss: number;
+  readonly lossAfter: number;
+  readonly change: number;
+  /** ∂loss / ∂weight: the change per unit of the weight, for small changes. */
+  readonly derivative: number;
+  /** What the gradient says of the loss for a slight increase. */
+  readonly direction: 'up' | 'down' | 'unchanged';
+}
+
+/** Increases one weight by `delta` (0.001 unless said) on the CPU in doubles. The State stays as it is. */
+export async function perturb(
+  model: { executor: Executor; state: State; task: Task },
+  path: string,
+  index: readonly number[],
+  x: Values,
+  y: Values,
+  scale: Scale | undefined,
+  delta = 1e-3,
+): Promise<Perturbation> {
+  if (!(delta > 0 && Number.isFinite(delta)))
+    throw new OptionError(`perturb: delta is ${delta}. Give a number above 0.`);
+  const variable = model.state.variable(path);
+  if (!variable.trainable) throw new OptionError(`perturb: ${path} is not trained. Choose a trainable parameter.`);
+  const flat = flatIndex(path, index, variable.shape);
+  const exact = await reference(model, x, y, scale);
+  try {
+    const value = (await model.state.read(path))[flat]!;
+    const derivative = exact.gradients.get(path)![flat]!;
+    const lossAfter = await exact.lossAt(variable, flat, delta);
+    const direction = derivative > 0 ? 'up' : derivative < 0 ? 'down' : 'unchanged';
+    const { loss } = exact;
+    return { path, index, value, delta, loss, lossAfter, change: lossAfter - loss, derivative, direction };
+  } finally {
+    exact.dispose();
+  }
+}
+
+function flatIndex(path: string, index: readonly number[], shape: Shape): number {
+  const inside =
+    index.length === shape.length && index.every((i, axis) => Number.isInteger(i) && i >= 0 && i < shape[axis]!);
+  if (!inside) {
+    throw new OptionError(
+      `perturb: ${path} ${formatShape(shape)} has no entry ${formatShape(index)}. Give ${shape.length} indices, each from 0 and below its size.`,
+    );
+  }
+  const strides = stridesOf(shape);
+  return index.reduce((flat, i, axis) => flat + i * strides[axis]!, 0);
+}

@@ -1,0 +1,94 @@
+// The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and kept until the trainer is disposed.
+import type { HostArray } from '../graph/dtype.ts';
+import type { Executor, Program } from '../graph/executor.ts';
+import type { Examples } from './batch.ts';
+import { type EvaluateOptions, Evaluator } from './evaluation.ts';
+import { orderOf, type Run, stepsPerEpoch } from './run.ts';
+import type { State } from './state.ts';
+import { type Task, type TrainingStep, traceStep } from './step.ts';
+
+/** A compiled training step and what it was traced from. */
+export interface StepProgram {
+  readonly program: Program;
+  readonly traced: TrainingStep;
+}
+
+/** The programs of a run: its batches, and the short last one where there is one. */
+export interface StepPrograms {
+  readonly full: StepProgram;
+  readonly short: StepProgram | undefined;
+}
+
+export class Programs {
+  readonly #executor: Executor;
+  readonly #state: State;
+  readonly #task: Task;
+  readonly #kept = new Map<string, Promise<{ dispose(): void }>>();
+  readonly #ids = new WeakMap<HostArray, number>();
+  #nextId = 0;
+
+  constructor(executor: Executor, state: State, task: Task) {
+    this.#executor = executor;
+    this.#state = state;
+    this.#task = task;
+  }
+
+  /** What trains on the batches of a run, compiled together. */
+  async steps(data: Examples, run: Run): Promise<StepPrograms> {
+    const rest = run.size % run.batchSize;
+    const short = !run.dropLast && rest > 0;
+    const [full, last] = await Promise.all([
+      this.#step(data, run, run.batchSize),
+      short ? this.#step(data, run, rest) : undefined,
+    ]);
+    return { full, short: last };
+  }
+
+  #step(data: Examples, run: Run, rows: number): Promise<StepProgram & { dispose(): void }> {
+    const { batchSize, shuffle } = run;
+    const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
+    return this.keep(key, async () => {
+      const traced = traceStep(this.#state, this.#task, data, orderOf(run), rows);
+      const options = { storages: [this.#state.storage], label: `train [${rows}]` };
+      const program = await this.#executor.compile(traced.recipe, options);
+      return { traced, program, dispose: () => program.dispose() };
+    });
+  }
+
+  /** What evaluates a data set. */
+  evaluator(data: Examples, options: EvaluateOptions = {}): Promise<Evaluator> {
+    const key = `evaluate ${this.#idOf(data)} ${options.batchSize} ${options.confusion ?? false}`;
+    return this.keep(key, () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options));
+  }
+
+  /** What `make` made the first time that `key` was asked for; what failed is forgotten. */
+  keep<P extends { dispose(): void }>(key: string, make: () => Promise<P>): Promise<P> {
+    const known = this.#kept.get(key);
+    if (known) return known as Promise<P>;
+    const made = make();
+    this.#kept.set(key, made);
+    made.catch(() => this.#kept.delete(key));
+    return made;
+  }
+
+  /** A name for the data set's arrays and what they are read with. */
+  #idOf({ x, y, scale }: Examples): string {
+    return `${this.#id(x.data)}/${this.#id(y.data)}/${x.shape}/${y.shape}/${scale?.mean}/${scale?.std}`;
+  }
+
+  #id(data: HostArray): number {
+    const known = this.#ids.get(data) ?? this.#nextId++;
+    this.#ids.set(data, known);
+    return known;
+  }
+
+  dispose(): void {
+    for (const made of this.#kept.values()) {
+      made.then(
+        (program) => program.dispose(),
+        () => {},
+      );
+    }
+    this.#kept.clear();
+  }
+}

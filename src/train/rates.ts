@@ -1,0 +1,47 @@
+// Learning rates of a run: what the schedule says of each step, or what was set by hand. Before each submit the rates of its
+// steps are written to the State's table, where step s finds its own in row s mod RING.
+import { checkRate } from '../optim/check.ts';
+import { type Rate, rateAt } from '../optim/schedules.ts';
+import type { Run } from './run.ts';
+import { RING, type State } from './state.ts';
+
+export class Rates {
+  /** Set by hand: takes the schedule's place until the end of the trainer. */
+  override: number | undefined;
+  readonly #lr: Rate;
+  readonly #table = new Float32Array(RING);
+
+  constructor(lr: Rate) {
+    this.#lr = lr;
+  }
+
+  /** @throws OptionError where it is not a finite number above 0. */
+  set(rate: number): void {
+    checkRate('trainer', 'learningRate', rate);
+    this.override = rate;
+  }
+
+  /** The rate of a step. @throws OptionError where the schedule needs to know how many steps the run makes. */
+  at(step: number, run: Pick<Run, 'start' | 'total'>): number {
+    return this.override ?? rateAt(this.#lr, step - run.start, run.total);
+  }
+
+  /** Puts the rates of `steps` steps from `step` on into the table, and gives them. */
+  write(state: State, step: number, steps: number, run: Run): number[] {
+    const rates = Array.from({ length: steps }, (_, k) => this.at(step + k, run));
+    let changed = false;
+    for (const [k, rate] of rates.entries()) {
+      const row = (step + k) % RING;
+      changed ||= this.#table[row] !== Math.fround(rate);
+      this.#table[row] = rate;
+    }
+    if (changed) state.storage.write(state.rates, this.#table);
+    return rates;
+  }
+
+  /** Puts one step's rate back into the table, which later steps may have overwritten. */
+  rewrite(state: State, step: number, rate: number): void {
+    this.#table[step % RING] = rate;
+    state.storage.write(state.rates, this.#table);
+  }
+}

@@ -1,0 +1,126 @@
+// A run: which data, in which order, from which step and for how many. It is plain data, so that a checkpoint can keep it and
+// a new process go on with it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
+import { OptionError } from '../graph/errors.ts';
+import { checkExamples, type Examples } from './batch.ts';
+import type { Callbacks } from './events.ts';
+import type { DataOrder } from './step.ts';
+
+/** A run as a checkpoint keeps it. */
+export interface Run {
+  readonly dataName: string;
+  /** Examples in the data set. */
+  readonly size: number;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly dropLast: boolean;
+  /** Steps the State had made when the run began. */
+  readonly start: number;
+  /** Steps the run makes, where that is known. */
+  readonly total?: number;
+}
+
+/** When to stop because nothing gets better. */
+export interface EarlyStopping {
+  /** Epochs without an improvement before the run ends: 3. */
+  readonly patience?: number;
+  /** The least change that is an improvement: 0. */
+  readonly minDelta?: number;
+  /** On the validation set, or while training where there is none: 'loss'. */
+  readonly monitor?: 'loss' | 'accuracy';
+  /** Whether the run ends with the State of its best epoch: false. */
+  readonly restoreBest?: boolean;
+}
+
+export interface FitOptions extends Callbacks {
+  /** Times through the data. Where neither this nor `maxSteps` is given, the run goes on until it is stopped. */
+  readonly epochs?: number;
+  /** The most steps the run makes. */
+  readonly maxSteps?: number;
+  /** Examples a step: 32. */
+  readonly batchSize?: number;
+  /** Judged at the end of each epoch. */
+  readonly validation?: Examples;
+  /** Ends the run after the steps already handed to the device; the stream then just ends (`history.stopped` is 'aborted'). */
+  readonly signal?: AbortSignal;
+  /** Another order each epoch: true. */
+  readonly shuffle?: boolean;
+  /** Leaves out an epoch's last batch where it is short: false. */
+  readonly dropLast?: boolean;
+  /** 'epoch': one event an epoch. 'step': steps and warnings too. */
+  readonly events?: 'epoch' | 'step';
+  readonly earlyStopping?: EarlyStopping;
+  /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
+  readonly targetAccuracy?: number;
+  readonly callbacks?: readonly Callbacks[];
+  /**
+   * Goes on with the run that the State is in, as if it had never stopped: same data order, same schedule. `epochs` and
+   * `maxSteps` count from that run's beginning. False: a new run, whose epochs and schedule begin at its first step.
+   */
+  readonly resume?: boolean;
+}
+
+/** Steps in an epoch. */
+export function stepsPerEpoch({ size, batchSize, dropLast }: Pick<Run, 'size' | 'batchSize' | 'dropLast'>): number {
+  return dropLast ? Math.floor(size / batchSize) : Math.ceil(size / batchSize);
+}
+
+export function orderOf(run: Run): DataOrder {
+  const { size, batchSize, shuffle } = run;
+  return { size, batchSize, shuffle, stepsPerEpoch: stepsPerEpoch(run) };
+}
+
+/** Where a step of a run is: its epoch (from 0), its place there, and how many rows it takes. */
+export function placeOf(run: Run, step: number): { epoch: number; index: number; rows: number } {
+  const S = stepsPerEpoch(run);
+  const epoch = Math.floor((step - run.start) / S);
+  const index = step - run.start - epoch * S;
+  return { epoch, index, rows: Math.min(run.batchSize, run.size - index * run.batchSize) };
+}
+
+/** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
+export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
+  checkExamples(data);
+  if (options.resume && !before)
+    throw new OptionError('fit: resume is true, but no run was begun or loaded. Leave it out.');
+  const base = options.resume ? before : undefined;
+  const shape = {
+    dataName: data.name ?? 'data',
+    size: data.size,
+    batchSize: options.batchSize ?? base?.batchSize ?? 32,
+    shuffle: options.shuffle ?? base?.shuffle ?? true,
+    dropLast: options.dropLast ?? base?.dropLast ?? false,
+  };
+  checkCount('batchSize', shape.batchSize);
+  if (shape.batchSize > data.size) {
+    throw new OptionError(
+      `fit: batchSize is ${shape.batchSize}, and ${shape.dataName} has ${data.size} examples. Use at most ${data.size}.`,
+    );
+  }
+  if (base) checkSame(base, shape);
+  const total = totalSteps(options, stepsPerEpoch(shape)) ?? base?.total;
+  return { ...shape, start: base?.start ?? step, ...(total !== undefined && { total }) };
+}
+
+function totalSteps({ epochs, maxSteps }: FitOptions, perEpoch: number): number | undefined {
+  if (epochs !== undefined) checkCount('epochs', epochs);
+  if (maxSteps !== undefined) checkCount('maxSteps', maxSteps);
+  if (epochs === undefined) return maxSteps;
+  return Math.min(epochs * perEpoch, maxSteps ?? Number.POSITIVE_INFINITY);
+}
+
+function checkCount(option: string, n: number): void {
+  if (!(Number.isSafeInteger(n) && n >= 1))
+    throw new OptionError(`fit: ${option} is ${n}. Give a whole number from 1.`);
+}
+
+/** A run that goes on must see the data that it began with. */
+function checkSame(base: Run, now: Omit<Run, 'start' | 'total'>): void {
+  for (const key of ['size', 'batchSize', 'shuffle', 'dropLast'] as const) {
+    if (base[key] !== now[key]) {
+      const what = key === 'size' ? 'the size of the data' : key;
+      throw new OptionError(
+        `fit: ${what} is ${now[key]}, but the run to be resumed has ${base[key]}. Give the same, or leave out resume for a new run.`,
+      );
+    }
+  }
+}

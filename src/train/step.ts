@@ -1,0 +1,165 @@
+// One training step as a recipe over a State: batch, forward, loss, gradients, optimizer, and the row it leaves in the ring.
+// Everything that changes from step to step is a function of the step counter in device memory.
+import { grad, whyNoGradient } from '../compile/grad.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import type { Recipe } from '../graph/executor.ts';
+import { withPaths } from '../graph/paths.ts';
+import { formatShape } from '../graph/shape.ts';
+import type { Tensor, Variable } from '../graph/tensor.ts';
+import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import type { Loss } from '../loss/loss.ts';
+import { add, equal } from '../ops/binary.ts';
+import { iota, remainder } from '../ops/counter.ts';
+import { gatherRows } from '../ops/gather.ts';
+import { pack, unpack } from '../ops/pack.ts';
+import { batchIndices } from '../ops/random.ts';
+import { reshape } from '../ops/reshape.ts';
+import { where } from '../ops/select.ts';
+import { clipGradients } from '../optim/clip.ts';
+import { type Examples, rowsAt } from './batch.ts';
+import { RING, type State } from './state.ts';
+
+/** What a trainer makes a model learn by. */
+export interface Task {
+  readonly model: { forward(x: Tensor): Tensor };
+  readonly loss: Loss;
+  /** Metrics of the user's own beside loss and accuracy: scalars that are averages over the batch. */
+  readonly metrics: Readonly<Record<string, Metric>>;
+}
+
+/** A scalar from predictions and targets, an average over the batch. */
+export type Metric = (prediction: Tensor, target: Tensor) => Tensor;
+
+/** The order in which a run goes through its data. */
+export interface DataOrder {
+  readonly size: number;
+  readonly batchSize: number;
+  readonly stepsPerEpoch: number;
+  readonly shuffle: boolean;
+}
+
+/** A traced step: what to compile, and its inner tensors by name, in the order in which they are computed. */
+export interface TrainingStep {
+  readonly recipe: Recipe;
+  /** The metrics in the columns of the ring. */
+  readonly metrics: readonly string[];
+  readonly inner: ReadonlyMap<string, Tensor>;
+}
+
+/** Forward, loss and metrics of a batch, traced within the trace in progress. */
+export function judge(
+  { model, loss, metrics }: Task,
+  x: Tensor,
+  y: Tensor,
+  classes?: number,
+): { prediction: Tensor; loss: Tensor; metrics: Record<string, Tensor> } {
+  const prediction = model.forward(x);
+  if (classes !== undefined && y.dtype === 'u32' && y.rank === 1 && prediction.shape.at(-1) !== classes) {
+    throw new ShapeError(
+      `model: its output is ${formatShape(prediction.shape)}, and the data has ${classes} classes. Make the last layer ${classes} wide.`,
+    );
+  }
+  const value = loss(prediction, y);
+  const own = Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, metric(prediction, y)]));
+  const all = { loss: value, ...loss.metrics(prediction, y), ...own };
+  for (const [name, metric] of Object.entries(all)) {
+    if (metric.size !== 1)
+      throw new ShapeError(
+        `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
+      );
+  }
+  return { prediction, loss: value, metrics: all };
+}
+
+/** Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or those left for an epoch's last. */
+export function traceStep(state: State, task: Task, data: Examples, order: DataOrder, rows: number): TrainingStep {
+  const { step, seed } = state;
+  const trace = newTrace({ training: true, step, seed });
+  return withPaths(task.model, () =>
+    withTrace(trace, () => {
+      const { batchSize, ...rest } = order;
+      const indices = batchIndices(step, state.origin, state.order, { ...rest, batch: rows, stride: batchSize });
+      const { x, y } = rowsAt(data, indices);
+      const { loss, metrics } = judge(task, x, y, data.classes);
+      const slot = remainder(step, RING);
+      const { assignments, inner } = update(state, loss, slot);
+      const recipe: Recipe = {
+        assignments: [...assignments, ...checkAssignments(state, trace.assignments), [step, add(step, 1)]],
+        records: [[state.ring, ringWith(state.ring, slot, Object.values(metrics))]],
+        guard: { status: state.status, step, checked: [loss] },
+      };
+      const named = new Map([['the input', x], ...labelled(trace.captures, "'s output"), ['the loss', loss], ...inner]);
+      return { recipe, metrics: Object.keys(metrics), inner: named };
+    }),
+  );
+}
+
+function labelled(captures: ReadonlyMap<string, Tensor>, suffix: string): [string, Tensor][] {
+  return [...captures].map(([name, x]) => [`${name}${suffix}`, x]);
+}
+
+/** What the optimizer makes of the loss's gradients: new arenas and slots; gradients and new parameters by name. */
+function update(state: State, loss: Tensor, slot: Tensor): { assignments: Assignment[]; inner: [string, Tensor][] } {
+  const { arenas, optimizer } = state;
+  const gradients = gradientsOf(state, loss);
+  const packed = arenas.map(({ variable, members }) =>
+    pack(
+      members.map((m) => gradients.get(m.variable)!),
+      members.map((m) => m.offset),
+      variable.size,
+    ),
+  );
+  const lr = gatherRows(state.rates, slot);
+  const clipped = clipGradients(packed, optimizer.clip);
+  const updated: [string, Tensor][] = [];
+  const assignments = arenas.flatMap(({ variable, members, slots }, k): Assignment[] => {
+    const next = optimizer.update(variable, clipped[k]!, slots, { lr, step: state.step });
+    for (const { path, variable: v, offset } of members)
+      updated.push([`${path} after the update`, unpack(next.p, offset, v.shape)]);
+    return [[variable, next.p], ...next.slots.map((value, s): Assignment => [slots[s]!, value])];
+  });
+  const names = arenas.flatMap(({ members }) =>
+    members.map(({ path, variable }): [string, Tensor] => [`${path}'s gradient`, gradients.get(variable)!]),
+  );
+  // Backward visits the last layer first.
+  return { assignments, inner: [...names.reverse(), ...updated] };
+}
+
+/** The gradient of every trainable variable. @throws OptionError that names one without, and what blocked it. */
+export function gradientsOf(state: Pick<State, 'arenas'>, loss: Tensor): Map<Variable, Tensor> {
+  const members = state.arenas.flatMap((a) => a.members);
+  const gradients = grad(
+    loss,
+    members.map((m) => m.variable),
+  );
+  const missing = members.findIndex((_, k) => gradients[k] === undefined);
+  if (missing >= 0) {
+    const { path, variable } = members[missing]!;
+    throw new OptionError(
+      `model: ${path} gets no gradient from the loss: ${whyNoGradient(loss, variable)}. Use it in forward, or make it not trainable.`,
+    );
+  }
+  return new Map(members.map(({ variable }, k) => [variable, gradients[k]!]));
+}
+
+/** The ring with the metrics of this step in row `slot`. */
+function ringWith(ring: Variable, slot: Tensor, metrics: readonly Tensor[]): Tensor {
+  const K = ring.shape[1]!;
+  const column = reshape(iota(K), [1, K]);
+  const last = reshape(metrics.at(-1)!, [1, 1]);
+  const row = metrics
+    .slice(0, -1)
+    .reduceRight((rest, metric, k) => where(equal(column, k), reshape(metric, [1, 1]), rest), last);
+  return where(equal(reshape(iota(RING), [RING, 1]), slot), row, ring);
+}
+
+/** The model's own assignments, which may move only variables that the optimizer does not. */
+function checkAssignments(state: State, assignments: readonly Assignment[]): readonly Assignment[] {
+  for (const [variable] of assignments) {
+    const known = state.variables.find((v) => v.variable === variable);
+    if (!known) throw new OptionError(`assign: ${variable} is not in the model. Make it a property of a layer.`);
+    if (variable.trainable)
+      throw new OptionError(`assign: ${known.path} is trained by the optimizer. Make it not trainable to assign it.`);
+  }
+  return assignments;
+}

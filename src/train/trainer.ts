@@ -1,0 +1,316 @@
+// The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
+// programs over it; how a run goes is in fit.ts, what a step does in step.ts.
+import type { Backend } from '../backend.ts';
+import type { Scale } from '../data/dataset.ts';
+import { DeviceError, OptionError } from '../graph/errors.ts';
+import type { NdArray } from '../graph/op.ts';
+import type { Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Loss } from '../loss/loss.ts';
+import { type Summary, summary } from '../nn/summary.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import { checkExamples, type Examples, type Values } from './batch.ts';
+import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
+import type { EvaluateOptions, Evaluation } from './evaluation.ts';
+import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
+import { Fit, type Running } from './fit.ts';
+import { Gate } from './gate.ts';
+import { type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
+import { type Inspection, inspect, predict, rowsOf } from './inspection.ts';
+import { type Perturbation, perturb } from './perturb.ts';
+import { Programs } from './programs.ts';
+import { Rates } from './rates.ts';
+import { type FitOptions, planRun, type Run } from './run.ts';
+import { type ParameterInfo, State } from './state.ts';
+import type { Metric, Task } from './step.ts';
+
+export interface TrainerOptions {
+  /** Any object with layers or variables in it and a forward. */
+  readonly model: { forward(x: Tensor): Tensor };
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** A whole number: initial values, shuffles and dropout are functions of it. 0 unless said. */
+  readonly seed?: number;
+  /** Scalars to report beside loss and accuracy, averages over the batch. */
+  readonly metrics?: Readonly<Record<string, Metric>>;
+  /** The shape of one example: for `summary()` before any data was seen. */
+  readonly inputShape?: Shape;
+  /** How long one submit may take, in milliseconds: 200; a page that draws between submits wants 8 to 50. */
+  readonly submitMs?: number;
+  /** The most bytes of parameters in one buffer: 128 MiB. */
+  readonly maxArenaBytes?: number;
+}
+
+const RESERVED = ['loss', 'accuracy'];
+
+export class Trainer {
+  readonly backend: Backend;
+  readonly state: State;
+  /** What happened in all runs so far. */
+  readonly history: History = newHistory();
+  readonly #task: Task;
+  readonly #running: Running;
+  #run: Run | undefined;
+  #scale: Scale | undefined;
+  #data: Examples | undefined;
+  #inputShape: Shape | undefined;
+  #busy = false;
+  #disposed = false;
+  #dispatches: number | undefined;
+
+  private constructor(backend: Backend, options: TrainerOptions) {
+    const { model, loss, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
+    const taken = RESERVED.find((name) => Object.hasOwn(metrics, name));
+    if (taken) throw new OptionError(`trainer: a metric cannot be named ${taken}. Choose another name.`);
+    if (!(submitMs > 0)) throw new OptionError(`trainer: submitMs is ${submitMs}. Give milliseconds above 0.`);
+    const { executor } = backend;
+    this.backend = backend;
+    this.#task = { model, loss, metrics };
+    this.#inputShape = options.inputShape;
+    this.state = new State(executor, {
+      model,
+      optimizer,
+      seed,
+      metrics: 2 + Object.keys(metrics).length,
+      maxArenaBytes,
+    });
+    this.#running = {
+      executor,
+      state: this.state,
+      task: this.#task,
+      programs: new Programs(executor, this.state, this.#task),
+      rates: new Rates(optimizer.lr),
+      gate: new Gate(),
+      history: this.history,
+      submitMs,
+      step: 0,
+    };
+    const dispose: unknown = (Symbol as { dispose?: unknown }).dispose;
+    if (dispose) Object.defineProperty(this, dispose as symbol, { value: () => this.dispose() });
+  }
+
+  /** A trainer with a State of its own, its variables at their initial values. */
+  static async create(backend: Backend, options: TrainerOptions): Promise<Trainer> {
+    const trainer = new Trainer(backend, options);
+    if (options.inputShape) {
+      try {
+        trainer.summary();
+      } catch (error) {
+        trainer.dispose();
+        throw error;
+      }
+    }
+    return trainer;
+  }
+
+  /** Steps made, all runs together, those under way included. */
+  get stepsMade(): number {
+    return this.#running.step;
+  }
+
+  /** The run that the State is in, or was in last. */
+  get run(): Run | undefined {
+    return this.#run;
+  }
+
+  /** Dispatches a training step takes on the GPU, once a run has begun; 0 on the CPU. */
+  get dispatchesPerStep(): number | undefined {
+    return this.#dispatches;
+  }
+
+  /** The learning rate of the next step. */
+  get learningRate(): number {
+    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: this.stepsMade });
+  }
+
+  /** Takes the schedule's place from the next submit on; noted in the history with its step. */
+  set learningRate(rate: number) {
+    this.#running.rates.set(rate);
+    this.history.rates.push({ step: this.stepsMade, learningRate: rate });
+  }
+
+  /**
+   * Trains, and tells as it goes: `for await (const e of trainer.fit(data, { epochs: 5 })) …`. Leaving the loop stops the run;
+   * nothing happens before the first event is asked for.
+   * @throws DivergenceError (from the stream) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
+   */
+  fit(data: Examples, options: FitOptions & { readonly events: 'step' }): AsyncGenerator<FitEvent, void, undefined>;
+  fit(data: Examples, options?: FitOptions): AsyncGenerator<EpochEvent, void, undefined>;
+  async *fit(data: Examples, options: FitOptions = {}): AsyncGenerator<FitEvent, void, undefined> {
+    this.#check();
+    if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
+    this.#busy = true;
+    try {
+      await this.#begin(data, options);
+      yield* new Fit(this.#running, data, this.#run!, options).events();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** {@link fit} to its end; gives the history. */
+  async train(data: Examples, options: FitOptions = {}): Promise<History> {
+    for await (const _ of this.fit(data, options));
+    return this.history;
+  }
+
+  async #begin(data: Examples, options: FitOptions): Promise<void> {
+    const { rates, step, programs } = this.#running;
+    const run = planRun(data, options, step, this.#run);
+    rates.at(step, run); // A schedule that needs the run's length says so now.
+    const compiled = await programs.steps(data, run);
+    if (options.validation) await programs.evaluator(options.validation);
+    if (!options.resume) this.state.beginOrder(run.start);
+    this.#run = run;
+    this.#data = data;
+    this.#scale = data.scale;
+    this.#inputShape = data.x.shape.slice(1);
+    this.#dispatches = compiled.full.program.dispatches;
+  }
+
+  /** Compiles what a run will need, so that its first step does not wait. */
+  async compile(data: Examples, options: FitOptions = {}): Promise<void> {
+    this.#check();
+    const run = planRun(data, options, this.stepsMade, this.#run);
+    const { full } = await this.#running.programs.steps(data, run);
+    this.#dispatches = full.program.dispatches;
+    if (options.validation) await this.#running.programs.evaluator(options.validation);
+  }
+
+  /** Holds the run after the steps under way. */
+  pause(): void {
+    this.#running.gate.pause();
+  }
+
+  get paused(): boolean {
+    return this.#running.gate.paused;
+  }
+
+  /** Lets a paused run go on. */
+  resume(): void {
+    this.#running.gate.resume();
+  }
+
+  /** Makes one step of the run, which is then paused; gives the step, or undefined where the run ended before. */
+  step(): Promise<StepEvent | undefined> {
+    if (!this.#busy) return Promise.reject(new OptionError('step: no run is under way. Begin one with fit.'));
+    return this.#running.gate.step();
+  }
+
+  /** Loss, accuracy and metrics on a whole data set. */
+  async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
+    this.#check();
+    return (await this.#running.programs.evaluator(data, options)).run();
+  }
+
+  /** The model's outputs for x [N, ...example]; bytes are scaled as those of the training data, floats are taken as they are. */
+  async predict(x: Values): Promise<NdArray> {
+    this.#check();
+    return predict(this.#running, x, this.#scale);
+  }
+
+  /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
+  async inspect(x: Values, y?: Values): Promise<Inspection> {
+    this.#check();
+    return inspect(this.#running, x, this.#scale, { outputs: true, y });
+  }
+
+  /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
+  summary(): Summary {
+    if (!this.#inputShape)
+      throw new OptionError('summary: the shape of an example is not known yet. Give inputShape to Trainer.create.');
+    return summary(this.#task.model, [1, ...this.#inputShape]);
+  }
+
+  /** The model's variables: path, shape, size. */
+  parameters(): ParameterInfo[] {
+    return this.state.parameters();
+  }
+
+  /**
+   * Proves the gradients on the first examples of `data` (those of the last run unless given): the CPU in doubles against
+   * finite differences, and this backend against the CPU.
+   */
+  async gradcheck(data?: Examples, options: GradcheckOptions = {}): Promise<GradcheckReport> {
+    const { x, y, scale } = this.#firstOf('gradcheck', data, options.rows);
+    return gradcheck(this.#running, x, y, scale, options);
+  }
+
+  /** Whether the loss of the first examples of `data` goes up or down if one weight increases slightly, and by how much. */
+  async perturb(
+    path: string,
+    index: readonly number[],
+    data?: Examples,
+    { delta, rows }: { readonly delta?: number; readonly rows?: number } = {},
+  ): Promise<Perturbation> {
+    const { x, y, scale } = this.#firstOf('perturb', data, rows);
+    return perturb(this.#running, path, index, x, y, scale, delta);
+  }
+
+  #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
+    this.#check();
+    const set = data ?? this.#data;
+    if (!set) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
+    checkExamples(set);
+    if (!(Number.isSafeInteger(rows) && rows >= 1))
+      throw new OptionError(`${what}: rows is ${rows}. Give a whole number from 1.`);
+    const n = Math.min(rows, set.size);
+    return { x: rowsOf(set.x, 0, n), y: rowsOf(set.y, 0, n), scale: set.scale };
+  }
+
+  /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
+  async save(configuration?: unknown): Promise<Uint8Array<ArrayBuffer>> {
+    this.#check();
+    return saveState(this.state, {
+      loss: this.#task.loss.lossName,
+      ...(this.#run && { run: this.#run }),
+      ...(this.#running.rates.override !== undefined && { learningRate: this.#running.rates.override }),
+      ...(this.#scale && { scale: this.#scale }),
+      ...(configuration !== undefined && { configuration }),
+    });
+  }
+
+  /** The weights alone, under their paths, as PyTorch names and lays them out. */
+  async saveWeights(): Promise<Uint8Array<ArrayBuffer>> {
+    this.#check();
+    return saveWeights(this.state);
+  }
+
+  /**
+   * Puts a whole saved State back. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
+   * @throws CheckpointError, naming `file`; the trainer is then as it was.
+   */
+  async load(bytes: Uint8Array, file = 'checkpoint'): Promise<Saved> {
+    this.#idle('load');
+    const saved = loadState(this.state, bytes, file);
+    this.#running.step = await this.state.count(this.state.step);
+    this.#running.rates.override = saved.learningRate;
+    this.#run = saved.run;
+    this.#scale = saved.scale;
+    return saved;
+  }
+
+  /** Takes weights from a file of weights or from a checkpoint; moments and counters stay. @throws CheckpointError */
+  async loadWeights(bytes: Uint8Array, file = 'weights'): Promise<void> {
+    this.#idle('loadWeights');
+    loadWeights(this.state, bytes, file);
+  }
+
+  #idle(what: string): void {
+    this.#check();
+    if (this.#busy) throw new OptionError(`${what}: a run is under way. Leave its loop first.`);
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new DeviceError('trainer: it was disposed. Make a new one with Trainer.create.');
+  }
+
+  /** Releases the State and all programs. The backend stays. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#running.gate.close();
+    this.#running.programs.dispose();
+    this.state.dispose();
+  }
+}

@@ -1,0 +1,143 @@
+// The user's own arrays: what is taken, what is refused and in which words, and the seeded split.
+import { describe, expect, it } from 'vitest';
+import { arrayDataset, split } from '../src/data/dataset.ts';
+import { DataError, OptionError } from '../src/graph/errors.ts';
+
+describe('arrayDataset', () => {
+  it('takes nested lists; whole numbers are class indices', () => {
+    const data = arrayDataset([[0.5, 1, 2], [3, 4, 5]], [0, 2]); // biome-ignore format: one example a list
+    expect([data.name, data.size, data.classes, data.scale]).toEqual(['array', 2, 3, { mean: 0, std: 1 }]);
+    expect(data.x).toEqual({ shape: [2, 3], data: Float32Array.of(0.5, 1, 2, 3, 4, 5) });
+    expect(data.y).toEqual({ shape: [2], data: Uint32Array.of(0, 2) });
+  });
+
+  it('takes fractions as dense targets, one or more an example', () => {
+    expect(arrayDataset([[1], [2]], [0.5, 1.5]).y).toEqual({ shape: [2, 1], data: Float32Array.of(0.5, 1.5) });
+    expect(arrayDataset([1, 2], [[0, 1], [1, 0]]).y.shape).toEqual([2, 2]); // biome-ignore format: rows
+    const regression = arrayDataset([1, 2], [3, 4], { targets: 'values' });
+    expect([regression.x.shape, regression.y.shape, regression.classes]).toEqual([[2, 1], [2, 1], undefined]); // biome-ignore format: pairs
+  });
+
+  it('keeps bytes as bytes without copying, and cuts a flat array into rows', () => {
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    const labels = Uint8Array.of(1, 0);
+    const data = arrayDataset(bytes, labels, { scale: { mean: 0.1, std: 0.3 } });
+    expect(data.x.data).toBe(bytes);
+    expect(data.y.data).toBe(labels);
+    expect([data.x.shape, data.scale]).toEqual([[2, 2], { mean: 0.1, std: 0.3 }]); // biome-ignore format: pairs
+    const image = arrayDataset({ shape: [1, 2, 2], data: Float64Array.of(1, 2, 3, 4) }, labels.subarray(0, 1));
+    expect(image.x).toEqual({ shape: [1, 2, 2], data: Float32Array.of(1, 2, 3, 4) });
+  });
+
+  it.each<[string, () => unknown, typeof DataError | typeof OptionError, RegExp]>([
+    ['no example', () => arrayDataset([], []), DataError, /array y: empty, shape \[0\]\. Give at least one/],
+    ['empty rows', () => arrayDataset([[], []], [0, 1]), DataError, /array x: empty, shape \[2, 0\]/],
+    ['lengths that differ', () => arrayDataset([[1], [2]], [0]), DataError, /x has 2 examples and y has 1\. Give one/],
+    ['ragged rows', () => arrayDataset([[1, 2], [3]], [0, 1]), DataError, /x\[1\]: expected a list of 2, got one of 1/],
+    ['words', () => arrayDataset([['a']] as never, [0]), DataError, /x\[0\]\[0\]: expected a number, got string/],
+    [
+      'NaN',
+      () =>
+        arrayDataset(
+          [
+            [1, 2],
+            [3, Number.NaN],
+          ],
+          [0, 1],
+        ),
+      DataError,
+      /x: NaN in example 1, element 1, is not/,
+    ],
+    [
+      'f32 overflow',
+      () => arrayDataset([[1e39]], [0]),
+      DataError,
+      /x: 1e\+39 in example 0, element 0, is not a finite/,
+    ],
+    ['a NaN target', () => arrayDataset([1], [Number.NaN]), DataError, /y: NaN in example 0/],
+    [
+      'a label out of range',
+      () => arrayDataset([1, 2], [0, 3], { classes: 3 }),
+      DataError,
+      /example 1: expected 0 to 2, got 3/,
+    ],
+    ['a negative label', () => arrayDataset([1], Int32Array.of(-1)), DataError, /label -1 of example 0 is not a class/],
+    ['labels in two columns', () => arrayDataset([1], [[0, 1]], { targets: 'classes' }), DataError, /got \[1, 2\]/],
+    [
+      'a shape that does not fit',
+      () => arrayDataset({ shape: [2, 2], data: Float32Array.of(1) }, [0, 1]),
+      DataError,
+      /shape \[2, 2\] does not fit its 1/,
+    ],
+    [
+      'a flat array that does not divide',
+      () => arrayDataset(Float32Array.of(1, 2, 3), [0, 1]),
+      DataError,
+      /3 numbers do not make 2 rows/,
+    ],
+    ['no classes', () => arrayDataset([1], [0], { classes: 0 }), OptionError, /classes: 0 is not/],
+    ['scale on floats', () => arrayDataset([1], [0], { scale: { mean: 0, std: 1 } }), OptionError, /holds floats/],
+    [
+      'scale with std 0',
+      () => arrayDataset(Uint8Array.of(1), [0], { scale: { mean: 0, std: 0 } }),
+      OptionError,
+      /std 0/,
+    ],
+    ['something else', () => arrayDataset(7 as never, [0]), DataError, /neither a list, a typed array nor/],
+  ])('refuses %s', (_, make, type, message) => {
+    expect(make).toThrow(type);
+    expect(make).toThrow(message);
+  });
+});
+
+describe('slice and split', () => {
+  const n = 101;
+  const data = arrayDataset(Uint8Array.from({ length: 2 * n }, (_, i) => i >> 1), Uint8Array.from({ length: n }, (_, i) => i)); // biome-ignore format: one line
+
+  it('slices as a view', () => {
+    const part = data.slice(3, 5);
+    expect([part.size, [...part.x.data], [...part.y.data], part.classes]).toEqual([2, [3, 3, 4, 4], [3, 4], n]); // biome-ignore format: one line
+    expect(part.x.data.buffer).toBe(data.x.data.buffer);
+    expect(part.slice(1, 2).y.data[0]).toBe(4);
+  });
+
+  it.each([
+    [0, 0],
+    [5, 3],
+    [-1, 4],
+    [0, 102],
+    [0.5, 2],
+  ])('refuses slice %s to %s', (from, to) => {
+    // biome-ignore format: one line
+    expect(() => data.slice(from, to)).toThrow(/is not a part of its 101 examples/);
+  });
+
+  it('splits by a fraction or a count, keeping rows with their targets, each example once', () => {
+    for (const [part, count] of [
+      [0.2, 20],
+      [1, 1],
+      [100, 100],
+      [0.001, 1],
+    ] as const) {
+      // biome-ignore format: one line
+      const { train, validation } = split(data, part, { seed: 3 });
+      expect([train.size, validation.size]).toEqual([n - count, count]);
+      const seen = [...train.y.data, ...validation.y.data];
+      expect(seen.sort((a, b) => a - b)).toEqual([...data.y.data]);
+      for (const half of [train, validation])
+        for (let i = 0; i < half.size; i++) expect(half.x.data[2 * i + 1]).toBe(half.y.data[i]);
+    }
+  });
+
+  it('shuffles by the seed alone', () => {
+    const order = (seed: number) => [...split(data, 50, { seed }).validation.y.data];
+    expect(order(1)).toEqual(order(1));
+    expect(order(1)).not.toEqual(order(2));
+    expect(order(1)).not.toEqual(order(1).sort((a, b) => a - b));
+  });
+
+  it.each([0, 1.5, 101, -1, Number.NaN])('refuses to split off %s', (part) => {
+    expect(() => split(data, part)).toThrow(OptionError);
+  });
+  it('refuses a seed that is none', () => expect(() => split(data, 1, { seed: -1 })).toThrow(/seed: -1/));
+});

@@ -1,0 +1,232 @@
+// Files that are whole or absent: what stays on the disk when writing fails, and what the error says.
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { mkdir, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { appendLines, FileError, fileError, prepareFolder, writeAtomic } from '../src/node/files.ts';
+
+let folder = '';
+let code = '';
+beforeEach(() => {
+  code = mkdtempSync(join(tmpdir(), 'thalweg-code-'));
+  folder = mkdtempSync(join(tmpdir(), 'thalweg-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(code, { recursive: true, force: true });
+});
+
+async function refusal(work: Promise<unknown>): Promise<FileError> {
+  const error = await work.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(FileError);
+  return error as FileError;
+}
+
+describe('writeAtomic', () => {
+  it('writes and replaces text and bytes, leaving nothing else', async () => {
+    const path = join(folder, 'a.json');
+    await writeAtomic(path, 'one');
+    await writeAtomic(path, Uint8Array.of(116, 119, 111));
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    expect(readdirSync(folder)).toEqual(['a.json']);
+  });
+
+  it('takes many writes of one path at once: one of them wins, whole', async () => {
+    const path = join(folder, 'a');
+    const texts = Array.from({ length: 8 }, (_, i) => `${i}`.repeat(10_000));
+    await Promise.all(texts.map((text) => writeAtomic(path, text)));
+    expect(texts).toContain(readFileSync(path, 'utf8'));
+    expect(readdirSync(folder)).toEqual(['a']);
+  });
+
+  it('says that the folder is missing', async () => {
+    const path = join(folder, 'gone', 'a');
+    const error = await refusal(writeAtomic(path, 'x'));
+    expect(error.code).toBe('ENOENT');
+    expect(error.message).toBe(
+      `${path}: cannot write: it does not exist, or the folder it is in does not. Check the path (ENOENT).`,
+    );
+  });
+
+  it('leaves no temporary file when the rename fails', async () => {
+    await mkdir(join(folder, 'taken'));
+    const error = await refusal(writeAtomic(join(folder, 'taken'), 'x'));
+    expect(error.message).toMatch(/taken: cannot write: /);
+    expect(readdirSync(folder)).toEqual(['taken']);
+  });
+
+  it('says that a part of the path is a file', async () => {
+    writeFileSync(join(folder, 'f'), '');
+    expect((await refusal(writeAtomic(join(folder, 'f', 'a'), 'x'))).message).toMatch(/is a file and not a folder/);
+  });
+
+  it.skipIf(spawnSync('bash', ['--version']).status !== 0)(
+    'keeps the old file and no half of the new one when there is no room (ulimit -f)',
+    () => {
+      const path = join(folder, 'a');
+      writeFileSync(path, 'old');
+      // A child process, since the limit cannot be lifted again, and JavaScript, since Node 20 does not run TypeScript.
+      const source = readFileSync(new URL('../src/node/files.ts', import.meta.url), 'utf8');
+      const { outputText } = ts.transpileModule(source, {
+        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+      });
+      writeFileSync(join(code, 'files.mjs'), outputText);
+      writeFileSync(
+        join(code, 'main.mjs'),
+        `import { appendLines, writeAtomic } from './files.mjs';
+      process.on('SIGXFSZ', () => {});
+      const said = [];
+      const log = await appendLines(${JSON.stringify(join(folder, 'log'))}, { flushMs: 0 });
+      try { for (;;) log.write('x'.repeat(3000)); } catch (e) { said.push(e.message); }
+      await writeAtomic(${JSON.stringify(path)}, 'y'.repeat(100_000)).catch((e) => said.push(e.message));
+      console.log(JSON.stringify(said));`,
+      );
+      const child = spawnSync(
+        'bash',
+        ['-c', 'ulimit -f 40; exec "$0" "$1"', process.execPath, join(code, 'main.mjs')],
+        { encoding: 'utf8' },
+      );
+      expect(child.stderr).toBe('');
+      const said = JSON.parse(child.stdout) as string[];
+      expect(said[0]).toMatch(/log: cannot append: the file would be larger than .* \(EFBIG\)/);
+      expect(said[1]).toMatch(/a: cannot write: the file would be larger than .* \(EFBIG\)/);
+      expect(readFileSync(path, 'utf8')).toBe('old');
+      expect(readdirSync(folder).sort()).toEqual(['a', 'log']);
+      const log = readFileSync(join(folder, 'log'), 'utf8');
+      expect(log.length).toBeGreaterThan(3000);
+      expect(log.length % 3001).toBe(0); // whole lines only
+    },
+  );
+});
+
+describe('fileError', () => {
+  const system = (code: string) => Object.assign(new Error(`${code}: said the system`), { code });
+  it.each([
+    ['ENOSPC', /run\/a: cannot write: the disk is full\. Free some space \(ENOSPC\)\./],
+    ['EDQUOT', /quota is used up/],
+    ['EACCES', /permission denied\. Choose a place you may write to/],
+    ['EPERM', /permission denied/],
+    ['EROFS', /the file system is read-only\. Choose another place/],
+    ['ENOENT', /does not exist/],
+    ['EWHAT', /cannot write: EWHAT: said the system/],
+  ])('makes a sentence of %s', (code, message) => {
+    const error = fileError('write', 'run/a', system(code));
+    expect(error.message).toMatch(message);
+    expect(error.code).toBe(code);
+    expect((error.cause as Error).message).toContain('said the system');
+  });
+});
+
+describe('prepareFolder', () => {
+  it('makes the folders and leaves nothing in them', async () => {
+    const path = await prepareFolder(join(folder, 'a', 'b'));
+    expect(statSync(path).isDirectory()).toBe(true);
+    expect(readdirSync(path)).toEqual([]);
+    expect(await prepareFolder(path)).toBe(path);
+  });
+
+  it('says that it is a file, or below one', async () => {
+    writeFileSync(join(folder, 'f'), '');
+    expect((await refusal(prepareFolder(join(folder, 'f')))).message).toMatch(
+      /f: it is a file and not a folder\. Choose another place/,
+    );
+    expect((await refusal(prepareFolder(join(folder, 'f', 'g')))).message).toMatch(/a part of the path is a file/);
+  });
+
+  it('says that a link leads nowhere', async () => {
+    await symlink(join(folder, 'gone'), join(folder, 'link'));
+    expect((await refusal(prepareFolder(join(folder, 'link')))).message).toMatch(/link: cannot make the folder: /);
+  });
+
+  it.skipIf(!existsSync('/proc/sys'))(
+    'finds out that a folder cannot be written, also as root (/proc/sys)',
+    async () => {
+      expect((await refusal(prepareFolder('/proc/sys'))).message).toMatch(
+        /\/proc\/sys: cannot write into the folder: /,
+      );
+    },
+  );
+});
+
+describe('appendLines', () => {
+  const path = () => join(folder, 'metrics.jsonl');
+  const text = () => readFileSync(path(), 'utf8');
+
+  it('writes whole lines, late unless flushed, and starts empty', async () => {
+    writeFileSync(path(), 'old\n');
+    const log = await appendLines(path(), { flushMs: 1e9 });
+    log.write('a');
+    expect(text()).toBe('');
+    log.flush();
+    expect(text()).toBe('a\n');
+    log.write('b');
+    log.close();
+    log.close();
+    expect(text()).toBe('a\nb\n');
+  });
+
+  it('does not wait when told not to, nor with much in memory', async () => {
+    const prompt = await appendLines(path(), { flushMs: 0 });
+    prompt.write('a');
+    expect(text()).toBe('a\n');
+    prompt.close();
+    const late = await appendLines(path(), { flushMs: 1e9 });
+    for (let i = 0; i < 100; i++) late.write('x'.repeat(1000));
+    expect(text().length).toBeGreaterThan(65_000);
+    expect(text().endsWith('\n')).toBe(true);
+    late.close();
+  });
+
+  it.each([
+    ['a half line', '{"step":1}\n{"st', '{"step":1}\n{"step":9}\n'],
+    ['only a half line', '{"st', '{"step":9}\n'],
+    ['whole lines', '{"step":1}\n', '{"step":1}\n{"step":9}\n'],
+    ['nothing', '', '{"step":9}\n'],
+  ])('goes on after %s', async (_name, before, after) => {
+    writeFileSync(path(), before);
+    const log = await appendLines(path(), { keep: true });
+    log.write('{"step":9}');
+    log.close();
+    expect(text()).toBe(after);
+  });
+
+  it('drops the lines it is told to, and half lines', async () => {
+    writeFileSync(path(), '1\n2\n3\n4');
+    const log = await appendLines(path(), { keep: (line) => Number(line) < 3 });
+    log.close();
+    expect(text()).toBe('1\n2\n');
+    rmSync(path());
+    (await appendLines(path(), { keep: () => true })).close();
+    expect(text()).toBe('');
+  });
+
+  it('appends after what others appended', async () => {
+    const log = await appendLines(path(), { flushMs: 0 });
+    log.write('a');
+    appendFileSync(path(), 'b\n');
+    log.write('c');
+    log.close();
+    expect(text()).toBe('a\nb\nc\n');
+  });
+
+  it('says that the folder is missing', async () => {
+    expect((await refusal(appendLines(join(folder, 'gone', 'm'), { keep: true }))).message).toMatch(
+      /cannot append: it does not exist/,
+    );
+  });
+});

@@ -1,0 +1,29 @@
+// The GPU that tests run on: one software device per test file, opened at first use and closed at its end.
+import { afterAll } from 'vitest';
+import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import type { OpenedDevice } from '../src/gpu/adapter.ts';
+import type { Capabilities } from '../src/graph/op.ts';
+import { dawnProvider } from '../src/node/dawn.ts';
+
+let opening: Promise<OpenedDevice> | undefined;
+
+/** The device of this test file. */
+export function openTestDevice(): Promise<OpenedDevice> {
+  opening ??= open();
+  return opening;
+}
+
+/** An engine on the device of this test file; `capabilities` makes it choose kernels as another adapter would. */
+export async function testExecutor(capabilities: Partial<Capabilities> = {}): Promise<GpuExecutor> {
+  return new GpuExecutor(await openTestDevice(), capabilities);
+}
+
+async function open(): Promise<OpenedDevice> {
+  const { opened, refused } = await dawnProvider().open(undefined, { allowSoftware: true });
+  if (!opened) throw new Error(`no WebGPU device for the tests: ${refused.join(' ')}`);
+  return opened;
+}
+
+afterAll(async () => {
+  if (opening) (await opening).close();
+});

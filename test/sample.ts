@@ -1,0 +1,69 @@
+// What a sample is, and the values its inputs take: drawn from the sample's own name, so that a failure is the same twice.
+import type { DType, HostArray } from '../src/graph/dtype.ts';
+import { hashText, uniforms } from '../src/graph/random.ts';
+import { type Shape, sizeOf } from '../src/graph/shape.ts';
+import { input, type Tensor } from '../src/graph/tensor.ts';
+
+/** One input of a sample. */
+export interface SampleInput {
+  readonly shape: Shape;
+  /** f32 unless said. */
+  readonly dtype?: DType;
+  /** Values are drawn uniformly from it ([-2, 2] unless said); whole numbers, upper bound exclusive, for integer dtypes. */
+  readonly range?: readonly [number, number];
+  /** The values themselves, instead of drawn ones. */
+  readonly values?: readonly number[];
+  /** A kink of the op: values stay more than 0.05 from it. */
+  readonly away?: number;
+}
+
+/** One use of an op, proved on the CPU by finite differences and on the GPU against the CPU. */
+export interface Sample {
+  readonly name: string;
+  readonly inputs: readonly SampleInput[];
+  fn(...xs: Tensor[]): Tensor | readonly Tensor[];
+  /** The inputs whose gradient is checked; all f32 ones unless said, [] for none. */
+  readonly wrt?: readonly number[];
+  /** Relative tolerance where the usual one does not do. */
+  readonly tolerance?: number;
+}
+
+/** A sample's inputs as tensors, and their values (f32 in doubles that are exact in f32). */
+export function drawSample(op: string, sample: Sample): { tensors: Tensor[]; values: HostArray[] } {
+  const tensors = sample.inputs.map(({ shape, dtype = 'f32' }, k) => input(`x${k}`, { shape, dtype }));
+  const values = sample.inputs.map((spec, k) => drawInput(spec, hashText(`${op}/${sample.name}/${k}`)));
+  return { tensors, values };
+}
+
+/** The outputs of a sample as a list. */
+export function outputsOf(sample: Sample, tensors: readonly Tensor[]): readonly Tensor[] {
+  return [sample.fn(...tensors)].flat() as Tensor[];
+}
+
+/** The inputs whose gradients are checked. */
+export function wrtOf(sample: Sample): readonly number[] {
+  return sample.wrt ?? sample.inputs.flatMap(({ dtype = 'f32' }, k) => (dtype === 'f32' ? [k] : []));
+}
+
+function drawInput({ shape, dtype = 'f32', range, values, away }: SampleInput, seed: number): HostArray {
+  const size = sizeOf(shape);
+  if (values && values.length !== size) throw new Error(`a sample gives ${values.length} values for [${shape}]`);
+  const [low, high] = range ?? (dtype === 'f32' ? [-2, 2] : [0, 8]);
+  const drawn = values ?? Array.from(uniforms(size, seed, 'sample'), (u) => low + (high - low) * u);
+  switch (dtype) {
+    case 'f32':
+      return Float64Array.from(drawn, (v) => Math.fround(away === undefined || values ? v : keepAway(v, away)));
+    case 'u32':
+      return Uint32Array.from(drawn, Math.floor);
+    case 'i32':
+      return Int32Array.from(drawn, Math.floor);
+    case 'u8':
+      return Uint8Array.from(drawn, Math.floor);
+  }
+}
+
+/** Moves a value that is near the kink to the same side, a little further out. */
+function keepAway(v: number, kink: number): number {
+  if (Math.abs(v - kink) > 0.06) return v;
+  return v < kink ? kink - 0.06 - (kink - v) : kink + 0.06 + (v - kink);
+}
