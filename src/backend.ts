@@ -1,7 +1,10 @@
 // A backend: an engine (WebGPU or CPU) with the adapter it runs on, and the two ways to use it without a Trainer: compile
 // a function once and run it often, or run it now.
+import { GpuExecutor } from './compile/gpu-executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
-import { OptionError } from './graph/errors.ts';
+import { type AdapterChoice, type AdapterReport, type DeviceKind, describe, type GpuProvider } from './gpu/adapter.ts';
+import type { Precision } from './graph/dtype.ts';
+import { DeviceError, OptionError } from './graph/errors.ts';
 import type { Executor, Program, Storage } from './graph/executor.ts';
 import type { NdArray, Spec } from './graph/op.ts';
 import { input, Tensor } from './graph/tensor.ts';
@@ -21,11 +24,23 @@ export class Backend {
   readonly kind: 'gpu' | 'cpu';
   readonly adapter: AdapterSummary;
   readonly executor: Executor;
+  /** A sentence for each device that was tried and not taken. */
+  readonly notes: readonly string[];
+  /** All that the adapter says about itself; absent on the CPU. */
+  readonly report: AdapterReport | undefined;
 
-  constructor(executor: Executor, adapter: AdapterSummary) {
+  constructor(executor: Executor, adapter: AdapterSummary, notes: readonly string[] = [], report?: AdapterReport) {
     this.kind = executor.kind;
     this.executor = executor;
     this.adapter = adapter;
+    this.notes = notes;
+    this.report = report;
+  }
+
+  /** One line for people: what was chosen, and what it is. */
+  get line(): string {
+    if (this.kind === 'cpu') return `Running on the CPU${this.notes.length > 0 ? ': no GPU device was found' : ''}.`;
+    return `Running on the GPU: ${this.adapter.name}.`;
   }
 
   /**
@@ -60,9 +75,69 @@ export class Backend {
   }
 }
 
-/** The CPU backend; `float64` is the reference that gradients are proved against. */
-export function createCpuBackend({ precision = 'float32' }: { precision?: 'float32' | 'float64' } = {}): Backend {
-  if (precision !== 'float32' && precision !== 'float64')
-    throw new OptionError(`createCpuBackend: precision is ${precision}. Use float32 or float64.`);
-  return new Backend(new CpuExecutor({ precision }), { name: `CPU, ${precision}`, software: true });
+/** What {@link createBackend} may be asked for. */
+export interface BackendOptions {
+  /** `auto` (the default): a GPU where there is one, else the CPU. `gpu`: a GPU or an error. `cpu`: the CPU. */
+  readonly device?: DeviceKind;
+  /** Which GPU adapter; any, hardware first, unless said. */
+  readonly adapter?: AdapterChoice;
+  /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
+  readonly precision?: Precision;
+}
+
+const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
+
+/**
+ * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
+ * provider bound.
+ * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
+ */
+export async function createBackendWith(provider: GpuProvider, options: BackendOptions = {}): Promise<Backend> {
+  const { device = 'auto', adapter, precision = 'float32' } = options;
+  if (!DEVICES.includes(device)) throw new OptionError(`createBackend: device is ${device}. Use auto, gpu or cpu.`);
+  if (precision !== 'float32' && precision !== 'float64') {
+    throw new OptionError(`createBackend: precision is ${precision}. Use float32 or float64.`);
+  }
+  if (
+    adapter !== undefined &&
+    adapter !== 'hardware' &&
+    adapter !== 'software' &&
+    !(typeof adapter === 'object' && adapter.name)
+  ) {
+    throw new OptionError(
+      `createBackend: adapter is ${JSON.stringify(adapter)}. Use 'hardware', 'software' or { name }.`,
+    );
+  }
+  if (device === 'cpu') {
+    if (adapter !== undefined)
+      throw new OptionError('createBackend: the CPU has no adapter. Leave adapter out, or ask for device gpu.');
+    return cpuBackend(precision, []);
+  }
+  const { opened, refused } = await provider.open(adapter, { allowSoftware: adapter !== 'hardware' });
+  if (opened) {
+    const executor = new GpuExecutor(opened);
+    return new Backend(
+      executor,
+      { name: describe(opened.report), software: opened.report.software },
+      refused,
+      opened.report,
+    );
+  }
+  if (device === 'gpu' || adapter !== undefined) {
+    throw new DeviceError(`no usable GPU device. ${refused.join(' ')} Or use device cpu.`);
+  }
+  return cpuBackend(precision, refused);
+}
+
+function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
+  return new Backend(
+    new CpuExecutor({ precision }),
+    { name: precision === 'float64' ? 'CPU in doubles' : 'CPU', software: true },
+    notes,
+  );
+}
+
+/** The CPU backend, at once; `float64` is the reference that gradients are proved against. */
+export function createCpuBackend({ precision = 'float32' }: { readonly precision?: Precision } = {}): Backend {
+  return cpuBackend(precision, []);
 }

@@ -149,8 +149,18 @@ describe('Linear', () => {
       'f32',
       'Linear hidden: expected the last axis to be 28, got x [2, 4, 7]. Flatten it: x.reshape([2, 28]).',
     ],
-    [9, [2, 5], 'f32', 'Linear hidden: expected the last axis to be 9, got x [2, 5]. Reshape x, or make the layer new nn.Linear(5, 3).'],
-    [9, [], 'f32', 'Linear hidden: expected the last axis to be 9, got x []. Reshape x, or make the layer new nn.Linear(1, 3).'],
+    [
+      9,
+      [2, 5],
+      'f32',
+      'Linear hidden: expected the last axis to be 9, got x [2, 5]. Reshape x, or make the layer new nn.Linear(5, 3).',
+    ],
+    [
+      9,
+      [],
+      'f32',
+      'Linear hidden: expected the last axis to be 9, got x []. Reshape x, or make the layer new nn.Linear(1, 3).',
+    ],
     [9, [2, 9], 'u8', "Linear hidden: x is u8. It needs f32: cast(x, 'f32')."],
   ])('of %i refuses x %j %s, by name', (size, shape, dtype, message) => {
     const model = { hidden: new nn.Linear(size, 3) };

@@ -1,8 +1,8 @@
 // Every sample of every op on the GPU against the CPU in doubles: outputs and every gradient. Each sample runs fused, as it is
 // in training, and once more with the kernels that a hardware adapter would choose, unfused.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { grad } from '../src/compile/grad.ts';
 import type { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { grad } from '../src/compile/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import type { NdArray } from '../src/graph/op.ts';
@@ -46,7 +46,11 @@ function withGradients(sample: Sample, tensors: readonly Tensor[]): Record<strin
   for (const [k, y] of ys.entries()) {
     if (y.dtype !== 'f32' || wrt.length === 0) continue;
     const dy = constant(uniforms(y.size, k, sample.name, -1, 1), { shape: y.shape });
-    const dxs = grad(y, wrt.map((at) => tensors[at]!), dy);
+    const dxs = grad(
+      y,
+      wrt.map((at) => tensors[at]!),
+      dy,
+    );
     for (const [n, dx] of dxs.entries()) if (dx) named[`d${k}/dx${wrt[n]}`] = dx;
   }
   return named;

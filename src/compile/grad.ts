@@ -1,5 +1,6 @@
 // Reverse-mode differentiation: from a graph to the graph of its gradients, written with the same ops.
 import { ShapeError } from '../graph/errors.ts';
+import { variablesOf } from '../graph/paths.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Node, Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
@@ -66,4 +67,34 @@ function flows(node: Node, reached: Set<Node>): boolean {
   const ys = node.outs.map((_, output) => new Tensor(node, output));
   const thunks = node.op.vjp(ones, node.inputs, ys, node.params);
   return node.inputs.some((t, k) => reached.has(t.node) && thunks[k] !== undefined);
+}
+
+/**
+ * The value of a function of a model, and its gradients by the path of each trainable variable:
+ * `const { value, gradients } = valueAndGrad(model, (x, y) => loss(model.forward(x), y))(x, y)`.
+ * @throws ShapeError where the value is not one number, or a variable has no gradient (naming what blocked it).
+ */
+export function valueAndGrad<A extends readonly Tensor[]>(
+  model: object,
+  fn: (...args: A) => Tensor,
+): (...args: A) => { value: Tensor; gradients: Record<string, Tensor> } {
+  return (...args) => {
+    const variables = variablesOf(model).filter(({ variable }) => variable.trainable);
+    const value = fn(...args);
+    if (value.size !== 1) {
+      throw new ShapeError(
+        `valueAndGrad: the value is ${formatShape(value.shape)}. It must be one number: take its mean or sum.`,
+      );
+    }
+    const dxs = grad(
+      value,
+      variables.map(({ variable }) => variable),
+    );
+    const gradients = variables.map(({ path, variable }, k): [string, Tensor] => {
+      const dx = dxs[k];
+      if (!dx) throw new ShapeError(`valueAndGrad: ${path} has no gradient: ${whyNoGradient(value, variable)}.`);
+      return [path, dx];
+    });
+    return { value, gradients: Object.fromEntries(gradients) };
+  };
 }

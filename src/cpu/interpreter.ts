@@ -42,7 +42,11 @@ function evaluate(
   const spec = node.outs[0]!;
   const source = node.source!;
   const data =
-    source.kind === 'constant' ? expandConstant(source.data, spec) : source.kind === 'resident' ? source.array.data : leafFeed(node, feeds);
+    source.kind === 'constant'
+      ? expandConstant(source.data, spec)
+      : source.kind === 'resident'
+        ? source.array.data
+        : leafFeed(node, feeds);
   return [{ ...spec, data: toPrecision(data, spec.dtype, precision) }];
 }
 

@@ -36,7 +36,9 @@ export class Linear implements NamedLayer {
   forward(x: Tensor): Tensor {
     const [outFeatures, inFeatures] = this.weight.shape as [number, number];
     if (x.shape.at(-1) !== inFeatures) {
-      const fix = flattened(x, inFeatures) ?? `Reshape x, or make the layer new nn.Linear(${x.shape.at(-1) ?? 1}, ${outFeatures}).`;
+      const fix =
+        flattened(x, inFeatures) ??
+        `Reshape x, or make the layer new nn.Linear(${x.shape.at(-1) ?? 1}, ${outFeatures}).`;
       throw new ShapeError(
         `${nameOf(this)}: expected the last axis to be ${inFeatures}, got x ${formatShape(x.shape)}. ${fix}`,
       );

@@ -99,7 +99,7 @@ export async function mnistIfQuick(
     try {
       const first = files[0]!;
       const both = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-      const { mirror } = await download(first, { mirrors, timeoutMs: quickMs, signal: both });
+      const { mirror } = await download(first, { mirrors, timeoutMs: quickMs / mirrors.length, signal: both });
       return {
         data: await mnist({ timeoutMs: 5000, ...options, mirrors: withFirst(mirror, mirrors) }),
         reason: undefined,

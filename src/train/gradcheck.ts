@@ -180,7 +180,7 @@ export async function gradcheck(
 
 /** A parameter's change, relative to weights of size 1: large enough for rounding, small enough for curvature. */
 const STEP = 1e-5;
-/** One-sided differences that differ by more than this share of the larger have a kink between them. */
+/** One-sided differences that differ by more than this share of the larger (and a curvature of 1) have a kink between them. */
 const KINK = 1e-3;
 
 /** Some entries of one gradient against (L(w + h) - L(w - h)) / 2h. */
@@ -199,18 +199,16 @@ async function finiteDifferences(
     const up = await exact.lossAt(variable, index, STEP);
     const down = await exact.lossAt(variable, index, -STEP);
     const [right, left] = [(up - exact.loss) / STEP, (exact.loss - down) / STEP];
-    if (Math.abs(right - left) > KINK * Math.max(Math.abs(right), Math.abs(left)) + 100 * STEP * STEP) {
+    if (Math.abs(right - left) > KINK * Math.max(Math.abs(right), Math.abs(left)) + STEP) {
       kinks++;
       continue;
     }
     got.push(gradient[index]!);
     want.push((up - down) / (2 * STEP));
   }
-  // Rounding of the loss itself bounds what a difference can show.
-  const noise = (Math.sqrt(want.length) * 4 * Number.EPSILON * Math.abs(exact.loss)) / STEP;
-  const difference = distance(got, want);
-  const finiteError =
-    difference <= noise ? Math.min(difference / Math.max(norm(want), noise), difference) : difference / norm(want);
+  // Rounding of the loss bounds what a difference can show: gradients below this norm cannot be told to 6 digits.
+  const least = (Math.sqrt(want.length) * Number.EPSILON * Math.abs(exact.loss)) / STEP / 1e-6;
+  const finiteError = distance(got, want) / Math.max(norm(want), least, Number.MIN_VALUE);
   return { finiteError, entries: got.length, kinks };
 }
 

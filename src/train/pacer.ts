@@ -123,8 +123,9 @@ export class Pacer<T> {
   }
 
   #cost(program: Program): Cost {
-    let cost = this.#costs.get(program);
-    if (!cost) this.#costs.set(program, (cost = { recent: [], wanted: 0.5 }));
+    const known = this.#costs.get(program);
+    const cost = known ?? { recent: [], wanted: 0.5 };
+    if (!known) this.#costs.set(program, cost);
     return cost;
   }
 }

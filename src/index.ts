@@ -1,0 +1,42 @@
+// Thalweg for pages, and for anything without Node: everything the package exports. `thalweg/node` adds Dawn and files.
+
+export type { AdapterSummary, Backend, BackendOptions, Traced } from './backend.ts';
+export { createCpuBackend } from './backend.ts';
+export { grad, valueAndGrad, whyNoGradient } from './compile/grad.ts';
+export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
+export { arrayDataset, split } from './data/dataset.ts';
+export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/adapter.ts';
+export type { DType, HostArray, Precision } from './graph/dtype.ts';
+export {
+  CheckpointError,
+  DataError,
+  DeviceError,
+  DivergenceError,
+  OptionError,
+  ShaderError,
+  ShapeError,
+} from './graph/errors.ts';
+export type {
+  CompileOptions,
+  Counters,
+  Executor,
+  Guard,
+  Program,
+  Recipe,
+  Storage,
+  Ticket,
+  VariableGroup,
+} from './graph/executor.ts';
+export type { Capabilities, KernelPlan, KernelScope, MapScope, NdArray, Op, Pass, Spec } from './graph/op.ts';
+export { variablesOf } from './graph/paths.ts';
+export type { Shape } from './graph/shape.ts';
+export type { Initializer } from './graph/tensor.ts';
+export { apply, apply1, constant, full, input, resident, Tensor, Variable } from './graph/tensor.ts';
+export { assign, capture, isTraining } from './graph/trace.ts';
+export * as losses from './loss/index.ts';
+export type { Loss } from './loss/loss.ts';
+export * as nn from './nn/index.ts';
+export * from './ops/index.ts';
+export * as optim from './optim/index.ts';
+export * from './train/index.ts';
+export { createBackend, datasets } from './web.ts';

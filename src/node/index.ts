@@ -1,0 +1,4 @@
+// Thalweg for Node: all of `thalweg`, with devices from Dawn and data sets from files.
+export * from '../index.ts';
+export { type MnistOptions, mnist } from './mnist.ts';
+export { createBackend, datasets } from './providers.ts';

@@ -1,0 +1,17 @@
+// What Node adds: devices from Dawn, and data sets from files and mirrors.
+import { type Backend, type BackendOptions, createBackendWith } from '../backend.ts';
+import { arrayDataset, split } from '../data/dataset.ts';
+import { digits } from '../data/digits.ts';
+import { dawnProvider } from './dawn.ts';
+import { mnist } from './mnist.ts';
+
+/**
+ * The engine to run on: a GPU through Dawn (hardware first, then a software driver), or the CPU.
+ * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
+ */
+export function createBackend(options: BackendOptions = {}): Promise<Backend> {
+  return createBackendWith(dawnProvider(), options);
+}
+
+/** Data sets: `digits` needs neither network nor files; `mnist` reads a folder or the cache, or downloads. */
+export const datasets = { mnist, digits, array: arrayDataset, split } as const;

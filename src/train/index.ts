@@ -1,0 +1,22 @@
+// The Trainer and what goes with it: what users train with.
+export type { Examples, Values } from './batch.ts';
+export { describeCheckpoint, type Saved } from './checkpoint.ts';
+export type { EvaluateOptions, Evaluation } from './evaluation.ts';
+export type {
+  Callbacks,
+  EpochEvent,
+  FitEvent,
+  History,
+  StepEvent,
+  StopReason,
+  WarningEvent,
+} from './events.ts';
+export type { GradcheckOptions, GradcheckReport, GradcheckRow } from './gradcheck.ts';
+export type { Inspection } from './inspection.ts';
+export type { Perturbation } from './perturb.ts';
+export { classic, mlp, type Preset, presets } from './presets.ts';
+export type { EarlyStopping, FitOptions, Run } from './run.ts';
+export type { ParameterInfo, Snapshot } from './state.ts';
+export { State } from './state.ts';
+export type { Metric } from './step.ts';
+export { Trainer, type TrainerOptions } from './trainer.ts';
