@@ -33,8 +33,6 @@ export function matmulKernel(v: MatmulVariant): KernelPlan {
 }
 
 const COMPONENT = ['x', 'y', 'z', 'w'] as const;
-const ROWS = 4;
-const COLS = 8;
 
 function range(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
@@ -44,58 +42,68 @@ function lines(n: number, text: (i: number) => string): string {
   return range(n).map(text).join('\n');
 }
 
+function vec4(part: (i: number) => string): string {
+  return `vec4f(${range(4).map(part).join(', ')})`;
+}
+
 function offset(name: string, v: MatmulVariant, strides: readonly number[]): string {
   return `let ${name} = ${stridedIndex('batch', v.batch, strides, 0)};`;
 }
 
+/** What one thread of the register kernel owns, and how many threads a workgroup has along each side. */
+interface RegisterTile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+function registerTile(_: MatmulVariant): RegisterTile {
+  const own = (globalThis as unknown as { TILE?: RegisterTile }).TILE;
+  return own ?? { rows: 4, columns: 8, x: 4, y: 4 };
+}
+
 function registerKernel(v: MatmulVariant): KernelPlan {
   const { M, N, K, transposeA, transposeB } = v;
+  const tile = registerTile(v);
   // The axis along which each operand lies in memory must hold whole vec4s for them to be read as such.
   const vecA = v.directA && (transposeA ? M : K) % 4 === 0 && v.strideA.every((n) => n % 4 === 0);
   const vecB = v.directB && (transposeB ? K : N) % 4 === 0 && v.strideB.every((n) => n % 4 === 0);
-  const step = (transposeA && !transposeB) || K < 4 ? 1 : 4;
-  const X = 8;
-  const Y = 8;
-  const columns = Math.ceil(N / COLS);
-  const rows = Math.ceil(M / ROWS);
+  const deep = !transposeA && K >= 4;
+  const columns = Math.ceil(N / tile.columns);
+  const rows = Math.ceil(M / tile.rows);
+  const parts = range(tile.columns / 4);
   const code = wgsl`
 const M = ${M}u;
 const N = ${N}u;
 const K = ${K}u;
-const STEP = ${step}u;
 
 ${reader('A', 0, vecA, transposeA ? 'K' : 'M', transposeA ? 'M' : 'K')}
 ${reader('B', 1, vecB, transposeB ? 'N' : 'K', transposeB ? 'K' : 'N')}
 
-@compute @workgroup_size(${X}, ${Y})
+@compute @workgroup_size(${tile.x}, ${tile.y})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let col = id.x * ${COLS}u;
-  let row = id.y * ${ROWS}u;
+  let col = id.x * ${tile.columns}u;
+  let row = id.y * ${tile.rows}u;
   let batch = id.z;
   if (col >= N || row >= M) { return; }
   ${offset('offsetA', v, v.strideA)}
   ${offset('offsetB', v, v.strideB)}
-  ${lines(ROWS, (r) => `var acc${r}0 = vec4f(0.0); var acc${r}1 = vec4f(0.0);`)}
+  ${lines(tile.rows, (r) => parts.map((h) => `var acc${r}_${h} = vec4f(0.0);`).join(' '))}
 #if ${v.columnSums === true}
-  var sums = vec4f(0.0);
+  ${lines(tile.rows / 4, (q) => `var sums${q} = vec4f(0.0);`)}
 #endif
-  for (var k = 0u; k < K; k += STEP) {
-    ${step === 1 ? outerProduct(transposeA, transposeB) : fourDeep(transposeA, transposeB)}
+  for (var k = 0u; k < K; k += ${deep ? 4 : 1}u) {
+    ${deep ? fourDeep(tile, transposeB) : outerProduct(tile, transposeA, transposeB)}
 #if ${v.columnSums === true}
-    sums += a;
+    ${lines(tile.rows / 4, (q) => `sums${q} += a${q};`)}
 #endif
   }
   let base = batch * ${M * N}u + row * N + col;
-  ${lines(
-    ROWS,
-    (r) =>
-      `if (row + ${r}u < M) {\n${range(COLS)
-        .map((c) => `    ${storeOne(v, r, c)}`)
-        .join('\n')}\n  }`,
-  )}
+  ${lines(tile.rows, (r) => guarded(M % tile.rows !== 0, `row + ${r}u < M`, storeRow(v, tile, r)))}
 #if ${v.columnSums === true}
   if (col == 0u) {
-    ${lines(ROWS, (r) => `if (row + ${r}u < M) { store1(row + ${r}u, sums.${COMPONENT[r]}); }`)}
+    ${lines(tile.rows, (r) => guarded(M % tile.rows !== 0, `row + ${r}u < M`, `store1(row + ${r}u, sums${r >> 2}.${COMPONENT[r & 3]});`))}
   }
 #endif
 }
@@ -104,7 +112,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     passes: [
       {
         code,
-        workgroups: [Math.ceil(columns / X), Math.ceil(rows / Y), sizeOf(v.batch)],
+        workgroups: [Math.ceil(columns / tile.x), Math.ceil(rows / tile.y), sizeOf(v.batch)],
         inputs: v.bias ? [0, 1, 2] : [0, 1],
         outs: v.columnSums ? [0, 1] : [0],
         vec4: [...(vecA ? [0] : []), ...(vecB ? [1] : [])],
@@ -113,10 +121,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   };
 }
 
-function storeOne(v: MatmulVariant, r: number, c: number): string {
-  const bias = v.bias ? ` + load2(col + ${c}u)` : '';
-  const store = `store0(base + ${r}u * N + ${c}u, acc${r}${c >> 2}.${COMPONENT[c & 3]}${bias});`;
-  return v.N % COLS === 0 ? store : `if (col + ${c}u < N) { ${store} }`;
+function guarded(needed: boolean, condition: string, text: string): string {
+  return needed ? `if (${condition}) { ${text} }` : text;
+}
+
+function storeRow(v: MatmulVariant, { columns }: RegisterTile, r: number): string {
+  return range(columns)
+    .map((c) => {
+      const bias = v.bias ? ` + load2(col + ${c}u)` : '';
+      const store = `store0(base + ${r}u * N + ${c}u, acc${r}_${c >> 2}.${COMPONENT[c & 3]}${bias});`;
+      return guarded(v.N % columns !== 0, `col + ${c}u < N`, store);
+    })
+    .join('\n');
 }
 
 /** `readA(offset, outer, inner)`: four neighbours along the inner axis of a stored matrix, zeros past its edge. */
@@ -129,54 +145,38 @@ function reader(name: string, k: number, vec: boolean, outer: string, inner: str
   const one = (c: number) => `select(0.0, load${k}(at + min(i + ${c}u, ${inner} - 1u)), i + ${c}u < ${inner})`;
   return `fn read${name}(offset: u32, o: u32, i: u32) -> vec4f {
   let at = offset + min(o, ${outer} - 1u) * ${inner};
-  return vec4f(${range(4).map(one).join(', ')});
-}
-fn read${name}1(offset: u32, o: u32, i: u32) -> f32 {
-  return load${k}(offset + min(o, ${outer} - 1u) * ${inner} + min(i, ${inner} - 1u));
+  return ${vec4(one)};
 }`;
 }
 
-/** One k: a column of four a and a row of eight b, multiplied each with each. */
-function outerProduct(transposeA: boolean, transposeB: boolean): string {
-  const a = transposeA
-    ? 'let a = readA(offsetA, k, row);'
-    : `let a = vec4f(${range(4)
-        .map((r) => `readA(offsetA, row + ${r}u, k).x`)
-        .join(', ')});`;
-  const b = transposeB
-    ? range(2)
-        .map(
-          (h) =>
-            `let b${h} = vec4f(${range(4)
-              .map((c) => `readB(offsetB, col + ${h * 4 + c}u, k).x`)
-              .join(', ')});`,
-        )
-        .join('\n')
-    : 'let b0 = readB(offsetB, k, col); let b1 = readB(offsetB, k, col + 4u);';
-  return `${a}\n${b}\n${lines(ROWS, (r) => `acc${r}0 += a.${COMPONENT[r]} * b0; acc${r}1 += a.${COMPONENT[r]} * b1;`)}`;
+/** One k: a column of a and a row of b, multiplied each with each. */
+function outerProduct({ rows, columns }: RegisterTile, transposeA: boolean, transposeB: boolean): string {
+  const a = (q: number) =>
+    transposeA ? `readA(offsetA, k, row + ${q * 4}u)` : vec4((r) => `readA(offsetA, row + ${q * 4 + r}u, k).x`);
+  const b = (h: number) =>
+    transposeB ? vec4((c) => `readB(offsetB, col + ${h * 4 + c}u, k).x`) : `readB(offsetB, k, col + ${h * 4}u)`;
+  return [
+    lines(rows / 4, (q) => `let a${q} = ${a(q)};`),
+    lines(columns / 4, (h) => `let b${h} = ${b(h)};`),
+    lines(rows, (r) => lines(columns / 4, (h) => `acc${r}_${h} += a${r >> 2}.${COMPONENT[r & 3]} * b${h};`)),
+  ].join('\n');
 }
 
-/** Four k at once: a's rows (or columns) and b's as vec4s. Past K's end a reads zeros, so b may read anything finite. */
-function fourDeep(transposeA: boolean, transposeB: boolean): string {
-  if (transposeA) throw new Error('internal: a transposed a goes one k at a time');
-  const a = lines(ROWS, (r) => `let a${r} = readA(offsetA, row + ${r}u, k);`);
+/** Four k at once. Past K's end a reads zeros, so b may read anything finite. */
+function fourDeep({ rows, columns }: RegisterTile, transposeB: boolean): string {
+  const parts = columns / 4;
+  const a = lines(rows, (r) => `let a${r} = readA(offsetA, row + ${r}u, k);`);
   if (transposeB) {
-    const b = lines(COLS, (c) => `let b${c} = readB(offsetB, col + ${c}u, k);`);
-    const dots = (r: number, h: number) =>
-      `acc${r}${h} += vec4f(${range(4)
-        .map((c) => `dot(a${r}, b${h * 4 + c})`)
-        .join(', ')});`;
-    return `${a}\n${b}\n${lines(ROWS, (r) => `${dots(r, 0)} ${dots(r, 1)}`)}`;
+    const b = lines(columns, (c) => `let b${c} = readB(offsetB, col + ${c}u, k);`);
+    const dots = (r: number, h: number) => `acc${r}_${h} += ${vec4((c) => `dot(a${r}, b${h * 4 + c})`)};`;
+    return `${a}\n${b}\n${lines(rows, (r) => lines(parts, (h) => dots(r, h)))}`;
   }
-  const b = lines(
-    4,
-    (j) => `let b${j}0 = readB(offsetB, k + ${j}u, col); let b${j}1 = readB(offsetB, k + ${j}u, col + 4u);`,
-  );
+  const b = lines(4, (j) => lines(parts, (h) => `let b${j}_${h} = readB(offsetB, k + ${j}u, col + ${h * 4}u);`));
   const sum = (r: number, h: number) =>
-    `acc${r}${h} += ${range(4)
-      .map((j) => `a${r}.${COMPONENT[j]} * b${j}${h}`)
+    `acc${r}_${h} += ${range(4)
+      .map((j) => `a${r}.${COMPONENT[j]} * b${j}_${h}`)
       .join(' + ')};`;
-  return `${a}\n${b}\n${lines(ROWS, (r) => `${sum(r, 0)} ${sum(r, 1)}`)}`;
+  return `${a}\n${b}\n${lines(rows, (r) => lines(parts, (h) => sum(r, h)))}`;
 }
 
 function tileKernel(v: MatmulVariant): KernelPlan {
@@ -205,8 +205,8 @@ fn oneB(offset: u32, k: u32, col: u32) -> f32 {
 
 @compute @workgroup_size(${lanes}, ${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row0 = group.y * SIDE;
-  let col0 = group.x * SIDE;
+  let top = group.y * SIDE;
+  let left = group.x * SIDE;
   let batch = group.z;
   ${offset('offsetA', v, v.strideA)}
   ${offset('offsetB', v, v.strideB)}
@@ -217,9 +217,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   for (var k0 = 0u; k0 < K; k0 += DEPTH) {
     for (var t = lane; t < SIDE * DEPTH; t += THREADS) {
       ${transposeA ? 'let ra = t % SIDE; let ka = t / SIDE;' : 'let ra = t / DEPTH; let ka = t % DEPTH;'}
-      tileA[ka][ra] = oneA(offsetA, row0 + ra, k0 + ka);
+      tileA[ka][ra] = oneA(offsetA, top + ra, k0 + ka);
       ${transposeB ? 'let cb = t / DEPTH; let kb = t % DEPTH;' : 'let cb = t % SIDE; let kb = t / SIDE;'}
-      tileB[kb][cb] = oneB(offsetB, k0 + kb, col0 + cb);
+      tileB[kb][cb] = oneB(offsetB, k0 + kb, left + cb);
     }
     workgroupBarrier();
     for (var k = 0u; k < DEPTH; k++) {
@@ -237,8 +237,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     workgroupBarrier();
   }
   let base = batch * ${M * N}u;
-  ${lines(4, (r) => `let row${r} = row0 + id.y + ${r * lanes}u;`)}
-  ${lines(4, (c) => `let col${c} = col0 + id.x + ${c * lanes}u;`)}
+  ${lines(4, (r) => `let row${r} = top + id.y + ${r * lanes}u;`)}
+  ${lines(4, (c) => `let col${c} = left + id.x + ${c * lanes}u;`)}
   ${lines(4, (r) =>
     range(4)
       .map(

@@ -16,3 +16,23 @@ export function f32(value: number): string {
 export function u32(value: number): string {
   return `${value >>> 0}u`;
 }
+
+/** Up to this bound (i + 0.5) · (1 / d) in f32 is less than 0.5 / d wrong, so it truncates to the exact quotient. */
+const EXACT = 2 ** 21;
+
+/**
+ * i / d for a u32 expression below `bound`. CPUs that pretend to be GPUs divide integers lane by lane, so it becomes a
+ * shift or, where that is exact, a multiplication.
+ */
+export function quotient(i: string, d: number, bound: number): string {
+  if (d === 1) return i;
+  if (Number.isInteger(Math.log2(d))) return `(${i} >> ${Math.log2(d)}u)`;
+  return bound <= EXACT ? `u32(i32((f32(i32(${i})) + 0.5) * ${f32(1 / d)}))` : `(${i} / ${u32(d)})`;
+}
+
+/** i mod d for a u32 expression below `bound`, as {@link quotient}. */
+export function modulo(i: string, d: number, bound: number): string {
+  if (d === 1) return '0u';
+  if (Number.isInteger(Math.log2(d))) return `(${i} & ${u32(d - 1)})`;
+  return bound <= EXACT ? `(${i} - ${quotient(i, d, bound)} * ${u32(d)})` : `(${i} % ${u32(d)})`;
+}

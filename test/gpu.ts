@@ -1,4 +1,4 @@
-// The GPU that tests run on: one software device per test file, opened at first use and closed at its end.
+// The GPU that tests run on: one device per test file, opened at first use and closed at its end.
 import { afterAll } from 'vitest';
 import { GpuExecutor } from '../src/compile/gpu-executor.ts';
 import type { OpenedDevice } from '../src/gpu/adapter.ts';
@@ -18,8 +18,18 @@ export async function testExecutor(capabilities: Partial<Capabilities> = {}): Pr
   return new GpuExecutor(await openTestDevice(), capabilities);
 }
 
+/**
+ * SwiftShader where it runs, so that tests see the same adapter on every such machine; `THALWEG_TEST_ADAPTER` names another
+ * (a part of its name, as `--adapter` takes).
+ */
+const NAME =
+  process.env['THALWEG_TEST_ADAPTER'] ??
+  (process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : undefined);
+
 async function open(): Promise<OpenedDevice> {
-  const { opened, refused } = await dawnProvider().open(undefined, { allowSoftware: true });
+  const { opened, refused } = await dawnProvider().open(NAME === undefined ? undefined : { name: NAME }, {
+    allowSoftware: true,
+  });
   if (!opened) throw new Error(`no WebGPU device for the tests: ${refused.join(' ')}`);
   return opened;
 }

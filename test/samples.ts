@@ -3,6 +3,9 @@
 import type { OpName } from '../src/ops/table.ts';
 import type { Sample } from './sample.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
+import { matmulSamples } from './samples-matmul.ts';
 import { rowSamples } from './samples-rows.ts';
 
-export const samples = { ...elementwiseSamples, ...rowSamples } satisfies { [K in OpName]: readonly Sample[] };
+export const samples = { ...elementwiseSamples, ...rowSamples, ...matmulSamples } satisfies {
+  [K in OpName]: readonly Sample[];
+};

@@ -82,6 +82,7 @@ export function parseLearningRate(value: unknown, flag = '--lr'): number {
   if (!Number.isFinite(rate)) return refuse(flag, value, 'is not finite', advice);
   if (rate <= 0) return refuse(flag, value, 'is not above 0: nothing would be learned', advice);
   if (Math.fround(rate) === 0) return refuse(flag, value, 'is 0 in 32-bit floats: nothing would be learned', advice);
+  if (!Number.isFinite(Math.fround(rate))) return refuse(flag, value, 'is beyond 32-bit floats', advice);
   return rate;
 }
 

@@ -97,9 +97,12 @@ export class Fusion {
   /** The tensors that evaluating `t` at an index loads, down to memory. */
   reads(t: Tensor, known: ReadonlySet<string> = new Set()): Read[] {
     const found = new Map<string, Read>();
+    const seen = new Set<string>();
     const visit = (at: Tensor, identity: boolean, top: boolean) => {
       const x = resolve(at);
       const key = keyOf(x);
+      if (seen.has(`${key} ${identity}`)) return;
+      seen.add(`${key} ${identity}`);
       if (!top && (known.has(key) || this.inMemory(x))) {
         const before = found.get(key);
         found.set(key, { tensor: x, identity: identity && (before?.identity ?? true) });

@@ -1,5 +1,6 @@
 // The GPU engine: a recipe becomes a fixed list of dispatches over planned buffers; running it only re-encodes that list.
 import type { OpenedDevice } from '../gpu/adapter.ts';
+import { timeDispatches } from '../gpu/profiler.ts';
 import { type Access, GpuRuntime, type Pipeline } from '../gpu/runtime.ts';
 import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { DeviceError, internal, OptionError } from '../graph/errors.ts';
@@ -269,14 +270,20 @@ class GpuProgram implements Program {
     const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
     const pass = encoder.beginComputePass({ label: this.label });
     for (let step = 0; step < steps; step++) {
-      for (const { pipeline, bindGroup, workgroups } of this.#recorded) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-      }
+      for (const dispatch of this.#recorded) encodeDispatch(pass, dispatch);
     }
     pass.end();
     return encoder;
+  }
+
+  /** Runs one step and tells how many microseconds each dispatch took. @throws DeviceError without timestamp queries. */
+  async profile(): Promise<{ label: string; microseconds: number }[]> {
+    const timed = this.#recorded.map((dispatch, n) => ({
+      label: this.#texts[n]!.label,
+      encode: (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch),
+    }));
+    const times = await timeDispatches(this.#runtime, timed);
+    return timed.map(({ label }, n) => ({ label, microseconds: times[n]! }));
   }
 
   async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {
@@ -306,6 +313,12 @@ class GpuProgram implements Program {
     for (const release of this.#releases.splice(0)) release();
     this.#recorded = [];
   }
+}
+
+function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Recorded): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }
 
 function commitsOf({ assignments = [], records = [] }: Recipe): Commit[] {

@@ -30,6 +30,11 @@ export interface LowerContext {
 /** Threads in a workgroup of a map kernel. */
 const THREADS = 64;
 
+/** Elements a thread computes one after another: workgroups are dear where a CPU pretends to be a GPU, but few idle cores. */
+function elementsPerThread(size: number, gpu: Capabilities): number {
+  return gpu.software ? Math.min(32, Math.ceil(size / (THREADS * 16))) : 1;
+}
+
 /** A kernel op's plan, with the groups' fusions known. */
 export function planKernel(group: Group, fusion: Fusion, gpu: Capabilities): KernelPlan {
   const root = group.root!;
@@ -140,7 +145,7 @@ interface Range {
   readonly text: string;
 }
 
-/** One thread for each index of each range; ranges start at whole workgroups. */
+/** Threads over the indices of each range; ranges start at whole workgroups. */
 function rangeKernel(
   label: string,
   module: ModuleText,
@@ -151,9 +156,15 @@ function rangeKernel(
   let start = 0;
   const branches = ranges.map(({ size, text }) => {
     const from = start;
-    start += Math.ceil(size / THREADS);
+    const each = elementsPerThread(size, gpu);
+    start += Math.ceil(size / (THREADS * each));
     const lower = from === 0 ? '' : `w >= ${from}u && `;
-    return `if (${lower}w < ${start}u) {\n  let i = (w - ${from}u) * ${THREADS}u + lane;\n  if (i < ${size}u) {\n  ${text}\n  }\n}`;
+    const first = `(w - ${from}u) * ${THREADS * each}u + lane`;
+    const loop =
+      each === 1
+        ? `let i = ${first};\n  if (i < ${size}u)`
+        : `let first = ${first};\n  for (var i = first; i < min(first + ${THREADS * each}u, ${size}u); i += ${THREADS}u)`;
+    return `if (${lower}w < ${start}u) {\n  ${loop} {\n  ${text}\n  }\n}`;
   });
   const x = Math.min(start, gpu.maxComputeWorkgroupsPerDimension);
   const y = Math.ceil(start / x);

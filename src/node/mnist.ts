@@ -74,7 +74,7 @@ export async function mnist(options: MnistOptions = {}): Promise<DataPair> {
     const read = await readIdxSet(await findIdxFiles(folder), { name, classes, scale: MNIST_SCALE });
     return { ...read, source: `${name}, read from the folder ${folder}.` };
   }
-  const home = homeOf(options);
+  const home = mnistFolder(options);
   const cached = await cachedFiles(home);
   if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
   const host = await fill(home, options);
@@ -93,7 +93,7 @@ export async function mnistIfQuick(
   options: Omit<MnistOptions, 'folder' | 'classes'> & { quickMs?: number } = {},
 ): Promise<QuickMnist> {
   const { quickMs = 3000, signal, mirrors = MNIST_MIRRORS, files = MNIST_FILES } = options;
-  const home = homeOf(options);
+  const home = mnistFolder(options);
   if ((await cachedFiles(home)) === undefined) {
     const limit = AbortSignal.timeout(quickMs);
     try {
@@ -121,7 +121,8 @@ function short(error: Error): string {
   return error.message.split(ADVICE)[0]!.trim().replace(/\.$/, '');
 }
 
-function homeOf({ cache }: MnistOptions): string {
+/** Where MNIST is looked for and downloaded to: `mnist` in `$THALWEG_DATA`, else in the platform's cache folder. */
+export function mnistFolder({ cache }: MnistOptions = {}): string {
   return join(resolve(cache ?? (process.env['THALWEG_DATA'] || cacheFolder())), 'mnist');
 }
 

@@ -1,6 +1,6 @@
 // broadcastTo, and its gradient: the one place where broadcasting is undone.
 
-import { u32 } from '../../shaders/wgsl.ts';
+import { modulo, quotient, u32 } from '../../shaders/wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
@@ -61,8 +61,8 @@ export function stridedIndex(i: string, shape: Shape, strides: readonly number[]
     const outer = inner;
     inner /= size;
     if (stride === 0 || size === 1) continue;
-    const quotient = inner === 1 ? i : `(${i} / ${u32(inner)})`;
-    const coordinate = outer === total ? quotient : `(${quotient} % ${u32(size)})`;
+    const coordinate =
+      outer === total ? quotient(i, inner, total) : modulo(quotient(i, inner, total), size, total / inner);
     terms.push(stride === 1 ? coordinate : `${coordinate} * ${u32(stride)}`);
   }
   return terms.length === 0 ? '0u' : terms.join(' + ');

@@ -1,6 +1,6 @@
 // Gather: rows of a table picked by index (an embedding, a batch of a data set), one-hot rows, and casts between dtypes.
 import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
-import { u32 } from '../../shaders/wgsl.ts';
+import { quotient, u32 } from '../../shaders/wgsl.ts';
 import type { DType } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { type Op, type Spec, wgslType } from '../graph/op.ts';
@@ -32,9 +32,9 @@ export const gatherRowsOp: Op<void> = {
   map: (scope) => {
     const [source] = scope.inputs;
     const R = sizeOf(source!.shape.slice(1));
-    const b = R === 1 ? scope.i : `${scope.i} / ${u32(R)}`;
+    const b = scope.let('u32', quotient(scope.i, R, sizeOf(scope.out.shape)));
     const row = `min(${scope.load(1, b)}, ${u32(source!.shape[0]! - 1)})`;
-    return scope.load(0, scope.let('u32', R === 1 ? row : `${row} * ${u32(R)} + ${scope.i} % ${u32(R)}`));
+    return scope.load(0, scope.let('u32', R === 1 ? row : `(${row} - ${b}) * ${u32(R)} + ${scope.i}`));
   },
   vjp: ([dy], [source, indices]) => [
     source!.dtype === 'f32' ? () => apply1(gatherRowsGradOp, [dy!, indices!], { shape: source!.shape }) : undefined,

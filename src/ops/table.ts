@@ -17,10 +17,13 @@ import {
   sub,
 } from './binary.ts';
 import { broadcastToOp } from './broadcast.ts';
+import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { expm1 } from './expm1.ts';
 import { castOp, gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
+import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
+import { packOp, unpackOp } from './pack.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp, sumOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
@@ -92,6 +95,16 @@ export const ops = tableOf({
   logSumExp: logSumExpOp,
   softmaxCrossEntropy: softmaxCrossEntropyOp,
   accuracy: accuracyOp,
+  // Products.
+  matmul: matmulOp,
+  linear: linearOp,
+  linearGrad: linearGradOp,
+  // Arenas and counters.
+  pack: packOp,
+  unpack: unpackOp,
+  copy: copyOp,
+  iota: iotaOp,
+  remainder: remainder.op,
 });
 
 export type OpName = keyof typeof ops;

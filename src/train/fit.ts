@@ -203,10 +203,7 @@ export class Fit {
     table.rewrite(state, step, learningRate);
     const { rows } = placeOf(this.#run, step);
     const { traced } = rows < this.#run.batchSize && short ? short : full;
-    const error = await explain(executor, state, { step, learningRate, traced });
-    state.storage.write(state.status, new Uint32Array(1));
-    this.#trainer.step = step;
-    throw error;
+    throw await explain(executor, state, { step, learningRate, traced });
   }
 
   async *#endEpoch(complete: boolean): AsyncGenerator<FitEvent, void, undefined> {
@@ -276,7 +273,7 @@ export class Fit {
     } finally {
       const [step, status] = await state.storage.read([state.step, state.status]);
       this.#trainer.step = step![0]!;
-      // A step that failed after the run was left is nobody's concern: it changed nothing.
+      // A step that failed changed nothing: the next run may go on from there.
       if (status![0] !== 0) state.storage.write(state.status, new Uint32Array(1));
     }
     for (const callback of this.#callbacks) await callback.onEnd?.(reason);

@@ -17,15 +17,17 @@ interface Flight<T> {
   readonly program: Program;
   readonly steps: number;
   readonly submitted: number;
-  /** When it should be done, where that can be known. */
-  readonly due: number | undefined;
+  /** Milliseconds that the submit itself took on the host. */
+  readonly hostMs: number;
   values(): Promise<HostArray[]>;
 }
 
 /** What is known of a program's speed. */
 interface Cost {
   /** Milliseconds and steps of its last submits. */
-  readonly recent: { readonly ms: number; readonly steps: number }[];
+  recent: readonly { readonly ms: number; readonly steps: number }[];
+  /** Whether a submit after the first was timed: the first also warms things up, and is forgotten then. */
+  warm: boolean;
   /** Steps in the last submit as they were wanted, before the end of an epoch cut them. */
   wanted: number;
 }
@@ -42,12 +44,12 @@ const REAL: Clock = {
 };
 
 const MAX_IN_FLIGHT = 3;
-const REMEMBERED = 4;
-/** Growth of submits while their times are not known yet, and once they are. */
-const BLIND_GROWTH = 2;
+const REMEMBERED = 5;
 const GROWTH = 4;
 /** Waiting starts after this share of the predicted time: until then, nothing polls the device. */
 const ASLEEP = 0.9;
+/** An answer that takes less than this many milliseconds was there before it was asked for. */
+const AT_ONCE = 0.5;
 
 export class Pacer<T> {
   readonly #target: number;
@@ -69,71 +71,75 @@ export class Pacer<T> {
     return this.#flights.length;
   }
 
-  /** Whether the oldest submit must be awaited before the next. */
+  /** Whether the oldest submit must be awaited before the next; the first of a program is, for its time. */
   get full(): boolean {
-    return this.#flights.length >= MAX_IN_FLIGHT || (this.#blocked && this.#flights.length > 0);
+    const [oldest] = this.#flights;
+    if (!oldest) return false;
+    return (
+      this.#flights.length >= MAX_IN_FLIGHT || this.#blocked || msPerStep(this.#cost(oldest.program)) === undefined
+    );
   }
 
   /** Steps for the next submit of `program`, of `remaining` that may go into it: an even share of them. */
   size(program: Program, remaining: number): number {
     const cost = this.#cost(program);
     const each = msPerStep(cost);
-    const fitting = each === undefined ? cost.wanted * BLIND_GROWTH : Math.floor(this.#target / Math.max(each, 1e-6));
-    const most = Math.max(1, Math.min(fitting, Math.max(cost.wanted, 1) * GROWTH, RING));
-    cost.wanted = most;
-    return Math.ceil(remaining / Math.ceil(remaining / most));
+    const fitting = each === undefined ? 1 : Math.floor(this.#target / Math.max(each, 1e-6));
+    cost.wanted = Math.max(1, Math.min(fitting, cost.wanted * GROWTH, RING));
+    return Math.ceil(remaining / Math.ceil(remaining / cost.wanted));
   }
 
   /** Hands steps to the device. Only where not {@link full}. */
   submit(program: Program, steps: number, read: readonly Variable[], tag: T): void {
     const submitted = this.#clock.now();
-    const each = msPerStep(this.#cost(program));
-    const last = this.#flights.at(-1);
-    const start = last ? last.due : Math.max(submitted, this.#free);
     const ticket = program.submit(steps, read);
-    this.#blocked = this.#clock.now() - submitted > this.#target / 4;
-    this.#flights.push({
-      tag,
-      program,
-      steps,
-      submitted,
-      due: each === undefined || start === undefined ? undefined : start + each * steps,
-      values: () => ticket.values(),
-    });
+    const hostMs = this.#clock.now() - submitted;
+    this.#blocked = hostMs > this.#target / 4;
+    this.#flights.push({ tag, program, steps, submitted, hostMs, values: () => ticket.values() });
   }
 
   /** Waits for the oldest submit, asleep for most of the time it should take. */
   async next(): Promise<Landed<T>> {
     const flight = this.#flights.shift()!;
-    await this.#rest(flight);
+    const slept = await this.#sleep(flight);
+    const asked = this.#clock.now();
     const values = await flight.values();
     const done = this.#clock.now();
-    const { recent } = this.#cost(flight.program);
-    recent.push({ ms: done - Math.max(this.#free, flight.submitted), steps: flight.steps });
-    if (recent.length > REMEMBERED) recent.shift();
+    const ms = done - Math.max(this.#free, flight.submitted);
+    // Overslept: it took less, nobody knows how much. Without this, a sleep too long would confirm itself.
+    const likely = slept && done - asked < AT_ONCE ? ms / 2 : ms;
+    learn(this.#cost(flight.program), Math.max(likely, flight.hostMs), flight.steps);
     this.#free = done;
     return { tag: flight.tag, steps: flight.steps, values };
   }
 
-  /** Lets the rest of the host work, and time pass where the device will need it. */
-  async #rest({ due, submitted }: Flight<T>): Promise<void> {
-    const start = Math.max(this.#free, submitted);
-    const ms = due === undefined || this.#blocked ? 0 : start + (due - start) * ASLEEP - this.#clock.now();
-    if (ms >= 1 || this.#blocked) await this.#clock.sleep(Math.max(ms, 0));
+  /** Lets time pass in which the device works, and the rest of the host, too. True where it waited for the device. */
+  async #sleep({ program, steps, submitted }: Flight<T>): Promise<boolean> {
+    const expected = (msPerStep(this.#cost(program)) ?? 0) * steps * ASLEEP;
+    const ms = Math.min(Math.max(this.#free, submitted) + expected - this.#clock.now(), this.#target);
+    const waits = ms >= 1 && !this.#blocked;
+    if (waits || this.#blocked) await this.#clock.sleep(waits ? ms : 0);
+    return waits;
   }
 
   #cost(program: Program): Cost {
     const known = this.#costs.get(program);
-    const cost = known ?? { recent: [], wanted: 0.5 };
+    const cost = known ?? { recent: [], wanted: 1, warm: false };
     if (!known) this.#costs.set(program, cost);
     return cost;
   }
 }
 
+function learn(cost: Cost, ms: number, steps: number): void {
+  const before = cost.warm ? cost.recent : [];
+  cost.warm ||= cost.recent.length > 0;
+  cost.recent = [...before, { ms, steps }].slice(-REMEMBERED);
+}
+
+/** The (lower) median of what is remembered: a stall of the machine does not count. */
 function msPerStep({ recent }: Cost): number | undefined {
-  if (recent.length === 0) return undefined;
-  const total = recent.reduce((sum, r) => ({ ms: sum.ms + r.ms, steps: sum.steps + r.steps }));
-  return total.ms / total.steps;
+  const times = recent.map(({ ms, steps }) => ms / steps).sort((a, b) => a - b);
+  return times[(times.length - 1) >> 1];
 }
 
 /** All of `steps` steps of a program, and the values of `read` after the last */
@@ -147,8 +153,7 @@ export async function drive(
   for (let made = 0; made < steps; ) {
     const n = pacer.size(program, steps - made);
     made += n;
-    // Only the last submit's values are of use; the others are asked for nothing, but awaited for their time.
-    pacer.submit(program, n, made === steps ? read : [], undefined);
+    pacer.submit(program, n, read, undefined);
     while (pacer.full || (made === steps && pacer.inFlight > 0)) values = (await pacer.next()).values;
   }
   return values;

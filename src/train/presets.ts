@@ -52,16 +52,17 @@ class Mlp {
   }
 }
 
-const CLASSIC_LR = 2;
+const CLASSIC_LR = 1;
 const MLP_LR = 3e-3;
 
 /** The network of the classic lesson: sigmoids, squared error, plain gradient descent. */
 export const classic: Preset = {
   name: 'classic',
-  description: '784-16-16-10, sigmoid, squared error, plain SGD: the classic lesson, 13,002 parameters',
+  description:
+    '784-16-16-10, sigmoid, squared error, plain SGD with a cosine from 1: the classic lesson, 13,002 parameters',
   model: () => new Classic(),
   loss: sumSquaredError,
-  optimizer: (options = {}) => sgd({ lr: CLASSIC_LR, ...given(options) }),
+  optimizer: (options = {}) => sgd({ lr: cosine(CLASSIC_LR), ...given(options) }),
   inputShape: [28, 28],
   classes: 10,
   defaults: { epochs: 15, batchSize: 32, lr: CLASSIC_LR },

@@ -1,0 +1,59 @@
+// What every verb is given: its settings, where it may print, and the signal that somebody wants it to end.
+
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, relative, sep } from 'node:path';
+import { fileError } from '../node/files.ts';
+import { presets } from '../train/presets.ts';
+import { checkSettings, type OptionContext, parseConfig, parseFlags, type Settings } from './options.ts';
+import type { Output } from './output.ts';
+import { OPTIMIZERS } from './plan.ts';
+
+/** What a verb is called with. */
+export interface Call {
+  readonly settings: Settings;
+  /** Flags of this verb alone, as they were written. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly output: Output;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+export const OPTION_CONTEXT: OptionContext = {
+  presets: Object.keys(presets),
+  optimizers: Object.keys(OPTIMIZERS),
+  isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+};
+
+/** Keys that config.json has beside settings. */
+export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'parameters'] as const;
+
+/** The settings of a --config file and of flags together; where both speak, flags do. @throws OptionError, FileError */
+export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {
+  const file = flags['config'];
+  const fromFile = typeof file === 'string' ? await readConfig(file) : {};
+  const settings = { ...fromFile, ...parseFlags(flags, OPTION_CONTEXT) };
+  checkSettings(settings);
+  return settings;
+}
+
+async function readConfig(file: string): Promise<Settings> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw fileError('read', file, error);
+  });
+  return parseConfig(text, file, OPTION_CONTEXT, CONFIG_EXTRAS);
+}
+
+/** How this program was called, for hints of what to type next. */
+export function commandName(script = process.argv[1] ?? 'thalweg'): string {
+  if (basename(script) !== 'thalweg') {
+    const path = relative(process.cwd(), script);
+    return `node ${quoted(path.length < script.length ? path : script)}`;
+  }
+  return script.includes(`${sep}.bin${sep}`) ? 'npx thalweg' : 'thalweg';
+}
+
+/** A path as it can be typed into a shell. */
+export function quoted(path: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`;
+}

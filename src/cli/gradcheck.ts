@@ -1,0 +1,105 @@
+// `thalweg gradcheck`: the gradients of a preset, proved on this device; or, with --perturb, one of them told in words.
+import type { Backend } from '../backend.ts';
+import type { DataSet } from '../data/dataset.ts';
+import type { Perturbation } from '../train/perturb.ts';
+import type { Trainer } from '../train/trainer.ts';
+import type { Call } from './context.ts';
+import { checkFits, fewDigits, loadData } from './data.ts';
+import { deviceFields, deviceLine, withBackend } from './device.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { openModelFile, trainerOf } from './model-file.ts';
+import { parseElement } from './options.ts';
+import { presetOf } from './plan.ts';
+import { gradcheckPasses, gradcheckTable } from './table.ts';
+
+/** Examples that are looked at. */
+const ROWS = 8;
+
+export async function gradcheck(call: Call): Promise<ExitCode> {
+  const { settings, flags, output, signal } = call;
+  const element = flags['perturb'] === undefined ? undefined : parseElement(flags['perturb']);
+  const target = flags['target'];
+  const model = typeof target === 'string' ? await openModelFile(target, settings) : undefined;
+  const preset = model?.preset ?? presetOf(settings);
+  return withBackend(settings, async (backend) => {
+    output.log(deviceLine(backend));
+    const data = settings.data ? await loadData(settings.data, { output, signal }) : await fewDigits(ROWS);
+    checkFits(data, preset);
+    const trainer = await trainerOf(backend, preset, { seed: settings.seed, model });
+    try {
+      if (element) return await tellPerturbation(call, trainer, data.train, element);
+      return await prove(call, backend, trainer, data.train, preset.name);
+    } finally {
+      trainer.dispose();
+    }
+  });
+}
+
+async function prove(
+  { output }: Call,
+  backend: Backend,
+  trainer: Trainer,
+  data: DataSet,
+  preset: string,
+): Promise<ExitCode> {
+  const report = await trainer.gradcheck(data, { rows: ROWS });
+  const rows = report.rows.map(({ path, shape, entries, finiteError, backendError }) => ({
+    name: path,
+    shape,
+    // No entry could be held against a difference: nothing was proved.
+    finiteDifference: entries > 0 ? finiteError : undefined,
+    device: backendError,
+  }));
+  const limits = { finiteDifference: report.finiteTolerance, device: report.backendTolerance };
+  const pass = report.pass && rows.every((row) => gradcheckPasses(row, limits));
+  const own = backend.kind === 'cpu' ? 'CPU floats' : backend.adapter.software ? 'software GPU' : 'GPU';
+  const kinks = report.rows.reduce((sum, row) => sum + row.kinks, 0);
+  output.result(`${gradcheckTable(rows, limits, own)}\n`);
+  output.result(
+    `Errors are |g - ref| / |ref|, as norms over a parameter, on ${ROWS} examples; the loss itself is off by ${report.lossError.toExponential(2)}.`,
+  );
+  if (kinks > 0) output.result(`${kinks} differences with a kink of the loss in between (a ReLU's) were left out.`);
+  output.result(
+    pass ? `The gradients of ${preset} are right on ${backend.adapter.name}.` : `The gradients of ${preset} are WRONG.`,
+  );
+  const { loss, lossError } = report;
+  output.event('gradcheck', 0, { ...deviceFields(backend), preset, pass, loss, lossError, limits, rows: report.rows });
+  return pass ? EXIT.done : EXIT.missedTarget;
+}
+
+async function tellPerturbation(
+  { output }: Call,
+  trainer: Trainer,
+  data: DataSet,
+  { path, index }: { path: string; index: readonly number[] },
+): Promise<ExitCode> {
+  const found = await trainer.perturb(path, index, data, { rows: ROWS });
+  output.result(perturbationText(found));
+  const { direction, ...rest } = found;
+  output.event('perturb', 0, { answer: direction, ...rest });
+  return EXIT.done;
+}
+
+/** The answer for somebody who learns what a gradient is. */
+export function perturbationText({
+  path,
+  index,
+  value,
+  delta,
+  loss,
+  change,
+  derivative,
+  direction,
+}: Perturbation): string {
+  const weight = `${path}[${index.join(',')}]`;
+  const number = (x: number) => (x === 0 ? '0' : Math.abs(x) < 1e-3 ? x.toExponential(3) : x.toPrecision(4));
+  if (direction === 'unchanged') {
+    return `If ${weight} increases slightly, the error stays as it is: the gradient is exactly 0, because nothing that these ${ROWS} examples give reaches the error through this weight.`;
+  }
+  const now = `${weight} is ${number(value)}, and the error over ${ROWS} examples is ${loss.toPrecision(6)}.`;
+  const answer = `If this weight increases slightly, the error goes ${direction.toUpperCase()}.`;
+  const how = `The gradient says by ${number(Math.abs(derivative))} for each unit of the weight, so by ${number(Math.abs(derivative * delta))} for an increase of ${delta}.`;
+  const tried = `Tried out, ${number(value)} + ${delta} changes the error by ${number(change)}: ${change === 0 ? 'too little to be seen' : change < 0 ? 'down' : 'up'}.`;
+  const so = `To lower the error, training moves this weight ${direction === 'up' ? 'down' : 'up'}.`;
+  return [now, answer, how, tried, so].join('\n');
+}

@@ -1,0 +1,62 @@
+// `thalweg info`: what was found on this machine, and why something else was not taken.
+import { release } from 'node:os';
+import { findIdxFiles } from '../node/data-idx.ts';
+import { mnistFolder } from '../node/mnist.ts';
+import type { Call } from './context.ts';
+import { deviceFields, withBackend } from './device.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { formatBytes, formatInteger } from './table.ts';
+import { thalwegVersion, versionOf } from './versions.ts';
+
+export async function info({ settings, output }: Call): Promise<ExitCode> {
+  return withBackend(settings, async (backend) => {
+    const { report, notes } = backend;
+    const versions = {
+      thalweg: thalwegVersion(),
+      node: process.version,
+      webgpu: versionOf('webgpu') ?? 'not installed',
+      '@sparticuz/chromium': versionOf('@sparticuz/chromium') ?? 'not installed',
+    };
+    const system = { platform: process.platform, release: release(), arch: process.arch };
+    const cache = mnistFolder();
+    const cached = await findIdxFiles(cache).then(
+      () => true,
+      () => false,
+    );
+    const lines: [string, string][] = [
+      ...Object.entries(versions),
+      ['system', `${system.platform} ${system.release} ${system.arch}`],
+      ['device', backend.line],
+    ];
+    if (report) {
+      const software = report.software ? "yes: a processor plays the GPU, and its speeds are not a GPU's" : 'no';
+      const maker = [report.vendor, report.architecture].filter(Boolean).join(' ');
+      lines.push(['adapter', report.name], ['driver', report.driver || 'unknown'], ['maker', maker || 'unknown']);
+      lines.push(['software', software], ['features', report.features.join(', ') || 'none']);
+    }
+    lines.push(['MNIST', `${cached ? 'cached' : 'not cached'} in ${cache}`]);
+    output.result(columns(lines));
+    if (report) output.result(`\nLimits\n${columns(Object.entries(report.limits).map(limitText), '  ')}`);
+    if (notes.length > 0) output.result(`\nTried and not taken\n${notes.map((note) => `  ${note}`).join('\n')}`);
+    output.event('info', 0, {
+      ...deviceFields(backend),
+      versions,
+      system,
+      ...(report && { report }),
+      notTaken: notes,
+      mnist: { folder: cache, cached },
+    });
+    return EXIT.done;
+  });
+}
+
+function columns(lines: readonly (readonly [string, string])[], indent = ''): string {
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+/** Limits in bytes are many digits long. */
+function limitText([name, value]: [string, number]): [string, string] {
+  const isBytes = /Size$/.test(name) && !/Workgroup(Size|sPer)/.test(name);
+  return [name, isBytes ? `${formatInteger(value)} (${formatBytes(value)})` : formatInteger(value)];
+}

@@ -1,0 +1,198 @@
+#!/usr/bin/env node
+// The program `thalweg`: verbs and flags. A verb is loaded when it is called; whatever it throws ends here as one line and an
+// exit code.
+import { Command } from 'commander';
+import { presets } from '../train/presets.ts';
+import { type Call, readSettings } from './context.ts';
+import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
+import { listenForInterrupt } from './interrupt.ts';
+import { Output } from './output.ts';
+import { DEFAULT_PRESET, OPTIMIZERS } from './plan.ts';
+import { thalwegVersion } from './versions.ts';
+
+type Verb = (call: Call) => Promise<ExitCode>;
+type Flags = Readonly<Record<string, unknown>>;
+
+/** Errors whose message is all there is to say; anything else is a bug of ours, and its stack is shown. */
+const EXPECTED = new Set([
+  'ShapeError',
+  'ShaderError',
+  'DeviceError',
+  'DataError',
+  'CheckpointError',
+  'OptionError',
+  'DivergenceError',
+  'FileError',
+]);
+
+/** Runs a verb from flags to exit code. */
+async function perform(load: () => Promise<Verb>, flags: Flags): Promise<ExitCode> {
+  const print = (json: boolean, quiet: boolean) =>
+    new Output({
+      stdout: process.stdout,
+      stderr: process.stderr,
+      env: process.env,
+      json,
+      quiet,
+      // Nobody reads the events any more.
+      onClosed: () => json && interrupt.stop(),
+    });
+  let output: Output | undefined;
+  const interrupt = listenForInterrupt(() => output?.log('Ending after this step; Ctrl-C again ends at once.'));
+  try {
+    const settings = await readSettings(flags);
+    output = print(settings.json ?? false, settings.quiet ?? false);
+    const verb = await load();
+    return await verb({ settings, flags, output, signal: interrupt.signal });
+  } catch (error) {
+    output ??= print(flags['json'] === true, flags['quiet'] === true);
+    return report(error, output);
+  } finally {
+    interrupt.release();
+  }
+}
+
+function report(error: unknown, output: Output): ExitCode {
+  const code = exitCodeOf(error);
+  if (code === EXIT.interrupted) {
+    output.log('Interrupted before anything was trained.');
+    return code;
+  }
+  const expected = error instanceof Error && EXPECTED.has(error.name);
+  const message = error instanceof Error ? error.message : String(error);
+  const step = error instanceof Error && 'step' in error && typeof error.step === 'number' ? error.step : 0;
+  output.error(expected ? message : error instanceof Error ? (error.stack ?? message) : message);
+  output.event('error', step, { error: error instanceof Error ? error.name : 'Error', message, exitCode: code });
+  return code;
+}
+
+/** A verb with the flags that several have. */
+function verb(
+  program: Command,
+  name: string,
+  description: string,
+  example: string,
+  load: () => Promise<Verb>,
+): Command {
+  return program
+    .command(name)
+    .description(description)
+    .addHelpText('after', `\nExample:\n${example}\n\n${exitCodesText()}`)
+    .action(async (...given: unknown[]) => {
+      const command = given.at(-1) as Command;
+      const flags = { ...command.opts(), target: command.args[0] };
+      process.exitCode = await perform(load, flags);
+    });
+}
+
+function withDevice(command: Command): Command {
+  return command
+    .option('--device <auto|gpu|cpu>', 'what to run on; auto: a GPU where there is one, a software GPU, else the CPU')
+    .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is a part of the adapter's name")
+    .option('--require-gpu', 'refuse software adapters and the CPU');
+}
+
+function withOutput(command: Command): Command {
+  return command
+    .option('--json', 'JSON on standard output, one object a line, and nothing else there')
+    .option('--quiet', 'no progress and no explanations, only results and warnings');
+}
+
+const PRESET = '--preset <NAME>';
+const PRESETS = Object.values(presets)
+  .map(({ name, description }) => `${name} (${description})`)
+  .join('; ');
+const DATA = '--data <auto|mnist|digits|DIR>';
+
+function addTrain(program: Command): void {
+  const example = [
+    '  thalweg train --preset mlp --epochs 5 --out runs/mlp',
+    '  thalweg train --resume runs/mlp --epochs 10',
+    '  thalweg train --preset classic --json --quiet | tail -n 1',
+  ].join('\n');
+  const load = async () => (await import('./train.ts')).train;
+  const command = verb(program, 'train', 'train a network on handwritten digits', example, load)
+    .option(PRESET, `${PRESETS}; default ${DEFAULT_PRESET}`)
+    .option(DATA, 'auto: MNIST if cached or reachable at once, else digits made here; DIR: a folder of IDX files')
+    .option('--epochs <N>', "times through the training data; default: the preset's")
+    .option('--max-steps <N>', 'the most steps the run makes; without --epochs, exactly its length')
+    .option('--batch-size <N>', "examples a step; default: the preset's")
+    .option('--lr <RATE>', "a constant learning rate; default: the preset's schedule")
+    .option('--optimizer <NAME>', `${Object.keys(OPTIMIZERS).join(', ')}; default: the preset's`)
+    .option('--seed <N>', 'decides initial weights and order of the data; default 0')
+    .option(
+      '--target-accuracy <A>',
+      'ends at the first epoch with this test accuracy (0.97 or 97%); exit 4 if none has it',
+    )
+    .option('--out <DIR>', 'writes config.json, metrics.jsonl, checkpoint, weights (safetensors) and plots there')
+    .option('--overwrite', 'lets --out replace a run that is there already')
+    .option('--save-every <N>', 'steps between checkpoints in --out; one is written after each epoch in any case')
+    .option(
+      '--resume <DIR|FILE>',
+      'goes on with a run, bit for bit, from its folder or a checkpoint; its settings hold',
+    )
+    .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
+    .option('--dry-run', 'checks everything and shows what would be trained, and stops there');
+  withOutput(withDevice(command));
+}
+
+function addEval(program: Command): void {
+  const load = async () => (await import('./eval.ts')).evaluate;
+  const command = verb(
+    program,
+    'eval',
+    'test weights: accuracy and confusion matrix',
+    '  thalweg eval runs/mlp --data mnist',
+    load,
+  )
+    .argument('<WEIGHTS|DIR>', 'a safetensors file of weights, a checkpoint, or the folder of a run')
+    .option(PRESET, 'the network, where the file does not say')
+    .option(DATA, 'whose test set to use; default: that of the run, else auto')
+    .option('--target-accuracy <A>', 'exit 4 where the accuracy is below');
+  withOutput(withDevice(command));
+}
+
+function addGradcheck(program: Command): void {
+  const example = [
+    '  thalweg gradcheck --preset classic',
+    "  thalweg gradcheck --preset classic --perturb 'hidden1.weight[3,400]'",
+  ].join('\n');
+  const load = async () => (await import('./gradcheck.ts')).gradcheck;
+  const command = verb(program, 'gradcheck', 'prove the gradients of a network on this device', example, load)
+    .argument('[WEIGHTS|DIR]', 'trained weights to check at; default: untrained ones')
+    .option(PRESET, `which network; default ${DEFAULT_PRESET}`)
+    .option('--seed <N>', 'decides the untrained weights; default 0')
+    .option(DATA, 'examples to check with; default: a few digits made here')
+    .option('--perturb <PATH[i,j]>', 'instead: does the error go up or down if this weight increases slightly?');
+  withOutput(withDevice(command));
+}
+
+function addInfo(program: Command): void {
+  const load = async () => (await import('./info.ts')).info;
+  const command = verb(
+    program,
+    'info',
+    'show versions, adapter, driver, features, limits and the data cache',
+    '  thalweg info',
+    load,
+  );
+  withOutput(withDevice(command));
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('thalweg')
+    .description('Train small neural networks on WebGPU, in Node.')
+    .version(thalwegVersion())
+    .showHelpAfterError('(add --help for what there is)')
+    .addHelpText('after', `\nExample:\n  thalweg train --preset classic\n\n${exitCodesText()}`)
+    .exitOverride();
+  for (const add of [addTrain, addEval, addGradcheck, addInfo]) add(program);
+  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what there is)');
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = exitCodeOf(error); // commander has said why
+  }
+}
+
+await main(process.argv);

@@ -1,0 +1,364 @@
+// `thalweg train`: a preset on a data set, from flags to a test accuracy. Everything that can be wrong is found out before the
+// first step; afterwards nothing that was learned is lost.
+import type { Backend } from '../backend.ts';
+import { DivergenceError, OptionError } from '../graph/errors.ts';
+import { describeCheckpoint } from '../train/checkpoint.ts';
+import type { Evaluation } from '../train/evaluation.ts';
+import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
+import { Trainer } from '../train/trainer.ts';
+import { FILES, type Resumed, RunFolder, readResumed } from './artifacts.ts';
+import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
+import { checkFits, type LoadedData, loadData } from './data.ts';
+import { deviceFields, deviceLine, withBackend } from './device.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { parseConfig, type Settings } from './options.ts';
+import type { EventFields } from './output.ts';
+import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
+import { formatDuration, formatMetric } from './progress.ts';
+import { formatInteger, summaryTable } from './table.ts';
+import { thalwegVersion } from './versions.ts';
+
+/** A run that goes on, and what its checkpoint says of it. */
+interface GoneOn extends Resumed {
+  readonly step: number;
+  readonly settings: Settings;
+}
+
+export async function train(call: Call): Promise<ExitCode> {
+  const { settings, flags } = call;
+  const before = settings.resume === undefined ? undefined : await goOn(settings.resume);
+  const plan = before ? resumedPlan(before.settings, settings, before.file) : planOf(settings);
+  const out = settings.out ?? before?.folder;
+  const open = { preset: plan.preset.name, overwrite: flags['overwrite'] === true, resuming: before?.folder };
+  const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
+  try {
+    return await withBackend(settings, (backend) => new TrainCall(call, backend, plan, folder, before).run());
+  } finally {
+    folder?.close();
+  }
+}
+
+async function goOn(path: string): Promise<GoneOn> {
+  const resumed = await readResumed(path);
+  const { configuration, step } = describeCheckpoint(resumed.bytes, resumed.file);
+  const text = configurationOf(configuration, resumed.file);
+  // Whether the data's folder is still there is found out when it is read.
+  const context = { ...OPTION_CONTEXT, isFolder: () => true };
+  return { ...resumed, step, settings: parseConfig(text, resumed.file, context, CONFIG_EXTRAS) };
+}
+
+/** One call of the verb, once device and folder are there. */
+class TrainCall {
+  readonly #call: Call;
+  readonly #backend: Backend;
+  readonly #folder: RunFolder | undefined;
+  readonly #before: GoneOn | undefined;
+  #plan: Plan;
+  #length = { perEpoch: 0, total: 0, epochs: 0 };
+  /** Sums of the losses and accuracies of the epoch's steps so far, for the progress line. */
+  #epoch = { number: 0, steps: 0, loss: 0, accuracy: 0 };
+  #lastSave = 0;
+  readonly #clock = new TrainingClock();
+
+  constructor(call: Call, backend: Backend, plan: Plan, folder: RunFolder | undefined, before: GoneOn | undefined) {
+    this.#call = call;
+    this.#backend = backend;
+    this.#plan = plan;
+    this.#folder = folder;
+    this.#before = before;
+  }
+
+  async run(): Promise<ExitCode> {
+    const { output, signal } = this.#call;
+    output.log(deviceLine(this.#backend));
+    const data = await loadData(this.#plan.data, { output, signal });
+    this.#plan = { ...this.#plan, data: data.choice };
+    checkFits(data, this.#plan.preset);
+    this.#length = lengthIn(this.#plan, data.train.size, data.train.name);
+    const trainer = await this.#trainer();
+    try {
+      this.#describe(trainer, data);
+      if (this.#call.settings.dryRun) return this.#endDry();
+      return await this.#train(trainer, data);
+    } finally {
+      trainer.dispose();
+    }
+  }
+
+  async #trainer(): Promise<Trainer> {
+    const { preset, seed } = this.#plan;
+    const { loss, inputShape } = preset;
+    const optimizer = optimizerOf(this.#plan);
+    const trainer = await Trainer.create(this.#backend, { model: preset.model(), loss, optimizer, seed, inputShape });
+    if (!this.#before) return trainer;
+    try {
+      const { bytes, file } = this.#before;
+      await trainer.load(bytes, file);
+      this.#checkLength(trainer, file);
+    } catch (error) {
+      trainer.dispose();
+      throw error;
+    }
+    return trainer;
+  }
+
+  /** A run that is over has nothing to go on with; one that gets another length is told what that changes. */
+  #checkLength({ run, stepsMade, state }: Trainer, file: string): void {
+    const { total } = this.#length;
+    const made = stepsMade - (run?.start ?? 0);
+    if (made >= total) {
+      throw new OptionError(
+        `--resume: the run in ${file} is complete: ${made} of ${total} steps. Give a larger --epochs or --max-steps to go on.`,
+      );
+    }
+    if (run?.total !== undefined && run.total !== total && typeof state.optimizer.lr === 'function') {
+      this.#call.output.warn(
+        `the run is ${total} steps long now and was ${run.total}, so its learning rates are not those it would have had.`,
+      );
+    }
+  }
+
+  #describe(trainer: Trainer, data: LoadedData): void {
+    const { output } = this.#call;
+    const { preset, batchSize, seed, optimizer } = this.#plan;
+    const { epochs, total, perEpoch } = this.#length;
+    const { rows, parameters, bytes } = trainer.summary();
+    const layers = rows.map(({ path, layer, outputShape, count }) => ({
+      layer: path === '' ? layer : `${path} (${layer})`,
+      outputShape: outputShape ? ['B', ...outputShape.slice(1)] : ['?'],
+      parameters: count,
+    }));
+    const { lr } = trainer.state.optimizer;
+    const rate = typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${lr(0, total)}`;
+    output.log(`\n${preset.name}: ${preset.description}\n\n${summaryTable(layers, bytes)}\n`);
+    output.log(
+      `${optimizer}, learning rate ${rate}, batches of ${batchSize} (B), ${plural(epochs, 'epoch')}, ${plural(total, 'step')}, seed ${seed}`,
+    );
+    if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
+    output.event('start', trainer.stepsMade, {
+      ...deviceFields(this.#backend),
+      ...planSettings(this.#plan),
+      source: data.source,
+      examples: data.train.size,
+      testExamples: data.test.size,
+      parameters,
+      stepsPerEpoch: perEpoch,
+      totalSteps: total,
+      ...(this.#before && { resumed: this.#before.file }),
+    });
+  }
+
+  #endDry(): ExitCode {
+    this.#call.output.log('Nothing was trained or written (--dry-run).');
+    return EXIT.done;
+  }
+
+  async #train(trainer: Trainer, data: LoadedData): Promise<ExitCode> {
+    const { output, signal } = this.#call;
+    const began = performance.now();
+    const first = trainer.stepsMade;
+    await this.#begin(trainer);
+    this.#lastSave = first;
+    if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
+    try {
+      for await (const event of trainer.fit(data.train, this.#fitOptions(data))) await this.#tell(event, trainer);
+    } catch (error) {
+      if (!(error instanceof DivergenceError)) throw error;
+      await this.#finish(trainer);
+      if (!this.#folder) throw error;
+      throw new DivergenceError(`${error.message} The weights from before are in ${this.#folder.path}.`, error.step);
+    }
+    if (signal.aborted) return this.#interrupted(trainer);
+    // A run that Ctrl-C reaches now is over anyway: it is told of and kept.
+    const result = await trainer.evaluate(data.test);
+    await this.#finish(trainer, result);
+    output.progress.stop();
+    const seconds = (performance.now() - began) / 1000;
+    return this.#report(trainer, result, { steps: trainer.stepsMade - first, seconds, testSize: data.test.size });
+  }
+
+  #fitOptions(data: LoadedData) {
+    const { batchSize, epochs, maxSteps } = this.#plan;
+    const { targetAccuracy } = this.#call.settings;
+    return {
+      events: 'step',
+      batchSize,
+      epochs,
+      maxSteps,
+      targetAccuracy,
+      validation: data.test,
+      signal: this.#call.signal,
+      resume: this.#before !== undefined,
+    } as const;
+  }
+
+  async #begin(trainer: Trainer): Promise<void> {
+    const source = this.#before?.folder;
+    const from = this.#before && { folder: source ?? this.#folder?.path ?? '', step: this.#before.step };
+    const { name, software } = this.#backend.adapter;
+    const { parameters } = trainer.summary();
+    const extras = { thalweg: thalwegVersion(), adapterName: name, software, parameters };
+    await this.#folder?.begin({ ...planSettings(this.#plan), ...extras }, from);
+  }
+
+  async #tell(event: FitEvent, trainer: Trainer): Promise<void> {
+    const { output, settings } = this.#call;
+    const { type, step, ...fields } = event;
+    const line = output.event(type, step, fields as EventFields);
+    this.#folder?.line(line, { ...event });
+    if (event.type === 'warning') output.warn(event.message);
+    else if (event.type === 'step') this.#showStep(event);
+    else this.#showEpoch(event);
+    this.#clock.see(event);
+    const due = settings.saveEvery !== undefined && trainer.stepsMade - this.#lastSave >= settings.saveEvery;
+    if (due || event.type === 'epoch') await this.#save(trainer);
+  }
+
+  #showStep({ epoch, loss, accuracy = 0, step }: StepEvent): void {
+    if (this.#epoch.number !== epoch) this.#epoch = { number: epoch, steps: 0, loss: 0, accuracy: 0 };
+    const sums = this.#epoch;
+    sums.steps++;
+    sums.loss += loss;
+    sums.accuracy += accuracy;
+    const metrics = [
+      ['loss', sums.loss / sums.steps],
+      ['accuracy', sums.accuracy / sums.steps],
+    ] as const;
+    this.#call.output.progress.update(this.#place(epoch, step, metrics));
+  }
+
+  #showEpoch({ epoch, step, trainLoss, trainAccuracy, loss, accuracy }: EpochEvent): void {
+    const all = { loss: trainLoss, accuracy: trainAccuracy, test_loss: loss, test_accuracy: accuracy };
+    const metrics = Object.entries(all).filter((entry): entry is [string, number] => entry[1] !== undefined);
+    this.#call.output.progress.endEpoch(this.#place(epoch, step, metrics));
+  }
+
+  #place(epoch: number, step: number, metrics: readonly (readonly [string, number])[]) {
+    const { perEpoch, total, epochs } = this.#length;
+    const made = (epoch - 1) * perEpoch;
+    const steps = Math.min(perEpoch, total - made);
+    return { epoch, epochs, step: step - made, steps, metrics, batchSize: this.#plan.batchSize };
+  }
+
+  async #save(trainer: Trainer): Promise<void> {
+    if (!this.#folder) return;
+    this.#lastSave = trainer.stepsMade;
+    await this.#folder.checkpoint(trainer, planSettings(this.#plan));
+  }
+
+  async #finish(trainer: Trainer, result?: Evaluation): Promise<void> {
+    const { preset, optimizer, seed, batchSize } = this.#plan;
+    const accuracy = result?.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)}`;
+    const caption = `${preset.name}, ${optimizer}, batch ${batchSize}, seed ${seed}${accuracy}; ${this.#backend.adapter.name}`;
+    await this.#folder?.finish(trainer, planSettings(this.#plan), caption);
+  }
+
+  async #interrupted(trainer: Trainer): Promise<ExitCode> {
+    const { output } = this.#call;
+    await this.#finish(trainer);
+    const at = `Interrupted at step ${formatInteger(trainer.stepsMade)}`;
+    const resume = this.#folder && `${commandName()} train --resume ${quoted(this.#folder.path)}`;
+    output.progress.stop();
+    output.event('interrupted', trainer.stepsMade, { ...(resume && { resume }) });
+    if (resume) output.log(`${at}. A checkpoint was written. To go on:\n  ${resume}`);
+    else output.log(`${at}. Nothing was saved, since no --out DIR was given.`);
+    return EXIT.interrupted;
+  }
+
+  #report(
+    trainer: Trainer,
+    { loss, accuracy }: Evaluation,
+    { steps, seconds, testSize }: { steps: number; seconds: number; testSize: number },
+  ): ExitCode {
+    const { output, settings } = this.#call;
+    const { counters } = this.#backend.executor;
+    const { stepsPerSecond } = this.#clock;
+    output.result(
+      `Test accuracy ${accuracy === undefined ? '-' : percent(accuracy)}, loss ${formatMetric(loss)}, on ${formatInteger(testSize)} examples; ${plural(steps, 'step')} in ${formatDuration(1000 * seconds)}, ${rateText(stepsPerSecond)} steps/s, on ${this.#backend.adapter.name}`,
+    );
+    if (this.#folder) output.log(`Written to ${this.#folder.path}: ${Object.values(FILES).join(', ')}`);
+    output.event('end', trainer.stepsMade, {
+      ...deviceFields(this.#backend),
+      testAccuracy: accuracy,
+      testLoss: loss,
+      steps,
+      stepsPerSecond,
+      dispatchesPerStep: trainer.dispatchesPerStep,
+      submits: counters.submits,
+      compileMs: counters.compileMs,
+      peakGpuBytes: counters.peakBytes,
+      parameters: trainer.summary().parameters,
+    });
+    const target = settings.targetAccuracy;
+    if (target !== undefined && !((accuracy ?? 0) >= target)) {
+      output.warn(`the test accuracy is ${percent(accuracy ?? 0)}, below the --target-accuracy of ${percent(target)}.`);
+      return EXIT.missedTarget;
+    }
+    this.#explain(trainer, accuracy, testSize);
+    return EXIT.done;
+  }
+
+  /** For whoever sees this for the first time: what happened, and what to try next. */
+  #explain(trainer: Trainer, accuracy: number | undefined, testSize: number): void {
+    const { preset, batchSize } = this.#plan;
+    const { kind, adapter } = this.#backend;
+    const by = kind === 'gpu' ? `by WGSL compute shaders on ${adapter.name}` : 'on the CPU';
+    const right = Math.round((accuracy ?? 0) * testSize);
+    this.#call.output.log(
+      [
+        '',
+        `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(trainer.stepsMade, 'small step')} downhill on the error of ${batchSize} digits at a time, ${by}.`,
+        `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test digits right, none of which it was trained on.`,
+        'Next, try',
+        ...nextCommands(preset.name, trainer.parameters()[0]!.path, this.#folder?.path),
+      ].join('\n'),
+    );
+  }
+}
+
+function nextCommands(preset: string, path: string, out: string | undefined): string[] {
+  const me = commandName();
+  const folder = out ?? 'runs/first';
+  const commands = [
+    ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}`],
+    ...(out === undefined ? [['keeping the run, with plots', `train --preset ${preset} --out ${folder}`]] : []),
+    ['its mistakes', `eval ${quoted(folder)}`],
+    ['asking about one weight', `gradcheck --preset ${preset} --perturb '${path}[0,400]'`],
+  ] as const;
+  const width = Math.max(...commands.map(([what = '']) => what.length));
+  return commands.map(([what = '', command]) => `  ${`${what}:`.padEnd(width + 1)}  ${me} ${command}`);
+}
+
+/** Steps a second, without the first step, in which shaders are compiled, and without validation. */
+class TrainingClock {
+  #first: { step: number; time: number } | undefined;
+  #seconds = 0;
+  #steps = 0;
+  #whole = 0;
+
+  get stepsPerSecond(): number {
+    return this.#whole;
+  }
+
+  see(event: FitEvent): void {
+    if (event.type === 'step') this.#first ??= { step: event.step, time: performance.now() };
+    if (event.type !== 'epoch' || !this.#first) return;
+    const { step, time } = this.#first;
+    const sinceFirst = (performance.now() - time) / 1000 - event.validationSeconds;
+    this.#seconds += this.#steps === 0 ? sinceFirst : event.seconds;
+    this.#steps = event.step - step;
+    this.#whole = this.#steps > 0 ? this.#steps / this.#seconds : event.stepsPerSecond;
+  }
+}
+
+function plural(n: number, noun: string): string {
+  return `${formatInteger(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(2)}%`;
+}
+
+function rateText(perSecond: number): string {
+  return perSecond < 10 ? perSecond.toFixed(1) : formatInteger(Math.round(perSecond));
+}

@@ -1,0 +1,209 @@
+// Checkpoints: going on where another process stopped, bit for bit; and refusing what does not fit, changing nothing.
+import { describe, expect, it } from 'vitest';
+import { CheckpointError } from '../src/graph/errors.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { Dropout } from '../src/nn/dropout.ts';
+import { Linear } from '../src/nn/linear.ts';
+import { relu } from '../src/ops/activations.ts';
+import { adam } from '../src/optim/adam.ts';
+import { cosine } from '../src/optim/schedules.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { describeCheckpoint } from '../src/train/checkpoint.ts';
+import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
+import { blobs, Net, netTrainer, weightsOf } from './blobs.ts';
+
+class Dropping {
+  hidden = new Linear(4, 16);
+  drop = new Dropout(0.3);
+  out = new Linear(16, 3);
+  forward(x: Tensor): Tensor {
+    return this.out.forward(this.drop.forward(relu(this.hidden.forward(x))));
+  }
+}
+
+const dropping = () => netTrainer({ model: new Dropping(), optimizer: adam({ lr: cosine(0.01) }), seed: 5 });
+
+describe('resuming', () => {
+  // 100 examples in batches of 16: 7 steps an epoch, the last of 4 rows; step 200 lies inside an epoch.
+  const data = blobs(100);
+  const options = { batchSize: 16, maxSteps: 400 };
+
+  it('400 steps equal 200, saved, loaded elsewhere, and 200 more, bit for bit', async () => {
+    const whole = await dropping();
+    await whole.train(data, options);
+
+    const first = await dropping();
+    for await (const e of first.fit(data, { ...options, events: 'step' })) if (e.step === 200) break;
+    // The loop was left at step 200; steps already under way then are part of what is saved.
+    const bytes = await first.save({ note: 'kept' });
+    expect(first.stepsMade).toBeGreaterThanOrEqual(200);
+    expect(first.stepsMade).toBeLessThan(400);
+
+    const second = await dropping();
+    const saved = await second.load(bytes);
+    expect(saved.configuration).toEqual({ note: 'kept' });
+    expect(second.stepsMade).toBe(first.stepsMade);
+    const history = await second.train(data, { ...options, resume: true });
+    expect(second.stepsMade).toBe(400);
+    expect(history.steps.step[0]).toBe(first.stepsMade + 1);
+    expect(await weightsOf(second)).toEqual(await weightsOf(whole));
+    expect(await second.save()).toEqual(await whole.save());
+  });
+
+  it('two runs of 200 without a schedule over the run equal one of 400', async () => {
+    const make = () => netTrainer({ optimizer: sgd({ lr: 0.05, momentum: 0.9 }) });
+    const [whole, parts] = [await make(), await make()];
+    await whole.train(data, options);
+    await parts.train(data, { ...options, maxSteps: 200 });
+    const next = await make();
+    await next.load(await parts.save());
+    await next.train(data, { maxSteps: 400, resume: true });
+    expect(await weightsOf(next)).toEqual(await weightsOf(whole));
+  });
+
+  it('a new run instead begins another order', async () => {
+    const [a, b] = [await netTrainer(), await netTrainer()];
+    await a.train(data, { batchSize: 16, epochs: 2 });
+    await b.train(data, { batchSize: 16, epochs: 1 });
+    await b.train(data, { batchSize: 16, epochs: 1 });
+    expect(b.stepsMade).toBe(14);
+    expect(await weightsOf(b)).not.toEqual(await weightsOf(a));
+    expect(b.history.epochs.map((e) => e.epoch)).toEqual([1, 1]);
+  });
+
+  it('a run that begins later sees the same rows in another order', async () => {
+    const trainer = await netTrainer({ optimizer: sgd({ lr: 1e-30 }) });
+    for (const _ of [1, 2]) await trainer.train(data, { batchSize: 10, epochs: 1 });
+    const { loss } = trainer.history.steps;
+    expect(loss.slice(10)).not.toEqual(loss.slice(0, 10));
+    const sum = (list: number[]) => list.reduce((a, b) => a + b);
+    expect(sum(loss.slice(10))).toBeCloseTo(sum(loss.slice(0, 10)), 4);
+  });
+
+  it('goes on with the order of a run that was not the first', async () => {
+    const [whole, part] = [await netTrainer(), await netTrainer()];
+    for (const trainer of [whole, part]) await trainer.train(data, { maxSteps: 5, batchSize: 16 });
+    await whole.train(data, { maxSteps: 20, batchSize: 16 });
+    await part.train(data, { maxSteps: 9, batchSize: 16 });
+    const next = await netTrainer();
+    await next.load(await part.save());
+    await next.train(data, { maxSteps: 20, resume: true });
+    expect(next.stepsMade).toBe(25);
+    expect(await weightsOf(next)).toEqual(await weightsOf(whole));
+  });
+
+  it('keeps the learning rate set by hand', async () => {
+    const a = await netTrainer();
+    await a.train(data, { maxSteps: 3 });
+    a.learningRate = 0.0125;
+    const b = await netTrainer();
+    await b.load(await a.save());
+    expect(b.learningRate).toBe(0.0125);
+  });
+
+  it('refuses data of another size, and to resume what never began', async () => {
+    const a = await netTrainer();
+    await expect(a.train(data, { maxSteps: 3, resume: true })).rejects.toThrow(/resume is true, but no run was begun/);
+    await a.train(data, { maxSteps: 3 });
+    await expect(a.train(blobs(50), { maxSteps: 6, resume: true })).rejects.toThrow(
+      'fit: the size of the data is 50, but the run to be resumed has 100. Give the same, or leave out resume for a new run.',
+    );
+    await expect(a.train(data, { maxSteps: 6, batchSize: 8, resume: true })).rejects.toThrow(/batchSize is 8.* has 32/);
+  });
+});
+
+describe('files', () => {
+  it('weights have the names and shapes that PyTorch gives them', async () => {
+    const trainer = await netTrainer();
+    const { tensors } = readSafetensors(await trainer.saveWeights(), 'w');
+    expect([...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([
+      ['hidden.weight', 'F32', [8, 4]],
+      ['hidden.bias', 'F32', [8]],
+      ['out.weight', 'F32', [3, 8]],
+      ['out.bias', 'F32', [3]],
+    ]);
+    expect([...tensors.get('out.bias')!.data]).toEqual([...(await trainer.state.read('out.bias'))]);
+  });
+
+  it('weights go from a checkpoint or a file of weights into another trainer, which keeps its own steps', async () => {
+    const a = await netTrainer({ optimizer: adam() });
+    await a.train(blobs(30), { maxSteps: 5, batchSize: 10 });
+    for (const bytes of [await a.save(), await a.saveWeights()]) {
+      const b = await netTrainer({ seed: 9 });
+      await b.loadWeights(bytes);
+      expect(await weightsOf(b)).toEqual(await weightsOf(a));
+      expect(b.stepsMade).toBe(0);
+    }
+  });
+
+  it('a checkpoint says what it is', async () => {
+    const a = await netTrainer({ optimizer: adam({ lr: cosine(0.01) }), seed: 2 ** 40 + 3 });
+    await a.train(blobs(30), { maxSteps: 5, batchSize: 10 });
+    const { seed, step, optimizer, run, loss } = describeCheckpoint(await a.save(), 'c');
+    expect({ seed, step, loss }).toEqual({ seed: 2 ** 40 + 3, step: 5, loss: 'softmaxCrossEntropy' });
+    expect(optimizer.lr).toMatchObject({ name: 'cosine', peak: 0.01 });
+    expect(run).toEqual({
+      dataName: 'blobs',
+      size: 30,
+      batchSize: 10,
+      shuffle: true,
+      dropLast: false,
+      start: 0,
+      total: 5,
+    });
+  });
+});
+
+describe('what does not fit is refused, and changes nothing', () => {
+  const cases: [string, RegExp, () => Promise<Uint8Array>][] = [
+    [
+      'another model',
+      /c\.st: the tensors do not fit.*"hidden.weight" has shape \[9, 4\], the model wants \[8, 4\]/s,
+      async () => (await netTrainer({ model: new Net(9) })).save(),
+    ],
+    [
+      'weights alone',
+      /c\.st: it is not a checkpoint of a run.*use loadWeights/s,
+      async () => (await netTrainer()).saveWeights(),
+    ],
+    [
+      'another optimizer',
+      /c\.st: it was trained by adam, this trainer has sgd/,
+      async () => (await netTrainer({ optimizer: adam() })).save(),
+    ],
+    ['another seed', /c\.st: its seed is 2, this trainer's 1/, async () => (await netTrainer({ seed: 2 })).save()],
+    ['a missing tensor', /"out.bias" is missing/, async () => changed((t) => t.delete('out.bias'))],
+    [
+      'an extra tensor',
+      /"more" is not part of the model/,
+      async () => changed((t) => t.set('more', t.get('out.bias')!)),
+    ],
+    ['damaged metadata', /metadata is damaged: "thalweg" is not JSON/, async () => changed(() => {}, { thalweg: '{' })],
+    [
+      'a hostile run',
+      /the run has fields of wrong types/,
+      async () =>
+        changed(() => {}, { thalweg: JSON.stringify({ optimizer: { name: 'sgd' }, loss: 'x', run: { size: -1 } }) }),
+    ],
+    ['a cut file', /c\.st: /, async () => (await (await netTrainer()).save()).subarray(0, 300)],
+  ];
+  it.each(cases)('%s', async (_, message, make) => {
+    const trainer = await netTrainer();
+    const before = await trainer.state.snapshot();
+    const bytes = await make();
+    await expect(trainer.load(bytes, 'c.st')).rejects.toThrow(message);
+    await expect(trainer.load(bytes, 'c.st')).rejects.toThrow(CheckpointError);
+    expect([...(await trainer.state.snapshot()).arrays.values()]).toEqual([...before.arrays.values()]);
+  });
+
+  /** A good checkpoint with something changed. */
+  async function changed(
+    change: (tensors: ReturnType<typeof readSafetensors>['tensors']) => void,
+    metadata: Record<string, string> = {},
+  ): Promise<Uint8Array> {
+    const file = readSafetensors(await (await netTrainer()).save(), 'x');
+    change(file.tensors);
+    const tensors = [...file.tensors].map(([name, tensor]) => ({ name, ...tensor }));
+    return writeSafetensors(tensors, { ...file.metadata, ...metadata });
+  }
+});
