@@ -68,7 +68,8 @@ function registerKernel(v: MatmulVariant): KernelPlan {
   const tile = registerTile(v);
   // The axis along which each operand lies in memory must hold whole vec4s for them to be read as such.
   const vecA = v.directA && (transposeA ? M : K) % 4 === 0 && v.strideA.every((n) => n % 4 === 0);
-  const vecB = v.directB && (transposeB ? K : N) % 4 === 0 && v.strideB.every((n) => n % 4 === 0);
+  const vecB =
+    v.directB && (transposeB ? K : N) % 4 === 0 && v.strideB.every((n) => n % 4 === 0) && !(transposeA && transposeB); // one k at a time, across b's rows
   const deep = !transposeA && K >= 4;
   const columns = Math.ceil(N / tile.columns);
   const rows = Math.ceil(M / tile.rows);

@@ -2,11 +2,13 @@
 // a function once and run it often, or run it now.
 import { GpuExecutor } from './compile/gpu-executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
-import { type AdapterChoice, type AdapterReport, type DeviceKind, describe, type GpuProvider } from './gpu/adapter.ts';
+import { describe, type GpuProvider } from './gpu/adapter.ts';
+import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 import type { Precision } from './graph/dtype.ts';
 import { DeviceError, OptionError } from './graph/errors.ts';
-import type { Executor, Program, Storage } from './graph/executor.ts';
+import type { CompileOptions, Executor, Program, Storage } from './graph/executor.ts';
 import type { NdArray, Spec } from './graph/op.ts';
+import { variablesOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
 import { newTrace, withTrace } from './graph/trace.ts';
 
@@ -19,6 +21,15 @@ export interface AdapterSummary {
 
 /** Functions of named tensors, to tensors. */
 export type Traced = (inputs: Record<string, Tensor>) => Tensor | Record<string, Tensor>;
+
+/** How {@link Backend.compile} traces a function and compiles what it finds. */
+export interface TraceOptions extends CompileOptions {
+  /** Dropout drops, and `assign` may move variables: false. */
+  readonly training?: boolean;
+  /** The step counter, u32 [1], and the seed, u32 [2], that dropout draws from; variables, as a rule. */
+  readonly step?: Tensor;
+  readonly seed?: Tensor;
+}
 
 export class Backend {
   readonly kind: 'gpu' | 'cpu';
@@ -45,18 +56,28 @@ export class Backend {
 
   /**
    * Traces `fn` once over inputs of the given specs and compiles what it returns. The program's `run` takes the inputs by
-   * name and gives outputs by name (`y` where `fn` returns one tensor).
+   * name and gives outputs by name (`y` where `fn` returns one tensor). `storages` hold the variables that `fn` reads and,
+   * where it is `training`, assigns: see {@link Backend.allocate}.
    */
-  compile(
-    fn: Traced,
-    inputs: Readonly<Record<string, Spec>>,
-    options: { training?: boolean; storages?: readonly Storage[]; label?: string; fuse?: boolean } = {},
-  ): Promise<Program> {
+  compile(fn: Traced, inputs: Readonly<Record<string, Spec>>, options: TraceOptions = {}): Promise<Program> {
     const tensors = Object.fromEntries(Object.entries(inputs).map(([name, spec]) => [name, input(name, spec)]));
-    const trace = newTrace({ training: options.training ?? false });
+    const { training = false, step, seed } = options;
+    const trace = newTrace({ training, step, seed });
     const result = withTrace(trace, () => fn(tensors));
     const outputs = result instanceof Tensor ? { y: result } : result;
     return this.executor.compile({ outputs, assignments: trace.assignments }, options);
+  }
+
+  /**
+   * Memory for every variable in `model` (layers, or an optimizer's moments), with its initial values: functions of the seed
+   * and of each variable's path. Programs compiled with it in `storages` read and move them.
+   */
+  allocate(model: object, { seed = 0 }: { readonly seed?: number } = {}): Storage {
+    const variables = variablesOf(model);
+    const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
+    const storage = this.executor.allocate(variables.map(({ variable }) => ({ variable })));
+    for (const [k, { variable }] of variables.entries()) storage.write(variable, initial[k]!);
+    return storage;
   }
 
   /** Runs `fn` once on arrays, and gives its outputs: `await backend.run(({ x }) => softmax(x), { x: array })`. */
@@ -91,6 +112,7 @@ const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
  * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
  * provider bound.
  * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
+ * @internal
  */
 export async function createBackendWith(provider: GpuProvider, options: BackendOptions = {}): Promise<Backend> {
   const { device = 'auto', adapter, precision = 'float32' } = options;

@@ -1,11 +1,11 @@
 // Thalweg for pages, and for anything without Node: everything the package exports. `thalweg/node` adds Dawn and files.
 
-export type { AdapterSummary, Backend, BackendOptions, Traced } from './backend.ts';
+export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
 export { grad, valueAndGrad, whyNoGradient } from './compile/grad.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
 export { arrayDataset, split } from './data/dataset.ts';
-export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/adapter.ts';
+export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 export type { DType, HostArray, Precision } from './graph/dtype.ts';
 export {
   CheckpointError,

@@ -49,17 +49,12 @@ afterEach(() => {
 describe('folders', () => {
   const home = '/home/ada';
   it.each([
-    ['linux', {}, '/home/ada/.cache/thalweg', '/home/ada/.local/share/thalweg'],
-    ['linux', { XDG_CACHE_HOME: '/c', XDG_DATA_HOME: '/d' }, '/c/thalweg', '/d/thalweg'],
-    [
-      'linux',
-      { XDG_CACHE_HOME: 'c', XDG_DATA_HOME: 'd' },
-      '/home/ada/.cache/thalweg',
-      '/home/ada/.local/share/thalweg',
-    ],
+    ['linux', {}, '/home/ada/.cache/thalweg', '/home/ada/.cache/thalweg'],
+    ['linux', { XDG_CACHE_HOME: '/c' }, '/c/thalweg', '/c/thalweg'],
+    ['linux', { XDG_CACHE_HOME: 'c' }, '/home/ada/.cache/thalweg', '/home/ada/.cache/thalweg'],
     ['linux', { THALWEG_DATA: '/sets' }, '/home/ada/.cache/thalweg', '/sets'],
-    ['darwin', {}, '/home/ada/Library/Caches/thalweg', '/home/ada/Library/Application Support/thalweg'],
-    ['win32', { LOCALAPPDATA: '/local' }, '/local/thalweg/Cache', '/local/thalweg/Data'],
+    ['darwin', {}, '/home/ada/Library/Caches/thalweg', '/home/ada/Library/Caches/thalweg'],
+    ['win32', { LOCALAPPDATA: '/local' }, '/local/thalweg/Cache', '/local/thalweg/Cache'],
   ] as const)('on %s with %o', (platform, env, cache, data) => {
     expect(cacheFolder({ env, platform, home })).toBe(cache);
     expect(dataFolder({ env, platform, home })).toBe(data);

@@ -22,14 +22,17 @@ export async function testExecutor(capabilities: Partial<Capabilities> = {}): Pr
  * SwiftShader where it runs, so that tests see the same adapter on every such machine; `THALWEG_TEST_ADAPTER` names another
  * (a part of its name, as `--adapter` takes).
  */
-const NAME =
+export const TEST_ADAPTER =
   process.env['THALWEG_TEST_ADAPTER'] ??
   (process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : undefined);
 
 async function open(): Promise<OpenedDevice> {
-  const { opened, refused } = await dawnProvider().open(NAME === undefined ? undefined : { name: NAME }, {
-    allowSoftware: true,
-  });
+  const { opened, refused } = await dawnProvider().open(
+    TEST_ADAPTER === undefined ? undefined : { name: TEST_ADAPTER },
+    {
+      allowSoftware: true,
+    },
+  );
   if (!opened) throw new Error(`no WebGPU device for the tests: ${refused.join(' ')}`);
   return opened;
 }

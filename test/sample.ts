@@ -24,6 +24,8 @@ export interface Sample {
   fn(...xs: Tensor[]): Tensor | readonly Tensor[];
   /** The inputs whose gradient is checked; all f32 ones unless said, [] for none. */
   readonly wrt?: readonly number[];
+  /** False where the hardware kernels of another sample are the same: software adapters compile them for seconds. */
+  readonly hardware?: boolean;
   /** Relative tolerance where the usual one does not do. */
   readonly tolerance?: number;
 }

@@ -24,6 +24,7 @@ function products(transposeA: boolean, transposeB: boolean): Sample[] {
     name: `(${M}, ${K}) · (${K}, ${N})${transposeA ? ', a transposed' : ''}${transposeB ? ', b transposed' : ''}`,
     inputs: [{ shape: transposeA ? [K, M] : [M, K] }, { shape: transposeB ? [N, K] : [K, N] }],
     fn: (a, b) => matmul(a!, b!, { transposeA, transposeB }),
+    hardware: M === 33 && !transposeA && !transposeB, // its gradients are products with one operand transposed
   }));
 }
 
@@ -46,33 +47,38 @@ export const matmulSamples = {
       name: 'batches (3, 5, 4) · (3, 4, 6)',
       inputs: [{ shape: [3, 5, 4] }, { shape: [3, 4, 6] }],
       fn: (a, b) => matmul(a!, b!),
+      hardware: false,
     },
     {
       name: 'batches broadcast both ways (2, 1, 3, 5) · (4, 5, 2)',
       inputs: [{ shape: [2, 1, 3, 5] }, { shape: [4, 5, 2] }],
       fn: (a, b) => matmul(a!, b!),
+      hardware: false,
     },
     {
       name: 'one matrix for a batch of transposed ones',
       inputs: [{ shape: [4, 7] }, { shape: [3, 2, 5, 4] }],
       fn: (a, b) => matmul(a!, b!, { transposeA: true, transposeB: true }),
     },
-    { name: 'a tensor with itself', inputs: [{ shape: [9, 9] }], fn: (a) => matmul(a!, a!) },
+    { name: 'a tensor with itself', inputs: [{ shape: [9, 9] }], fn: (a) => matmul(a!, a!), hardware: false },
     {
       name: 'an epilogue and its operand',
       inputs: [{ shape: [9, 4] }, { shape: [4, 12] }],
       fn: (a, b) => square(matmul(a!, b!)),
+      hardware: false,
     },
   ],
   linear: LINEAR.map(([B, K, N]) => ({
     name: `x (${B}, ${K}), w (${N}, ${K})`,
     inputs: [{ shape: [B, K] }, { shape: [N, K] }, { shape: [N] }],
     fn: (x, w, b) => linear(x!, w!, b!),
+    hardware: B === 17,
   })),
   linearGrad: LINEAR.map(([B, K, N]) => ({
     name: `dy (${B}, ${N}), x (${B}, ${K})`,
     inputs: [{ shape: [B, N] }, { shape: [B, K] }],
     fn: (dy, x) => apply(linearGradOp, [dy!, x!], undefined),
+    hardware: false,
   })),
   pack: [
     {
@@ -90,6 +96,7 @@ export const matmulSamples = {
         const y = matmul(a!, b!);
         return [pack([y], [0], 64), square(y)];
       },
+      hardware: false,
     },
   ],
   unpack: [{ name: '[2, 3] at 64', inputs: [{ shape: [128] }], fn: (x) => unpack(x!, 64, [2, 3]) }],

@@ -29,6 +29,8 @@ export async function train(call: Call): Promise<ExitCode> {
   const before = settings.resume === undefined ? undefined : await goOn(settings.resume);
   const plan = before ? resumedPlan(before.settings, settings, before.file) : planOf(settings);
   const out = settings.out ?? before?.folder;
+  if (settings.saveEvery !== undefined && out === undefined)
+    throw new OptionError('--save-every: there is no folder to save to. Add --out DIR.');
   const open = { preset: plan.preset.name, overwrite: flags['overwrite'] === true, resuming: before?.folder };
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   try {
@@ -154,7 +156,7 @@ class TrainCall {
   }
 
   async #train(trainer: Trainer, data: LoadedData): Promise<ExitCode> {
-    const { output, signal } = this.#call;
+    const { output } = this.#call;
     const began = performance.now();
     const first = trainer.stepsMade;
     await this.#begin(trainer);
@@ -168,8 +170,8 @@ class TrainCall {
       if (!this.#folder) throw error;
       throw new DivergenceError(`${error.message} The weights from before are in ${this.#folder.path}.`, error.step);
     }
-    if (signal.aborted) return this.#interrupted(trainer);
-    // A run that Ctrl-C reaches now is over anyway: it is told of and kept.
+    if (trainer.history.stopped === 'aborted') return this.#interrupted(trainer);
+    // A run that Ctrl-C reaches from here on is over anyway: it is told of and kept.
     const result = await trainer.evaluate(data.test);
     await this.#finish(trainer, result);
     output.progress.stop();

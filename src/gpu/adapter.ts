@@ -1,29 +1,9 @@
 // Finding a WebGPU device: what may be asked for, what is reported about what was found, and the browser's provider.
 // Node's provider (Dawn) lives in src/node/dawn.ts and opens its adapters with the same `openAdapter`.
 import { DeviceError } from '../graph/errors.ts';
+import type { AdapterChoice, AdapterReport } from './report.ts';
 
-/** Which backend: `auto` takes a GPU adapter where there is one and the CPU backend otherwise. */
-export type DeviceKind = 'auto' | 'gpu' | 'cpu';
-
-/** Which WebGPU adapter. `name` is a case-insensitive part of its name, description, vendor, architecture or device. */
-export type AdapterChoice = 'hardware' | 'software' | { name: string };
-
-/** What every report, benchmark and page says about the adapter it ran on. */
-export interface AdapterReport {
-  /** The device's own name where the platform tells it (`NVIDIA H100 80GB HBM3`), else vendor and architecture. */
-  name: string;
-  vendor: string;
-  architecture: string;
-  description: string;
-  /** The driver and its version, or '' where the platform hides it (browsers do). */
-  driver: string;
-  /** True where a processor plays the GPU: its speeds are not a GPU's. */
-  software: boolean;
-  /** The features the device was opened with. */
-  features: string[];
-  /** The limits the device was opened with. */
-  limits: Record<string, number>;
-}
+export type { AdapterChoice, AdapterReport, DeviceKind } from './report.ts';
 
 /** A device that is ready to use. */
 export interface OpenedDevice {

@@ -1,8 +1,9 @@
 // Files that are whole or absent: what is written appears under its name only once all of it is on the disk, and a log of
 // lines never ends in half a line. What the system refuses is told as a sentence.
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { makeFolder } from './folders.ts';
 
 /** A file or folder the system would not let us use; `code` is the system's own (`ENOSPC`, `EACCES`, …). */
 export class FileError extends Error {
@@ -91,7 +92,7 @@ async function syncFolder(path: string): Promise<void> {
 export async function prepareFolder(path: string): Promise<string> {
   const folder = resolve(path);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
     const isFile = await stat(folder).then(
       (found) => !found.isDirectory(),

@@ -21,12 +21,10 @@ export function cacheFolder({ env, platform, home } = here()): string {
   return join(absolute(env['XDG_CACHE_HOME']) ?? join(home, '.cache'), 'thalweg');
 }
 
-/** Data sets: `$THALWEG_DATA`, else `~/.local/share/thalweg` and its like on macOS and Windows. */
-export function dataFolder({ env, platform, home } = here()): string {
-  if (env['THALWEG_DATA']) return resolve(env['THALWEG_DATA']);
-  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'thalweg');
-  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'thalweg', 'Data');
-  return join(absolute(env['XDG_DATA_HOME']) ?? join(home, '.local', 'share'), 'thalweg');
+/** Data sets that were downloaded: `$THALWEG_DATA`, else the cache folder. */
+export function dataFolder(around = here()): string {
+  const named = around.env['THALWEG_DATA'];
+  return named ? resolve(named) : cacheFolder(around);
 }
 
 /** The XDG specification has relative paths ignored. */
@@ -47,7 +45,7 @@ const OVERFLOW_UID = 65534;
  * @throws DeviceError where somebody else could write there.
  */
 export function privateFolder(path: string): string {
-  makeFolder(resolve(path));
+  makeFolder(resolve(path), 0o700);
   const uid = process.getuid?.() ?? 0;
   const found = lstatSync(path);
   if (!found.isDirectory()) throw unsafe(path, 'is not a folder (a link is not followed)');
@@ -63,12 +61,12 @@ export function privateFolder(path: string): string {
   return path;
 }
 
-/** Node's own recursive mkdir never returns where a folder can be seen but not made in, as under /proc. */
-function makeFolder(path: string): void {
+/** mkdir -p. Node's own recursive mkdir never returns where a folder can be seen but not made in, as under /proc. */
+export function makeFolder(path: string, mode = 0o777): void {
   if (existsSync(path)) return;
-  makeFolder(dirname(path));
+  makeFolder(dirname(path), mode);
   try {
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(path, { mode });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was first
   }

@@ -7,7 +7,7 @@ import { DataError, OptionError } from '../graph/errors.ts';
 import { download, type RemoteFile, verified } from './data-download.ts';
 import { findIdxFiles, type IdxPaths, readIdxSet } from './data-idx.ts';
 import { FileError, prepareFolder, writeAtomic } from './files.ts';
-import { cacheFolder } from './folders.ts';
+import { dataFolder } from './folders.ts';
 
 /** Where MNIST is downloaded from, in this order. */
 export const MNIST_MIRRORS: readonly string[] = [
@@ -123,7 +123,7 @@ function short(error: Error): string {
 
 /** Where MNIST is looked for and downloaded to: `mnist` in `$THALWEG_DATA`, else in the platform's cache folder. */
 export function mnistFolder({ cache }: MnistOptions = {}): string {
-  return join(resolve(cache ?? (process.env['THALWEG_DATA'] || cacheFolder())), 'mnist');
+  return join(cache === undefined ? dataFolder() : resolve(cache), 'mnist');
 }
 
 async function cachedFiles(home: string): Promise<IdxPaths | undefined> {

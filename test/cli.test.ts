@@ -1,0 +1,369 @@
+// The program as its users meet it: the built `thalweg` in a process of its own, on a handful of examples and mostly on the CPU.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { perturbationText } from '../src/cli/gradcheck.ts';
+import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
+
+const MAIN = resolve('dist/src/cli/main.js');
+let folder: string;
+let data: string;
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+  /** The lines of standard output under --json. */
+  events: Record<string, unknown>[];
+}
+
+interface Watch {
+  /** Called with what was written to standard output so far. */
+  seen(out: string, child: ReturnType<typeof spawn>): void;
+}
+
+function thalweg(args: readonly string[], watch?: Watch): Promise<Ended> {
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, CI: '1' } });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (text) => {
+      out += text;
+      watch?.seen(out, child);
+    });
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.on('error', fail);
+    child.on('close', (code) => {
+      const lines = args.includes('--json') && out.endsWith('\n') ? out.trim().split('\n') : [];
+      done({ code, out, err, events: lines.map((line) => JSON.parse(line)) });
+    });
+  });
+}
+
+/** A run on the small data set, on the CPU. */
+const train = (...args: string[]) => ['train', '--device', 'cpu', '--data', data, '--batch-size', '16', ...args];
+
+/** IDX files: bars whose place is the class, which any network learns. */
+function writeIdx(path: string, train: number, test: number, side = 28): void {
+  mkdirSync(path, { recursive: true });
+  for (const [name, n] of [
+    ['train', train],
+    ['t10k', test],
+  ] as const) {
+    const x = Buffer.alloc(n * side * side);
+    const y = Buffer.alloc(n);
+    for (let i = 0; i < n; i++) {
+      y[i] = i % 10;
+      for (let row = 0; row < side; row++) x.fill(200 + ((i + row) % 50), ...bar(i, row, side));
+    }
+    writeFileSync(join(path, `${name}-images-idx3-ubyte`), Buffer.concat([idxHeader(3, n, side, side), x]));
+    writeFileSync(join(path, `${name}-labels-idx1-ubyte`), Buffer.concat([idxHeader(1, n), y]));
+  }
+}
+
+function bar(i: number, row: number, side: number): [number, number] {
+  const from = (i * side + row) * side + ((2 * (i % 10) + 3) % (side - 3));
+  return [from, from + 3];
+}
+
+function idxHeader(rank: number, ...sizes: number[]): Buffer {
+  const header = Buffer.alloc(4 + 4 * sizes.length);
+  header.set([0, 0, 8, rank]);
+  for (const [k, size] of sizes.entries()) header.writeUInt32BE(size, 4 + 4 * k);
+  return header;
+}
+
+const path = (...parts: string[]) => join(folder, ...parts);
+const bytes = (...parts: string[]) => readFileSync(path(...parts));
+
+beforeAll(() => {
+  if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing. Run: npm run build`);
+  folder = mkdtempSync(join(tmpdir(), 'thalweg-cli-'));
+  data = path('data');
+  writeIdx(data, 70, 20);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('help', () => {
+  it('tells version, examples and exit codes', async () => {
+    expect((await thalweg(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const { code, out } = await thalweg(['train', '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('thalweg train --resume');
+    expect(out).toMatch(/130 {2}interrupted/);
+  });
+
+  it('guesses what was meant', async () => {
+    const verb = await thalweg(['trian']);
+    expect([verb.code, verb.err]).toEqual([2, expect.stringContaining('Did you mean train?')]);
+    const flag = await thalweg(['train', '--epoch', '3']);
+    expect([flag.code, flag.err]).toEqual([2, expect.stringContaining('Did you mean --epochs?')]);
+  });
+});
+
+describe('train', () => {
+  let whole: Ended;
+
+  beforeAll(async () => {
+    whole = await thalweg(train('--preset', 'classic', '--epochs', '40', '--out', 'whole', '--json'));
+  });
+
+  it('shows what it will train before it does', () => {
+    expect(whole.err).toContain('Running on the CPU.');
+    expect(whole.err).toContain('70 to train on, 20 to test with');
+    expect(whole.err).toContain('12,560 + 272 + 170 = 13,002 parameters');
+    expect(whole.err).toMatch(/Epoch 40\/40 {2}5\/5 .*test_accuracy/);
+  });
+
+  it('gives events as JSON Lines, the result last', () => {
+    expect(whole.code).toBe(0);
+    for (const event of whole.events)
+      expect(Object.keys(event).slice(0, 4)).toEqual(['type', 'step', 'time', 'schema']);
+    expect(whole.events.filter((event) => event['type'] === 'step')).toHaveLength(200);
+    const { testAccuracy, testLoss, stepsPerSecond, ...end } = whole.events.at(-1)!;
+    expect(end).toEqual({
+      type: 'end',
+      step: 200,
+      time: expect.any(Number),
+      schema: 1,
+      backend: 'cpu',
+      adapter: 'CPU',
+      software: true,
+      steps: 200,
+      dispatchesPerStep: 0,
+      submits: expect.any(Number),
+      compileMs: expect.any(Number),
+      peakGpuBytes: expect.any(Number),
+      parameters: 13_002,
+    });
+    const lastEpoch = whole.events.findLast((event) => event['type'] === 'epoch')!;
+    expect([testAccuracy, testLoss]).toEqual([lastEpoch['accuracy'], lastEpoch['loss']]);
+    expect(stepsPerSecond).toBeGreaterThan(1);
+  });
+
+  it('writes everything that --out promises, and nothing else', () => {
+    expect(readdirSync(path('whole')).sort()).toEqual([
+      'accuracy.svg',
+      'checkpoint.safetensors',
+      'config.json',
+      'loss.svg',
+      'metrics.jsonl',
+      'weights.safetensors',
+    ]);
+    const told = whole.out.split('\n').filter((line) => /"type":"(step|epoch|warning)"/.test(line));
+    expect(bytes('whole', 'metrics.jsonl').toString().trim().split('\n')).toEqual(told);
+    expect(JSON.parse(bytes('whole', 'config.json').toString())).toMatchObject({ preset: 'classic', epochs: 40, data });
+    expect(bytes('whole', 'loss.svg').toString()).toMatch(/^<svg[^]*<\/svg>\s*$/);
+    const { tensors, metadata } = readSafetensors(bytes('whole', 'weights.safetensors'), 'weights');
+    expect(metadata).toEqual({ format: 'pt', preset: 'classic' });
+    expect(tensors.get('hidden1.weight')!.shape).toEqual([16, 784]);
+  });
+
+  it('makes the same weights from the config.json of a run', async () => {
+    const again = await thalweg([
+      'train',
+      '--config',
+      'whole/config.json',
+      '--device',
+      'cpu',
+      '--out',
+      'again',
+      '--quiet',
+    ]);
+    expect([again.code, again.err]).toEqual([0, '']);
+    expect(again.out).toMatch(/^Test accuracy \d+\.\d\d%, loss .* on CPU\n$/);
+    expect(bytes('again', 'weights.safetensors')).toEqual(bytes('whole', 'weights.safetensors'));
+  });
+
+  it('ends well at Ctrl-C, and goes on from there as if nothing had been', async () => {
+    let asked = false;
+    const seen: Watch['seen'] = (out, child) => {
+      if (!asked && out.includes('"step":12,')) asked = child.kill('SIGINT');
+    };
+    const cut = await thalweg(train('--preset', 'classic', '--epochs', '40', '--out', 'cut', '--json'), { seen });
+    expect(cut.code).toBe(130);
+    expect(cut.err).toMatch(/Interrupted at step \d+. A checkpoint was written. To go on:\n.* train --resume cut\n/);
+    expect(cut.events.at(-1)).toMatchObject({ type: 'interrupted', resume: expect.stringContaining('--resume cut') });
+    const at = Number(cut.events.at(-1)!['step']);
+    expect(at).toBeLessThan(200);
+    const rest = await thalweg(['train', '--resume', 'cut', '--device', 'cpu', '--json']);
+    expect(rest.events.at(-1)).toMatchObject({ type: 'end', step: 200, steps: 200 - at });
+    expect(bytes('cut', 'checkpoint.safetensors')).toEqual(bytes('whole', 'checkpoint.safetensors'));
+    const losses = (run: string) =>
+      bytes(run, 'metrics.jsonl')
+        .toString()
+        .match(/"type":"step","step":\d+|"loss":[^,]*/g);
+    expect(losses('cut')!.length).toBe(losses('whole')!.length);
+  });
+
+  it('refuses to go on with a run in another way than it began', async () => {
+    const cases = [
+      [['--seed', '3'], 2, '--seed: 3 contradicts --resume: the run in whole/checkpoint.safetensors has 0'],
+      [['--preset', 'mlp'], 2, '--preset: mlp contradicts --resume'],
+      [[], 2, '--resume: the run in whole/checkpoint.safetensors is complete: 200 of 200 steps'],
+    ] as const;
+    for (const [flags, code, text] of cases) {
+      const ended = await thalweg(['train', '--resume', 'whole', '--device', 'cpu', ...flags]);
+      expect([ended.code, ended.err]).toEqual([code, expect.stringContaining(text)]);
+    }
+  });
+
+  it('is quiet when nobody reads its events any more', async () => {
+    const seen: Watch['seen'] = (_, child) => child.stdout!.destroy();
+    const { code, err } = await thalweg(train('--epochs', '2000', '--json', '--quiet'), { seen });
+    expect([code, err]).toEqual([130, '']);
+  });
+
+  it('stops at the target accuracy, and exits with 4 where it was not reached', async () => {
+    const reached = await thalweg(train('--epochs', '50', '--target-accuracy', '50%', '--json', '--quiet'));
+    expect(reached.code).toBe(0);
+    expect(reached.events.at(-1)!['steps']).toBeLessThan(250);
+    const missed = await thalweg(train('--max-steps', '1', '--target-accuracy', '1', '--quiet'));
+    expect([missed.code, missed.err]).toEqual([4, expect.stringContaining('below the --target-accuracy of 100.00%')]);
+  });
+
+  it('diverges with exit code 5 and keeps finite weights; a gradient check of those fails', async () => {
+    const { code, err, events } = await thalweg(train('--lr', '1e30', '--out', 'diverged', '--json'));
+    expect([code, err]).toEqual([
+      5,
+      expect.stringMatching(/loss is not finite at step \d+ .*The weights .* diverged\./),
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'error', error: 'DivergenceError', exitCode: 5 });
+    const { tensors } = readSafetensors(bytes('diverged', 'weights.safetensors'), 'weights');
+    for (const { data } of tensors.values()) expect(data.every(Number.isFinite)).toBe(true);
+    const check = await thalweg(['gradcheck', 'diverged', '--device', 'cpu']);
+    expect([check.code, check.out]).toEqual([4, expect.stringMatching(/FAILED[^]*WRONG/)]);
+  });
+
+  it('trains nothing and writes nothing under --dry-run', async () => {
+    const { code, err } = await thalweg(train('--dry-run', '--out', 'dry', '--max-steps', '7'));
+    expect([code, err]).toEqual([0, expect.stringContaining('2 epochs, 7 steps')]);
+    expect(existsSync(path('dry'))).toBe(false);
+  });
+
+  it('runs on the GPU, and the process ends by itself', { timeout: 180_000 }, async () => {
+    const flags = ['--preset', 'classic', '--device', 'gpu', '--data', data, '--batch-size', '16', '--max-steps', '3'];
+    const { code, events } = await thalweg(['train', ...flags, '--json', '--quiet']);
+    expect(code).toBe(0);
+    expect(events.at(-1)).toMatchObject({ type: 'end', backend: 'gpu', steps: 3, parameters: 13_002 });
+    expect(events.at(-1)!['dispatchesPerStep']).toBeGreaterThan(0);
+  });
+});
+
+describe('bad input', () => {
+  beforeAll(() => {
+    mkdirSync(path('taken'));
+    writeFileSync(path('taken', 'checkpoint.safetensors'), 'another run');
+    writeFileSync(path('a-file'), 'text');
+    writeFileSync(path('config.json'), '{ "preset": "mlp", "batchsize": 3 }');
+    writeIdx(path('small'), 40, 20, 14);
+    writeIdx(path('cut-off'), 40, 20);
+    writeFileSync(
+      path('cut-off', 'train-images-idx3-ubyte'),
+      bytes('cut-off', 'train-images-idx3-ubyte').subarray(0, 999),
+    );
+  });
+
+  it.each([
+    [['--lr', '0'], 2, '--lr: "0" is not above 0'],
+    [['--preset', 'classik'], 2, 'Did you mean "classic"?'],
+    [['--batch-size', '71'], 2, '--batch-size: 71 is more than the 70 examples of data'],
+    [['--data', 'nowhere'], 2, '--data: "nowhere" is neither a data set nor a folder'],
+    [['--config', 'config.json'], 2, 'config.json: unknown key "batchsize". Did you mean "batchSize"?'],
+    [['--save-every', '10'], 2, '--save-every: there is no folder to save to'],
+    [['--out', 'taken'], 2, '--out: taken holds a run already'],
+    [['--out', 'a-file'], 1, 'a-file: it is a file and not a folder'],
+    [['--out', 'a-file/below'], 1, 'a-file/below: cannot make the folder'],
+    [['--resume', 'nowhere'], 1, 'nowhere: cannot read: it does not exist'],
+    [['--resume', 'a-file'], 1, 'a-file: not a safetensors file'],
+    [['--data', 'small'], 1, 'its images have 196 pixels, and the first layer of mlp takes 28 x 28 = 784'],
+    [['--data', 'cut-off'], 1, 'train-images-idx3-ubyte: the data ends at offset 999: expected 31360 bytes'],
+    [['--require-gpu'], 2, '--require-gpu: contradicts --device cpu'],
+    [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': none answers to that name"],
+  ])('train %j', async (flags, code, text) => {
+    const ended = await thalweg(train(...flags));
+    expect([ended.code, ended.err]).toEqual([code, expect.stringContaining(text)]);
+    expect(ended.out).toBe('');
+    expect(bytes('taken', 'checkpoint.safetensors').toString()).toBe('another run');
+  });
+});
+
+describe('eval', () => {
+  const evaluate = (...args: string[]) => thalweg(['eval', ...args, '--device', 'cpu', '--json', '--quiet']);
+
+  beforeAll(async () => {
+    await thalweg(train('--epochs', '20', '--out', 'run', '--quiet'));
+  });
+
+  it('judges the folder of a run on its own test set', async () => {
+    const { code, events } = await evaluate('run');
+    expect(code).toBe(0);
+    const { accuracy, examples, confusion } = events[0] as {
+      accuracy: number;
+      examples: number;
+      confusion: number[][];
+    };
+    expect(examples).toBe(20);
+    expect(confusion.flat().reduce((a, b) => a + b)).toBe(20);
+    expect(confusion.reduce((sum, row, k) => sum + row[k]!, 0) / 20).toBeCloseTo(accuracy, 6);
+    expect(accuracy).toBeGreaterThan(0.5);
+  });
+
+  it('takes weights that say no preset once it is named, and refuses those that do not fit', async () => {
+    const { tensors } = readSafetensors(bytes('run', 'weights.safetensors'), 'weights');
+    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
+    writeFileSync(path('foreign.safetensors'), writeSafetensors(stored));
+    const unnamed = await evaluate('foreign.safetensors', '--data', data);
+    expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('Add --preset classic or mlp')]);
+    const named = await evaluate('foreign.safetensors', '--data', data, '--preset', 'mlp');
+    expect(named.events[0]).toMatchObject({ type: 'eval', preset: 'mlp', examples: 20 });
+    const wrong = await evaluate('foreign.safetensors', '--data', data, '--preset', 'classic');
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('"hidden1.weight" is missing')]);
+  });
+
+  it('prints a confusion matrix, and exits with 4 below the target accuracy', async () => {
+    const flags = ['--data', data, '--device', 'cpu', '--preset', 'classic', '--target-accuracy', '1'];
+    await thalweg(train('--preset', 'classic', '--max-steps', '1', '--out', 'poor', '--quiet'));
+    const { code, out } = await thalweg(['eval', 'poor', ...flags]);
+    expect([code, out]).toEqual([4, expect.stringContaining('Confusion matrix (rows: actual, columns: predicted)')]);
+  });
+});
+
+describe('gradcheck', () => {
+  it('proves a preset, parameter by parameter', async () => {
+    const { code, out } = await thalweg(['gradcheck', '--preset', 'classic', '--device', 'cpu']);
+    expect(code).toBe(0);
+    expect(out.match(/ ok$/gm)).toHaveLength(6);
+    expect(out).toContain('The gradients of classic are right on CPU.');
+  });
+
+  it('tells what a slightly larger weight does to the error', async () => {
+    const flags = ['--preset', 'classic', '--device', 'cpu', '--json'];
+    const { events } = await thalweg(['gradcheck', ...flags, '--perturb', 'out.bias[3]']);
+    const { answer, change, derivative, delta } = events[0] as Record<string, number> & { answer: string };
+    expect(answer).toBe(change! > 0 ? 'up' : 'down');
+    expect(change! / (derivative! * delta!)).toBeCloseTo(1, 2);
+    const none = await thalweg(['gradcheck', ...flags, '--perturb', 'out.bias[10]']);
+    expect([none.code, none.err]).toEqual([2, expect.stringContaining('out.bias [10] has no entry [10]')]);
+  });
+
+  it('says it in words', () => {
+    const found = { path: 'out.bias', index: [3], value: 0.5, delta: 0.001, loss: 2, lossAfter: 1.9998 } as const;
+    const text = perturbationText({ ...found, change: -0.0002, derivative: -0.2, direction: 'down' });
+    expect(text).toContain('the error goes DOWN');
+    expect(text).toContain('training moves this weight up');
+  });
+});
+
+describe('info', () => {
+  it('tells versions, device and data cache', async () => {
+    const { code, events } = await thalweg(['info', '--device', 'cpu', '--json']);
+    expect(code).toBe(0);
+    expect(events[0]).toMatchObject({ type: 'info', backend: 'cpu', versions: { node: process.version } });
+  });
+});

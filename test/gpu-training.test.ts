@@ -1,0 +1,215 @@
+// Training on the GPU: the same losses as on the CPU, the same bits twice and after a resume in another process, nothing made
+// in the steady loop, weights that survive divergence, and presets whose gradients are proved on this device.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Backend, createCpuBackend } from '../src/backend.ts';
+import type { DataPair } from '../src/data/dataset.ts';
+import { digits } from '../src/data/digits.ts';
+import { DivergenceError } from '../src/graph/errors.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { softmaxCrossEntropy } from '../src/loss/index.ts';
+import { Dropout } from '../src/nn/dropout.ts';
+import { Linear } from '../src/nn/linear.ts';
+import { relu } from '../src/ops/activations.ts';
+import { adam } from '../src/optim/adam.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { type Preset, presets } from '../src/train/presets.ts';
+import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
+import { TEST_ADAPTER, testExecutor } from './gpu.ts';
+
+const EXAMPLES = 8000;
+let data: DataPair;
+let gpu: Backend;
+let folder: string;
+
+beforeAll(async () => {
+  data = await digits({ train: EXAMPLES, test: 500 });
+  gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
+  folder = mkdtempSync(join(tmpdir(), 'thalweg-gpu-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function trainerOf(backend: Backend, preset: Preset, options: Partial<TrainerOptions> = {}): Promise<Trainer> {
+  const { model, loss, optimizer } = preset;
+  return Trainer.create(backend, { model: model(), loss, optimizer: optimizer(), seed: 5, ...options });
+}
+
+/** The losses of the first steps of a run. */
+async function lossesOf(trainer: Trainer, maxSteps: number, batchSize: number): Promise<readonly number[]> {
+  const { steps } = await trainer.train(data.train, { maxSteps, batchSize });
+  return steps.loss;
+}
+
+function expectSameCurve(got: readonly number[], wanted: readonly number[], steps: number): void {
+  expect(got).toHaveLength(steps);
+  expect(wanted).toHaveLength(steps);
+  const worst = Math.max(...got.map((loss, k) => Math.abs(loss - wanted[k]!) / wanted[k]!));
+  expect(worst).toBeLessThan(1e-3);
+}
+
+describe.each(Object.values(presets))('$name', (preset) => {
+  it('has the losses of the CPU for 100 steps, an epoch end among them', async () => {
+    const batch = preset.defaults.batchSize;
+    const [onGpu, onCpu] = [await trainerOf(gpu, preset), await trainerOf(createCpuBackend(), preset)];
+    expectSameCurve(await lossesOf(onGpu, 100, batch), await lossesOf(onCpu, 100, batch), 100);
+    onGpu.dispose();
+  });
+
+  it('has gradients that finite differences and the GPU confirm', async () => {
+    const trainer = await trainerOf(gpu, preset);
+    const report = await trainer.gradcheck(data.test);
+    expect(report.rows.length).toBe(trainer.parameters().length);
+    for (const row of report.rows)
+      expect(row, row.path).toSatisfy(() => row.backendError <= 1e-4 && row.finiteError <= 1e-6);
+    expect(report.pass).toBe(true);
+    trainer.dispose();
+  });
+});
+
+/** A network whose dropout masks must be the CPU's. */
+class Dropping {
+  hidden = new Linear(784, 40);
+  drop = new Dropout(0.5);
+  out = new Linear(40, 10);
+  forward(x: Tensor): Tensor {
+    return this.out.forward(this.drop.forward(relu(this.hidden.forward(x))));
+  }
+}
+
+it('drops what the CPU drops', async () => {
+  const options = { model: new Dropping(), loss: softmaxCrossEntropy, optimizer: adam(), seed: 9 };
+  const [onGpu, onCpu] = [await Trainer.create(gpu, options), await Trainer.create(createCpuBackend(), options)];
+  expectSameCurve(await lossesOf(onGpu, 30, 32), await lossesOf(onCpu, 30, 32), 30);
+  onGpu.dispose();
+});
+
+it('clips, splits arenas and fits eight storage buffers with the same losses', async () => {
+  const small = new Backend(await testExecutor({ maxStorageBuffersPerShaderStage: 8 }), gpu.adapter);
+  const options = { optimizer: adam({ lr: 1e-3, clipNorm: 0.5 }), maxArenaBytes: 51_000 };
+  const [onGpu, onCpu] = [
+    await trainerOf(small, presets.classic, options),
+    await trainerOf(createCpuBackend(), presets.classic, { optimizer: options.optimizer }),
+  ];
+  expect(onGpu.state.arenas.length).toBeGreaterThan(1);
+  expectSameCurve(await lossesOf(onGpu, 30, 32), await lossesOf(onCpu, 30, 32), 30);
+  onGpu.dispose();
+});
+
+describe('the same bits', () => {
+  const run = async (maxSteps: number) => {
+    const trainer = await trainerOf(gpu, presets.classic);
+    await trainer.train(data.train, { maxSteps, batchSize: 32 });
+    return trainer;
+  };
+
+  it('after 200 steps, twice', async () => {
+    const [a, b] = [await run(200), await run(200)];
+    expect(Buffer.from(await a.save())).toEqual(Buffer.from(await b.save()));
+    a.dispose();
+    b.dispose();
+  });
+
+  // 250 steps are an epoch here, so it ends between the two halves.
+  it.skipIf(!existsSync('dist/src/node/index.js'))(
+    'after 200 steps, save, load in a new process and 200 more as after 400',
+    async () => {
+      const whole = await trainerOf(gpu, presets.classic);
+      await whole.train(data.train, { maxSteps: 400, batchSize: 32 });
+      const half = await trainerOf(gpu, presets.classic);
+      for await (const _ of half.fit(data.train, { maxSteps: 400, batchSize: 32, events: 'step' })) {
+        if (half.history.steps.step.length === 200) break;
+      }
+      const [checkpoint, out] = [join(folder, 'half.safetensors'), join(folder, 'end.safetensors')];
+      writeFileSync(checkpoint, await half.save());
+      const args = ['test/resume-child.mjs', checkpoint, out, TEST_ADAPTER ?? '', String(EXAMPLES), '400'];
+      await promisify(execFile)(process.execPath, args);
+      expect(readFileSync(out).equals(Buffer.from(await whole.saveWeights()))).toBe(true);
+      whole.dispose();
+      half.dispose();
+    },
+  );
+});
+
+/** Counts the calls of a method of the device, from outside the engine. */
+function counted(
+  device: GPUDevice,
+  method: 'createBuffer' | 'createBindGroup' | 'createComputePipelineAsync' | 'createComputePipeline',
+) {
+  let calls = 0;
+  const original = device[method].bind(device) as (...args: unknown[]) => unknown;
+  const value = (...args: unknown[]) => {
+    calls++;
+    return original(...args);
+  };
+  Object.defineProperty(device, method, { configurable: true, value });
+  return { calls: () => calls, restore: () => Reflect.deleteProperty(device, method) };
+}
+
+it('makes nothing in a steady loop of 1,000 steps, and hands them over in few submits', async () => {
+  const trainer = await trainerOf(gpu, presets.classic);
+  await trainer.train(data.train, { maxSteps: 300, batchSize: 32, dropLast: true });
+  const { counters, runtime } = gpu.executor as Awaited<ReturnType<typeof testExecutor>>;
+  const methods = ['createBuffer', 'createBindGroup', 'createComputePipelineAsync', 'createComputePipeline'] as const;
+  const counts = methods.map((method) => counted(runtime.device, method));
+  const [bytes, submits, started] = [counters.bytes, counters.submits, performance.now()];
+  await trainer.train(data.train, { maxSteps: 1000, batchSize: 32, dropLast: true });
+  const elapsed = performance.now() - started;
+  expect(counts.map((c) => c.calls())).toEqual([0, 0, 0, 0]);
+  expect(counters.bytes).toBe(bytes);
+  expect(counters.submits - submits).toBeLessThanOrEqual(10 + elapsed / 150);
+  for (const count of counts) count.restore();
+  trainer.dispose();
+});
+
+it('takes at most 14 dispatches a step for mlp with SGD', async () => {
+  const trainer = await trainerOf(gpu, presets.mlp, { optimizer: sgd({ lr: 0.1 }) });
+  await trainer.compile(data.train, { maxSteps: 10, batchSize: 64 });
+  expect(trainer.dispatchesPerStep).toBeLessThanOrEqual(14);
+  trainer.dispose();
+});
+
+describe('divergence', () => {
+  it.each([1e3, 1e37])('at rate %f is explained and leaves the weights of the step before', async (lr) => {
+    const trainer = await trainerOf(gpu, presets.mlp, { optimizer: sgd({ lr }) });
+    const stopped = trainer.train(data.train, { maxSteps: 200, batchSize: 64 });
+    await expect(stopped).rejects.toBeInstanceOf(DivergenceError);
+    await expect(stopped).rejects.toThrow(/Lower the learning rate/);
+    for (const { path } of trainer.parameters()) {
+      expect(
+        (await trainer.state.read(path)).every((v) => Number.isFinite(v)),
+        path,
+      ).toBe(true);
+    }
+    trainer.dispose();
+  });
+});
+
+it('evaluates, predicts and inspects as the CPU does', async () => {
+  const [onGpu, onCpu] = [await trainerOf(gpu, presets.classic), await trainerOf(createCpuBackend(), presets.classic)];
+  const [a, b] = [
+    await onGpu.evaluate(data.test, { confusion: true }),
+    await onCpu.evaluate(data.test, { confusion: true }),
+  ];
+  expect(a.accuracy).toBe(b.accuracy);
+  expect(a.loss).toBeCloseTo(b.loss, 5);
+  expect(a.confusion).toEqual(b.confusion);
+  const x = { shape: [3, 784], data: data.test.x.data.subarray(0, 3 * 784) };
+  const [p, q] = [await onGpu.predict(x), await onCpu.predict(x)];
+  for (const [i, value] of q.data.entries()) expect(p.data[i]).toBeCloseTo(value, 5);
+  onGpu.dispose();
+});
+
+it('gives back every byte', async () => {
+  const { counters } = gpu.executor;
+  const before = counters.bytes;
+  const trainer = await trainerOf(gpu, presets.classic);
+  await trainer.train(data.train, { maxSteps: 20, batchSize: 32, validation: data.test });
+  trainer.dispose();
+  await new Promise((resolve) => setTimeout(resolve));
+  // Staging buffers are the engine's, kept for the next one who reads.
+  expect(counters.bytes - before).toBeLessThanOrEqual(64 * 1024);
+});

@@ -1,0 +1,20 @@
+// Run by gpu-training.test.ts in a process of its own: goes on with a saved run on the GPU and writes the weights it ends with.
+// node test/resume-child.mjs CHECKPOINT OUT ADAPTER EXAMPLES STEPS
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createBackend, datasets, presets, Trainer } from '../dist/src/node/index.js';
+
+const [, , checkpoint, out, adapter, examples, steps] = process.argv;
+const backend = await createBackend(adapter === '' ? { device: 'gpu' } : { adapter: { name: adapter } });
+const { train } = await datasets.digits({ train: Number(examples), test: 10 });
+const { classic } = presets;
+const trainer = await Trainer.create(backend, {
+  model: classic.model(),
+  loss: classic.loss,
+  optimizer: classic.optimizer(),
+  seed: 5,
+});
+await trainer.load(readFileSync(checkpoint), checkpoint);
+await trainer.train(train, { maxSteps: Number(steps), batchSize: 32, resume: true });
+writeFileSync(out, await trainer.saveWeights());
+trainer.dispose();
+backend.dispose();

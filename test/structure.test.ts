@@ -1,0 +1,237 @@
+// The project's floors, held by reading every import: a file imports only from its own floor or below, the entry point for
+// pages reaches nothing of Node's, and index files do nothing but re-export.
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** The first entry that a path starts with is its floor. */
+const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
+  ['src/graph/', 0],
+  ['src/gpu/', 1],
+  ['src/cpu/', 1],
+  ['src/ops/', 2],
+  ['shaders/', 2],
+  ['src/compile/', 3],
+  ['src/backend.ts', 3],
+  ['src/nn/', 4],
+  ['src/optim/', 4],
+  ['src/loss/', 4],
+  ['src/data/', 4],
+  ['src/train/', 5],
+  ['src/cli/', 6],
+  ['src/node/', 6],
+  ['app/', 6],
+  // Entry points: they bind what lies below them, and only floor 6 may use them.
+  ['src/index.ts', 6],
+  ['src/web.ts', 6],
+];
+
+/** What a page must never load. */
+const OF_NODE = ['src/node/', 'src/cli/'];
+
+/** Packages, and the places that may import them. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  'node:': OF_NODE,
+  webgpu: ['src/node/'],
+  commander: ['src/cli/'],
+  'wgsl-preprocessor': ['shaders/wgsl.ts'],
+};
+
+interface Import {
+  readonly specifier: string;
+  /** Erased by the compiler. */
+  readonly typeOnly: boolean;
+  readonly line: number;
+}
+
+interface Source {
+  readonly path: string;
+  readonly tree: ts.SourceFile;
+  readonly imports: readonly Import[];
+}
+
+function sourceOf(path: string, text = readFileSync(join(ROOT, path), 'utf8')): Source {
+  const tree = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+  const imports: Import[] = [];
+  const add = (specifier: ts.Node, typeOnly: boolean) => {
+    const { line } = tree.getLineAndCharacterOfPosition(specifier.getStart(tree));
+    imports.push({ specifier: ts.isStringLiteralLike(specifier) ? specifier.text : '?', typeOnly, line: line + 1 });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly ?? false);
+    else if (ts.isExportDeclaration(node) && node.moduleSpecifier) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node.arguments[0]!, false);
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return { path, tree, imports };
+}
+
+const SOURCES = ['src', 'shaders', 'app']
+  .flatMap((folder) => list(folder))
+  .map((path) => sourceOf(path))
+  .sort((a, b) => (a.path < b.path ? -1 : 1));
+
+function list(folder: string): string[] {
+  return ts.sys
+    .readDirectory(join(ROOT, folder), ['.ts', '.tsx', '.mjs', '.js'])
+    .map((file) => file.slice(ROOT.length).replaceAll('\\', '/'));
+}
+
+function floorOf(path: string): number | undefined {
+  return FLOORS.find(([prefix]) => path.startsWith(prefix))?.[1];
+}
+
+/** The file that a relative specifier names, or undefined for a package. */
+function target(from: string, specifier: string): string | undefined {
+  return specifier.startsWith('.') ? normalize(join(dirname(from), specifier)).replaceAll('\\', '/') : undefined;
+}
+
+/** `src/a.ts:3 imports …`, for each import of these sources that breaks a rule. */
+function violations(sources: readonly Source[], rule: (from: string, found: Import) => string | undefined): string[] {
+  return sources.flatMap(({ path, imports }) =>
+    imports.flatMap((found) => {
+      const broken = rule(path, found);
+      return broken ? [`${path}:${found.line} imports ${found.specifier}: ${broken}`] : [];
+    }),
+  );
+}
+
+function floorRule(from: string, { specifier }: Import): string | undefined {
+  const to = target(from, specifier);
+  if (to === undefined) return undefined;
+  const [here, there] = [floorOf(from), floorOf(to)];
+  if (there === undefined) return 'it has no floor';
+  return there > here! ? `floor ${there}, from floor ${here}` : undefined;
+}
+
+function packageRule(from: string, { specifier }: Import): string | undefined {
+  if (target(from, specifier) !== undefined) return undefined;
+  const name = Object.keys(PACKAGES).find(
+    (key) => specifier === key || specifier.startsWith(key.replace(/:?$/, (c) => c || '/')),
+  );
+  if (name === undefined) return 'no file may import this package';
+  return PACKAGES[name]!.some((prefix) => from.startsWith(prefix))
+    ? undefined
+    : `only ${PACKAGES[name]!.join(' and ')} may`;
+}
+
+/** Every file that loading `entry` loads, sooner or later, with the imports that led there. */
+function reachedFrom(entry: string): Source[] {
+  const byPath = new Map(SOURCES.map((source) => [source.path, source]));
+  const reached = new Set<string>();
+  const open = [entry];
+  while (open.length > 0) {
+    const path = open.pop()!;
+    if (reached.has(path)) continue;
+    reached.add(path);
+    const source = byPath.get(path);
+    expect(source, `${path} is imported and does not exist`).toBeDefined();
+    for (const { specifier, typeOnly } of source!.imports) {
+      const to = target(path, specifier);
+      if (to && !typeOnly) open.push(to);
+    }
+  }
+  return [...reached].map((path) => byPath.get(path)!);
+}
+
+test('the reader sees every kind of import', () => {
+  const text = [
+    "import a from './a.ts';",
+    "import type { B } from './b.ts';",
+    "export * from './c.ts';",
+    "export type { D } from './d.ts';",
+    "const e = () => import('./e.ts');",
+    "let f: import('./f.ts').F;",
+  ].join('\n');
+  const { imports } = sourceOf('src/x.ts', text);
+  expect(imports.map(({ specifier, typeOnly }) => `${specifier} ${typeOnly}`)).toEqual([
+    './a.ts false',
+    './b.ts true',
+    './c.ts false',
+    './d.ts true',
+    './e.ts false',
+    './f.ts true',
+  ]);
+  expect(violations([sourceOf('src/graph/x.ts', "import '../ops/index.ts'")], floorRule)).toEqual([
+    'src/graph/x.ts:1 imports ../ops/index.ts: floor 2, from floor 0',
+  ]);
+  expect(violations([sourceOf('src/data/x.ts', "import { join } from 'node:path'")], packageRule)).toHaveLength(1);
+});
+
+test('every source file has a floor', () => {
+  expect(SOURCES.length).toBeGreaterThan(100);
+  expect(SOURCES.filter(({ path }) => floorOf(path) === undefined).map(({ path }) => path)).toEqual([]);
+});
+
+test('a file imports only from its own floor or below', () => {
+  expect(violations(SOURCES, floorRule)).toEqual([]);
+});
+
+test('packages are imported only where they belong', () => {
+  expect(violations(SOURCES, packageRule)).toEqual([]);
+});
+
+test('run-time dependencies are those that are imported', () => {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  expect(Object.keys(dependencies).sort()).toEqual(['commander', 'wgsl-preprocessor']);
+  const imported = (name: string) =>
+    SOURCES.some(({ imports }) =>
+      imports.some(({ specifier, typeOnly }) => !typeOnly && (specifier === name || specifier.startsWith(`${name}/`))),
+    );
+  expect(Object.keys({ ...dependencies, webgpu: '' }).filter((name) => !imported(name))).toEqual([]);
+  expect(Object.keys(peerDependencies).sort()).toEqual(['@sparticuz/chromium', 'webgpu']);
+});
+
+test('thalweg reaches nothing of Node, thalweg/node does', () => {
+  const page = reachedFrom('src/index.ts');
+  const ofNode = page.filter(({ path }) => OF_NODE.some((prefix) => path.startsWith(prefix)));
+  expect(ofNode.map(({ path }) => path)).toEqual([]);
+  const packages = (sources: readonly Source[]) =>
+    new Set(
+      sources.flatMap(({ path, imports }) =>
+        imports.filter((i) => !i.typeOnly && target(path, i.specifier) === undefined).map((i) => i.specifier),
+      ),
+    );
+  expect([...packages(page)]).toEqual(['wgsl-preprocessor/wgsl-preprocessor.js']);
+  expect(packages(reachedFrom('src/node/index.ts'))).toContain('webgpu');
+});
+
+test('index files only re-export', () => {
+  const indexes = SOURCES.filter(({ path }) => path.startsWith('src/') && path.endsWith('/index.ts'));
+  expect(indexes.length).toBeGreaterThan(4);
+  const doing = indexes.flatMap(({ path, tree }) =>
+    tree.statements
+      .filter((s) => !(ts.isExportDeclaration(s) && s.moduleSpecifier))
+      .map(
+        (s) =>
+          `${path}:${tree.getLineAndCharacterOfPosition(s.getStart(tree)).line + 1} ${s.getText(tree).slice(0, 60)}`,
+      ),
+  );
+  expect(doing).toEqual([]);
+});
+
+test('only src/gpu uses a GPUDevice', () => {
+  const names = (node: ts.Node): boolean =>
+    (ts.isIdentifier(node) && node.text === 'GPUDevice') ||
+    (ts.forEachChild(node, (child) => names(child) || undefined) ?? false);
+  const using = SOURCES.filter(({ tree }) => names(tree)).map(({ path }) => path);
+  expect(using.length).toBeGreaterThan(0);
+  expect(using.filter((path) => !path.startsWith('src/gpu/'))).toEqual([]);
+});
+
+test('every file begins by saying what it is', () => {
+  const silent = SOURCES.filter(({ tree }) => !/^(#!.*\n)?\/(\/|\*)/.test(tree.text)).map(({ path }) => path);
+  expect(silent.filter((path) => !path.endsWith('.d.ts'))).toEqual([]);
+});
+
+test('no folder is named after nothing in particular', () => {
+  const vague = SOURCES.filter(({ path }) => /(^|\/)(utils?|common|core|lib|helpers?)\//.test(path));
+  expect(vague.map(({ path }) => path)).toEqual([]);
+});
