@@ -86,13 +86,20 @@ export class ModuleText {
     const { memory, offset, words } = slot.place;
     const others = this.#slots.filter((s) => s.place.memory === memory);
     const whole = others.length > 1 && others.some((s) => s.write);
-    const use = whole && slot.use === 'vec4' ? 'f32' : slot.use;
+    // Read both as vec4f and one by one: one binding of vec4f serves both.
+    const quads = !whole && others.some((s) => s.use === 'vec4' && s.place.offset === offset);
+    const use = whole && slot.use === 'vec4' ? 'f32' : quads ? 'vec4' : slot.use;
     const type = use === 'vec4' ? 'vec4f' : use === 'atomic' ? 'atomic<u32>' : use;
     const access: Access = others.some((s) => s.write) || slot.use === 'atomic' ? 'write' : 'read';
     const range = whole ? { offset: 0, words: memory.bytes / 4 } : { offset, words };
     let at = bindings.findIndex((b) => b.memory === memory && b.offset === range.offset && b.type === type);
     if (at < 0) at = bindings.push({ memory, ...range, access, type }) - 1;
-    return { name: `m${at}`, base: whole ? offset : 0, vec4: slot.use === 'vec4' && whole };
+    return {
+      name: `m${at}`,
+      base: whole ? offset : 0,
+      gather: slot.use === 'vec4' && whole,
+      pick: slot.use !== 'vec4' && quads,
+    };
   }
 }
 
@@ -100,14 +107,17 @@ interface Named {
   readonly name: string;
   /** Words before the place in its binding. */
   readonly base: number;
-  /** Read as four words one by one. */
-  readonly vec4: boolean;
+  /** A vec4f is read as four words one by one. */
+  readonly gather: boolean;
+  /** A word is picked out of a vec4f. */
+  readonly pick: boolean;
 }
 
-function access(kind: string, args: string[], { name, base, vec4 }: Named): string {
+function access(kind: string, args: string[], { name, base, gather, pick }: Named): string {
+  if (pick) return `${name}[(${args[0]!}) >> 2u][(${args[0]!}) & 3u]`;
   const at = (index: string) => (base === 0 ? `${name}[${index}]` : `${name}[${base}u + ${index}]`);
   if (kind === 'write') return `${at(args[0]!)} = ${args.slice(1).join(',')}`;
-  if (!vec4) return at(args[0]!);
+  if (!gather) return at(args[0]!);
   return `vec4f(${[0, 1, 2, 3].map((c) => at(`4u * (${args[0]!}) + ${c}u`)).join(', ')})`;
 }
 

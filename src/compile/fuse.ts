@@ -80,8 +80,9 @@ export class Fusion {
         this.#uses.set(key, [...(this.#uses.get(key) ?? []), { node, k }]);
       }
     }
-    const assigned = commits.map(({ tensor }) => resolve(tensor)).filter((t) => t.node.op?.map);
-    this.#committed = new Set(assigned.map(keyOf));
+    this.#committed = new Set(commits.map(({ tensor }) => keyOf(resolve(tensor))));
+    this.#keepWide();
+    for (const component of componentsOf(commits)) this.#keepTooMany(component);
     this.#chooseKept();
     for (const node of this.#order) this.#place(node);
     this.#mergeAcross();
@@ -116,6 +117,34 @@ export class Fusion {
 
   // ---- which map tensors are kept in memory
 
+  /** Keeps parts of what would otherwise read more buffers than a dispatch may bind. */
+  #keepWide(): void {
+    for (const node of this.#order) {
+      const { op } = node;
+      if (!op || op.placement) continue;
+      const inlined = op.map ? node.inputs : node.inputs.filter((_, k) => op.prologue?.(node.params).includes(k));
+      // Beside what is read: the outputs, and the guard's flag where the value is assigned.
+      const budget = this.#limits.buffers - node.outs.length - 1;
+      while (this.#leavesOf(node).size > budget) {
+        const parts = inlined.map(resolve).filter((t) => t.node.op?.map && !this.#isKept(t.node));
+        const widest = parts.sort((a, b) => this.#leavesOf(b.node).size - this.#leavesOf(a.node).size)[0];
+        if (!widest || this.#leavesOf(widest.node).size < 2) break;
+        this.kept.add(keyOf(widest));
+        this.#leaves.delete(node);
+      }
+    }
+  }
+
+  /** Values that must be assigned in one dispatch, but read too much for it, are computed before, each on its own. */
+  #keepTooMany(component: readonly Commit[]): void {
+    const values = component.map(({ tensor }) => resolve(tensor));
+    const bound = new Set(component.map(({ variable }) => `${variable.node.id}.0`));
+    for (const t of values) for (const key of t.node.op?.map ? this.#leavesOf(t.node) : [keyOf(t)]) bound.add(key);
+    if (bound.size + 1 <= this.#limits.buffers) return;
+    for (const t of values) this.#committed.delete(keyOf(t));
+    for (const t of values) this.#roots.add(keyOf(t));
+  }
+
   #chooseKept(): void {
     const costs = this.#fullCosts();
     const evaluations = new Map<Node, number>();
@@ -132,7 +161,7 @@ export class Fusion {
         else if (user.op!.prologue?.(user.params).includes(k)) count += size;
         else needed = true;
       }
-      if (this.#isCommitted(node) && !needed) {
+      if (this.#isCommitted(node) && !needed && !this.#isKept(node)) {
         needed = !this.#onlyCommitted(node);
         if (!needed) count += size;
         else this.#committed.delete(key);
@@ -140,9 +169,8 @@ export class Fusion {
       evaluations.set(node, count);
       const cost = costs.get(node)!;
       const again = count > size && cost > 0 && (cost > 1 || count > 2 * size);
-      const wide = this.#leafCount(node) > this.#limits.buffers - 4;
       if (this.#isCommitted(node)) continue;
-      if (needed || again || wide) this.kept.add(key);
+      if (needed || again) this.kept.add(key);
     }
   }
 
@@ -178,11 +206,7 @@ export class Fusion {
 
   readonly #leaves = new Map<Node, Set<string>>();
 
-  /** Distinct buffers that computing the node from memory would read, were everything below it inlined. */
-  #leafCount(node: Node): number {
-    return this.#leavesOf(node).size;
-  }
-
+  /** The buffers that computing the node reads, with what is kept so far. */
   #leavesOf(node: Node): Set<string> {
     let leaves = this.#leaves.get(node);
     if (!leaves) {
@@ -190,8 +214,8 @@ export class Fusion {
       for (const input of node.inputs) {
         const x = resolve(input);
         if (isFill(x)) continue;
-        if (x.node.op?.map && (x.node.op.cost ?? 1) !== Infinity)
-          for (const key of this.#leavesOf(x.node)) leaves.add(key);
+        const inlined = x.node.op?.map && x.node.op.cost !== Number.POSITIVE_INFINITY && !this.#isKept(x.node);
+        if (inlined) for (const key of this.#leavesOf(x.node)) leaves.add(key);
         else leaves.add(keyOf(x));
       }
       this.#leaves.set(node, leaves);
@@ -384,6 +408,33 @@ export class Fusion {
     for (const group of this.groups) visit(group);
     return sorted;
   }
+}
+
+/** Assignments that read each other's variables: they must be made in one dispatch. */
+export function componentsOf(commits: readonly Commit[]): Commit[][] {
+  const components: { commits: Commit[]; nodes: Set<Node> }[] = [];
+  for (const commit of commits) {
+    const nodes = new Set(mapNodesOf(commit.tensor));
+    nodes.add(commit.variable.node);
+    const variables = [...nodes].filter((node) => commits.some((c) => c.variable.node === node));
+    const touching = components.filter((c) => variables.some((node) => c.nodes.has(node)));
+    const merged = { commits: [...touching.flatMap((c) => c.commits), commit], nodes: new Set(variables) };
+    for (const c of touching) for (const node of c.nodes) merged.nodes.add(node);
+    components.splice(0, components.length, ...components.filter((c) => !touching.includes(c)), merged);
+  }
+  return components.map((c) => c.commits);
+}
+
+/** The map nodes and leaves that a tensor is computed from in one go. */
+function mapNodesOf(t: Tensor): Node[] {
+  const seen = new Set<Node>();
+  const visit = (node: Node) => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    if (node.op?.map && node.op.cost !== Number.POSITIVE_INFINITY) for (const input of node.inputs) visit(input.node);
+  };
+  visit(t.node);
+  return [...seen];
 }
 
 function sizeOfNode(node: Node): number {

@@ -17,7 +17,7 @@ import type {
 import type { Capabilities, KernelPlan, NdArray } from '../graph/op.ts';
 import { simplifyRecipe } from '../graph/simplify.ts';
 import { expandConstant, type Node, type Tensor, type Variable, variableOf } from '../graph/tensor.ts';
-import { type Commit, Fusion, type Group, keyOf, resolve } from './fuse.ts';
+import { type Commit, componentsOf, Fusion, type Group, keyOf, resolve } from './fuse.ts';
 import { copyOut, GpuStorage, toWords } from './gpu-storage.ts';
 import { type Dispatch, type LowerContext, lowerCheck, lowerCommit, lowerGroup, planKernel } from './lower.ts';
 import { type Memory, type MemoryPlan, type Place, planMemory } from './memory.ts';
@@ -177,8 +177,18 @@ class GpuProgram implements Program {
     const context: LowerContext = { fusion, plan: this.#plan, gpu, kernels, wanted };
     const texts = fusion.groups.flatMap((group) => lowerGroup(group, context));
     const status = recipe.guard && this.#placeOf(recipe.guard.status);
-    if (recipe.guard) texts.push(lowerCheck(commits, recipe.guard, status!, context));
-    if (commits.length > 0) texts.push(lowerCommit(commits, (c) => this.#placeOf(c.variable), status, context));
+    if (recipe.guard) {
+      const values = [...recipe.guard.checked, ...commits.filter((c) => c.guarded).map((c) => c.tensor)];
+      const { step } = recipe.guard;
+      const parts = packed(
+        values.filter((t) => t.dtype === 'f32').map((t) => [t]),
+        gpu,
+        (t) => [...readKeys(fusion, t), ...readKeys(fusion, step)],
+      );
+      for (const part of parts) texts.push(lowerCheck(part, step, status!, context));
+    }
+    const parts = packed(componentsOf(commits), gpu, (c) => [...readKeys(fusion, c.tensor), keyOf(c.variable)]);
+    for (const part of parts) texts.push(lowerCommit(part, (c) => this.#placeOf(c.variable), status, context));
     this.#texts = texts;
     const most = texts.find((d) => d.bindings.length > gpu.maxStorageBuffersPerShaderStage);
     if (most) {
@@ -326,6 +336,27 @@ function commitsOf({ assignments = [], records = [] }: Recipe): Commit[] {
     ...assignments.map(([variable, tensor]) => ({ variable, tensor, guarded: true })),
     ...records.map(([variable, tensor]) => ({ variable, tensor, guarded: false })),
   ];
+}
+
+/** The keys of what computing `t` reads from memory. */
+function readKeys(fusion: Fusion, t: Tensor): string[] {
+  return fusion.readsOfInput(t).map((read) => keyOf(read.tensor));
+}
+
+/** Puts sets of things that belong together into as few dispatches as their buffers, and the guard's flag, fit. */
+function packed<T>(sets: readonly (readonly T[])[], gpu: Capabilities, buffersOf: (item: T) => string[]): T[][] {
+  const dispatches: { items: T[]; buffers: Set<string> }[] = [];
+  for (const set of sets) {
+    const buffers = set.flatMap(buffersOf);
+    const host = dispatches.find(
+      (d) => new Set([...d.buffers, ...buffers]).size + 1 <= gpu.maxStorageBuffersPerShaderStage,
+    );
+    if (host) {
+      host.items.push(...set);
+      for (const key of buffers) host.buffers.add(key);
+    } else dispatches.push({ items: [...set], buffers: new Set(buffers) });
+  }
+  return dispatches.map((d) => d.items);
 }
 
 /** Parts of wanted arenas are wanted. */

@@ -2,7 +2,6 @@
 // chains fused into them; map groups get one thread an element; the last two dispatches check what is about to be
 // assigned, and assign it.
 import { internal } from '../graph/errors.ts';
-import type { Guard } from '../graph/executor.ts';
 import { type Capabilities, type KernelPlan, type Pass, type WgslType, wgslType } from '../graph/op.ts';
 import { Tensor } from '../graph/tensor.ts';
 import { type Binding, Body, ModuleText } from './emit.ts';
@@ -181,17 +180,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 const NOT_FINITE = 'fn notFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }';
 
 /** Looks at every value about to be assigned, and trips the guard where one is not finite. */
-export function lowerCheck(commits: readonly Commit[], guard: Guard, status: Place, context: LowerContext): Dispatch {
+export function lowerCheck(
+  checked: readonly Tensor[],
+  stepNow: Tensor,
+  status: Place,
+  context: LowerContext,
+): Dispatch {
   const module = new ModuleText();
   module.declare(NOT_FINITE);
   const step = new Body(module, context.fusion, context.plan);
-  const now = step.value(guard.step, '0u');
+  const now = step.value(stepNow, '0u');
   const flag = module.element(status, '0u', 'atomic', true);
   module.declare(
     `fn trip() {\n  ${step}\n  if (atomicLoad(&${flag}) == 0u) { atomicStore(&${flag}, ${now} + 1u); }\n}`,
-  );
-  const checked = [...guard.checked, ...commits.filter((c) => c.guarded).map((c) => c.tensor)].filter(
-    (t) => t.dtype === 'f32',
   );
   const ranges = bySize(checked, (t) => t.size).map(([size, tensors]) => {
     const body = new Body(module, context.fusion, context.plan);

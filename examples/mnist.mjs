@@ -1,0 +1,27 @@
+// A digit classifier from nothing: downloads MNIST (or takes it from the cache), trains for five epochs, and says how it goes.
+import { createBackend, datasets, losses, nn, optim, relu, Trainer } from 'thalweg/node';
+
+class Mlp {
+  hidden = new nn.Linear(784, 128);
+  out = new nn.Linear(128, 10);
+  forward(x) {
+    return this.out.forward(relu(this.hidden.forward(x)));
+  }
+}
+
+const backend = await createBackend();
+console.log(backend.line);
+const data = await datasets.mnist();
+const trainer = await Trainer.create(backend, {
+  model: new Mlp(),
+  loss: losses.softmaxCrossEntropy,
+  optimizer: optim.adam({ lr: optim.cosine(3e-3) }),
+  seed: 42,
+});
+for await (const e of trainer.fit(data.train, { epochs: 5, batchSize: 128, validation: data.test })) {
+  console.log(`epoch ${e.epoch}: train loss ${e.trainLoss.toFixed(4)}, test accuracy ${e.accuracy.toFixed(4)}`);
+}
+const { accuracy, loss } = await trainer.evaluate(data.test);
+console.log(`test loss ${loss.toFixed(4)}, test accuracy ${accuracy.toFixed(4)}`);
+trainer.dispose();
+backend.dispose();
