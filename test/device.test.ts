@@ -224,7 +224,7 @@ describe.skipIf(process.platform === 'win32')('unpacking SwiftShader', () => {
 
   it('is safe in several processes at once', async () => {
     // Node 20 runs no TypeScript, so the three modules are transpiled next to each other.
-    for (const file of ['graph/errors.ts', 'node/folders.ts', 'node/swiftshader.ts']) {
+    for (const file of ['graph/errors.ts', 'node/files.ts', 'node/folders.ts', 'node/swiftshader.ts']) {
       const source = readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8');
       const compilerOptions = {
         module: ts.ModuleKind.ESNext,

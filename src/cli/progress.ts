@@ -220,7 +220,7 @@ export class ProgressLine {
     if (this.#quiet || this.#state === undefined) return;
     this.#shown = time;
     const timed = { ...this.#state, msPerStep: this.#pace.msPerStep, elapsed: time - this.#epochStart };
-    const columns = this.#redraw ? (this.#stream.columns ?? 80) : 200;
+    const columns = this.#redraw ? this.#stream.columns || 80 : 200;
     const text = renderProgress(timed, { columns, color: this.#color });
     if (!this.#redraw) this.#stream.write(`${text}\n`);
     else this.#stream.write(`\r${text}\u001b[K${last ? '\n' : ''}`);

@@ -15,7 +15,8 @@ import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
 import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
 import { formatDuration, formatMetric } from './progress.ts';
-import { formatInteger, summaryTable } from './table.ts';
+import { formatInteger } from './table.ts';
+import { explanation, percent, planText, plural, rateText, TrainingClock } from './train-report.ts';
 import { thalwegVersion } from './versions.ts';
 
 /** A run that goes on, and what its checkpoint says of it. */
@@ -122,20 +123,8 @@ class TrainCall {
 
   #describe(trainer: Trainer, data: LoadedData): void {
     const { output } = this.#call;
-    const { preset, batchSize, seed, optimizer } = this.#plan;
-    const { epochs, total, perEpoch } = this.#length;
-    const { rows, parameters, bytes } = trainer.summary();
-    const layers = rows.map(({ path, layer, outputShape, count }) => ({
-      layer: path === '' ? layer : `${path} (${layer})`,
-      outputShape: outputShape ? ['B', ...outputShape.slice(1)] : ['?'],
-      parameters: count,
-    }));
-    const { lr } = trainer.state.optimizer;
-    const rate = typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${lr(0, total)}`;
-    output.log(`\n${preset.name}: ${preset.description}\n\n${summaryTable(layers, bytes)}\n`);
-    output.log(
-      `${optimizer}, learning rate ${rate}, batches of ${batchSize} (B), ${plural(epochs, 'epoch')}, ${plural(total, 'step')}, seed ${seed}`,
-    );
+    const { total, perEpoch } = this.#length;
+    output.log(planText(trainer, this.#plan, this.#length));
     if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
@@ -143,7 +132,7 @@ class TrainCall {
       source: data.source,
       examples: data.train.size,
       testExamples: data.test.size,
-      parameters,
+      parameters: trainer.summary().parameters,
       stepsPerEpoch: perEpoch,
       totalSteps: total,
       ...(this.#before && { resumed: this.#before.file }),
@@ -296,71 +285,7 @@ class TrainCall {
       output.warn(`the test accuracy is ${percent(accuracy ?? 0)}, below the --target-accuracy of ${percent(target)}.`);
       return EXIT.missedTarget;
     }
-    this.#explain(trainer, accuracy, testSize);
+    output.log(explanation({ trainer, plan: this.#plan, out: this.#folder?.path, accuracy, testSize }));
     return EXIT.done;
   }
-
-  /** For whoever sees this for the first time: what happened, and what to try next. */
-  #explain(trainer: Trainer, accuracy: number | undefined, testSize: number): void {
-    const { preset, batchSize } = this.#plan;
-    const { kind, adapter } = this.#backend;
-    const by = kind === 'gpu' ? `by WGSL compute shaders on ${adapter.name}` : 'on the CPU';
-    const right = Math.round((accuracy ?? 0) * testSize);
-    this.#call.output.log(
-      [
-        '',
-        `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(trainer.stepsMade, 'small step')} downhill on the error of ${batchSize} digits at a time, ${by}.`,
-        `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test digits right, none of which it was trained on.`,
-        'Next, try',
-        ...nextCommands(preset.name, trainer.parameters()[0]!.path, this.#folder?.path),
-      ].join('\n'),
-    );
-  }
-}
-
-function nextCommands(preset: string, path: string, out: string | undefined): string[] {
-  const me = commandName();
-  const folder = out ?? 'runs/first';
-  const commands = [
-    ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}`],
-    ...(out === undefined ? [['keeping the run, with plots', `train --preset ${preset} --out ${folder}`]] : []),
-    ['its mistakes', `eval ${quoted(folder)}`],
-    ['asking about one weight', `gradcheck --preset ${preset} --perturb '${path}[0,400]'`],
-  ] as const;
-  const width = Math.max(...commands.map(([what = '']) => what.length));
-  return commands.map(([what = '', command]) => `  ${`${what}:`.padEnd(width + 1)}  ${me} ${command}`);
-}
-
-/** Steps a second, without the first step, in which shaders are compiled, and without validation. */
-class TrainingClock {
-  #first: { step: number; time: number } | undefined;
-  #seconds = 0;
-  #steps = 0;
-  #whole = 0;
-
-  get stepsPerSecond(): number {
-    return this.#whole;
-  }
-
-  see(event: FitEvent): void {
-    if (event.type === 'step') this.#first ??= { step: event.step, time: performance.now() };
-    if (event.type !== 'epoch' || !this.#first) return;
-    const { step, time } = this.#first;
-    const sinceFirst = (performance.now() - time) / 1000 - event.validationSeconds;
-    this.#seconds += this.#steps === 0 ? sinceFirst : event.seconds;
-    this.#steps = event.step - step;
-    this.#whole = this.#steps > 0 ? this.#steps / this.#seconds : event.stepsPerSecond;
-  }
-}
-
-function plural(n: number, noun: string): string {
-  return `${formatInteger(n)} ${noun}${n === 1 ? '' : 's'}`;
-}
-
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(2)}%`;
-}
-
-function rateText(perSecond: number): string {
-  return perSecond < 10 ? perSecond.toFixed(1) : formatInteger(Math.round(perSecond));
 }

@@ -5,7 +5,8 @@ import type { Access } from '../gpu/runtime.ts';
 import type { DType } from '../graph/dtype.ts';
 import { type MapScope, type WgslType, wgslType } from '../graph/op.ts';
 import { fillOf, type Tensor } from '../graph/tensor.ts';
-import { type Fusion, keyOf, resolve } from './fuse.ts';
+import type { Fusion } from './fuse.ts';
+import { keyOf, resolve } from './keep.ts';
 import type { Memory, MemoryPlan, Place } from './memory.ts';
 
 /** What one dispatch binds: a range of a buffer in words. */
@@ -192,7 +193,7 @@ export class Body {
     const at = /^\w+$/.test(index) ? index : this.let('u32', index);
     const type = wgslType(x.dtype);
     return this.#once(`${keyOf(x)}@${at}`, () =>
-      this.#fusion.inMemory(x)
+      this.#fusion.keeping.inMemory(x)
         ? this.let(type, this.#module.read(this.#plan.place(x), at, x.dtype))
         : this.#compute(x, at),
     );

@@ -4,8 +4,10 @@
 import { internal } from '../graph/errors.ts';
 import { type Capabilities, type KernelPlan, type Pass, type WgslType, wgslType } from '../graph/op.ts';
 import { Tensor } from '../graph/tensor.ts';
+import type { Commit } from './commit.ts';
 import { type Binding, Body, ModuleText } from './emit.ts';
-import { type Commit, type Fusion, type Group, keyOf, resolve, type Segment } from './fuse.ts';
+import type { Fusion, Group, Segment } from './fuse.ts';
+import { isFill, keyOf, resolve } from './keep.ts';
 import type { MemoryPlan, Place } from './memory.ts';
 
 /** A dispatch as text. */
@@ -44,9 +46,7 @@ export function planKernel(group: Group, fusion: Fusion, gpu: Capabilities): Ker
       gpu,
       direct: (k) => {
         const t = resolve(root.inputs[k]!);
-        const { source } = t.node;
-        const filled = source?.kind === 'constant' && source.data.length === 1;
-        return t.dtype === 'f32' && fusion.inMemory(t) && !filled;
+        return t.dtype === 'f32' && fusion.keeping.inMemory(t) && !isFill(t);
       },
     },
     root.params,

@@ -4,7 +4,8 @@ import { byteLength } from '../graph/dtype.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { type Node, Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
-import { type Fusion, type Group, keyOf, resolve } from './fuse.ts';
+import type { Fusion, Group } from './fuse.ts';
+import { keyOf, resolve } from './keep.ts';
 
 /** A buffer to be, or one that is. */
 export interface Memory {

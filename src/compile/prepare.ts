@@ -5,7 +5,7 @@ import { rootsOf } from '../graph/simplify.ts';
 import { Node, Tensor, type Variable, variableOf } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import { copy } from '../ops/counter.ts';
-import { keyOf, resolve } from './fuse.ts';
+import { keyOf, resolve } from './keep.ts';
 
 /** Whether two variables lie in one buffer. */
 export type Shares = (a: Variable, b: Variable) => boolean;

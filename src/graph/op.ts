@@ -17,6 +17,8 @@ export interface NdArray extends Spec {
 
 /** What a kernel may ask about the adapter when it chooses a variant. */
 export interface Capabilities {
+  /** What the adapter calls itself, for tables of what is fast where. */
+  readonly name: string;
   /** A CPU pretends to be a GPU: barriers are dear, workgroup memory has no advantage. */
   readonly software: boolean;
   readonly maxStorageBuffersPerShaderStage: number;

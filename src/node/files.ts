@@ -1,9 +1,19 @@
 // Files that are whole or absent: what is written appears under its name only once all of it is on the disk, and a log of
 // lines never ends in half a line. What the system refuses is told as a sentence.
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { makeFolder } from './folders.ts';
 
 /** A file or folder the system would not let us use; `code` is the system's own (`ENOSPC`, `EACCES`, …). */
 export class FileError extends Error {
@@ -82,6 +92,21 @@ async function syncFolder(path: string): Promise<void> {
     const folder = await open(path, 'r');
     await folder.sync().finally(() => folder.close());
   } catch {}
+}
+
+/** mkdir -p. Node's own recursive mkdir never returns where a folder can be seen but not made in, as under /proc. */
+export function makeFolder(path: string, mode = 0o777): void {
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) throw Object.assign(new Error(`${path} is not a folder`), { code: 'ENOTDIR' });
+    return;
+  }
+  makeFolder(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const made = (error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(path); // another process was first
+    if (!made) throw error;
+  }
 }
 
 /**

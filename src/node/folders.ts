@@ -1,9 +1,10 @@
 // Where Thalweg keeps files of a user: the platform's own folders for caches and data, and folders that nobody else can
 // write to, for what will be loaded as code.
-import { chmodSync, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { DeviceError } from '../graph/errors.ts';
+import { makeFolder } from './files.ts';
 
 /** What a folder's place depends on; tests pass their own. */
 export interface Surroundings {
@@ -59,17 +60,6 @@ export function privateFolder(path: string): string {
   }
   chmodSync(path, 0o700);
   return path;
-}
-
-/** mkdir -p. Node's own recursive mkdir never returns where a folder can be seen but not made in, as under /proc. */
-export function makeFolder(path: string, mode = 0o777): void {
-  if (existsSync(path)) return;
-  makeFolder(dirname(path), mode);
-  try {
-    mkdirSync(path, { mode });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was first
-  }
 }
 
 function octal(mode: number): string {

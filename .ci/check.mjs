@@ -1,0 +1,139 @@
+// Runs `npm test`, then packs the package, installs it in a folder of its own, and uses it there: types, training, command line.
+// Every check prints a line; the last line counts them together with the tests.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MINUTES = 60_000;
+const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const scratch = mkdtempSync(join(tmpdir(), 'thalweg-ci-'));
+const consumer = join(scratch, 'consumer');
+let passed = 0;
+let failed = 0;
+
+function check(name, holds, detail = '') {
+  if (holds) passed++;
+  else failed++;
+  console.log(`${holds ? 'ok' : 'not ok'}: ${name}`);
+  if (!holds && detail) console.log(detail);
+  return holds;
+}
+
+/** Runs a command; its output is kept, and printed where it fails. */
+function run(command, args, { cwd = consumer, minutes = 5, env = {} } = {}) {
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: minutes * MINUTES,
+    maxBuffer: 64 * 2 ** 20,
+    env: { ...process.env, ...env },
+    // npm is a script on Windows.
+    shell: process.platform === 'win32',
+  });
+  const text = `$ ${command} ${args.join(' ')}\n${stdout}${stderr}${error ?? ''}`;
+  return { code: status ?? signal ?? 'not started', out: stdout ?? '', err: stderr ?? '', text };
+}
+
+function succeeds(name, command, args, options) {
+  const result = run(command, args, options);
+  return check(name, result.code === 0, `${result.text}\nexit ${result.code}`) ? result : undefined;
+}
+
+function tests() {
+  const report = join(scratch, 'tests.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const { status, signal } = spawnSync('npm', ['test', '--', ...reporters], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    timeout: 12 * MINUTES,
+    shell: process.platform === 'win32',
+  });
+  const { testResults = [] } = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {};
+  const cases = testResults.flatMap((file) => file.assertionResults);
+  const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
+  passed += cases.filter((test) => test.status === 'passed').length;
+  failed += cases.filter((test) => test.status === 'failed').length + broken.length;
+  // Format, lint, types and build come first in it, and errors outside any test fail it too.
+  check('npm test', status === 0 && cases.length > 0, `exit ${status ?? signal}`);
+}
+
+const BELONGS = [
+  /^package\.json$/,
+  /^README\.md$/,
+  /^LICENSE$/,
+  /^dist\/src\/(?!.*\.test\.)[\w/-]+(\.d\.ts|\.js)$/,
+  /^dist\/shaders\/[\w-]+(\.wgsl)?(\.d\.ts|\.js)$/,
+];
+const NEEDED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'dist/src/index.js',
+  'dist/src/index.d.ts',
+  'dist/src/node/index.js',
+  'dist/src/node/index.d.ts',
+  'dist/src/cli/main.js',
+  'dist/shaders/matmul.wgsl.js',
+];
+
+function pack() {
+  const packed = succeeds('npm pack', 'npm', ['pack', '--json', '--pack-destination', scratch], { cwd: ROOT });
+  if (!packed) return undefined;
+  const [{ filename, files, unpackedSize }] = JSON.parse(packed.out.slice(packed.out.search(/^\[/m)));
+  const paths = files.map((file) => file.path);
+  const foreign = paths.filter((path) => !BELONGS.some((pattern) => pattern.test(path)));
+  check('the tarball holds nothing but what is needed', foreign.length === 0, foreign.join('\n'));
+  const missing = NEEDED.filter((path) => !paths.includes(path));
+  check('the tarball holds what is needed', missing.length === 0, missing.join('\n'));
+  check('the tarball is small', unpackedSize < 2 ** 21, `${unpackedSize} bytes unpacked`);
+  console.log(`${paths.length} files, ${unpackedSize} bytes unpacked`);
+  return join(scratch, filename);
+}
+
+const install = (...packages) => ['install', '--no-audit', '--no-fund', ...packages];
+
+function use(tarball) {
+  cpSync(join(ROOT, '.ci/consumer'), consumer, { recursive: true });
+  writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n');
+  const tools = ['typescript', '@types/node'].map((name) => `${name}@${own.devDependencies[name]}`);
+  if (!succeeds('the tarball installs', 'npm', install(tarball, ...tools))) return;
+  const bare = ['webgpu', '@sparticuz/chromium'].every((name) => !existsSync(join(consumer, 'node_modules', name)));
+  check('the tarball brings no optional peer', bare);
+  succeeds('a Node program type-checks, libraries included', 'npx', ['tsc', '-p', 'tsconfig.node.json']);
+  succeeds('a page type-checks, libraries included', 'npx', ['tsc', '-p', 'tsconfig.page.json']);
+  succeeds('thalweg trains on the CPU', 'node', ['out/page.js']);
+  succeeds('without its peers thalweg/node says what to install', 'node', ['missing.mjs']);
+  const peers = Object.entries(own.peerDependencies).map(([name, range]) => `${name}@${range}`);
+  if (!succeeds('its peers install beside it', 'npm', install(...peers))) return;
+  const trained = succeeds('thalweg/node trains', 'node', ['out/node.js']);
+  if (trained) console.log(trained.out.trim());
+  commandLine();
+}
+
+function commandLine() {
+  const version = run('npx', ['thalweg', '--version']);
+  check('thalweg --version', version.code === 0 && version.out.trim() === own.version, version.text);
+  const info = run('npx', ['thalweg', 'info']);
+  check('thalweg info', info.code === 0 && info.out.includes(own.version) && /adapter/i.test(info.out), info.text);
+  const args = ['--preset', 'classic', '--data', 'digits', '--max-steps', '50', '--json', '--quiet', '--out', 'run'];
+  const train = run('npx', ['thalweg', 'train', ...args]);
+  const last = train.out.trim().split('\n').at(-1) ?? '';
+  check('thalweg train', train.code === 0 && last.includes('"type":"end"') && last.includes('"steps":50'), train.text);
+  const evaluated = run('npx', ['thalweg', 'eval', 'run', '--data', 'digits', '--quiet']);
+  check('thalweg eval', evaluated.code === 0 && /accuracy/i.test(evaluated.out), evaluated.text);
+}
+
+try {
+  tests();
+  const tarball = pack();
+  if (tarball) use(tarball);
+} catch (error) {
+  check('the checks themselves', false, String(error?.stack ?? error));
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,0 +1,47 @@
+// A program for Node, as somebody with strict settings writes it: a small network learns on whatever WebGPU there is.
+import { strictEqual } from 'node:assert/strict';
+import {
+  type Backend,
+  createBackend,
+  datasets,
+  type FitEvent,
+  losses,
+  nn,
+  optim,
+  relu,
+  type Tensor,
+  Trainer,
+} from 'thalweg/node';
+
+class Net {
+  readonly hidden = new nn.Linear(784, 32);
+  readonly out = new nn.Linear(32, 10);
+  forward(x: Tensor): Tensor {
+    return this.out.forward(relu(this.hidden.forward(x)));
+  }
+}
+
+const backend: Backend = await createBackend();
+if (process.platform === 'linux' && process.arch === 'x64') strictEqual(backend.kind, 'gpu', backend.notes.join(' '));
+const data = await datasets.digits({ train: 1000, test: 200 });
+const trainer = await Trainer.create(backend, {
+  model: new Net(),
+  loss: losses.softmaxCrossEntropy,
+  optimizer: optim.adam({ lr: optim.cosine(3e-3) }),
+  seed: 1,
+});
+const steps: number[] = [];
+for await (const event of trainer.fit(data.train, { epochs: 3, batchSize: 50, events: 'step' })) {
+  const any: FitEvent = event;
+  if (any.type === 'step') steps.push(any.loss);
+}
+strictEqual(steps.length, 60);
+const { accuracy = 0, loss } = await trainer.evaluate(data.test);
+console.log(`${backend.line} Loss ${steps[0]?.toFixed(3)} to ${loss.toFixed(3)}, accuracy ${accuracy.toFixed(3)}.`);
+strictEqual(Math.abs(steps[0]! - Math.log(10)) < 0.5, true, 'the first loss is that of guessing');
+strictEqual(loss < 1.2 && accuracy > 0.6, true, 'the network has learned');
+// @ts-expect-error: a loss is needed
+const wrong = () => Trainer.create(backend, { model: new Net(), optimizer: optim.sgd() });
+strictEqual(typeof wrong, 'function');
+trainer.dispose();
+backend.dispose();

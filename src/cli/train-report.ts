@@ -1,0 +1,91 @@
+// The words around a run: what was planned, how fast it went, what happened, and what to try next.
+import type { FitEvent } from '../train/events.ts';
+import type { Trainer } from '../train/trainer.ts';
+import { commandName, quoted } from './context.ts';
+import type { Plan } from './plan.ts';
+import { formatInteger, summaryTable } from './table.ts';
+
+/** Layers and parameters, and how they will be trained. */
+export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epochs: number; total: number }): string {
+  const { preset, optimizer, batchSize, seed } = plan;
+  const { rows, bytes } = trainer.summary();
+  const layers = rows.map(({ path, layer, outputShape, count }) => ({
+    layer: path === '' ? layer : `${path} (${layer})`,
+    outputShape: outputShape ? ['B', ...outputShape.slice(1)] : ['?'],
+    parameters: count,
+  }));
+  const { lr } = trainer.state.optimizer;
+  const rate = typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${lr(0, total)}`;
+  return [
+    `\n${preset.name}: ${preset.description}\n\n${summaryTable(layers, bytes)}\n`,
+    `${optimizer}, learning rate ${rate}, batches of ${batchSize} (B), ${plural(epochs, 'epoch')}, ${plural(total, 'step')}, seed ${seed}`,
+  ].join('\n');
+}
+
+/** For whoever sees this for the first time: what happened, and what to try next. */
+export function explanation(run: {
+  trainer: Trainer;
+  plan: Plan;
+  out: string | undefined;
+  accuracy: number | undefined;
+  testSize: number;
+}): string {
+  const { trainer, plan, out, accuracy = 0, testSize } = run;
+  const { kind, adapter } = trainer.backend;
+  const by = kind === 'gpu' ? `by WGSL compute shaders on ${adapter.name}` : 'on the CPU';
+  const right = Math.round(accuracy * testSize);
+  return [
+    '',
+    `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(trainer.stepsMade, 'small step')} downhill on the error of ${plan.batchSize} digits at a time, ${by}.`,
+    `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test digits right, none of which it was trained on.`,
+    'Next, try',
+    ...nextCommands(plan.preset.name, trainer.parameters()[0]!.path, out),
+  ].join('\n');
+}
+
+function nextCommands(preset: string, path: string, out: string | undefined): string[] {
+  const me = commandName();
+  const folder = out ?? 'runs/first';
+  const commands = [
+    ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}`],
+    ...(out === undefined ? [['keeping the run, with plots', `train --preset ${preset} --out ${folder}`]] : []),
+    ['its mistakes', `eval ${quoted(folder)}`],
+    ['asking about one weight', `gradcheck --preset ${preset} --perturb '${path}[0,400]'`],
+  ] as const;
+  const width = Math.max(...commands.map(([what = '']) => what.length));
+  return commands.map(([what = '', command]) => `  ${`${what}:`.padEnd(width + 1)}  ${me} ${command}`);
+}
+
+/** Steps a second, without the first step, in which shaders are compiled, and without validation. */
+export class TrainingClock {
+  #first: { step: number; time: number } | undefined;
+  #seconds = 0;
+  #steps = 0;
+  #whole = 0;
+
+  get stepsPerSecond(): number {
+    return this.#whole;
+  }
+
+  see(event: FitEvent): void {
+    if (event.type === 'step') this.#first ??= { step: event.step, time: performance.now() };
+    if (event.type !== 'epoch' || !this.#first) return;
+    const { step, time } = this.#first;
+    const sinceFirst = (performance.now() - time) / 1000 - event.validationSeconds;
+    this.#seconds += this.#steps === 0 ? sinceFirst : event.seconds;
+    this.#steps = event.step - step;
+    this.#whole = this.#steps > 0 ? this.#steps / this.#seconds : event.stepsPerSecond;
+  }
+}
+
+export function plural(n: number, noun: string): string {
+  return `${formatInteger(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+export function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(2)}%`;
+}
+
+export function rateText(perSecond: number): string {
+  return perSecond < 10 ? perSecond.toFixed(1) : formatInteger(Math.round(perSecond));
+}

@@ -1,0 +1,202 @@
+// A compiled recipe on the GPU: its buffers, pipelines and bind groups, made once, and the fixed list of dispatches that a run
+// re-encodes.
+import { timeDispatches } from '../gpu/profiler.ts';
+import type { Access, GpuRuntime, Pipeline } from '../gpu/runtime.ts';
+import { byteLength, type HostArray } from '../graph/dtype.ts';
+import { internal, OptionError } from '../graph/errors.ts';
+import type { CompileOptions, Program, Recipe, Ticket } from '../graph/executor.ts';
+import type { Capabilities, NdArray, Spec } from '../graph/op.ts';
+import { expandConstant, type Node, type Variable, variableOf } from '../graph/tensor.ts';
+import { copyOut, type GpuStorage, toWords } from './gpu-storage.ts';
+import type { Dispatch } from './lower.ts';
+import type { Memory, Place } from './memory.ts';
+import { type Schedule, schedule } from './schedule.ts';
+
+/** A dispatch with its GPU objects. */
+interface Recorded {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** Puts data that stays on the device there, or finds it there; `release` is called when the program is done with it. */
+export type Upload = (array: NdArray) => { memory: Memory; release: () => void };
+
+export class GpuProgram implements Program {
+  readonly label: string;
+  readonly #runtime: GpuRuntime;
+  readonly #storages: readonly GpuStorage[];
+  readonly #upload: Upload;
+  readonly #schedule: Schedule;
+  readonly #leaves = new Map<Node, Place>();
+  readonly #inputs = new Map<string, { place: Place; spec: Spec }>();
+  readonly #made: Memory[] = [];
+  readonly #releases: (() => void)[] = [];
+  #recorded: readonly Recorded[] = [];
+
+  constructor(
+    runtime: GpuRuntime,
+    gpu: Capabilities,
+    recipe: Recipe,
+    options: CompileOptions,
+    storages: readonly GpuStorage[],
+    upload: Upload,
+  ) {
+    this.label = options.label ?? 'program';
+    this.#runtime = runtime;
+    this.#storages = storages;
+    this.#upload = upload;
+    this.#schedule = schedule(recipe, {
+      gpu,
+      fuse: options.fuse ?? true,
+      leaf: (node) => this.#leaf(node),
+      placeOf: (variable) => this.#placeOf(variable),
+    });
+  }
+
+  get dispatches(): number {
+    return this.#schedule.dispatches.length;
+  }
+
+  /** The WGSL of every dispatch, for tests and curious people. */
+  get kernels(): readonly { readonly label: string; readonly code: string }[] {
+    return this.#schedule.dispatches;
+  }
+
+  get bytes(): number {
+    return [...this.#schedule.plan.owned, ...this.#made].reduce((sum, memory) => sum + memory.bytes, 0);
+  }
+
+  #placeOf(variable: Variable): Place {
+    const storage = this.#storages.find((s) => s.has(variable));
+    if (!storage) throw internal(`${this.label}: no storage holds ${variable}`);
+    return storage.place(variable);
+  }
+
+  #leaf(node: Node): Place {
+    let place = this.#leaves.get(node);
+    if (!place) {
+      place = this.#makeLeaf(node);
+      this.#leaves.set(node, place);
+    }
+    return place;
+  }
+
+  #makeLeaf(node: Node): Place {
+    const spec = node.outs[0]!;
+    const source = node.source!;
+    if (source.kind === 'variable') return this.#placeOf(variableOf(node)!);
+    if (source.kind === 'resident') {
+      const { memory, release } = this.#upload(source.array);
+      this.#releases.push(release);
+      return { memory, offset: 0, words: memory.bytes / 4 };
+    }
+    const size = spec.shape.reduce((n, m) => n * m, 1);
+    const bytes = Math.ceil(byteLength(spec.dtype, size) / 16) * 16;
+    const buffer = this.#runtime.buffer(source.kind, bytes);
+    const memory: Memory = { label: source.kind, bytes, buffer };
+    this.#made.push(memory);
+    const place = { memory, offset: 0, words: bytes / 4 };
+    if (source.kind === 'constant')
+      this.#runtime.write(buffer, 0, toWords(expandConstant(source.data, spec), spec.dtype));
+    else this.#inputs.set(source.name, { place, spec });
+    return place;
+  }
+
+  /** Makes buffers, pipelines (all at once) and bind groups. */
+  async ready(): Promise<void> {
+    const runtime = this.#runtime;
+    for (const memory of this.#schedule.plan.owned) {
+      memory.buffer = runtime.buffer(memory.label, memory.bytes);
+      this.#made.push(memory);
+    }
+    const pipelines = await Promise.all(
+      this.#schedule.dispatches.map((d) =>
+        runtime.pipeline(
+          d.label,
+          d.code,
+          d.bindings.map((b): Access => b.access),
+        ),
+      ),
+    );
+    this.#recorded = this.#schedule.dispatches.map((d, n) => record(runtime, d, pipelines[n]!));
+    await runtime.settle();
+  }
+
+  submit(steps: number, read: readonly Variable[] = []): Ticket {
+    const encoder = this.#encode(steps);
+    const wanted = read.map((v) => ({ place: this.#placeOf(v), dtype: v.dtype, size: v.size }));
+    const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : async () => [];
+    this.#runtime.submit(encoder);
+    return { steps, values };
+  }
+
+  #encode(steps: number): GPUCommandEncoder {
+    if (this.#recorded.length === 0 && this.#schedule.dispatches.length > 0)
+      throw internal(`${this.label}: it was disposed`);
+    const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
+    const pass = encoder.beginComputePass({ label: this.label });
+    for (let step = 0; step < steps; step++) {
+      for (const dispatch of this.#recorded) encodeDispatch(pass, dispatch);
+    }
+    pass.end();
+    return encoder;
+  }
+
+  /** Runs one step and tells how many microseconds each dispatch took. @throws DeviceError without timestamp queries. */
+  async profile(): Promise<{ label: string; microseconds: number }[]> {
+    const timed = this.#recorded.map((dispatch, n) => ({
+      label: this.#schedule.dispatches[n]!.label,
+      encode: (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch),
+    }));
+    const times = await timeDispatches(this.#runtime, timed);
+    return timed.map(({ label }, n) => ({ label, microseconds: times[n]! }));
+  }
+
+  async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {
+    for (const [name, data] of Object.entries(inputs)) {
+      const input = this.#inputs.get(name);
+      if (!input) continue;
+      const size = input.spec.shape.reduce((n, m) => n * m, 1);
+      if (data.length !== size) {
+        throw new OptionError(
+          `${this.label}: input ${name} has ${data.length} values. It is [${input.spec.shape.join(', ')}]: give ${size}.`,
+        );
+      }
+      this.#runtime.write(input.place.memory.buffer!, 0, toWords(data, input.spec.dtype));
+    }
+    const encoder = this.#encode(1);
+    const wanted = this.#schedule.outputs.map(([, t]) => ({
+      place: this.#schedule.plan.place(t),
+      dtype: t.dtype,
+      size: t.size,
+    }));
+    const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : async () => [];
+    this.#runtime.submit(encoder);
+    const arrays = await values();
+    return Object.fromEntries(
+      this.#schedule.outputs.map(([name, t], n) => [name, { shape: t.shape, dtype: t.dtype, data: arrays[n]! }]),
+    );
+  }
+
+  dispose(): void {
+    for (const memory of this.#made.splice(0)) this.#runtime.destroy(memory.buffer!);
+    for (const release of this.#releases.splice(0)) release();
+    this.#recorded = [];
+  }
+}
+
+function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Recorded): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+}
+
+function record(runtime: GpuRuntime, dispatch: Dispatch, { pipeline, layout }: Pipeline): Recorded {
+  const entries = dispatch.bindings.map(({ memory, offset, words }) => ({
+    buffer: memory.buffer!,
+    offset: offset * 4,
+    size: Math.min(Math.ceil(words / 4) * 16, memory.bytes - offset * 4),
+  }));
+  return { pipeline, bindGroup: runtime.bindGroup(dispatch.label, layout, entries), workgroups: dispatch.workgroups };
+}

@@ -1,0 +1,260 @@
+// The package as its users meet it, as far as that needs no registry: the entry points of `dist`, a bundle for pages, and the
+// examples and the README's program, each in a process of its own. `npm test` builds `dist` first.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digits } from '../src/data/digits.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'thalweg-package-'));
+
+/** SwiftShader compiles for seconds, on a busy machine for many. */
+const SLOW = 180_000;
+
+beforeAll(async () => {
+  const built = join(ROOT, 'dist/src/index.js');
+  if (!existsSync(built)) throw new Error('dist is missing. Run npm run build first, or npm test, which does.');
+  writeFileSync(join(scratch, 'package.json'), '{ "type": "module" }');
+  await writeMnist(join(scratch, 'mnist'));
+});
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** A few digits in MNIST's files, so that what asks for MNIST finds it in the cache. */
+async function writeMnist(folder: string): Promise<void> {
+  mkdirSync(folder);
+  const { train, test: held } = await digits({ train: 2000, test: 500 });
+  for (const [name, { size, x, y }] of [
+    ['train', train],
+    ['t10k', held],
+  ] as const) {
+    const header = (...numbers: number[]) => new Uint8Array(new Uint32Array(numbers).buffer).reverse();
+    writeFileSync(
+      join(folder, `${name}-images-idx3-ubyte`),
+      Buffer.concat([header(28, 28, size, 0x803), x.data as Uint8Array]),
+    );
+    writeFileSync(join(folder, `${name}-labels-idx1-ubyte`), Buffer.concat([header(size, 0x801), y.data]));
+  }
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a module of the repository in Node, as a user would. */
+function node(...args: string[]): Promise<Ended> {
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, THALWEG_DATA: scratch } });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (text) => {
+      out += text;
+    });
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.on('error', fail);
+    child.on('close', (code) => done({ code, out, err }));
+  });
+}
+
+function run(code: string): Promise<Ended> {
+  return node('--input-type=module', '--eval', code);
+}
+
+function numberIn(text: string, pattern: RegExp): number {
+  const found = pattern.exec(text);
+  expect(found, `no ${pattern} in:\n${text}`).not.toBeNull();
+  return Number(found![1]);
+}
+
+describe('entry points', () => {
+  const { exports, bin, files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+
+  test('every file that package.json names is there', () => {
+    const named = [...Object.values<string | Record<string, string>>(exports), bin]
+      .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)))
+      .concat(files.filter((file: string) => !file.startsWith('!')));
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+  });
+
+  test('thalweg in Node offers the CPU, and says why not a GPU', async () => {
+    const { code, out, err } = await run(`
+      import { createBackend, softmax } from 'thalweg';
+      const backend = await createBackend();
+      const { y } = await backend.run(({ x }) => softmax(x), { x: { shape: [2], dtype: 'f32', data: Float32Array.of(0, 0) } });
+      console.log(backend.kind, [...y.data].join(), backend.notes.join(' '));
+    `);
+    expect(err).toBe('');
+    expect(out).toMatch(/^cpu 0\.5,0\.5 .*thalweg\/node/);
+    expect(code).toBe(0);
+  });
+
+  test('thalweg/node exports all of thalweg', async () => {
+    const { out } = await run(`
+      import * as page from 'thalweg';
+      import * as node from 'thalweg/node';
+      const same = Object.keys(page).filter((name) => page[name] === node[name]);
+      console.log(Object.keys(page).filter((name) => !(name in node)).join() || 'all', same.length, Object.keys(page).length);
+    `);
+    const [missing, same, all] = out.trim().split(' ');
+    expect(missing).toBe('all');
+    expect(Number(all)).toBeGreaterThan(80);
+    // createBackend and datasets are bound to other things.
+    expect(Number(all) - Number(same)).toBe(2);
+  });
+
+  test('files inside the package cannot be imported past the entry points', async () => {
+    const { code, err } = await run(`import 'thalweg/dist/src/backend.js';`);
+    expect(err).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+    expect(code).not.toBe(0);
+  });
+});
+
+describe('the lock file', () => {
+  interface Locked {
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const text = readFileSync(join(ROOT, 'package-lock.json'), 'utf8');
+  const packages: Record<string, Locked> = JSON.parse(text).packages;
+
+  test('knows the packages of every platform', () => {
+    // `npm install` drops those that its registry does not have, and `npm ci` then refuses the file.
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('names no place to download from', () => {
+    expect(text).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
+  });
+});
+
+describe('a bundle for pages', () => {
+  async function bundle(entry: string): Promise<{ code: string; imports: string[]; modules: string[] }> {
+    const result = await build({
+      configFile: false,
+      root: scratch,
+      logLevel: 'silent',
+      build: { lib: { entry, formats: ['es'] }, outDir: join(scratch, 'bundle'), minify: true, emptyOutDir: false },
+    });
+    const outputs = (Array.isArray(result) ? result : [result]).flatMap((r) => ('output' in r ? r.output : []));
+    const chunks = outputs.filter((o) => o.type === 'chunk');
+    return {
+      code: chunks.map((c) => c.code).join('\n'),
+      imports: chunks.flatMap((c) => [...c.imports, ...c.dynamicImports]),
+      modules: chunks.flatMap((c) => Object.keys(c.modules)),
+    };
+  }
+
+  const ofNode = (names: readonly string[]) =>
+    names.filter(
+      (name) => /^node:|__vite-browser-external|\/(webgpu|commander)\//.test(name) || builtinModules.includes(name),
+    );
+
+  test(
+    'holds all of thalweg and nothing of Node',
+    async () => {
+      const { code, imports, modules } = await bundle(join(ROOT, 'dist/src/index.js'));
+      expect(imports).toEqual([]);
+      expect(modules.length).toBeGreaterThan(80);
+      expect(ofNode(modules)).toEqual([]);
+      expect(modules.filter((name) => /dist\/src\/(node|cli)\//.test(name))).toEqual([]);
+      expect(code).not.toMatch(/\bprocess\.|\brequire\(|\bBuffer\b/);
+      const kilobytes = gzipSync(code).length / 1000;
+      console.log(`thalweg for pages: ${kilobytes.toFixed(1)} kB gzipped, minified`);
+      expect(kilobytes).toBeLessThan(90);
+    },
+    SLOW,
+  );
+
+  test(
+    'sheds what a page does not use',
+    async () => {
+      const entry = join(scratch, 'page.mjs');
+      const index = JSON.stringify(join(ROOT, 'dist/src/index.js'));
+      writeFileSync(entry, `export { Tensor } from ${index};`);
+      const { code } = await bundle(entry);
+      expect(gzipSync(code).length).toBeLessThan(20_000);
+    },
+    SLOW,
+  );
+});
+
+/** The README's program: its first code block that imports `thalweg/node`. */
+function readmeProgram(): string {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const blocks = [...text.matchAll(/^```(?:js|javascript|mjs)\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+  const found = blocks.find((block) => block.includes("from 'thalweg/node'"));
+  expect(found, "README.md has no js block that imports from 'thalweg/node'").toBeDefined();
+  return found!;
+}
+
+describe('programs to read', () => {
+  test('examples are short, and each is run here', () => {
+    const files = readdirSync(join(ROOT, 'examples'));
+    expect(files.sort()).toEqual(['bare-loop.mjs', 'look-inside.mjs', 'mnist.mjs']);
+    const lines = (file: string) => readFileSync(join(ROOT, 'examples', file), 'utf8').split('\n').length;
+    for (const file of files) expect(lines(file), file).toBeLessThan(80);
+  });
+
+  test(
+    'mnist.mjs learns what it finds in the cache',
+    async () => {
+      const { code, out, err } = await node('examples/mnist.mjs');
+      expect(code, err).toBe(0);
+      expect(out.match(/^epoch \d/gm)).toHaveLength(5);
+      expect(numberIn(out, /^test loss [\d.]+, test accuracy ([\d.]+)$/m)).toBeGreaterThan(0.7);
+    },
+    SLOW,
+  );
+
+  test(
+    'bare-loop.mjs learns without a Trainer',
+    async () => {
+      const { code, out, err } = await node('examples/bare-loop.mjs');
+      expect(code, err).toBe(0);
+      expect(numberIn(out, /^step 1: loss ([\d.]+)$/m)).toBeCloseTo(Math.log(10), 0);
+      expect(numberIn(out, /^step 200: loss ([\d.]+)$/m)).toBeLessThan(0.8);
+      expect(numberIn(out, /^(\d+) of 1000 test digits are right$/m)).toBeGreaterThan(750);
+    },
+    SLOW,
+  );
+
+  test(
+    'look-inside.mjs shows activations, gradients and their proof',
+    async () => {
+      const { code, out, err } = await node('examples/look-inside.mjs');
+      expect(code, err).toBe(0);
+      expect(out).toMatch(/^12730 parameters$/m);
+      expect(out).toMatch(/^output hidden \[1,16\]: norm \d/m);
+      expect(out).toMatch(/^gradient hidden\.weight \[16,784\]: norm \d/m);
+      const change = numberIn(out, /the loss goes (?:up|down) by (\S+);/);
+      const derivative = numberIn(out, /derivative (\S+)$/m);
+      expect(change / 1e-3 / derivative).toBeCloseTo(1, 1);
+      expect(out).toMatch(/^the gradients are right$/m);
+    },
+    SLOW,
+  );
+
+  test(
+    "the README's program runs as it stands",
+    async () => {
+      const { code, out, err } = await run(readmeProgram());
+      expect(code, err).toBe(0);
+      expect(out).toMatch(/\d/);
+    },
+    SLOW,
+  );
+});
