@@ -13,13 +13,13 @@ class Mlp {
 
 const BATCH = 64;
 const STEPS = 200;
-const backend = await thalweg.createBackend();
+const backend = await thalweg.createBackend({ device: process.argv[2] });
 console.log(backend.line);
 const { train, test } = await thalweg.datasets.digits({ train: 4000, test: 1000 });
 
 // What training changes: the model's variables, what the optimizer keeps of each, and the step counter.
 const model = new Mlp();
-const optimizer = optim.sgd();
+const optimizer = optim.adam();
 const zeros = (shape, dtype) => new Variable(shape, { dtype, initial: nn.init.zeros });
 const parameters = thalweg.variablesOf(model);
 const slots = parameters.map(({ variable }) => optimizer.slots.map(() => zeros(variable.shape)));
@@ -35,7 +35,7 @@ const lossAndGradients = valueAndGrad(model, (x, y) => losses.softmaxCrossEntrop
 const program = await backend.compile(
   ({ rows }) => {
     const { value: loss, gradients } = lossAndGradients(scaled(gatherRows(pictures, rows)), gatherRows(labels, rows));
-    const lr = thalweg.constant(0.3);
+    const lr = thalweg.constant(3e-3);
     for (const [k, { path, variable }] of parameters.entries()) {
       const next = optimizer.update(variable, gradients[path], slots[k], { lr, step });
       assign(variable, next.p);

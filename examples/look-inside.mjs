@@ -10,7 +10,7 @@ class Classic {
   }
 }
 
-const backend = await createBackend();
+const backend = await createBackend({ device: process.argv[2] });
 const { train, test } = await datasets.digits({ train: 2000, test: 500 });
 const trainer = await Trainer.create(backend, {
   model: new Classic(),

@@ -1,4 +1,5 @@
 // A digit classifier from nothing: downloads MNIST (or takes it from the cache), trains for five epochs, and says how it goes.
+// `node examples/mnist.mjs cpu` does without a GPU; so do the other examples.
 import { createBackend, datasets, losses, nn, optim, relu, Trainer } from 'thalweg/node';
 
 class Mlp {
@@ -9,7 +10,7 @@ class Mlp {
   }
 }
 
-const backend = await createBackend();
+const backend = await createBackend({ device: process.argv[2] });
 console.log(backend.line);
 const data = await datasets.mnist();
 const trainer = await Trainer.create(backend, {

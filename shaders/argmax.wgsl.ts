@@ -2,8 +2,8 @@
 // with labels and counts. Floats are compared by u32 keys in their order, so that NaN is the largest on every device.
 import type { KernelPlan } from '../src/graph/op.ts';
 import { sizeOf } from '../src/graph/shape.ts';
-import { stridedIndex } from '../src/ops/broadcast.ts';
 import { foldGroups, powerOfTwo, type ReduceLayout } from './reduce.wgsl.ts';
+import { stridedIndex } from './strided.wgsl.ts';
 import { f32, wgsl } from './wgsl.ts';
 
 /** u32 keys in the order of the floats: -0 and 0 are equal, NaN is the largest. */

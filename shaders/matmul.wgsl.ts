@@ -5,7 +5,7 @@
 // With `columnSums` the kernel also stores Σ over K of a's columns as output 1 (a linear layer's bias gradient).
 import type { KernelPlan } from '../src/graph/op.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
-import { stridedIndex } from '../src/ops/broadcast.ts';
+import { stridedIndex } from './strided.wgsl.ts';
 import { wgsl } from './wgsl.ts';
 
 export interface MatmulVariant {

@@ -4,7 +4,7 @@
 // a barrier is dear, get one lane an output (or an output's part) and no barrier at all.
 import type { KernelPlan } from '../src/graph/op.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
-import { stridedIndex } from '../src/ops/broadcast.ts';
+import { stridedIndex } from './strided.wgsl.ts';
 import { f32, wgsl } from './wgsl.ts';
 
 /** Where the elements of a reduction lie: output o reads base(o) + Σ coordinate · stride over the reduced axes. */

@@ -39,7 +39,10 @@ async function writeMnist(folder: string): Promise<void> {
       join(folder, `${name}-images-idx3-ubyte`),
       Buffer.concat([header(28, 28, size, 0x803), x.data as Uint8Array]),
     );
-    writeFileSync(join(folder, `${name}-labels-idx1-ubyte`), Buffer.concat([header(size, 0x801), y.data]));
+    writeFileSync(
+      join(folder, `${name}-labels-idx1-ubyte`),
+      Buffer.concat([header(size, 0x801), y.data as Uint8Array]),
+    );
   }
 }
 
@@ -76,12 +79,17 @@ function numberIn(text: string, pattern: RegExp): number {
 }
 
 describe('entry points', () => {
-  const { exports, bin, files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  interface Manifest {
+    readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+    readonly bin: Readonly<Record<string, string>>;
+    readonly files: readonly string[];
+  }
+  const { exports, bin, files }: Manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 
   test('every file that package.json names is there', () => {
-    const named = [...Object.values<string | Record<string, string>>(exports), bin]
+    const named = [...Object.values(exports), bin]
       .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)))
-      .concat(files.filter((file: string) => !file.startsWith('!')));
+      .concat(files.filter((file) => !file.startsWith('!')));
     expect(named.length).toBeGreaterThan(8);
     expect(named.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
@@ -212,7 +220,7 @@ describe('programs to read', () => {
   test(
     'mnist.mjs learns what it finds in the cache',
     async () => {
-      const { code, out, err } = await node('examples/mnist.mjs');
+      const { code, out, err } = await node('examples/mnist.mjs', 'cpu');
       expect(code, err).toBe(0);
       expect(out.match(/^epoch \d/gm)).toHaveLength(5);
       expect(numberIn(out, /^test loss [\d.]+, test accuracy ([\d.]+)$/m)).toBeGreaterThan(0.7);
@@ -235,7 +243,7 @@ describe('programs to read', () => {
   test(
     'look-inside.mjs shows activations, gradients and their proof',
     async () => {
-      const { code, out, err } = await node('examples/look-inside.mjs');
+      const { code, out, err } = await node('examples/look-inside.mjs', 'cpu');
       expect(code, err).toBe(0);
       expect(out).toMatch(/^12730 parameters$/m);
       expect(out).toMatch(/^output hidden \[1,16\]: norm \d/m);

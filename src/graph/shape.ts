@@ -82,3 +82,16 @@ export function normalizeAxes(what: string, axes: number | readonly number[] | u
   if (unique.length !== list.length) throw new ShapeError(`${what}: an axis is named twice in [${[axes].flat()}].`);
   return unique;
 }
+
+/** Neighbouring axes that are walked as one become one. */
+export function mergeAxes(shape: Shape, strides: readonly number[]): { size: number; stride: number }[] {
+  const axes: { size: number; stride: number }[] = [];
+  for (const [axis, size] of shape.entries()) {
+    const stride = strides[axis]!;
+    const last = axes.at(-1);
+    if (size === 1) continue;
+    if (last && last.stride === stride * size) axes[axes.length - 1] = { size: last.size * size, stride };
+    else axes.push({ size, stride });
+  }
+  return axes;
+}

@@ -1,9 +1,9 @@
 // broadcastTo, and its gradient: the one place where broadcasting is undone.
 
-import { modulo, quotient, u32 } from '../../shaders/wgsl.ts';
+import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
-import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
+import { broadcastShapes, formatShape, mergeAxes, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
@@ -49,36 +49,6 @@ function broadcastStrides(from: Shape, shape: Shape): number[] {
   const own = stridesOf(from);
   const lead = shape.length - from.length;
   return shape.map((_, axis) => (axis < lead || from[axis - lead] === 1 ? 0 : own[axis - lead]!));
-}
-
-/** WGSL for offset + Σ coordinate · stride, the coordinates being those of flat index `i` in `shape`. */
-export function stridedIndex(i: string, shape: Shape, strides: readonly number[], offset: number): string {
-  const axes = mergeAxes(shape, strides);
-  const terms: string[] = offset === 0 ? [] : [u32(offset)];
-  let inner = axes.reduce((product, axis) => product * axis.size, 1);
-  const total = inner;
-  for (const { size, stride } of axes) {
-    const outer = inner;
-    inner /= size;
-    if (stride === 0 || size === 1) continue;
-    const coordinate =
-      outer === total ? quotient(i, inner, total) : modulo(quotient(i, inner, total), size, total / inner);
-    terms.push(stride === 1 ? coordinate : `${coordinate} * ${u32(stride)}`);
-  }
-  return terms.length === 0 ? '0u' : terms.join(' + ');
-}
-
-/** Neighbouring axes that are walked as one become one. */
-function mergeAxes(shape: Shape, strides: readonly number[]): { size: number; stride: number }[] {
-  const axes: { size: number; stride: number }[] = [];
-  for (const [axis, size] of shape.entries()) {
-    const stride = strides[axis]!;
-    const last = axes.at(-1);
-    if (size === 1) continue;
-    if (last && last.stride === stride * size) axes[axes.length - 1] = { size: last.size * size, stride };
-    else axes.push({ size, stride });
-  }
-  return axes;
 }
 
 interface Writable {

@@ -1,11 +1,13 @@
 // Movement: transpose, slice, concat and pad. On the GPU each is a change of index and is fused into whoever reads it. What
 // a reader does not select may be read anywhere, so indices are clamped, never trusted.
+
+import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { type MapScope, type Op, type Spec, wgslType } from '../graph/op.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
-import { stridedCopy, stridedIndex } from './broadcast.ts';
+import { stridedCopy } from './broadcast.ts';
 
 function refuseBytes(what: string, x: Spec): void {
   if (x.dtype === 'u8') throw new ShapeError(`${what}: x is u8, which is for storage only. Cast it: cast(x, 'f32').`);

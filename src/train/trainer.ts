@@ -158,8 +158,10 @@ export class Trainer {
     const { rates, step, programs } = this.#running;
     const run = planRun(data, options, step, this.#run);
     rates.at(step, run); // A schedule that needs the run's length says so now.
-    const compiled = await programs.steps(data, run);
-    if (options.validation) await programs.evaluator(options.validation);
+    const [compiled] = await Promise.all([
+      programs.steps(data, run),
+      options.validation && programs.evaluator(options.validation),
+    ]);
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
     this.#data = data;
@@ -172,9 +174,12 @@ export class Trainer {
   async compile(data: Examples, options: FitOptions = {}): Promise<void> {
     this.#check();
     const run = planRun(data, options, this.stepsMade, this.#run);
-    const { full } = await this.#running.programs.steps(data, run);
+    const { programs } = this.#running;
+    const [{ full }] = await Promise.all([
+      programs.steps(data, run),
+      options.validation && programs.evaluator(options.validation),
+    ]);
     this.#dispatches = full.program.dispatches;
-    if (options.validation) await this.#running.programs.evaluator(options.validation);
   }
 
   /** Holds the run after the steps under way. */
