@@ -32,6 +32,9 @@ export interface Read {
   readonly identity: boolean;
 }
 
+/** Adds' worth of repeated work that costs less than a dispatch and the memory between. */
+const WORTH_A_DISPATCH = 4096;
+
 /** The decision for every tensor behind some outputs and assignments. */
 export class Keeping {
   /** The nodes, inputs first, without views. */
@@ -145,7 +148,8 @@ export class Keeping {
       } else if (needed) this.#committed.delete(key);
       evaluations.set(node, count);
       const cost = costs.get(node)!;
-      const again = count > size && cost > 0 && (cost > 1 || count > 2 * size);
+      const extra = (count - size) * cost;
+      const again = extra > WORTH_A_DISPATCH && (cost > 1 || count > 2 * size);
       if (this.#isCommitted(node)) continue;
       if (needed || again) this.#kept.add(key);
     }
