@@ -110,6 +110,9 @@ function use(tarball) {
   if (!succeeds('its peers install beside it', 'npm', install(...peers))) return;
   const trained = succeeds('thalweg/node trains', 'node', ['out/node.js']);
   if (trained) console.log(trained.out.trim());
+  cpSync(join(ROOT, 'examples/bare-loop.mjs'), join(consumer, 'bare-loop.mjs'));
+  const loop = succeeds('an example runs outside the repository', 'node', ['bare-loop.mjs']);
+  if (loop) check('and learns', Number(/(\d+) of 1000 test digits are right/.exec(loop.out)?.[1]) > 750, loop.text);
   commandLine();
 }
 

@@ -231,7 +231,7 @@ describe('programs to read', () => {
   test(
     'bare-loop.mjs learns without a Trainer',
     async () => {
-      const { code, out, err } = await node('examples/bare-loop.mjs');
+      const { code, out, err } = await node('examples/bare-loop.mjs', 'cpu');
       expect(code, err).toBe(0);
       expect(numberIn(out, /^step 1: loss ([\d.]+)$/m)).toBeCloseTo(Math.log(10), 0);
       expect(numberIn(out, /^step 200: loss ([\d.]+)$/m)).toBeLessThan(0.8);
