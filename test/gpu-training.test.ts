@@ -99,6 +99,16 @@ it('clips, splits arenas and fits eight storage buffers with the same losses', a
   onGpu.dispose();
 });
 
+it('splits data that one binding cannot hold', async () => {
+  const maxStorageBufferBindingSize = 784 * 3000;
+  const small = new Backend(await testExecutor({ maxStorageBufferBindingSize }), gpu.adapter);
+  const [split, whole] = [await trainerOf(small, presets.classic), await trainerOf(gpu, presets.classic)];
+  expect(await lossesOf(split, 40, 32)).toEqual(await lossesOf(whole, 40, 32));
+  expect((await split.evaluate(data.test)).loss).toBe((await whole.evaluate(data.test)).loss);
+  split.dispose();
+  whole.dispose();
+});
+
 describe('the same bits', () => {
   const run = async (maxSteps: number) => {
     const trainer = await trainerOf(gpu, presets.classic);

@@ -1,7 +1,16 @@
 // The package as its users meet it, as far as that needs no registry: the entry points of `dist`, a bundle for pages, and the
 // examples and the README's program, each in a process of its own. `npm test` builds `dist` first.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +27,15 @@ const scratch = mkdtempSync(join(tmpdir(), 'thalweg-package-'));
 const SLOW = 180_000;
 
 beforeAll(async () => {
-  const built = join(ROOT, 'dist/src/index.js');
-  if (!existsSync(built)) throw new Error('dist is missing. Run npm run build first, or npm test, which does.');
+  const built = statSync(join(ROOT, 'dist/src/index.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const newer = ['src', 'shaders']
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((f) => join(folder, f)),
+    )
+    .filter((file) => file.endsWith('.ts') && statSync(join(ROOT, file)).mtimeMs > built);
+  if (newer.length > 0) {
+    throw new Error(`dist is older than ${newer[0]}. Run npm run build first, or npm test, which does.`);
+  }
   writeFileSync(join(scratch, 'package.json'), '{ "type": "module" }');
   await writeMnist(join(scratch, 'mnist'));
 });

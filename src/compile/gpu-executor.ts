@@ -37,6 +37,10 @@ export class GpuExecutor implements Executor {
     };
   }
 
+  get maxBindingBytes(): number {
+    return this.#capabilities.maxStorageBufferBindingSize;
+  }
+
   get counters(): Counters {
     return this.runtime.counters;
   }

@@ -206,6 +206,7 @@ export function checkInput(label: string, name: string, array: { shape: readonly
 /** Runs recipes on the CPU: in floats as the engine where there is no GPU, in doubles as the truth. */
 export class CpuExecutor implements Executor {
   readonly kind = 'cpu';
+  readonly maxBindingBytes = Number.POSITIVE_INFINITY;
   readonly precision: Precision;
   readonly counters: Counters = {
     buffers: 0,

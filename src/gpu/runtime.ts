@@ -178,6 +178,13 @@ export class GpuRuntime {
     this.counters.submits++;
   }
 
+  /** Waits for everything submitted so far. */
+  async done(): Promise<never[]> {
+    await Promise.race([this.device.queue.onSubmittedWorkDone(), this.lost]);
+    this.check();
+    return [];
+  }
+
   /** A staging buffer that `readBack` gives back. */
   staging(bytes: number): GPUBuffer {
     const free = this.#staging.get(stagingSize(bytes));

@@ -86,6 +86,8 @@ export interface Counters {
 /** An engine that runs recipes. */
 export interface Executor {
   readonly kind: 'gpu' | 'cpu';
+  /** The most bytes of one array that a kernel can read: larger data is split. */
+  readonly maxBindingBytes: number;
   readonly counters: Counters;
   allocate(groups: readonly VariableGroup[]): Storage;
   compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;

@@ -9,6 +9,7 @@ import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf, stridesO
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, equal, mul, sub } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
+import { copy } from './counter.ts';
 import { reshape } from './reshape.ts';
 import { square } from './unary.ts';
 
@@ -150,12 +151,20 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * equally, as PyTorch's `amax`.
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(maxOp, x, options);
+  return reduceWith(maxOp, held(x), options);
 }
 
 /** The smallest of x over `axes` (all unless said); NaN and gradients as {@link max}. */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(minOp, x, options);
+  return reduceWith(minOp, held(x), options);
+}
+
+/**
+ * x in memory of its own. The gradient looks for the elements that equal the extremum, so forward and backward must see the
+ * same bits of x; computed again in another kernel they might differ in the last one.
+ */
+function held(x: Tensor): Tensor {
+  return x.node.op?.map ? copy(x) : x;
 }
 
 function reduceWith(op: Op<Reduce>, x: Tensor, { axes, keepDims = false }: ReduceOptions): Tensor {

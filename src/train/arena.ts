@@ -23,11 +23,7 @@ export interface Arena {
 }
 
 /** Parameters in their order, cut into arenas of at most `maxBytes` (a larger parameter has one of its own). */
-export function layOut(
-  parameters: readonly NamedVariable[],
-  slotNames: readonly string[],
-  maxBytes: number = MAX_ARENA_BYTES,
-): Arena[] {
+export function layOut(parameters: readonly NamedVariable[], slotNames: readonly string[], maxBytes: number): Arena[] {
   const arenas: Arena[] = [];
   let members: Placed[] = [];
   let end = 0;

@@ -2,13 +2,15 @@
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
 import type { Scale } from '../data/dataset.ts';
-import type { DType, HostArray } from '../graph/dtype.ts';
+import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
 import type { NdArray, Spec } from '../graph/op.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { resident, type Tensor } from '../graph/tensor.ts';
-import { add, mul } from '../ops/binary.ts';
+import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast, gatherRows } from '../ops/gather.ts';
+import { reshape } from '../ops/reshape.ts';
+import { where } from '../ops/select.ts';
 
 /** Values as they come: row-major, the dtype being the array's. */
 export interface Values {
@@ -63,22 +65,52 @@ export function checkExamples({ size, x, y, name = 'data' }: Examples): void {
   }
 }
 
-const residents = new WeakMap<HostArray, Tensor>();
+const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly parts: readonly Tensor[] }>();
 
-/** The array as a tensor that stays on the device: one tensor per array, so that it is uploaded once. */
-export function residentOf(what: string, values: Values): Tensor {
+/**
+ * The array as tensors that stay on the device, uploaded once however often they are asked for: one, or parts of whole rows
+ * where it is more than `maxBytes`, the most that a kernel can bind.
+ */
+export function residentsOf(what: string, values: Values, maxBytes: number): readonly Tensor[] {
   const known = residents.get(values.data);
-  if (known && formatShape(known.shape) === formatShape(values.shape)) return known;
-  const tensor = resident(what, toArray(what, values));
-  residents.set(values.data, tensor);
-  return tensor;
+  if (
+    known?.maxBytes === maxBytes &&
+    formatShape(known.parts[0]!.shape.slice(1)) === formatShape(values.shape.slice(1))
+  ) {
+    return known.parts;
+  }
+  const [size, ...row] = values.shape;
+  const width = sizeOf(row);
+  const each = Math.min(size!, Math.floor(maxBytes / byteLength(dtypeOf(values.data), width)));
+  if (each < 1)
+    throw new DataError(
+      `${what}: one row ${formatShape(row)} is more than this device binds at once (${maxBytes} bytes).`,
+    );
+  const parts = Array.from({ length: Math.ceil(size! / each) }, (_, k) => {
+    const rows = Math.min(each, size! - k * each);
+    const data = rows === size ? values.data : values.data.subarray(k * each * width, (k * each + rows) * width);
+    return resident(what, toArray(what, { shape: [rows, ...row], data }));
+  });
+  residents.set(values.data, { maxBytes, parts });
+  return parts;
+}
+
+/** Rows at `indices` of parts that lie one after another. */
+function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
+  const each = parts[0]!.shape[0]!;
+  const rowOf = (k: number) => gatherRows(parts[k]!, k === 0 ? indices : sub(indices, k * each));
+  const column = reshape(indices, [indices.size, ...parts[0]!.shape.slice(1).map(() => 1)]);
+  let rows = rowOf(parts.length - 1);
+  for (let k = parts.length - 2; k >= 0; k--) rows = where(less(column, (k + 1) * each), rowOf(k), rows);
+  return rows;
 }
 
 /** The rows of a data set at `indices`, ready for a model and its loss. */
-export function rowsAt(data: Examples, indices: Tensor): { x: Tensor; y: Tensor } {
-  const x = residentOf(`${data.name ?? 'data'}.x`, data.x);
-  const y = residentOf(`${data.name ?? 'data'}.y`, data.y);
-  return { x: prepareX(gatherRows(x, indices), x.dtype, data.scale), y: prepareY(gatherRows(y, indices)) };
+export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: Tensor; y: Tensor } {
+  const x = residentsOf(`${data.name ?? 'data'}.x`, data.x, maxBytes);
+  const y = residentsOf(`${data.name ?? 'data'}.y`, data.y, maxBytes);
+  const rows = gatherAcross(x, indices);
+  return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices)) };
 }
 
 /** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */

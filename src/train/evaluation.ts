@@ -101,7 +101,7 @@ export class Evaluator {
       { rows: B, steps: Math.floor(size / B) },
       { rows: size % B, steps: 1 },
     ].filter(({ rows }) => rows > 0);
-    const traced = shapes.map(({ rows }) => traceBatch(task, data, sums, rows));
+    const traced = shapes.map(({ rows }) => traceBatch(task, data, sums, rows, executor.maxBindingBytes));
     const storage = executor.allocate(variables.map((variable) => ({ variable })));
     const storages = [state.storage, storage];
     const programs = await Promise.all(
@@ -157,11 +157,12 @@ function traceBatch(
   data: Examples,
   sums: Sums,
   rows: number,
+  maxBytes: number,
 ): { assignments: Assignment[]; names: string[] } {
   const { cursor, totals, confusion } = sums;
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: false }), () => {
-      const { x, y } = rowsAt(data, add(iota(rows), cursor));
+      const { x, y } = rowsAt(data, add(iota(rows), cursor), maxBytes);
       const { prediction, metrics } = judge(task, x, y, data.classes);
       const values = Object.values(metrics).map((metric) => mul(reshape(metric, [1]), rows));
       const assignments: Assignment[] = [

@@ -80,7 +80,7 @@ export interface IdleUnits {
 /** The activations of which at least half of the units are saturated or dead on the first examples of `data`. */
 export async function idleUnits(executor: Executor, state: State, task: Task, data: Examples): Promise<IdleUnits[]> {
   const rows = Math.min(data.size, LOOKED_AT);
-  const activations = withPaths(task.model, () => traceActivations(task, data, rows));
+  const activations = withPaths(task.model, () => traceActivations(task, data, rows, executor.maxBindingBytes));
   const outputs = Object.fromEntries(activations.map(({ y }, k) => [`${k}`, y]));
   if (activations.length === 0) return [];
   const program = await executor.compile({ outputs }, { storages: [state.storage], label: 'activations' });
@@ -99,10 +99,10 @@ export async function idleUnits(executor: Executor, state: State, task: Task, da
 }
 
 /** Elementwise functions of one tensor that depends on parameters, in the forward pass. */
-function traceActivations(task: Task, data: Examples, rows: number): { name: string; y: Tensor }[] {
+function traceActivations(task: Task, data: Examples, rows: number, maxBytes: number): { name: string; y: Tensor }[] {
   const trace = newTrace({ training: false });
   return withTrace(trace, () => {
-    const prediction = task.model.forward(rowsAt(data, iota(rows)).x);
+    const prediction = task.model.forward(rowsAt(data, iota(rows), maxBytes).x);
     const names = new Map([...trace.captures].map(([name, x]) => [x.node, name]));
     const learnt = new Set<Node>();
     const found: { name: string; y: Tensor }[] = [];

@@ -8,7 +8,7 @@ import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
 import { Variable } from '../graph/tensor.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { type Arena, layOut } from './arena.ts';
+import { type Arena, layOut, MAX_ARENA_BYTES } from './arena.ts';
 
 /** Rows in the ring of metrics and in the table of learning rates: the most steps one submit may make. */
 export const RING = 256;
@@ -50,6 +50,8 @@ export interface StateOptions {
 
 export class State {
   readonly storage: Storage;
+  /** The most bytes of one array that a kernel can read on this engine. */
+  readonly maxBindingBytes: number;
   readonly seedNumber: number;
   readonly optimizer: Optimizer;
   readonly variables: readonly NamedVariable[];
@@ -75,6 +77,7 @@ export class State {
   constructor(executor: Executor, { model, optimizer, seed, metrics = 2, maxArenaBytes }: StateOptions) {
     const key = seedKey(seed);
     this.seedNumber = seed;
+    this.maxBindingBytes = executor.maxBindingBytes;
     this.optimizer = optimizer;
     this.variables = variablesOf(model);
     this.#byPath = new Map(this.variables.map(({ path, variable }) => [path, variable]));
@@ -82,7 +85,11 @@ export class State {
     if (trainable.length === 0)
       throw new OptionError('model: none of its variables is trainable. Give it a layer with parameters.');
     this.others = this.variables.filter(({ variable }) => !variable.trainable);
-    this.arenas = layOut(trainable, optimizer.slots, maxArenaBytes);
+    this.arenas = layOut(
+      trainable,
+      optimizer.slots,
+      maxArenaBytes ?? Math.min(MAX_ARENA_BYTES, executor.maxBindingBytes),
+    );
     this.ring = zeros([RING, metrics]);
     this.storage = executor.allocate(this.#groups());
     this.#initialize(key);

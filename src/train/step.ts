@@ -79,7 +79,7 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
     withTrace(trace, () => {
       const { batchSize, ...rest } = order;
       const indices = batchIndices(step, state.origin, state.order, { ...rest, batch: rows, stride: batchSize });
-      const { x, y } = rowsAt(data, indices);
+      const { x, y } = rowsAt(data, indices, state.maxBindingBytes);
       const { loss, metrics } = judge(task, x, y, data.classes);
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
