@@ -15,8 +15,12 @@ export function openTestDevice(): Promise<OpenedDevice> {
 
 /** An engine on the device of this test file; `capabilities` makes it choose kernels as another adapter would. */
 export async function testExecutor(capabilities: Partial<Capabilities> = {}): Promise<GpuExecutor> {
-  return new GpuExecutor(await openTestDevice(), capabilities);
+  const executor = new GpuExecutor(await openTestDevice(), capabilities);
+  executors.push(executor);
+  return executor;
 }
+
+const executors: GpuExecutor[] = [];
 
 /**
  * SwiftShader where it runs, so that tests see the same adapter on every such machine; `THALWEG_TEST_ADAPTER` names another
@@ -38,5 +42,8 @@ async function open(): Promise<OpenedDevice> {
 }
 
 afterAll(async () => {
-  if (opening) (await opening).close();
+  if (!opening) return;
+  // A validation error that nothing awaited fails the file.
+  await Promise.all(executors.map((executor) => executor.runtime.settle()));
+  (await opening).close();
 });
