@@ -248,6 +248,18 @@ describe('errors', () => {
     program.dispose();
   });
 
+  it('of sizes beyond the adapter name the kernel and the limit', async () => {
+    const many = input('x', { shape: [65_536, 1, 1], dtype: 'f32' });
+    await expect(gpu.compile({ outputs: { y: matmul(many, many) } })).rejects.toThrow(
+      'matmul: it needs 65536 workgroups along an axis, this adapter has 65535. Use a smaller batch.',
+    );
+    const narrow = await testExecutor({ maxStorageBufferBindingSize: 1024 });
+    const long = input('x', { shape: [257], dtype: 'f32' });
+    await expect(narrow.compile({ outputs: { y: square(long) } })).rejects.toThrow(
+      /square: it binds 10\d\d bytes of .*, this adapter binds 1024 at most/,
+    );
+  });
+
   it('of an input say how many values it takes', async () => {
     const program = await gpu.compile({ outputs: { y: square(input('x', { shape: [2, 3], dtype: 'f32' })) } });
     await expect(program.run({ x: new Float32Array(5) })).rejects.toThrow(

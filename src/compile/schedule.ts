@@ -69,13 +69,29 @@ export function schedule(given: Recipe, to: Target): Schedule {
   }
   const parts = packed(componentsOf(commits), gpu, (c) => [...readKeys(fusion, c.tensor), keyOf(c.variable)]);
   for (const part of parts) texts.push(lowerCommit(part, (c) => placeOf(c.variable), status, context));
-  const most = texts.find((d) => d.bindings.length > gpu.maxStorageBuffersPerShaderStage);
-  if (most) {
+  for (const dispatch of texts) checkLimits(dispatch, gpu);
+  return { outputs: named, plan, dispatches: texts };
+}
+
+function checkLimits({ label, bindings, workgroups }: Dispatch, gpu: Capabilities): void {
+  const buffers = gpu.maxStorageBuffersPerShaderStage;
+  if (bindings.length > buffers) {
     throw new DeviceError(
-      `${most.label}: it needs ${most.bindings.length} storage buffers, this adapter has ${gpu.maxStorageBuffersPerShaderStage} a kernel. Try fuse: false.`,
+      `${label}: it needs ${bindings.length} storage buffers, this adapter has ${buffers} a kernel. Try fuse: false.`,
     );
   }
-  return { outputs: named, plan, dispatches: texts };
+  const most = Math.max(...workgroups);
+  if (most > gpu.maxComputeWorkgroupsPerDimension) {
+    throw new DeviceError(
+      `${label}: it needs ${most} workgroups along an axis, this adapter has ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`,
+    );
+  }
+  const big = bindings.find(({ words }) => words * 4 > gpu.maxStorageBufferBindingSize);
+  if (big) {
+    throw new DeviceError(
+      `${label}: it binds ${big.words * 4} bytes of ${big.memory.label}, this adapter binds ${gpu.maxStorageBufferBindingSize} at most. Use a smaller batch or model.`,
+    );
+  }
 }
 
 /** The keys of what computing `t` reads from memory. */
