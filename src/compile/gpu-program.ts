@@ -46,12 +46,17 @@ export class GpuProgram implements Program {
     this.#runtime = runtime;
     this.#storages = storages;
     this.#upload = upload;
-    this.#schedule = schedule(recipe, {
-      gpu,
-      fuse: options.fuse ?? true,
-      leaf: (node) => this.#leaf(node),
-      placeOf: (variable) => this.#placeOf(variable),
-    });
+    try {
+      this.#schedule = schedule(recipe, {
+        gpu,
+        fuse: options.fuse ?? true,
+        leaf: (node) => this.#leaf(node),
+        placeOf: (variable) => this.#placeOf(variable),
+      });
+    } catch (error) {
+      this.dispose(); // Leaves that were placed before the fault hold buffers.
+      throw error;
+    }
   }
 
   get dispatches(): number {
@@ -64,7 +69,7 @@ export class GpuProgram implements Program {
   }
 
   get bytes(): number {
-    return [...this.#schedule.plan.owned, ...this.#made].reduce((sum, memory) => sum + memory.bytes, 0);
+    return this.#made.reduce((sum, memory) => sum + memory.bytes, 0);
   }
 
   #placeOf(variable: Variable): Place {
@@ -99,8 +104,14 @@ export class GpuProgram implements Program {
     const place = { memory, offset: 0, words: bytes / 4 };
     if (source.kind === 'constant')
       this.#runtime.write(buffer, 0, toWords(expandConstant(source.data, spec), spec.dtype));
-    else this.#inputs.set(source.name, { place, spec });
+    else this.#addInput(source.name, { place, spec });
     return place;
+  }
+
+  #addInput(name: string, input: { place: Place; spec: Spec }): void {
+    if (this.#inputs.has(name))
+      throw new OptionError(`${this.label}: two inputs are called ${name}. Give each its own name.`);
+    this.#inputs.set(name, input);
   }
 
   /** Makes buffers, pipelines (all at once) and bind groups. */

@@ -122,6 +122,9 @@ class CpuProgram implements Program {
         return { ...spec, data: this.#array(variableOf(node)!) };
       case 'input': {
         const array = { ...spec, data: hostArray(spec.dtype, sizeOf(spec.shape), precision) };
+        if (this.#inputs.has(source.name)) {
+          throw new OptionError(`${this.label}: two inputs are called ${source.name}. Give each its own name.`);
+        }
         this.#inputs.set(source.name, array);
         return array;
       }
