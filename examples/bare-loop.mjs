@@ -56,7 +56,7 @@ for (let k = 0; k < STEPS; k++) {
 
 // Another program over the same memory: what the network says of pictures it has not seen.
 const judge = await backend.compile(
-  ({ x }) => thalweg.argmax(model.forward(scaled(x)), { axes: [1] }),
+  ({ x }) => thalweg.argmax(model.forward(scaled(x)), { axis: 1 }),
   { x: { shape: test.x.shape, dtype: 'u8' } },
   { storages },
 );

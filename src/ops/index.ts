@@ -1,20 +1,7 @@
 // The ops as people call them.
 export { accuracy } from './accuracy.ts';
-export { erf, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from './activations.ts';
-export {
-  add,
-  div,
-  equal,
-  greater,
-  greaterEqual,
-  less,
-  lessEqual,
-  maximum,
-  minimum,
-  mul,
-  notEqual,
-  sub,
-} from './binary.ts';
+export * from './activations.ts';
+export * from './binary.ts';
 export { broadcastTo } from './broadcast.ts';
 export { iota, remainder } from './counter.ts';
 export { softmaxCrossEntropy } from './cross-entropy.ts';
@@ -29,4 +16,4 @@ export { argmax, max, mean, min, type ReduceOptions, sum, variance } from './red
 export { reshape } from './reshape.ts';
 export { clip, where } from './select.ts';
 export { logSoftmax, logSumExp, softmax } from './softmax.ts';
-export { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+export * from './unary.ts';

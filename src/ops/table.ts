@@ -1,21 +1,9 @@
-// Every op by name. Tests walk this table: an op without samples in test/samples.ts does not type-check.
+// Every op by name. The rows of activations.ts, binary.ts and unary.ts are in it by being exported there; the others have a
+// line each. Tests walk this table: an op without samples in test/samples.ts does not type-check.
 import type { Op } from '../graph/op.ts';
 import { accuracyOp } from './accuracy.ts';
-import { erf, geluOp, leakyReluOp, relu, sigmoid, silu, softplus, tanh } from './activations.ts';
-import {
-  add,
-  div,
-  equal,
-  greater,
-  greaterEqual,
-  less,
-  lessEqual,
-  maximum,
-  minimum,
-  mul,
-  notEqual,
-  sub,
-} from './binary.ts';
+import * as activations from './activations.ts';
+import * as binary from './binary.ts';
 import { broadcastToOp } from './broadcast.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
@@ -29,44 +17,17 @@ import { argmaxOp, maxOp, meanOp, minOp, sumOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
-import { abs, exp, log, neg, powOp, rsqrt, sign, sqrt, square } from './unary.ts';
+import * as unary from './unary.ts';
 
 export const ops = tableOf({
-  // Elementwise, one input.
-  neg: neg.op,
-  abs: abs.op,
-  sign: sign.op,
-  exp: exp.op,
+  ...rowsOf({ ...activations, ...binary, ...unary }),
+  // Elementwise, with options.
   expm1: expm1.op,
-  log: log.op,
-  sqrt: sqrt.op,
-  rsqrt: rsqrt.op,
-  square: square.op,
-  pow: powOp,
+  pow: unary.powOp,
   clip: clipOp,
   cast: castOp,
-  // Activations.
-  relu: relu.op,
-  leakyRelu: leakyReluOp,
-  sigmoid: sigmoid.op,
-  tanh: tanh.op,
-  silu: silu.op,
-  softplus: softplus.op,
-  erf: erf.op,
-  gelu: geluOp,
-  // Elementwise, several inputs.
-  add: add.op,
-  sub: sub.op,
-  mul: mul.op,
-  div: div.op,
-  maximum: maximum.op,
-  minimum: minimum.op,
-  equal: equal.op,
-  notEqual: notEqual.op,
-  less: less.op,
-  lessEqual: lessEqual.op,
-  greater: greater.op,
-  greaterEqual: greaterEqual.op,
+  leakyRelu: activations.leakyReluOp,
+  gelu: activations.geluOp,
   where: whereOp,
   // Movement.
   reshape: reshapeOp,
@@ -112,4 +73,12 @@ export type OpName = keyof typeof ops;
 /** Keeps the names and lets go of the ops' own parameter types. */
 function tableOf<N extends string>(table: { readonly [K in N]: Op<never> }): { readonly [K in N]: Op<never> } {
   return table;
+}
+
+type RowName<M> = { [K in keyof M]: M[K] extends { readonly op: Op<void> } ? K : never }[keyof M] & string;
+
+/** The ops of the exports that are rows: functions with an `op`. */
+function rowsOf<M extends object>(module: M): { readonly [K in RowName<M>]: Op<never> } {
+  const rows = Object.entries(module).filter(([, value]) => typeof value === 'function' && 'op' in value);
+  return Object.fromEntries(rows.map(([name, row]) => [name, (row as { op: Op<never> }).op])) as never;
 }
