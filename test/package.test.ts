@@ -217,10 +217,14 @@ describe('a bundle for pages', () => {
 });
 
 /** The README's program: its first code block that imports `thalweg/node`. */
+/** The js blocks of a Markdown file. */
+function blocksOf(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  return [...text.matchAll(/^```(?:js|javascript|mjs)\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+}
+
 function readmeProgram(): string {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const blocks = [...text.matchAll(/^```(?:js|javascript|mjs)\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
-  const found = blocks.find((block) => block.includes("from 'thalweg/node'"));
+  const found = blocksOf('README.md').find((block) => block.includes("from 'thalweg/node'"));
   expect(found, "README.md has no js block that imports from 'thalweg/node'").toBeDefined();
   return found!;
 }
@@ -278,6 +282,18 @@ describe('programs to read', () => {
       const { code, out, err } = await run(readmeProgram());
       expect(code, err).toBe(0);
       expect(out).toMatch(/\d/);
+    },
+    SLOW,
+  );
+
+  test(
+    'the blocks of docs/library.md, one after the other, are a program that runs (here on the CPU)',
+    async () => {
+      const { code, out, err } = await run(
+        blocksOf('docs/library.md').join('\n').replace('createBackend()', "createBackend({ device: 'cpu' })"),
+      );
+      expect(code, err).toBe(0);
+      expect(out).toContain('the gradients are right: true');
     },
     SLOW,
   );
