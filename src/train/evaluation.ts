@@ -125,7 +125,8 @@ export class Evaluator {
     const { loss, accuracy, ...metrics } = Object.fromEntries(means);
     return {
       loss: loss!,
-      ...(accuracy !== undefined && { accuracy }),
+      // A count of examples over their number: what f32 sums add to it is rounding.
+      ...(accuracy !== undefined && { accuracy: Math.round(accuracy * this.#size) / this.#size }),
       metrics,
       size: this.#size,
       ...(confusion && { confusion: rowsOf(confusion, this.#confusion!.shape[0]!) }),
