@@ -65,7 +65,10 @@ export class Backend {
     const trace = newTrace({ training, step, seed });
     const result = withTrace(trace, () => fn(tensors));
     const outputs = result instanceof Tensor ? { y: result } : result;
-    return this.executor.compile({ outputs, assignments: trace.assignments }, options);
+    return this.executor.compile(
+      { outputs, assignments: trace.assignments },
+      { ...options, inputs: Object.keys(inputs) },
+    );
   }
 
   /**

@@ -7,11 +7,12 @@ import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import type { Executor, Recipe, Storage } from '../src/graph/executor.ts';
 import type { Op } from '../src/graph/op.ts';
 import { apply1, constant, input, type Tensor, Variable } from '../src/graph/tensor.ts';
-import { add, div, mul, sub } from '../src/ops/binary.ts';
+import { add, div, greater, mul, sub } from '../src/ops/binary.ts';
 import { broadcastTo } from '../src/ops/broadcast.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import { slice, transpose } from '../src/ops/movement.ts';
 import { mean, sum } from '../src/ops/reduce.ts';
+import { where } from '../src/ops/select.ts';
 import { softmax } from '../src/ops/softmax.ts';
 import { exp, square } from '../src/ops/unary.ts';
 import { testExecutor } from './gpu.ts';
@@ -182,6 +183,71 @@ describe('the guard', () => {
   });
 });
 
+describe.each(['gpu', 'cpu'])('on the %s', (kind) => {
+  const engine = () => (kind === 'gpu' ? gpu : new CpuExecutor());
+  const x = input('x', { shape: [3], dtype: 'f32' });
+
+  it('an arena and its first member are read in one dispatch', async () => {
+    const [arena, part] = [variable([128]), variable([64])];
+    const executor = engine();
+    const storage = executor.allocate([{ variable: arena, members: [{ variable: part, offset: 0 }] }]);
+    storage.write(
+      arena,
+      Float32Array.from({ length: 128 }, (_, i) => i),
+    );
+    const program = await executor.compile({ outputs: { u: mul(part, 2), v: mul(arena, 3) } }, { storages: [storage] });
+    const { u, v } = await program.run();
+    expect([u!.data[63], v!.data[127]]).toEqual([126, 381]);
+    program.dispose();
+    storage.dispose();
+  });
+
+  it('an output that is an assigned variable has the value from before', async () => {
+    const v = variable([2]);
+    const executor = engine();
+    const storage = executor.allocate([{ variable: v }]);
+    const program = await executor.compile(
+      { outputs: { y: v }, assignments: [[v, add(v, 1)]] },
+      { storages: [storage] },
+    );
+    expect([...(await program.run()).y!.data]).toEqual([0, 0]);
+    expect([...(await program.run()).y!.data]).toEqual([1, 1]);
+    program.dispose();
+    storage.dispose();
+  });
+
+  it('values are taken in the dtype of the input, infinities and overflows included', async () => {
+    const n = input('n', { shape: [3], dtype: 'u32' });
+    const outputs = { m: add(n, 1), masked: where(greater(x, 0), x, Number.NEGATIVE_INFINITY), big: mul(x, 1e39) };
+    const program = await engine().compile({ outputs });
+    const { m, masked, big } = await program.run({ n: Float32Array.of(1, 2, 3), x: Float64Array.of(1, -1, 0.5) });
+    expect([...m!.data]).toEqual([2, 3, 4]);
+    expect([...masked!.data]).toEqual([1, Number.NEGATIVE_INFINITY, 0.5]);
+    if (kind === 'gpu') expect(big!.data[0]).toBe(Number.POSITIVE_INFINITY);
+    program.dispose();
+  });
+
+  it('names of inputs, sizes, storages and ends are checked', async () => {
+    const program = await engine().compile({ outputs: { y: square(x) } }, { label: 'p' });
+    await expect(program.run({ X: new Float32Array(3) })).rejects.toThrow('p: it has no input X. Its inputs are x.');
+    await expect(program.run()).rejects.toThrow('p: input x has no value yet. Give it to run({ x }).');
+    await expect(program.run({ x: new Float32Array(5) })).rejects.toThrow(
+      'p: input x has 5 values. It is [3]: give 3.',
+    );
+    program.dispose();
+    await expect(program.run({ x: new Float32Array(3) })).rejects.toThrow('p: it was disposed. Compile it again.');
+    const twin = input('x', { shape: [3], dtype: 'f32' });
+    await expect(engine().compile({ outputs: { y: add(x, twin) } })).rejects.toThrow(/two inputs are called x/);
+    const v = variable([4]);
+    await expect(engine().compile({ outputs: { y: square(v) } })).rejects.toThrow(/no storage holds .*Pass storages/);
+    const storage = engine().allocate([{ variable: v }]);
+    expect(() => storage.write(v, new Float32Array(5))).toThrow(/has 5 values\. It is \[4\]: give 4/);
+    storage.dispose();
+    const bytes = input('b', { shape: [4], dtype: 'u8' });
+    if (kind === 'gpu') await expect(engine().compile({ outputs: { bytes } })).rejects.toThrow(/u8 is storage only/);
+  });
+});
+
 /** A chain with a diamond, a reduction, a product and a second use of everything. */
 function tangle(x: Tensor, w: Tensor): Record<string, Tensor> {
   const h = matmul(x, w);
@@ -267,6 +333,16 @@ describe('errors', () => {
     );
     program.dispose();
   });
+});
+
+it('an error of the device is told once, and the engine goes on', async () => {
+  const executor = await testExecutor();
+  executor.runtime.device.createBuffer({ size: 16, usage: 0 });
+  await executor.runtime.device.queue.onSubmittedWorkDone();
+  await expect(executor.runtime.settle()).rejects.toThrow(/Buffer usages/);
+  const program = await executor.compile({ outputs: { y: square(constant([2])) } });
+  expect((await program.run()).y!.data[0]).toBe(4);
+  program.dispose();
 });
 
 it('a program and a storage give back all that they took', async () => {

@@ -2,6 +2,7 @@
 // gradients (second use, diamonds, reuse) whatever the op.
 import { describe, expect, it, test } from 'vitest';
 import { grad, whyNoGradient } from '../src/compile/grad.ts';
+import { CpuExecutor } from '../src/cpu/executor.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import type { Op } from '../src/graph/op.ts';
@@ -35,6 +36,32 @@ describe.each(Object.keys(table))('%s', (name) => {
     );
     const loss = weigh(outputs, cotangents);
     for (const k of wrtOf(sample)) checkGradient(k, loss!, outputs, cotangents, tensors, values, sample.tolerance);
+  });
+});
+
+// A program's arrays are used again at each step: what an op does not write must not be left from the step before.
+describe.each(Object.keys(table))('%s on the CPU', (name) => {
+  it('has the same bits when it is run again', async () => {
+    for (const sample of table[name]!) {
+      const { tensors, values } = drawSample(name, sample);
+      const ys = outputsOf(sample, tensors);
+      const dxs = ys
+        .filter((y) => y.dtype === 'f32')
+        .flatMap((y) =>
+          grad(
+            y,
+            wrtOf(sample).map((k) => tensors[k]!),
+          ),
+        );
+      const all = [...ys, ...dxs.filter((dx) => dx !== undefined)];
+      const names = tensors.map((_, k) => `x${k}`);
+      const program = await new CpuExecutor().compile(
+        { outputs: Object.fromEntries(all.map((t, k) => [`t${k}`, t])) },
+        { inputs: names },
+      );
+      const given = Object.fromEntries(names.map((key, k) => [key, values[k]!]));
+      expect(await program.run(given), sample.name).toEqual(await program.run(given));
+    }
   });
 });
 

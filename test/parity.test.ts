@@ -64,7 +64,7 @@ async function onGpu(
   values: readonly HostArray[],
   fuse: boolean,
 ): Promise<Record<string, NdArray>> {
-  const program = await executor.compile({ outputs }, { fuse });
+  const program = await executor.compile({ outputs }, { fuse, inputs: values.map((_, k) => `x${k}`) });
   const result = await program.run(Object.fromEntries(values.map((data, k) => [`x${k}`, data])));
   program.dispose();
   return result;

@@ -41,9 +41,7 @@ export class ModuleText {
   }
 
   #slot(place: Place, use: Use, write: boolean): number {
-    const same = (s: Slot) =>
-      s.place.memory === place.memory && s.place.offset === place.offset && s.use === use && s.write === write;
-    const at = this.#slots.findIndex(same);
+    const at = this.#slots.findIndex((s) => samePlace(s.place, place) && s.use === use && s.write === write);
     return at >= 0 ? at : this.#slots.push({ place, use, write }) - 1;
   }
 
@@ -92,7 +90,9 @@ export class ModuleText {
     const use = whole && slot.use === 'vec4' ? 'f32' : quads ? 'vec4' : slot.use;
     const type = use === 'vec4' ? 'vec4f' : use === 'atomic' ? 'atomic<u32>' : use;
     const access: Access = others.some((s) => s.write) || slot.use === 'atomic' ? 'write' : 'read';
-    const range = whole ? { offset: 0, words: memory.bytes / 4 } : { offset, words };
+    // An arena and its first member begin at one offset: the longer range serves both.
+    const longest = Math.max(words, ...others.filter((s) => s.place.offset === offset).map((s) => s.place.words));
+    const range = whole ? { offset: 0, words: memory.bytes / 4 } : { offset, words: longest };
     let at = bindings.findIndex((b) => b.memory === memory && b.offset === range.offset && b.type === type);
     if (at < 0) at = bindings.push({ memory, ...range, access, type }) - 1;
     return {
@@ -102,6 +102,10 @@ export class ModuleText {
       pick: slot.use !== 'vec4' && quads,
     };
   }
+}
+
+function samePlace(a: Place, b: Place): boolean {
+  return a.memory === b.memory && a.offset === b.offset && a.words === b.words;
 }
 
 interface Named {
@@ -189,7 +193,7 @@ export class Body {
   value(t: Tensor, index: string): string {
     const x = resolve(t);
     const fill = fillOf(x);
-    if (fill !== undefined) return literal(fill, x.dtype);
+    if (fill !== undefined) return this.#literal(fill, x.dtype);
     const at = /^\w+$/.test(index) ? index : this.let('u32', index);
     const type = wgslType(x.dtype);
     return this.#once(`${keyOf(x)}@${at}`, () =>
@@ -218,6 +222,16 @@ export class Body {
     return this.let(wgslType(dtype), node.op!.map!(scope, node.params));
   }
 
+  #literal(value: number, dtype: DType): string {
+    if (dtype === 'i32') return `i32(${value})`;
+    if (dtype !== 'f32') return `${value}u`;
+    if (Number.isFinite(Math.fround(value))) return f32(value);
+    // WGSL refuses constants that are not finite; bits that only a variable holds are no constant.
+    const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!.toString(16);
+    this.#module.declare(`var<private> bits${bits}: u32 = 0x${bits}u;`);
+    return this.let('f32', `bitcast<f32>(bits${bits})`);
+  }
+
   write(t: Tensor, index: string, value: string): void {
     const x = resolve(t);
     this.lines.push(this.#module.write(this.#plan.place(x), index, value, wgslType(x.dtype)));
@@ -226,9 +240,4 @@ export class Body {
   toString(): string {
     return this.lines.join('\n  ');
   }
-}
-
-function literal(value: number, dtype: DType): string {
-  if (dtype === 'f32') return f32(value);
-  return dtype === 'i32' ? `i32(${value})` : `${value}u`;
 }

@@ -3,8 +3,9 @@
 import { timeDispatches } from '../gpu/profiler.ts';
 import type { Access, GpuRuntime, Pipeline } from '../gpu/runtime.ts';
 import { byteLength, type HostArray } from '../graph/dtype.ts';
-import { internal, OptionError } from '../graph/errors.ts';
+import { disposedProgram, missingVariable } from '../graph/errors.ts';
 import type { CompileOptions, Program, Recipe, Ticket } from '../graph/executor.ts';
+import { Inputs } from '../graph/inputs.ts';
 import type { Capabilities, NdArray, Spec } from '../graph/op.ts';
 import { expandConstant, type Node, type Variable, variableOf } from '../graph/tensor.ts';
 import { copyOut, type GpuStorage, toWords } from './gpu-storage.ts';
@@ -28,11 +29,13 @@ export class GpuProgram implements Program {
   readonly #storages: readonly GpuStorage[];
   readonly #upload: Upload;
   readonly #schedule: Schedule;
+  readonly #names: Inputs;
   readonly #leaves = new Map<Node, Place>();
   readonly #inputs = new Map<string, { place: Place; spec: Spec }>();
   readonly #made: Memory[] = [];
   readonly #releases: (() => void)[] = [];
   #recorded: readonly Recorded[] = [];
+  #disposed = false;
 
   constructor(
     runtime: GpuRuntime,
@@ -43,6 +46,7 @@ export class GpuProgram implements Program {
     upload: Upload,
   ) {
     this.label = options.label ?? 'program';
+    this.#names = new Inputs(this.label, recipe, options.inputs);
     this.#runtime = runtime;
     this.#storages = storages;
     this.#upload = upload;
@@ -74,7 +78,7 @@ export class GpuProgram implements Program {
 
   #placeOf(variable: Variable): Place {
     const storage = this.#storages.find((s) => s.has(variable));
-    if (!storage) throw internal(`${this.label}: no storage holds ${variable}`);
+    if (!storage) throw missingVariable(this.label, variable);
     return storage.place(variable);
   }
 
@@ -104,14 +108,8 @@ export class GpuProgram implements Program {
     const place = { memory, offset: 0, words: bytes / 4 };
     if (source.kind === 'constant')
       this.#runtime.write(buffer, 0, toWords(expandConstant(source.data, spec), spec.dtype));
-    else this.#addInput(source.name, { place, spec });
+    else this.#inputs.set(source.name, { place, spec });
     return place;
-  }
-
-  #addInput(name: string, input: { place: Place; spec: Spec }): void {
-    if (this.#inputs.has(name))
-      throw new OptionError(`${this.label}: two inputs are called ${name}. Give each its own name.`);
-    this.#inputs.set(name, input);
   }
 
   /** Makes buffers, pipelines (all at once) and bind groups. */
@@ -142,9 +140,12 @@ export class GpuProgram implements Program {
     return { steps, values };
   }
 
+  #checkAlive(): void {
+    if (this.#disposed) throw disposedProgram(this.label);
+  }
+
   #encode(steps: number): GPUCommandEncoder {
-    if (this.#recorded.length === 0 && this.#schedule.dispatches.length > 0)
-      throw internal(`${this.label}: it was disposed`);
+    this.#checkAlive();
     const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
     const pass = encoder.beginComputePass({ label: this.label });
     for (let step = 0; step < steps; step++) {
@@ -165,16 +166,11 @@ export class GpuProgram implements Program {
   }
 
   async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {
+    this.#checkAlive();
+    this.#names.check(inputs);
     for (const [name, data] of Object.entries(inputs)) {
       const input = this.#inputs.get(name);
-      if (!input) continue;
-      const size = input.spec.shape.reduce((n, m) => n * m, 1);
-      if (data.length !== size) {
-        throw new OptionError(
-          `${this.label}: input ${name} has ${data.length} values. It is [${input.spec.shape.join(', ')}]: give ${size}.`,
-        );
-      }
-      this.#runtime.write(input.place.memory.buffer!, 0, toWords(data, input.spec.dtype));
+      if (input) this.#runtime.write(input.place.memory.buffer!, 0, toWords(data, input.spec.dtype));
     }
     const encoder = this.#encode(1);
     const wanted = this.#schedule.outputs.map(([, t]) => ({
@@ -191,6 +187,7 @@ export class GpuProgram implements Program {
   }
 
   dispose(): void {
+    this.#disposed = true;
     for (const memory of this.#made.splice(0)) this.#runtime.destroy(memory.buffer!);
     for (const release of this.#releases.splice(0)) release();
     this.#recorded = [];

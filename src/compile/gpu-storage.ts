@@ -4,6 +4,7 @@ import type { GpuRuntime } from '../gpu/runtime.ts';
 import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
 import type { Storage, VariableGroup } from '../graph/executor.ts';
+import { checkSize } from '../graph/inputs.ts';
 import type { Variable } from '../graph/tensor.ts';
 import type { Memory, Place } from './memory.ts';
 
@@ -42,6 +43,7 @@ export class GpuStorage implements Storage {
 
   write(variable: Variable, data: HostArray): void {
     const { memory, offset } = this.place(variable);
+    checkSize('storage', `${variable}`, variable, data);
     this.#runtime.write(memory.buffer!, offset * 4, toWords(data, variable.dtype));
   }
 
@@ -64,7 +66,16 @@ export class GpuStorage implements Storage {
 
 /** Host values in the form that GPU buffers hold. */
 export function toWords(data: HostArray, dtype: DType): ArrayBufferView {
-  return dtype === 'f32' && !(data instanceof Float32Array) ? Float32Array.from(data) : data;
+  switch (dtype) {
+    case 'f32':
+      return data instanceof Float32Array ? data : Float32Array.from(data);
+    case 'u32':
+      return data instanceof Uint32Array ? data : Uint32Array.from(data);
+    case 'i32':
+      return data instanceof Int32Array ? data : Int32Array.from(data);
+    case 'u8':
+      return data instanceof Uint8Array ? data : Uint8Array.from(data);
+  }
 }
 
 /** What {@link copyOut} copies. */

@@ -1,7 +1,7 @@
 // The CPU engine: the same recipes as on the GPU, run op by op over arrays that are allocated once per program.
 
 import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
-import { DeviceError, internal, OptionError } from '../graph/errors.ts';
+import { DeviceError, disposedProgram, internal, missingVariable } from '../graph/errors.ts';
 import type {
   CompileOptions,
   Counters,
@@ -12,6 +12,7 @@ import type {
   Ticket,
   VariableGroup,
 } from '../graph/executor.ts';
+import { checkSize, Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { rootsOf, simplifyRecipe } from '../graph/simplify.ts';
@@ -51,6 +52,7 @@ class CpuStorage implements Storage {
   }
 
   write(variable: Variable, data: HostArray): void {
+    checkSize('storage', `${variable}`, variable, data);
     this.array(variable).set(data);
   }
 
@@ -76,6 +78,8 @@ class CpuProgram implements Program {
   readonly dispatches = 0;
   readonly bytes: number;
   readonly #recipe: Recipe;
+  readonly #names: Inputs;
+  #disposed = false;
   readonly #storages: readonly Storage[];
   readonly #values = new Map<Node, NdArray[]>();
   readonly #calls: Call[] = [];
@@ -83,6 +87,7 @@ class CpuProgram implements Program {
 
   constructor(recipe: Recipe, options: CompileOptions, precision: Precision) {
     this.label = options.label ?? 'program';
+    this.#names = new Inputs(this.label, recipe, options.inputs);
     this.#recipe = simplifyRecipe(recipe);
     this.#storages = options.storages ?? [];
     let bytes = 0;
@@ -122,9 +127,6 @@ class CpuProgram implements Program {
         return { ...spec, data: this.#array(variableOf(node)!) };
       case 'input': {
         const array = { ...spec, data: hostArray(spec.dtype, sizeOf(spec.shape), precision) };
-        if (this.#inputs.has(source.name)) {
-          throw new OptionError(`${this.label}: two inputs are called ${source.name}. Give each its own name.`);
-        }
         this.#inputs.set(source.name, array);
         return array;
       }
@@ -133,35 +135,43 @@ class CpuProgram implements Program {
 
   #array(variable: Variable): HostArray {
     const storage = this.#storages.find((s) => s.has(variable));
-    if (!(storage instanceof CpuStorage)) throw internal(`${this.label}: no storage holds ${variable}`);
+    if (!(storage instanceof CpuStorage)) throw missingVariable(this.label, variable);
     return storage.array(variable);
   }
 
   submit(steps: number, read: readonly Variable[] = []): Ticket {
-    for (let i = 0; i < steps; i++) this.#step();
+    this.#checkAlive();
+    for (let i = 0; i < steps; i++) {
+      this.#compute();
+      this.#assign();
+    }
     const values = read.map((variable) => this.#array(variable).slice());
     return { steps, values: async () => values };
   }
 
   async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {
-    for (const [name, data] of Object.entries(inputs)) {
-      const array = this.#inputs.get(name);
-      if (!array) continue;
-      checkInput(this.label, name, array, data);
-      array.data.set(data);
-    }
-    this.#step();
-    const outputs = Object.entries(this.#recipe.outputs ?? {});
-    return Object.fromEntries(
-      outputs.map(([name, t]) => {
-        const { shape, dtype, data } = this.#value(t);
-        return [name, { shape, dtype, data: data.slice() }];
-      }),
-    );
+    this.#checkAlive();
+    this.#names.check(inputs);
+    for (const [name, data] of Object.entries(inputs)) this.#inputs.get(name)?.data.set(data);
+    this.#compute();
+    // Read before the assignments: an output may be a variable that they move.
+    const outputs = Object.entries(this.#recipe.outputs ?? {}).map(([name, t]): [string, NdArray] => {
+      const { shape, dtype, data } = this.#value(t);
+      return [name, { shape, dtype, data: data.slice() }];
+    });
+    this.#assign();
+    return Object.fromEntries(outputs);
   }
 
-  #step(): void {
+  #checkAlive(): void {
+    if (this.#disposed) throw disposedProgram(this.label);
+  }
+
+  #compute(): void {
     for (const { node, inputs, outs } of this.#calls) node.op!.cpu(inputs, outs, node.params);
+  }
+
+  #assign(): void {
     const guarded = this.#recipe.assignments ?? [];
     const made = this.#passes(guarded) ? guarded : [];
     // Right-hand sides that are other variables' own memory are copied first: assignments are simultaneous.
@@ -185,6 +195,7 @@ class CpuProgram implements Program {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#values.clear();
     this.#calls.length = 0;
     this.#inputs.clear();
@@ -194,16 +205,6 @@ class CpuProgram implements Program {
 function allFinite(data: HostArray): boolean {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i]!)) return false;
   return true;
-}
-
-/** Refuses values that do not fill an input. */
-export function checkInput(label: string, name: string, array: { shape: readonly number[] }, data: HostArray): void {
-  const size = sizeOf(array.shape);
-  if (data.length !== size) {
-    throw new OptionError(
-      `${label}: input ${name} has ${data.length} values. It is [${array.shape.join(', ')}]: give ${size}.`,
-    );
-  }
 }
 
 /** Runs recipes on the CPU: in floats as the engine where there is no GPU, in doubles as the truth. */

@@ -32,7 +32,12 @@ export class GpuRuntime {
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #pending = new Set<Promise<void>>();
+  /** Rejects of the promises that a lost device must end. */
+  readonly #waiting = new Set<(error: DeviceError) => void>();
+  /** What went wrong since the last check, to be told once. */
   #failure: DeviceError | undefined;
+  /** The device's end, told for good. */
+  #gone: DeviceError | undefined;
 
   constructor(opened: OpenedDevice) {
     this.opened = opened;
@@ -40,10 +45,12 @@ export class GpuRuntime {
     this.device.onuncapturederror = ({ error }) => this.#fail(error.message);
     this.lost = this.device.lost.then((info) => {
       const what = info.reason === 'destroyed' ? 'it was disposed' : `it was lost: ${info.message || info.reason}`;
-      this.#failure ??= new DeviceError(
+      const error = new DeviceError(
         `GPU ${opened.report.name}: ${what}. Create a new backend and load the last checkpoint.`,
       );
-      throw this.#failure;
+      this.#gone = error;
+      for (const reject of this.#waiting) reject(error);
+      throw error;
     });
     this.lost.catch(() => {});
   }
@@ -52,9 +59,26 @@ export class GpuRuntime {
     this.#failure ??= new DeviceError(`GPU ${this.opened.report.name}: ${message.trim()}`);
   }
 
-  /** Throws what went wrong since the last call, if anything did. */
+  /** Throws what went wrong since the last call, if anything did; a lost device is told at every call. */
   check(): void {
-    if (this.#failure) throw this.#failure;
+    if (this.#gone) throw this.#gone;
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+  }
+
+  /** `promise`, or the device's end if that comes first. (A race with `lost` would leave a reaction on it for good.) */
+  async #orLost<T>(promise: Promise<T>): Promise<T> {
+    let reject!: (error: DeviceError) => void;
+    const end = new Promise<never>((_, no) => {
+      reject = no;
+    });
+    this.#waiting.add(reject);
+    try {
+      return await Promise.race([promise, end]);
+    } finally {
+      this.#waiting.delete(reject);
+    }
   }
 
   /** A zeroed storage buffer. */
@@ -180,7 +204,7 @@ export class GpuRuntime {
 
   /** Waits for everything submitted so far. */
   async done(): Promise<never[]> {
-    await Promise.race([this.device.queue.onSubmittedWorkDone(), this.lost]);
+    await this.#orLost(this.device.queue.onSubmittedWorkDone());
     this.check();
     return [];
   }
@@ -194,7 +218,7 @@ export class GpuRuntime {
   /** The bytes of a staging buffer, when everything submitted before is done. */
   async readBack(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     try {
-      await Promise.race([staging.mapAsync(1, 0, stagingSize(bytes)), this.lost]);
+      await this.#orLost(staging.mapAsync(1, 0, stagingSize(bytes)));
     } catch (error) {
       this.check();
       throw new DeviceError(`GPU ${this.opened.report.name}: reading back failed: ${(error as Error).message}`);

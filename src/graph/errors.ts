@@ -42,6 +42,18 @@ export class DivergenceError extends Error {
   }
 }
 
+/** A program that reads a variable for which it was given no memory. */
+export function missingVariable(label: string, variable: object): Error {
+  return new OptionError(
+    `${label}: no storage holds ${variable}. Pass storages: [backend.allocate(model)] to compile.`,
+  );
+}
+
+/** A program used after its end. */
+export function disposedProgram(label: string): Error {
+  return new DeviceError(`${label}: it was disposed. Compile it again.`);
+}
+
 /** A bug of ours. */
 export function internal(message: string): Error {
   return new Error(`internal: ${message}. This is a bug in Thalweg; please report it with the code that led here.`);

@@ -45,6 +45,8 @@ export interface CompileOptions {
   readonly label?: string;
   /** The memory of every variable in the recipe. */
   readonly storages?: readonly Storage[];
+  /** Names that runs may give values for although nothing reads them. */
+  readonly inputs?: readonly string[];
   /** False computes every op in a dispatch of its own. Default true. */
   readonly fuse?: boolean;
 }

@@ -55,6 +55,7 @@ export function assign(variable: Variable, value: Tensor): void {
       `assign: ${value.dtype} ${formatShape(value.shape)} does not fit the variable's ${variable.dtype} ${formatShape(variable.shape)}.`,
     );
   }
+  if (variable.dtype === 'u8') throw new OptionError('assign: u8 variables are storage only. Make the variable u32.');
   if (current.assignments.some(([v]) => v === variable))
     throw new OptionError('assign: the variable is assigned twice in one step.');
   current.assignments.push([variable, value]);

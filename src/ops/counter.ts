@@ -1,4 +1,5 @@
 // Small ops on whole numbers that keep the host out of the loop: which slot of a ring a step writes, and the like.
+import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { binary } from './elementwise.ts';
@@ -30,7 +31,11 @@ export const copyOp: Op<void> = {
   name: 'copy',
   elementwise: true,
   cost: Infinity,
-  shape: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  shape: ([x]) => {
+    if (x!.dtype === 'u8')
+      throw new ShapeError("copy: u8 is storage only, to be read by gather and cast. Use cast(x, 'u32').");
+    return [{ shape: x!.shape, dtype: x!.dtype }];
+  },
   cpu: ([x], [y]) => y!.data.set(x!.data),
   map: (scope) => scope.load(0, scope.i),
   vjp: ([dy]) => [() => dy!],

@@ -57,6 +57,7 @@ export const gatherRowsGradOp: Op<{ readonly shape: Shape }> = {
   cpu: ([dy, indices], [dx], { shape }) => {
     const N = shape[0]!;
     const R = sizeOf(shape.slice(1));
+    dx!.data.fill(0);
     for (let b = 0; b < indices!.data.length; b++) {
       const to = Math.min(indices!.data[b]!, N - 1) * R;
       for (let r = 0; r < R; r++) dx!.data[to + r]! += dy!.data[b * R + r]!;

@@ -1,0 +1,57 @@
+// The inputs of a recipe: which names a run may give, and whether what it gives fits.
+import type { HostArray } from './dtype.ts';
+import { OptionError } from './errors.ts';
+import type { Recipe } from './executor.ts';
+import type { Spec } from './op.ts';
+import { formatShape, sizeOf } from './shape.ts';
+import { rootsOf } from './simplify.ts';
+import { topologicalOrder } from './walk.ts';
+
+/** The names that runs of one program may give, and those they have given so far. */
+export class Inputs {
+  readonly #label: string;
+  readonly #read = new Map<string, Spec>();
+  readonly #allowed: ReadonlySet<string>;
+  readonly #given = new Set<string>();
+
+  /** `others` are names that may be given though nothing reads them. @throws OptionError where two inputs have one name. */
+  constructor(label: string, recipe: Recipe, others: readonly string[] = []) {
+    this.#label = label;
+    for (const { source, outs } of topologicalOrder(rootsOf(recipe))) {
+      if (source?.kind !== 'input') continue;
+      if (this.#read.has(source.name)) {
+        throw new OptionError(`${label}: two inputs are called ${source.name}. Give each its own name.`);
+      }
+      this.#read.set(source.name, outs[0]!);
+    }
+    this.#allowed = new Set([...this.#read.keys(), ...others]);
+  }
+
+  /** @throws OptionError where a name is unknown, a size does not fit, or an input never had a value. */
+  check(given: Readonly<Record<string, HostArray>>): void {
+    for (const [name, data] of Object.entries(given)) {
+      if (!this.#allowed.has(name)) {
+        throw new OptionError(
+          `${this.#label}: it has no input ${name}. Its inputs are ${[...this.#allowed].join(', ') || 'none'}.`,
+        );
+      }
+      const spec = this.#read.get(name);
+      if (spec) checkSize(this.#label, `input ${name}`, spec, data);
+      this.#given.add(name);
+    }
+    const missing = [...this.#read.keys()].filter((name) => !this.#given.has(name));
+    if (missing.length > 0) {
+      throw new OptionError(
+        `${this.#label}: input ${missing.join(', ')} has no value yet. Give it to run({ ${missing.join(', ')} }).`,
+      );
+    }
+  }
+}
+
+/** @throws OptionError where `data` does not fill the shape. */
+export function checkSize(label: string, what: string, { shape }: Spec, data: HostArray): void {
+  if (data.length === sizeOf(shape)) return;
+  throw new OptionError(
+    `${label}: ${what} has ${data.length} values. It is ${formatShape(shape)}: give ${sizeOf(shape)}.`,
+  );
+}
