@@ -7,6 +7,7 @@ import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 import type { Precision } from './graph/dtype.ts';
 import { DeviceError, OptionError } from './graph/errors.ts';
 import type { CompileOptions, Executor, Program, Storage } from './graph/executor.ts';
+import { nearest } from './graph/nearest.ts';
 import type { NdArray, Spec } from './graph/op.ts';
 import { variablesOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
@@ -19,8 +20,8 @@ export interface AdapterSummary {
   readonly software: boolean;
 }
 
-/** Functions of named tensors, to tensors. */
-export type Traced = (inputs: Record<string, Tensor>) => Tensor | Record<string, Tensor>;
+/** Functions of tensors named `K`, to tensors. */
+export type Traced<K extends string = string> = (inputs: Record<K, Tensor>) => Tensor | Record<string, Tensor>;
 
 /** How {@link Backend.compile} traces a function and compiles what it finds. */
 export interface TraceOptions extends CompileOptions {
@@ -59,8 +60,13 @@ export class Backend {
    * name and gives outputs by name (`y` where `fn` returns one tensor). `storages` hold the variables that `fn` reads and,
    * where it is `training`, assigns: see {@link Backend.allocate}.
    */
-  compile(fn: Traced, inputs: Readonly<Record<string, Spec>>, options: TraceOptions = {}): Promise<Program> {
-    const tensors = Object.fromEntries(Object.entries(inputs).map(([name, spec]) => [name, input(name, spec)]));
+  compile<K extends string>(
+    fn: Traced<K>,
+    inputs: Readonly<Record<K, Spec>>,
+    options: TraceOptions = {},
+  ): Promise<Program> {
+    const specs = Object.entries<Spec>(inputs);
+    const tensors = Object.fromEntries(specs.map(([name, spec]) => [name, input(name, spec)])) as Record<K, Tensor>;
     const { training = false, step, seed } = options;
     const trace = newTrace({ training, step, seed });
     const result = withTrace(trace, () => fn(tensors));
@@ -84,10 +90,15 @@ export class Backend {
   }
 
   /** Runs `fn` once on arrays, and gives its outputs: `await backend.run(({ x }) => softmax(x), { x: array })`. */
-  async run(fn: Traced, inputs: Readonly<Record<string, NdArray>> = {}): Promise<Record<string, NdArray>> {
+  async run<K extends string = never>(
+    fn: Traced<K>,
+    inputs: Readonly<Record<K, NdArray>> = {} as Record<K, NdArray>,
+  ): Promise<Record<string, NdArray>> {
     const program = await this.compile(fn, inputs);
     try {
-      return await program.run(Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, array.data])));
+      return await program.run(
+        Object.fromEntries(Object.entries<NdArray>(inputs).map(([name, array]) => [name, array.data])),
+      );
     } finally {
       program.dispose();
     }
@@ -118,6 +129,7 @@ const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
  * @internal
  */
 export async function createBackendWith(provider: GpuProvider, options: BackendOptions = {}): Promise<Backend> {
+  checkNames('createBackend', options, ['device', 'adapter', 'precision']);
   const { device = 'auto', adapter, precision = 'float32' } = options;
   if (!DEVICES.includes(device)) throw new OptionError(`createBackend: device is ${device}. Use auto, gpu or cpu.`);
   if (precision !== 'float32' && precision !== 'float64') {
@@ -154,6 +166,20 @@ export async function createBackendWith(provider: GpuProvider, options: BackendO
   return cpuBackend(precision, refused);
 }
 
+/** Refuses options that there are none of: plain JavaScript has no compiler to say so. */
+function checkNames(what: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new OptionError(
+      `${what}: the options are ${JSON.stringify(options)}. Give an object with ${known.join(', ')}.`,
+    );
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const guess = nearest(unknown, known);
+  const advice = guess === undefined ? `Use ${known.join(', ')}.` : `Did you mean ${guess}?`;
+  throw new OptionError(`${what}: the option ${unknown} is unknown. ${advice}`);
+}
+
 function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
   return new Backend(
     new CpuExecutor({ precision }),
@@ -163,6 +189,8 @@ function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
 }
 
 /** The CPU backend, at once; `float64` is the reference that gradients are proved against. */
-export function createCpuBackend({ precision = 'float32' }: { readonly precision?: Precision } = {}): Backend {
+export function createCpuBackend(options: { readonly precision?: Precision } = {}): Backend {
+  checkNames('createCpuBackend', options, ['precision']);
+  const { precision = 'float32' } = options;
   return cpuBackend(precision, []);
 }

@@ -185,6 +185,17 @@ describe('what does not fit is refused, and changes nothing', () => {
       async () =>
         changed(() => {}, { thalweg: JSON.stringify({ optimizer: { name: 'sgd' }, loss: 'x', run: { size: -1 } }) }),
     ],
+    [
+      'a run that begins after the step of the State',
+      /c\.st: the metadata is damaged: the run begins after 7 steps, and 0 were made\. Use an undamaged copy\./,
+      async () => {
+        const run = { dataName: 'd', size: 9, batchSize: 3, shuffle: true, dropLast: false, start: 7 };
+        const saved = { optimizer: { name: 'sgd' }, loss: 'x', run };
+        const bytes = await changed(() => {}, { thalweg: JSON.stringify(saved) });
+        expect(() => describeCheckpoint(bytes, 'c.st')).toThrow(/begins after 7 steps/);
+        return bytes;
+      },
+    ],
     ['a cut file', /c\.st: /, async () => (await (await netTrainer()).save()).subarray(0, 300)],
   ];
   it.each(cases)('%s', async (_, message, make) => {

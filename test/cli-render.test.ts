@@ -1,11 +1,11 @@
 // The rendering half of the command line: progress, tables, exit codes, values of flags and the two streams, all without a device.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { flagText } from '../src/cli/device.ts';
 import { EXIT, exitCodeOf, exitCodesText } from '../src/cli/exit.ts';
 import {
   checkSettings,
   flagOf,
-  nearest,
   type OptionContext,
   parseAccuracy,
   parseAdapter,
@@ -38,7 +38,9 @@ import {
   gradcheckTable,
   summaryTable,
 } from '../src/cli/table.ts';
+import { softwareRefused } from '../src/gpu/adapter.ts';
 import { DataError, DeviceError, DivergenceError, OptionError } from '../src/graph/errors.ts';
+import { nearest } from '../src/graph/nearest.ts';
 
 /** A stream that remembers, and a clock that is set by hand. */
 function sink(isTTY = false, columns = 120) {
@@ -602,6 +604,14 @@ describe('values of flags', () => {
   ])('refuses the configuration %s', (text, message) =>
     expect(refusal(() => parseConfig(text, 'c.json', context))).toMatch(message),
   );
+
+  it('says with flags what the library says with options', () => {
+    const refused = `no usable GPU device. ${softwareRefused('llvmpipe')} Or use device cpu.`;
+    expect(flagText(refused)).toMatch(/Allow it with --adapter software, or .* Or use --device cpu\.$/);
+    expect(flagText(refused, true)).toMatch(
+      /Allow it by leaving --require-gpu out, or .* Or leave --require-gpu out\.$/,
+    );
+  });
 
   it('refuses settings that contradict each other', () => {
     expect(refusal(() => checkSettings({ requireGpu: true, adapter: 'software' }))).toMatch(

@@ -213,6 +213,29 @@ describe('train', () => {
     }
   });
 
+  it('counts the steps of this call, and warns of another adapter', async () => {
+    await thalweg(train('--preset', 'classic', '--max-steps', '4', '--out', 'moved', '--quiet'));
+    const config = JSON.parse(bytes('moved', 'config.json').toString());
+    writeFileSync(path('moved', 'config.json'), JSON.stringify({ ...config, adapterName: 'Some GPU' }));
+    const { code, out, err } = await thalweg(['train', '--resume', 'moved', '--max-steps', '7', '--device', 'cpu']);
+    expect(code).toBe(0);
+    expect(err).toContain('warning: the run was on Some GPU and goes on on CPU:');
+    expect(err).toContain('weights took 3 small steps downhill');
+    expect(out).toMatch(/; 3 steps in /);
+    const same = await thalweg(['train', '--resume', 'moved', '--max-steps', '8', '--device', 'cpu', '--quiet']);
+    expect(same.err).not.toContain('goes on on');
+  });
+
+  it('says that its reader went away, and nothing of going on where nothing was saved', async () => {
+    const seen: Watch['seen'] = (_, child) => child.stdout!.destroy();
+    const { code, err } = await thalweg(train('--epochs', '2000', '--json'), { seen });
+    expect([code, err]).toEqual([
+      130,
+      expect.stringMatching(/Standard output was closed at step \d+, so the run ended\.\n$/),
+    ]);
+    expect(err).not.toMatch(/Interrupted|resume/);
+  });
+
   it('is quiet when nobody reads its events any more', async () => {
     const seen: Watch['seen'] = (_, child) => child.stdout!.destroy();
     const { code, err } = await thalweg(train('--epochs', '2000', '--json', '--quiet'), { seen });

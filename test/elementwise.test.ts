@@ -178,6 +178,18 @@ describe('errors', () => {
     ['add: dtypes differ: f32 against u32. Cast one of them.', () => add(constant([1, 2]), u32s(1, 2))],
     ['div: u32 is not one of f32. Cast the inputs.', () => div(u32s(1), u32s(1))],
     ["exp: x is u32. It needs f32: cast(x, 'f32').", () => exp(u32s(1))],
+    [
+      'add: "3" is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.',
+      () => add(x, '3' as unknown as number),
+    ],
+    [
+      'exp: an array is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.',
+      () => exp([1] as unknown as number),
+    ],
+    [
+      'where: undefined is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.',
+      () => where(x, x, undefined as unknown as number),
+    ],
     ['pow: the exponent NaN is not a finite number. Give one, like pow(x, 3).', () => pow(x, Number.NaN)],
     ['clip: min 2 is not below max 1. Swap or correct them.', () => clip(x, { min: 2, max: 1 })],
     ['transpose: axes [0,0] do not name each axis of [2, 3] once. Give 2 different axes.', () => transpose(x, [0, 0])],

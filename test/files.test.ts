@@ -153,6 +153,12 @@ describe('prepareFolder', () => {
     expect((await refusal(prepareFolder(join(folder, 'link')))).message).toMatch(/link: cannot make the folder: /);
   });
 
+  it.skipIf(!existsSync('/proc/sys'))('says where no folder can be made (/proc)', async () => {
+    expect((await refusal(prepareFolder('/proc/thalweg/run'))).message).toBe(
+      '/proc/thalweg/run: cannot make the folder: the place does not allow folders to be made. Choose another place (ENOENT).',
+    );
+  });
+
   it.skipIf(!existsSync('/proc/sys'))(
     'finds out that a folder cannot be written, also as root (/proc/sys)',
     async () => {

@@ -73,6 +73,14 @@ describe('assignments', () => {
     ]);
   });
 
+  it('are simultaneous for more variables than a dispatch can bind: twenty are rotated', async () => {
+    const ring = Array.from({ length: 20 }, () => variable([2]));
+    const recipe: Recipe = { assignments: ring.map((v, k) => [v, ring[(k + 1) % 20]!] as const) };
+    const start = ring.map((v, k) => [v, [k, -k]] as const);
+    const rotated = await valuesAfter(gpu, start, recipe, 3);
+    expect(rotated.map(([first]) => first)).toEqual(ring.map((_, k) => (k + 3) % 20));
+  });
+
   it('see old values wherever they read them: a matrix becomes its transpose plus its first row', async () => {
     const w = variable([4, 4]);
     const next = add(transpose(w), broadcastTo(slice(w, [0, 0], [1, 4]), [4, 4]));

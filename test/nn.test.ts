@@ -186,8 +186,14 @@ describe('Linear', () => {
   });
 
   it('refuses sizes that are none', () => {
-    expect(() => new nn.Linear(0, 3)).toThrow(/^Linear: axis 1 of \[3, 0\] is 0\./);
-    expect(() => new nn.Linear(2, 2.5)).toThrow(/^Linear: axis 0 of \[2\.5, 2\] is 2\.5\./);
+    expect(() => new nn.Linear(0, 3)).toThrow(/^Linear: inFeatures is 0\. Give a whole number of at least 1\.$/);
+    expect(() => new nn.Linear(2, 2.5)).toThrow(/^Linear: outFeatures is 2\.5\./);
+    // What JavaScript lets through.
+    const make = <T>(layer: new (...sizes: never[]) => T, ...sizes: unknown[]) => new layer(...(sizes as never[]));
+    expect(() => make(nn.Linear, 2)).toThrow('Linear: outFeatures is undefined. Give a whole number of at least 1.');
+    expect(() => make(nn.Linear, '2', 3)).toThrow('Linear: inFeatures is "2".');
+    expect(() => make(nn.Embedding, 10)).toThrow('Embedding: size is undefined.');
+    expect(() => make(nn.LayerNorm)).toThrow('LayerNorm: shape is undefined.');
   });
 });
 

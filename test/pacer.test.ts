@@ -11,6 +11,7 @@ function device(each: number, { blocking = false, hostMs = 0.05 } = {}) {
   let free = 0;
   let polled = 0;
   const sizes: number[] = [];
+  const rests: number[] = [];
   const program = {
     submit(steps: number) {
       sizes.push(steps);
@@ -33,9 +34,10 @@ function device(each: number, { blocking = false, hostMs = 0.05 } = {}) {
     now: () => now,
     sleep: async (time: number) => {
       now += time;
+      rests.push(now);
     },
   };
-  return { step, program, clock, sizes, elapsed: () => now, polled: () => polled };
+  return { step, program, clock, sizes, rests, elapsed: () => now, polled: () => polled };
 }
 
 async function steps(total: number, { program, clock }: ReturnType<typeof device>): Promise<number> {
@@ -73,6 +75,21 @@ describe('Pacer', () => {
     await steps(1000, it);
     expect(it.elapsed()).toBeLessThan(5100);
     expect(it.polled()).toBeLessThan(0.2 * it.elapsed());
+  });
+
+  it('lets the event loop have its turn, though no submit takes long', async () => {
+    const small = device(0.1, { blocking: true });
+    for (let k = 0; k < 10; k++) {
+      const pacer = new Pacer<undefined>({ clock: small.clock });
+      for (let epoch = 0; epoch < 500; epoch++) {
+        pacer.submit(small.program, pacer.size(small.program, 1), [], undefined);
+        await pacer.next();
+      }
+    }
+    expect(small.elapsed()).toBeCloseTo(500, 6);
+    expect(small.rests).toHaveLength(9);
+    const gaps = small.rests.map((at, k) => at - (small.rests[k - 1] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan(51);
   });
 
   it('divides what is left evenly, so that no small rest remains', async () => {

@@ -1,26 +1,29 @@
 // The Trainer on the CPU: that it learns, that its arithmetic is that of a hand-written loop, and how runs begin, stop and fail.
 import { describe, expect, it } from 'vitest';
-import { createCpuBackend } from '../src/backend.ts';
+import { type Backend, createCpuBackend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/dataset.ts';
-import { DivergenceError } from '../src/graph/errors.ts';
+import { DeviceError, DivergenceError, OptionError } from '../src/graph/errors.ts';
 import { type Tensor, Variable } from '../src/graph/tensor.ts';
 import { assign, isTraining } from '../src/graph/trace.ts';
 import { meanSquaredError, softmaxCrossEntropy, sumSquaredError } from '../src/loss/index.ts';
+import { asLoss } from '../src/loss/loss.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { sigmoid } from '../src/ops/activations.ts';
-import { add, mul } from '../src/ops/binary.ts';
+import { add, mul, sub } from '../src/ops/binary.ts';
 import { unary } from '../src/ops/elementwise.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { sign } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
 import { cosine } from '../src/optim/schedules.ts';
 import { sgd } from '../src/optim/sgd.ts';
+import type { Values } from '../src/train/batch.ts';
+import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../src/train/events.ts';
 import { bestConstantLoss } from '../src/train/not-learning.ts';
 import { presets } from '../src/train/presets.ts';
-import { Trainer } from '../src/train/trainer.ts';
+import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 
 const data = blobs(300);
@@ -117,6 +120,26 @@ describe('learning', () => {
     expect((await trainer.state.read('seen'))[0]).toBe(300);
   });
 
+  it('takes a plain function as a loss', async () => {
+    const lines = arrayDataset([[0], [1], [2], [3]], [[1], [3], [5], [7]], { targets: 'values' });
+    const square = (p: Tensor, y: Tensor) => mean(mul(sub(p, y), sub(p, y)));
+    const make = (loss: TrainerOptions['loss']) => netTrainer({ model: new Linear(1, 1), loss });
+    const [own, known] = [await make(square), await make(meanSquaredError)];
+    for (const trainer of [own, known]) await trainer.train(lines, { maxSteps: 20, batchSize: 4 });
+    for (const [k, loss] of known.history.steps.loss.entries()) expect(own.history.steps.loss[k]).toBeCloseTo(loss, 5);
+    expect(describeCheckpoint(await own.save(), 'c').loss).toBe('square');
+    expect(await own.evaluate(lines)).toMatchObject({ metrics: {}, size: 4 });
+    expect(
+      asLoss(
+        (
+          () => (p: Tensor) =>
+            mean(p)
+        )(),
+      ).lossName,
+    ).toBe('loss');
+    expect(asLoss(softmaxCrossEntropy)).toBe(softmaxCrossEntropy);
+  });
+
   it('reports metrics of the user’s own', async () => {
     const trainer = await netTrainer({ metrics: { twice: (p, t) => mul(softmaxCrossEntropy(p, t), 2) } });
     const [e] = await collect(trainer.fit(data, { epochs: 1, batchSize: 32, validation: data }));
@@ -175,6 +198,16 @@ describe('the stream', () => {
     expect(trainer.stepsMade).toBe(seen.filter((e) => e.type === 'step').length);
     expect(await collect(trainer.fit(data, { signal: control.signal }))).toEqual([]);
   });
+
+  it('lets timers have their turn, however small the steps', async () => {
+    const trainer = await netTrainer();
+    const control = new AbortController();
+    const began = performance.now();
+    setTimeout(() => control.abort(), 100);
+    await trainer.train(blobs(8), { epochs: 5_000, batchSize: 8, signal: control.signal });
+    expect(trainer.history.stopped).toBe('aborted');
+    expect(performance.now() - began).toBeLessThan(2000);
+  }, 10_000);
 
   it('pauses, steps and resumes', async () => {
     const trainer = await netTrainer();
@@ -297,6 +330,18 @@ describe('stopping early', () => {
     expect(trainer.stepsMade).toBe(10);
   });
 
+  it('ends with the State of the best epoch, though it was the last whole one and part of another followed', async () => {
+    const trainer = await netTrainer({ optimizer: adam({ lr: 0.02 }) });
+    const run = trainer.fit(data, { maxSteps: 25, batchSize: 30, earlyStopping: { restoreBest: true } });
+    const seen: Record<string, number[]>[] = [];
+    for await (const e of run) if (e.complete) seen.push(await weightsOf(trainer));
+    const losses = trainer.history.epochs.map((e) => e.trainLoss);
+    expect(losses[1]).toBeLessThan(losses[0]!);
+    expect(trainer.history.epochs.map((e) => e.step)).toEqual([10, 20, 25]);
+    expect(await weightsOf(trainer)).toEqual(seen[1]);
+    expect(trainer.stepsMade).toBe(20);
+  });
+
   it('ends at a target accuracy', async () => {
     const trainer = await netTrainer({ optimizer: adam({ lr: 0.02 }) });
     await trainer.train(data, { epochs: 50, targetAccuracy: 0.9 });
@@ -333,6 +378,18 @@ describe('judging', () => {
     expect(got.accuracy).toBeCloseTo(right / 300, 6);
     expect(got.confusion).toEqual(confusion);
     expect(await trainer.evaluate(data, { batchSize, confusion: true })).toEqual(got);
+  });
+
+  it('evaluates one set several times at once, and while a run is under way', async () => {
+    const trainer = await netTrainer();
+    const want = await trainer.evaluate(data, { batchSize: 7 });
+    const both = [1, 2, 3].map(() => trainer.evaluate(data, { batchSize: 7 }));
+    expect(await Promise.all(both)).toEqual([want, want, want]);
+    for await (const e of trainer.fit(data, { epochs: 2 })) {
+      if (e.epoch > 1) break;
+      expect((await trainer.evaluate(data)).size).toBe(300);
+      expect((await trainer.predict(data.x)).shape).toEqual([300, 3]);
+    }
   });
 
   it.each([
@@ -468,10 +525,11 @@ describe('divergence', () => {
     const before = await weightsOf(trainer);
     const run = trainer.train(blobs(300, 50), { epochs: 1, batchSize: 300 });
     await expect(run).rejects.toThrow(
-      /^\S+ after the update is not finite at step 0, the loss still is\. Lower the learning rate \(now 3e\+38\) or clip gradients\.$/,
+      /^\S+ after the update is not finite at step 1, the loss still is\. Lower the learning rate \(now 3e\+38\) or clip gradients\.$/,
     );
     expect(await weightsOf(trainer)).toEqual(before);
     expect(trainer.stepsMade).toBe(0);
+    expect(await run.catch((error: DivergenceError) => error.step)).toBe(0);
     trainer.learningRate = 0.01;
     await trainer.train(data, { maxSteps: 10 });
     expect(trainer.stepsMade).toBe(10);
@@ -482,7 +540,7 @@ describe('divergence', () => {
     x[17] = Number.NaN;
     const bad = { ...data, x: { ...data.x, data: x } };
     await expect((await netTrainer()).train(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
-      'loss is not finite at step 0 (first in the input). Look for NaN or infinity in the data.',
+      'loss is not finite at step 1 (first in the input). Look for NaN or infinity in the data.',
     );
   });
 
@@ -490,7 +548,7 @@ describe('divergence', () => {
     const lr = (t: number) => (t === 5 ? 3e38 : 1e-6);
     const trainer = await netTrainer({ submitMs: 1e6, optimizer: sgd({ lr }) });
     await expect(trainer.train(blobs(2000, 50), { maxSteps: 500, batchSize: 4 })).rejects.toThrow(
-      /after the update is not finite at step 5, the loss still is\. Lower the learning rate \(now 3e\+38\)/,
+      /after the update is not finite at step 6, the loss still is\. Lower the learning rate \(now 3e\+38\)/,
     );
     expect(trainer.history.steps.step).toEqual([1, 2, 3, 4, 5]);
   });
@@ -501,7 +559,7 @@ describe('divergence', () => {
       metrics: () => ({}),
     });
     await expect((await netTrainer({ loss })).train(data, { epochs: 1 })).rejects.toThrow(
-      /^loss is not finite at step 0 \(first in the loss\)/,
+      /^loss is not finite at step 1 \(first in the loss\)/,
     );
   });
 
@@ -513,7 +571,7 @@ describe('divergence', () => {
       }
     }
     await expect((await netTrainer({ model: new Cliff() })).train(data, { epochs: 1 })).rejects.toThrow(
-      /^hidden\.(bias|weight)'s gradient is not finite at step 0, the loss still is\./,
+      /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is\./,
     );
   });
 
@@ -523,9 +581,10 @@ describe('divergence', () => {
     for (let step = 0; step < 200 && ranAway < 0; step++) if (watch.see(step < 50 ? 1 : 8)) ranAway = step;
     expect(ranAway).toBeGreaterThan(50);
     expect(ranAway).toBeLessThan(70);
-    expect(watch.error(ranAway, 0.5).message).toMatch(
-      /^loss has run away by step \d+: 3\.\d+ on average, 1\.000 at first\./,
-    );
+    const { message, step } = watch.error(ranAway, 0.5);
+    expect(message).toMatch(/^loss has run away by step \d+: 3\.\d+ on average, 1\.000 at first\./);
+    expect(message).toContain(`by step ${ranAway + 1}:`);
+    expect(step).toBe(ranAway);
     const calm = new LossWatch(2.3);
     for (let step = 0; step < 200; step++) expect(calm.see(step < 50 ? 0.01 : 0.5)).toBe(false);
   });
@@ -578,6 +637,88 @@ describe('what cannot be used is refused by name', () => {
     await expect((await netTrainer()).train(data, options)).rejects.toThrow(message);
   });
 
+  const wrong: [string, RegExp, unknown][] = [
+    ['epoch for epochs', /^fit: there is no option epoch\. Did you mean epochs\?$/, { epoch: 1 }],
+    ['batchsize', /^fit: there is no option batchsize\. Did you mean batchSize\?$/, { batchsize: 8 }],
+    ['an option unlike any', /^fit: there is no option colour\. Its options are epochs, maxSteps, /, { colour: 1 }],
+    ['a number for options', /^fit: its options are 3\. Give an object of epochs, /, 3],
+    ['events of no kind', /^fit: events is "steps"\. Use 'epoch' or 'step'\.$/, { events: 'steps' }],
+    [
+      'earlyStopping: true',
+      /^earlyStopping: its options are true\. Give an object of patience, /,
+      { maxSteps: 1, earlyStopping: true },
+    ],
+    [
+      'patiense',
+      /^earlyStopping: there is no option patiense\. Did you mean patience\?$/,
+      { maxSteps: 1, earlyStopping: { patiense: 1 } },
+    ],
+  ];
+  it.each(wrong)('%s in fit', async (_, message, options) => {
+    const trainer = await netTrainer();
+    await expect(trainer.train(data, options as never)).rejects.toThrow(message);
+    await expect(trainer.train(data, options as never)).rejects.toThrow(OptionError);
+    expect((await trainer.train(data, { maxSteps: 1 })).stopped).toBe('done');
+  });
+
+  const tasks: [string, RegExp, object][] = [
+    ['optimiser', /^trainer: there is no option optimiser\. Did you mean optimizer\?$/, { optimiser: sgd() }],
+    ['no optimizer', /^trainer: the optimizer is undefined\. Give what one of optim gives/, { optimizer: undefined }],
+    ['an optimizer not called', /^trainer: the optimizer is the function adam\. /, { optimizer: adam }],
+    ['no loss', /^trainer: the loss is undefined\. Give one of losses/, { loss: undefined }],
+    ['a loss by name', /^trainer: the loss is "mse"\. Give one of losses/, { loss: 'mse' }],
+    ['no model', /^trainer: the model is an object\. Give an object with a forward/, { model: {} }],
+    ['a metric by name', /^trainer: the metric f1 is "f1"\. Give a function/, { metrics: { f1: 'f1' } }],
+  ];
+  it.each(tasks)('%s in Trainer.create', async (_, message, options) => {
+    await expect(netTrainer(options)).rejects.toThrow(message);
+    await expect(netTrainer(options)).rejects.toThrow(OptionError);
+  });
+
+  it('a backend that was not awaited', async () => {
+    const backend = Promise.resolve(createCpuBackend());
+    await expect(Trainer.create(backend as never, {} as never)).rejects.toThrow(
+      'trainer: the backend is a promise (await it). Give what `await createBackend()` gave.',
+    );
+  });
+
+  it('a forward, a loss or a metric that returns no Tensor', async () => {
+    class Named extends Net {
+      override forward(x: Tensor): Tensor {
+        return { logits: super.forward(x) } as never;
+      }
+    }
+    const named = await netTrainer({ model: new Named() });
+    const message = 'model: its forward returned an object. Return the Tensor of predictions.';
+    await expect(named.train(data, { epochs: 1 })).rejects.toThrow(message);
+    await expect(named.predict(data.x)).rejects.toThrow(message);
+    const wordless = await netTrainer({ loss: () => undefined as never });
+    await expect(wordless.train(data, { epochs: 1 })).rejects.toThrow('loss: its function returned undefined.');
+    const metric = await netTrainer({ metrics: { f1: () => 3 as never } });
+    await expect(metric.train(data, { epochs: 1 })).rejects.toThrow('f1: its function returned 3.');
+  });
+
+  it('values and data sets that are neither', async () => {
+    const trainer = await netTrainer();
+    const predict = (x: unknown) => trainer.predict(x as Values);
+    await expect(predict([[1, 2, 3, 4]])).rejects.toThrow(
+      /^x: it is an array of arrays\. Give \{ shape: \[rows, …\], data \}/,
+    );
+    await expect(predict(new Float32Array(4))).rejects.toThrow('x: it is a bare array.');
+    await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: it is of an array.');
+    await expect(predict(undefined)).rejects.toThrow(OptionError);
+    const pair = { train: data, test: data } as never;
+    for (const call of [() => trainer.train(pair), () => trainer.evaluate(pair)])
+      await expect(call()).rejects.toThrow('data: a pair is no data set. Give one of its two sets: data.train');
+    await expect(trainer.train(undefined as never)).rejects.toThrow('data: undefined is no data set.');
+    for (const [what, call] of [
+      ['evaluate', () => trainer.evaluate(data, { batchsize: 3 } as never)],
+      ['gradcheck', () => trainer.gradcheck(data, { entrys: 3 } as never)],
+      ['perturb', () => trainer.perturb('out.bias', [0], data, { dleta: 3 } as never)],
+    ] as const)
+      await expect(call()).rejects.toThrow(new RegExp(`^${what}: there is no option .* Did you mean `));
+  });
+
   it('data that is empty or does not fit', async () => {
     const trainer = await netTrainer();
     const empty = {
@@ -590,7 +731,7 @@ describe('what cannot be used is refused by name', () => {
       'blobs: y [3] does not have 300 rows. Give one per example.',
     );
     await expect((await netTrainer({ model: new Net(8, 5) })).train(data, { epochs: 1 })).rejects.toThrow(
-      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide\./,
+      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide, or, to regress on numbers, make the data with \{ targets: 'values' \}\.$/,
     );
     const flat = arrayDataset(
       new Float32Array(30),
@@ -618,17 +759,141 @@ describe('what cannot be used is refused by name', () => {
       /spare\.weight gets no gradient from the loss: .*does not depend on/,
     );
   });
+});
 
-  it('everything after dispose, which may be called twice', async () => {
+describe('dispose', () => {
+  const gone = 'trainer: it was disposed. Make a new one with Trainer.create.';
+  const held = ({ state }: Trainer) => state.storage.has(state.step);
+
+  it('refuses everything after it, and may be called twice', async () => {
     const trainer = await netTrainer();
     await trainer.train(data, { maxSteps: 2 });
+    const bytes = await trainer.save();
     trainer.dispose();
+    expect(held(trainer)).toBe(false);
     trainer.dispose();
-    await expect(trainer.evaluate(data)).rejects.toThrow('trainer: it was disposed');
-    await expect(trainer.train(data, { epochs: 1 })).rejects.toThrow('trainer: it was disposed');
+    const calls: (() => Promise<unknown>)[] = [
+      () => trainer.evaluate(data),
+      () => trainer.train(data, { epochs: 1 }),
+      () => trainer.compile(data),
+      () => trainer.predict(data.x),
+      () => trainer.inspect(data.x),
+      () => trainer.gradcheck(),
+      () => trainer.perturb('out.bias', [0]),
+      () => trainer.save(),
+      () => trainer.saveWeights(),
+      () => trainer.load(bytes),
+      () => trainer.loadWeights(bytes),
+      () => trainer.step(),
+      () => trainer.state.read('out.bias'),
+      () => trainer.state.snapshot(),
+    ];
+    for (const call of calls) {
+      await expect(call()).rejects.toThrow(DeviceError);
+      await expect(call()).rejects.toThrow(gone);
+    }
+    expect(() => trainer.state.write('out.bias', new Float32Array(3))).toThrow(gone);
     const symbol = (Symbol as { dispose?: symbol }).dispose;
     if (symbol) expect(typeof (trainer as unknown as Record<symbol, unknown>)[symbol]).toBe('function');
   });
+
+  it.each(['epoch', 'step'] as const)(
+    'within a loop over %ss ends it with an error, or without where it is left',
+    async (events) => {
+      const trainer = await netTrainer({ submitMs: 1 });
+      const seen: FitEvent[] = [];
+      const run = async (leave: boolean, trainer: Trainer) => {
+        for await (const e of trainer.fit(data, { epochs: 50, batchSize: 8, events: events as 'step' })) {
+          seen.push(e);
+          trainer.dispose();
+          if (leave) break;
+        }
+      };
+      await expect(run(false, trainer)).rejects.toThrow(gone);
+      expect(seen).toHaveLength(1);
+      expect(held(trainer)).toBe(false);
+      const other = await netTrainer();
+      await run(true, other);
+      expect(held(other)).toBe(false);
+    },
+  );
+
+  it('within a callback, and while paused', async () => {
+    const inside = await netTrainer();
+    await expect(inside.train(data, { epochs: 9, onStep: () => inside.dispose() })).rejects.toThrow(gone);
+    expect(inside.history.steps.step).toEqual([1]);
+    expect(held(inside)).toBe(false);
+    const paused = await netTrainer();
+    const run = paused.train(data, { epochs: 1000 });
+    paused.pause();
+    setTimeout(() => paused.dispose(), 20);
+    await expect(run).rejects.toThrow(gone);
+  });
+
+  it('of a stream that nobody goes on with waits for its submits only', async () => {
+    const { backend, log } = slowBackend();
+    const trainer = await Trainer.create(backend, slowTask());
+    const stream = trainer.fit(data, { maxSteps: 30, batchSize: 8, events: 'step' });
+    // The first submit has one step, and its time is awaited; then several are under way.
+    for (let k = 0; k < 3; k++) await stream.next();
+    log.length = 0;
+    trainer.dispose();
+    expect(held(trainer)).toBe(true);
+    while (held(trainer)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(log[0]).toBe('done');
+    expect(log.indexOf('program disposed')).toBe(log.lastIndexOf('done') + 1);
+    await expect(stream.next()).rejects.toThrow(gone);
+  });
+
+  it('while evaluations are pending rejects them, and releases when their submits are done', async () => {
+    const { backend, log } = slowBackend();
+    const trainer = await Trainer.create(backend, slowTask());
+    await trainer.evaluate(data, { batchSize: 8 });
+    log.length = 0;
+    const pending = [1, 2].map(() => trainer.evaluate(data, { batchSize: 8 }));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(log).toEqual(['submitted']);
+    trainer.dispose();
+    expect(held(trainer)).toBe(true);
+    for (const { status, reason } of (await Promise.allSettled(pending)) as PromiseRejectedResult[])
+      expect([status, String(reason)]).toEqual(['rejected', `DeviceError: ${gone}`]);
+    expect(held(trainer)).toBe(false);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(log.slice(0, 2)).toEqual(['submitted', 'done']);
+    expect(new Set(log.slice(2))).toEqual(new Set(['program disposed']));
+  });
+
+  const slowTask = () => ({ model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd() });
+
+  /** The CPU, whose submits are done one after another in 10 ms a step, as a GPU's are; what happens to its programs is noted. */
+  function slowBackend(): { backend: Backend; log: string[] } {
+    const backend = createCpuBackend();
+    const log: string[] = [];
+    let queue: Promise<unknown> = Promise.resolve();
+    const { executor } = backend;
+    const compile = executor.compile.bind(executor);
+    executor.compile = async (recipe, options) => {
+      const program = await compile(recipe, options);
+      const submit = program.submit.bind(program);
+      const dispose = program.dispose.bind(program);
+      program.submit = (steps, read) => {
+        log.push('submitted');
+        const { values } = submit(steps, read);
+        queue = queue
+          .then(() => new Promise((resolve) => setTimeout(resolve, 10 * steps)))
+          .then(() => log.push('done'));
+        const done = queue;
+        return { steps, values: () => done.then(values) };
+      };
+      program.dispose = () => {
+        log.push('program disposed');
+        dispose();
+      };
+      return program;
+    };
+    return { backend, log };
+  }
 });
 
 it('takes the events of an epoch as the example in the README does', async () => {

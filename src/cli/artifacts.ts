@@ -2,7 +2,7 @@
 // file is whole or absent, and the folder is proved writable before anything is trained.
 import { existsSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { OptionError } from '../graph/errors.ts';
 import { appendLines, fileError, type LineWriter, prepareFolder, writeAtomic } from '../node/files.ts';
 import { readSafetensors, writeSafetensors } from '../train/safetensors.ts';
@@ -40,6 +40,17 @@ export async function readResumed(path: string): Promise<Resumed> {
   const folder = await isFolder(path);
   const file = folder ? join(path, FILES.checkpoint) : path;
   return { file, bytes: await readBytes(file), folder: folder ? path : undefined };
+}
+
+/** The adapter that the config.json beside a run's checkpoint names; undefined where there is none to read. */
+export async function adapterBeside(checkpoint: string): Promise<string | undefined> {
+  try {
+    const config: unknown = JSON.parse(await readFile(join(dirname(checkpoint), FILES.config), 'utf8'));
+    const name = (config as { adapterName?: unknown } | null)?.adapterName;
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export async function isFolder(path: string): Promise<boolean> {

@@ -6,12 +6,34 @@ import type { Settings } from './options.ts';
 
 /** The backend that the flags ask for. @throws DeviceError that says what is missing and what to install. */
 export async function openBackend({ device = 'auto', adapter, requireGpu = false }: Settings): Promise<Backend> {
-  if (!requireGpu) return createBackend({ device, ...(adapter && { adapter }) });
-  const backend = await createBackend({ device: 'gpu', adapter: adapter ?? 'hardware' });
+  if (!requireGpu) return inFlags(createBackend({ device, ...(adapter && { adapter }) }));
+  const wanted = { device: 'gpu', adapter: adapter ?? 'hardware' } as const;
+  const backend = await inFlags(createBackend(wanted), true);
   if (!backend.adapter.software) return backend;
   const { name } = backend.adapter;
   backend.dispose();
   throw new DeviceError(`--require-gpu: ${name}, is no GPU. Install a GPU driver, or leave --require-gpu out.`);
+}
+
+/** Refusals of the library speak of its options; here they speak of flags. */
+async function inFlags(opening: Promise<Backend>, requireGpu = false): Promise<Backend> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    throw new DeviceError(flagText(error.message, requireGpu), { cause: error });
+  }
+}
+
+/** A sentence of the library about devices, as the command line says it. */
+export function flagText(text: string, requireGpu = false): string {
+  const [allow, otherwise] = requireGpu
+    ? ['Allow it by leaving --require-gpu out', 'leave --require-gpu out']
+    : ['Allow it with --adapter software', 'use --device cpu'];
+  return text
+    .replaceAll("Allow it with adapter 'software'", allow)
+    .replaceAll('Or use device cpu', `Or ${otherwise}`)
+    .replaceAll('Use the CPU backend', `${otherwise[0]!.toUpperCase()}${otherwise.slice(1)}`);
 }
 
 /** What was chosen and, in short, why nothing better was: one line. */
@@ -19,7 +41,7 @@ export function deviceLine({ line, notes, kind, adapter }: Backend): string {
   const wanting = kind === 'cpu' || adapter.software;
   // A note's advice is for `thalweg info`, which prints it all.
   const why = notes[0]?.split(/(?<=\.) (?=[A-Z])/)[0];
-  return wanting && why ? `${line} ${why}` : line;
+  return wanting && why ? `${line} ${flagText(why)}` : line;
 }
 
 /** The fields that every result names its device by. */

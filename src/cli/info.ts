@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { findIdxFiles } from '../node/data-idx.ts';
 import { mnistFolder } from '../node/mnist.ts';
 import type { Call } from './context.ts';
-import { deviceFields, withBackend } from './device.ts';
+import { deviceFields, flagText, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { formatBytes, formatInteger } from './table.ts';
 import { thalwegVersion, versionOf } from './versions.ts';
@@ -37,7 +37,8 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
     lines.push(['MNIST', `${cached ? 'cached' : 'not cached'} in ${cache}`]);
     output.result(columns(lines));
     if (report) output.result(`\nLimits\n${columns(Object.entries(report.limits).map(limitText), '  ')}`);
-    if (notes.length > 0) output.result(`\nTried and not taken\n${notes.map((note) => `  ${note}`).join('\n')}`);
+    if (notes.length > 0)
+      output.result(`\nTried and not taken\n${notes.map((note) => `  ${flagText(note)}`).join('\n')}`);
     output.event('info', 0, {
       ...deviceFields(backend),
       versions,

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { presets } from '../train/presets.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
-import { listenForInterrupt } from './interrupt.ts';
+import { listenForInterrupt, reasonOf } from './interrupt.ts';
 import { Output } from './output.ts';
 import { DEFAULT_PRESET, OPTIMIZERS } from './plan.ts';
 import { thalwegVersion } from './versions.ts';
@@ -46,16 +46,16 @@ async function perform(load: () => Promise<Verb>, flags: Flags): Promise<ExitCod
     return await verb({ settings, flags, output, signal: interrupt.signal });
   } catch (error) {
     output ??= print(flags['json'] === true, flags['quiet'] === true);
-    return report(error, output);
+    return report(error, output, interrupt.signal);
   } finally {
     interrupt.release();
   }
 }
 
-function report(error: unknown, output: Output): ExitCode {
+function report(error: unknown, output: Output, signal: AbortSignal): ExitCode {
   const code = exitCodeOf(error);
   if (code === EXIT.interrupted) {
-    output.log('Interrupted before anything was trained.');
+    output.log(`${reasonOf(signal)} before anything was done.`);
     return code;
   }
   const expected = error instanceof Error && EXPECTED.has(error.name);

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from '../backend.ts';
 import { OptionError } from '../graph/errors.ts';
+import { nearest } from '../graph/nearest.ts';
 import { FileError } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import { type Preset, presets } from '../train/presets.ts';
@@ -11,7 +12,7 @@ import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
 import { FILES, isFolder, readBytes } from './artifacts.ts';
 import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
-import { type DataChoice, nearest, parseConfig, type Settings } from './options.ts';
+import { type DataChoice, parseConfig, type Settings } from './options.ts';
 import { configurationOf, presetOf } from './plan.ts';
 
 export interface ModelFile {

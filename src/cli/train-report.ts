@@ -26,17 +26,19 @@ export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epoc
 export function explanation(run: {
   trainer: Trainer;
   plan: Plan;
+  /** Of this call; the weights may have more behind them. */
+  steps: number;
   out: string | undefined;
   accuracy: number | undefined;
   testSize: number;
 }): string {
-  const { trainer, plan, out, accuracy = 0, testSize } = run;
+  const { trainer, plan, steps, out, accuracy = 0, testSize } = run;
   const { kind, adapter } = trainer.backend;
   const by = kind === 'gpu' ? `by WGSL compute shaders on ${adapter.name}` : 'on the CPU';
   const right = Math.round(accuracy * testSize);
   return [
     '',
-    `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(trainer.stepsMade, 'small step')} downhill on the error of ${plan.batchSize} digits at a time, ${by}.`,
+    `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(steps, 'small step')} downhill on the error of ${plan.batchSize} digits at a time, ${by}.`,
     `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test digits right, none of which it was trained on.`,
     'Next, try',
     ...nextCommands(plan.preset.name, trainer.parameters()[0]!.path, out),
@@ -62,6 +64,12 @@ export class TrainingClock {
   #seconds = 0;
   #steps = 0;
   #whole = 0;
+  #training = 0;
+
+  /** Seconds of training: without compilation, which comes before, and without validation. */
+  get seconds(): number {
+    return this.#training;
+  }
 
   get stepsPerSecond(): number {
     return this.#whole;
@@ -70,6 +78,7 @@ export class TrainingClock {
   see(event: FitEvent): void {
     if (event.type === 'step') this.#first ??= { step: event.step, time: performance.now() };
     if (event.type !== 'epoch' || !this.#first) return;
+    this.#training += event.seconds;
     const { step, time } = this.#first;
     const sinceFirst = (performance.now() - time) / 1000 - event.validationSeconds;
     this.#seconds += this.#steps === 0 ? sinceFirst : event.seconds;

@@ -6,11 +6,12 @@ import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
 import { Trainer } from '../train/trainer.ts';
-import { FILES, type Resumed, RunFolder, readResumed } from './artifacts.ts';
+import { adapterBeside, FILES, type Resumed, RunFolder, readResumed } from './artifacts.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { checkFits, type LoadedData, loadData } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
 import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
@@ -23,6 +24,8 @@ import { thalwegVersion } from './versions.ts';
 interface GoneOn extends Resumed {
   readonly step: number;
   readonly settings: Settings;
+  /** The adapter it ran on, where its config.json says so. */
+  readonly adapter: string | undefined;
 }
 
 export async function train(call: Call): Promise<ExitCode> {
@@ -47,7 +50,8 @@ async function goOn(path: string): Promise<GoneOn> {
   const text = configurationOf(configuration, resumed.file);
   // Whether the data's folder is still there is found out when it is read.
   const context = { ...OPTION_CONTEXT, isFolder: () => true };
-  return { ...resumed, step, settings: parseConfig(text, resumed.file, context, CONFIG_EXTRAS) };
+  const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
+  return { ...resumed, step, settings, adapter: await adapterBeside(resumed.file) };
 }
 
 /** One call of the verb, once device and folder are there. */
@@ -126,6 +130,12 @@ class TrainCall {
     const { total, perEpoch } = this.#length;
     output.log(planText(trainer, this.#plan, this.#length));
     if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
+    const { adapter } = this.#before ?? {};
+    const { name } = this.#backend.adapter;
+    if (adapter !== undefined && adapter !== name)
+      output.warn(
+        `the run was on ${adapter} and goes on on ${name}: it may not be bit for bit what it would have been.`,
+      );
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
       ...planSettings(this.#plan),
@@ -146,13 +156,14 @@ class TrainCall {
 
   async #train(trainer: Trainer, data: LoadedData): Promise<ExitCode> {
     const { output } = this.#call;
-    const began = performance.now();
     const first = trainer.stepsMade;
     await this.#begin(trainer);
     this.#lastSave = first;
     if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
+    const options = this.#fitOptions(data);
+    await trainer.compile(data.train, options);
     try {
-      for await (const event of trainer.fit(data.train, this.#fitOptions(data))) await this.#tell(event, trainer);
+      for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
     } catch (error) {
       if (!(error instanceof DivergenceError)) throw error;
       await this.#finish(trainer);
@@ -164,8 +175,7 @@ class TrainCall {
     const result = await trainer.evaluate(data.test);
     await this.#finish(trainer, result);
     output.progress.stop();
-    const seconds = (performance.now() - began) / 1000;
-    return this.#report(trainer, result, { steps: trainer.stepsMade - first, seconds, testSize: data.test.size });
+    return this.#report(trainer, result, { steps: trainer.stepsMade - first, testSize: data.test.size });
   }
 
   #fitOptions(data: LoadedData) {
@@ -247,11 +257,13 @@ class TrainCall {
   async #interrupted(trainer: Trainer): Promise<ExitCode> {
     const { output } = this.#call;
     await this.#finish(trainer);
-    const at = `Interrupted at step ${formatInteger(trainer.stepsMade)}`;
+    const reason = reasonOf(this.#call.signal);
+    const at = `${reason} at step ${formatInteger(trainer.stepsMade)}`;
     const resume = this.#folder && `${commandName()} train --resume ${quoted(this.#folder.path)}`;
     output.progress.stop();
     output.event('interrupted', trainer.stepsMade, { ...(resume && { resume }) });
     if (resume) output.log(`${at}. A checkpoint was written. To go on:\n  ${resume}`);
+    else if (reason !== 'Interrupted') output.log(`${at}, so the run ended.`);
     else output.log(`${at}. Nothing was saved, since no --out DIR was given.`);
     return EXIT.interrupted;
   }
@@ -259,11 +271,11 @@ class TrainCall {
   #report(
     trainer: Trainer,
     { loss, accuracy }: Evaluation,
-    { steps, seconds, testSize }: { steps: number; seconds: number; testSize: number },
+    { steps, testSize }: { steps: number; testSize: number },
   ): ExitCode {
     const { output, settings } = this.#call;
     const { counters } = this.#backend.executor;
-    const { stepsPerSecond } = this.#clock;
+    const { seconds, stepsPerSecond } = this.#clock;
     output.result(
       `Test accuracy ${accuracy === undefined ? '-' : percent(accuracy)}, loss ${formatMetric(loss)}, on ${formatInteger(testSize)} examples; ${plural(steps, 'step')} in ${formatDuration(1000 * seconds)}, ${rateText(stepsPerSecond)} steps/s, on ${this.#backend.adapter.name}`,
     );
@@ -285,7 +297,7 @@ class TrainCall {
       output.warn(`the test accuracy is ${percent(accuracy ?? 0)}, below the --target-accuracy of ${percent(target)}.`);
       return EXIT.missedTarget;
     }
-    output.log(explanation({ trainer, plan: this.#plan, out: this.#folder?.path, accuracy, testSize }));
+    output.log(explanation({ trainer, plan: this.#plan, steps, out: this.#folder?.path, accuracy, testSize }));
     return EXIT.done;
   }
 }

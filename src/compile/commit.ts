@@ -1,7 +1,9 @@
 // What a program writes to variables: which assignments must share a dispatch, and how few dispatches hold them all.
+
 import type { Recipe } from '../graph/executor.ts';
 import type { Capabilities } from '../graph/op.ts';
 import type { Node, Tensor, Variable } from '../graph/tensor.ts';
+import { copy } from '../ops/counter.ts';
 
 /** A variable and the tensor it takes; `guarded` ones only while all is finite. */
 export interface Commit {
@@ -10,12 +12,29 @@ export interface Commit {
   readonly guarded: boolean;
 }
 
-/** The assignments and records of a recipe. */
-export function commitsOf({ assignments = [], records = [] }: Recipe): Commit[] {
-  return [
+/**
+ * The assignments and records of a recipe. Those that must share a dispatch but read and write more buffers than `buffers`
+ * are computed into memory of their own before, so that each can be made alone.
+ */
+export function commitsOf({ assignments = [], records = [] }: Recipe, buffers: number): Commit[] {
+  const commits = [
     ...assignments.map(([variable, tensor]) => ({ variable, tensor, guarded: true })),
     ...records.map(([variable, tensor]) => ({ variable, tensor, guarded: false })),
   ];
+  return componentsOf(commits).flatMap((component) => {
+    if (component.length === 1 || buffersOf(component) <= buffers) return component;
+    return component.map((commit) => ({ ...commit, tensor: copy(commit.tensor) }));
+  });
+}
+
+/** The buffers that making the assignments in one dispatch binds, the guard's flag included, were all computed there. */
+function buffersOf(component: readonly Commit[]): number {
+  const bound = new Set(component.map(({ variable }) => variable.node.id));
+  for (const { tensor } of component) {
+    for (const node of mapNodesOf(tensor))
+      if (!node.op?.map || node.op.cost === Number.POSITIVE_INFINITY) bound.add(node.id);
+  }
+  return bound.size + 1;
 }
 
 /** Assignments that read each other's variables: they must be made in one dispatch. */

@@ -4,7 +4,7 @@ import { internal } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { fillOf, type Node, type Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
-import { type Commit, componentsOf } from './commit.ts';
+import type { Commit } from './commit.ts';
 
 /** A tensor's identity: node and output. */
 export function keyOf(t: Tensor): string {
@@ -59,7 +59,6 @@ export class Keeping {
     }
     this.#committed = new Set(commits.map(({ tensor }) => keyOf(resolve(tensor))));
     this.#keepWide();
-    for (const component of componentsOf(commits)) this.#keepTooMany(component);
     this.#choose();
   }
 
@@ -113,16 +112,6 @@ export class Keeping {
         this.#leaves.delete(node);
       }
     }
-  }
-
-  /** Values that must be assigned in one dispatch, but read too much for it, are computed before, each on its own. */
-  #keepTooMany(component: readonly Commit[]): void {
-    const values = component.map(({ tensor }) => resolve(tensor));
-    const bound = new Set(component.map(({ variable }) => `${variable.node.id}.0`));
-    for (const t of values) for (const key of t.node.op?.map ? this.#leavesOf(t.node) : [keyOf(t)]) bound.add(key);
-    if (bound.size + 1 <= this.#limits.buffers) return;
-    for (const t of values) this.#committed.delete(keyOf(t));
-    for (const t of values) this.#roots.add(keyOf(t));
   }
 
   #choose(): void {

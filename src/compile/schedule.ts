@@ -34,7 +34,7 @@ export function schedule(given: Recipe, to: Target): Schedule {
   const { gpu, leaf, placeOf } = to;
   const recipe = prepare(simplifyRecipe(given), (a, b) => placeOf(a).memory === placeOf(b).memory);
   const named = Object.entries(recipe.outputs ?? {});
-  const commits = commitsOf(recipe);
+  const commits = commitsOf(recipe, gpu.maxStorageBuffersPerShaderStage);
   const checked = recipe.guard ? [recipe.guard.step, ...recipe.guard.checked] : [];
   const outputs = named.map(([, t]) => t);
   const fusion = new Fusion([...outputs, ...checked.filter((t) => resolve(t).node.op)], commits, {

@@ -11,6 +11,9 @@ export interface Metrics {
   readonly accuracy?: Tensor;
 }
 
+/** A loss's formula: predictions and targets of a batch to one number. */
+export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
+
 /** A loss: a scalar, averaged over the batch (the first axis), of which the gradient is taken. */
 export interface Loss {
   (prediction: Tensor, target: Tensor): Tensor;
@@ -19,10 +22,17 @@ export interface Loss {
   metrics(prediction: Tensor, target: Tensor): Metrics;
 }
 
+/** A loss as it is; a plain function as a loss of its own name, without metrics. */
+export function asLoss(loss: Loss | LossFunction): Loss {
+  const { lossName, metrics } = loss as Partial<Loss>;
+  if (typeof lossName === 'string' && typeof metrics === 'function') return loss as Loss;
+  return defineLoss(lossName ?? (loss.name || 'loss'), loss);
+}
+
 /** A loss from its formula; `classes` says that targets may be class indices, so that accuracy makes sense. */
 export function defineLoss(
   lossName: string,
-  formula: (prediction: Tensor, target: Tensor) => Tensor,
+  formula: LossFunction,
   { classes = false }: { readonly classes?: boolean } = {},
 ): Loss {
   const metrics = (prediction: Tensor, target: Tensor): Metrics =>

@@ -1,10 +1,10 @@
 // Embedding: a table of vectors, looked up by index.
 import { ShapeError } from '../graph/errors.ts';
-import { checkShape, formatShape } from '../graph/shape.ts';
+import { formatShape } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { normal } from './init.ts';
-import { captured, type NamedLayer, nameOf, parameter } from './layer.ts';
+import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
 /** u32 indices (...) to the rows of the weight they name (..., size). */
 export class Embedding implements NamedLayer {
@@ -14,7 +14,8 @@ export class Embedding implements NamedLayer {
 
   /** `count` vectors of `size`, from N(0, 1) unless said. */
   constructor(count: number, size: number, options: { readonly initialWeight?: Initializer } = {}) {
-    checkShape('Embedding', [count, size]);
+    checkSize('Embedding', 'count', count);
+    checkSize('Embedding', 'size', size);
     this.weight = parameter([count, size], options.initialWeight ?? normal());
   }
 

@@ -7,7 +7,7 @@ import { add, mul, sub } from '../ops/binary.ts';
 import { mean } from '../ops/reduce.ts';
 import { rsqrt, square } from '../ops/unary.ts';
 import { ones, zeros } from './init.ts';
-import { captured, type NamedLayer, nameOf, parameter } from './layer.ts';
+import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
 /** Options of {@link LayerNorm}. */
 export interface LayerNormOptions {
@@ -27,6 +27,8 @@ export class LayerNorm implements NamedLayer {
   readonly bias: Variable | undefined;
 
   constructor(shape: number | Shape, { eps = 1e-5, affine = true }: LayerNormOptions = {}) {
+    if (!Array.isArray(shape))
+      checkSize('LayerNorm', 'shape', shape, 'Give a whole number of at least 1, or an array of them.');
     this.shape = typeof shape === 'number' ? [shape] : [...shape];
     checkShape('LayerNorm', this.shape);
     if (this.shape.length === 0) throw new ShapeError('LayerNorm: the shape is []. Give at least one size.');

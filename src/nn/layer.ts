@@ -1,5 +1,6 @@
-// What a layer is (anything with a forward) and the three things the layers here share: parameters, a name for errors, and
-// a name under which the output can be looked at.
+// What a layer is (anything with a forward) and the few things the layers here share: parameters, checks of sizes, a name
+// for errors, and a name under which the output can be looked at.
+import { ShapeError } from '../graph/errors.ts';
 import { pathOf } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import { type Initializer, type Tensor, Variable } from '../graph/tensor.ts';
@@ -18,6 +19,18 @@ export interface NamedLayer extends Layer {
 /** A variable that optimizers move. */
 export function parameter(shape: Shape, initial: Initializer): Variable {
   return new Variable(shape, { initial, trainable: true });
+}
+
+/** Refuses a size that is no whole number >= 1, by the name of its argument. */
+export function checkSize(
+  layer: string,
+  name: string,
+  size: unknown,
+  advice = 'Give a whole number of at least 1.',
+): void {
+  if (Number.isSafeInteger(size) && (size as number) >= 1) return;
+  const shown = typeof size === 'string' ? JSON.stringify(size) : String(size);
+  throw new ShapeError(`${layer}: ${name} is ${shown}. ${advice}`);
 }
 
 /** `Linear hidden`, as errors name a layer; `Linear` where it is in no model or is the model. */

@@ -1,10 +1,10 @@
 // Linear: y = x · Wᵀ + b, the weight [out, in] as PyTorch stores it.
 import { ShapeError } from '../graph/errors.ts';
-import { checkShape, formatShape, sizeOf } from '../graph/shape.ts';
+import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { linear } from '../ops/matmul.ts';
 import { uniform } from './init.ts';
-import { captured, type NamedLayer, nameOf, parameter } from './layer.ts';
+import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
 /** Options of {@link Linear}. */
 export interface LinearOptions {
@@ -25,7 +25,8 @@ export class Linear implements NamedLayer {
   readonly bias: Variable | undefined;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
-    checkShape('Linear', [outFeatures, inFeatures]);
+    checkSize('Linear', 'inFeatures', inFeatures);
+    checkSize('Linear', 'outFeatures', outFeatures);
     const bound = 1 / Math.sqrt(inFeatures);
     this.weight = parameter([outFeatures, inFeatures], options.initialWeight ?? uniform(-bound, bound));
     this.bias =

@@ -41,11 +41,17 @@ const ADVICE: Readonly<Record<string, string>> = {
   EIO: 'the disk reported a fault. Check the disk',
 };
 
+const MAKE = 'make the folder';
+/** {@link makeFolder} makes what is missing above, so that ENOENT comes from the file system itself, as under /proc. */
+const NO_FOLDERS = 'the place does not allow folders to be made. Choose another place';
+
 /** A system error as a {@link FileError} that says what was tried, on what, why it failed and what to do. */
 export function fileError(action: string, path: string, error: unknown): FileError {
   if (error instanceof FileError) return error;
   const code = codeOf(error);
-  const advice = ADVICE[code] ?? `${error instanceof Error ? error.message : String(error)}. Check the path`;
+  const advice =
+    (code === 'ENOENT' && action === MAKE ? NO_FOLDERS : ADVICE[code]) ??
+    `${error instanceof Error ? error.message : String(error)}. Check the path`;
   return new FileError(`${path}: cannot ${action}: ${advice}${code === '' ? '' : ` (${code})`}.`, code, error);
 }
 
@@ -125,7 +131,7 @@ export async function prepareFolder(path: string): Promise<string> {
     );
     if (isFile)
       throw new FileError(`${path}: it is a file and not a folder. Choose another place (ENOTDIR).`, 'ENOTDIR', error);
-    throw fileError('make the folder', path, error);
+    throw fileError(MAKE, path, error);
   }
   // Access bits do not tell of a read-only mount or a full disk; a written byte does.
   const probe = temporaryBeside(join(folder, 'probe'));

@@ -31,7 +31,7 @@ export function leakyRelu(x: TensorLike, options: { readonly negativeSlope?: num
   const { negativeSlope = 0.01 } = options;
   if (!Number.isFinite(Math.fround(negativeSlope)))
     throw new OptionError(`leakyRelu: negativeSlope ${negativeSlope} is not a finite number. Give one, like 0.01.`);
-  return apply1(leakyReluOp, [toTensor(x)], { negativeSlope });
+  return apply1(leakyReluOp, [toTensor('leakyRelu', x)], { negativeSlope });
 }
 
 /** 1 / (1 + e^-x). */
@@ -151,5 +151,5 @@ export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
   const { approximate = 'none' } = options;
   if (approximate !== 'none' && approximate !== 'tanh')
     throw new OptionError(`gelu: approximate is ${String(approximate)}. Use 'none' or 'tanh'.`);
-  return apply1(geluOp, [toTensor(x)], { approximate });
+  return apply1(geluOp, [toTensor('gelu', x)], { approximate });
 }

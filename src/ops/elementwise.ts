@@ -4,15 +4,31 @@ import type { DType, HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { type Op, type Spec, wgslType } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
-import { apply1, constant, fillOf, type Tensor } from '../graph/tensor.ts';
+import { apply1, constant, fillOf, Tensor } from '../graph/tensor.ts';
 import { broadcastTo } from './broadcast.ts';
 
 /** A tensor, or a number that takes the dtype of the tensor it meets. */
 export type TensorLike = Tensor | number;
 
-/** A number becomes a constant of `dtype`. */
-export function toTensor(x: TensorLike, dtype: DType = 'f32'): Tensor {
-  return typeof x === 'number' ? constant(x, { dtype }) : x;
+/** A number becomes a constant of `dtype`. @throws ShapeError naming the op where x is something else altogether. */
+export function toTensor(op: string, x: TensorLike, dtype: DType = 'f32'): Tensor {
+  if (typeof x === 'number') return constant(x, { dtype });
+  if (x instanceof Tensor) return x;
+  const other: unknown = x;
+  const shown =
+    typeof other === 'string'
+      ? JSON.stringify(other.length > 40 ? `${other.slice(0, 37)}...` : other)
+      : typeof other === 'object' && other !== null
+        ? `an ${Array.isArray(other) ? 'array' : 'object'}`
+        : typeof other === 'function'
+          ? 'a function'
+          : String(other);
+  throw new ShapeError(`${op}: ${shown} is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.`);
+}
+
+/** The dtype that numbers beside these take. */
+export function dtypeAmong(...xs: readonly TensorLike[]): DType {
+  return xs.find((x) => x instanceof Tensor)?.dtype ?? 'f32';
 }
 
 /** A row of one input and one output, both f32 unless `out` says otherwise. */
@@ -50,7 +66,7 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
 /** A function of one tensor from a row without options; its op is `.op`. */
 export function unary(name: string, row: UnaryRow<void>): ((x: TensorLike) => Tensor) & { readonly op: Op<void> } {
   const op = unaryOp<void>(name, row);
-  return Object.assign((x: TensorLike) => apply1(op, [toTensor(x)], undefined), { op });
+  return Object.assign((x: TensorLike) => apply1(op, [toTensor(name, x)], undefined), { op });
 }
 
 /** A row of two inputs of one shape and dtype. */
@@ -92,9 +108,9 @@ export function binary(
     ...(row.vjp && { vjp: ([dy], [a, b], [y]) => row.vjp!(dy!, a!, b!, y!) }),
   };
   const fn = (a: TensorLike, b: TensorLike) => {
-    const dtype = typeof a === 'number' ? (typeof b === 'number' ? 'f32' : b.dtype) : a.dtype;
-    const x = toTensor(a, dtype);
-    const y = toTensor(b, dtype);
+    const dtype = dtypeAmong(a, b);
+    const x = toTensor(name, a, dtype);
+    const y = toTensor(name, b, dtype);
     const shape = broadcastShapes(name, x.shape, y.shape);
     return apply1(op, [broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
   };

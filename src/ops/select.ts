@@ -3,10 +3,10 @@ import { f32 } from '../../shaders/wgsl.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { type Op, wgslType } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
-import { apply1, Tensor } from '../graph/tensor.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
 import { greaterEqual, lessEqual, mul } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
-import { type TensorLike, toTensor, unaryOp } from './elementwise.ts';
+import { dtypeAmong, type TensorLike, toTensor, unaryOp } from './elementwise.ts';
 
 export const whereOp: Op<void> = {
   name: 'where',
@@ -34,11 +34,12 @@ export const whereOp: Op<void> = {
  * the side that was not taken (not even a NaN).
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
-  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : 'f32';
-  const x = toTensor(a, dtype);
-  const y = toTensor(b, dtype);
-  const shape = broadcastShapes('where', condition.shape, broadcastShapes('where', x.shape, y.shape));
-  return apply1(whereOp, [broadcastTo(condition, shape), broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
+  const dtype = dtypeAmong(a, b);
+  const c = toTensor('where', condition);
+  const x = toTensor('where', a, dtype);
+  const y = toTensor('where', b, dtype);
+  const shape = broadcastShapes('where', c.shape, broadcastShapes('where', x.shape, y.shape));
+  return apply1(whereOp, [broadcastTo(c, shape), broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
 }
 
 /** Bounds of {@link clip}; one that is absent does not bound. */
@@ -70,5 +71,7 @@ export function clip(x: TensorLike, { min = -Infinity, max = Infinity }: ClipOpt
   if (!(min <= max)) throw new OptionError(`clip: min ${min} is not below max ${max}. Swap or correct them.`);
   if (min === Infinity || max === -Infinity)
     throw new OptionError(`clip: nothing lies between min ${min} and max ${max}. Give finite bounds.`);
-  return min === -Infinity && max === Infinity ? toTensor(x) : apply1(clipOp, [toTensor(x)], { min, max });
+  return min === -Infinity && max === Infinity
+    ? toTensor('clip', x)
+    : apply1(clipOp, [toTensor('clip', x)], { min, max });
 }

@@ -112,5 +112,5 @@ function isProduct(exponent: number): boolean {
 export function pow(x: TensorLike, exponent: number): Tensor {
   if (!Number.isFinite(Math.fround(exponent)))
     throw new OptionError(`pow: the exponent ${exponent} is not a finite number. Give one, like pow(x, 3).`);
-  return exponent === 1 ? toTensor(x) : apply1(powOp, [toTensor(x)], { exponent });
+  return exponent === 1 ? toTensor('pow', x) : apply1(powOp, [toTensor('pow', x)], { exponent });
 }

@@ -3,7 +3,7 @@
 
 import type { Scale } from '../data/dataset.ts';
 import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
-import { DataError } from '../graph/errors.ts';
+import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray, Spec } from '../graph/op.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { resident, type Tensor } from '../graph/tensor.ts';
@@ -11,6 +11,7 @@ import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast, gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
+import { show } from './options.ts';
 
 /** Values as they come: row-major, the dtype being the array's. */
 export interface Values {
@@ -31,6 +32,8 @@ export interface Examples {
   readonly scale?: Scale;
 }
 
+const ARRAYS = [Float32Array, Float64Array, Uint32Array, Int32Array, Uint8Array] as const;
+
 /** The dtype of a host array. */
 export function dtypeOf(data: HostArray): DType {
   if (data instanceof Uint8Array) return 'u8';
@@ -39,7 +42,14 @@ export function dtypeOf(data: HostArray): DType {
 }
 
 /** A values' dtype and shape, which must be filled. */
-export function toArray(what: string, { shape, data }: Values): NdArray {
+export function toArray(what: string, values: Values): NdArray {
+  const { shape, data } = values ?? {};
+  if (!Array.isArray(shape) || !isHostArray(data)) {
+    const got = isHostArray(values) ? 'a bare array' : data === undefined ? show(values) : `of ${show(data)}`;
+    throw new OptionError(
+      `${what}: it is ${got}. Give { shape: [rows, …], data } with a Float32Array, Uint8Array, Uint32Array or Int32Array as data.`,
+    );
+  }
   if (sizeOf(shape) !== data.length) {
     throw new DataError(
       `${what}: ${data.length} values do not fill ${formatShape(shape)}. Give ${sizeOf(shape)} values.`,
@@ -48,8 +58,20 @@ export function toArray(what: string, { shape, data }: Values): NdArray {
   return { shape, dtype: dtypeOf(data), data };
 }
 
-/** Refuses sets that are empty or whose parts do not fit each other. */
-export function checkExamples({ size, x, y, name = 'data' }: Examples): void {
+function isHostArray(data: unknown): data is HostArray {
+  return ARRAYS.some((type) => data instanceof type);
+}
+
+/** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */
+export function checkExamples(data: Examples): void {
+  const { size, x, y, name = 'data' } = data ?? {};
+  if (size === undefined || x === undefined || y === undefined) {
+    const pair = (data as { train?: unknown } | undefined)?.train !== undefined;
+    const advice = pair
+      ? 'Give one of its two sets: data.train or data.test'
+      : 'Give one, such as datasets.array(x, y)';
+    throw new OptionError(`data: ${pair ? 'a pair' : show(data)} is no data set. ${advice}.`);
+  }
   if (!(Number.isSafeInteger(size) && size > 0))
     throw new DataError(`${name}: it is empty. Give at least one example.`);
   for (const [part, values] of [

@@ -59,7 +59,7 @@ export function loadState(state: State, bytes: Uint8Array, file: string): Saved 
       `${file}: it is ${what}, which is ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
     );
   }
-  const saved = parseSaved(metadata['thalweg'], file);
+  const saved = parseSaved(metadata['thalweg'], file, tensors.get(`${COUNTER_PREFIX}step`)?.data[0]);
   if (saved.optimizer.name !== state.optimizer.name) {
     throw new CheckpointError(
       `${file}: it was trained by ${saved.optimizer.name}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
@@ -107,7 +107,7 @@ export function describeCheckpoint(
   const step = tensors.get(`${COUNTER_PREFIX}step`)?.data;
   if (metadata['format'] !== FORMAT || seed?.length !== 2 || step?.length !== 1)
     throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file that trainer.save() made.`);
-  return { ...parseSaved(metadata['thalweg'], file), seed: seed[0]! + seed[1]! * 2 ** 32, step: step[0]! };
+  return { ...parseSaved(metadata['thalweg'], file, step[0]), seed: seed[0]! + seed[1]! * 2 ** 32, step: step[0]! };
 }
 
 function weightsOf(state: State): Entry[] {
@@ -151,8 +151,8 @@ function writeEntries(state: State, entries: readonly Entry[], dataOf: (name: st
   for (const [variable, data] of whole) state.storage.write(variable, data);
 }
 
-/** The metadata of a checkpoint, of which every part that is used is checked. */
-function parseSaved(text: string | undefined, file: string): Saved {
+/** The metadata of a checkpoint after `step` steps, of which every part that is used is checked. */
+function parseSaved(text: string | undefined, file: string, step = Number.POSITIVE_INFINITY): Saved {
   const damaged = (what: string) =>
     new CheckpointError(`${file}: the metadata is damaged: ${what}. Use an undamaged copy.`);
   let value: unknown;
@@ -167,6 +167,8 @@ function parseSaved(text: string | undefined, file: string): Saved {
     throw damaged('the optimizer is missing');
   if (typeof saved.loss !== 'string') throw damaged('the loss is missing');
   if (saved.run !== undefined && !isRun(saved.run)) throw damaged('the run has fields of wrong types');
+  if (saved.run && saved.run.start > step)
+    throw damaged(`the run begins after ${saved.run.start} steps, and ${step} were made`);
   if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
   const { scale } = saved;

@@ -7,21 +7,23 @@ import type { TrainingStep } from './step.ts';
 
 /** What {@link explain} needs to know of the step that failed. */
 export interface BadStep {
+  /** Steps made before it. */
   readonly step: number;
   readonly learningRate: number;
   /** The step as it was traced. */
   readonly traced: TrainingStep;
 }
 
-/** The error of a step whose values were not finite. */
+/** The error of a step whose values were not finite. Its text counts steps from 1, as events do; its `step` from 0. */
 export async function explain(executor: Executor, state: State, bad: BadStep): Promise<DivergenceError> {
   const { first, loss } = await replay(executor, state, bad.traced);
   const advice = adviceFor(first, bad.learningRate);
   const where = first === undefined ? 'not seen again when the step was replayed unfused' : `first in ${first}`;
+  const name = `step ${bad.step + 1}`;
   const what =
     first === undefined || !loss
-      ? `loss is not finite at step ${bad.step} (${where})`
-      : `${first} is not finite at step ${bad.step}, the loss still is`;
+      ? `loss is not finite at ${name} (${where})`
+      : `${first} is not finite at ${name}, the loss still is`;
   return new DivergenceError(`${what}. ${advice}`, bad.step);
 }
 
@@ -86,11 +88,11 @@ export class LossWatch {
     return this.smoothed > RUNAWAY * Math.max(this.first, this.#floor);
   }
 
-  /** The error of a loss that ran away. */
+  /** The error of a loss that had run away after a step, which is counted from 0. */
   error(step: number, learningRate: number): DivergenceError {
     const [now, then] = [this.smoothed, this.first].map((v) => v.toPrecision(4));
     return new DivergenceError(
-      `loss has run away by step ${step}: ${now} on average, ${then} at first. Lower the learning rate (now ${learningRate}) or clip gradients.`,
+      `loss has run away by step ${step + 1}: ${now} on average, ${then} at first. Lower the learning rate (now ${learningRate}) or clip gradients.`,
       step,
     );
   }

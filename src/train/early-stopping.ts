@@ -1,16 +1,21 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
 import type { EpochEvent } from './events.ts';
+import { checkOptions, type Names } from './options.ts';
 import type { EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
+
+const NAMES: Names<EarlyStopping> = { patience: true, minDelta: true, monitor: true, restoreBest: true };
 
 export class Stopper {
   readonly #options: Required<EarlyStopping>;
   #best: number | undefined;
   #waited = 0;
-  #snapshot: Snapshot | undefined;
+  #snapshot: { readonly step: number; readonly state: Snapshot } | undefined;
 
-  constructor({ patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false }: EarlyStopping) {
+  constructor(options: EarlyStopping) {
+    checkOptions('earlyStopping', options, NAMES);
+    const { patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false } = options;
     if (!(Number.isSafeInteger(patience) && patience >= 1))
       throw new OptionError(`earlyStopping: patience is ${patience}. Give a whole number of epochs from 1.`);
     if (!(minDelta >= 0 && Number.isFinite(minDelta)))
@@ -27,17 +32,17 @@ export class Stopper {
     if (this.#best === undefined || value > this.#best + minDelta) {
       this.#best = value;
       this.#waited = 0;
-      if (restoreBest) this.#snapshot = await state.snapshot();
+      if (restoreBest) this.#snapshot = { step: event.step, state: await state.snapshot() };
       return false;
     }
     this.#waited++;
     return this.#waited >= patience;
   }
 
-  /** Puts the best epoch's State back, where that was asked for. True where it did. */
-  restore(state: State): boolean {
-    if (!this.#snapshot || this.#waited === 0) return false;
-    state.restore(this.#snapshot);
+  /** Puts the best epoch's State back where that was asked for and steps were made after it: `step` is the last. True where it did. */
+  restore(state: State, step: number): boolean {
+    if (!this.#snapshot || this.#snapshot.step === step) return false;
+    state.restore(this.#snapshot.state);
     return true;
   }
 

@@ -14,6 +14,7 @@ import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { type Examples, rowsAt } from './batch.ts';
+import { checkOptions, type Names } from './options.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';
@@ -38,6 +39,8 @@ export interface EvaluateOptions {
   readonly confusion?: boolean;
 }
 
+const NAMES: Names<EvaluateOptions> = { batchSize: true, confusion: true };
+
 const LARGEST_BATCH = 1000;
 const SMALLEST_BATCH = 250;
 
@@ -57,6 +60,8 @@ export class Evaluator {
   readonly #parts: readonly { readonly program: Program; readonly steps: number }[];
   readonly #size: number;
   readonly #names: readonly string[];
+  /** The last evaluation asked for: they share their sums, so one waits for another. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(fields: {
     storage: Storage;
@@ -82,6 +87,7 @@ export class Evaluator {
     data: Examples,
     options: EvaluateOptions = {},
   ): Promise<Evaluator> {
+    checkOptions('evaluate', options, NAMES);
     const { batchSize = evaluationBatch(data.size), confusion = false } = options;
     if (!(Number.isSafeInteger(batchSize) && batchSize >= 1))
       throw new OptionError(`evaluate: batchSize is ${batchSize}. Give a whole number from 1.`);
@@ -113,13 +119,20 @@ export class Evaluator {
     return new Evaluator({ storage, sums, parts, size, names: traced[0]!.names });
   }
 
-  /** Judges the parameters as they are after everything submitted before. */
-  async run(): Promise<Evaluation> {
+  /** Judges the parameters as they are after everything submitted before. `check` may throw before each submit. */
+  run(check?: () => void): Promise<Evaluation> {
+    const run = this.#last.then(() => this.#run(check));
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  async #run(check: (() => void) | undefined): Promise<Evaluation> {
+    check?.();
     const read = [this.#totals, ...(this.#confusion ? [this.#confusion] : [])];
     this.#storage.write(this.#cursor, new Uint32Array(1));
     for (const variable of read) this.#storage.write(variable, new Float32Array(variable.size));
     let values: Awaited<ReturnType<typeof drive>> = [];
-    for (const { program, steps } of this.#parts) values = await drive(program, steps, read);
+    for (const { program, steps } of this.#parts) values = await drive(program, steps, read, { check });
     const [totals, confusion] = values;
     const means = this.#names.map((name, k): [string, number] => [name, totals![k]! / this.#size]);
     const { loss, accuracy, ...metrics } = Object.fromEntries(means);

@@ -10,6 +10,7 @@ import { EpochMeans } from './epoch-means.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Callbacks, EpochEvent, FitEvent, History, StepEvent, StopReason, WarningEvent } from './events.ts';
 import type { Gate } from './gate.ts';
+import type { Lifetime } from './lifetime.ts';
 import { bestConstantLoss, idleUnits, noBetter, PATIENCE } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
 import type { Programs, StepPrograms } from './programs.ts';
@@ -26,6 +27,7 @@ export interface Running {
   readonly programs: Programs;
   readonly rates: Rates;
   readonly gate: Gate;
+  readonly life: Lifetime;
   readonly history: History;
   readonly submitMs: number;
   /** Steps the State has made. */
@@ -60,7 +62,7 @@ export class Fit {
     this.#options = options;
     this.#callbacks = [options, ...(options.callbacks ?? [])];
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
-    this.#stopper = options.earlyStopping && new Stopper(options.earlyStopping);
+    this.#stopper = options.earlyStopping ? new Stopper(options.earlyStopping) : undefined;
     this.#constantLoss = bestConstantLoss(trainer.task.loss, data);
     this.#watch = new LossWatch(this.#constantLoss);
   }
@@ -82,10 +84,16 @@ export class Fit {
     }
   }
 
+  /** Waits for what is on the device. */
+  drain(): Promise<void> {
+    return this.#pacer.drain();
+  }
+
   async *#loop(programs: StepPrograms): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate } = this.#trainer;
+    const { gate, life } = this.#trainer;
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
+      life.check();
       if (this.#options.signal?.aborted) this.#reason = 'aborted';
       else if (gate.shut) {
         yield* this.#land(programs, 0);
@@ -139,7 +147,10 @@ export class Fit {
       const { tag, steps, values } = await this.#pacer.next();
       const [ring, status] = values;
       const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - tag.first));
-      for (let k = 0; k < good; k++) yield* this.#made(this.#eventOf(programs, tag, k, ring!));
+      for (let k = 0; k < good; k++) {
+        yield* this.#made(this.#eventOf(programs, tag, k, ring!));
+        this.#trainer.life.check();
+      }
       if (status![0] !== 0) await this.#diverged(programs, status![0]! - 1, tag);
     }
   }
@@ -222,7 +233,8 @@ export class Fit {
 
   async #validate(): Promise<Evaluation | undefined> {
     const { validation } = this.#options;
-    return validation && (await this.#trainer.programs.evaluator(validation)).run();
+    const { programs, life } = this.#trainer;
+    return validation && (await programs.evaluator(validation)).run(() => life.check());
   }
 
   #epochEvent(
@@ -263,19 +275,26 @@ export class Fit {
 
   /** Waits for what is under way, whatever ended the run. */
   async #finish(): Promise<void> {
-    const { gate, history, state } = this.#trainer;
+    const { gate, history, state, life } = this.#trainer;
     const reason = this.#reason ?? 'stopped';
     history.stopped = reason;
     gate.close();
     try {
       while (this.#pacer.inFlight > 0) await this.#pacer.next();
-      if (reason !== 'diverged' && reason !== 'failed') this.#stopper?.restore(state);
+      const kept = reason !== 'diverged' && reason !== 'failed' && !life.over;
+      if (kept) this.#stopper?.restore(state, this.#trainer.step);
     } finally {
-      const [step, status] = await state.storage.read([state.step, state.status]);
-      this.#trainer.step = step![0]!;
-      // A step that failed changed nothing: the next run may go on from there.
-      if (status![0] !== 0) state.storage.write(state.status, new Uint32Array(1));
+      if (!life.over) await this.#settle();
     }
     for (const callback of this.#callbacks) await callback.onEnd?.(reason);
+  }
+
+  /** Takes over how many steps were really made. */
+  async #settle(): Promise<void> {
+    const { state } = this.#trainer;
+    const [step, status] = await state.storage.read([state.step, state.status]);
+    this.#trainer.step = step![0]!;
+    // A step that failed changed nothing: the next run may go on from there.
+    if (status![0] !== 0) state.storage.write(state.status, new Uint32Array(1));
   }
 }

@@ -4,6 +4,7 @@ import type { StepEvent } from './events.ts';
 /** A waiting `step()` call. */
 interface Grant {
   resolve(event: StepEvent | undefined): void;
+  reject(error: Error): void;
 }
 
 export class Gate {
@@ -32,8 +33,8 @@ export class Gate {
   /** Lets one step through, pausing a run that is not; resolves with the step when it is done. */
   step(): Promise<StepEvent | undefined> {
     this.#paused = true;
-    return new Promise((resolve) => {
-      this.#grants.push({ resolve });
+    return new Promise((resolve, reject) => {
+      this.#grants.push({ resolve, reject });
       this.wake();
     });
   }
@@ -60,9 +61,9 @@ export class Gate {
     this.#grants.shift()?.resolve(event);
   }
 
-  /** The run is over: nothing more will be made. */
-  close(): void {
-    for (const { resolve } of this.#grants.splice(0)) resolve(undefined);
+  /** The run is over: nothing more will be made. Waiting `step()` calls get the error, where there is one. */
+  close(error?: Error): void {
+    for (const { resolve, reject } of this.#grants.splice(0)) error ? reject(error) : resolve(undefined);
     this.#paused = false;
     this.wake();
   }

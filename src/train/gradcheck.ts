@@ -13,6 +13,7 @@ import { constant, input, type Tensor, type Variable } from '../graph/tensor.ts'
 import { newTrace, withTrace } from '../graph/trace.ts';
 import type { Placed } from './arena.ts';
 import { prepareX, prepareY, toArray, type Values } from './batch.ts';
+import { checkOptions, type Names } from './options.ts';
 import type { State } from './state.ts';
 import { gradientsOf, judge, type Task } from './step.ts';
 
@@ -26,6 +27,8 @@ export interface GradcheckOptions {
   /** The most that the backend may be off: 1e-4. */
   readonly backendTolerance?: number;
 }
+
+const NAMES: Names<GradcheckOptions> = { rows: true, entries: true, finiteTolerance: true, backendTolerance: true };
 
 /** One parameter's errors, as ‖g - ref‖ / ‖ref‖. */
 export interface GradcheckRow {
@@ -149,6 +152,7 @@ export async function gradcheck(
   scale: Scale | undefined,
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
+  checkOptions('gradcheck', options, NAMES);
   const { entries = 24, finiteTolerance = 1e-6, backendTolerance = 1e-4 } = options;
   if (!(Number.isSafeInteger(entries) && entries >= 1))
     throw new OptionError(`gradcheck: entries is ${entries}. Give a whole number from 1.`);

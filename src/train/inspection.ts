@@ -9,7 +9,7 @@ import { newTrace, withTrace } from '../graph/trace.ts';
 import { prepareX, prepareY, toArray, type Values } from './batch.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';
-import { gradientsOf, judge, type Task } from './step.ts';
+import { forward, gradientsOf, judge, type Task } from './step.ts';
 
 /** What is inside a model for one batch, everything as arrays. */
 export interface Inspection {
@@ -56,7 +56,7 @@ function compile(
     return withTrace(trace, () => {
       const x = prepareX(input('x', specs.x), specs.x.dtype, scale);
       const y = specs.y && prepareY(input('y', specs.y));
-      const all: Record<string, Tensor> = y ? withGradients(state, task, x, y) : { prediction: task.model.forward(x) };
+      const all: Record<string, Tensor> = y ? withGradients(state, task, x, y) : { prediction: forward(task.model, x) };
       if (withOutputs) for (const [name, tensor] of trace.captures) all[`output ${name}`] = tensor;
       return all;
     });

@@ -11,7 +11,7 @@ import type { Loss } from '../loss/loss.ts';
 import { iota } from '../ops/counter.ts';
 import { type Examples, rowsAt } from './batch.ts';
 import type { State } from './state.ts';
-import type { Task } from './step.ts';
+import { forward, type Task } from './step.ts';
 
 /** Steps after which a run should have learnt something. */
 export const PATIENCE = 200;
@@ -102,7 +102,7 @@ export async function idleUnits(executor: Executor, state: State, task: Task, da
 function traceActivations(task: Task, data: Examples, rows: number, maxBytes: number): { name: string; y: Tensor }[] {
   const trace = newTrace({ training: false });
   return withTrace(trace, () => {
-    const prediction = task.model.forward(rowsAt(data, iota(rows), maxBytes).x);
+    const prediction = forward(task.model, rowsAt(data, iota(rows), maxBytes).x);
     const names = new Map([...trace.captures].map(([name, x]) => [x.node, name]));
     const learnt = new Set<Node>();
     const found: { name: string; y: Tensor }[] = [];

@@ -40,8 +40,23 @@ export interface Clock {
 
 const REAL: Clock = {
   now: () => performance.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep: (ms) => new Promise((resolve) => (ms > 0 ? setTimeout(resolve, ms) : afterOthers(resolve))),
 };
+
+/** Calls back after what else waits in the event loop; a page's `setTimeout(…, 0)` would take 4 ms, hidden a second. */
+function afterOthers(done: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    done();
+  };
+  port2.postMessage(undefined);
+}
+
+/** When the event loop last had its turn, by each clock. */
+const rested = new WeakMap<Clock, number>();
+/** Milliseconds after which it must have its turn, for timers, signals and clicks: promises alone do not give it one. */
+const RESTLESS = 50;
 
 const MAX_IN_FLIGHT = 3;
 const REMEMBERED = 5;
@@ -64,6 +79,7 @@ export class Pacer<T> {
   constructor({ submitMs = 200, clock = REAL }: { submitMs?: number; clock?: Clock } = {}) {
     this.#target = submitMs;
     this.#clock = clock;
+    if (!rested.has(clock)) rested.set(clock, clock.now());
   }
 
   /** Submits not awaited yet. */
@@ -110,7 +126,13 @@ export class Pacer<T> {
     const likely = slept && done - asked < AT_ONCE ? ms / 2 : ms;
     learn(this.#cost(flight.program), Math.max(likely, flight.hostMs), flight.steps);
     this.#free = done;
+    if (done - rested.get(this.#clock)! > RESTLESS) await this.#rest(0);
     return { tag: flight.tag, steps: flight.steps, values };
+  }
+
+  /** Waits until nothing is under way, whatever becomes of it. */
+  async drain(): Promise<void> {
+    while (this.inFlight > 0) await this.next().catch(() => {});
   }
 
   /** Lets time pass in which the device works, and the rest of the host, too. True where it waited for the device. */
@@ -118,8 +140,13 @@ export class Pacer<T> {
     const expected = (msPerStep(this.#cost(program)) ?? 0) * steps * ASLEEP;
     const ms = Math.min(Math.max(this.#free, submitted) + expected - this.#clock.now(), this.#target);
     const waits = ms >= 1 && !this.#blocked;
-    if (waits || this.#blocked) await this.#clock.sleep(waits ? ms : 0);
+    if (waits || this.#blocked) await this.#rest(waits ? ms : 0);
     return waits;
+  }
+
+  async #rest(ms: number): Promise<void> {
+    await this.#clock.sleep(ms);
+    rested.set(this.#clock, this.#clock.now());
   }
 
   #cost(program: Program): Cost {
@@ -142,19 +169,25 @@ function msPerStep({ recent }: Cost): number | undefined {
   return times[(times.length - 1) >> 1];
 }
 
-/** All of `steps` steps of a program, and the values of `read` after the last */
+/** All of `steps` steps of a program, and the values of `read` after the last. `check` may throw before each submit. */
 export async function drive(
   program: Program,
   steps: number,
   read: readonly Variable[],
-  pacer: Pacer<undefined> = new Pacer(),
+  { check }: { readonly check?: (() => void) | undefined } = {},
 ): Promise<readonly HostArray[]> {
+  const pacer = new Pacer<undefined>();
   let values: readonly HostArray[] = [];
-  for (let made = 0; made < steps; ) {
-    const n = pacer.size(program, steps - made);
-    made += n;
-    pacer.submit(program, n, read, undefined);
-    while (pacer.full || (made === steps && pacer.inFlight > 0)) values = (await pacer.next()).values;
+  try {
+    for (let made = 0; made < steps; ) {
+      check?.();
+      const n = pacer.size(program, steps - made);
+      made += n;
+      pacer.submit(program, n, read, undefined);
+      while (pacer.full || (made === steps && pacer.inFlight > 0)) values = (await pacer.next()).values;
+    }
+  } finally {
+    await pacer.drain();
   }
   return values;
 }

@@ -1,7 +1,7 @@
 // The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and kept until the trainer is disposed.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
-import type { Examples } from './batch.ts';
+import { checkExamples, type Examples } from './batch.ts';
 import { type EvaluateOptions, Evaluator } from './evaluation.ts';
 import { orderOf, type Run, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
@@ -23,14 +23,17 @@ export class Programs {
   readonly #executor: Executor;
   readonly #state: State;
   readonly #task: Task;
+  readonly #check: () => void;
   readonly #kept = new Map<string, Promise<{ dispose(): void }>>();
   readonly #ids = new WeakMap<HostArray, number>();
   #nextId = 0;
 
-  constructor(executor: Executor, state: State, task: Task) {
+  /** `check` may throw before anything is compiled or given again. */
+  constructor(executor: Executor, state: State, task: Task, check: () => void) {
     this.#executor = executor;
     this.#state = state;
     this.#task = task;
+    this.#check = check;
   }
 
   /** What trains on the batches of a run, compiled together. */
@@ -56,13 +59,15 @@ export class Programs {
   }
 
   /** What evaluates a data set. */
-  evaluator(data: Examples, options: EvaluateOptions = {}): Promise<Evaluator> {
+  async evaluator(data: Examples, options: EvaluateOptions = {}): Promise<Evaluator> {
+    checkExamples(data);
     const key = `evaluate ${this.#idOf(data)} ${options.batchSize} ${options.confusion ?? false}`;
     return this.keep(key, () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options));
   }
 
   /** What `make` made the first time that `key` was asked for; what failed is forgotten. */
-  keep<P extends { dispose(): void }>(key: string, make: () => Promise<P>): Promise<P> {
+  async keep<P extends { dispose(): void }>(key: string, make: () => Promise<P>): Promise<P> {
+    this.#check();
     const known = this.#kept.get(key);
     if (known) return known as Promise<P>;
     const made = make();

@@ -3,6 +3,7 @@
 import { OptionError } from '../graph/errors.ts';
 import { checkExamples, type Examples } from './batch.ts';
 import type { Callbacks } from './events.ts';
+import { checkOptions, type Names, show } from './options.ts';
 import type { DataOrder } from './step.ts';
 
 /** A run as a checkpoint keeps it. */
@@ -59,6 +60,25 @@ export interface FitOptions extends Callbacks {
   readonly resume?: boolean;
 }
 
+const NAMES: Names<FitOptions> = {
+  epochs: true,
+  maxSteps: true,
+  batchSize: true,
+  validation: true,
+  signal: true,
+  shuffle: true,
+  dropLast: true,
+  events: true,
+  earlyStopping: true,
+  targetAccuracy: true,
+  callbacks: true,
+  resume: true,
+  onStep: true,
+  onEpoch: true,
+  onWarning: true,
+  onEnd: true,
+};
+
 /** Steps in an epoch. */
 export function stepsPerEpoch({ size, batchSize, dropLast }: Pick<Run, 'size' | 'batchSize' | 'dropLast'>): number {
   return dropLast ? Math.floor(size / batchSize) : Math.ceil(size / batchSize);
@@ -79,6 +99,10 @@ export function placeOf(run: Run, step: number): { epoch: number; index: number;
 
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
+  checkOptions('fit', options, NAMES);
+  const { events = 'epoch' } = options;
+  if (events !== 'epoch' && events !== 'step')
+    throw new OptionError(`fit: events is ${show(events)}. Use 'epoch' or 'step'.`);
   checkExamples(data);
   if (options.resume && !before)
     throw new OptionError('fit: resume is true, but no run was begun or loaded. Leave it out.');

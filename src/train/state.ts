@@ -9,6 +9,7 @@ import { formatShape, type Shape } from '../graph/shape.ts';
 import { Variable } from '../graph/tensor.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { type Arena, layOut, MAX_ARENA_BYTES } from './arena.ts';
+import { disposedError } from './lifetime.ts';
 
 /** Rows in the ring of metrics and in the table of learning rates: the most steps one submit may make. */
 export const RING = 256;
@@ -72,6 +73,7 @@ export class State {
   /** 0, or the first bad step + 1: see Guard. */
   readonly status: Variable = counter(1);
   readonly #byPath: ReadonlyMap<string, Variable>;
+  #disposed = false;
 
   /** Allocates the memory and gives every variable its initial values, which are functions of seed and path. */
   constructor(executor: Executor, { model, optimizer, seed, metrics = 2, maxArenaBytes }: StateOptions) {
@@ -139,11 +141,13 @@ export class State {
 
   /** A copy of the values at `path`, after everything submitted before. */
   async read(path: string): Promise<HostArray> {
+    this.#check();
     return (await this.storage.read([this.variable(path)]))[0]!;
   }
 
   /** Sets the values at `path`. @throws OptionError where they do not fill its shape. */
   write(path: string, data: HostArray): void {
+    this.#check();
     const variable = this.variable(path);
     if (data.length !== variable.size) {
       throw new OptionError(
@@ -155,6 +159,7 @@ export class State {
 
   /** The number in a counter (`step`, `status`). */
   async count(variable: Variable): Promise<number> {
+    this.#check();
     return (await this.storage.read([variable]))[0]![0]!;
   }
 
@@ -167,6 +172,7 @@ export class State {
 
   /** Copies everything that training changes to the host. */
   async snapshot(): Promise<Snapshot> {
+    this.#check();
     const variables = this.#changing();
     const arrays = await this.storage.read(variables);
     return { arrays: new Map(variables.map((variable, k) => [variable, arrays[k]!])) };
@@ -174,6 +180,7 @@ export class State {
 
   /** Puts a snapshot of this State back. */
   restore({ arrays }: Snapshot): void {
+    this.#check();
     for (const [variable, data] of arrays) {
       if (!this.storage.has(variable)) throw internal('a snapshot of another State');
       this.storage.write(variable, data);
@@ -209,7 +216,12 @@ export class State {
     return [...arenas, ...this.others.map(({ variable }) => variable), this.step, this.seed, this.origin, this.order];
   }
 
+  #check(): void {
+    if (this.#disposed) throw disposedError();
+  }
+
   dispose(): void {
+    this.#disposed = true;
     this.storage.dispose();
   }
 }

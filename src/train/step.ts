@@ -5,7 +5,7 @@ import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
 import { withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
-import type { Tensor, Variable } from '../graph/tensor.ts';
+import { Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
 import type { Loss } from '../loss/loss.ts';
 import { add, equal } from '../ops/binary.ts';
@@ -17,6 +17,7 @@ import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { clipGradients } from '../optim/clip.ts';
 import { type Examples, rowsAt } from './batch.ts';
+import { show } from './options.ts';
 import { RING, type State } from './state.ts';
 
 /** What a trainer makes a model learn by. */
@@ -46,6 +47,13 @@ export interface TrainingStep {
   readonly inner: ReadonlyMap<string, Tensor>;
 }
 
+/** The model's prediction. @throws OptionError where it is none. */
+export function forward(model: Task['model'], x: Tensor): Tensor {
+  const prediction: unknown = model.forward(x);
+  if (prediction instanceof Tensor) return prediction;
+  throw new OptionError(`model: its forward returned ${show(prediction)}. Return the Tensor of predictions.`);
+}
+
 /** Forward, loss and metrics of a batch, traced within the trace in progress. */
 export function judge(
   { model, loss, metrics }: Task,
@@ -53,16 +61,18 @@ export function judge(
   y: Tensor,
   classes?: number,
 ): { prediction: Tensor; loss: Tensor; metrics: Record<string, Tensor> } {
-  const prediction = model.forward(x);
+  const prediction = forward(model, x);
   if (classes !== undefined && y.dtype === 'u32' && y.rank === 1 && prediction.shape.at(-1) !== classes) {
     throw new ShapeError(
-      `model: its output is ${formatShape(prediction.shape)}, and the data has ${classes} classes. Make the last layer ${classes} wide.`,
+      `model: its output is ${formatShape(prediction.shape)}, and the data has ${classes} classes. Make the last layer ${classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
     );
   }
   const value = loss(prediction, y);
   const own = Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, metric(prediction, y)]));
   const all = { loss: value, ...loss.metrics(prediction, y), ...own };
   for (const [name, metric] of Object.entries(all)) {
+    if (!(metric instanceof Tensor))
+      throw new OptionError(`${name}: its function returned ${show(metric)}. Return a Tensor of one number.`);
     if (metric.size !== 1)
       throw new ShapeError(
         `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,

@@ -2,11 +2,11 @@
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts.
 import type { Backend } from '../backend.ts';
 import type { Scale } from '../data/dataset.ts';
-import { DeviceError, OptionError } from '../graph/errors.ts';
+import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { Loss } from '../loss/loss.ts';
+import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { checkExamples, type Examples, type Values } from './batch.ts';
@@ -17,6 +17,8 @@ import { Fit, type Running } from './fit.ts';
 import { Gate } from './gate.ts';
 import { type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
 import { type Inspection, inspect, predict, rowsOf } from './inspection.ts';
+import { disposedError, Lifetime } from './lifetime.ts';
+import { checkOptions, type Names, show } from './options.ts';
 import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
@@ -27,7 +29,8 @@ import type { Metric, Task } from './step.ts';
 export interface TrainerOptions {
   /** Any object with layers or variables in it and a forward. */
   readonly model: { forward(x: Tensor): Tensor };
-  readonly loss: Loss;
+  /** One of `losses`, or a function of predictions and targets to one number. */
+  readonly loss: Loss | LossFunction;
   readonly optimizer: Optimizer;
   /** A whole number: initial values, shuffles and dropout are functions of it. 0 unless said. */
   readonly seed?: number;
@@ -42,6 +45,41 @@ export interface TrainerOptions {
 }
 
 const RESERVED = ['loss', 'accuracy'];
+const NAMES: Names<TrainerOptions> = {
+  model: true,
+  loss: true,
+  optimizer: true,
+  seed: true,
+  metrics: true,
+  inputShape: true,
+  submitMs: true,
+  maxArenaBytes: true,
+};
+
+/** Refuses what is no backend, model, loss, optimizer or metric. */
+function checkTask(backend: Backend, options: TrainerOptions): void {
+  if (typeof backend?.executor?.compile !== 'function')
+    throw new OptionError(`trainer: the backend is ${show(backend)}. Give what \`await createBackend()\` gave.`);
+  checkOptions('trainer', options, NAMES);
+  const { model, loss, optimizer, metrics = {} } = options;
+  if (typeof model?.forward !== 'function')
+    throw new OptionError(`trainer: the model is ${show(model)}. Give an object with a forward method.`);
+  if (typeof loss !== 'function') {
+    const advice =
+      'Give one of losses, such as losses.softmaxCrossEntropy, or a function (prediction, target) => Tensor';
+    throw new OptionError(`trainer: the loss is ${show(loss)}. ${advice}.`);
+  }
+  if (typeof optimizer?.update !== 'function' || !Array.isArray(optimizer.slots))
+    throw new OptionError(`trainer: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+  for (const [name, metric] of Object.entries(metrics)) {
+    if (typeof metric !== 'function')
+      throw new OptionError(
+        `trainer: the metric ${name} is ${show(metric)}. Give a function (prediction, target) => Tensor.`,
+      );
+  }
+  const taken = RESERVED.find((name) => Object.hasOwn(metrics, name));
+  if (taken) throw new OptionError(`trainer: a metric cannot be named ${taken}. Choose another name.`);
+}
 
 export class Trainer {
   readonly backend: Backend;
@@ -55,17 +93,16 @@ export class Trainer {
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
   #busy = false;
-  #disposed = false;
+  readonly #life: Lifetime;
   #dispatches: number | undefined;
 
   private constructor(backend: Backend, options: TrainerOptions) {
-    const { model, loss, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
-    const taken = RESERVED.find((name) => Object.hasOwn(metrics, name));
-    if (taken) throw new OptionError(`trainer: a metric cannot be named ${taken}. Choose another name.`);
+    checkTask(backend, options);
+    const { model, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
     if (!(submitMs > 0)) throw new OptionError(`trainer: submitMs is ${submitMs}. Give milliseconds above 0.`);
     const { executor } = backend;
     this.backend = backend;
-    this.#task = { model, loss, metrics };
+    this.#task = { model, loss: asLoss(options.loss), metrics };
     this.#inputShape = options.inputShape;
     this.state = new State(executor, {
       model,
@@ -74,13 +111,18 @@ export class Trainer {
       metrics: 2 + Object.keys(metrics).length,
       maxArenaBytes,
     });
+    this.#life = new Lifetime(() => {
+      this.#running.programs.dispose();
+      this.state.dispose();
+    });
     this.#running = {
       executor,
       state: this.state,
       task: this.#task,
-      programs: new Programs(executor, this.state, this.#task),
+      programs: new Programs(executor, this.state, this.#task, () => this.#life.check()),
       rates: new Rates(optimizer.lr),
       gate: new Gate(),
+      life: this.#life,
       history: this.history,
       submitMs,
       step: 0,
@@ -125,6 +167,7 @@ export class Trainer {
 
   /** Takes the schedule's place from the next submit on; noted in the history with its step. */
   set learningRate(rate: number) {
+    this.#life.check();
     this.#running.rates.set(rate);
     this.history.rates.push({ step: this.stepsMade, learningRate: rate });
   }
@@ -137,12 +180,12 @@ export class Trainer {
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): AsyncGenerator<FitEvent, void, undefined>;
   fit(data: Examples, options?: FitOptions): AsyncGenerator<EpochEvent, void, undefined>;
   async *fit(data: Examples, options: FitOptions = {}): AsyncGenerator<FitEvent, void, undefined> {
-    this.#check();
+    this.#life.check();
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
     try {
-      await this.#begin(data, options);
-      yield* new Fit(this.#running, data, this.#run!, options).events();
+      const fit = await this.#life.during(() => this.#begin(data, options));
+      yield* this.#life.stream(fit.events(), () => fit.drain());
     } finally {
       this.#busy = false;
     }
@@ -154,9 +197,10 @@ export class Trainer {
     return this.history;
   }
 
-  async #begin(data: Examples, options: FitOptions): Promise<void> {
+  async #begin(data: Examples, options: FitOptions): Promise<Fit> {
     const { rates, step, programs } = this.#running;
     const run = planRun(data, options, step, this.#run);
+    const fit = new Fit(this.#running, data, run, options);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const [compiled] = await Promise.all([
       programs.steps(data, run),
@@ -168,17 +212,17 @@ export class Trainer {
     this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
     this.#dispatches = compiled.full.program.dispatches;
+    return fit;
   }
 
   /** Compiles what a run will need, so that its first step does not wait. */
   async compile(data: Examples, options: FitOptions = {}): Promise<void> {
-    this.#check();
+    this.#life.check();
     const run = planRun(data, options, this.stepsMade, this.#run);
     const { programs } = this.#running;
-    const [{ full }] = await Promise.all([
-      programs.steps(data, run),
-      options.validation && programs.evaluator(options.validation),
-    ]);
+    const [{ full }] = await this.#life.during(() =>
+      Promise.all([programs.steps(data, run), options.validation && programs.evaluator(options.validation)]),
+    );
     this.#dispatches = full.program.dispatches;
   }
 
@@ -197,27 +241,28 @@ export class Trainer {
   }
 
   /** Makes one step of the run, which is then paused; gives the step, or undefined where the run ended before. */
-  step(): Promise<StepEvent | undefined> {
-    if (!this.#busy) return Promise.reject(new OptionError('step: no run is under way. Begin one with fit.'));
+  async step(): Promise<StepEvent | undefined> {
+    this.#life.check();
+    if (!this.#busy) throw new OptionError('step: no run is under way. Begin one with fit.');
     return this.#running.gate.step();
   }
 
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
-    this.#check();
-    return (await this.#running.programs.evaluator(data, options)).run();
+    return this.#life.during(async () => {
+      const evaluator = await this.#running.programs.evaluator(data, options);
+      return evaluator.run(() => this.#life.check());
+    });
   }
 
   /** The model's outputs for x [N, ...example]; bytes are scaled as those of the training data, floats are taken as they are. */
   async predict(x: Values): Promise<NdArray> {
-    this.#check();
-    return predict(this.#running, x, this.#scale);
+    return this.#life.during(() => predict(this.#running, x, this.#scale));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
   async inspect(x: Values, y?: Values): Promise<Inspection> {
-    this.#check();
-    return inspect(this.#running, x, this.#scale, { outputs: true, y });
+    return this.#life.during(() => inspect(this.#running, x, this.#scale, { outputs: true, y }));
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
@@ -238,7 +283,7 @@ export class Trainer {
    */
   async gradcheck(data?: Examples, options: GradcheckOptions = {}): Promise<GradcheckReport> {
     const { x, y, scale } = this.#firstOf('gradcheck', data, options.rows);
-    return gradcheck(this.#running, x, y, scale, options);
+    return this.#life.during(() => gradcheck(this.#running, x, y, scale, options));
   }
 
   /** Whether the loss of the first examples of `data` goes up or down if one weight increases slightly, and by how much. */
@@ -246,14 +291,15 @@ export class Trainer {
     path: string,
     index: readonly number[],
     data?: Examples,
-    { delta, rows }: { readonly delta?: number; readonly rows?: number } = {},
+    options: { readonly delta?: number; readonly rows?: number } = {},
   ): Promise<Perturbation> {
-    const { x, y, scale } = this.#firstOf('perturb', data, rows);
-    return perturb(this.#running, path, index, x, y, scale, delta);
+    checkOptions('perturb', options, { delta: true, rows: true });
+    const { x, y, scale } = this.#firstOf('perturb', data, options.rows);
+    return this.#life.during(() => perturb(this.#running, path, index, x, y, scale, options.delta));
   }
 
   #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
-    this.#check();
+    this.#life.check();
     const set = data ?? this.#data;
     if (!set) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
     checkExamples(set);
@@ -265,20 +311,19 @@ export class Trainer {
 
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
   async save(configuration?: unknown): Promise<Uint8Array<ArrayBuffer>> {
-    this.#check();
-    return saveState(this.state, {
+    const saved = {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
       ...(this.#running.rates.override !== undefined && { learningRate: this.#running.rates.override }),
       ...(this.#scale && { scale: this.#scale }),
       ...(configuration !== undefined && { configuration }),
-    });
+    };
+    return this.#life.during(() => saveState(this.state, saved));
   }
 
   /** The weights alone, under their paths, as PyTorch names and lays them out. */
   async saveWeights(): Promise<Uint8Array<ArrayBuffer>> {
-    this.#check();
-    return saveWeights(this.state);
+    return this.#life.during(() => saveWeights(this.state));
   }
 
   /**
@@ -288,7 +333,7 @@ export class Trainer {
   async load(bytes: Uint8Array, file = 'checkpoint'): Promise<Saved> {
     this.#idle('load');
     const saved = loadState(this.state, bytes, file);
-    this.#running.step = await this.state.count(this.state.step);
+    this.#running.step = await this.#life.during(() => this.state.count(this.state.step));
     this.#running.rates.override = saved.learningRate;
     this.#run = saved.run;
     this.#scale = saved.scale;
@@ -302,20 +347,16 @@ export class Trainer {
   }
 
   #idle(what: string): void {
-    this.#check();
+    this.#life.check();
     if (this.#busy) throw new OptionError(`${what}: a run is under way. Leave its loop first.`);
   }
 
-  #check(): void {
-    if (this.#disposed) throw new DeviceError('trainer: it was disposed. Make a new one with Trainer.create.');
-  }
-
-  /** Releases the State and all programs. The backend stays. */
+  /**
+   * Ends what is under way, which rejects with a DeviceError as everything later does, and releases the State and all
+   * programs: at once, or when what the device was given is done. The backend stays.
+   */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#running.gate.close();
-    this.#running.programs.dispose();
-    this.state.dispose();
+    this.#life.end();
+    this.#running.gate.close(disposedError());
   }
 }
