@@ -32,6 +32,7 @@ import { DeviceError } from '../src/graph/errors.ts';
 import { type DawnModule, dawnProvider } from '../src/node/dawn.ts';
 import { cacheFolder, dataFolder, privateFolder } from '../src/node/folders.ts';
 import { findSwiftShader, readTar, unpackSwiftShader } from '../src/node/swiftshader.ts';
+import { vulkanMayBeThere } from '../src/node/vulkan.ts';
 
 const linuxX64 = process.platform === 'linux' && process.arch === 'x64';
 const mode = (path: string) => lstatSync(path).mode & 0o777;
@@ -46,14 +47,43 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-describe('folders', () => {
-  const home = '/home/ada';
+describe('a Vulkan driver', () => {
+  const there = (files: Record<string, string[]>, env = {}, platform: NodeJS.Platform = 'linux') =>
+    vulkanMayBeThere({ env, platform, home: '/me', list: (folder) => files[folder] ?? [] });
   it.each([
-    ['linux', {}, '/home/ada/.cache/thalweg', '/home/ada/.cache/thalweg'],
+    ['nothing at all', {}, {}, false],
+    ['devices, none of a GPU', { '/dev': ['null', 'tty', 'driver'] }, {}, false],
+    ['a folder for manifests without one', { '/usr/share/vulkan/icd.d': ['README'] }, {}, false],
+    ['a render node', { '/dev': ['null', 'dri'] }, {}, true],
+    ['an NVIDIA device', { '/dev': ['nvidia0'] }, {}, true],
+    ['a manifest', { '/usr/share/vulkan/icd.d': ['lvp_icd.x86_64.json'] }, {}, true],
+    ['a manifest of one user', { '/me/.local/share/vulkan/icd.d': ['a.json'] }, {}, true],
+    ['a manifest in $XDG_DATA_DIRS', { '/x/vulkan/icd.d': ['a.json'] }, { XDG_DATA_DIRS: '/y:/x' }, true],
+    ['a driver named by a variable', {}, { VK_ICD_FILENAMES: '/a.json' }, true],
+  ] as const)('%s', (_, files, env, found) => {
+    expect(there(files as unknown as Record<string, string[]>, env)).toBe(found);
+  });
+  it('may be anywhere on other systems', () => expect(there({}, {}, 'darwin')).toBe(true));
+
+  it('that cannot be there is not asked for: SwiftShader is next', async () => {
+    const { created, provider } = fakeDawn([], { driverMayBeThere: false });
+    const { opened, refused } = await provider.open(undefined);
+    expect(opened?.report.software).toBe(true);
+    const asking = fakeDawn([]);
+    await asking.provider.open(undefined);
+    expect(created.length).toBeLessThan(asking.created.length);
+    expect(refused.join(' ')).toMatch(/no hardware adapter here/);
+  });
+});
+
+describe('folders', () => {
+  const home = '/me';
+  it.each([
+    ['linux', {}, '/me/.cache/thalweg', '/me/.cache/thalweg'],
     ['linux', { XDG_CACHE_HOME: '/c' }, '/c/thalweg', '/c/thalweg'],
-    ['linux', { XDG_CACHE_HOME: 'c' }, '/home/ada/.cache/thalweg', '/home/ada/.cache/thalweg'],
-    ['linux', { THALWEG_DATA: '/sets' }, '/home/ada/.cache/thalweg', '/sets'],
-    ['darwin', {}, '/home/ada/Library/Caches/thalweg', '/home/ada/Library/Caches/thalweg'],
+    ['linux', { XDG_CACHE_HOME: 'c' }, '/me/.cache/thalweg', '/me/.cache/thalweg'],
+    ['linux', { THALWEG_DATA: '/sets' }, '/me/.cache/thalweg', '/sets'],
+    ['darwin', {}, '/me/Library/Caches/thalweg', '/me/Library/Caches/thalweg'],
     ['win32', { LOCALAPPDATA: '/local' }, '/local/thalweg/Cache', '/local/thalweg/Cache'],
   ] as const)('on %s with %o', (platform, env, cache, data) => {
     expect(cacheFolder({ env, platform, home })).toBe(cache);
@@ -295,7 +325,7 @@ function adapterOf({ name, vendor = '', description = '', fallback = false, refu
 }
 
 /** Dawn with these adapters: `system` in the order it prefers them, `swiftshader` once VK_DRIVER_FILES names its ICD. */
-function fakeDawn(system: FakeAdapter[], { lists = true } = {}) {
+function fakeDawn(system: FakeAdapter[], { lists = true, driverMayBeThere = true } = {}) {
   const created: string[][] = [];
   const dawn = {
     create(options: string[]) {
@@ -315,7 +345,11 @@ function fakeDawn(system: FakeAdapter[], { lists = true } = {}) {
   };
   const prepareSwiftShader = vi.fn(() => '/icd');
   const importDawn = async () => dawn as unknown as DawnModule;
-  return { created, prepareSwiftShader, provider: dawnProvider({ importDawn, prepareSwiftShader }) };
+  return {
+    created,
+    prepareSwiftShader,
+    provider: dawnProvider({ importDawn, prepareSwiftShader, driverMayBeThere: () => driverMayBeThere }),
+  };
 }
 
 describe('which adapter Dawn opens', () => {

@@ -17,6 +17,7 @@ import {
 } from '../gpu/adapter.ts';
 import { DeviceError } from '../graph/errors.ts';
 import { loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts';
+import { vulkanMayBeThere } from './vulkan.ts';
 
 /** What Dawn's npm package exports. */
 export interface DawnModule {
@@ -30,6 +31,8 @@ export interface DawnSources {
   importDawn(): Promise<DawnModule>;
   /** Makes SwiftShader loadable and returns its ICD file for `VK_DRIVER_FILES`. */
   prepareSwiftShader(): string;
+  /** Whether the system can have a driver of its own: where it cannot, Dawn is not asked. */
+  driverMayBeThere(): boolean;
 }
 
 /** The command that installs Dawn. */
@@ -53,7 +56,11 @@ const LOADER_VARIABLES = ['VK_LOADER_DRIVERS_SELECT', 'VK_LOADER_DRIVERS_DISABLE
 
 /** Opens devices through Dawn. `webgpu` is imported at the first `open`, not before. */
 export function dawnProvider(sources: Partial<DawnSources> = {}): GpuProvider {
-  const { importDawn = () => import('webgpu'), prepareSwiftShader = swiftShaderOfNpm } = sources;
+  const {
+    importDawn = () => import('webgpu'),
+    prepareSwiftShader = swiftShaderOfNpm,
+    driverMayBeThere = () => vulkanMayBeThere(),
+  } = sources;
   return {
     open: (choice, { allowSoftware } = { allowSoftware: true }) =>
       // One at a time: choosing a driver changes the environment of the whole process for a moment.
@@ -62,7 +69,7 @@ export function dawnProvider(sources: Partial<DawnSources> = {}): GpuProvider {
         try {
           const dawn = await importDawn().catch(explainImport);
           installGlobals(dawn);
-          const search = new Search(dawn, choice, allowSoftware, refused, prepareSwiftShader);
+          const search = new Search(dawn, choice, allowSoftware, refused, { prepareSwiftShader, driverMayBeThere });
           return { opened: await search.run(), refused };
         } catch (error) {
           if (!(error instanceof DeviceError)) throw error;
@@ -110,26 +117,26 @@ class Search {
   readonly #choice: AdapterChoice | undefined;
   readonly #allowSoftware: boolean;
   readonly #refused: string[];
-  readonly #prepareSwiftShader: () => string;
+  readonly #sources: Omit<DawnSources, 'importDawn'>;
 
   constructor(
     dawn: DawnModule,
     choice: AdapterChoice | undefined,
     allowSoftware: boolean,
     refused: string[],
-    prepareSwiftShader: () => string,
+    sources: Omit<DawnSources, 'importDawn'>,
   ) {
     this.#dawn = dawn;
     this.#choice = choice;
     this.#allowSoftware = allowSoftware && choice !== 'hardware';
     this.#refused = refused;
-    this.#prepareSwiftShader = prepareSwiftShader;
+    this.#sources = sources;
   }
 
   async run(): Promise<OpenedDevice | undefined> {
     const wanted = this.#wanted;
     if (wanted?.trim().toLowerCase() === 'null') return this.#openNull();
-    const names = await listAdapters(this.#dawn);
+    const names = this.#sources.driverMayBeThere() ? await listAdapters(this.#dawn) : [];
     const opened = (await this.#openListed(names)) ?? (await this.#openSwiftShader());
     if (!opened && wanted !== undefined && this.#refused.length === 0) {
       const there = [...(names ?? []), 'SwiftShader (out of npm)', 'null'].join(', ');
@@ -177,7 +184,7 @@ class Search {
     }
     let icd: string;
     try {
-      icd = this.#prepareSwiftShader();
+      icd = this.#sources.prepareSwiftShader();
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
       this.#refused.push(error.message);
