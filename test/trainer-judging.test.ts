@@ -1,0 +1,283 @@
+// What a Trainer says of a model on the CPU: evaluation, proofs of gradients, divergence, and runs that do not learn.
+import { describe, expect, it } from 'vitest';
+import { createCpuBackend } from '../src/backend.ts';
+import { arrayDataset } from '../src/data/dataset.ts';
+import { DivergenceError } from '../src/graph/errors.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { meanSquaredError, softmaxCrossEntropy, sumSquaredError } from '../src/loss/index.ts';
+import { sigmoid } from '../src/ops/activations.ts';
+import { add, mul } from '../src/ops/binary.ts';
+import { unary } from '../src/ops/elementwise.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { LossWatch } from '../src/train/divergence.ts';
+import { evaluationBatch } from '../src/train/evaluation.ts';
+import { bestConstantLoss } from '../src/train/not-learning.ts';
+import { presets } from '../src/train/presets.ts';
+import { Trainer } from '../src/train/trainer.ts';
+import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
+
+const data = blobs(300);
+
+describe('judging', () => {
+  it.each([64, 300, 7])('evaluates in batches of %d as predictions do by hand', async (batchSize) => {
+    const trainer = await netTrainer();
+    await trainer.train(data, { maxSteps: 20 });
+    const { data: logits } = await trainer.predict(data.x);
+    let [loss, right] = [0, 0];
+    const confusion = Array.from({ length: 3 }, () => [0, 0, 0]);
+    for (let r = 0; r < 300; r++) {
+      const row = [...logits.subarray(r * 3, r * 3 + 3)];
+      const label = data.y.data[r]!;
+      loss += Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0)) - row[label]!;
+      const taken = row.indexOf(Math.max(...row));
+      if (taken === label) right++;
+      confusion[label]![taken]!++;
+    }
+    const got = await trainer.evaluate(data, { batchSize, confusion: true });
+    expect(got.loss).toBeCloseTo(loss / 300, 5);
+    expect(got.accuracy).toBeCloseTo(right / 300, 6);
+    expect(got.confusion).toEqual(confusion);
+    expect(await trainer.evaluate(data, { batchSize, confusion: true })).toEqual(got);
+  });
+
+  it('evaluates one set several times at once, and while a run is under way', async () => {
+    const trainer = await netTrainer();
+    const want = await trainer.evaluate(data, { batchSize: 7 });
+    const both = [1, 2, 3].map(() => trainer.evaluate(data, { batchSize: 7 }));
+    expect(await Promise.all(both)).toEqual([want, want, want]);
+    for await (const e of trainer.fit(data, { epochs: 2 })) {
+      if (e.epoch > 1) break;
+      expect((await trainer.evaluate(data)).size).toBe(300);
+      expect((await trainer.predict(data.x)).shape).toEqual([300, 3]);
+    }
+  });
+
+  it.each([
+    [1, 1],
+    [10_000, 1000],
+    [60_000, 1000],
+    [9_999, 909],
+    [10_007, 500],
+  ])('takes %d examples %d at a time', (size, batch) => {
+    expect(evaluationBatch(size)).toBe(batch);
+  });
+
+  it('predicts any number of rows, bytes scaled as the training data were', async () => {
+    const bytes = arrayDataset(
+      { shape: [30, 4], data: Uint8Array.from({ length: 120 }, (_, i) => (i * 37) % 256) },
+      Uint8Array.from({ length: 30 }, (_, i) => i % 3),
+      { classes: 3, scale: { mean: 0.25, std: 0.5 } },
+    );
+    const trainer = await netTrainer();
+    await trainer.train(bytes, { maxSteps: 3, batchSize: 30 });
+    const floats = Float32Array.from(bytes.x.data, (v) => (v / 255 - 0.25) / 0.5);
+    const [a, b] = [await trainer.predict(bytes.x), await trainer.predict({ shape: [30, 4], data: floats })];
+    expect(a.shape).toEqual([30, 3]);
+    for (const [k, v] of a.data.entries()) expect(b.data[k]).toBeCloseTo(v, 5);
+    const many = { shape: [1203, 4], data: new Float32Array(1203 * 4).map((_, i) => Math.sin(i)) };
+    const one = { shape: [1, 4], data: many.data.slice(1202 * 4) };
+    const last = [...(await trainer.predict(one)).data];
+    expect([...(await trainer.predict(many)).data.slice(1202 * 3)]).toEqual(last);
+  });
+
+  it('shows what is inside', async () => {
+    const trainer = await netTrainer();
+    const x = { shape: [5, 4], data: data.x.data.slice(0, 20) };
+    const look = await trainer.inspect(x, { shape: [5], data: data.y.data.slice(0, 5) });
+    expect(Object.keys(look.outputs)).toEqual(['hidden', 'out']);
+    expect(look.outputs['out']!.data).toEqual(look.prediction.data);
+    expect(look.outputs['hidden']!.shape).toEqual([5, 8]);
+    expect(Object.keys(look.gradients!)).toEqual(['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']);
+    // Softmax's gradient with respect to the last bias sums to 0.
+    const db = look.gradients!['out.bias']!.data;
+    expect(db[0]! + db[1]! + db[2]!).toBeCloseTo(0, 6);
+    expect(Math.abs(look.gradients!['out.bias']!.data[0]!)).toBeGreaterThan(1e-4);
+    expect((await trainer.inspect(x)).gradients).toBeUndefined();
+  });
+
+  it('sums up its layers once the shape of an example is known', async () => {
+    expect((await netTrainer({ inputShape: [4] })).summary().parameters).toBe(67);
+    const trainer = await netTrainer();
+    expect(() => trainer.summary()).toThrow(/Give inputShape to Trainer\.create/);
+    await expect(netTrainer({ inputShape: [5] })).rejects.toThrow(/Linear hidden: expected the last axis to be 4/);
+  });
+});
+
+describe('proving gradients', () => {
+  it('passes for right ones', async () => {
+    const trainer = await netTrainer();
+    const report = await trainer.gradcheck(data);
+    expect(report.rows.map((r) => r.path)).toEqual(['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']);
+    expect(report.rows.filter((r) => !r.pass)).toEqual([]);
+    expect(report.pass).toBe(true);
+    expect(report.rows.every((r) => r.entries > 0 && r.norm > 0 && r.backendError < 1e-5 && r.backendError > 0)).toBe(
+      true,
+    );
+  });
+
+  it('fails for a wrong derivative, in the parameters behind it only', async () => {
+    const wrong = unary('wrongSigmoid', { ...sigmoidRow, vjp: (dy, _x, y) => mul(dy, y) });
+    class Wrong extends Net {
+      override forward(x: Tensor): Tensor {
+        return this.out.forward(wrong(this.hidden.forward(x)));
+      }
+    }
+    const report = await (await netTrainer({ model: new Wrong() })).gradcheck(data);
+    expect(report.pass).toBe(false);
+    expect(report.rows.map((r) => r.pass)).toEqual([false, false, true, true]);
+  });
+
+  it.each(['classic', 'mlp'] as const)('passes for the preset %s', async (name) => {
+    const preset = presets[name];
+    const trainer = await Trainer.create(createCpuBackend(), {
+      model: preset.model(),
+      loss: preset.loss,
+      optimizer: preset.optimizer(),
+      inputShape: preset.inputShape,
+    });
+    expect(trainer.summary().rows.map((r) => r.count)).toEqual(name === 'classic' ? [12560, 272, 170] : [100480, 1290]);
+    const pixels = Uint8Array.from({ length: 4 * 784 }, (_, i) => (i * i) % 251);
+    const digits = arrayDataset({ shape: [4, 28, 28], data: pixels }, Uint8Array.of(3, 1, 4, 1), { classes: 10 });
+    const report = await trainer.gradcheck(digits, { rows: 4, entries: 8 });
+    expect(report.rows.filter((r) => !r.pass)).toEqual([]);
+  });
+
+  it('says what a slight increase of one weight does', async () => {
+    const trainer = await netTrainer();
+    const up = await trainer.perturb('out.weight', [1, 2], data);
+    expect(up.change).toBeCloseTo(up.derivative * up.delta, 6);
+    expect(up.direction).toBe(up.change > 0 ? 'up' : 'down');
+    expect(up.value).toBe((await trainer.state.read('out.weight'))[10]);
+    await expect(trainer.perturb('out.weight', [3, 0], data)).rejects.toThrow(
+      'perturb: out.weight [3, 8] has no entry [3, 0]. Give 2 indices, each from 0 and below its size.',
+    );
+  });
+});
+
+const sigmoidRow = {
+  cpu: (x: ArrayLike<number>, y: { [i: number]: number; length: number }) => {
+    for (let i = 0; i < y.length; i++) y[i] = 1 / (1 + Math.exp(-x[i]!));
+  },
+  wgsl: (x: string) => `(1.0 / (1.0 + exp(-${x})))`,
+};
+
+describe('divergence', () => {
+  it('stops at the bad step, names what went wrong, and leaves the weights as they were before', async () => {
+    const make = () => netTrainer({ loss: sumSquaredError, optimizer: sgd({ lr: 50 }) });
+    const trainer = await make();
+    const error = await trainer.train(data, { epochs: 50, batchSize: 30 }).then(
+      () => undefined,
+      (e: unknown) => e as DivergenceError,
+    );
+    expect(error).toBeInstanceOf(DivergenceError);
+    expect(trainer.history.stopped).toBe('diverged');
+    const weights = await weightsOf(trainer);
+    expect(Object.values(weights).flat().every(Number.isFinite)).toBe(true);
+    expect(error!.message).toMatch(/Lower the learning rate \(now 50\) or clip gradients\.$/);
+    if (/run away/.test(error!.message)) return;
+    const before = await make();
+    await before.train(data, { maxSteps: error!.step, batchSize: 30 }).catch(() => {});
+    expect(await weightsOf(before)).toEqual(weights);
+  });
+
+  it('of a rate that overflows at once names the updated weights, and can go on with a lower one', async () => {
+    const trainer = await netTrainer({ optimizer: sgd({ lr: 3e38 }) });
+    const before = await weightsOf(trainer);
+    const run = trainer.train(blobs(300, 50), { epochs: 1, batchSize: 300 });
+    await expect(run).rejects.toThrow(
+      /^\S+ after the update is not finite at step 1, the loss still is\. Lower the learning rate \(now 3e\+38\) or clip gradients\.$/,
+    );
+    expect(await weightsOf(trainer)).toEqual(before);
+    expect(trainer.stepsMade).toBe(0);
+    expect(await run.catch((error: DivergenceError) => error.step)).toBe(0);
+    trainer.learningRate = 0.01;
+    await trainer.train(data, { maxSteps: 10 });
+    expect(trainer.stepsMade).toBe(10);
+  });
+
+  it('from the data says so', async () => {
+    const x = Float32Array.from(data.x.data);
+    x[17] = Number.NaN;
+    const bad = { ...data, x: { ...data.x, data: x } };
+    await expect((await netTrainer()).train(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
+      'loss is not finite at step 1 (first in the input). Look for NaN or infinity in the data.',
+    );
+  });
+
+  it('is replayed with the rate that the step had, though later ones have taken its place', async () => {
+    const lr = (t: number) => (t === 5 ? 3e38 : 1e-6);
+    const trainer = await netTrainer({ submitMs: 1e6, optimizer: sgd({ lr }) });
+    await expect(trainer.train(blobs(2000, 50), { maxSteps: 500, batchSize: 4 })).rejects.toThrow(
+      /after the update is not finite at step 6, the loss still is\. Lower the learning rate \(now 3e\+38\)/,
+    );
+    expect(trainer.history.steps.step).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('is seen in a loss whose gradients are finite', async () => {
+    const loss = Object.assign((p: Tensor, t: Tensor) => add(softmaxCrossEntropy(p, t), Number.POSITIVE_INFINITY), {
+      lossName: 'endless',
+      metrics: () => ({}),
+    });
+    await expect((await netTrainer({ loss })).train(data, { epochs: 1 })).rejects.toThrow(
+      /^loss is not finite at step 1 \(first in the loss\)/,
+    );
+  });
+
+  it('names a gradient that is not finite behind a loss that is', async () => {
+    const cliff = unary('cliff', { ...sigmoidRow, vjp: (dy) => mul(dy, Number.POSITIVE_INFINITY) });
+    class Cliff extends Net {
+      override forward(x: Tensor): Tensor {
+        return this.out.forward(cliff(this.hidden.forward(x)));
+      }
+    }
+    await expect((await netTrainer({ model: new Cliff() })).train(data, { epochs: 1 })).rejects.toThrow(
+      /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is\./,
+    );
+  });
+
+  it('is also a loss that runs away', () => {
+    const watch = new LossWatch();
+    let ranAway = -1;
+    for (let step = 0; step < 200 && ranAway < 0; step++) if (watch.see(step < 50 ? 1 : 8)) ranAway = step;
+    expect(ranAway).toBeGreaterThan(50);
+    expect(ranAway).toBeLessThan(70);
+    const { message, step } = watch.error(ranAway, 0.5);
+    expect(message).toMatch(/^loss has run away by step \d+: 3\.\d+ on average, 1\.000 at first\./);
+    expect(message).toContain(`by step ${ranAway + 1}:`);
+    expect(step).toBe(ranAway);
+    const calm = new LossWatch(2.3);
+    for (let step = 0; step < 200; step++) expect(calm.see(step < 50 ? 0.01 : 0.5)).toBe(false);
+  });
+});
+
+describe('not learning', () => {
+  it('is told where units are saturated', async () => {
+    class Saturated extends Net {
+      override forward(x: Tensor): Tensor {
+        return this.out.forward(sigmoid(mul(add(this.hidden.forward(x), 100), 10)));
+      }
+    }
+    const trainer = await netTrainer({ model: new Saturated(), optimizer: sgd({ lr: 1e-4 }) });
+    const events = await collect(trainer.fit(data, { maxSteps: 210, batchSize: 30, events: 'step' }));
+    const warning = events.find((e) => e.type === 'warning');
+    expect(warning).toMatchObject({ code: 'notLearning', step: 200 });
+    expect(warning?.type === 'warning' && warning.message).toMatch(/8 of 8 units/);
+    expect(trainer.history.warnings).toHaveLength(1);
+  });
+
+  it('is not told of a network that learns, nor of one that is only slow', async () => {
+    for (const lr of [0.1, 1e-7]) {
+      const trainer = await netTrainer({ optimizer: sgd({ lr }) });
+      await trainer.train(data, { maxSteps: 210, batchSize: 30 });
+      expect(trainer.history.warnings).toEqual([]);
+    }
+  });
+
+  it('is measured against the best constant prediction', () => {
+    const halves = arrayDataset(new Float32Array(8), Uint8Array.of(0, 0, 1, 1, 0, 1, 0, 1), { classes: 2 });
+    expect(bestConstantLoss(softmaxCrossEntropy, halves)).toBeCloseTo(Math.LN2, 6);
+    expect(bestConstantLoss(sumSquaredError, halves)).toBeCloseTo(0.5, 6);
+    const values = arrayDataset(new Float32Array(4), [[1], [1], [3], [3]], { targets: 'values' });
+    expect(bestConstantLoss(meanSquaredError, values)).toBeCloseTo(1, 6);
+  });
+});

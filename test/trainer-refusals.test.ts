@@ -1,0 +1,291 @@
+// What a Trainer refuses, each by name, and how it ends in the middle of its work.
+import { describe, expect, it } from 'vitest';
+import { type Backend, createCpuBackend } from '../src/backend.ts';
+import { arrayDataset } from '../src/data/dataset.ts';
+import { DeviceError, OptionError } from '../src/graph/errors.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { softmaxCrossEntropy } from '../src/loss/index.ts';
+import { Linear } from '../src/nn/linear.ts';
+import { sign } from '../src/ops/unary.ts';
+import { adam } from '../src/optim/adam.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import type { Values } from '../src/train/batch.ts';
+import type { FitEvent } from '../src/train/events.ts';
+import { Trainer } from '../src/train/trainer.ts';
+import { blobs, Net, netTrainer } from './blobs.ts';
+
+const data = blobs(300);
+
+describe('what cannot be used is refused by name', () => {
+  const fits: [string, RegExp, Parameters<Trainer['train']>[1]][] = [
+    [
+      'a batch larger than the data',
+      /fit: batchSize is 301, and blobs has 300 examples\. Use at most 300\./,
+      { batchSize: 301 },
+    ],
+    ['a batch of 0', /fit: batchSize is 0/, { batchSize: 0 }],
+    ['half an epoch', /fit: epochs is 0\.5/, { epochs: 0.5 }],
+    ['no steps', /fit: maxSteps is 0/, { maxSteps: 0 }],
+  ];
+  it.each(fits)('%s', async (_, message, options) => {
+    await expect((await netTrainer()).train(data, options)).rejects.toThrow(message);
+  });
+
+  const wrong: [string, RegExp, unknown][] = [
+    ['epoch for epochs', /^fit: there is no option epoch\. Did you mean epochs\?$/, { epoch: 1 }],
+    ['batchsize', /^fit: there is no option batchsize\. Did you mean batchSize\?$/, { batchsize: 8 }],
+    ['an option unlike any', /^fit: there is no option colour\. Its options are epochs, maxSteps, /, { colour: 1 }],
+    ['a number for options', /^fit: its options are 3\. Give an object of epochs, /, 3],
+    ['events of no kind', /^fit: events is "steps"\. Use 'epoch' or 'step'\.$/, { events: 'steps' }],
+    [
+      'earlyStopping: true',
+      /^earlyStopping: its options are true\. Give an object of patience, /,
+      { maxSteps: 1, earlyStopping: true },
+    ],
+    [
+      'patiense',
+      /^earlyStopping: there is no option patiense\. Did you mean patience\?$/,
+      { maxSteps: 1, earlyStopping: { patiense: 1 } },
+    ],
+  ];
+  it.each(wrong)('%s in fit', async (_, message, options) => {
+    const trainer = await netTrainer();
+    await expect(trainer.train(data, options as never)).rejects.toThrow(message);
+    await expect(trainer.train(data, options as never)).rejects.toThrow(OptionError);
+    expect((await trainer.train(data, { maxSteps: 1 })).stopped).toBe('done');
+  });
+
+  const tasks: [string, RegExp, object][] = [
+    ['optimiser', /^trainer: there is no option optimiser\. Did you mean optimizer\?$/, { optimiser: sgd() }],
+    ['no optimizer', /^trainer: the optimizer is undefined\. Give what one of optim gives/, { optimizer: undefined }],
+    ['an optimizer not called', /^trainer: the optimizer is the function adam\. /, { optimizer: adam }],
+    ['no loss', /^trainer: the loss is undefined\. Give one of losses/, { loss: undefined }],
+    ['a loss by name', /^trainer: the loss is "mse"\. Give one of losses/, { loss: 'mse' }],
+    ['no model', /^trainer: the model is an object\. Give an object with a forward/, { model: {} }],
+    ['a metric by name', /^trainer: the metric f1 is "f1"\. Give a function/, { metrics: { f1: 'f1' } }],
+  ];
+  it.each(tasks)('%s in Trainer.create', async (_, message, options) => {
+    await expect(netTrainer(options)).rejects.toThrow(message);
+    await expect(netTrainer(options)).rejects.toThrow(OptionError);
+  });
+
+  it('a backend that was not awaited', async () => {
+    const backend = Promise.resolve(createCpuBackend());
+    await expect(Trainer.create(backend as never, {} as never)).rejects.toThrow(
+      'trainer: the backend is a promise (await it). Give what `await createBackend()` gave.',
+    );
+  });
+
+  it('a forward, a loss or a metric that returns no Tensor', async () => {
+    class Named extends Net {
+      override forward(x: Tensor): Tensor {
+        return { logits: super.forward(x) } as never;
+      }
+    }
+    const named = await netTrainer({ model: new Named() });
+    const message = 'model: its forward returned an object. Return the Tensor of predictions.';
+    await expect(named.train(data, { epochs: 1 })).rejects.toThrow(message);
+    await expect(named.predict(data.x)).rejects.toThrow(message);
+    const wordless = await netTrainer({ loss: () => undefined as never });
+    await expect(wordless.train(data, { epochs: 1 })).rejects.toThrow('loss: its function returned undefined.');
+    const metric = await netTrainer({ metrics: { f1: () => 3 as never } });
+    await expect(metric.train(data, { epochs: 1 })).rejects.toThrow('f1: its function returned 3.');
+  });
+
+  it('values and data sets that are neither', async () => {
+    const trainer = await netTrainer();
+    const predict = (x: unknown) => trainer.predict(x as Values);
+    await expect(predict([[1, 2, 3, 4]])).rejects.toThrow(
+      /^x: it is an array of arrays\. Give \{ shape: \[rows, …\], data \}/,
+    );
+    await expect(predict(new Float32Array(4))).rejects.toThrow('x: it is a bare array.');
+    await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: it is of an array.');
+    await expect(predict(undefined)).rejects.toThrow(OptionError);
+    const pair = { train: data, test: data } as never;
+    for (const call of [() => trainer.train(pair), () => trainer.evaluate(pair)])
+      await expect(call()).rejects.toThrow('data: a pair is no data set. Give one of its two sets: data.train');
+    await expect(trainer.train(undefined as never)).rejects.toThrow('data: undefined is no data set.');
+    for (const [what, call] of [
+      ['evaluate', () => trainer.evaluate(data, { batchsize: 3 } as never)],
+      ['gradcheck', () => trainer.gradcheck(data, { entrys: 3 } as never)],
+      ['perturb', () => trainer.perturb('out.bias', [0], data, { dleta: 3 } as never)],
+    ] as const)
+      await expect(call()).rejects.toThrow(new RegExp(`^${what}: there is no option .* Did you mean `));
+  });
+
+  it('data that is empty or does not fit', async () => {
+    const trainer = await netTrainer();
+    const empty = {
+      size: 0,
+      x: { shape: [0, 4], data: new Float32Array() },
+      y: { shape: [0], data: new Uint8Array() },
+    };
+    await expect(trainer.train(empty, { epochs: 1 })).rejects.toThrow('data: it is empty. Give at least one example.');
+    await expect(trainer.train({ ...data, y: { shape: [3], data: new Uint8Array(3) } }, { epochs: 1 })).rejects.toThrow(
+      'blobs: y [3] does not have 300 rows. Give one per example.',
+    );
+    await expect((await netTrainer({ model: new Net(8, 5) })).train(data, { epochs: 1 })).rejects.toThrow(
+      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide, or, to regress on numbers, make the data with \{ targets: 'values' \}\.$/,
+    );
+    const flat = arrayDataset(
+      new Float32Array(30),
+      Uint8Array.from({ length: 6 }, () => 0),
+      { classes: 3 },
+    );
+    await expect(trainer.train(flat, { epochs: 1, batchSize: 6 })).rejects.toThrow(
+      /Linear hidden: expected the last axis to be 4/,
+    );
+  });
+
+  it('a parameter that gets no gradient, naming what blocked it', async () => {
+    class Blocked extends Net {
+      override forward(x: Tensor): Tensor {
+        return this.out.forward(sign(this.hidden.forward(x)));
+      }
+    }
+    await expect((await netTrainer({ model: new Blocked() })).train(data, { epochs: 1 })).rejects.toThrow(
+      /hidden\.weight gets no gradient from the loss: no gradient flows through sign/,
+    );
+    class Unused extends Net {
+      spare = new Linear(2, 2);
+    }
+    await expect((await netTrainer({ model: new Unused() })).train(data, { epochs: 1 })).rejects.toThrow(
+      /spare\.weight gets no gradient from the loss: .*does not depend on/,
+    );
+  });
+});
+
+describe('dispose', () => {
+  const gone = 'trainer: it was disposed. Make a new one with Trainer.create.';
+  const held = ({ state }: Trainer) => state.storage.has(state.step);
+
+  it('refuses everything after it, and may be called twice', async () => {
+    const trainer = await netTrainer();
+    await trainer.train(data, { maxSteps: 2 });
+    const bytes = await trainer.save();
+    trainer.dispose();
+    expect(held(trainer)).toBe(false);
+    trainer.dispose();
+    const calls: (() => Promise<unknown>)[] = [
+      () => trainer.evaluate(data),
+      () => trainer.train(data, { epochs: 1 }),
+      () => trainer.compile(data),
+      () => trainer.predict(data.x),
+      () => trainer.inspect(data.x),
+      () => trainer.gradcheck(),
+      () => trainer.perturb('out.bias', [0]),
+      () => trainer.save(),
+      () => trainer.saveWeights(),
+      () => trainer.load(bytes),
+      () => trainer.loadWeights(bytes),
+      () => trainer.step(),
+      () => trainer.state.read('out.bias'),
+      () => trainer.state.snapshot(),
+    ];
+    for (const call of calls) {
+      await expect(call()).rejects.toThrow(DeviceError);
+      await expect(call()).rejects.toThrow(gone);
+    }
+    expect(() => trainer.state.write('out.bias', new Float32Array(3))).toThrow(gone);
+    const symbol = (Symbol as { dispose?: symbol }).dispose;
+    if (symbol) expect(typeof (trainer as unknown as Record<symbol, unknown>)[symbol]).toBe('function');
+  });
+
+  it.each(['epoch', 'step'] as const)(
+    'within a loop over %ss ends it with an error, or without where it is left',
+    async (events) => {
+      const trainer = await netTrainer({ submitMs: 1 });
+      const seen: FitEvent[] = [];
+      const run = async (leave: boolean, trainer: Trainer) => {
+        for await (const e of trainer.fit(data, { epochs: 50, batchSize: 8, events: events as 'step' })) {
+          seen.push(e);
+          trainer.dispose();
+          if (leave) break;
+        }
+      };
+      await expect(run(false, trainer)).rejects.toThrow(gone);
+      expect(seen).toHaveLength(1);
+      expect(held(trainer)).toBe(false);
+      const other = await netTrainer();
+      await run(true, other);
+      expect(held(other)).toBe(false);
+    },
+  );
+
+  it('within a callback, and while paused', async () => {
+    const inside = await netTrainer();
+    await expect(inside.train(data, { epochs: 9, onStep: () => inside.dispose() })).rejects.toThrow(gone);
+    expect(inside.history.steps.step).toEqual([1]);
+    expect(held(inside)).toBe(false);
+    const paused = await netTrainer();
+    const run = paused.train(data, { epochs: 1000 });
+    paused.pause();
+    setTimeout(() => paused.dispose(), 20);
+    await expect(run).rejects.toThrow(gone);
+  });
+
+  it('of a stream that nobody goes on with waits for its submits only', async () => {
+    const { backend, log } = slowBackend();
+    const trainer = await Trainer.create(backend, slowTask());
+    const stream = trainer.fit(data, { maxSteps: 30, batchSize: 8, events: 'step' });
+    // The first submit has one step, and its time is awaited; then several are under way.
+    for (let k = 0; k < 3; k++) await stream.next();
+    log.length = 0;
+    trainer.dispose();
+    expect(held(trainer)).toBe(true);
+    while (held(trainer)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(log[0]).toBe('done');
+    expect(log.indexOf('program disposed')).toBe(log.lastIndexOf('done') + 1);
+    await expect(stream.next()).rejects.toThrow(gone);
+  });
+
+  it('while evaluations are pending rejects them, and releases when their submits are done', async () => {
+    const { backend, log } = slowBackend();
+    const trainer = await Trainer.create(backend, slowTask());
+    await trainer.evaluate(data, { batchSize: 8 });
+    log.length = 0;
+    const pending = [1, 2].map(() => trainer.evaluate(data, { batchSize: 8 }));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(log).toEqual(['submitted']);
+    trainer.dispose();
+    expect(held(trainer)).toBe(true);
+    for (const { status, reason } of (await Promise.allSettled(pending)) as PromiseRejectedResult[])
+      expect([status, String(reason)]).toEqual(['rejected', `DeviceError: ${gone}`]);
+    expect(held(trainer)).toBe(false);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(log.slice(0, 2)).toEqual(['submitted', 'done']);
+    expect(new Set(log.slice(2))).toEqual(new Set(['program disposed']));
+  });
+
+  const slowTask = () => ({ model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd() });
+
+  /** The CPU, whose submits are done one after another in 10 ms a step, as a GPU's are; what happens to its programs is noted. */
+  function slowBackend(): { backend: Backend; log: string[] } {
+    const backend = createCpuBackend();
+    const log: string[] = [];
+    let queue: Promise<unknown> = Promise.resolve();
+    const { executor } = backend;
+    const compile = executor.compile.bind(executor);
+    executor.compile = async (recipe, options) => {
+      const program = await compile(recipe, options);
+      const submit = program.submit.bind(program);
+      const dispose = program.dispose.bind(program);
+      program.submit = (steps, read) => {
+        log.push('submitted');
+        const { values } = submit(steps, read);
+        queue = queue
+          .then(() => new Promise((resolve) => setTimeout(resolve, 10 * steps)))
+          .then(() => log.push('done'));
+        const done = queue;
+        return { steps, values: () => done.then(values) };
+      };
+      program.dispose = () => {
+        log.push('program disposed');
+        dispose();
+      };
+      return program;
+    };
+    return { backend, log };
+  }
+});
