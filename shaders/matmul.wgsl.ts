@@ -52,6 +52,16 @@ function offset(name: string, v: MatmulVariant, strides: readonly number[]): str
   return `let ${name} = ${stridedIndex('batch', v.batch, strides, 0)};`;
 }
 
+/** Workgroups that every adapter allows along an axis. */
+const MOST_GROUPS = 65535;
+
+/** The text around what is done for one batch: once for each workgroup along z, or in strides where there are more batches. */
+function eachBatch(v: MatmulVariant, z: string): { open: string; close: string } {
+  const count = sizeOf(v.batch);
+  if (count <= MOST_GROUPS) return { open: `let batch = ${z};`, close: '' };
+  return { open: `for (var batch = ${z}; batch < ${count}u; batch += ${MOST_GROUPS}u) {`, close: '}' };
+}
+
 /** What one thread of the register kernel owns, and how many threads a workgroup has along each side. */
 interface RegisterTile {
   readonly rows: number;
@@ -88,8 +98,8 @@ ${reader('B', 1, vecB, transposeB ? 'N' : 'K', transposeB ? 'K' : 'N')}
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let col = id.x * ${tile.columns}u;
   let row = id.y * ${tile.rows}u;
-  let batch = id.z;
   if (col >= N || row >= M) { return; }
+  ${eachBatch(v, 'id.z').open}
   ${offset('offsetA', v, v.strideA)}
   ${offset('offsetB', v, v.strideB)}
   ${lines(tile.rows, (r) => parts.map((h) => `var acc${r}_${h} = vec4f(0.0);`).join(' '))}
@@ -117,13 +127,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     ${lines(tile.rows, (r) => guarded(M % tile.rows !== 0, `row + ${r}u < M`, `store1(row + ${r}u, sums${r >> 2}.${COMPONENT[r & 3]});`))}
   }
 #endif
+  ${eachBatch(v, '').close}
 }
 `;
   return {
     passes: [
       {
         code,
-        workgroups: [Math.ceil(columns / tile.x), Math.ceil(rows / tile.y), sizeOf(v.batch)],
+        workgroups: [Math.ceil(columns / tile.x), Math.ceil(rows / tile.y), Math.min(sizeOf(v.batch), MOST_GROUPS)],
         inputs: v.bias ? [0, 1, 2] : [0, 1],
         outs: v.columnSums ? [0, 1] : [0],
         vec4: [...(vecA ? [0] : []), ...(vecB ? [1] : [])],
@@ -208,7 +219,7 @@ fn oneB(offset: u32, k: u32, col: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
   let top = group.y * SIDE;
   let left = group.x * SIDE;
-  let batch = group.z;
+  ${eachBatch(v, 'group.z').open}
   ${offset('offsetA', v, v.strideA)}
   ${offset('offsetB', v, v.strideB)}
   ${lines(4, (r) => `var acc${r} = vec4f(0.0);`)}
@@ -253,13 +264,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     ${lines(4, (r) => `if (row${r} < M) { store1(row${r}, sums.${COMPONENT[r]}); }`)}
   }
 #endif
+  ${eachBatch(v, '').close}
 }
 `;
   return {
     passes: [
       {
         code,
-        workgroups: [Math.ceil(N / side), Math.ceil(M / side), sizeOf(v.batch)],
+        workgroups: [Math.ceil(N / side), Math.ceil(M / side), Math.min(sizeOf(v.batch), MOST_GROUPS)],
         inputs: v.bias ? [0, 1, 2] : [0, 1],
         outs: v.columnSums ? [0, 1] : [0],
       },

@@ -9,6 +9,7 @@ import type { Op } from '../src/graph/op.ts';
 import { apply1, constant, input, type Tensor, Variable } from '../src/graph/tensor.ts';
 import { add, div, greater, mul, sub } from '../src/ops/binary.ts';
 import { broadcastTo } from '../src/ops/broadcast.ts';
+import { copy } from '../src/ops/counter.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import { slice, transpose } from '../src/ops/movement.ts';
 import { mean, sum } from '../src/ops/reduce.ts';
@@ -296,6 +297,19 @@ describe('fusion', () => {
   });
 });
 
+it.each([true, false])(
+  'multiplies more batches than there are workgroups along an axis (software kernels: %s)',
+  async (software) => {
+    const executor = await testExecutor({ software });
+    const x = input('x', { shape: [65_537, 1, 2], dtype: 'f32' });
+    const program = await executor.compile({ outputs: { y: matmul(x, x, { transposeB: true }) } });
+    const { y } = await program.run({ x: Float32Array.from({ length: 65_537 * 2 }, (_, i) => i % 7) });
+    for (const i of [0, 1, 65_534, 65_535, 65_536])
+      expect(y!.data[i]).toBe(((2 * i) % 7) ** 2 + ((2 * i + 1) % 7) ** 2);
+    program.dispose();
+  },
+);
+
 describe('errors', () => {
   it('of WGSL show the numbered lines around the fault', async () => {
     const broken: Op<void> = {
@@ -323,9 +337,10 @@ describe('errors', () => {
   });
 
   it('of sizes beyond the adapter name the kernel and the limit', async () => {
-    const many = input('x', { shape: [65_536, 1, 1], dtype: 'f32' });
-    await expect(gpu.compile({ outputs: { y: matmul(many, many) } })).rejects.toThrow(
-      'matmul: it needs 65536 workgroups along an axis, this adapter has 65535. Use a smaller batch.',
+    const tall = input('x', { shape: [2_097_153, 1], dtype: 'f32' });
+    const one = input('one', { shape: [1, 1], dtype: 'f32' });
+    await expect(gpu.compile({ outputs: { y: matmul(tall, one) } })).rejects.toThrow(
+      /matmul: it needs \d+ workgroups along an axis, this adapter has 65535. Use a smaller batch./,
     );
     const narrow = await testExecutor({ maxStorageBufferBindingSize: 1024 });
     const long = input('x', { shape: [257], dtype: 'f32' });
@@ -367,8 +382,9 @@ it('a program and a storage give back all that they took', async () => {
 
 it('a program that cannot be compiled leaves nothing behind', async () => {
   const before = gpu.counters.bytes;
-  const many = input('x', { shape: [65_536, 1, 1], dtype: 'f32' });
-  await expect(gpu.compile({ outputs: { y: matmul(many, many) } })).rejects.toThrow(/workgroups/);
+  const tall = input('x', { shape: [2_097_153, 1], dtype: 'f32' });
+  const one = constant([[2]]);
+  await expect(gpu.compile({ outputs: { y: matmul(tall, copy(one)) } })).rejects.toThrow(/workgroups/);
   expect(gpu.counters.bytes).toBe(before);
 });
 

@@ -2,15 +2,16 @@
 
 import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { DeviceError, disposedProgram, internal, missingVariable } from '../graph/errors.ts';
-import type {
-  CompileOptions,
-  Counters,
-  Executor,
-  Program,
-  Recipe,
-  Storage,
-  Ticket,
-  VariableGroup,
+import {
+  type CompileOptions,
+  type Counters,
+  type Executor,
+  newCounters,
+  type Program,
+  type Recipe,
+  type Storage,
+  type Ticket,
+  type VariableGroup,
 } from '../graph/executor.ts';
 import { checkSize, Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -212,15 +213,7 @@ export class CpuExecutor implements Executor {
   readonly kind = 'cpu';
   readonly maxBindingBytes = Number.POSITIVE_INFINITY;
   readonly precision: Precision;
-  readonly counters: Counters = {
-    buffers: 0,
-    bindGroups: 0,
-    pipelines: 0,
-    submits: 0,
-    bytes: 0,
-    peakBytes: 0,
-    compileMs: 0,
-  };
+  readonly counters: Counters = newCounters();
   readonly lost = new Promise<never>(() => {});
   #disposed = false;
 

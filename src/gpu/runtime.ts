@@ -1,7 +1,7 @@
 // The one place that talks to a GPUDevice: buffers with labels and a byte count, pipelines cached by their text, bind groups,
 // submits, read-backs through rotating staging buffers, and errors turned into ours.
 import { DeviceError, ShaderError } from '../graph/errors.ts';
-import type { Counters } from '../graph/executor.ts';
+import { type Counters, newCounters } from '../graph/executor.ts';
 import type { OpenedDevice } from './adapter.ts';
 import { shaderMessage } from './shader-error.ts';
 
@@ -17,15 +17,7 @@ export interface Pipeline {
 export class GpuRuntime {
   readonly device: GPUDevice;
   readonly opened: OpenedDevice;
-  readonly counters: Counters = {
-    buffers: 0,
-    bindGroups: 0,
-    pipelines: 0,
-    submits: 0,
-    bytes: 0,
-    peakBytes: 0,
-    compileMs: 0,
-  };
+  readonly counters: Counters = newCounters();
   /** Rejects when the device is lost. */
   readonly lost: Promise<never>;
   readonly #layouts = new Map<string, GPUBindGroupLayout>();

@@ -85,6 +85,10 @@ export interface Counters {
   compileMs: number;
 }
 
+export function newCounters(): Counters {
+  return { buffers: 0, bindGroups: 0, pipelines: 0, submits: 0, bytes: 0, peakBytes: 0, compileMs: 0 };
+}
+
 /** An engine that runs recipes. */
 export interface Executor {
   readonly kind: 'gpu' | 'cpu';
