@@ -2,7 +2,7 @@
 
 import type { Recipe } from '../graph/executor.ts';
 import type { Capabilities } from '../graph/op.ts';
-import type { Node, Tensor, Variable } from '../graph/tensor.ts';
+import { fillOf, type Node, Tensor, type Variable } from '../graph/tensor.ts';
 import { copy } from '../ops/counter.ts';
 
 /** A variable and the tensor it takes; `guarded` ones only while all is finite. */
@@ -31,10 +31,15 @@ export function commitsOf({ assignments = [], records = [] }: Recipe, buffers: n
 function buffersOf(component: readonly Commit[]): number {
   const bound = new Set(component.map(({ variable }) => variable.node.id));
   for (const { tensor } of component) {
-    for (const node of mapNodesOf(tensor))
-      if (!node.op?.map || node.op.cost === Number.POSITIVE_INFINITY) bound.add(node.id);
+    for (const node of mapNodesOf(tensor)) if (isRead(node)) bound.add(node.id);
   }
   return bound.size + 1;
+}
+
+/** Whether a node's values are read from memory: all but map ops and constants written into the text. */
+function isRead(node: Node): boolean {
+  if (node.op) return !node.op.map || node.op.cost === Number.POSITIVE_INFINITY;
+  return fillOf(new Tensor(node)) === undefined;
 }
 
 /** Assignments that read each other's variables: they must be made in one dispatch. */
