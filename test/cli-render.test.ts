@@ -1,4 +1,5 @@
 // The rendering half of the command line: progress, tables, exit codes, values of flags and the two streams, all without a device.
+// Long, since each module is one table of cases and they share the fixtures at the top.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flagText } from '../src/cli/device.ts';

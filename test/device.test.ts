@@ -1,5 +1,6 @@
 // Finding a device: the folders code is loaded from, SwiftShader's unpacking, which adapter is taken and what is said about
 // the others (with a faked Dawn and a faked browser), and one real device that computes.
+// Long, since the faked Dawn and the faked browser serve every case.
 import { execFile } from 'node:child_process';
 import {
   chmodSync,

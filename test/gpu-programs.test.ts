@@ -1,5 +1,6 @@
 // Programs on the GPU beyond single ops: assignments are simultaneous, the guard keeps good values, fused equals unfused, few
 // storage buffers suffice, errors say what and where, and everything is given back.
+// Long, since each case is a program written out in full.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { GpuExecutor } from '../src/compile/gpu-executor.ts';
 import { CpuExecutor } from '../src/cpu/executor.ts';

@@ -1,4 +1,5 @@
 // Layers, their names, first values and errors; models as plain objects, and their summaries.
+// Long, since every layer has its own values, names and refusals, held against the same few helpers.
 import { describe, expect, it } from 'vitest';
 import { grad } from '../src/compile/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';

@@ -4,7 +4,7 @@
 import type { Scale } from '../data/dataset.ts';
 import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
-import type { NdArray, Spec } from '../graph/op.ts';
+import type { NdArray } from '../graph/op.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
@@ -145,9 +145,4 @@ export function prepareX(x: Tensor, stored: DType, { mean, std }: Scale = { mean
 /** Targets: bytes become class indices. */
 export function prepareY(y: Tensor): Tensor {
   return y.dtype === 'f32' ? y : cast(y, 'u32');
-}
-
-/** What a batch of `rows` of these values is. */
-export function batchSpec({ shape, data }: Values, rows: number): Spec {
-  return { shape: [rows, ...shape.slice(1)], dtype: dtypeOf(data) };
 }
