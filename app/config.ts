@@ -1,0 +1,159 @@
+// The configuration of a run as the page edits it and the URL hash carries it: names, ranges, presets, and the way to and from
+// text. Both sides of the worker use it; it knows nothing of the engine.
+import * as v from 'valibot';
+
+export const ACTIVATIONS = ['relu', 'sigmoid', 'tanh', 'gelu', 'silu'] as const;
+export const LOSSES = ['cross-entropy', 'squared-error'] as const;
+export const OPTIMIZERS = ['sgd', 'momentum', 'adam', 'adamw', 'rmsprop'] as const;
+export const SCHEDULES = ['cosine', 'constant'] as const;
+export const DATA = ['auto', 'mnist', 'digits'] as const;
+export const DEVICES = ['auto', 'gpu', 'cpu'] as const;
+export const PRESETS = ['classic', 'mlp'] as const;
+
+/** The widest hidden layer, the most hidden layers and the largest batch that the page offers. */
+export const MOST = { width: 8192, layers: 6, batch: 60_000, epochs: 1000 } as const;
+
+const whole = (from: number, to: number) => v.pipe(v.number(), v.integer(), v.minValue(from), v.maxValue(to));
+
+const SCHEMA = v.object({
+  preset: v.picklist(PRESETS),
+  hidden: v.pipe(v.array(whole(1, MOST.width)), v.maxLength(MOST.layers)),
+  activation: v.picklist(ACTIVATIONS),
+  loss: v.picklist(LOSSES),
+  optimizer: v.picklist(OPTIMIZERS),
+  lr: v.pipe(v.number(), v.gtValue(0), v.maxValue(3e38)),
+  schedule: v.picklist(SCHEDULES),
+  batch: whole(1, MOST.batch),
+  epochs: whole(1, MOST.epochs),
+  seed: whole(0, 2 ** 32 - 1),
+  data: v.picklist(DATA),
+  device: v.picklist(DEVICES),
+});
+
+/** What a run is: the network, how it learns, on what. `preset` is where the other settings began. */
+export type Config = v.InferOutput<typeof SCHEMA>;
+export type PresetName = Config['preset'];
+
+/** The two presets of the library, as configurations; a test holds them against `presets` there. */
+export const PRESET_CONFIGS = {
+  classic: {
+    preset: 'classic',
+    hidden: [16, 16],
+    activation: 'sigmoid',
+    loss: 'squared-error',
+    optimizer: 'sgd',
+    lr: 1,
+    schedule: 'cosine',
+    batch: 32,
+    epochs: 15,
+    seed: 1,
+    data: 'auto',
+    device: 'auto',
+  },
+  mlp: {
+    preset: 'mlp',
+    hidden: [128],
+    activation: 'relu',
+    loss: 'cross-entropy',
+    optimizer: 'adam',
+    lr: 3e-3,
+    schedule: 'cosine',
+    batch: 128,
+    epochs: 5,
+    seed: 1,
+    data: 'auto',
+    device: 'auto',
+  },
+} as const satisfies Record<PresetName, Config>;
+
+/** What a hash gave: a configuration, and a sentence for each entry that could not be used. */
+export interface ParsedConfig {
+  readonly config: Config;
+  readonly problems: readonly string[];
+}
+
+const NUMBERS: readonly (keyof Config)[] = ['lr', 'batch', 'epochs', 'seed'];
+
+/** The hash that gives `config` back: the preset, and what differs from it. */
+export function hashOf(config: Config): string {
+  const base: Config = PRESET_CONFIGS[config.preset];
+  const entries: [string, string][] = [['preset', config.preset]];
+  for (const key of Object.keys(base) as (keyof Config)[]) {
+    if (key === 'preset' || String(config[key]) === String(base[key])) continue;
+    entries.push([key, key === 'hidden' ? config.hidden.join('-') || 'none' : String(config[key])]);
+  }
+  return `#${new URLSearchParams(entries).toString()}`;
+}
+
+/** Reads a hash. Unknown keys are ignored; what is out of range is said and left at the preset's value. */
+export function parseHash(hash: string): ParsedConfig {
+  const given = new URLSearchParams(hash.replace(/^#/, ''));
+  const problems: string[] = [];
+  const name = given.get('preset') ?? 'classic';
+  const preset = PRESETS.find((known) => known === name) ?? 'classic';
+  if (preset !== name)
+    problems.push(`preset: there is no ${show(name)}. Took ${preset}; there are ${PRESETS.join(', ')}.`);
+  let config: Config = PRESET_CONFIGS[preset];
+  for (const [key, text] of given) {
+    if (key === 'preset' || !Object.hasOwn(config, key)) continue;
+    const changed = withEntry(config, key as keyof Config, text);
+    if (typeof changed === 'string') problems.push(changed);
+    else config = changed;
+  }
+  return { config, problems };
+}
+
+/** `config` with one entry as text put in, or what is wrong with that text. */
+export function withEntry(config: Config, key: keyof Config, text: string): Config | string {
+  return checkConfig({ ...config, [key]: entryOf(key, text) }, key, text, config);
+}
+
+function entryOf(key: keyof Config, text: string): unknown {
+  if (key === 'hidden') return text === 'none' || text === '' ? [] : text.split(/[-,\s]+/).map(numberOf);
+  return NUMBERS.includes(key) ? numberOf(text) : text;
+}
+
+/** Number('') is 0, which nobody meant. */
+function numberOf(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text);
+}
+
+function checkConfig(candidate: unknown, key: keyof Config, text: string, config: Config): Config | string {
+  const read = v.safeParse(SCHEMA, candidate);
+  if (read.success) return read.output;
+  return `${key}: ${show(text)} cannot be used. ${ADVICE[key]} Kept ${show(String(config[key]) || 'none')}.`;
+}
+
+/** A whole configuration from a file or a store. @throws Error naming the first entry that cannot be used. */
+export function readConfig(value: unknown): Config {
+  const read = v.safeParse(SCHEMA, value);
+  if (read.success) return read.output;
+  const [issue] = read.issues;
+  throw new Error(`${v.getDotPath(issue) ?? 'configuration'}: ${issue.message}.`);
+}
+
+const ADVICE: Record<keyof Config, string> = {
+  preset: `Use ${PRESETS.join(' or ')}.`,
+  hidden: `Give at most ${MOST.layers} widths from 1 to ${MOST.width}, such as 16-16.`,
+  activation: `Use ${ACTIVATIONS.join(', ')}.`,
+  loss: `Use ${LOSSES.join(' or ')}.`,
+  optimizer: `Use ${OPTIMIZERS.join(', ')}.`,
+  lr: 'Give a number above 0.',
+  schedule: `Use ${SCHEDULES.join(' or ')}.`,
+  batch: `Give a whole number from 1 to ${MOST.batch}.`,
+  epochs: `Give a whole number from 1 to ${MOST.epochs}.`,
+  seed: 'Give a whole number from 0 to 4294967295.',
+  data: `Use ${DATA.join(', ')}.`,
+  device: `Use ${DEVICES.join(', ')}.`,
+};
+
+function show(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+/** Where two configurations differ, for the list of runs: `lr 1 → 0.5`. */
+export function differences(from: Config, to: Config): string[] {
+  return (Object.keys(to) as (keyof Config)[])
+    .filter((key) => String(from[key]) !== String(to[key]))
+    .map((key) => `${key} ${String(from[key]) || 'none'} → ${String(to[key]) || 'none'}`);
+}

@@ -1,0 +1,218 @@
+// What the page knows, as signals, and what people can do with it. Panels read signals and call these functions; nothing else
+// talks to the engine except panels asking for a picture of their own (`engine.call`).
+import { batch, computed, signal } from '@preact/signals';
+import { type Config, differences, hashOf, PRESET_CONFIGS, parseHash } from '../config.ts';
+import type {
+  DataFacts,
+  DeviceFacts,
+  Engine,
+  NetworkFacts,
+  Notice,
+  RunFacts,
+  TestPoint,
+  WorkerEvent,
+} from '../protocol.ts';
+
+/** A curve that grows; `version` of the store's signal tells that it did. */
+export interface CurvePoints {
+  readonly step: number[];
+  readonly loss: number[];
+  readonly accuracy: number[];
+  readonly tests: TestPoint[];
+}
+
+/** A run that was made in this session, for the overlay. */
+export interface RunRecord {
+  readonly id: number;
+  readonly config: Config;
+  readonly curve: CurvePoints;
+  readonly shown: boolean;
+  readonly testAccuracy?: number;
+  readonly adapter: string;
+}
+
+/** The engine, once `connect` has given it. */
+let engine: Engine | undefined;
+/** The engine. @throws Error before `connect`. */
+export function theEngine(): Engine {
+  if (!engine) throw new Error('internal: the page has no engine yet');
+  return engine;
+}
+
+export const config = signal<Config>(PRESET_CONFIGS.classic);
+export const device = signal<DeviceFacts | undefined>(undefined);
+export const data = signal<DataFacts | undefined>(undefined);
+export const network = signal<NetworkFacts | undefined>(undefined);
+export const run = signal<RunFacts | undefined>(undefined);
+export const loading = signal<{ text: string; done: number; total: number } | undefined>(undefined);
+/** The newest sentence of each kind, in the order of their arrival. */
+export const notices = signal<readonly Notice[]>([]);
+/** The current run's curve; read it after reading `curveVersion`. */
+export const curve: CurvePoints = { step: [], loss: [], accuracy: [], tests: [] };
+export const curveVersion = signal(0);
+export const runs = signal<readonly RunRecord[]>([]);
+/** The drawn digit, 784 numbers 0 to 255, normalised as MNIST is; undefined while nothing is drawn. */
+export const drawing = signal<Float32Array | undefined>(undefined);
+/** False until the engine and the data are there. */
+export const ready = signal(false);
+/** True while a race, a range test or a landscape has the device to itself. */
+export const occupied = signal<string | undefined>(undefined);
+export const savedAt = signal<number | undefined>(undefined);
+
+export const training = computed(() => run.value?.state === 'running' || run.value?.state === 'compiling');
+
+let lastRunId = 0;
+
+/** Says something in place; a notice of the same code takes the place of the one before. */
+export function notify(notice: Notice): void {
+  notices.value = [...notices.value.filter(({ code }) => code !== notice.code), notice];
+}
+
+export function dismiss(code: Notice['code']): void {
+  notices.value = notices.value.filter((notice) => notice.code !== code);
+}
+
+/** Runs something that may be refused; what it says then goes to the notices, and undefined comes back. */
+export async function attempt<T>(work: () => Promise<T>, code: Notice['code'] = 'failed'): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    notify({ code, level: 'error', text: error instanceof Error ? error.message : String(error) });
+    return undefined;
+  }
+}
+
+/** Takes the engine, reads the hash, opens device and data, and makes the network. */
+export async function connect(connected: Engine): Promise<void> {
+  engine = connected;
+  engine.on(onEvent);
+  readHash();
+  addEventListener('hashchange', () => {
+    if (location.hash !== hashOf(config.value)) void change(readHash());
+  });
+  const opened = await attempt(() => connected.call('open', { config: config.value }));
+  loading.value = undefined;
+  if (!opened) return;
+  batch(() => {
+    device.value = opened.device;
+    data.value = opened.data;
+  });
+  await configure(config.value);
+  ready.value = true;
+}
+
+function readHash(): Config {
+  const { config: read, problems } = parseHash(location.hash);
+  if (problems.length > 0) notify({ code: 'info', level: 'warning', text: `The address: ${problems.join(' ')}` });
+  config.value = read;
+  return read;
+}
+
+/** Changes the settings and makes the network afresh; the run before it stays in the list. */
+export async function change(next: Config): Promise<void> {
+  await configure(next);
+}
+
+/** The same settings from the beginning: the same seed gives the same curve. */
+export async function reset(): Promise<void> {
+  await configure(config.value);
+}
+
+async function configure(next: Config): Promise<void> {
+  const made = await attempt(() => theEngine().call('configure', { config: next }));
+  if (!made) return;
+  keepRun();
+  clearCurve();
+  batch(() => {
+    config.value = made.config;
+    network.value = made.network;
+    device.value = made.device;
+    data.value = made.data;
+    notices.value = notices.value.filter(({ code }) => !['failed', 'diverged', 'not-learning'].includes(code));
+  });
+  writeHash();
+}
+
+/** Puts the run that ends into the list. */
+function keepRun(): void {
+  if (curve.step.length === 0) return;
+  const record: RunRecord = {
+    id: ++lastRunId,
+    config: config.value,
+    curve: { step: [...curve.step], loss: [...curve.loss], accuracy: [...curve.accuracy], tests: [...curve.tests] },
+    shown: true,
+    testAccuracy: curve.tests.at(-1)?.accuracy,
+    adapter: device.value?.name ?? '',
+  };
+  runs.value = [...runs.value, record].slice(-8);
+}
+
+/** Empties the current curve. */
+export function clearCurve(): void {
+  for (const list of [curve.step, curve.loss, curve.accuracy, curve.tests]) list.length = 0;
+  curveVersion.value++;
+}
+
+function writeHash(): void {
+  const hash = hashOf(config.value);
+  if (location.hash !== hash) history.replaceState(null, '', hash);
+}
+
+export async function train(): Promise<void> {
+  dismiss('diverged');
+  await attempt(() => theEngine().call('train', {}));
+}
+
+export async function pause(): Promise<void> {
+  await attempt(() => theEngine().call('pause', {}));
+}
+
+export async function step(): Promise<void> {
+  await attempt(() => theEngine().call('step', {}));
+}
+
+/** Acts at once on a run under way, and is the rate of the next one. */
+export async function setLearningRate(rate: number): Promise<void> {
+  if (run.value && run.value.step === 0 && !training.value) {
+    await change({ ...config.value, lr: rate });
+    return;
+  }
+  if (
+    (await attempt(() =>
+      theEngine()
+        .call('setLearningRate', { rate })
+        .then(() => true),
+    )) !== true
+  )
+    return;
+  config.value = { ...config.value, lr: rate };
+  writeHash();
+}
+
+function onEvent(event: WorkerEvent): void {
+  batch(() => {
+    if (event.type === 'progress') {
+      for (let i = 0; i < event.curve.step.length; i++) {
+        curve.step.push(event.curve.step[i]!);
+        curve.loss.push(event.curve.loss[i]!);
+        curve.accuracy.push(event.curve.accuracy[i]!);
+      }
+      curve.tests.push(...event.tests);
+      run.value = event.run;
+      if (event.curve.step.length + event.tests.length > 0) curveVersion.value++;
+    } else if (event.type === 'notice') {
+      notify(event.notice);
+    } else if (event.type === 'loading') {
+      loading.value = { text: event.text, done: event.done, total: event.total };
+    } else if (event.type === 'device') {
+      device.value = event.device;
+    } else if (event.type === 'saved') {
+      savedAt.value = event.savedAt;
+    }
+  });
+}
+
+/** What a run of the list has that the current settings have not. */
+export function differencesOf(record: RunRecord): string[] {
+  return differences(config.value, record.config);
+}

@@ -1,0 +1,340 @@
+// The protocol between the page and the worker that holds the engine: calls that are answered once, and events that are told
+// as things happen. Everything is plain data that structured cloning carries. One version number stands for all of it.
+import type { Config } from './config.ts';
+
+/** Raised when a message changes its meaning: a page and a worker of different builds (an old cache) must not talk. */
+export const PROTOCOL_VERSION = 1;
+
+/** An array with its shape, row-major. */
+export interface Values {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Why there is no hardware GPU, in the order in which it is found out. */
+export type WebGpuCause = 'insecure-context' | 'no-webgpu' | 'no-adapter' | 'device-refused' | 'software';
+
+/** What computes. */
+export interface DeviceFacts {
+  readonly kind: 'gpu' | 'cpu';
+  /** The name to quote beside every figure; says "software" where it is. */
+  readonly name: string;
+  readonly software: boolean;
+  /** A sentence for each device that was tried and not taken. */
+  readonly notes: readonly string[];
+  /** Why there is no hardware GPU, where there is none. */
+  readonly cause?: WebGpuCause;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+/** The data that is trained on. */
+export interface DataFacts {
+  readonly name: 'mnist' | 'digits';
+  /** One sentence that says where it came from, and why not from elsewhere. */
+  readonly source: string;
+  readonly train: number;
+  readonly test: number;
+}
+
+/** A layer's variables as a sum: `784 x 16 + 16`. */
+export interface LayerFacts {
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly parameters: number;
+}
+
+/** The network as it was made. */
+export interface NetworkFacts {
+  readonly layers: readonly LayerFacts[];
+  readonly parameters: number;
+  readonly bytes: number;
+}
+
+/**
+ * Where the run is. `idle`: made, no step yet; `compiling`: the first step is being compiled; `running`; `paused`;
+ * `done`: all epochs made; `diverged`: ended by a bad step, weights are those before it; `failed`: ended by an error;
+ * `lost`: the device is gone and another is being opened.
+ */
+export type RunState = 'idle' | 'compiling' | 'running' | 'paused' | 'done' | 'diverged' | 'failed' | 'lost';
+
+/** Everything about the run that the page shows as numbers. Posted at most 5 times a second, and at every change of state. */
+export interface RunFacts {
+  readonly state: RunState;
+  /** Steps made, of how many. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  /** Over the last second or so. */
+  readonly stepsPerSecond?: number;
+  readonly imagesPerSecond?: number;
+  /** Training time in milliseconds, compilation apart. */
+  readonly elapsedMs: number;
+  readonly etaMs?: number;
+  readonly compileMs?: number;
+  /** Smoothed loss and accuracy of the batches trained on. */
+  readonly trainLoss?: number;
+  readonly trainAccuracy?: number;
+  /** On the test images: the last time they were looked at. */
+  readonly testLoss?: number;
+  readonly testAccuracy?: number;
+  readonly learningRate: number;
+  readonly dispatchesPerStep?: number;
+}
+
+/** Points of the curves since the last progress event, in order; the arrays are transferred. */
+export interface Curve {
+  readonly step: Uint32Array;
+  readonly loss: Float32Array;
+  readonly accuracy: Float32Array;
+}
+
+/** One look at the test images. */
+export interface TestPoint {
+  readonly step: number;
+  /** 0 where it was between the ends of epochs. */
+  readonly epoch: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** A sentence for people, in place. `code` names what kind of thing happened. */
+export interface Notice {
+  readonly code:
+    | 'diverged'
+    | 'not-learning'
+    | 'device-lost'
+    | 'out-of-memory'
+    | 'data'
+    | 'storage'
+    | 'other-tab'
+    | 'failed'
+    | 'info';
+  readonly level: 'info' | 'warning' | 'error';
+  readonly text: string;
+}
+
+/** What the network says of one picture: 10 numbers that sum to 1, and the class. */
+export interface Prediction {
+  readonly probabilities: Float32Array;
+  readonly digit: number;
+  /** The step of the weights that said so. */
+  readonly step: number;
+}
+
+/** A layer seen from inside, for one picture. */
+export interface LayerInside {
+  readonly name: string;
+  readonly activations: Float32Array;
+}
+
+/** What `inside` looks at. */
+export interface Inside {
+  readonly step: number;
+  /** The first layer's weights, (units, 784). */
+  readonly weights: Values;
+  /** What each layer gives for the drawn digit, in order; the last one is the prediction's ten. */
+  readonly layers: readonly LayerInside[];
+  /** Gradients of the loss over a batch of training images: mean |g| of each parameter. */
+  readonly gradients: readonly { readonly path: string; readonly mean: number; readonly max: number }[];
+  /** |gradient| of the first layer summed over its units, (784): which pixels' weights matter most now. */
+  readonly pixelGradients: Float32Array;
+  /** |gradient| of the first layer, (units, 784). */
+  readonly weightGradients: Values;
+}
+
+/** The test images, as the network reads them. */
+export interface Confusion {
+  readonly step: number;
+  /** Row: the digit it is; column: the digit it was taken for. (10, 10) */
+  readonly counts: readonly (readonly number[])[];
+  readonly size: number;
+}
+
+/** A test image with what the network makes of it. */
+export interface Example {
+  readonly index: number;
+  readonly pixels: Uint8Array;
+  readonly label: number;
+  readonly probabilities: Float32Array;
+  readonly loss: number;
+}
+
+/** A path of an optimizer down a curve (1 coordinate) or a valley (2): one row a step, the start first. */
+export interface Descent {
+  readonly optimizer: string;
+  /** (steps + 1, dimensions) */
+  readonly positions: Values;
+  readonly losses: Float32Array;
+  /** The step after which a value was no longer finite or had left the picture, where one was. */
+  readonly divergedAt?: number;
+}
+
+export type DescentOptimizer = 'sgd' | 'momentum' | 'adam';
+
+/** The network's own loss on a plane through its weights. */
+export interface Landscape {
+  readonly step: number;
+  /** Losses (n, n); row i has beta = betas[i], column j has alpha = alphas[j]. */
+  readonly losses: Values;
+  readonly alphas: Float32Array;
+  readonly betas: Float32Array;
+  /** The run's weights projected on the plane: (points, 2) of (alpha, beta), and the steps they are from. */
+  readonly path: Values;
+  readonly pathSteps: readonly number[];
+  /** Images over which each loss was taken. */
+  readonly images: number;
+  readonly milliseconds: number;
+  /** The adapter that evaluated it. */
+  readonly name: string;
+}
+
+/** A learning-rate range test. */
+export interface RangeTest {
+  readonly rates: Float32Array;
+  readonly losses: Float32Array;
+  readonly smoothed: Float32Array;
+  readonly suggestion?: number;
+}
+
+/** One side of the race, as it goes. */
+export interface RaceLane {
+  readonly name: string;
+  readonly software: boolean;
+  readonly imagesPerSecond: number;
+  readonly steps: number;
+  readonly losses: Float32Array;
+  readonly done: boolean;
+}
+
+export interface RaceResult {
+  readonly cpu: RaceLane;
+  readonly gpu: RaceLane;
+  /** GPU's images/s over the CPU's. */
+  readonly speedup: number;
+  /** Largest relative difference between the two loss curves, and of any parameter's gradient at the start. */
+  readonly lossDifference: number;
+  readonly gradientDifference: number;
+  /** Where it is: the parameter's path. */
+  readonly gradientPath: string;
+  readonly batch: number;
+}
+
+/** What an autosave of an earlier session holds. */
+export interface SavedSession {
+  readonly savedAt: number;
+  readonly config: Config;
+  readonly step: number;
+  readonly testAccuracy?: number;
+}
+
+/** A run that was loaded from a file or an autosave. */
+export interface Loaded {
+  readonly kind: 'weights' | 'checkpoint';
+  readonly config: Config;
+  readonly step: number;
+  /** The points of the curve that came with it; empty where the file has none. */
+  readonly curve: Curve;
+  readonly tests: readonly TestPoint[];
+}
+
+/** Every call: its parameters and its answer. A refused call is answered with an error whose message is for people. */
+export interface Calls {
+  /** Opens the device and loads the data; the first call. Progress of both comes as events. */
+  open: { params: { config: Config }; result: { device: DeviceFacts; data: DataFacts } };
+  /** Makes the network of `config` afresh (also "reset"). The run, if any, ends. Weights are functions of the seed. */
+  configure: {
+    params: { config: Config };
+    result: { config: Config; network: NetworkFacts; device: DeviceFacts; data: DataFacts };
+  };
+  /** Counts a network's parameters without making it; refuses, naming the limit, what this device cannot hold. */
+  describe: { params: { config: Config }; result: NetworkFacts };
+  train: { params: Record<string, never>; result: undefined };
+  pause: { params: Record<string, never>; result: undefined };
+  step: { params: Record<string, never>; result: undefined };
+  setLearningRate: { params: { rate: number }; result: undefined };
+  /** `pixels`: 784 bytes' worth, 0 to 255, as MNIST has them. */
+  predict: { params: { pixels: Float32Array }; result: Prediction };
+  inside: { params: { pixels?: Float32Array }; result: Inside };
+  confusion: { params: Record<string, never>; result: Confusion };
+  /** Images behind a cell of the confusion matrix, or the most confidently wrong where no cell is named. Worst first. */
+  examples: { params: { label?: number; taken?: number; count: number }; result: readonly Example[] };
+  /** `curve`: w² / 2 from w = 4; `valley`: two coordinates with a local minimum. */
+  descend: {
+    params: {
+      on: 'curve' | 'valley';
+      optimizer: DescentOptimizer;
+      lr: number;
+      steps: number;
+      start: readonly number[];
+    };
+    result: Descent;
+  };
+  /** The valley's loss on a grid, for its contours: rows from y = from to y = to. */
+  valley: { params: { n: number; from: number; to: number }; result: Values };
+  landscape: { params: { n: number; extent: number; images: number }; result: Landscape };
+  rangeTest: { params: Record<string, never>; result: RangeTest };
+  race: { params: { steps: number }; result: RaceResult };
+  cancelRace: { params: Record<string, never>; result: undefined };
+  saveWeights: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
+  saveCheckpoint: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
+  /** Takes a dropped file: weights (of this or of a network it describes) or a checkpoint. */
+  load: { params: { name: string; bytes: Uint8Array }; result: Loaded };
+  metrics: { params: Record<string, never>; result: { curve: Curve; tests: readonly TestPoint[] } };
+  savedSession: { params: Record<string, never>; result: SavedSession | undefined };
+  resumeSession: { params: Record<string, never>; result: Loaded };
+  forgetSession: { params: Record<string, never>; result: undefined };
+  /** Bytes in GPU buffers and the like, for the soak. */
+  counters: { params: Record<string, never>; result: Readonly<Record<string, number>> };
+}
+
+export type CallName = keyof Calls;
+export type Params<K extends CallName> = Calls[K]['params'];
+export type Result<K extends CallName> = Calls[K]['result'];
+
+/** What the worker tells unasked. */
+export type WorkerEvent =
+  | {
+      readonly type: 'loading';
+      readonly what: 'device' | 'data' | 'digits';
+      readonly done: number;
+      readonly total: number;
+      readonly text: string;
+    }
+  | { readonly type: 'device'; readonly device: DeviceFacts }
+  | { readonly type: 'progress'; readonly run: RunFacts; readonly curve: Curve; readonly tests: readonly TestPoint[] }
+  | { readonly type: 'notice'; readonly notice: Notice }
+  | { readonly type: 'race'; readonly cpu: RaceLane | undefined; readonly gpu: RaceLane | undefined }
+  | { readonly type: 'saved'; readonly savedAt: number };
+
+/** A call on its way to the worker. */
+export interface CallMessage<K extends CallName = CallName> {
+  readonly version: number;
+  readonly id: number;
+  readonly call: K;
+  readonly params: Params<K>;
+}
+
+/** The answer to a call, or an event. */
+export type WorkerMessage =
+  | { readonly version: number; readonly type: 'answer'; readonly id: number; readonly result: unknown }
+  | {
+      readonly version: number;
+      readonly type: 'refusal';
+      readonly id: number;
+      readonly name: string;
+      readonly message: string;
+    }
+  | { readonly version: number; readonly type: 'event'; readonly event: WorkerEvent };
+
+/** The page's end: `await engine.call('predict', { pixels })`, and a listener for events. */
+export interface Engine {
+  call<K extends CallName>(call: K, params: Params<K>): Promise<Result<K>>;
+  on(listener: (event: WorkerEvent) => void): () => void;
+}
