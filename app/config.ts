@@ -79,10 +79,15 @@ export function hashOf(config: Config): string {
   const base: Config = PRESET_CONFIGS[config.preset];
   const entries: [string, string][] = [['preset', config.preset]];
   for (const key of Object.keys(base) as (keyof Config)[]) {
-    if (key === 'preset' || String(config[key]) === String(base[key])) continue;
-    entries.push([key, key === 'hidden' ? config.hidden.join('-') || 'none' : String(config[key])]);
+    if (key === 'preset' || textOf(config, key) === textOf(base, key)) continue;
+    entries.push([key, textOf(config, key)]);
   }
   return `#${new URLSearchParams(entries).toString()}`;
+}
+
+/** An entry as the address and the fields write it: `16-16`, `none`, `0.003`. */
+export function textOf(config: Config, key: keyof Config): string {
+  return key === 'hidden' ? config.hidden.join('-') || 'none' : String(config[key]);
 }
 
 /** Reads a hash. Unknown keys are ignored; what is out of range is said and left at the preset's value. */
@@ -121,7 +126,7 @@ function numberOf(text: string): number {
 function checkConfig(candidate: unknown, key: keyof Config, text: string, config: Config): Config | string {
   const read = v.safeParse(SCHEMA, candidate);
   if (read.success) return read.output;
-  return `${key}: ${show(text)} cannot be used. ${ADVICE[key]} Kept ${show(String(config[key]) || 'none')}.`;
+  return `${key}: ${show(text)} cannot be used. ${ADVICE[key]} Kept ${show(textOf(config, key))}.`;
 }
 
 /** A whole configuration from a file or a store. @throws Error naming the first entry that cannot be used. */
@@ -154,6 +159,6 @@ function show(text: string): string {
 /** Where two configurations differ, for the list of runs: `lr 1 → 0.5`. */
 export function differences(from: Config, to: Config): string[] {
   return (Object.keys(to) as (keyof Config)[])
-    .filter((key) => String(from[key]) !== String(to[key]))
-    .map((key) => `${key} ${String(from[key]) || 'none'} → ${String(to[key]) || 'none'}`);
+    .filter((key) => textOf(from, key) !== textOf(to, key))
+    .map((key) => `${key} ${textOf(from, key)} → ${textOf(to, key)}`);
 }
