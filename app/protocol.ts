@@ -236,6 +236,7 @@ export interface SavedSession {
 
 /** A run that was loaded from a file or an autosave. */
 export interface Loaded {
+  readonly network: NetworkFacts;
   readonly kind: 'weights' | 'checkpoint';
   readonly config: Config;
   readonly step: number;

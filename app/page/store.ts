@@ -3,9 +3,11 @@
 import { batch, computed, signal } from '@preact/signals';
 import { type Config, differences, hashOf, PRESET_CONFIGS, parseHash } from '../config.ts';
 import type {
+  Curve,
   DataFacts,
   DeviceFacts,
   Engine,
+  Loaded,
   NetworkFacts,
   Notice,
   RunFacts,
@@ -189,17 +191,56 @@ export async function setLearningRate(rate: number): Promise<void> {
   writeHash();
 }
 
+/** The largest file that is worth reading. */
+const LARGEST_FILE = 256 * 2 ** 20;
+
+/** Takes a dropped file: weights or a checkpoint. What is not ours is refused in place, and nothing is lost. */
+export async function loadFile(file: File): Promise<boolean> {
+  const loaded = await attempt(async () => {
+    if (file.size > LARGEST_FILE) {
+      const size = Math.round(file.size / 2 ** 20);
+      throw new Error(`${file.name}: ${size} MiB are more than a file of weights has here (256 MiB). Choose another.`);
+    }
+    return theEngine().call('load', { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
+  });
+  if (loaded) adopt(loaded);
+  return loaded !== undefined;
+}
+
+/** Goes on with what the last session saved by itself. */
+export async function resumeSession(): Promise<boolean> {
+  const loaded = await attempt(() => theEngine().call('resumeSession', {}), 'storage');
+  if (loaded) adopt(loaded);
+  return loaded !== undefined;
+}
+
+/** Shows a run that came from elsewhere in place of the current one, which goes into the list. */
+function adopt({ config: loaded, network: layers, curve: points, tests }: Loaded): void {
+  keepRun();
+  batch(() => {
+    clearCurve();
+    append(points, tests);
+    config.value = loaded;
+    network.value = layers;
+  });
+  writeHash();
+}
+
+function append(points: Curve, tests: readonly TestPoint[]): void {
+  for (let i = 0; i < points.step.length; i++) {
+    curve.step.push(points.step[i]!);
+    curve.loss.push(points.loss[i]!);
+    curve.accuracy.push(points.accuracy[i]!);
+  }
+  curve.tests.push(...tests);
+  if (points.step.length + tests.length > 0) curveVersion.value++;
+}
+
 function onEvent(event: WorkerEvent): void {
   batch(() => {
     if (event.type === 'progress') {
-      for (let i = 0; i < event.curve.step.length; i++) {
-        curve.step.push(event.curve.step[i]!);
-        curve.loss.push(event.curve.loss[i]!);
-        curve.accuracy.push(event.curve.accuracy[i]!);
-      }
-      curve.tests.push(...event.tests);
+      append(event.curve, event.tests);
       run.value = event.run;
-      if (event.curve.step.length + event.tests.length > 0) curveVersion.value++;
     } else if (event.type === 'notice') {
       notify(event.notice);
     } else if (event.type === 'loading') {
