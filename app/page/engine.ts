@@ -9,6 +9,7 @@ import {
   type WorkerEvent,
   type WorkerMessage,
 } from '../protocol.ts';
+import { timed } from './timing.ts';
 
 /** A refusal by the worker; its message is for people. */
 export class EngineError extends Error {
@@ -40,7 +41,7 @@ export function engineOver(port: Port): Engine & { fail(error: Error): void } {
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  port.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+  const receive = (data: WorkerMessage) => {
     if (data.version !== PROTOCOL_VERSION) {
       fail(new EngineError('VersionError', 'The page was updated while it was open. Reload it.'));
     } else if (data.type === 'event') {
@@ -52,6 +53,7 @@ export function engineOver(port: Port): Engine & { fail(error: Error): void } {
       else call?.reject(new EngineError(data.name, data.message));
     }
   };
+  port.onmessage = ({ data }: MessageEvent<WorkerMessage>) => timed('message', () => receive(data));
   return {
     fail,
     call<K extends CallName>(call: K, params: Params<K>): Promise<Result<K>> {

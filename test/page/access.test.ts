@@ -1,0 +1,146 @@
+// The page for everybody: no violation that axe-core finds, light and dark, wide and narrow; everything by keyboard; and the
+// page's own work short enough that nothing ever hangs.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type OpenedPage, openPage } from './harness.ts';
+import { draw, numberIn, stateIs, THREE, trainFor, waitForNumber, waitForState } from './reading.ts';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let opened: OpenedPage;
+afterEach(() => opened.close());
+
+interface Violation {
+  readonly id: string;
+  readonly help: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+/** What axe-core finds, a line each. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+    return (await axe.run()).violations;
+  });
+  return found.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`),
+  );
+}
+
+describe.each([
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 360],
+  ['dark', 360],
+] as const)('%s at %d px', (colorScheme, width) => {
+  test('axe-core finds nothing, and nothing is wider than the screen', async () => {
+    opened = await openPage({ hash: '#preset=classic&data=digits', colorScheme, viewport: { width, height: 800 } });
+    const { page } = opened;
+    await trainFor(page, 100);
+    await draw(page, THREE);
+    for (const details of await page.locator('details:not([open]) > summary').all()) {
+      if (await details.isVisible()) await details.click();
+    }
+    await page.waitForTimeout(1000);
+    expect(await violations(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    opened.expectQuiet();
+  });
+});
+
+test('the basics: title, description, language, one heading of the first rank', async () => {
+  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  const { page } = opened;
+  expect((await page.title()).length).toBeGreaterThan(10);
+  expect(await page.locator('meta[name=description]').getAttribute('content')).toMatch(/.{40,}/);
+  expect(await page.locator('html').getAttribute('lang')).toBe('en');
+  expect(await page.locator('h1').count()).toBe(1);
+  for (const control of await page.locator('input, select, textarea').all()) {
+    const name = await control.evaluate(
+      (element: HTMLInputElement) => element.labels?.[0]?.textContent ?? element.ariaLabel,
+    );
+    expect(name?.trim(), await control.evaluate((element) => element.outerHTML)).toBeTruthy();
+  }
+});
+
+test('space trains and pauses, and every control is reached by the tab key', async () => {
+  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  const { page } = opened;
+  await page.locator('h1').click();
+  await page.keyboard.press('Space');
+  await waitForNumber(page, 'steps', (steps) => steps > 5);
+  await page.keyboard.press('Space');
+  await waitForState(page, 'paused');
+  const wanted = new Set([
+    'train',
+    'step',
+    'reset',
+    'preset',
+    'learning-rate',
+    'batch-size',
+    'seed',
+    'draw-pad',
+    'race-run',
+  ]);
+  for (let i = 0; i < 200 && wanted.size > 0; i++) {
+    await page.keyboard.press('Tab');
+    const id = await page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
+    if (id) wanted.delete(id);
+  }
+  expect([...wanted]).toEqual([]);
+  await page.getByTestId('step').focus();
+  const at = await numberIn(page, 'steps');
+  await page.keyboard.press('Enter');
+  await waitForNumber(page, 'steps', (steps) => steps > at);
+  opened.expectQuiet();
+});
+
+test('a hidden tab goes on training', async () => {
+  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  const { page } = opened;
+  await page.getByTestId('train').click();
+  await waitForNumber(page, 'steps', (steps) => steps > 20);
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    globalThis.requestAnimationFrame = () => 0;
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  const at = await numberIn(page, 'steps');
+  await page.waitForTimeout(1500);
+  expect(await numberIn(page, 'steps')).toBeGreaterThan(at);
+  expect(await stateIs(page)).toBe('running');
+});
+
+test('over 20 s of training the page handles each event in 16 ms, 99 times out of 100', async () => {
+  opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&data=digits' });
+  const { page } = opened;
+  await draw(page, THREE);
+  await page.getByTestId('train').click();
+  await waitForNumber(page, 'steps', (steps) => steps > 20);
+  const timings = await page.evaluate(async () => {
+    const handlers: number[] = [];
+    const long: number[] = [];
+    const observe = (type: string, into: number[]) => {
+      const observer = new PerformanceObserver((list) =>
+        into.push(...list.getEntries().map(({ duration }) => duration)),
+      );
+      observer.observe({ type });
+      return observer;
+    };
+    const observers = [observe('measure', handlers), observe('longtask', long)];
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    for (const observer of observers) observer.disconnect();
+    return { handlers, long };
+  });
+  const sorted = timings.handlers.sort((a, b) => a - b);
+  const p99 = sorted[Math.floor(sorted.length * 0.99)]!;
+  console.log(
+    `page handlers: ${sorted.length}, 99th percentile ${p99.toFixed(1)} ms, longest ${sorted.at(-1)!.toFixed(1)} ms; long tasks: ${timings.long.length}`,
+  );
+  expect(sorted.length).toBeGreaterThan(50);
+  expect(p99).toBeLessThanOrEqual(16);
+}, 120_000);

@@ -1,0 +1,151 @@
+// When it goes wrong in the page: runs that overflow or learn nothing, a device that is lost, the five ways to have no GPU,
+// files and addresses that are nonsense. Each gets a sentence in place, and nothing is lost.
+import { afterEach, describe, expect, test } from 'vitest';
+import { type OpenedPage, openPage } from './harness.ts';
+import { dropFile, fill, numberIn, percentIn, stateIs, trainFor, waitForNumber, waitForState } from './reading.ts';
+
+let opened: OpenedPage;
+afterEach(() => opened.close());
+
+const message = () => opened.page.getByTestId('message').innerText();
+
+describe('a rate that is too large', () => {
+  test('mlp with SGD overflows: the page says so, and goes on from the weights before the bad step', async () => {
+    opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&schedule=constant&lr=0.1&batch=32&data=digits' });
+    const { page } = opened;
+    await trainFor(page, 100);
+    await fill(page, 'learning-rate', '1e30');
+    await page.getByTestId('train').click();
+    await waitForState(page, 'diverged');
+    expect(await message()).toMatch(/finite|overflow/i);
+    const at = await numberIn(page, 'steps');
+    await fill(page, 'learning-rate', '0.1');
+    await page.getByTestId('train').click();
+    await waitForNumber(page, 'steps', (steps) => steps > at + 50);
+    expect(await stateIs(page)).toBe('running');
+    expect(await numberIn(page, 'train-loss')).toBeLessThan(2.3);
+    opened.expectQuiet();
+  });
+
+  test('classic at rate 100 saturates: not learning, and why', async () => {
+    opened = await openPage({ hash: '#preset=classic&lr=100&schedule=constant&data=digits' });
+    await opened.page.getByTestId('train').click();
+    await expect.poll(message, { timeout: 60_000 }).toMatch(/not learning|learns nothing|saturat/i);
+    opened.expectQuiet();
+  });
+});
+
+/** Put before the worker's own text: keeps the devices that are opened within reach. */
+const KEEP_DEVICES = `
+const request = GPUAdapter.prototype.requestDevice;
+globalThis.devices = [];
+GPUAdapter.prototype.requestDevice = async function (...args) {
+  const device = await request.apply(this, args);
+  globalThis.devices.push(device);
+  return device;
+};`;
+
+test('a device lost in mid-run: it says why, opens another, and goes on from the last snapshot', async () => {
+  opened = await openPage({ hash: '#preset=classic&data=digits', patchWorker: KEEP_DEVICES });
+  const { page } = opened;
+  await page.getByTestId('train').click();
+  await waitForNumber(page, 'steps', (steps) => steps > 300);
+  await expect.poll(() => percentIn(page, 'test-accuracy'), { timeout: 60_000 }).toBeGreaterThan(0);
+  const [worker] = page.workers();
+  await worker!.evaluate(() => (globalThis as unknown as { devices: GPUDevice[] }).devices.at(-1)!.destroy());
+  await expect.poll(message, { timeout: 30_000 }).toMatch(/lost|device/i);
+  const after = await numberIn(page, 'steps');
+  expect(after).toBeGreaterThan(0);
+  await waitForNumber(page, 'steps', (steps) => steps > after + 200);
+  expect(await stateIs(page)).toBe('running');
+  opened.expectQuiet();
+});
+
+/** How each cause is faked in the worker, and what the page then says. */
+const CAUSES: readonly (readonly [name: string, patch: string, says: RegExp])[] = [
+  [
+    'the page is not a secure context',
+    "Object.defineProperty(globalThis, 'isSecureContext', { value: false });",
+    /secure context|https/i,
+  ],
+  [
+    'the browser has no WebGPU',
+    "Object.defineProperty(Object.getPrototypeOf(navigator), 'gpu', { get: () => undefined });",
+    /navigator\.gpu|no WebGPU/i,
+  ],
+  ['there is no adapter', 'GPU.prototype.requestAdapter = async () => null;', /adapter|hardware acceleration/i],
+  [
+    'the device is refused',
+    "GPUAdapter.prototype.requestDevice = async () => { throw new TypeError('maxBufferSize 1 is too much'); };",
+    /refused/i,
+  ],
+];
+
+describe.each(CAUSES)('where %s', (_, patch, says) => {
+  test('the page says so, and trains on the CPU', async () => {
+    opened = await openPage({ hash: '#preset=classic&data=digits', patchWorker: patch });
+    const { page } = opened;
+    await page.getByText(says).first().waitFor({ timeout: 30_000 });
+    expect(await page.getByTestId('adapter').innerText()).toMatch(/CPU/);
+    await trainFor(page, 200);
+    expect(await numberIn(page, 'train-loss')).toBeLessThan(2);
+    opened.expectQuiet();
+  });
+});
+
+test('a software adapter is called one, with what to do', async () => {
+  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  await opened.page
+    .getByText(/not a GPU|software adapter/i)
+    .first()
+    .waitFor();
+  opened.expectQuiet();
+});
+
+describe('nonsense', () => {
+  test('in the address: each entry gets a sentence, the rest is taken', async () => {
+    opened = await openPage({ hash: '#preset=classic&lr=-3&batch=x&seed=9&nothing=1&data=digits' });
+    expect(await message()).toMatch(/lr: "-3"/);
+    expect(await opened.page.getByTestId('seed').inputValue()).toBe('9');
+    expect(await opened.page.getByTestId('batch-size').inputValue()).toBe('32');
+    opened.expectQuiet();
+  });
+
+  test('as a file: the run stays as it is', async () => {
+    opened = await openPage({ hash: '#preset=classic&data=digits' });
+    const { page } = opened;
+    await trainFor(page, 50);
+    const at = await numberIn(page, 'steps');
+    await dropFile(page, 'holiday.jpg', Uint8Array.of(255, 216, 255, 224, 1, 2, 3, 4, 5, 6, 7, 8));
+    await expect.poll(message).toMatch(/holiday\.jpg/);
+    await dropFile(page, 'empty.safetensors', new Uint8Array(0));
+    await expect.poll(message).toMatch(/empty\.safetensors/);
+    expect(await numberIn(page, 'steps')).toBe(at);
+    expect(await stateIs(page)).toBe('paused');
+    opened.expectQuiet();
+  });
+
+  test('as a network or a batch: refused by name, the one before stays', async () => {
+    opened = await openPage({ hash: '#preset=classic&data=digits' });
+    const { page } = opened;
+    await fill(page, 'batch-size', '60001');
+    await page
+      .getByText(/60,?000/)
+      .first()
+      .waitFor();
+    const hidden = page.getByTestId('hidden');
+    await hidden.fill('16-0');
+    await hidden.press('Enter');
+    await page
+      .getByText(/hidden: "16-0"/)
+      .first()
+      .waitFor();
+    await hidden.fill('8192-8192-8192-8192-8192-8192');
+    await hidden.press('Enter');
+    await expect
+      .poll(() => page.locator('body').innerText(), { timeout: 20_000 })
+      .toMatch(/maxStorageBufferBindingSize|maxBufferSize/);
+    expect(await page.getByTestId('parameters').innerText()).toBe('13,002');
+    opened.expectQuiet();
+  });
+});
