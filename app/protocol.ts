@@ -256,10 +256,10 @@ export interface Calls {
   };
   /** Counts a network's parameters without making it; refuses, naming the limit, what this device cannot hold. */
   describe: { params: { config: Config }; result: NetworkFacts };
-  train: { params: Record<string, never>; result: undefined };
-  pause: { params: Record<string, never>; result: undefined };
-  step: { params: Record<string, never>; result: undefined };
-  setLearningRate: { params: { rate: number }; result: undefined };
+  train: { params: Record<string, never>; result: unknown };
+  pause: { params: Record<string, never>; result: unknown };
+  step: { params: Record<string, never>; result: unknown };
+  setLearningRate: { params: { rate: number }; result: unknown };
   /** `pixels`: 784 bytes' worth, 0 to 255, as MNIST has them. */
   predict: { params: { pixels: Float32Array }; result: Prediction };
   inside: { params: { pixels?: Float32Array }; result: Inside };
@@ -282,7 +282,7 @@ export interface Calls {
   landscape: { params: { n: number; extent: number; images: number }; result: Landscape };
   rangeTest: { params: Record<string, never>; result: RangeTest };
   race: { params: { steps: number }; result: RaceResult };
-  cancelRace: { params: Record<string, never>; result: undefined };
+  cancelRace: { params: Record<string, never>; result: unknown };
   saveWeights: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
   saveCheckpoint: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
   /** Takes a dropped file: weights (of this or of a network it describes) or a checkpoint. */
@@ -290,7 +290,7 @@ export interface Calls {
   metrics: { params: Record<string, never>; result: { curve: Curve; tests: readonly TestPoint[] } };
   savedSession: { params: Record<string, never>; result: SavedSession | undefined };
   resumeSession: { params: Record<string, never>; result: Loaded };
-  forgetSession: { params: Record<string, never>; result: undefined };
+  forgetSession: { params: Record<string, never>; result: unknown };
   /** Bytes in GPU buffers and the like, for the soak. */
   counters: { params: Record<string, never>; result: Readonly<Record<string, number>> };
 }
@@ -312,6 +312,8 @@ export type WorkerEvent =
   | { readonly type: 'progress'; readonly run: RunFacts; readonly curve: Curve; readonly tests: readonly TestPoint[] }
   | { readonly type: 'notice'; readonly notice: Notice }
   | { readonly type: 'race'; readonly cpu: RaceLane | undefined; readonly gpu: RaceLane | undefined }
+  /** The curve as it is after a lost device: it takes the place of what the page has. */
+  | { readonly type: 'restored'; readonly curve: Curve; readonly tests: readonly TestPoint[] }
   | { readonly type: 'saved'; readonly savedAt: number };
 
 /** A call on its way to the worker. */

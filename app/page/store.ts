@@ -247,6 +247,9 @@ function onEvent(event: WorkerEvent): void {
       loading.value = { text: event.text, done: event.done, total: event.total };
     } else if (event.type === 'device') {
       device.value = event.device;
+    } else if (event.type === 'restored') {
+      clearCurve();
+      append(event.curve, event.tests);
     } else if (event.type === 'saved') {
       savedAt.value = event.savedAt;
     }

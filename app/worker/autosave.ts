@@ -1,0 +1,111 @@
+// The last session, kept in IndexedDB by the worker itself. One tab at a time holds the lock to write; storage that is denied or
+// full is said once, and training goes on.
+import { readConfig } from '../config.ts';
+import type { Notice, SavedSession } from '../protocol.ts';
+import { asSavedRecord } from './record.ts';
+import type { RunSnapshot } from './run.ts';
+
+/** Where one snapshot is kept; tests bring their own. */
+export interface SnapshotStore {
+  read(): Promise<unknown>;
+  write(value: unknown): Promise<void>;
+  remove(): Promise<void>;
+  /** Whether this tab may write: true from the first call that was answered so, for as long as the tab lives. */
+  acquire(): Promise<boolean>;
+}
+
+interface Saved extends RunSnapshot {
+  readonly savedAt: number;
+}
+
+export class Autosave {
+  readonly #store: SnapshotStore;
+  readonly #say: (notice: Notice) => void;
+  readonly #said = new Set<string>();
+  #writing: Promise<void> | undefined;
+  #next: Saved | undefined;
+
+  constructor(store: SnapshotStore, say: (notice: Notice) => void) {
+    this.#store = store;
+    this.#say = say;
+  }
+
+  /** Writes a snapshot, or the newest of those that came while one was being written. True where it was written. */
+  async save(snapshot: RunSnapshot, savedAt: number): Promise<boolean> {
+    this.#next = { ...snapshot, savedAt };
+    if (this.#writing) return false;
+    let written = false;
+    this.#writing = (async () => {
+      while (this.#next) {
+        const value = this.#next;
+        this.#next = undefined;
+        written = await this.#write(value);
+      }
+    })();
+    await this.#writing;
+    this.#writing = undefined;
+    return written;
+  }
+
+  async #write(value: Saved): Promise<boolean> {
+    try {
+      if (!(await this.#store.acquire())) {
+        this.#once(
+          'other-tab',
+          'Another tab trains here already and saves its session. This one is not saved by itself: save its weights by hand.',
+        );
+        return false;
+      }
+      await this.#store.write(value);
+      return true;
+    } catch (error) {
+      this.#once(
+        'storage',
+        `The session cannot be saved in this browser: ${reasonOf(error)} Training goes on; save the weights by hand.`,
+      );
+      return false;
+    }
+  }
+
+  #once(code: 'other-tab' | 'storage', text: string): void {
+    if (this.#said.has(code)) return;
+    this.#said.add(code);
+    this.#say({ code, level: 'warning', text });
+  }
+
+  /** What was saved, if it can be read. */
+  async read(): Promise<Saved | undefined> {
+    try {
+      return asSaved(await this.#store.read());
+    } catch {
+      return undefined;
+    }
+  }
+
+  async summary(): Promise<SavedSession | undefined> {
+    const saved = await this.read();
+    if (!saved) return undefined;
+    const { savedAt, config, step, record } = saved;
+    return { savedAt, config, step, testAccuracy: record.tests.at(-1)?.accuracy };
+  }
+
+  async forget(): Promise<void> {
+    await this.#store.remove();
+  }
+}
+
+/** A saved session of this or an older page; undefined where it cannot be used any more. */
+function asSaved(value: unknown): Saved | undefined {
+  const { config, step, bytes, record, elapsedMs, savedAt } = (value ?? {}) as Partial<Record<keyof Saved, unknown>>;
+  const points = asSavedRecord(record);
+  if (typeof step !== 'number' || typeof savedAt !== 'number' || !(bytes instanceof Uint8Array) || !points)
+    return undefined;
+  return { config: readConfig(config), step, bytes, record: points, elapsedMs: Number(elapsedMs) || 0, savedAt };
+}
+
+function reasonOf(error: unknown): string {
+  const { name, message } = error as Partial<Error>;
+  if (name === 'QuotaExceededError') return 'its storage is full.';
+  if (name === 'SecurityError') return 'storage is denied to this page.';
+  return /[.!]$/.test(message ?? '') ? message! : `${message || name || error}.`;
+}

@@ -1,0 +1,35 @@
+// What computes, as the page tells it; and why it is no hardware GPU, where it is none.
+import type { Backend } from '../../src/index.ts';
+import type { DeviceFacts, WebGpuCause } from '../protocol.ts';
+
+/** What the sentences of the browser's provider are known by, in the order in which things are found out. */
+const CAUSES: readonly (readonly [cause: WebGpuCause, sentence: RegExp])[] = [
+  ['insecure-context', /not a secure context/],
+  ['no-webgpu', /no navigator\.gpu/],
+  ['device-refused', /requestDevice: .* refused/],
+  ['no-adapter', /found no adapter|requestAdapter failed/],
+];
+
+/** Why there is no hardware GPU; undefined where there is one, or where the CPU was asked for. */
+export function causeOf(backend: Backend, asked: 'auto' | 'gpu' | 'cpu'): WebGpuCause | undefined {
+  if (backend.kind === 'gpu') return backend.adapter.software ? 'software' : undefined;
+  if (asked === 'cpu') return undefined;
+  const notes = backend.notes.join(' ');
+  return CAUSES.find(([, sentence]) => sentence.test(notes))?.[0] ?? 'no-adapter';
+}
+
+export function deviceFacts(backend: Backend, asked: 'auto' | 'gpu' | 'cpu'): DeviceFacts {
+  const { vendor = '', architecture = '', description = '', features = [], limits = {} } = backend.report ?? {};
+  return {
+    kind: backend.kind,
+    name: backend.adapter.name,
+    software: backend.adapter.software,
+    notes: backend.notes,
+    cause: causeOf(backend, asked),
+    vendor,
+    architecture,
+    description,
+    features,
+    limits,
+  };
+}

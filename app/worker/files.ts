@@ -1,0 +1,62 @@
+// A dropped file: a checkpoint of the page or of the command line, or weights; and the configuration that goes with it.
+import { CheckpointError, describeCheckpoint, networkOf, OptionError } from '../../src/index.ts';
+import { type Config, PRESET_CONFIGS, PRESETS, readConfig } from '../config.ts';
+import { INPUTS, OUTPUTS } from './network.ts';
+import { asSavedRecord } from './record.ts';
+import type { RunSnapshot } from './run.ts';
+
+/** What a file holds. */
+export type Opened =
+  | { readonly kind: 'weights'; readonly config: Config }
+  | { readonly kind: 'checkpoint'; readonly config: Config; readonly snapshot: RunSnapshot };
+
+const LARGEST = 256 * 2 ** 20;
+const EMPTY = { step: [], loss: [], accuracy: [], tests: [] };
+
+/** Reads what a file says of itself. `now` gives the settings that it does not name. @throws CheckpointError, OptionError */
+export function openFile(name: string, bytes: Uint8Array, now: Config): Opened {
+  if (bytes.length > LARGEST)
+    throw new OptionError(
+      `${name}: ${Math.round(bytes.length / 2 ** 20)} MiB are too many; at most 256 are read here.`,
+    );
+  const network = networkOf(bytes, name); // Refuses what is no safetensors file, or is damaged.
+  const checkpoint = openCheckpoint(name, bytes);
+  if (checkpoint) return checkpoint;
+  if (!network)
+    throw new CheckpointError(
+      `${name}: it does not say which network it belongs to. Use weights that were saved here or by thalweg train.`,
+    );
+  const { inputs, outputs, hidden, activation, loss } = network;
+  if (inputs !== INPUTS || outputs !== OUTPUTS)
+    throw new CheckpointError(
+      `${name}: its network goes from ${inputs} to ${outputs} numbers, and digits are ${INPUTS} pixels in ${OUTPUTS} classes.`,
+    );
+  return { kind: 'weights', config: configOf({ hidden: [...hidden], activation, loss }, now) };
+}
+
+/** The preset with this network, where there is one, else these settings in the present ones. */
+function configOf(network: Pick<Config, 'hidden' | 'activation' | 'loss'>, now: Config): Config {
+  const same = (config: Config) => JSON.stringify({ ...config, ...network }) === JSON.stringify(config);
+  if (same(now)) return now;
+  const preset = PRESETS.map((name): Config => PRESET_CONFIGS[name]).find(same);
+  const { seed, data, device } = now;
+  return preset ? { ...preset, seed, data, device } : readConfig({ ...now, ...network });
+}
+
+/** A checkpoint that the page made; undefined for one of the command line, whose weights serve, and for weights. */
+function openCheckpoint(name: string, bytes: Uint8Array): Opened | undefined {
+  const { configuration, step } = checkpointOf(name, bytes) ?? {};
+  const { page, record } = (configuration ?? {}) as { page?: unknown; record?: unknown };
+  if (page === undefined || step === undefined) return undefined;
+  const config = readConfig(page);
+  const snapshot = { config, step, bytes, record: asSavedRecord(record) ?? EMPTY, elapsedMs: 0 };
+  return { kind: 'checkpoint', config, snapshot };
+}
+
+function checkpointOf(name: string, bytes: Uint8Array): ReturnType<typeof describeCheckpoint> | undefined {
+  try {
+    return describeCheckpoint(bytes, name);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+// The run's own loss on a plane through its weights with the path it came, and the range test of learning rates: both the
+// library's, told in the page's terms.
+import type { Landscape, Params, RangeTest } from '../protocol.ts';
+import type { Run } from './run.ts';
+
+export async function landscapeOf(run: Run, { n, extent, images }: Params<'landscape'>): Promise<Landscape> {
+  const { trainer, data, path } = run;
+  const step = trainer.stepsMade;
+  const here = await path.take(step);
+  const snapshots = [...path.snapshots.filter((snapshot) => snapshot.step < step), here];
+  const start = performance.now();
+  const found = await trainer.landscape(data.test, {
+    n,
+    extent,
+    images,
+    path: snapshots.map(({ weights }) => weights),
+  });
+  return {
+    step,
+    losses: { shape: [n, n], data: Float32Array.from(found.losses.data) },
+    alphas: found.alphas,
+    betas: found.betas,
+    path: {
+      shape: [snapshots.length, 2],
+      data: Float32Array.from(found.path.flatMap(({ alpha, beta }) => [alpha, beta])),
+    },
+    pathSteps: snapshots.map((snapshot) => snapshot.step),
+    images: found.images,
+    milliseconds: performance.now() - start,
+    name: trainer.backend.adapter.name,
+  };
+}
+
+export async function rangeTestOf({ trainer, data, config }: Run): Promise<RangeTest> {
+  const { rates, losses, smoothed, suggestion } = await trainer.lrFind(data.train, { batchSize: config.batch });
+  return {
+    rates: Float32Array.from(rates),
+    losses: Float32Array.from(losses),
+    smoothed: Float32Array.from(smoothed),
+    ...(suggestion !== undefined && { suggestion }),
+  };
+}

@@ -1,0 +1,106 @@
+// Looking into a network: what it says of a picture, what its layers give, which weights the loss pulls at, and what it takes
+// for what among the test images.
+import type { NdArray, Trainer } from '../../src/index.ts';
+import type { Config } from '../config.ts';
+import type { Confusion, Example, Inside, LayerInside, Prediction, Values } from '../protocol.ts';
+import type { Run } from './run.ts';
+
+const [PIXELS, CLASSES] = [784, 10];
+/** Training images over which gradients are taken. */
+const GRADIENT_IMAGES = 256;
+
+/** Numbers that sum to 1: softmax of logits, or sigmoids over their sum. */
+export function probabilitiesOf(outputs: ArrayLike<number>, loss: Config['loss'], from = 0): Float32Array {
+  const row = Float32Array.from({ length: CLASSES }, (_, k) => outputs[from + k]!);
+  const most = Math.max(...row);
+  const shares = loss === 'cross-entropy' ? row.map((logit) => Math.exp(logit - most)) : row;
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  return total > 0 ? shares.map((share) => share / total) : shares.fill(1 / CLASSES);
+}
+
+function largest(values: Float32Array): number {
+  return values.indexOf(Math.max(...values));
+}
+
+/** A drawn picture, 0 to 255, as the network reads the test images. */
+function asInput({ data }: Run, pixels: Float32Array): Values {
+  const { mean, std } = data.train.scale;
+  return { shape: [1, PIXELS], data: pixels.map((v) => (Math.round(v) / 255 - mean) / std) };
+}
+
+export async function predictDigit(run: Run, pixels: Float32Array): Promise<Prediction> {
+  const step = run.trainer.stepsMade;
+  const { data } = await run.trainer.predict(asInput(run, pixels));
+  const probabilities = probabilitiesOf(data, run.config.loss);
+  return { probabilities, digit: largest(probabilities), step };
+}
+
+export async function lookInside(run: Run, pixels: Float32Array | undefined): Promise<Inside> {
+  const { trainer, data, config } = run;
+  const step = trainer.stepsMade;
+  const [first] = trainer.parameters();
+  const weights = (await trainer.state.read(first!.path)) as Float32Array;
+  const few = data.train.slice(0, Math.min(GRADIENT_IMAGES, data.train.size));
+  const { mean, std } = data.train.scale;
+  const x = { shape: few.x.shape, data: Float32Array.from(few.x.data, (v) => (v / 255 - mean) / std) };
+  const { gradients = {} } = await trainer.inspect(x, few.y);
+  const pulls = (gradients[first!.path]!.data as Float32Array).map(Math.abs);
+  return {
+    step,
+    weights: { shape: first!.shape, data: Float32Array.from(weights) },
+    layers: pixels ? await layersOf(trainer, config, asInput(run, pixels)) : [],
+    gradients: Object.entries(gradients).map(([path, { data }]) => ({ path, ...sizesOf(data) })),
+    pixelGradients: columnSums(pulls),
+    weightGradients: { shape: first!.shape, data: pulls },
+  };
+}
+
+/** What each layer gives: after its activation, as the next one reads it. */
+async function layersOf(trainer: Trainer, { loss }: Config, x: Values): Promise<LayerInside[]> {
+  const { outputs, prediction } = await trainer.inspect(x);
+  const hidden = Object.entries(outputs)
+    .filter(([name]) => name.endsWith('.activation'))
+    .map(([name, { data }]) => ({ name: name.replace('.activation', ''), activations: Float32Array.from(data) }));
+  return [...hidden, { name: 'out', activations: probabilitiesOf(prediction.data, loss) }];
+}
+
+function sizesOf(values: NdArray['data']): { mean: number; max: number } {
+  let [sum, max] = [0, 0];
+  for (const value of values) {
+    sum += Math.abs(value);
+    max = Math.max(max, Math.abs(value));
+  }
+  return { mean: sum / values.length, max };
+}
+
+function columnSums(values: Float32Array): Float32Array {
+  const sums = new Float32Array(PIXELS);
+  for (const [i, value] of values.entries()) sums[i % PIXELS]! += value;
+  return sums;
+}
+
+export async function confusionOf({ trainer, data }: Run): Promise<Confusion> {
+  const step = trainer.stepsMade;
+  const { confusion = [], size } = await trainer.evaluate(data.test, { confusion: true });
+  return { step, counts: confusion, size };
+}
+
+/** Test images by the class they are and the one they were taken for, else all that were taken wrongly; worst first. */
+export async function examplesOf(
+  { trainer, data, config }: Run,
+  wanted: { label?: number; taken?: number; count: number },
+): Promise<Example[]> {
+  const { test } = data;
+  const { data: outputs } = await trainer.predict(test.x);
+  const found: Example[] = [];
+  for (let index = 0; index < test.size; index++) {
+    const label = test.y.data[index]!;
+    if (wanted.label !== undefined && wanted.label !== label) continue;
+    const probabilities = probabilitiesOf(outputs, config.loss, index * CLASSES);
+    const taken = largest(probabilities);
+    if (wanted.taken === undefined ? wanted.label === undefined && taken === label : taken !== wanted.taken) continue;
+    const pixels = (test.x.data as Uint8Array).slice(index * PIXELS, (index + 1) * PIXELS);
+    found.push({ index, label, pixels, probabilities, loss: -Math.log(Math.max(probabilities[label]!, 1e-30)) });
+  }
+  return found.sort((a, b) => b.loss - a.loss).slice(0, wanted.count);
+}

@@ -1,0 +1,36 @@
+// What went wrong, in words for somebody who is learning what a learning rate is.
+import type { DivergenceError, WarningEvent } from '../../src/index.ts';
+import type { Config } from '../config.ts';
+import type { Notice } from '../protocol.ts';
+
+/** A run that blew up: which of the two ways, and what to do. */
+export function divergedNotice({ message, step }: DivergenceError, rate: number): Notice {
+  const why = message.includes('run away')
+    ? 'Each step jumped over the valley and landed higher up on the other side, so the loss grew instead of falling.'
+    : 'The numbers overflowed: a step was so large that the next values were no longer finite.';
+  const next = `The weights are those before the bad step. Lower the learning rate (now ${rate}) and go on training from there.`;
+  return { code: 'diverged', level: 'error', text: `Diverged at step ${step + 1}. ${why} ${next} (${message})` };
+}
+
+/** A run that stands still. */
+export function notLearningNotice({ message, step }: WarningEvent, { activation, lr }: Config): Notice {
+  const why =
+    activation === 'sigmoid' || activation === 'tanh'
+      ? 'Its units are saturated: the steps were so large that they ended on the flat ends of their curves, where the gradient is nearly 0. Nothing overflows, it only stops.'
+      : 'Its units are dead: they give 0 whatever comes in, and a unit that gives 0 has no gradient.';
+  const next = `Lower the learning rate (set to ${lr}) and reset.`;
+  return { code: 'not-learning', level: 'warning', text: `Not learning by step ${step}. ${why} ${next} (${message})` };
+}
+
+const OUT_OF_MEMORY = /no memory for|largest buffer|out of memory/i;
+
+/** Whether an error says that memory is full. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+}
+
+/** A device that has no room; the engine's message names the tensor. */
+export function outOfMemoryNotice(error: Error, { batch }: Config): Notice {
+  const smaller = batch > 1 ? ` Try a batch of ${Math.max(1, Math.floor(batch / 2))}.` : ' Try a narrower network.';
+  return { code: 'out-of-memory', level: 'error', text: `${error.message}${smaller}` };
+}

@@ -1,0 +1,274 @@
+// One run of one network: it consumes the trainer's events, keeps the record, looks at the test images now and then, and tells
+// the page at most five times a second. Nothing here depends on the page being visible.
+import { type DataPair, DivergenceError, type FitEvent, type StepEvent, type Trainer } from '../../src/index.ts';
+import type { Config } from '../config.ts';
+import type { RunFacts, RunState, TestPoint, WorkerEvent } from '../protocol.ts';
+import { Meter } from './meter.ts';
+import { divergedNotice, notLearningNotice } from './notices.ts';
+import { RunRecord, type SavedRecord } from './record.ts';
+import { WeightPath } from './weight-path.ts';
+
+/** What a run says to the outside. */
+export interface RunHooks {
+  post(event: WorkerEvent): void;
+  now(): number;
+  /** A consistent copy of everything, every few seconds and at pauses. */
+  onSnapshot(snapshot: RunSnapshot): void;
+  /** The run ended by an error that is not a divergence: the device is gone, memory is full, or a bug. */
+  onFailure(error: unknown): void;
+}
+
+/** Everything needed to go on: the State as a checkpoint, and what the page has shown. */
+export interface RunSnapshot {
+  readonly config: Config;
+  readonly step: number;
+  readonly bytes: Uint8Array;
+  readonly record: SavedRecord;
+  readonly elapsedMs: number;
+}
+
+/** Milliseconds between progress events. */
+const TELL_EVERY = 200;
+/** Milliseconds of training between looks at the test images within an epoch, the first one sooner. */
+const [FIRST_LOOK, LOOK_EVERY] = [1500, 4000];
+/** Milliseconds of training between snapshots. */
+const SNAPSHOT_EVERY = 5000;
+
+export class Run {
+  readonly config: Config;
+  readonly trainer: Trainer;
+  readonly data: DataPair;
+  readonly record: RunRecord;
+  readonly path: WeightPath;
+  readonly #hooks: RunHooks;
+  readonly #meter: Meter;
+  #state: RunState = 'idle';
+  #loop: Promise<void> | undefined;
+  #abort = new AbortController();
+  #told = Number.NEGATIVE_INFINITY;
+  #lookAt = FIRST_LOOK;
+  #snapshotAt = SNAPSHOT_EVERY;
+  /** A State that was saved with steps still under way, whose losses are not known yet. */
+  #unfinished: { bytes: Uint8Array; step: number; elapsedMs: number } | undefined;
+  #fresh = true;
+
+  constructor(parts: { config: Config; trainer: Trainer; data: DataPair; hooks: RunHooks; from?: RunSnapshot }) {
+    const { config, trainer, data, hooks, from } = parts;
+    this.config = config;
+    this.trainer = trainer;
+    this.data = data;
+    this.#hooks = hooks;
+    this.record = new RunRecord(from?.record, from?.step);
+    this.path = new WeightPath(trainer);
+    this.#meter = new Meter(hooks.now, from?.elapsedMs ?? 0);
+    this.#lookAt += this.#meter.elapsedMs;
+    this.#snapshotAt += this.#meter.elapsedMs;
+    if (from) this.#state = 'paused';
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /** Whether steps are being made, or are about to. */
+  get going(): boolean {
+    return this.#state === 'running' || this.#state === 'compiling';
+  }
+
+  /** Begins, or goes on. */
+  start(): void {
+    if (this.going || this.#state === 'done') return;
+    this.trainer.resume();
+    this.#enter();
+  }
+
+  /** One step, and a pause. */
+  async step(): Promise<void> {
+    if (this.#state === 'done') return;
+    this.trainer.pause();
+    this.#enter();
+    const made = await this.trainer.step();
+    await this.#settle(made?.step);
+    this.#rest();
+  }
+
+  /** Holds the run when the steps under way are done; their losses are known then. */
+  async pause(): Promise<void> {
+    if (!this.going) return;
+    this.trainer.pause();
+    await this.#settle();
+    if (!this.going) return;
+    this.#rest();
+    await this.snapshot();
+  }
+
+  #enter(): void {
+    const first = this.#loop === undefined;
+    this.#fresh ||= first;
+    this.#set(first ? 'compiling' : 'running');
+    this.#meter.start();
+    if (first) this.#loop = this.#go().finally(() => this.#left());
+  }
+
+  #left(): void {
+    this.#loop = undefined;
+  }
+
+  #rest(): void {
+    if (!this.going) return;
+    this.#meter.stop();
+    this.#set('paused');
+  }
+
+  async #go(): Promise<void> {
+    const { trainer, data, config } = this;
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    try {
+      const options = { epochs: config.epochs, batchSize: config.batch, validation: data.test, signal };
+      const resume = trainer.run !== undefined;
+      for await (const event of trainer.fit(data.train, { ...options, resume, events: 'step' })) await this.#see(event);
+      if (signal.aborted) return;
+      this.#meter.stop();
+      this.#set('done');
+      await this.snapshot();
+    } catch (error) {
+      this.#meter.stop();
+      if (signal.aborted) return;
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof DivergenceError) {
+      this.#set('diverged');
+      this.#hooks.post({ type: 'notice', notice: divergedNotice(error, this.trainer.learningRate) });
+      return;
+    }
+    this.#set('failed');
+    this.#hooks.onFailure(error);
+  }
+
+  async #see(event: FitEvent): Promise<void> {
+    if (event.type === 'step') return this.#seeStep(event);
+    if (event.type === 'warning') {
+      this.#hooks.post({ type: 'notice', notice: notLearningNotice(event, this.config) });
+      return;
+    }
+    this.#meter.made(event.step, 1000 * event.validationSeconds);
+    const { step, epoch, loss = Number.NaN, accuracy = Number.NaN } = event;
+    this.record.tests.push({ step, epoch: event.complete ? epoch : 0, loss, accuracy });
+    this.#lookAt = this.#meter.elapsedMs + LOOK_EVERY;
+    this.tell();
+  }
+
+  async #seeStep({ step, loss, accuracy = Number.NaN }: StepEvent): Promise<void> {
+    if (this.#fresh) {
+      this.#fresh = false;
+      this.#meter.compiled();
+      if (this.#state === 'compiling') this.#set('running');
+    }
+    this.#meter.made(step);
+    this.record.add(step, loss, accuracy);
+    this.#finishSnapshot();
+    if (this.#meter.elapsedMs >= this.#lookAt) await this.look();
+    if (this.#meter.elapsedMs >= this.#snapshotAt) await this.snapshot();
+    await this.path.see(this.trainer.stepsMade);
+    if (this.#hooks.now() - this.#told >= TELL_EVERY) this.tell();
+  }
+
+  /** Looks at the test images. The clock of training stands still. */
+  async look(): Promise<TestPoint> {
+    const { going } = this;
+    this.#meter.stop();
+    const step = this.trainer.stepsMade;
+    const { loss, accuracy = Number.NaN } = await this.trainer.evaluate(this.data.test);
+    const point = { step, epoch: 0, loss, accuracy };
+    this.record.tests.push(point);
+    this.#lookAt = this.#meter.elapsedMs + LOOK_EVERY;
+    if (going && this.going) this.#meter.start();
+    return point;
+  }
+
+  /** Saves the State; the snapshot is told when the losses of its last steps are known. */
+  async snapshot(): Promise<void> {
+    if (this.trainer.stepsMade === 0) return;
+    this.#snapshotAt = this.#meter.elapsedMs + SNAPSHOT_EVERY;
+    const step = this.trainer.stepsMade;
+    const bytes = await this.trainer.save({ page: this.config });
+    this.#unfinished = { bytes, step, elapsedMs: this.#meter.elapsedMs };
+    this.#finishSnapshot();
+  }
+
+  #finishSnapshot(): void {
+    const held = this.#unfinished;
+    if (!held || this.record.last < held.step) return;
+    this.#unfinished = undefined;
+    this.#hooks.onSnapshot({ ...held, config: this.config, record: this.record.save() });
+  }
+
+  /** Waits until the losses of all steps handed to the device, and of step `upTo`, have come back. */
+  async #settle(upTo = 0): Promise<void> {
+    const behind = () => this.record.last < Math.max(upTo, this.trainer.stepsMade);
+    while (this.going && this.#loop && behind()) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  #set(state: RunState): void {
+    this.#state = state;
+    this.tell();
+  }
+
+  /** Tells the page where the run is. */
+  tell(): void {
+    this.#told = this.#hooks.now();
+    const { curve, tests } = this.record.take();
+    this.#hooks.post({ type: 'progress', run: this.facts(), curve, tests });
+  }
+
+  facts(): RunFacts {
+    const { config, record, trainer, data } = this;
+    const stepsPerEpoch = Math.ceil(data.train.size / config.batch);
+    const [step, totalSteps] = [record.last, stepsPerEpoch * config.epochs];
+    const { stepsPerSecond, elapsedMs, compileMs } = this.#meter;
+    const test = record.tests.at(-1);
+    return {
+      state: this.#state,
+      step,
+      totalSteps,
+      epoch: Math.min(config.epochs, 1 + Math.floor(step / stepsPerEpoch)),
+      epochs: config.epochs,
+      stepsPerEpoch,
+      stepsPerSecond,
+      imagesPerSecond: stepsPerSecond && stepsPerSecond * config.batch,
+      elapsedMs,
+      etaMs: stepsPerSecond && (1000 * (totalSteps - step)) / stepsPerSecond,
+      compileMs,
+      trainLoss: record.smoothLoss.value,
+      trainAccuracy: record.smoothAccuracy.value,
+      testLoss: test?.loss,
+      testAccuracy: test?.accuracy,
+      learningRate: this.#learningRate(),
+      dispatchesPerStep: trainer.dispatchesPerStep,
+    };
+  }
+
+  /** Before a run, a schedule cannot say its rate: it begins with the configured one. */
+  #learningRate(): number {
+    return this.trainer.run === undefined ? this.config.lr : this.trainer.learningRate;
+  }
+
+  /** The device is gone: nothing of this run can be used any more. */
+  lose(): void {
+    this.#abort.abort();
+    this.#meter.stop();
+    this.#set('lost');
+  }
+
+  /** Ends the run and releases its memory. */
+  async dispose(): Promise<void> {
+    this.#abort.abort();
+    this.trainer.resume();
+    this.trainer.dispose();
+    await this.#loop;
+  }
+}
