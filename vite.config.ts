@@ -1,13 +1,48 @@
-// Vitest's configuration: everything under test/ runs in Node. Files run one after another, since GPU tests share two
-// cores with a software adapter.
+// One configuration for three: the page's development server and build (root app/), and the tests.
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { pageData } from './app/build/data.ts';
+import { offline } from './app/build/offline.ts';
+import { contentSecurityPolicy } from './app/build/policy.ts';
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
+  root: at('app'),
+  // Relative addresses: the built folder works wherever it is put.
+  base: './',
+  build: { outDir: at('dist-app'), emptyOutDir: true, target: 'es2022', modulePreload: { polyfill: false } },
+  worker: { format: 'es' },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  plugins: [contentSecurityPolicy(), pageData(), offline()],
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    fileParallelism: true,
-    maxWorkers: 2,
+    root: at('.'),
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'engine',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/page/**', '**/node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // The page in a real Chromium: one file at a time, and when the others are done, since they share two cores.
+          name: 'page',
+          include: ['test/page/*.test.ts'],
+          globalSetup: ['test/page/setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

@@ -5,6 +5,7 @@ export { createCpuBackend } from './backend.ts';
 export { grad, valueAndGrad, whyNoGradient } from './compile/grad.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
 export { arrayDataset, split } from './data/dataset.ts';
+export type { WebMnistOptions } from './data/mnist-web.ts';
 export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 export type { DType, HostArray, Precision } from './graph/dtype.ts';
 export {

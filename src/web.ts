@@ -2,6 +2,7 @@
 import { type Backend, type BackendOptions, createBackendWith } from './backend.ts';
 import { arrayDataset, split } from './data/dataset.ts';
 import { digits } from './data/digits.ts';
+import { mnist } from './data/mnist-web.ts';
 import { browserProvider } from './gpu/adapter.ts';
 
 /**
@@ -12,5 +13,5 @@ export function createBackend(options: BackendOptions = {}): Promise<Backend> {
   return createBackendWith(browserProvider(), options);
 }
 
-/** Data sets that need neither network nor files. */
-export const datasets = { digits, array: arrayDataset, split } as const;
+/** Data sets: `digits` needs no network; `mnist` is fetched once and kept by the browser. */
+export const datasets = { mnist, digits, array: arrayDataset, split } as const;

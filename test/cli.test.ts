@@ -4,8 +4,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCpuBackend } from '../src/backend.ts';
 import { perturbationText } from '../src/cli/gradcheck.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { network } from '../src/train/network.ts';
+import { presets } from '../src/train/presets.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
+import { Trainer } from '../src/train/trainer.ts';
 
 const MAIN = resolve('dist/src/cli/main.js');
 let folder: string;
@@ -160,7 +165,8 @@ describe('train', () => {
     expect(JSON.parse(bytes('whole', 'config.json').toString())).toMatchObject({ preset: 'classic', epochs: 40, data });
     expect(bytes('whole', 'loss.svg').toString()).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
     const { tensors, metadata } = readSafetensors(bytes('whole', 'weights.safetensors'), 'weights');
-    expect(metadata).toEqual({ format: 'pt', preset: 'classic' });
+    const network = JSON.stringify(presets.classic.network);
+    expect(metadata).toEqual({ format: 'pt', 'thalweg.network': network, preset: 'classic' });
     expect(tensors.get('hidden1.weight')!.shape).toEqual([16, 784]);
   });
 
@@ -349,6 +355,31 @@ describe('eval', () => {
     expect(named.events[0]).toMatchObject({ type: 'eval', preset: 'mlp', examples: 20 });
     const wrong = await evaluate('foreign.safetensors', '--data', data, '--preset', 'classic');
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('"hidden1.weight" is missing')]);
+  });
+
+  it('judges and proves a network that describes itself', async () => {
+    const description = {
+      inputs: 784,
+      hidden: [5, 4],
+      outputs: 10,
+      activation: 'gelu',
+      loss: 'cross-entropy',
+    } as const;
+    const { model, loss } = network(description);
+    const trainer = await Trainer.create(createCpuBackend(), { model, loss, optimizer: sgd({ lr: 1 }) });
+    // What a page keeps beside a checkpoint is its own configuration, not the command line's.
+    writeFileSync(path('page.safetensors'), await trainer.save({ preset: 'mlp', hidden: [5, 4], batch: 3 }));
+    writeFileSync(path('own.safetensors'), await trainer.saveWeights());
+    trainer.dispose();
+    for (const file of ['own.safetensors', 'page.safetensors']) {
+      const { code, events, err } = await evaluate(file, '--data', data);
+      expect([code, err]).toEqual([0, '']);
+      expect(events[0]).toMatchObject({ type: 'eval', preset: '784-5-4-10, gelu, cross-entropy', examples: 20 });
+    }
+    const proof = await thalweg(['gradcheck', 'own.safetensors', '--device', 'cpu']);
+    expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('gelu, cross-entropy are right on')]);
+    const wrong = await evaluate('own.safetensors', '--preset', 'mlp');
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('says 784-5-4-10, gelu, cross-entropy')]);
   });
 
   it('prints a confusion matrix, and exits with 4 below the target accuracy', async () => {

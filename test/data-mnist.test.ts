@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MNIST_FILES, MNIST_MIRRORS, mnist, mnistIfQuick } from '../src/node/mnist.ts';
+import { MNIST_FILES, MNIST_MIRRORS } from '../src/data/mnist-files.ts';
+import { mnist, mnistIfQuick } from '../src/node/mnist.ts';
 
 const MNIST_FOLDER = '../shared/mnist';
 

@@ -24,6 +24,7 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
   ['src/train/', 5],
   ['src/cli/', 6],
   ['src/node/', 6],
+  // The page's build and tools run in Node, the rest of it never does.
   ['app/', 6],
   // Entry points: they bind what lies below them, and only floor 6 may use them.
   ['src/index.ts', 6],
@@ -32,13 +33,21 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
 
 /** What a page must never load. */
 const OF_NODE = ['src/node/', 'src/cli/'];
+/** The part of the page's folder that runs in Node: what builds it, and what drives it. */
+const PAGE_TOOLS = ['app/build/', 'app/tools/'];
 
 /** Packages, and the places that may import them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  'node:': OF_NODE,
+  'node:': [...OF_NODE, ...PAGE_TOOLS],
   webgpu: ['src/node/'],
   commander: ['src/cli/'],
   'wgsl-preprocessor': ['shaders/wgsl.ts'],
+  preact: ['app/'],
+  '@preact/signals': ['app/'],
+  uplot: ['app/charts/'],
+  valibot: ['app/config.ts'],
+  vite: PAGE_TOOLS,
+  playwright: PAGE_TOOLS,
 };
 
 interface Import {
@@ -81,6 +90,7 @@ const SOURCES = ['src', 'shaders', 'app']
 function list(folder: string): string[] {
   return ts.sys
     .readDirectory(join(ROOT, folder), ['.ts', '.tsx', '.mjs', '.js'])
+    .filter((file) => !file.endsWith('.d.ts'))
     .map((file) => file.slice(ROOT.length).replaceAll('\\', '/'));
 }
 
@@ -135,7 +145,7 @@ function reachedFrom(entry: string): Source[] {
     expect(source, `${path} is imported and does not exist`).toBeDefined();
     for (const { specifier, typeOnly } of source!.imports) {
       const to = target(path, specifier);
-      if (to && !typeOnly) open.push(to);
+      if (to && !typeOnly && /\.tsx?$/.test(to)) open.push(to);
     }
   }
   return [...reached].map((path) => byPath.get(path)!);
@@ -201,6 +211,14 @@ test('thalweg reaches nothing of Node, thalweg/node does', () => {
     );
   expect([...packages(page)]).toEqual(['wgsl-preprocessor/wgsl-preprocessor.js']);
   expect(packages(reachedFrom('src/node/index.ts'))).toContain('webgpu');
+});
+
+test('the page leaves the engine to its worker', () => {
+  const loaded = reachedFrom('app/main.tsx').map(({ path }) => path);
+  expect(loaded.filter((path) => path.startsWith('src/') || path.startsWith('app/worker/'))).toEqual([]);
+  const worker = reachedFrom('app/worker/worker.ts');
+  expect(worker.map(({ path }) => path)).toContain('src/train/trainer.ts');
+  expect(worker.filter(({ path }) => OF_NODE.some((prefix) => path.startsWith(prefix)))).toEqual([]);
 });
 
 test('index files only re-export', () => {

@@ -5,9 +5,11 @@ import { arrayDataset } from '../src/data/dataset.ts';
 import { DivergenceError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { meanSquaredError, softmaxCrossEntropy, sumSquaredError } from '../src/loss/index.ts';
+import { Linear } from '../src/nn/linear.ts';
 import { sigmoid } from '../src/ops/activations.ts';
 import { add, mul } from '../src/ops/binary.ts';
 import { unary } from '../src/ops/elementwise.ts';
+import { sum } from '../src/ops/reduce.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';
@@ -78,6 +80,36 @@ describe('judging', () => {
     const one = { shape: [1, 4], data: many.data.slice(1202 * 4) };
     const last = [...(await trainer.predict(one)).data];
     expect([...(await trainer.predict(many)).data.slice(1202 * 3)]).toEqual(last);
+  });
+
+  it('predicts with few programs, whatever the number of rows, and the same as alone', async () => {
+    const trainer = await netTrainer();
+    const compiled: string[] = [];
+    const { executor } = trainer.backend;
+    const compile = executor.compile.bind(executor);
+    executor.compile = (recipe, options) => {
+      compiled.push(options?.label ?? '');
+      return compile(recipe, options);
+    };
+    const x = { shape: [80, 4], data: data.x.data.slice(0, 320) };
+    const all = await trainer.predict(x);
+    for (const rows of [1, 2, 3, 5, 8, 9, 31, 64, 65, 79]) {
+      const some = await trainer.predict({ shape: [rows, 4], data: x.data.slice(0, rows * 4) });
+      expect([some.shape, [...some.data]]).toEqual([[rows, 3], [...all.data.slice(0, rows * 3)]]);
+    }
+    expect(compiled.length).toBe(4);
+    await expect(trainer.predict({ shape: [0, 4], data: new Float32Array(0) })).rejects.toThrow();
+  });
+
+  it('predicts what has no row for each example', async () => {
+    const model = {
+      layer: new Linear(4, 3),
+      forward: (x: Tensor): Tensor => sum(model.layer.forward(x), { axes: [0] }),
+    };
+    const trainer = await netTrainer({ model });
+    const x = { shape: [5, 4], data: data.x.data.slice(0, 20) };
+    const whole = (await trainer.inspect(x)).prediction;
+    expect(await trainer.predict(x)).toEqual(whole);
   });
 
   it('shows what is inside', async () => {

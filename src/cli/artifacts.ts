@@ -5,7 +5,6 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OptionError } from '../graph/errors.ts';
 import { appendLines, fileError, type LineWriter, prepareFolder, writeAtomic } from '../node/files.ts';
-import { readSafetensors, writeSafetensors } from '../train/safetensors.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { accuracyPlot, lossPlot, type PlotPoint } from './plot.ts';
 
@@ -145,7 +144,7 @@ export class RunFolder {
   /** Writes State, weights and pictures as they are now. */
   async finish(trainer: Trainer, configuration: unknown, caption: string): Promise<void> {
     await this.checkpoint(trainer, configuration);
-    await writeAtomic(this.#file('weights'), withPreset(await trainer.saveWeights(), this.#preset));
+    await writeAtomic(this.#file('weights'), await trainer.saveWeights({ preset: this.#preset }));
     const { loss, accuracy, testLoss, testAccuracy } = this.#curves;
     await writeAtomic(this.#file('loss'), lossPlot({ train: loss, validation: testLoss, caption }));
     if (accuracy.length + testAccuracy.length > 0)
@@ -156,13 +155,6 @@ export class RunFolder {
   close(): void {
     this.#metrics?.close();
   }
-}
-
-/** Weights that name their preset, for `eval`; PyTorch does not look at it. */
-function withPreset(bytes: Uint8Array, preset: string): Uint8Array {
-  const { tensors, metadata } = readSafetensors(bytes, FILES.weights);
-  const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
-  return writeSafetensors(stored, { ...metadata, preset });
 }
 
 /** The lines of a metrics.jsonl whose step was made by then; none where there is no such file. */

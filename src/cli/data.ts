@@ -49,8 +49,8 @@ function downloadLog(output: Output): (done: number, total: number) => void {
   };
 }
 
-/** Refuses images that the preset's first layer cannot take. */
-export function checkFits({ train, test }: DataPair, preset: Preset): void {
+/** Refuses images that the network's first layer cannot take. */
+export function checkFits({ train, test }: DataPair, preset: Pick<Preset, 'name' | 'inputShape'>): void {
   const wanted = preset.inputShape.reduce((a, b) => a * b, 1);
   for (const { x, name, size } of [train, test]) {
     const got = x.data.length / size;

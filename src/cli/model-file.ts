@@ -1,12 +1,15 @@
-// Weights that were trained before: a safetensors file of weights, a checkpoint, or the folder of a run, and which preset they
-// belong to.
+// Weights that were trained before: a safetensors file of weights, a checkpoint, or the folder of a run, and which network they
+// belong to: a preset, or another one that the file describes.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from '../backend.ts';
-import { OptionError } from '../graph/errors.ts';
+import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
 import { FileError } from '../node/files.ts';
+import { sgd } from '../optim/sgd.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
+import { type NetworkDescription, network, networkText } from '../train/network.ts';
+import { networkOf } from '../train/network-file.ts';
 import { type Preset, presets } from '../train/presets.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
@@ -15,10 +18,13 @@ import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
 import { type DataChoice, parseConfig, type Settings } from './options.ts';
 import { configurationOf, presetOf } from './plan.ts';
 
+/** What is needed to judge weights: a preset, or as much of one as a described network has. */
+export type Evaluated = Pick<Preset, 'name' | 'model' | 'loss' | 'inputShape'> & Partial<Pick<Preset, 'optimizer'>>;
+
 export interface ModelFile {
   readonly file: string;
   readonly bytes: Uint8Array;
-  readonly preset: Preset;
+  readonly preset: Evaluated;
   /** Of a checkpoint. */
   readonly step?: number;
   /** The data it was trained on, where that is known. */
@@ -30,12 +36,39 @@ export async function openModelFile(path: string, settings: Settings): Promise<M
   const file = (await isFolder(path)) ? inFolder(path) : path;
   const bytes = await readBytes(file);
   const { metadata } = readSafetensors(bytes, file);
-  if (metadata['thalweg'] === undefined) return { file, bytes, preset: presetFrom(metadata['preset'], settings, file) };
+  const network = networkOf(bytes, file);
+  const named = (name: string | undefined) =>
+    network ? networkPreset(network, settings, file) : presetFrom(name, settings, file);
+  if (metadata['thalweg'] === undefined) return { file, bytes, preset: named(metadata['preset']) };
   const { configuration, step } = describeCheckpoint(bytes, file);
-  if (configuration === undefined) return { file, bytes, step, preset: presetFrom(undefined, settings, file) };
+  if (configuration === undefined) return { file, bytes, step, preset: named(undefined) };
+  const saved = savedSettings(configuration, file, network !== undefined);
+  return { file, bytes, step, preset: named(saved.preset), data: saved.data };
+}
+
+/** The command line's settings in a checkpoint; `foreign` ones (a page's) of a network that describes itself may be others. */
+function savedSettings(configuration: unknown, file: string, foreign: boolean): Settings {
   const context = { ...OPTION_CONTEXT, isFolder: () => true };
-  const saved = parseConfig(configurationOf(configuration, file), file, context, CONFIG_EXTRAS);
-  return { file, bytes, step, preset: presetFrom(saved.preset, settings, file), data: saved.data };
+  try {
+    return parseConfig(configurationOf(configuration, file), file, context, CONFIG_EXTRAS);
+  } catch (error) {
+    if (foreign && (error instanceof OptionError || error instanceof CheckpointError)) return {};
+    throw error;
+  }
+}
+
+/** The preset that has this network, or the network under its own name. */
+function networkPreset(description: NetworkDescription, settings: Settings, file: string): Evaluated {
+  const text = networkText(description);
+  const preset = Object.values<Preset>(presets).find(({ network }) => networkText(network) === text);
+  if (settings.preset !== undefined && settings.preset !== preset?.name) {
+    throw new OptionError(
+      `--preset: ${settings.preset} contradicts ${file}, which says ${preset?.name ?? text}. Leave --preset out.`,
+    );
+  }
+  if (preset) return preset;
+  const { loss, inputShape } = network(description);
+  return { name: text, model: () => network(description).model, loss, inputShape };
 }
 
 /** The checkpoint, which is never older than the weights; else the weights. */
@@ -70,11 +103,11 @@ function presetFrom(name: string | undefined, settings: Settings, file: string):
 /** A trainer of the preset, with the file's weights where there is one. The caller disposes it. */
 export async function trainerOf(
   backend: Backend,
-  preset: Preset,
+  preset: Evaluated,
   { seed = 0, model }: { seed?: number; model?: ModelFile } = {},
 ): Promise<Trainer> {
   const { loss, inputShape } = preset;
-  const optimizer = preset.optimizer();
+  const optimizer = preset.optimizer?.() ?? sgd({ lr: 1 });
   const trainer = await Trainer.create(backend, { model: preset.model(), loss, optimizer, seed, inputShape });
   try {
     if (model) await trainer.loadWeights(model.bytes, model.file);

@@ -122,3 +122,22 @@ export function idxDataset(
     scale,
   });
 }
+
+/**
+ * Training and test set from four arrays: training images and labels, test images and labels.
+ * @throws DataError as {@link idxDataset}, and where the images differ in size.
+ */
+export function idxPair(
+  arrays: readonly NamedIdx[],
+  meaning: { name: string; classes: number; scale: Scale },
+): { train: DataSet; test: DataSet } {
+  const [images, labels, testImages, testLabels] = arrays as [NamedIdx, NamedIdx, NamedIdx, NamedIdx];
+  const train = idxDataset(images, labels, meaning);
+  const test = idxDataset(testImages, testLabels, meaning);
+  const sizes = (array: NamedIdx) => array.shape.slice(1).join(' x ');
+  if (sizes(images) !== sizes(testImages))
+    throw new DataError(
+      `${testImages.file}: offset 8: expected images of ${sizes(images)} as in ${images.file}, got ${sizes(testImages)}. Take both files from one set.`,
+    );
+  return { train, test };
+}

@@ -1,13 +1,7 @@
 // Downloads that are whole or nothing: mirror after mirror, two tries each, held in memory until the checksum is right.
 import { createHash } from 'node:crypto';
+import type { RemoteFile } from '../data/mnist-files.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
-
-/** A file that mirrors hold under the same name. */
-export interface RemoteFile {
-  readonly name: string;
-  readonly bytes: number;
-  readonly sha256: string;
-}
 
 export interface DownloadOptions {
   /** Folders' URLs, tried in this order. */

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { DataSet, Scale } from '../data/dataset.ts';
-import { type IdxArray, idxDataset, idxLength, MAX_IDX_BYTES, type NamedIdx, parseIdx } from '../data/idx.ts';
+import { type IdxArray, idxLength, idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from '../data/idx.ts';
 import { DataError } from '../graph/errors.ts';
 import { fileError } from './files.ts';
 
@@ -58,14 +58,7 @@ export async function readIdxSet(
 ): Promise<{ train: DataSet; test: DataSet }> {
   const arrays: NamedIdx[] = [];
   for (const path of paths) arrays.push({ file: path, ...(await readIdx(path)) });
-  const train = idxDataset(arrays[0]!, arrays[1]!, meaning);
-  const test = idxDataset(arrays[2]!, arrays[3]!, meaning);
-  const sizes = (array: NamedIdx) => array.shape.slice(1).join(' x ');
-  if (sizes(arrays[0]!) !== sizes(arrays[2]!))
-    throw new DataError(
-      `${paths[2]}: offset 8: expected images of ${sizes(arrays[0]!)} as in ${paths[0]}, got ${sizes(arrays[2]!)}. Take both files from one set.`,
-    );
-  return { train, test };
+  return idxPair(arrays, meaning);
 }
 
 /**

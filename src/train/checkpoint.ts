@@ -14,6 +14,9 @@ const COUNTERS = ['step', 'seed', 'origin', 'order'] as const;
 const COUNTER_PREFIX = 'trainer.';
 const MOMENT_PREFIX = 'optimizer.';
 
+/** More entries for a file's metadata. */
+type Metadata = Readonly<Record<string, string>>;
+
 /** What a checkpoint keeps beside tensors. */
 export interface Saved {
   readonly optimizer: OptimizerDescription;
@@ -29,7 +32,11 @@ export interface Saved {
 }
 
 /** The bytes of a checkpoint: weights, moments, counters, and `saved` as metadata. */
-export async function saveState(state: State, saved: Omit<Saved, 'optimizer'>): Promise<Uint8Array<ArrayBuffer>> {
+export async function saveState(
+  state: State,
+  saved: Omit<Saved, 'optimizer'>,
+  metadata: Metadata = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const entries = state.entries();
   const counters = COUNTERS.map((name) => state[name]);
   const { tensors, rest } = await readEntries(state, entries, counters);
@@ -37,13 +44,18 @@ export async function saveState(state: State, saved: Omit<Saved, 'optimizer'>): 
     tensors.push({ name: `${COUNTER_PREFIX}${name}`, dtype: 'U32', shape: state[name].shape, data: rest[k]! });
   }
   const all: Saved = { optimizer: describe(state.optimizer), ...saved };
-  return writeSafetensors(tensors, { format: FORMAT, thalweg: JSON.stringify(all) });
+  return writeSafetensors(tensors, { format: FORMAT, thalweg: JSON.stringify(all), ...metadata });
 }
 
 /** The bytes of the weights alone, under their paths. */
-export async function saveWeights(state: State): Promise<Uint8Array<ArrayBuffer>> {
+export async function saveWeights(state: State, metadata: Metadata = {}): Promise<Uint8Array<ArrayBuffer>> {
   const { tensors } = await readEntries(state, weightsOf(state), []);
-  return writeSafetensors(tensors, { format: 'pt' });
+  return writeSafetensors(tensors, { format: 'pt', ...metadata });
+}
+
+/** Whether a tensor of a file with this metadata is a moment or a counter of a checkpoint, no weight. */
+export function isCheckpointTensor(name: string, metadata: Metadata): boolean {
+  return metadata['format'] === FORMAT && (name.startsWith(MOMENT_PREFIX) || name.startsWith(COUNTER_PREFIX));
 }
 
 /**
@@ -91,8 +103,7 @@ export function loadWeights(state: State, bytes: Uint8Array, file: string): void
   const { tensors, metadata } = readSafetensors(bytes, file);
   const entries = weightsOf(state);
   const own = new Set(entries.map(({ name }) => name));
-  const more = metadata['format'] === FORMAT ? [MOMENT_PREFIX, COUNTER_PREFIX] : [];
-  const weights = new Map([...tensors].filter(([name]) => own.has(name) || !more.some((p) => name.startsWith(p))));
+  const weights = new Map([...tensors].filter(([name]) => own.has(name) || !isCheckpointTensor(name, metadata)));
   matchTensors(file, entries.map(wanted), weights);
   writeEntries(state, entries, (name) => weights.get(name)!.data);
 }

@@ -1,12 +1,13 @@
 // Looking inside: a model's prediction and named inner outputs for given inputs and, with targets, its loss and gradients.
 import type { Scale } from '../data/dataset.ts';
+import { hostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import type { NdArray, Spec } from '../graph/op.ts';
 import { withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
 import { input, type Tensor } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import { prepareX, prepareY, toArray, type Values } from './batch.ts';
+import { dtypeOf, prepareX, prepareY, toArray, type Values } from './batch.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';
 import { forward, gradientsOf, judge, type Task } from './step.ts';
@@ -94,25 +95,52 @@ export function rowsOf({ shape, data }: Values, from: number, to: number): Value
   return { shape: [to - from, ...shape.slice(1)], data: data.subarray(from * row, to * row) };
 }
 
-/** Predictions for any number of rows, `batch` at a time. */
-export async function predict(
-  trainer: { executor: Executor; state: State; task: Task; programs: Programs },
-  x: Values,
-  scale: Scale | undefined,
-  batch = 1000,
-): Promise<NdArray> {
+/** Rows of a batch: few sizes, so that few programs are compiled whatever is asked for. */
+const PREDICT_ROWS = [1, 8, 64, 256];
+
+interface Model {
+  readonly executor: Executor;
+  readonly state: State;
+  readonly task: Task;
+  readonly programs: Programs;
+}
+
+/** Predictions for any number of rows, at most `batch` at a time. */
+export async function predict(model: Model, x: Values, scale: Scale | undefined, batch = 1000): Promise<NdArray> {
   toArray('x', x);
-  const N = x.shape[0] ?? 1;
-  if (N <= batch) return (await inspect(trainer, x, scale)).prediction;
+  const [N = 0] = x.shape;
+  if (N === 0) return (await inspect(model, x, scale)).prediction; // which says what is wrong with it
   const parts: NdArray[] = [];
   for (let from = 0; from < N; from += batch) {
-    parts.push((await inspect(trainer, rowsOf(x, from, Math.min(from + batch, N)), scale)).prediction);
+    parts.push(await predictRows(model, rowsOf(x, from, Math.min(from + batch, N)), scale, batch));
   }
+  const [first] = parts;
+  if (parts.length === 1 && first) return first;
   const data = new Float32Array(parts.reduce((total, part) => total + part.data.length, 0));
   let at = 0;
   for (const part of parts) {
     data.set(part.data, at);
     at += part.data.length;
   }
-  return { shape: [N, ...parts[0]!.shape.slice(1)], dtype: 'f32', data };
+  return { shape: [N, ...first!.shape.slice(1)], dtype: 'f32', data };
+}
+
+/** One batch, its last row repeated up to the next of the sizes for which programs are kept. */
+async function predictRows(model: Model, x: Values, scale: Scale | undefined, most: number): Promise<NdArray> {
+  const N = x.shape[0]!;
+  const rows = Math.min(PREDICT_ROWS.find((size) => size >= N) ?? most, most);
+  const { prediction } = await inspect(model, rows === N ? x : padded(x, rows), scale);
+  if (rows === N) return prediction;
+  // A model that does not give a row for each of x's is asked for just these.
+  if (prediction.shape[0] !== rows) return (await inspect(model, x, scale)).prediction;
+  const { shape, dtype, data } = prediction;
+  return { shape: [N, ...shape.slice(1)], dtype, data: data.slice(0, (data.length / rows) * N) };
+}
+
+function padded({ shape, data }: Values, rows: number): Values {
+  const [N, row] = [shape[0]!, data.length / shape[0]!];
+  const all = hostArray(dtypeOf(data), rows * row, data instanceof Float64Array ? 'float64' : undefined);
+  all.set(data);
+  for (let at = N; at < rows; at++) all.set(data.subarray((N - 1) * row, N * row), at * row);
+  return { shape: [rows, ...shape.slice(1)], data: all };
 }

@@ -1,20 +1,18 @@
 // Presets: two networks for handwritten digits with everything needed to train them well, chosen by measurement on MNIST.
 import type { Tensor } from '../graph/tensor.ts';
-import { softmaxCrossEntropy, sumSquaredError } from '../loss/index.ts';
 import type { Loss } from '../loss/loss.ts';
-import { Linear } from '../nn/linear.ts';
-import { relu, sigmoid } from '../ops/activations.ts';
-import { reshape } from '../ops/reshape.ts';
 import { adam } from '../optim/adam.ts';
 import type { CommonOptions, Optimizer } from '../optim/optimizer.ts';
 import { cosine } from '../optim/schedules.ts';
 import { sgd } from '../optim/sgd.ts';
+import { type NetworkDescription, network } from './network.ts';
 
 /** A network with its loss, its optimizer and the settings it learns well with. */
 export interface Preset {
   readonly name: string;
   /** One line for a list of presets. */
   readonly description: string;
+  readonly network: NetworkDescription;
   /** A new model, its variables without values. */
   model(): { forward(x: Tensor): Tensor };
   readonly loss: Loss;
@@ -26,31 +24,23 @@ export interface Preset {
   readonly defaults: { readonly epochs: number; readonly batchSize: number; readonly lr: number };
 }
 
-/** (B, …) to (B, 784). */
-function flat(x: Tensor): Tensor {
-  return reshape(x, [x.shape[0]!, 784]);
-}
+/** Sigmoids throughout: 12,560 + 272 + 170 = 13,002 parameters. */
+const CLASSIC: NetworkDescription = {
+  inputs: 784,
+  hidden: [16, 16],
+  outputs: 10,
+  activation: 'sigmoid',
+  loss: 'squared-error',
+};
 
-/** 784-16-16-10 with sigmoids throughout: 12,560 + 272 + 170 = 13,002 parameters. */
-class Classic {
-  hidden1 = new Linear(784, 16);
-  hidden2 = new Linear(16, 16);
-  out = new Linear(16, 10);
-  forward(x: Tensor): Tensor {
-    const h1 = sigmoid(this.hidden1.forward(flat(x)));
-    const h2 = sigmoid(this.hidden2.forward(h1));
-    return sigmoid(this.out.forward(h2));
-  }
-}
-
-/** 784-128-10 with a ReLU: 100,480 + 1,290 = 101,770 parameters. */
-class Mlp {
-  hidden = new Linear(784, 128);
-  out = new Linear(128, 10);
-  forward(x: Tensor): Tensor {
-    return this.out.forward(relu(this.hidden.forward(flat(x))));
-  }
-}
+/** With a ReLU: 100,480 + 1,290 = 101,770 parameters. */
+const MLP: NetworkDescription = {
+  inputs: 784,
+  hidden: [128],
+  outputs: 10,
+  activation: 'relu',
+  loss: 'cross-entropy',
+};
 
 const CLASSIC_LR = 1;
 const MLP_LR = 3e-3;
@@ -60,8 +50,9 @@ export const classic: Preset = {
   name: 'classic',
   description:
     '784-16-16-10, sigmoid, squared error, plain SGD with a cosine from 1: the classic lesson, 13,002 parameters',
-  model: () => new Classic(),
-  loss: sumSquaredError,
+  network: CLASSIC,
+  model: () => network(CLASSIC).model,
+  loss: network(CLASSIC).loss,
   optimizer: (options = {}) => sgd({ lr: cosine(CLASSIC_LR), ...given(options) }),
   inputShape: [28, 28],
   classes: 10,
@@ -72,8 +63,9 @@ export const classic: Preset = {
 export const mlp: Preset = {
   name: 'mlp',
   description: '784-128-10, ReLU, cross-entropy, Adam with a cosine from 3e-3: 101,770 parameters',
-  model: () => new Mlp(),
-  loss: softmaxCrossEntropy,
+  network: MLP,
+  model: () => network(MLP).model,
+  loss: network(MLP).loss,
   optimizer: (options = {}) => adam({ lr: cosine(MLP_LR), ...given(options) }),
   inputShape: [28, 28],
   classes: 10,

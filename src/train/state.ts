@@ -187,6 +187,12 @@ export class State {
     }
   }
 
+  /** Takes over everything that training changes from another State of the same model and optimizer. */
+  async copyFrom(other: State): Promise<void> {
+    const arrays = await other.storage.read(other.#changing());
+    for (const [k, variable] of this.#changing().entries()) this.storage.write(variable, arrays[k]!);
+  }
+
   /** Parameters, moments and other variables, as a checkpoint names them. */
   entries(): Entry[] {
     const weights = this.variables.map(({ path, variable }): Entry => {

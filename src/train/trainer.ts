@@ -17,7 +17,11 @@ import { Fit, type Running } from './fit.ts';
 import { Gate } from './gate.ts';
 import { type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
 import { type Inspection, inspect, predict, rowsOf } from './inspection.ts';
+import { type Landscape, type LandscapeOptions, landscape, snapshotWeights } from './landscape.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
+import { type LrFind, type LrFindOptions, lrFind } from './lr-find.ts';
+import { descriptionOf } from './network.ts';
+import { networkMetadata } from './network-file.ts';
 import { checkOptions, type Names, show } from './options.ts';
 import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
@@ -87,6 +91,8 @@ export class Trainer {
   /** What happened in all runs so far. */
   readonly history: History = newHistory();
   readonly #task: Task;
+  /** Another State of the same model and optimizer, at its initial values. */
+  readonly #newState: () => State;
   readonly #running: Running;
   #run: Run | undefined;
   #scale: Scale | undefined;
@@ -104,13 +110,9 @@ export class Trainer {
     this.backend = backend;
     this.#task = { model, loss: asLoss(options.loss), metrics };
     this.#inputShape = options.inputShape;
-    this.state = new State(executor, {
-      model,
-      optimizer,
-      seed,
-      metrics: 2 + Object.keys(metrics).length,
-      maxArenaBytes,
-    });
+    const rows = 2 + Object.keys(metrics).length;
+    this.#newState = () => new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes });
+    this.state = this.#newState();
     this.#life = new Lifetime(() => {
       this.#running.programs.dispose();
       this.state.dispose();
@@ -298,6 +300,27 @@ export class Trainer {
     return this.#life.during(() => perturb(this.#running, path, index, x, y, scale, options.delta));
   }
 
+  /**
+   * The loss of the first examples of `data` on a grid in the plane of two random, filter-normalised directions through the
+   * weights as they are now. Nothing changes; a run may go on meanwhile, and shares the device.
+   */
+  async landscape(data: Examples, options: LandscapeOptions = {}): Promise<Landscape> {
+    return this.#life.during(() => landscape(this.#running, data, options, () => this.#life.check()));
+  }
+
+  /** A copy of the weights by path, as they are after the steps under way; for the path of a {@link landscape}. */
+  async snapshotWeights(): Promise<Map<string, Float32Array>> {
+    return this.#life.during(() => snapshotWeights(this.state));
+  }
+
+  /**
+   * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
+   * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
+   */
+  async lrFind(data: Examples, options: LrFindOptions = {}): Promise<LrFind> {
+    return this.#life.during(() => lrFind(this.#running, this.#newState(), data, options, () => this.#life.check()));
+  }
+
   #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
     this.#life.check();
     const set = data ?? this.#data;
@@ -318,12 +341,17 @@ export class Trainer {
       ...(this.#scale && { scale: this.#scale }),
       ...(configuration !== undefined && { configuration }),
     };
-    return this.#life.during(() => saveState(this.state, saved));
+    const metadata = networkMetadata(descriptionOf(this.#task.model));
+    return this.#life.during(() => saveState(this.state, saved, metadata));
   }
 
-  /** The weights alone, under their paths, as PyTorch names and lays them out. */
-  async saveWeights(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#life.during(() => saveWeights(this.state));
+  /**
+   * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so does
+   * the description of a model that `network()` made, which `networkOf` reads.
+   */
+  async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const all = { ...networkMetadata(descriptionOf(this.#task.model)), ...metadata };
+    return this.#life.during(() => saveWeights(this.state, all));
   }
 
   /**

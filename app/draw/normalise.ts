@@ -1,0 +1,92 @@
+// From strokes to what MNIST would have made of them: the drawing scaled into a box of 20 x 20 with its proportions kept, and put
+// into 28 x 28 so that its centre of mass is in the middle (LeCun, Cortes, Burges, "The MNIST database of handwritten digits").
+
+/** A place on the pad; the pad's sides are 1. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Where the pen went without being lifted. One point is a dot. */
+export type Stroke = readonly Point[];
+
+/** Half the pen's width on the pad. */
+export const PEN = 0.045;
+const [SIDE, BOX] = [28, 20];
+/** Half of the pen's width in pixels of the box, whatever the drawing's size: MNIST's lines are two to three pixels wide. */
+const [THINNEST, THICKEST] = [0.9, 1.5];
+/** Samples along each side of a pixel. */
+const FINE = 3;
+
+/** 784 numbers from 0 to 255, row by row; undefined where nothing is drawn. */
+export function normalise(strokes: readonly Stroke[]): Float32Array | undefined {
+  const points = strokes.flat();
+  if (points.length === 0) return undefined;
+  const scaled = intoBox(strokes, points);
+  const drawn = render(scaled.strokes, scaled.pen);
+  return centred(drawn);
+}
+
+/** The strokes in pixels of a 28 x 28 picture, in the box of 20 x 20 in its middle, and half the pen's width there. */
+function intoBox(strokes: readonly Stroke[], points: Stroke): { strokes: Stroke[]; pen: number } {
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  const [left, top] = [Math.min(...xs) - PEN, Math.min(...ys) - PEN];
+  const [width, height] = [Math.max(...xs) + PEN - left, Math.max(...ys) + PEN - top];
+  const pen = Math.min(Math.max((PEN * BOX) / Math.max(width, height), THINNEST), THICKEST);
+  // The lines' middle goes as near to the edge of the box as the pen, as it is there, leaves room.
+  const scale = (BOX - 2 * pen) / Math.max(width - 2 * PEN, height - 2 * PEN, 2 * PEN);
+  const place = ({ x, y }: Point): Point => ({
+    x: SIDE / 2 + (x - left - width / 2) * scale,
+    y: SIDE / 2 + (y - top - height / 2) * scale,
+  });
+  return { strokes: strokes.map((stroke) => stroke.map(place)), pen };
+}
+
+/** How much of each pixel the pen covered, 0 to 1. */
+function render(strokes: readonly Stroke[], pen: number): Float32Array {
+  const picture = new Float32Array(SIDE * SIDE);
+  for (let i = 0; i < picture.length; i++) {
+    let covered = 0;
+    for (let k = 0; k < FINE * FINE; k++) {
+      const x = (i % SIDE) + ((k % FINE) + 0.5) / FINE;
+      const y = Math.floor(i / SIDE) + (Math.floor(k / FINE) + 0.5) / FINE;
+      if (strokes.some((stroke) => touches(stroke, x, y, pen))) covered++;
+    }
+    picture[i] = covered / (FINE * FINE);
+  }
+  return picture;
+}
+
+function touches(stroke: Stroke, x: number, y: number, pen: number): boolean {
+  let from = stroke[0]!;
+  for (const to of stroke) {
+    if (distance(from, to, x, y) <= pen) return true;
+    from = to;
+  }
+  return false;
+}
+
+/** From (x, y) to the line between two points. */
+function distance(a: Point, b: Point, x: number, y: number): number {
+  const [dx, dy] = [b.x - a.x, b.y - a.y];
+  const length = dx * dx + dy * dy;
+  const along = length > 0 ? Math.min(Math.max(((x - a.x) * dx + (y - a.y) * dy) / length, 0), 1) : 0;
+  return Math.hypot(x - a.x - along * dx, y - a.y - along * dy);
+}
+
+/** The picture moved by whole pixels so that its centre of mass is in the middle, from 0 to 255. */
+function centred(picture: Float32Array): Float32Array {
+  let [mass, mx, my] = [0, 0, 0];
+  for (const [i, value] of picture.entries()) {
+    mass += value;
+    mx += value * ((i % SIDE) + 0.5);
+    my += value * (Math.floor(i / SIDE) + 0.5);
+  }
+  const [right, down] = [Math.round(SIDE / 2 - mx / mass), Math.round(SIDE / 2 - my / mass)];
+  const moved = new Float32Array(SIDE * SIDE);
+  for (const [i, value] of picture.entries()) {
+    const [x, y] = [(i % SIDE) + right, Math.floor(i / SIDE) + down];
+    if (x >= 0 && x < SIDE && y >= 0 && y < SIDE) moved[y * SIDE + x] = Math.round(255 * value);
+  }
+  return moved;
+}

@@ -1,0 +1,48 @@
+// Where the page begins: it opens the worker that holds the engine, connects the store to it, and shows the page.
+import { options, render } from 'preact';
+import { App } from './app.tsx';
+import { engineOver, type Port } from './page/engine.ts';
+import { registerOffline } from './page/offline.ts';
+import { connect, notify } from './page/store.ts';
+import { timed } from './page/timing.ts';
+import './styles/base.css';
+
+/** A port that leads nowhere, for a browser that cannot open the worker. */
+const NOWHERE: Port = { onmessage: null, postMessage: () => undefined };
+
+function openWorker(): Worker | undefined {
+  try {
+    return new Worker(new URL('./worker/worker.ts', import.meta.url), {
+      type: 'module',
+      // The worker lies elsewhere than the page, whose own data it looks for.
+      name: new URL('.', location.href).href,
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+function start(): void {
+  options.debounceRendering = (flush) => queueMicrotask(() => timed('render', flush));
+  const place = document.getElementById('app');
+  if (!place) return;
+  place.replaceChildren();
+  render(<App />, place);
+  const worker = openWorker();
+  const engine = engineOver(worker ?? NOWHERE);
+  const fail = (reason: string) => {
+    const text = `The engine could not be started: ${reason} Reload the page; if that does not help, open it through a web server (https or localhost), in a browser with module workers.`;
+    engine.fail(new Error(text));
+    notify({ code: 'failed', level: 'error', text });
+  };
+  if (worker) {
+    worker.onerror = (event) => {
+      event.preventDefault();
+      fail(event.message ? `${event.message.replace(/\.?$/, '.')}` : 'its program could not be loaded.');
+    };
+  } else fail('this browser refused to open a worker.');
+  void connect(engine);
+  void registerOffline();
+}
+
+start();

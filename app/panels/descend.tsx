@@ -1,0 +1,21 @@
+// Descend: what the learning rate does, on a curve of one weight; and what momentum and Adam do, in a valley of two. The steps
+// are the engine's own optimizers', asked for over the protocol.
+import { Panel } from '../ui/kit.tsx';
+import { CurveLesson } from './descend-curve.tsx';
+import { ValleyLesson } from './descend-valley.tsx';
+import '../styles/descend.css';
+
+export function DescendPanel() {
+  return (
+    <Panel
+      id="descend"
+      title="Descend"
+      lead="The loss is a landscape, the gradient says which way is up, and the learning rate is how far one steps the other way."
+    >
+      <div class="descend-lessons">
+        <CurveLesson />
+        <ValleyLesson />
+      </div>
+    </Panel>
+  );
+}

@@ -1,0 +1,126 @@
+// What computes: its name and facts, and, where there is no hardware GPU, why not and what can be done.
+import { useState } from 'preact/hooks';
+import * as store from '../page/store.ts';
+import type { DeviceFacts, WebGpuCause } from '../protocol.ts';
+import { count } from '../ui/format.ts';
+import { Button, Details, Note, Panel } from '../ui/kit.tsx';
+import '../styles/device.css';
+
+const CAUSES: Record<WebGpuCause, string> = {
+  'insecure-context':
+    'This page is not a secure context: browsers give WebGPU only to pages that come over https or from localhost. Your GPU is not the problem; open the page over https.',
+  'no-webgpu':
+    'This browser has no WebGPU (there is no navigator.gpu). Chrome and Edge have it from version 113 (on Android from 121), Safari from 26, Firefox from 141 on Windows and 145 on macOS with Apple silicon.',
+  'no-adapter':
+    'This browser has WebGPU and found no adapter: hardware acceleration may be off, the driver out of date or on the browser’s blocklist. On Linux, Chrome may need chrome://flags/#enable-unsafe-webgpu and Vulkan; chrome://gpu tells more.',
+  'device-refused': 'There is an adapter, but its device was refused.',
+  software:
+    'This is a software adapter: everything works, but its speeds are not a GPU’s. For a GPU, allow hardware acceleration in the browser’s settings and bring the driver up to date.',
+};
+
+/** Why no hardware GPU computes, in the header; nothing where one does. */
+export function DeviceNote() {
+  const device = store.device.value;
+  if (!device?.cause) return null;
+  const software = device.cause === 'software' && device.kind === 'gpu';
+  const { config } = store;
+  return (
+    <Note level={software ? 'info' : 'warning'}>
+      <div class="note-offer">
+        <p>
+          {CAUSES[device.cause]} {device.cause === 'device-refused' && device.notes.join(' ')}{' '}
+          {!software && 'Training goes on, on the CPU.'}
+        </p>
+        <Button onClick={() => location.reload()}>Look for a GPU again</Button>
+        {software && (
+          <Button onClick={() => void store.change({ ...config.value, device: 'cpu' })}>
+            Train on the CPU instead
+          </Button>
+        )}
+      </div>
+    </Note>
+  );
+}
+
+/** Everything about the device as lines of text, for a report of a fault. */
+function report(device: DeviceFacts): string {
+  const limits = Object.entries(device.limits).map(([name, value]) => `  ${name}: ${value}`);
+  return [
+    `Device: ${device.name} (${device.kind}${device.software ? ', software' : ''})`,
+    `Vendor: ${device.vendor || '–'}`,
+    `Architecture: ${device.architecture || '–'}`,
+    `Description: ${device.description || '–'}`,
+    `Browser: ${navigator.userAgent}`,
+    `Features: ${device.features.join(', ') || 'none'}`,
+    ...device.notes.map((note) => `Note: ${note}`),
+    'Limits:',
+    ...limits,
+  ].join('\n');
+}
+
+export function DevicePanel() {
+  const device = store.device.value;
+  const [copied, setCopied] = useState('');
+  if (!device) {
+    return (
+      <Panel id="device" title="Device" lead="What computes.">
+        <p>No device is open yet.</p>
+      </Panel>
+    );
+  }
+  const copy = () =>
+    navigator.clipboard.writeText(report(device)).then(
+      () => setCopied('Copied.'),
+      () => setCopied('The browser does not allow copying here; select the text instead.'),
+    );
+  return (
+    <Panel id="device" title="Device" lead="What computes, as the browser names it.">
+      <Facts device={device} />
+      <div class="row">
+        <Button onClick={() => void copy()}>Copy device facts</Button>
+        <span role="status">{copied}</span>
+      </div>
+      <Details summary="Limits and features">
+        <p>Features: {device.features.join(', ') || 'none beyond the standard ones'}.</p>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Limit</th>
+              <th scope="col">Value</th>
+            </tr>
+          </thead>
+          <tbody>
+            {Object.entries(device.limits).map(([name, value]) => (
+              <tr key={name}>
+                <th scope="row">{name}</th>
+                <td>{count(value)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Details>
+    </Panel>
+  );
+}
+
+function Facts({ device }: { readonly device: DeviceFacts }) {
+  const facts: readonly (readonly [string, string])[] = [
+    ['Name', device.name],
+    ['Kind', device.kind === 'gpu' ? (device.software ? 'software adapter, no hardware' : 'GPU') : 'CPU'],
+    ['Vendor', device.vendor],
+    ['Architecture', device.architecture],
+    ['Description', device.description],
+    ['Browser', navigator.userAgent],
+    ...device.notes.map((note) => ['Note', note] as const),
+  ];
+  return (
+    <dl class="device-facts">
+      {facts.map(([name, value]) => (
+        <div key={name + value}>
+          <dt>{name}</dt>
+          <dd>{value || 'not told'}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,123 @@
+// Look inside: weights, activations, gradients and mistakes, looked at while one looks, and not otherwise.
+import { type Signal, useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import * as store from '../page/store.ts';
+import type { Confusion, Inside } from '../protocol.ts';
+import { Button, Panel } from '../ui/kit.tsx';
+import { Activations } from './inside-activations.tsx';
+import { ConfusionMatrix, WorstExamples } from './inside-confusion.tsx';
+import { Gradients } from './inside-gradients.tsx';
+import { Weights } from './inside-weights.tsx';
+import '../styles/inside.css';
+
+/** Milliseconds between looks while training goes on. */
+const AGAIN = 1500;
+
+/** Asks now, whenever the network changes, and again while it trains, as long as the section is open and in view. */
+function useLook<T>(open: Signal<boolean>, found: Signal<T | undefined>, ask: () => Promise<T>): () => void {
+  const asking = useRef(false);
+  const seen = useRef(-1);
+  const look = async () => {
+    if (asking.current || !store.ready.value) return;
+    asking.current = true;
+    try {
+      found.value = await ask();
+      seen.current = store.run.value?.step ?? 0;
+    } catch {
+      // The network was replaced by another in the middle of it; the next look finds that one.
+    }
+    asking.current = false;
+  };
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (open.value && document.visibilityState === 'visible' && store.run.value?.step !== seen.current) void look();
+    }, AGAIN);
+    return () => clearInterval(timer);
+  }, []);
+  return () => void look();
+}
+
+interface SectionProps {
+  readonly title: string;
+  readonly open: Signal<boolean>;
+  readonly onOpen: () => void;
+  readonly children: ComponentChildren;
+}
+
+/** A part that costs nothing while it is shut. */
+function Section({ title, open, onOpen, children }: SectionProps) {
+  return (
+    <details
+      class="details inside-section"
+      open={open.value}
+      onToggle={(event) => {
+        open.value = event.currentTarget.open;
+        if (open.value) onOpen();
+      }}
+    >
+      <summary>{title}</summary>
+      {open.value && <div class="inside-body">{children}</div>}
+    </details>
+  );
+}
+
+export function InsidePanel() {
+  return (
+    <Panel
+      id="inside"
+      title="Look inside"
+      lead="What the network has learnt so far, layer by layer, and what it still takes for what."
+    >
+      <InsideNetwork />
+      <Mistakes />
+    </Panel>
+  );
+}
+
+function InsideNetwork() {
+  const inside = useSignal<Inside | undefined>(undefined);
+  const any = useSignal(false);
+  const [weights, activations, gradients] = [useSignal(false), useSignal(false), useSignal(false)];
+  const look = useLook(any, inside, () => store.theEngine().call('inside', { pixels: store.drawing.value }));
+  const opened = () => {
+    any.value = weights.value || activations.value || gradients.value;
+    look();
+  };
+  const drawing = store.drawing.value;
+  useEffect(() => {
+    if (activations.value) look();
+  }, [drawing]);
+  const found = inside.value;
+  const waiting = <p>Looking.</p>;
+  return (
+    <>
+      <Section title="First-layer weights" open={weights} onOpen={opened}>
+        {found ? <Weights inside={found} /> : waiting}
+      </Section>
+      <Section title="Activations of your digit" open={activations} onOpen={opened}>
+        {found ? <Activations inside={found} drawn={drawing !== undefined} /> : waiting}
+      </Section>
+      <Section title="Gradients: which weights matter most now" open={gradients} onOpen={opened}>
+        {found ? <Gradients inside={found} /> : waiting}
+      </Section>
+    </>
+  );
+}
+
+function Mistakes() {
+  const confusion = useSignal<Confusion | undefined>(undefined);
+  const [open, worst] = [useSignal(false), useSignal(false)];
+  const look = useLook(open, confusion, () => store.theEngine().call('confusion', {}));
+  return (
+    <>
+      <Section title="Confusion matrix" open={open} onOpen={look}>
+        <Button onClick={look}>Look again</Button>
+        {confusion.value ? <ConfusionMatrix confusion={confusion.value} /> : <p>Counting.</p>}
+      </Section>
+      <Section title="Most confidently wrong" open={worst} onOpen={() => undefined}>
+        <WorstExamples />
+      </Section>
+    </>
+  );
+}

@@ -1,0 +1,185 @@
+// What outlives the page: weights, checkpoints and metrics as files, files taken back, the address that holds the settings, and
+// the session that the worker saves by itself.
+import { signal } from '@preact/signals';
+import { useState } from 'preact/hooks';
+import * as store from '../page/store.ts';
+import type { SavedSession } from '../protocol.ts';
+import { count, percent } from '../ui/format.ts';
+import { Button, Note, Panel } from '../ui/kit.tsx';
+import { csvOf, download } from './keep-files.ts';
+import '../styles/keep.css';
+
+/** What an earlier session left, until it is resumed, forgotten or overwritten. */
+const left = signal<SavedSession | undefined>(undefined);
+
+/** Asks whether an earlier session can be resumed. */
+export async function lookForSession(): Promise<void> {
+  left.value = await store.attempt(() => store.theEngine().call('savedSession', {}), 'storage');
+}
+
+async function resume(): Promise<void> {
+  if (await store.resumeSession()) left.value = undefined;
+}
+
+async function forget(): Promise<void> {
+  const done = await store.attempt(
+    () =>
+      store
+        .theEngine()
+        .call('forgetSession', {})
+        .then(() => true),
+    'storage',
+  );
+  if (done) left.value = undefined;
+}
+
+/** The offer to go on where the last session ended. */
+export function ResumeOffer() {
+  const session = left.value;
+  if (!session || store.savedAt.value !== undefined) return null;
+  const { config, step, testAccuracy, savedAt } = session;
+  const accuracy = testAccuracy === undefined ? '' : `, ${percent(testAccuracy)} of the test digits right`;
+  return (
+    <Note level="info">
+      <div class="note-offer">
+        <p>
+          Your last session ({new Date(savedAt).toLocaleString()}) is still here: {config.preset}, step {count(step)}
+          {accuracy}.
+        </p>
+        <Button onClick={() => void resume()}>Resume last session</Button>
+        <Button onClick={() => void forget()}>Forget it</Button>
+      </div>
+    </Note>
+  );
+}
+
+async function saveFile(call: 'saveWeights' | 'saveCheckpoint'): Promise<void> {
+  const file = await store.attempt(() => store.theEngine().call(call, {}));
+  if (file) download(file.name, file.bytes, 'application/octet-stream');
+}
+
+async function saveMetrics(): Promise<void> {
+  const metrics = await store.attempt(() => store.theEngine().call('metrics', {}));
+  if (!metrics) return;
+  const { preset, seed } = store.config.value;
+  download(`thalweg-${preset}-seed-${seed}.csv`, csvOf(metrics.curve, metrics.tests), 'text/csv');
+}
+
+export function KeepPanel() {
+  const off = !store.ready.value;
+  return (
+    <Panel id="keep" title="Keep" lead="Take the run with you, bring one back, or share its settings.">
+      <div class="keep">
+        <div>
+          <h3>Take</h3>
+          <div class="row">
+            <Button onClick={() => void saveFile('saveWeights')} disabled={off}>
+              Save weights
+            </Button>
+            <Button onClick={() => void saveFile('saveCheckpoint')} disabled={off}>
+              Save checkpoint
+            </Button>
+            <Button onClick={() => void saveMetrics()} disabled={off}>
+              Save metrics as CSV
+            </Button>
+          </div>
+          <p class="field-note">
+            Weights are a safetensors file that other programs read; a checkpoint also holds the optimizer and the place
+            in the data, so that a run goes on bit for bit; metrics are the loss and the accuracy of each step.
+          </p>
+          <Link />
+        </div>
+        <div>
+          <h3>Bring back</h3>
+          <DropZone />
+          <Session />
+        </div>
+      </div>
+    </Panel>
+  );
+}
+
+function Link() {
+  const [said, setSaid] = useState('');
+  store.config.value;
+  const copy = () =>
+    navigator.clipboard.writeText(location.href).then(
+      () => setSaid('Copied.'),
+      () => setSaid('The browser does not allow copying here; take the address from its bar.'),
+    );
+  return (
+    <>
+      <h3>Share</h3>
+      <div class="row">
+        <Button onClick={() => void copy()}>Copy link</Button>
+        <span role="status">{said}</span>
+      </div>
+      <p class="field-note">The address of this page holds every setting; whoever opens it gets the same run.</p>
+    </>
+  );
+}
+
+/** Takes the first of the files that were chosen or dropped. */
+async function take(files: FileList | null | undefined): Promise<void> {
+  const file = files?.[0];
+  if (!file) return;
+  if (await store.loadFile(file)) {
+    store.notify({
+      code: 'info',
+      level: 'info',
+      text: `${file.name} was read; the network is now the one in the file.`,
+    });
+  }
+}
+
+function DropZone() {
+  const [over, setOver] = useState(false);
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: dropping is a second way; the file input inside is the first.
+    <div
+      class={over ? 'keep-drop keep-drop-over' : 'keep-drop'}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        void take(event.dataTransfer?.files);
+      }}
+    >
+      <label for="keep-file">Drop a file of weights or a checkpoint here, or choose one</label>
+      <input
+        id="keep-file"
+        type="file"
+        accept=".safetensors"
+        data-testid="file"
+        disabled={!store.ready.value}
+        onChange={(event) => {
+          const input = event.currentTarget;
+          void take(input.files).finally(() => {
+            input.value = '';
+          });
+        }}
+      />
+      <p class="field-note">Also what the command line writes. What is not ours is refused, and nothing is lost.</p>
+    </div>
+  );
+}
+
+function Session() {
+  const at = store.savedAt.value;
+  return (
+    <>
+      <h3>By itself</h3>
+      <p class="keep-session">
+        {at === undefined
+          ? 'While it trains, the run is kept in this browser every few seconds, so that it can be resumed after a reload.'
+          : `Saved in this browser at ${new Date(at).toLocaleTimeString()}; after a reload it can be resumed.`}
+      </p>
+      {at !== undefined && <Button onClick={() => void forget()}>Forget this session</Button>}
+      <ResumeOffer />
+    </>
+  );
+}

@@ -1,0 +1,147 @@
+// The race: the same network, weights and batches on the CPU and on the GPU. Two bars, and two losses that must be one line.
+import { signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { LineChart } from '../charts/line-chart.tsx';
+import * as store from '../page/store.ts';
+import type { RaceLane, RaceResult } from '../protocol.ts';
+import { count } from '../ui/format.ts';
+import { Bars, Button, Note, NumberField, Panel } from '../ui/kit.tsx';
+import '../styles/race.css';
+
+const cpu = signal<RaceLane | undefined>(undefined);
+const gpu = signal<RaceLane | undefined>(undefined);
+const result = signal<RaceResult | undefined>(undefined);
+const version = signal(0);
+const running = signal(false);
+
+async function run(steps: number): Promise<void> {
+  result.value = undefined;
+  running.value = true;
+  store.occupied.value = 'the race';
+  result.value = await store.attempt(() => store.theEngine().call('race', { steps }));
+  store.occupied.value = undefined;
+  running.value = false;
+}
+
+function listen(): () => void {
+  return store.theEngine().on((event) => {
+    if (event.type !== 'race') return;
+    cpu.value = event.cpu;
+    gpu.value = event.gpu;
+    version.value++;
+  });
+}
+
+export function RacePanel() {
+  const steps = useSignal(100);
+  const ready = store.ready.value;
+  useEffect(() => (ready ? listen() : undefined), [ready]);
+  const device = store.device.value;
+  return (
+    <Panel
+      id="race"
+      title="Race"
+      lead="CPU against GPU on the same weights, batches and seed: who is faster, and do they compute the same?"
+    >
+      {device?.kind === 'cpu' && (
+        <Note level="info">
+          There is no GPU to race against: this page computes on the CPU. {device.notes.join(' ')}
+        </Note>
+      )}
+      <div class="race-controls">
+        <NumberField
+          label="Steps"
+          value={steps.value}
+          min={2}
+          max={10000}
+          step={1}
+          onChange={(value) => {
+            steps.value = value;
+          }}
+          hint="Each side makes so many steps, half a second at a time; its first one, which compiles, is not timed."
+        />
+        <Button
+          primary
+          testid="race-run"
+          disabled={!ready || running.value || device?.kind !== 'gpu'}
+          onClick={() => void run(steps.value)}
+        >
+          Race
+        </Button>
+        <Button disabled={!running.value} onClick={() => void store.theEngine().call('cancelRace', {})}>
+          Cancel
+        </Button>
+      </div>
+      <Lanes />
+      <Losses />
+      <Result />
+    </Panel>
+  );
+}
+
+function Lanes() {
+  const lanes = [
+    { kind: 'CPU', lane: cpu.value },
+    { kind: 'GPU', lane: gpu.value },
+  ];
+  const most = Math.max(1, ...lanes.map(({ lane }) => lane?.imagesPerSecond ?? 0));
+  const items = lanes.map(({ kind, lane }) => ({
+    label: kind,
+    value: (lane?.imagesPerSecond ?? 0) / most,
+    text: lane ? `${count(Math.round(lane.imagesPerSecond))} images/s` : '–',
+    strong: kind === 'GPU',
+  }));
+  return (
+    <div class="race-lanes">
+      <Bars items={items} label="Images a second" />
+      <p class="race-names">
+        {gpu.value ? `GPU: ${gpu.value.name}. CPU: plain TypeScript on one thread.` : 'Nothing was raced yet.'}
+      </p>
+    </div>
+  );
+}
+
+function Losses() {
+  const [a, b] = [cpu.value, gpu.value];
+  const n = Math.max(a?.losses.length ?? 0, b?.losses.length ?? 0);
+  const at = (lane: RaceLane | undefined) => Array.from({ length: n }, (_, k) => lane?.losses[k] ?? null);
+  return (
+    <LineChart
+      label="Loss of both sides, step by step"
+      summary={
+        n > 0
+          ? `CPU after ${a?.steps ?? 0} steps, GPU after ${b?.steps ?? 0} steps; the lines should be one.`
+          : 'Nothing was raced yet.'
+      }
+      height={180}
+      series={[
+        { name: 'CPU', color: 'blue', width: 3 },
+        { name: 'GPU', color: 'orange', width: 1.5, dash: true },
+      ]}
+      data={() => [Array.from({ length: n }, (_, k) => k + 1), at(a), at(b)]}
+      version={version.value}
+      xLabel="step"
+      yLabel="loss"
+    />
+  );
+}
+
+function Result() {
+  const found = result.value;
+  return (
+    <p class="race-result" data-testid="race-result" role="status">
+      {found ? sentenceOf(found) : running.value ? 'Racing.' : ''}
+    </p>
+  );
+}
+
+function sentenceOf({ cpu: a, gpu: b, speedup, batch, ...apart }: RaceResult): string {
+  const speed = (lane: RaceLane) => `${count(Math.round(lane.imagesPerSecond))} images/s`;
+  const ratio =
+    speedup >= 1 ? `${speedup.toFixed(2)} times as fast as` : `${(1 / speedup).toFixed(2)} times slower than`;
+  const software = b.software
+    ? ' This is a software adapter: a processor plays the GPU, so this is not a GPU’s speed.'
+    : '';
+  const same = `Their losses differ by ${apart.lossDifference.toExponential(1)} at most, their gradients by ${apart.gradientDifference.toExponential(1)} (${apart.gradientPath}), relative.`;
+  return `GPU (${b.name}) ${speed(b)}, ${ratio} the CPU with ${speed(a)}, at batches of ${batch}. ${same}${software}`;
+}

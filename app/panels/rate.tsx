@@ -1,0 +1,48 @@
+// The learning rate: a slider and a number for the same thing. Both act at once, also while the run goes on.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { withEntry } from '../config.ts';
+import * as store from '../page/store.ts';
+import { Details, EntryField, LogSlider, numberText } from '../ui/kit.tsx';
+import { RangeTest } from './range-test.tsx';
+
+/** Milliseconds for which the slider must rest before its rate is taken. */
+const REST = 120;
+
+export function RatePicker() {
+  const rate = store.config.value.lr;
+  const [sliding, setSliding] = useState<number>();
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const slide = (value: number) => {
+    setSliding(value);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => {
+      setSliding(undefined);
+      void store.setLearningRate(value);
+    }, REST);
+  };
+  const commit = (text: string) => {
+    const next = withEntry(store.config.value, 'lr', text);
+    if (typeof next === 'string') return next;
+    if (next.lr !== store.config.value.lr) void store.setLearningRate(next.lr);
+    return undefined;
+  };
+  return (
+    <div class="rate">
+      <div class="rate-pair">
+        <EntryField
+          label="Learning rate"
+          value={numberText(sliding ?? rate)}
+          commit={commit}
+          testid="learning-rate"
+          inputMode="decimal"
+        />
+        <LogSlider label="Too small to diverging" value={sliding ?? rate} min={1e-5} max={1000} onInput={slide} />
+      </div>
+      <p class="field-note">How far each step goes against the gradient; it acts while the run goes on.</p>
+      <Details summary="Find a good rate">
+        <RangeTest />
+      </Details>
+    </div>
+  );
+}

@@ -1,0 +1,92 @@
+// The story: what happens here, for somebody who has never seen it, a paragraph an idea, each with something to try.
+import type { ComponentChildren } from 'preact';
+import { type Config, PRESET_CONFIGS } from '../config.ts';
+import * as store from '../page/store.ts';
+import { Button, Panel } from '../ui/kit.tsx';
+import '../styles/story.css';
+
+/** Brings a panel into view, with the focus on its heading. */
+function go(id: string): void {
+  const heading = document.getElementById(`${id}-title`);
+  heading?.scrollIntoView();
+  heading?.focus({ preventScroll: true });
+}
+
+/** Sets a preset with some of its settings changed, and shows where it trains. */
+function set(preset: Config['preset'], more: Partial<Config>): void {
+  const { data, device } = store.config.value;
+  void store.change({ ...PRESET_CONFIGS[preset], data, device, ...more });
+  go('train');
+}
+
+interface IdeaProps {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  readonly label: string;
+  readonly onTry: () => void;
+}
+
+function Idea({ title, children, label, onTry }: IdeaProps) {
+  return (
+    <li>
+      <h3>{title}</h3>
+      <p>{children}</p>
+      <Button onClick={onTry}>{label}</Button>
+    </li>
+  );
+}
+
+export function StoryPanel() {
+  return (
+    <Panel id="story" title="The story" lead="What you have been watching, in eight short steps.">
+      <ol class="story-ideas">
+        <Idea title="Random weights" label="Draw something before training" onTry={() => go('draw')}>
+          A network is a long sum with thousands of numbers in it, its weights. At first they are random, so it says of
+          each picture something at random: about one digit in ten is right.
+        </Idea>
+        <Idea title="Loss" label="Watch it fall" onTry={() => go('train')}>
+          The loss says how wrong the answers are: large where the network is sure and mistaken, 0 where it is sure and
+          right. To learn is to make this one number small.
+        </Idea>
+        <Idea title="Gradient" label="See which weights matter now" onTry={() => go('inside')}>
+          For each weight one can compute how much the loss changes if the weight is turned up a little. All these
+          slopes together are the gradient. It points uphill, so learning goes the other way.
+        </Idea>
+        <Idea title="Learning rate" label="Find it on a curve" onTry={() => go('descend')}>
+          How far to step. Too small, and nothing seems to happen; too large, and each step jumps over the valley. It is
+          the setting that matters most, and no rule gives it: one tries.
+        </Idea>
+        <Idea title="Mini-batches" label="Train with batches of 8" onTry={() => set('classic', { batch: 8 })}>
+          The true gradient would need all sixty thousand pictures for one step. A few dozen give a rough one that
+          points nearly the same way, a thousand times cheaper. That is why the raw curve trembles.
+        </Idea>
+        <Idea title="Epochs" label="Run one epoch only" onTry={() => set('mlp', { epochs: 1 })}>
+          An epoch is once through all pictures, in an order shuffled anew. Most is learnt in the first; the later ones
+          polish, in smaller and smaller steps.
+        </Idea>
+        <Idea
+          title="Over-fitting"
+          label="Give it more weights than it needs"
+          onTry={() => set('mlp', { hidden: [512], epochs: 20 })}
+        >
+          A large network can learn its pictures by heart. The training loss then goes on falling while the loss on
+          unseen ones turns up: it remembers instead of understanding.
+        </Idea>
+        <Idea title="Unseen digits" label="Look at its mistakes" onTry={() => go('inside')}>
+          What counts is how it does on pictures that were not in the training, ten thousand of them kept aside. Yours
+          are of that kind, too. Many of its mistakes are ones that you would understand.
+        </Idea>
+      </ol>
+      <p>
+        And when it goes wrong: a sigmoid network with too large a rate does not blow up, its units only get stuck.{' '}
+        <Button onClick={() => set('classic', { lr: 100, schedule: 'constant' })}>
+          Set the rate to 100 on classic
+        </Button>{' '}
+        A ReLU network with plain descent does blow up.{' '}
+        <Button onClick={() => set('mlp', { optimizer: 'sgd', lr: 1e30, schedule: 'constant' })}>
+          Set the rate to 1e30 on mlp
+        </Button>
+      </p>
+    </Panel>
+  );
+}

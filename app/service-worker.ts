@@ -1,0 +1,61 @@
+// The page without a network: all files of this build are kept when it is first loaded and served from there. Data and other
+// origins are not its business: the engine's worker keeps those itself.
+
+declare const FILES: readonly string[];
+declare const VERSION: string;
+
+/** What a service worker's global has, of which the DOM's types know nothing. */
+interface Scope extends EventTarget {
+  readonly registration: { readonly scope: string };
+  readonly clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+}
+interface Extendable extends Event {
+  readonly request: Request;
+  waitUntil(work: Promise<unknown>): void;
+  respondWith(response: Promise<Response>): void;
+}
+
+const scope = globalThis as unknown as Scope;
+const [PREFIX, CACHE] = ['thalweg-page-', `thalweg-page-${VERSION}`];
+const addressOf = (file: string) => new URL(file, scope.registration.scope).href;
+const PAGE = () => addressOf('index.html');
+
+async function install(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  await cache.addAll(FILES.map((file) => new Request(addressOf(file), { cache: 'reload' })));
+  await scope.skipWaiting();
+}
+
+async function activate(): Promise<void> {
+  const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+  await Promise.all(old.map((name) => caches.delete(name)));
+  await scope.clients.claim();
+}
+
+/** The newest page where there is a network, for it names the files; the kept one where there is none. */
+async function page(request: Request): Promise<Response> {
+  const kept = () => caches.match(PAGE());
+  try {
+    const response = await fetch(request);
+    return response.ok ? response : ((await kept()) ?? response);
+  } catch (error) {
+    const found = await kept();
+    if (found) return found;
+    throw error;
+  }
+}
+
+async function file(request: Request): Promise<Response> {
+  return (await caches.match(request)) ?? fetch(request);
+}
+
+scope.addEventListener('install', (event) => (event as Extendable).waitUntil(install()));
+scope.addEventListener('activate', (event) => (event as Extendable).waitUntil(activate()));
+scope.addEventListener('fetch', (event) => {
+  const { request } = event as Extendable;
+  const { href } = new URL(request.url);
+  if (request.method !== 'GET') return;
+  if (request.mode === 'navigate') (event as Extendable).respondWith(page(request));
+  else if (FILES.some((name) => addressOf(name) === href)) (event as Extendable).respondWith(file(request));
+});

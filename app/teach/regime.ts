@@ -1,0 +1,19 @@
+// What a learning rate does on the curve w²/2: each step takes w to (1 - rate) w, so the rate alone decides.
+import type { Descent } from '../protocol.ts';
+
+/** Below this rate nothing much happens; at 1 one step is enough; above 2 each step leads further away. */
+const [SMALL, JUST_RIGHT, TOO_LARGE] = [0.05, 1, 2];
+
+/** A sentence for the rate, with the numbers of the way that was gone. */
+export function regimeOf(lr: number, { positions, losses, divergedAt }: Descent): string {
+  const steps = losses.length - 1;
+  const last = positions.data.at(-1) ?? 0;
+  const where = `After ${steps} ${steps === 1 ? 'step' : 'steps'} w is ${last.toPrecision(3)}.`;
+  if (divergedAt !== undefined || lr > TOO_LARGE) {
+    return `Diverges: each step jumps over the valley and lands higher on the other side. ${where}`;
+  }
+  if (lr === TOO_LARGE) return `On the edge: it jumps from one side to the other and never comes down. ${where}`;
+  if (lr > JUST_RIGHT) return `Overshoots: it changes sides at each step, but comes lower each time. ${where}`;
+  if (lr < SMALL) return `Too small: it goes the right way, and hardly moves. ${where}`;
+  return `Good: it goes straight down. ${where}`;
+}

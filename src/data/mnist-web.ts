@@ -1,0 +1,147 @@
+// MNIST for pages: from a folder of the page's own site or from the mirrors, kept in the browser's Cache API so that it is
+// fetched once. Nothing is used, nor kept, before it was checked.
+import { DataError, OptionError } from '../graph/errors.ts';
+import type { DataPair } from './dataset.ts';
+import { MNIST_SCALE } from './digits.ts';
+import { idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from './idx.ts';
+import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from './mnist-files.ts';
+import { fetchBytes, gunzip, openCache, reasonOf, sha256, type WebCache } from './web-fetch.ts';
+
+export interface WebMnistOptions {
+  /** The URL of a folder with the four files, gzip or plain, instead of the mirrors: MNIST or another set in its format. */
+  base?: string | URL;
+  /** URLs of folders with MNIST's files as its authors packed them. */
+  mirrors?: readonly string[];
+  /** Called while it loads, with the bytes of all files so far and in all. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+  /** Longest silence of a host in milliseconds, for the first bytes and between any two: 15,000. */
+  timeoutMs?: number;
+  /** Whether files are kept in, and taken from, the browser's cache `thalweg-data`: true. */
+  cache?: boolean;
+  /** The files and their checksums, for tests and other sets. */
+  files?: readonly RemoteFile[];
+}
+
+const NAMES = ['train-images', 'train-labels', 't10k-images', 't10k-labels'];
+const ADVICE = "Serve MNIST's four files from the page's own site, or use the digits made here.";
+
+/** A place that a file may be had from, and what to say of it. */
+interface Place {
+  readonly url: string;
+  readonly host: string;
+}
+
+/** One loading, with what it found out on the way. */
+interface Loading {
+  readonly options: WebMnistOptions;
+  readonly base: URL | undefined;
+  readonly cache: WebCache | undefined;
+  mirrors: readonly string[];
+  /** The host that the last file came from; undefined while all came from the cache. */
+  host: string | undefined;
+}
+
+/**
+ * MNIST: x (size, 784) bytes, y (size) labels. Files of the mirrors are held against their checksums (where the page is secure,
+ * else against their sizes), those of `base` against their format.
+ * @throws DataError that says, host by host, why it cannot be had; the signal's reason.
+ */
+export async function mnist(options: WebMnistOptions = {}): Promise<DataPair> {
+  const { base, files = MNIST_FILES, signal, timeoutMs = 15_000, onProgress } = options;
+  if (!(timeoutMs > 0)) throw new OptionError(`timeoutMs: ${timeoutMs} is no time. Give milliseconds above 0.`);
+  signal?.throwIfAborted();
+  const folder = base === undefined ? undefined : folderOf('base', base);
+  const mirrors = (options.mirrors ?? MNIST_MIRRORS).map((mirror) => folderOf('mirrors', mirror).href);
+  const cache = options.cache === false ? undefined : await openCache('thalweg-data');
+  const loading: Loading = { options: { ...options, timeoutMs }, base: folder, cache, mirrors, host: undefined };
+  const total = files.reduce((sum, file) => sum + file.bytes, 0);
+  const arrays = new Map<string, NamedIdx>();
+  let before = 0;
+  for (const file of files) {
+    const progress = (done: number) => onProgress?.(before + Math.min(done, file.bytes), total);
+    const array = (await fromCache(file, loading)) ?? (await fromHosts(file, loading, progress));
+    arrays.set(NAMES.find((name) => file.name.startsWith(name)) ?? file.name, array);
+    progress(file.bytes);
+    before += file.bytes;
+  }
+  const inOrder = NAMES.map((name) => arrays.get(name)!);
+  const source = loading.host === undefined ? "MNIST, from the browser's cache." : `MNIST, from ${loading.host}.`;
+  return { ...idxPair(inOrder, { name: 'mnist', classes: 10, scale: MNIST_SCALE }), source };
+}
+
+function folderOf(option: string, given: string | URL): URL {
+  const here = (globalThis as { location?: { href?: string } }).location?.href;
+  try {
+    const url = new URL(given, here);
+    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    return url;
+  } catch {
+    throw new OptionError(`${option}: ${JSON.stringify(String(given))} is no URL. Give that of a folder.`);
+  }
+}
+
+/** The file as it was kept earlier; what is damaged is removed. */
+async function fromCache(file: RemoteFile, { base, cache, mirrors }: Loading): Promise<NamedIdx | undefined> {
+  if (!cache) return undefined;
+  const wanted = base && placesOf(file, base, mirrors).map(({ url }) => url);
+  const urls = (await cache.keys())
+    .map(({ url }) => url)
+    .filter((url) => (wanted ? wanted.includes(url) : url.endsWith(`/${file.name}`)));
+  for (const url of urls) {
+    try {
+      const kept = await cache.match(url);
+      if (kept) return await checked(new Uint8Array(await kept.arrayBuffer()), file, base !== undefined);
+    } catch {
+      // Without a base, what another folder gave under this name is not ours to remove.
+      if (base || mirrors.some((mirror) => url.startsWith(mirror))) await cache.delete(url).catch(() => {});
+    }
+  }
+  return undefined;
+}
+
+/** The file from the first place that has it whole and right, kept for the next time. */
+async function fromHosts(file: RemoteFile, loading: Loading, onBytes: (done: number) => void): Promise<NamedIdx> {
+  const { base, cache, mirrors, options } = loading;
+  const { signal, timeoutMs } = options;
+  const failures = new Map<string, string>();
+  for (const { url, host } of placesOf(file, base, mirrors)) {
+    try {
+      const most = base ? MAX_IDX_BYTES : file.bytes;
+      const bytes = await fetchBytes(url, { signal, timeoutMs: timeoutMs!, most, onBytes });
+      const array = await checked(bytes, file, base !== undefined);
+      await cache?.put(url, new Response(bytes)).catch(() => {}); // Full or denied: the page works without.
+      loading.host = host;
+      loading.mirrors = [...mirrors].sort((a, b) => Number(url.startsWith(b)) - Number(url.startsWith(a)));
+      return array;
+    } catch (error) {
+      signal?.throwIfAborted();
+      onBytes(0);
+      failures.set(host, reasonOf(error));
+    }
+  }
+  const what = [...failures].map(([host, reason]) => `${host}: ${reason}`).join('; ');
+  const why = what === '' ? 'it is not in the cache, and no host was named' : `it could not be loaded (${what})`;
+  throw new DataError(`mnist: ${file.name}: ${why}. ${ADVICE}`);
+}
+
+/** Where a file may be: in the folder as gzip or plain, or at each mirror. */
+function placesOf(file: RemoteFile, base: URL | undefined, mirrors: readonly string[]): Place[] {
+  const folders = base ? [base.href] : mirrors;
+  const names = base ? [file.name, file.name.replace(/\.gz$/, '')] : [file.name];
+  return folders.flatMap((folder) =>
+    names.map((name) => ({ url: new URL(name, folder).href, host: new URL(folder).host })),
+  );
+}
+
+/** The array in a file's bytes. Any set may be in a folder, only MNIST at a mirror. @throws Error with the reason */
+async function checked(bytes: Uint8Array<ArrayBuffer>, file: RemoteFile, anySet: boolean): Promise<NamedIdx> {
+  if (!anySet) {
+    if (bytes.length !== file.bytes) throw new Error(`cut: expected ${file.bytes} bytes, got ${bytes.length}`);
+    const sum = await sha256(bytes);
+    if (sum !== undefined && sum !== file.sha256)
+      throw new Error(`wrong checksum: expected ${file.sha256.slice(0, 12)}…, got ${sum.slice(0, 12)}…`);
+  }
+  const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? await gunzip(bytes) : bytes;
+  return { file: file.name, ...parseIdx(plain, file.name) };
+}

@@ -1,0 +1,218 @@
+// The loss on a plane through the weights: w + α d₁ + β d₂ over a grid, for two random directions that are filter-normalised
+// (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a slice: what lies beside it is
+// not seen. The device walks the grid by itself, from a copy of the weights, so a run may go on meanwhile.
+import type { HostArray } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import type { Executor, Program, Storage } from '../graph/executor.ts';
+import type { NdArray } from '../graph/op.ts';
+import { type NamedVariable, withPaths } from '../graph/paths.ts';
+import { seedKey } from '../graph/random.ts';
+import { substitute } from '../graph/substitute.ts';
+import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
+import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import { add, equal, mul } from '../ops/binary.ts';
+import { copy, iota, remainder } from '../ops/counter.ts';
+import { gatherRows } from '../ops/gather.ts';
+import { reshape } from '../ops/reshape.ts';
+import { where } from '../ops/select.ts';
+import { checkExamples, type Examples, rowsAt } from './batch.ts';
+import { evaluationBatch } from './evaluation.ts';
+import { checkOptions, type Names } from './options.ts';
+import { drive } from './pacer.ts';
+import { direction, type PlanePoint, projector, type Weights } from './plane.ts';
+import { type State, zeros } from './state.ts';
+import { judge, type Task } from './step.ts';
+
+export interface LandscapeOptions {
+  /** Points along each side of the grid: 25. An odd number has the weights themselves in the middle. */
+  readonly n?: number;
+  /** The grid goes from -extent to extent; 1 is as far as a unit's weights are from zero: 1. */
+  readonly extent?: number;
+  /** Examples that each loss is taken over, the first ones of the data: 1000. Rounded down to whole batches beyond 1000. */
+  readonly images?: number;
+  /** Decides the two directions: 0. */
+  readonly seed?: number;
+  /** Weights from along a run (`trainer.snapshotWeights()`), to be projected on the plane. */
+  readonly path?: readonly Weights[];
+  /** Ends it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Landscape {
+  /** The grid's coordinates, (n) each. */
+  readonly alphas: Float32Array;
+  readonly betas: Float32Array;
+  /** (n, n): row i is at betas[i], column j at alphas[j]. Not finite where the loss is not. */
+  readonly losses: NdArray;
+  /** Examples that were looked at for each loss. */
+  readonly images: number;
+  /** The weights looked at, and the two directions (of those that move: biases do not), by path. */
+  readonly center: Weights;
+  readonly directions: readonly [Weights, Weights];
+  /** Where the weights of `path` are, seen from the plane: their orthogonal projections. */
+  readonly path: readonly PlanePoint[];
+  /** The same for other weights. */
+  project(weights: Weights): PlanePoint;
+}
+
+const NAMES: Names<LandscapeOptions> = { n: true, extent: true, images: true, seed: true, path: true, signal: true };
+const LARGEST_SIDE = 1000;
+
+/** The f32 variables of a model as they are after what was submitted before. */
+export async function snapshotWeights(state: State): Promise<Map<string, Float32Array>> {
+  return floatsOf(state.variables, await readAll(state));
+}
+
+function readAll(state: State): Promise<HostArray[]> {
+  return state.storage.read(state.variables.map(({ variable }) => variable));
+}
+
+function floatsOf(variables: readonly NamedVariable[], values: readonly HostArray[]): Map<string, Float32Array> {
+  const named = variables.map(({ path, variable }, k) => ({ path, dtype: variable.dtype, data: values[k]! }));
+  return new Map(named.filter(({ dtype }) => dtype === 'f32').map(({ path, data }) => [path, Float32Array.from(data)]));
+}
+
+/** Evaluates the grid. `check` may throw before each submit. */
+export async function landscape(
+  { executor, state, task }: { executor: Executor; state: State; task: Task },
+  data: Examples,
+  options: LandscapeOptions,
+  check: () => void,
+): Promise<Landscape> {
+  const { n, extent, images, seed, path, signal } = checked(data, options);
+  const values = await readAll(state);
+  const center = floatsOf(state.variables, values);
+  const [d1, d2] = [1, 2].map((k) => direction(state.variables, center, seed, k)) as [Weights, Weights];
+  const project = projector(center, [d1, d2]);
+  const places = path.map(project); // Weights of another model are refused before anything is computed.
+  const rows = evaluationBatch(images);
+  const batches = Math.floor(images / rows);
+  const side = Float32Array.from({ length: n }, (_, k) => (n === 1 ? 0 : extent * ((2 * k) / (n - 1) - 1)));
+  const grid = new Grid(executor, state.variables, side);
+  try {
+    grid.write(values, d1, d2);
+    const program = await grid.compile(task, data, rows, batches);
+    const beforeEach = () => {
+      check();
+      signal?.throwIfAborted();
+    };
+    const [sums] = await drive(program, n * n * batches, [grid.losses], { check: beforeEach });
+    const losses: NdArray = { shape: [n, n], dtype: 'f32', data: Float32Array.from(sums!, (sum) => sum / batches) };
+    const directions = [d1, d2] as const;
+    return {
+      alphas: side,
+      betas: side.slice(),
+      losses,
+      images: rows * batches,
+      center,
+      directions,
+      path: places,
+      project,
+    };
+  } finally {
+    grid.dispose();
+  }
+}
+
+function checked(data: Examples, options: LandscapeOptions) {
+  checkOptions('landscape', options, NAMES);
+  checkExamples(data);
+  const { n = 25, extent = 1, images = 1000, seed = 0, path = [], signal } = options;
+  if (!(Number.isSafeInteger(n) && n >= 1 && n <= LARGEST_SIDE))
+    throw new OptionError(`landscape: n is ${n}. Give a whole number from 1 to ${LARGEST_SIDE}, such as 25.`);
+  if (!(extent > 0 && Number.isFinite(extent)))
+    throw new OptionError(`landscape: extent is ${extent}. Give a number above 0, such as 1.`);
+  if (!(Number.isSafeInteger(images) && images >= 1))
+    throw new OptionError(`landscape: images is ${images}. Give a whole number from 1.`);
+  seedKey(seed); // refuses what is no seed
+  signal?.throwIfAborted();
+  return { n, extent, images: Math.min(images, data.size), seed, path, signal };
+}
+
+/** What the device has of the grid: the weights and both directions, where it is, and the losses so far. */
+class Grid {
+  readonly losses: Variable;
+  readonly #executor: Executor;
+  readonly #side: Float32Array;
+  readonly #parts: readonly Part[];
+  /** The point of the grid and the batch there, u32 [1]. */
+  readonly #point = zeros([1], 'u32');
+  readonly #batch = zeros([1], 'u32');
+  readonly #storage: Storage;
+  #program: Program | undefined;
+
+  constructor(executor: Executor, variables: readonly NamedVariable[], side: Float32Array) {
+    this.#executor = executor;
+    this.#side = side;
+    this.losses = zeros([side.length ** 2]);
+    this.#parts = variables.map(({ path, variable }) => {
+      const { shape, dtype, trainable } = variable;
+      const moved = trainable && shape.length >= 2;
+      const like = () => zeros(shape, dtype);
+      return { path, variable, base: like(), ...(moved && { moved: [like(), like()] as const }) };
+    });
+    const own = this.#parts.flatMap(({ base, moved = [] }) => [base, ...moved]);
+    const all = [...own, this.losses, this.#point, this.#batch];
+    this.#storage = executor.allocate(all.map((variable) => ({ variable })));
+  }
+
+  /** Puts the weights and directions there, and begins at the first point. */
+  write(values: readonly HostArray[], d1: Weights, d2: Weights): void {
+    for (const [k, { path, base, moved }] of this.#parts.entries()) {
+      this.#storage.write(base, values[k]!);
+      if (!moved) continue;
+      this.#storage.write(moved[0], d1.get(path)!);
+      this.#storage.write(moved[1], d2.get(path)!);
+    }
+    for (const counter of [this.#point, this.#batch]) this.#storage.write(counter, new Uint32Array(1));
+    this.#storage.write(this.losses, new Float32Array(this.losses.size));
+  }
+
+  /** One step adds one batch's loss at one point, and goes on to the next. */
+  async compile(task: Task, data: Examples, rows: number, batches: number): Promise<Program> {
+    const [point, batch] = [this.#point, this.#batch];
+    const loss = withPaths(task.model, () =>
+      withTrace(newTrace({ training: false }), () => {
+        const { x, y } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
+        return judge(task, x, y, data.classes).loss;
+      }),
+    );
+    const [here] = substitute([loss], this.#weightsAt(point));
+    const hit = equal(iota(this.losses.size), point);
+    const assignments: Assignment[] = [
+      [this.losses, where(hit, add(this.losses, reshape(here!, [1])), this.losses)],
+      [point, where(equal(batch, batches - 1), add(point, 1), point)],
+      [batch, remainder(add(batch, 1), constant([batches], { dtype: 'u32' }))],
+    ];
+    const options = { storages: [this.#storage], label: 'landscape' };
+    this.#program = await this.#executor.compile({ assignments }, options);
+    return this.#program;
+  }
+
+  /** What each variable of the model is at the point `k` of the grid, in memory of its own. */
+  #weightsAt(k: Tensor): Map<Tensor, Tensor> {
+    const n = this.#side.length;
+    const along = (coordinate: (k: number) => number) =>
+      gatherRows(constant(Float32Array.from({ length: n * n }, (_, p) => this.#side[coordinate(p)]!)), k);
+    const [alpha, beta] = [along((p) => p % n), along((p) => Math.floor(p / n))];
+    return new Map(
+      this.#parts.map(({ variable, base, moved }) => {
+        if (!moved) return [variable, base];
+        return [variable, copy(add(base, add(mul(moved[0], alpha), mul(moved[1], beta))))];
+      }),
+    );
+  }
+
+  dispose(): void {
+    this.#program?.dispose();
+    this.#storage.dispose();
+  }
+}
+
+/** A variable of the model, and what stands for it on the plane. */
+interface Part {
+  readonly path: string;
+  readonly variable: Variable;
+  readonly base: Variable;
+  readonly moved?: readonly [Variable, Variable];
+}

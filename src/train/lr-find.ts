@@ -1,0 +1,189 @@
+// The learning-rate range test (Smith 2015, arXiv:1506.01186), as fastai does it: a short run whose rate grows exponentially
+// until the loss runs away. It is made on a State of its own that begins as the trainer's is, which therefore stays as it is.
+import { OptionError } from '../graph/errors.ts';
+import type { Executor } from '../graph/executor.ts';
+import { checkExamples, type Examples } from './batch.ts';
+import { checkOptions, type Names } from './options.ts';
+import { type Landed, Pacer } from './pacer.ts';
+import { Programs } from './programs.ts';
+import { Rates } from './rates.ts';
+import type { Run } from './run.ts';
+import { RING, type State } from './state.ts';
+import type { Task } from './step.ts';
+
+export interface LrFindOptions {
+  /** Examples a step: 32. */
+  readonly batchSize?: number;
+  /** The first and the last rate: 1e-7 and 10. */
+  readonly from?: number;
+  readonly to?: number;
+  /** The most steps, the rate growing by the same factor at each: 100. */
+  readonly steps?: number;
+  /** Ends it early; what was found until then is given. */
+  readonly signal?: AbortSignal;
+}
+
+export interface LrFind {
+  /** Rate and loss of each step, and the loss smoothed exponentially and freed of its bias. */
+  readonly rates: readonly number[];
+  readonly losses: readonly number[];
+  readonly smoothed: readonly number[];
+  /** In the middle of the longest fall of the smoothed loss ("valley"); absent where it hardly falls. */
+  readonly suggestion?: number;
+  /** `diverged`: the smoothed loss passed four times its best, or a value was not finite. */
+  readonly stopped: 'diverged' | 'done' | 'aborted';
+}
+
+const NAMES: Names<LrFindOptions> = { batchSize: true, from: true, to: true, steps: true, signal: true };
+/** Share of the old mean that stays in each step. */
+const SMOOTHING = 0.98;
+const RUNAWAY = 4;
+
+interface Model {
+  readonly executor: Executor;
+  readonly state: State;
+  readonly task: Task;
+  readonly submitMs: number;
+}
+
+/** Runs the test on `own`, a new State of the model, which ends with it. `check` may throw before each submit. */
+export async function lrFind(
+  { executor, state, task, submitMs }: Model,
+  own: State,
+  data: Examples,
+  options: LrFindOptions,
+  check: () => void,
+): Promise<LrFind> {
+  try {
+    const asked = checked(data, options);
+    await own.copyFrom(state);
+    return await search({ executor, state: own, task, submitMs }, data, asked, check);
+  } finally {
+    own.dispose();
+  }
+}
+
+async function search(
+  { executor, state, task, submitMs }: Model,
+  data: Examples,
+  { batchSize, from, to, steps, signal }: ReturnType<typeof checked>,
+  check: () => void,
+): Promise<LrFind> {
+  const start = await state.count(state.step);
+  const run: Run = {
+    dataName: data.name ?? 'data',
+    size: data.size,
+    batchSize,
+    shuffle: true,
+    dropLast: true,
+    start,
+    total: steps,
+  };
+  const rates = new Rates((step) => from * (to / from) ** (step / (steps - 1)));
+  const programs = new Programs(executor, state, task, check);
+  const pacer = new Pacer<Sent>({ submitMs });
+  const seen = new Seen(state);
+  try {
+    const { full } = await programs.steps(data, run);
+    state.beginOrder(start);
+    for (let made = 0; made < steps && !seen.diverged && !signal?.aborted; ) {
+      check();
+      const n = pacer.size(full.program, steps - made);
+      const sent = { first: start + made, rates: rates.write(state, start + made, n, run) };
+      pacer.submit(full.program, n, [state.ring, state.status], sent);
+      made += n;
+      while (pacer.full || (made === steps && pacer.inFlight > 0)) seen.take(await pacer.next());
+    }
+  } finally {
+    await pacer.drain();
+    programs.dispose();
+  }
+  const stopped = seen.diverged ? 'diverged' : seen.rates.length < steps ? 'aborted' : 'done';
+  const { losses, smoothed } = seen;
+  const suggestion = valley(seen.rates, smoothed, steps);
+  return { rates: seen.rates, losses, smoothed, ...(suggestion !== undefined && { suggestion }), stopped };
+}
+
+interface Sent {
+  readonly first: number;
+  readonly rates: readonly number[];
+}
+
+/** What the steps gave so far. */
+class Seen {
+  readonly rates: number[] = [];
+  readonly losses: number[] = [];
+  readonly smoothed: number[] = [];
+  diverged = false;
+  #mean = 0;
+  #best = Number.POSITIVE_INFINITY;
+  /** Numbers in a row of the ring. */
+  readonly #width: number;
+
+  constructor(state: State) {
+    this.#width = state.ring.shape[1]!;
+  }
+
+  take({ tag: { first, rates }, steps, values }: Landed<Sent>): void {
+    const [ring, status] = values;
+    const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - first));
+    for (let k = 0; k < good && !this.diverged; k++) this.#see(rates[k]!, ring![((first + k) % RING) * this.#width]!);
+    this.diverged ||= good < steps;
+  }
+
+  #see(rate: number, loss: number): void {
+    this.rates.push(rate);
+    this.losses.push(loss);
+    this.#mean = SMOOTHING * this.#mean + (1 - SMOOTHING) * loss;
+    const smoothed = this.#mean / (1 - SMOOTHING ** this.losses.length);
+    this.smoothed.push(smoothed);
+    this.#best = Math.min(this.#best, smoothed);
+    this.diverged = smoothed > RUNAWAY * this.#best;
+  }
+}
+
+/** Refuses, by name, what cannot be used. */
+function checked(data: Examples, options: LrFindOptions) {
+  checkOptions('lrFind', options, NAMES);
+  checkExamples(data);
+  const { batchSize = 32, from = 1e-7, to = 10, steps = 100, signal } = options;
+  if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {
+    const most = `${data.name ?? 'data'} has ${data.size} examples`;
+    throw new OptionError(
+      `lrFind: batchSize is ${batchSize}, and ${most}. Give a whole number from 1 to ${data.size}.`,
+    );
+  }
+  if (!(from > 0 && Number.isFinite(from)))
+    throw new OptionError(`lrFind: from is ${from}. Give a rate above 0, such as 1e-7.`);
+  if (!(to > from && Number.isFinite(to)))
+    throw new OptionError(`lrFind: to is ${to}. Give a rate above from, which is ${from}.`);
+  if (!(Number.isSafeInteger(steps) && steps >= 2))
+    throw new OptionError(`lrFind: steps is ${steps}. Give a whole number from 2, such as 100.`);
+  return { batchSize, from, to, steps, signal };
+}
+
+/** The least length of a fall that says something. */
+const LEAST_FALL = 5;
+/** Steps at the end that are left out, where the loss is on its way up. */
+const TAIL = 5;
+
+/**
+ * fastai's "valley": of the longest falling subsequence of losses, the rate half-way. The first tenth of the steps is left
+ * out, for its mean is of few losses, and so are the last ones.
+ * @see https://github.com/fastai/fastai/blob/main/fastai/callback/schedule.py
+ */
+export function valley(rates: readonly number[], losses: readonly number[], steps: number): number | undefined {
+  const skipped = Math.floor(steps / 10);
+  const values = losses.slice(skipped, -TAIL);
+  // The length of the longest falling subsequence that ends at each loss.
+  const lengths = values.map(() => 1);
+  let end = 0;
+  for (const [i, value] of values.entries()) {
+    for (let j = 0; j < i; j++) if (value < values[j]!) lengths[i] = Math.max(lengths[i]!, lengths[j]! + 1);
+    if (lengths[i]! > lengths[end]!) end = i;
+  }
+  if ((lengths[end] ?? 0) < LEAST_FALL) return undefined;
+  const start = Math.max(0, end - lengths[end]!);
+  const third = (end - start) / 3;
+  return rates[skipped + start + Math.floor(third) + Math.floor(third / 2)];
+}

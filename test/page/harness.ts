@@ -1,0 +1,70 @@
+// A page opened for a test: in a context of its own, with everything it writes to the console or throws kept for the end.
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
+import { afterAll, expect, inject } from 'vitest';
+
+export interface PageOptions {
+  /** The configuration, as an address carries it. */
+  readonly hash: string;
+  /** Put before the worker's program. */
+  readonly patchWorker?: string;
+  /** Run in the page before its own program. */
+  readonly patchPage?: string;
+  readonly viewport?: { readonly width: number; readonly height: number };
+  readonly colorScheme?: 'light' | 'dark';
+  readonly serviceWorkers?: 'allow' | 'block';
+}
+
+export interface OpenedPage {
+  readonly page: Page;
+  /** Waits until the device and the data are there. */
+  ready(): Promise<void>;
+  /** Another tab of the same browser profile. */
+  another(options: PageOptions): Promise<OpenedPage>;
+  /** Fails where anything was written to the console as an error or warning, or thrown. */
+  expectQuiet(): void;
+  close(): Promise<void>;
+}
+
+let browser: Promise<Browser> | undefined;
+
+afterAll(async () => {
+  await (await browser)?.close();
+  browser = undefined;
+});
+
+export async function openPage(options: PageOptions): Promise<OpenedPage> {
+  browser ??= chromium.connect(inject('browser'));
+  const { viewport = { width: 1280, height: 900 }, colorScheme = 'light', serviceWorkers = 'block' } = options;
+  const context = await (await browser).newContext({ viewport, colorScheme, serviceWorkers });
+  context.setDefaultTimeout(30_000);
+  return openIn(context, options);
+}
+
+async function openIn(context: BrowserContext, options: PageOptions): Promise<OpenedPage> {
+  const page = await context.newPage();
+  const noise: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) noise.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => noise.push(`thrown: ${error.message}`));
+  if (options.patchPage) await page.addInitScript(options.patchPage);
+  if (options.patchWorker) {
+    await page.route(/worker-.*\.js$/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${options.patchWorker}\n${await response.text()}` });
+    });
+  }
+  await page.goto(`${inject('site')}${options.hash}`);
+  const ready = async () => {
+    // Locators wait by themselves; the network's size is written last.
+    await page.getByTestId('parameters').filter({ hasText: /\d/ }).waitFor({ timeout: 60_000 });
+  };
+  await ready();
+  return {
+    page,
+    ready,
+    another: (more) => openIn(context, more),
+    expectQuiet: () => expect(noise).toEqual([]),
+    close: () => context.close(),
+  };
+}
