@@ -237,7 +237,8 @@ export class Body {
     this.lines.push(this.#module.write(this.#plan.place(x), index, value, wgslType(x.dtype)));
   }
 
-  toString(): string {
+  /** All lines so far. A method that is called, no `toString`: minifiers take that for pure and move what it should follow. */
+  text(): string {
     return this.lines.join('\n  ');
   }
 }

@@ -67,7 +67,7 @@ function lowerPass(group: Group, pass: Pass, plan: KernelPlan, context: LowerCon
     const type = wgslType(t.dtype);
     const body = new Body(module, context.fusion, context.plan);
     const value = body.value(t, 'i');
-    module.add(`fn load${k}(i: u32) -> ${type} {\n  ${body}\n  return ${value};\n}`);
+    module.add(`fn load${k}(i: u32) -> ${type} {\n  ${body.text()}\n  return ${value};\n}`);
     if (pass.vec4?.includes(k)) {
       module.add(`fn load${k}v(i: u32) -> vec4f { return ${module.readVec4(context.plan.place(t), 'i')}; }`);
     }
@@ -124,7 +124,7 @@ function storeFunction(group: Group, output: number, module: ModuleText, context
   for (const [k, x] of [t, ...members].entries()) {
     if (context.wanted.has(keyOf(x))) body.write(x, 'i', k === 0 ? 'v' : values[k - 1]!);
   }
-  return `fn store${output}(i: u32, v: ${type}) {\n  ${body}\n}`;
+  return `fn store${output}(i: u32, v: ${type}) {\n  ${body.text()}\n}`;
 }
 
 function lowerMap(segments: readonly Segment[], context: LowerContext): Dispatch {
@@ -192,12 +192,12 @@ export function lowerCheck(
   const now = step.value(stepNow, '0u');
   const flag = module.element(status, '0u', 'atomic', true);
   module.declare(
-    `fn trip() {\n  ${step}\n  if (atomicLoad(&${flag}) == 0u) { atomicStore(&${flag}, ${now} + 1u); }\n}`,
+    `fn trip() {\n  ${step.text()}\n  if (atomicLoad(&${flag}) == 0u) { atomicStore(&${flag}, ${now} + 1u); }\n}`,
   );
   const ranges = bySize(checked, (t) => t.size).map(([size, tensors]) => {
     const body = new Body(module, context.fusion, context.plan);
     const tests = tensors.map((t) => `notFinite(${body.value(t, 'i')})`);
-    return { size, text: `${body}\n  if (${tests.join(' || ')}) { trip(); }` };
+    return { size, text: `${body.text()}\n  if (${tests.join(' || ')}) { trip(); }` };
   });
   return rangeKernel('check', module, ranges, '', context.gpu);
 }

@@ -139,6 +139,7 @@ class Grid {
   readonly #point = zeros([1], 'u32');
   readonly #batch = zeros([1], 'u32');
   readonly #storage: Storage;
+  readonly #kept: Storage[] = [];
   #program: Program | undefined;
 
   constructor(executor: Executor, variables: readonly NamedVariable[], side: Float32Array) {
@@ -171,11 +172,10 @@ class Grid {
   /** One step adds one batch's loss at one point, and goes on to the next. */
   async compile(task: Task, data: Examples, rows: number, batches: number): Promise<Program> {
     const [point, batch] = [this.#point, this.#batch];
+    const { x, y } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
+    const inputs = batches === 1 ? await this.#keep(x) : x;
     const loss = withPaths(task.model, () =>
-      withTrace(newTrace({ training: false }), () => {
-        const { x, y } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
-        return judge(task, x, y, data.classes).loss;
-      }),
+      withTrace(newTrace({ training: false }), () => judge(task, inputs, y, data.classes).loss),
     );
     const [here] = substitute([loss], this.#weightsAt(point));
     const hit = equal(iota(this.losses.size), point);
@@ -184,9 +184,24 @@ class Grid {
       [point, where(equal(batch, batches - 1), add(point, 1), point)],
       [batch, remainder(add(batch, 1), constant([batches], { dtype: 'u32' }))],
     ];
-    const options = { storages: [this.#storage], label: 'landscape' };
+    const options = { storages: [this.#storage, ...this.#kept], label: 'landscape' };
     this.#program = await this.#executor.compile({ assignments }, options);
     return this.#program;
+  }
+
+  /** What is the same at every point, computed once. */
+  async #keep(x: Tensor): Promise<Tensor> {
+    const variable = zeros(x.shape, x.dtype);
+    const storage = this.#executor.allocate([{ variable }]);
+    this.#kept.push(storage);
+    const options = { storages: [this.#storage, storage], label: 'landscape inputs' };
+    const program = await this.#executor.compile({ assignments: [[variable, x]] }, options);
+    try {
+      await program.submit(1).values();
+    } finally {
+      program.dispose();
+    }
+    return variable;
   }
 
   /** What each variable of the model is at the point `k` of the grid, in memory of its own. */
@@ -205,7 +220,7 @@ class Grid {
 
   dispose(): void {
     this.#program?.dispose();
-    this.#storage.dispose();
+    for (const storage of [this.#storage, ...this.#kept]) storage.dispose();
   }
 }
 

@@ -1,5 +1,5 @@
 // What a person reads off the page, and the few things they do to it, as functions of a Playwright page.
-import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import type { Page } from 'playwright';
 import { expect } from 'vitest';
 
@@ -49,7 +49,7 @@ export async function download(page: Page, button: string | RegExp): Promise<{ n
     page.waitForEvent('download'),
     page.getByRole('button', { name: button }).first().click(),
   ]);
-  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+  return { name: file.suggestedFilename(), bytes: await buffer(await file.createReadStream()) };
 }
 
 /** The losses of the first `n` steps, from the metrics that the page saves as CSV: as text, so that every bit counts. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { chromium } from 'playwright';
 import { build } from 'vite';
 import type { TestProject } from 'vitest/node';
-import { launchOptions } from './chromium.ts';
-import { serveSite } from './site.ts';
+import { launchOptions } from '../../app/tools/chromium.ts';
+import { serveSite } from '../../app/tools/site.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
