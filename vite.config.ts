@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { pageData } from './app/build/data.ts';
 import { offline } from './app/build/offline.ts';
 import { contentSecurityPolicy } from './app/build/policy.ts';
+import { packedChromium } from './test/in-chromium.ts';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -32,6 +33,26 @@ export default defineConfig({
       },
       {
         extends: true,
+        // The same files as in Node, on the browser's own device.
+        resolve: { alias: [{ find: './gpu-node.ts', replacement: at('test/gpu-web.ts') }] },
+        test: {
+          name: 'browser',
+          include: ['parity', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: packedChromium(),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+      {
+        extends: true,
         test: {
           // The page in a real Chromium: one file at a time, and when the others are done, since they share two cores.
           name: 'page',
@@ -40,7 +61,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -159,6 +159,12 @@ describe('mnist for pages', () => {
     asked = [];
     expect(numbers(await mnist(from('good')))).toEqual(RIGHT);
     expect([asked, cache.kept.get(url)!.length]).toEqual([[`good/${NAMES[2]}`], CONTENT[NAMES[2]!]!.length]);
+    cache.kept.set(url, cache.kept.get(url)!.slice(0, 20));
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
+    await expect(mnist(from('good'))).rejects.toThrow(`${host()}: the host does not allow it or cannot be reached`);
+    expect(cache.kept.has(url)).toBe(false);
+    vi.unstubAllGlobals();
+    vi.stubGlobal('caches', { open: async () => cache });
     const own = { base: folder('good'), files: FILES };
     cache.kept.set(url, Uint8Array.of(0x1f, 0x8b, 0, 0));
     expect(numbers(await mnist(own))).toEqual(RIGHT);

@@ -33,6 +33,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
     await trainer.lrFind(data, { batchSize: 16, steps: 20 });
     const { counters } = trainer.backend.executor;
     const { bytes } = counters;
+    for (let k = 0; k < 5; k++) await trainer.lrFind(data, { batchSize: 16, steps: 20 });
     const { rates, losses, smoothed, stopped } = await trainer.lrFind(data, { batchSize: 16, steps: 20 });
     expect(counters.bytes).toBeLessThanOrEqual(bytes + 3 * 2 ** 12); // read-back buffers that are kept
     expect([rates.length, losses.length, smoothed.length]).toEqual(new Array(3).fill(rates.length));
@@ -48,13 +49,14 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
 
   it('begins where the trainer is, with its data order, and grows by one factor', async () => {
     const trainer = await make();
+    await trainer.train(data, { epochs: 3, batchSize: 16 });
     const { rates, losses } = await trainer.lrFind(data, { batchSize: 16, steps: 5, from: 1e-12, to: 1e-10 });
     expect(rates[0]).toBeCloseTo(1e-12, 20);
     expect(rates[4]! / 1e-10).toBeCloseTo(1, 9);
     expect(rates[3]! / rates[2]!).toBeCloseTo(rates[1]! / rates[0]!, 9);
     trainer.learningRate = 1e-12;
     await trainer.train(data, { maxSteps: 5, batchSize: 16, dropLast: true });
-    for (const [k, loss] of trainer.history.steps.loss.entries()) expect(losses[k]).toBeCloseTo(loss, 5);
+    for (const [k, loss] of trainer.history.steps.loss.slice(-5).entries()) expect(losses[k]).toBeCloseTo(loss, 5);
     trainer.dispose();
   });
 

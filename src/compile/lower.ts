@@ -133,7 +133,7 @@ function lowerMap(segments: readonly Segment[], context: LowerContext): Dispatch
     const body = new Body(module, context.fusion, context.plan);
     const values = members.map((m) => body.evaluate(m, 'i'));
     for (const [k, m] of members.entries()) if (context.wanted.has(keyOf(m))) body.write(m, 'i', values[k]!);
-    return { size, text: body.toString() };
+    return { size, text: body.text() };
   });
   const label = segments.map((s) => s.members.map((m) => m.node.name).join('+')).join(' | ');
   return rangeKernel(label, module, ranges, '', context.gpu);
