@@ -2,7 +2,7 @@
 // storage buffers suffice, errors say what and where, and everything is given back.
 // Long, since each case is a program written out in full.
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/gpu-executor.ts';
 import { CpuExecutor } from '../src/cpu/executor.ts';
 import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import type { Executor, Recipe, Storage } from '../src/graph/executor.ts';
@@ -18,6 +18,7 @@ import { where } from '../src/ops/select.ts';
 import { softmax } from '../src/ops/softmax.ts';
 import { exp, square } from '../src/ops/unary.ts';
 import { testExecutor } from './gpu.ts';
+import { openDevice } from './gpu-node.ts';
 
 const zeros = (spec: { shape: readonly number[] }) => new Float32Array(spec.shape.reduce((n, m) => n * m, 1));
 
@@ -390,17 +391,15 @@ it('a program that cannot be compiled leaves nothing behind', async () => {
 });
 
 it('a lost device rejects what is pending and all that comes after', async () => {
-  const { GpuExecutor: Engine } = await import('../src/compile/gpu-executor.ts');
-  const { dawnProvider } = await import('../src/node/dawn.ts');
-  const { opened } = await dawnProvider().open(undefined, { allowSoftware: true });
-  const engine = new Engine(opened!);
+  const opened = await openDevice();
+  const engine = new GpuExecutor(opened);
   const v = variable([64]);
   const storage = engine.allocate([{ variable: v }]);
   const program = await engine.compile({ assignments: [[v, add(v, 1)]] }, { storages: [storage] });
   const pending = program.submit(10, [v]).values();
-  opened!.device.destroy();
+  opened.device.destroy();
   await expect(pending).rejects.toBeInstanceOf(DeviceError);
   expect(() => program.submit(1)).toThrow(DeviceError);
   await expect(engine.lost).rejects.toThrow(/load the last checkpoint/);
-  opened!.close();
+  opened.close();
 });

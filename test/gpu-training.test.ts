@@ -14,7 +14,7 @@ import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { type Preset, presets } from '../src/train/presets.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
-import { testExecutor } from './gpu.ts';
+import { openTestDevice, testExecutor } from './gpu.ts';
 
 const EXAMPLES = 8000;
 let data: DataPair;
@@ -140,15 +140,24 @@ it('makes nothing in a steady loop of 1,000 steps, and hands them over in few su
   trainer.dispose();
 });
 
-it.each([
-  ['mlp with SGD', presets.mlp, sgd({ lr: 0.1 }), 12],
-  ['mlp with Adam', presets.mlp, adam(), 12],
-  ['classic', presets.classic, sgd({ lr: 1 }), 14],
-] as const)('takes few dispatches a step: %s', async (_, preset, optimizer, most) => {
-  const trainer = await trainerOf(gpu, preset, { optimizer });
-  await trainer.compile(data.train, { maxSteps: 10, batchSize: preset.defaults.batchSize });
-  expect(trainer.dispatchesPerStep).toBeLessThanOrEqual(most);
-  trainer.dispose();
+// SwiftShader offers 12 storage buffers a stage, of which Chromium grants 10: Adam then takes a dispatch more.
+describe.each([
+  [12, 12, 12, 14],
+  [10, 12, 13, 14],
+])('with %d storage buffers a stage', (buffers, mlpSgd, mlpAdam, classic) => {
+  it.for([
+    ['mlp with SGD', presets.mlp, sgd({ lr: 0.1 }), mlpSgd],
+    ['mlp with Adam', presets.mlp, adam(), mlpAdam],
+    ['classic', presets.classic, sgd({ lr: 1 }), classic],
+  ] as const)('takes few dispatches a step: %s', async ([, preset, optimizer, most], context) => {
+    const { device } = await openTestDevice();
+    if (device.limits.maxStorageBuffersPerShaderStage < buffers) context.skip('this device has fewer');
+    const backend = new Backend(await testExecutor({ maxStorageBuffersPerShaderStage: buffers }), gpu.adapter);
+    const trainer = await trainerOf(backend, preset, { optimizer });
+    await trainer.compile(data.train, { maxSteps: 10, batchSize: preset.defaults.batchSize });
+    expect(trainer.dispatchesPerStep).toBeLessThanOrEqual(most);
+    trainer.dispose();
+  });
 });
 
 describe('divergence', () => {

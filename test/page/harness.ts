@@ -56,8 +56,7 @@ async function openIn(context: BrowserContext, options: PageOptions): Promise<Op
   }
   await page.goto(`${inject('site')}${options.hash}`);
   const ready = async () => {
-    // Locators wait by themselves; the network's size is written last.
-    await page.getByTestId('parameters').filter({ hasText: /\d/ }).waitFor({ timeout: 60_000 });
+    await page.locator('[data-testid=state]:not([data-state=loading])').waitFor({ timeout: 60_000 });
   };
   await ready();
   return {
