@@ -48,6 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   valibot: ['app/config.ts'],
   vite: PAGE_TOOLS,
   playwright: PAGE_TOOLS,
+  '@sparticuz/chromium': [...OF_NODE, ...PAGE_TOOLS],
 };
 
 interface Import {

@@ -59,7 +59,7 @@ const GONE = 1e6;
 
 /** The way down from `start`, `steps` steps of it or until it leaves the picture. */
 export async function descend({ on, optimizer: name, lr, steps, start }: Params<'descend'>): Promise<Descent> {
-  const point = { w: new Variable([1, start.length], { initial: () => Float32Array.from(start) }) };
+  const point = { w: nn.parameter([1, start.length], () => Float32Array.from(start)) };
   const optimizer = optimizerOf(name, lr);
   const slots = optimizer.slots.map(() => new Variable([1, start.length], { initial: nn.init.zeros }));
   const step = new Variable([1], { dtype: 'u32', initial: nn.init.zeros });

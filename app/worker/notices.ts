@@ -3,13 +3,24 @@ import type { DivergenceError, WarningEvent } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { Notice } from '../protocol.ts';
 
-/** A run that blew up: which of the two ways, and what to do. */
-export function divergedNotice({ message, step }: DivergenceError, rate: number): Notice {
+/**
+ * A run that blew up: which of the two ways, and what to do. `backTo` is the step of the snapshot that was put back, where the
+ * weights before the bad step were spoilt already.
+ */
+export function divergedNotice({ message, step }: DivergenceError, rate: number, backTo?: number): Notice {
   const why = message.includes('run away')
     ? 'Each step jumped over the valley and landed higher up on the other side, so the loss grew instead of falling.'
     : 'The numbers overflowed: a step was so large that the next values were no longer finite.';
-  const next = `The weights are those before the bad step. Lower the learning rate (now ${rate}) and go on training from there.`;
-  return { code: 'diverged', level: 'error', text: `Diverged at step ${step + 1}. ${why} ${next} (${message})` };
+  const where =
+    backTo === undefined
+      ? 'The weights are those before the bad step.'
+      : `The step before had spoilt the weights already, so they are those of step ${backTo} again.`;
+  const next = `Lower the learning rate (now ${rate}) and go on from there.`;
+  return {
+    code: 'diverged',
+    level: 'error',
+    text: `Diverged at step ${step + 1}. ${why} ${where} ${next} (${message})`,
+  };
 }
 
 /** A run that stands still. */

@@ -38,6 +38,14 @@ export class RunRecord {
     return this.#step.at(-1) ?? 0;
   }
 
+  get firstLoss(): number {
+    return this.#loss[0] ?? Number.NaN;
+  }
+
+  get lastLoss(): number {
+    return this.#loss.at(-1) ?? Number.NaN;
+  }
+
   add(step: number, loss: number, accuracy: number): void {
     this.#step.push(step);
     this.#loss.push(loss);

@@ -4,7 +4,7 @@ import { type DataPair, DivergenceError, type FitEvent, type StepEvent, type Tra
 import type { Config } from '../config.ts';
 import type { RunFacts, RunState, TestPoint, WorkerEvent } from '../protocol.ts';
 import { Meter } from './meter.ts';
-import { divergedNotice, notLearningNotice } from './notices.ts';
+import { notLearningNotice } from './notices.ts';
 import { RunRecord, type SavedRecord } from './record.ts';
 import { WeightPath } from './weight-path.ts';
 
@@ -14,6 +14,8 @@ export interface RunHooks {
   now(): number;
   /** A consistent copy of everything, every few seconds and at pauses. */
   onSnapshot(snapshot: RunSnapshot): void;
+  /** The run diverged: its weights are those before the first value that was not finite, which may be spoilt already. */
+  onDivergence(error: DivergenceError, run: Run): void;
   /** The run ended by an error that is not a divergence: the device is gone, memory is full, or a bug. */
   onFailure(error: unknown): void;
 }
@@ -31,8 +33,15 @@ export interface RunSnapshot {
 const TELL_EVERY = 200;
 /** Milliseconds of training between looks at the test images within an epoch, the first one sooner. */
 const [FIRST_LOOK, LOOK_EVERY] = [1500, 4000];
+/** How far above its first value a loss may be. */
+const RUNAWAY = 3;
 /** Milliseconds of training between snapshots. */
 const SNAPSHOT_EVERY = 5000;
+
+/** A loss that is finite and not far above the first one. */
+export function isSound(loss: number, first: number): boolean {
+  return Number.isFinite(loss) && loss <= RUNAWAY * first;
+}
 
 export class Run {
   readonly config: Config;
@@ -52,7 +61,14 @@ export class Run {
   #unfinished: { bytes: Uint8Array; step: number; elapsedMs: number } | undefined;
   #fresh = true;
 
-  constructor(parts: { config: Config; trainer: Trainer; data: DataPair; hooks: RunHooks; from?: RunSnapshot }) {
+  constructor(parts: {
+    config: Config;
+    trainer: Trainer;
+    data: DataPair;
+    hooks: RunHooks;
+    from?: RunSnapshot;
+    state?: RunState;
+  }) {
     const { config, trainer, data, hooks, from } = parts;
     this.config = config;
     this.trainer = trainer;
@@ -63,11 +79,16 @@ export class Run {
     this.#meter = new Meter(hooks.now, from?.elapsedMs ?? 0);
     this.#lookAt += this.#meter.elapsedMs;
     this.#snapshotAt += this.#meter.elapsedMs;
-    if (from) this.#state = 'paused';
+    this.#state = parts.state ?? (from ? 'paused' : 'idle');
   }
 
   get state(): RunState {
     return this.#state;
+  }
+
+  /** Whether its loss is still of the size that it began with: what has blown up is no place to go back to. */
+  get sound(): boolean {
+    return isSound(this.record.lastLoss, this.record.firstLoss);
   }
 
   /** Whether steps are being made, or are about to. */
@@ -142,7 +163,7 @@ export class Run {
   #fail(error: unknown): void {
     if (error instanceof DivergenceError) {
       this.#set('diverged');
-      this.#hooks.post({ type: 'notice', notice: divergedNotice(error, this.trainer.learningRate) });
+      this.#hooks.onDivergence(error, this);
       return;
     }
     this.#set('failed');
@@ -204,6 +225,7 @@ export class Run {
     const held = this.#unfinished;
     if (!held || this.record.last < held.step) return;
     this.#unfinished = undefined;
+    if (!this.sound) return;
     this.#hooks.onSnapshot({ ...held, config: this.config, record: this.record.save() });
   }
 

@@ -1,8 +1,18 @@
 // The worker's side of the protocol: one device, one data set, one run, and everything the page may ask of them. What it needs
 // from outside (devices, storage, clock, data) is given to it, so that tests drive it in Node.
-import { type Backend, DeviceError, OptionError } from '../../src/index.ts';
+import { type Backend, DeviceError, type DivergenceError, OptionError } from '../../src/index.ts';
 import { type Config, PRESET_CONFIGS } from '../config.ts';
-import type { CallName, DeviceFacts, Landscape, Loaded, Params, RangeTest, Result, WorkerEvent } from '../protocol.ts';
+import type {
+  CallName,
+  DeviceFacts,
+  Landscape,
+  Loaded,
+  Params,
+  RangeTest,
+  Result,
+  RunState,
+  WorkerEvent,
+} from '../protocol.ts';
 import { Autosave, type SnapshotStore } from './autosave.ts';
 import { type DataSource, type LoadedData, loadData } from './data.ts';
 import { descend, valleyGrid } from './descend.ts';
@@ -11,9 +21,9 @@ import { openFile } from './files.ts';
 import { landscapeOf, rangeTestOf } from './landscape.ts';
 import { confusionOf, examplesOf, lookInside, predictDigit } from './look.ts';
 import { checkFits, describe, trainerOf } from './network.ts';
-import { isOutOfMemory, outOfMemoryNotice } from './notices.ts';
+import { divergedNotice, isOutOfMemory, outOfMemoryNotice } from './notices.ts';
 import { race } from './race.ts';
-import { Run, type RunHooks, type RunSnapshot } from './run.ts';
+import { isSound, Run, type RunHooks, type RunSnapshot } from './run.ts';
 
 /** What a session needs from outside. */
 export interface Surroundings {
@@ -78,9 +88,11 @@ export class Session {
     },
     pause: () => this.#current().pause(),
     step: () => this.#current().step(),
-    setLearningRate: ({ rate }) => {
-      this.#current().trainer.learningRate = rate;
-      this.#current().tell();
+    setLearningRate: async ({ rate }) => {
+      const run = this.#current();
+      await run.snapshot(); // To come back to, should the new rate be too large.
+      run.trainer.learningRate = rate;
+      run.tell();
     },
     predict: ({ pixels }) => predictDigit(this.#current(), pixels),
     inside: ({ pixels }) => lookInside(this.#current(), pixels),
@@ -179,7 +191,7 @@ export class Session {
     const run = await this.#make(config, backend, data, from);
     await this.#replace(run);
     if (before && before !== backend) before.dispose();
-    run.tell();
+    if (!from) run.tell(); // What was loaded is told with the answer.
     return { config, network: describe(config), device: deviceFacts(backend, this.#asked), data: data.facts };
   }
 
@@ -195,12 +207,18 @@ export class Session {
     }
   }
 
-  async #make(config: Config, backend: Backend, data: LoadedData, from: RunSnapshot | undefined): Promise<Run> {
+  async #make(
+    config: Config,
+    backend: Backend,
+    data: LoadedData,
+    from: RunSnapshot | undefined,
+    state?: RunState,
+  ): Promise<Run> {
     checkFits(config, backend, data.train.size);
     const trainer = await trainerOf(backend, config, { submitMs: SUBMIT_MS });
     try {
       if (from) await trainer.load(from.bytes, 'the last snapshot');
-      return new Run({ config, trainer, data, hooks: this.#hooks(), from });
+      return new Run({ config, trainer, data, hooks: this.#hooks(), from, ...(state && { state }) });
     } catch (error) {
       trainer.dispose();
       throw error;
@@ -220,6 +238,7 @@ export class Session {
       post,
       now: () => now(),
       onSnapshot: (snapshot) => void this.#keep(snapshot),
+      onDivergence: (error, run) => void this.#alone(() => this.#diverged(error, run)),
       onFailure: (error) => this.#failed(error),
     };
   }
@@ -229,6 +248,29 @@ export class Session {
     this.#snapshot = snapshot;
     const savedAt = this.#outside.date();
     if (await this.#autosave.save(snapshot, savedAt)) this.#outside.post({ type: 'saved', savedAt });
+  }
+
+  /**
+   * Tells of a divergence. The weights before the first value that was not finite are finite, but may be beyond use: a step at
+   * a huge rate overflows only in the next one. Then the last sound snapshot takes their place, or the beginning.
+   */
+  async #diverged(error: DivergenceError, run: Run): Promise<void> {
+    if (this.#run !== run) return;
+    const rate = run.trainer.learningRate;
+    const { loss } = await run.look();
+    const usable = isSound(loss, run.record.firstLoss);
+    const say = (backTo?: number) =>
+      this.#outside.post({ type: 'notice', notice: divergedNotice(error, rate, backTo) });
+    if (usable) return say();
+    const snapshot = this.#snapshot;
+    const { backend, data } = this.#ready();
+    const back = await this.#make(run.config, backend, data, snapshot, 'diverged');
+    back.trainer.learningRate = rate;
+    await this.#replace(back);
+    this.#snapshot = snapshot;
+    this.#outside.post({ type: 'restored', ...back.record.take() });
+    say(snapshot?.step ?? 0);
+    back.tell();
   }
 
   #failed(error: unknown): void {
