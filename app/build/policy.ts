@@ -18,13 +18,27 @@ export const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-/** Writes the policy into the built page, so that it holds on any static host. */
-export function contentSecurityPolicy(): Plugin {
-  return {
-    name: 'thalweg-policy',
-    apply: 'build',
-    transformIndexHtml: () => [
-      { tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content: POLICY }, injectTo: 'head-prepend' },
-    ],
-  };
+/**
+ * Writes the policy into the built page, so that it holds on any static host; the preview sends it as a header too, which
+ * binds the worker as well.
+ */
+export function contentSecurityPolicy(): Plugin[] {
+  return [
+    {
+      name: 'thalweg-policy',
+      apply: 'build',
+      transformIndexHtml: () => [
+        { tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content: POLICY }, injectTo: 'head-prepend' },
+      ],
+    },
+    {
+      name: 'thalweg-policy-preview',
+      configurePreviewServer({ middlewares }) {
+        middlewares.use((_, response, next) => {
+          response.setHeader('content-security-policy', POLICY);
+          next();
+        });
+      },
+    },
+  ];
 }

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
+import { extname, join, normalize, sep } from 'node:path';
+import { POLICY } from '../build/policy.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -17,15 +18,19 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Serves `folder` on a free port of this machine, in a sub-folder of it: the page may lie anywhere. */
+/**
+ * Serves `folder` on a free port of this machine, in a sub-folder of it: the page may lie anywhere. The policy goes out as a
+ * header too, for it is the header that binds the worker.
+ */
 export async function serveSite(folder: string): Promise<Site> {
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://localhost').pathname).replace(/^\/page\//, '/');
     const file = normalize(join(folder, path.endsWith('/') ? `${path}index.html` : path));
     try {
-      if (!file.startsWith(folder)) throw new Error('outside');
+      if (!file.startsWith(folder + sep)) throw new Error('outside');
       const body = await readFile(file);
-      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' }).end(body);
+      const type = TYPES[extname(file)] ?? 'application/octet-stream';
+      response.writeHead(200, { 'content-type': type, 'content-security-policy': POLICY }).end(body);
     } catch {
       response.writeHead(404).end();
     }

@@ -21,7 +21,11 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'thalweg-site-'));
+  // Vitest says 'test', of which Vite would make a build for developers.
+  const { NODE_ENV } = process.env;
+  process.env['NODE_ENV'] = 'production';
   await build({ logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } });
+  process.env['NODE_ENV'] = NODE_ENV;
   const site = await serveSite(folder);
   const server = await chromium.launchServer(await launchOptions());
   project.provide('site', site.url);

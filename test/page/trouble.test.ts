@@ -142,10 +142,19 @@ describe('nonsense', () => {
       .waitFor();
     await hidden.fill('8192-8192-8192-8192-8192-8192');
     await hidden.press('Enter');
-    await expect
-      .poll(() => page.locator('body').innerText(), { timeout: 20_000 })
-      .toMatch(/maxStorageBufferBindingSize|maxBufferSize/);
+    await expect.poll(message, { timeout: 20_000 }).toMatch(/should not take more than 1024 MiB/);
     expect(await page.getByTestId('parameters').innerText()).toBe('13,002');
+    opened.expectQuiet();
+  });
+
+  test('a layer beyond the adapter: the limit is named, with its value', async () => {
+    const limit =
+      "Object.defineProperty(GPUSupportedLimits.prototype, 'maxStorageBufferBindingSize', { get: () => 64 * 2 ** 20 });";
+    opened = await openPage({ hash: '#preset=classic&data=digits', patchWorker: limit });
+    await fill(opened.page, 'hidden', '4096-8192');
+    await expect
+      .poll(message)
+      .toMatch(/hidden2: 4096 x 8192 weights are 128 MiB, and maxStorageBufferBindingSize .* 64 MiB/);
     opened.expectQuiet();
   });
 });
