@@ -1,8 +1,7 @@
 // A real Chromium with WebGPU on SwiftShader, out of npm alone on Linux x64; elsewhere the Chrome that is installed.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import './as-lambda.ts';
 import packed from '@sparticuz/chromium';
 import { type Browser, chromium, type LaunchOptions } from 'playwright';
 
@@ -16,22 +15,39 @@ const FLAGS = [
   '--no-first-run',
 ];
 
-/** How Playwright starts it. */
+let unpacking: Promise<LaunchOptions> | undefined;
+
+/** How Playwright starts it. Unpacked once for this process, and removed at its end. */
 export async function launchOptions(): Promise<LaunchOptions> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return { channel: 'chrome', args: FLAGS };
-  // Unpacked into a folder of our own: the shared temporary folder is anybody's.
+  if (process.platform !== 'linux' || process.arch !== 'x64') return { channel: 'chrome', args: [...FLAGS] };
+  unpacking ??= unpack();
+  return { ...(await unpacking), args: [...FLAGS] };
+}
+
+async function unpack(): Promise<LaunchOptions> {
+  // A folder of our own: the shared temporary folder is anybody's, and Chromium loads libraries from here.
   const folder = mkdtempSync(join(tmpdir(), 'thalweg-chromium-'));
-  const { TMPDIR } = process.env;
-  process.env['TMPDIR'] = folder;
-  try {
-    const executablePath = await packed.executablePath();
-    writeFileSync(join(folder, 'fonts.conf'), fontsIn(folder));
-    const env = { ...process.env, FONTCONFIG_PATH: folder } as Record<string, string>;
-    return { executablePath, args: FLAGS, env };
-  } finally {
-    if (TMPDIR === undefined) delete process.env['TMPDIR'];
-    else process.env['TMPDIR'] = TMPDIR;
-  }
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // With the second of these it unpacks the NSS libraries that a bare machine lacks, too.
+  const restore = withEnvironment({ TMPDIR: folder, AWS_LAMBDA_JS_RUNTIME: 'nodejs20.x' });
+  const executablePath = await packed.executablePath().finally(restore);
+  writeFileSync(join(folder, 'fonts.conf'), fontsIn(folder));
+  const { LD_LIBRARY_PATH } = process.env;
+  const libraries = [join(folder, 'al2023', 'lib'), ...(LD_LIBRARY_PATH ? [LD_LIBRARY_PATH] : [])].join(':');
+  const env = { ...process.env, LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: folder } as Record<string, string>;
+  return { executablePath, env };
+}
+
+/** Sets variables of this process's environment; the function that it returns puts them back. */
+function withEnvironment(variables: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
 }
 
 /** The package's own configuration names other folders, and a Chromium without fonts ends at the first text field. */

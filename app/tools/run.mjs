@@ -2,6 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { runnerImport } from 'vite';
 
+// Else the runner says 'development', and the page that a tool builds is not the one that people get.
+process.env.NODE_ENV = 'production';
 const [name, ...rest] = process.argv.slice(2);
 const { module } = await runnerImport(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)));
 await module.default(rest);

@@ -44,6 +44,8 @@ async function openIn(context: BrowserContext, options: PageOptions): Promise<Op
   const page = await context.newPage();
   const noise: string[] = [];
   page.on('console', (message) => {
+    // Playwright's own words about what it does for `serviceWorkers: 'block'`.
+    if (message.text() === 'Service Worker registration blocked by Playwright') return;
     if (['error', 'warning'].includes(message.type())) noise.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => noise.push(`thrown: ${error.message}`));

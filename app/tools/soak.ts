@@ -1,0 +1,107 @@
+// Training in the page for a long time, to see that its memory stays flat: `npm run app:soak -- --minutes 10`. A drawn digit is
+// judged all the while. Prints a row every 30 s, and the growth over the last half; ends with 1 where something grows.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Page } from 'playwright';
+import { build } from 'vite';
+import { launchChromium } from './chromium.ts';
+import { KEEP_WORKER, memoryOf, type Sample } from './memory.ts';
+import { serveSite } from './site.ts';
+
+interface Row extends Sample {
+  readonly minute: number;
+  readonly steps: number;
+}
+
+const COLUMNS = ['pageHeap', 'workerHeap', 'gpuBuffers', 'gpuProcess'] as const satisfies readonly (keyof Sample)[];
+
+/** Growth a minute that counts as none, as a part of what is held, and in bytes: collections are not exact. */
+const FLAT = { part: 0.005, bytes: 50_000 };
+
+/** Growth a minute by least squares. */
+function slope(rows: readonly Row[], column: keyof Sample): number {
+  const mean = (of: (row: Row) => number) => rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
+  const [minute, bytes] = [mean((row) => row.minute), mean((row) => row[column])];
+  return mean((row) => (row.minute - minute) * (row[column] - bytes)) / mean((row) => (row.minute - minute) ** 2);
+}
+
+/** Whether the memory is flat, a line for each kind of it. */
+function judge(rows: readonly Row[]): boolean {
+  const half = rows.slice(Math.floor(rows.length / 2));
+  let flat = true;
+  for (const column of COLUMNS) {
+    const growth = slope(half, column);
+    if (Number.isNaN(growth)) continue;
+    const grows = growth > Math.max(FLAT.bytes, FLAT.part * half[0]![column]);
+    flat &&= !grows;
+    console.log(
+      `${column.padEnd(10)} ${(growth / 1000).toFixed(1).padStart(9)} kB a minute: ${grows ? 'grows' : 'flat'}`,
+    );
+  }
+  return flat;
+}
+
+async function begin(page: Page, url: string): Promise<void> {
+  await page.addInitScript(KEEP_WORKER);
+  // The most epochs there are: the run must not end before the soak.
+  await page.goto(`${url}#preset=classic&epochs=1000&data=digits`);
+  await page.getByTestId('parameters').filter({ hasText: /\d/ }).waitFor({ timeout: 60_000 });
+  const pad = page.getByTestId('draw-pad');
+  await pad.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await pad.boundingBox())!;
+  await page.mouse.move(x + width / 2, y + height / 5);
+  await page.mouse.down();
+  await page.mouse.move(x + width / 2, y + (height * 4) / 5, { steps: 10 });
+  await page.mouse.up();
+  await page.getByTestId('train').click();
+}
+
+/** Steps made; where the run came to its end, it begins anew, since an idle page proves nothing. */
+async function keepRunning(page: Page): Promise<number> {
+  const steps = Number.parseFloat((await page.getByTestId('steps').innerText()).replaceAll(',', ''));
+  if ((await page.getByTestId('state').getAttribute('data-state')) !== 'running') {
+    console.log(`not running at step ${steps}: begun anew`);
+    await page.getByTestId('reset').click();
+    await page.getByTestId('train').click();
+  }
+  return steps;
+}
+
+async function watch(page: Page, sample: () => Promise<Sample>, minutes: number, every: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  const started = performance.now();
+  console.log(`minute      steps ${COLUMNS.map((name) => `${name} MB`.padStart(14)).join('')}`);
+  for (let at = every; at <= minutes * 60 + 1e-9; at += every) {
+    await page.waitForTimeout(Math.max(0, started + at * 1000 - performance.now()));
+    const steps = await keepRunning(page);
+    const row: Row = { minute: (performance.now() - started) / 60_000, steps, ...(await sample()) };
+    rows.push(row);
+    const cells = COLUMNS.map((name) => (row[name] / 1e6).toFixed(2).padStart(14));
+    console.log(`${row.minute.toFixed(1).padStart(6)} ${String(steps).padStart(10)} ${cells.join('')}`);
+  }
+  return rows;
+}
+
+export default async function soak(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { minutes: { type: 'string' }, every: { type: 'string' } } });
+  const [minutes, every] = [Number(values.minutes ?? 10), Number(values.every ?? 30)];
+  if (!(every > 0) || !(minutes * 60 >= 4 * every))
+    throw new Error('soak: give at least four samples (--minutes, --every).');
+  const folder = await mkdtemp(join(tmpdir(), 'thalweg-site-'));
+  await build({ logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } });
+  const site = await serveSite(folder);
+  const browser = await launchChromium();
+  try {
+    const page = await browser.newPage({ serviceWorkers: 'block' });
+    page.on('pageerror', (error) => console.error(`thrown in the page: ${error.message}`));
+    await begin(page, site.url);
+    const rows = await watch(page, await memoryOf(browser, page), minutes, every);
+    if (!judge(rows)) process.exitCode = 1;
+  } finally {
+    await browser.close();
+    await site.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
