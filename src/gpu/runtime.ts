@@ -212,6 +212,8 @@ export class GpuRuntime {
     try {
       await this.#orLost(staging.mapAsync(1, 0, stagingSize(bytes)));
     } catch (error) {
+      // A browser may refuse the mapping a moment before it says that the device is lost, which is the reason to tell.
+      await Promise.race([this.lost.catch(() => {}), new Promise((resolve) => setTimeout(resolve, LOST_SOON))]);
       this.check();
       throw new DeviceError(`GPU ${this.opened.report.name}: reading back failed: ${(error as Error).message}`);
     }
@@ -230,6 +232,9 @@ export class GpuRuntime {
     this.opened.close();
   }
 }
+
+/** Milliseconds within which a device that is lost says so. */
+const LOST_SOON = 100;
 
 /** GPUBufferUsage, which Node does not have as a global. */
 const GPU_USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, STORAGE: 128 } as const;

@@ -9,6 +9,8 @@ export interface PageOptions {
   readonly patchWorker?: string;
   /** Run in the page before its own program. */
   readonly patchPage?: string;
+  /** Answers to requests, by pattern. */
+  readonly routes?: Readonly<Record<string, { readonly body?: string; readonly path?: string }>>;
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly colorScheme?: 'light' | 'dark';
   readonly serviceWorkers?: 'allow' | 'block';
@@ -49,6 +51,8 @@ async function openIn(context: BrowserContext, options: PageOptions): Promise<Op
     if (['error', 'warning'].includes(message.type())) noise.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => noise.push(`thrown: ${error.message}`));
+  for (const [pattern, answer] of Object.entries(options.routes ?? {}))
+    await page.route(pattern, (route) => route.fulfill(answer));
   if (options.patchPage) await page.addInitScript(options.patchPage);
   if (options.patchWorker) {
     await page.route(/worker-.*\.js$/, async (route) => {

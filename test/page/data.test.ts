@@ -1,0 +1,75 @@
+// Where the page's pictures come from: its own origin, else a mirror, else made here; and what it says of that.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import { MNIST_FILES } from '../../src/data/mnist-files.ts';
+import { type OpenedPage, openPage } from './harness.ts';
+import { numberIn, trainFor } from './reading.ts';
+
+const FOLDER = fileURLToPath(new URL('../../../shared/mnist/', import.meta.url));
+const NAMES = MNIST_FILES.map(({ name }) => name);
+
+let opened: OpenedPage;
+afterEach(() => opened.close());
+
+/** Put before the worker's program: requests that leave the page's origin fail, as without a network or where a host refuses. */
+const CUT = `
+const whole = globalThis.fetch;
+globalThis.fetch = (request, ...rest) => {
+  const url = new URL(typeof request === 'string' || request instanceof URL ? request : request.url, location.href);
+  return url.origin === location.origin ? whole(request, ...rest) : Promise.reject(new TypeError('Failed to fetch'));
+};`;
+
+test('without a network it makes digits, and says why it is not MNIST', async () => {
+  opened = await openPage({ hash: '#preset=classic', patchWorker: CUT });
+  const { page } = opened;
+  await page
+    .getByText(/MNIST could not be had/)
+    .first()
+    .waitFor();
+  await page
+    .getByText(/70,000 handwritten-like digits/)
+    .first()
+    .waitFor();
+  await trainFor(page, 30);
+  opened.expectQuiet();
+});
+
+test('MNIST that is insisted on and cannot be had: a sentence, and a way on', async () => {
+  const answer = openPage({ hash: '#preset=classic&data=mnist', patchWorker: CUT });
+  opened = await answer;
+  const { page } = opened;
+  await expect.poll(() => page.getByTestId('message').innerText()).toMatch(/MNIST|mnist/);
+  await page
+    .getByRole('button', { name: /try again/i })
+    .first()
+    .click();
+  await page
+    .getByText(/70,000 handwritten-like digits/)
+    .first()
+    .waitFor();
+  await trainFor(page, 10);
+});
+
+test.skipIf(!existsSync(FOLDER))(
+  'MNIST from the page’s own origin (where a copy lies beside the project)',
+  async () => {
+    opened = await openPage({
+      hash: '#preset=classic',
+      patchWorker: CUT,
+      routes: {
+        '**/data/index.json': { body: JSON.stringify({ mnist: NAMES }) },
+        ...Object.fromEntries(NAMES.map((name) => [`**/data/mnist/${name}`, { path: `${FOLDER}${name}` }])),
+      },
+    });
+    const { page } = opened;
+    await page
+      .getByText(/^MNIST/)
+      .first()
+      .waitFor();
+    expect(await page.locator('header').innerText()).not.toMatch(/handwritten-like/);
+    await trainFor(page, 30);
+    expect(await numberIn(page, 'train-loss')).toBeLessThan(3);
+    opened.expectQuiet();
+  },
+);
