@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { normalise, type Stroke } from '../app/draw/normalise.ts';
 import { Pen } from '../app/draw/pen.ts';
 import { contour, levelsOf } from '../app/teach/contours.ts';
+import { MOST_POINTS, WHOLE_POINTS } from '../app/thin-out.ts';
+import { RunRecord } from '../app/worker/record.ts';
 
 const line = (...points: [number, number][]): Stroke => points.map(([x, y]) => ({ x, y }));
 
@@ -97,4 +99,20 @@ describe('contours', () => {
     for (const place of contour({ values: holed, n }, 6).flat()) expect(place.every(Number.isFinite)).toBe(true);
     expect(levelsOf({ values: holed, n }, 5).every(Number.isFinite)).toBe(true);
   });
+});
+
+test('a curve of any length stays within bounds, whole at its end, in order, and is told once', () => {
+  const record = new RunRecord();
+  const told: number[] = [];
+  for (let step = 1; step <= 200_000; step++) {
+    record.add(step, 1 / step, 0.5);
+    if (step % 777 === 0) told.push(...record.take().curve.step);
+  }
+  told.push(...record.take().curve.step);
+  expect(told).toEqual(Array.from({ length: 200_000 }, (_, k) => k + 1));
+  const { step, loss } = record.curve();
+  expect(step.length).toBeLessThanOrEqual(MOST_POINTS);
+  expect(step[0]).toBe(1);
+  expect([...step.slice(-WHOLE_POINTS)]).toEqual(Array.from({ length: WHOLE_POINTS }, (_, k) => 190_001 + k));
+  expect(step.every((s, k) => (k === 0 || s > step[k - 1]!) && loss[k] === Math.fround(1 / s))).toBe(true);
 });

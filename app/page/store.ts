@@ -14,6 +14,7 @@ import type {
   TestPoint,
   WorkerEvent,
 } from '../protocol.ts';
+import { thinOut } from '../thin-out.ts';
 
 /** A curve that grows; `version` of the store's signal tells that it did. */
 export interface CurvePoints {
@@ -232,6 +233,7 @@ function append(points: Curve, tests: readonly TestPoint[]): void {
     curve.loss.push(points.loss[i]!);
     curve.accuracy.push(points.accuracy[i]!);
   }
+  thinOut(curve.step, curve.loss, curve.accuracy);
   curve.tests.push(...tests);
   if (points.step.length + tests.length > 0) curveVersion.value++;
 }

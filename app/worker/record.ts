@@ -1,6 +1,7 @@
 // What a run has shown so far: its curve step by step and its looks at the test images, whole (for files and for what comes
 // back) and as the part that the page has not seen yet.
 import type { Curve, TestPoint } from '../protocol.ts';
+import { thinOut } from '../thin-out.ts';
 import { Smooth } from './meter.ts';
 
 /** A record as checkpoints and saved sessions hold it: plain lists. */
@@ -18,7 +19,7 @@ export class RunRecord {
   readonly tests: TestPoint[] = [];
   readonly smoothLoss = new Smooth();
   readonly smoothAccuracy = new Smooth();
-  /** Steps and looks that the page has. */
+  /** The last step, and the number of looks, that the page has. */
   #told = 0;
   #toldTests = 0;
 
@@ -52,13 +53,16 @@ export class RunRecord {
     this.#accuracy.push(accuracy);
     this.smoothLoss.see(loss);
     this.smoothAccuracy.see(accuracy);
+    thinOut(this.#step, this.#loss, this.#accuracy);
   }
 
   /** What the page has not seen yet. */
   take(): { curve: Curve; tests: TestPoint[] } {
-    const curve = this.curve(this.#told);
+    let from = this.length;
+    while (from > 0 && this.#step[from - 1]! > this.#told) from--;
+    const curve = this.curve(from);
     const tests = this.tests.slice(this.#toldTests);
-    this.#told = this.length;
+    this.#told = this.last;
     this.#toldTests = this.tests.length;
     return { curve, tests };
   }

@@ -43,6 +43,11 @@ export function isSound(loss: number, first: number): boolean {
   return Number.isFinite(loss) && loss <= RUNAWAY * first;
 }
 
+/** The record is the page's memory of the steps; the trainer's own would grow beside it for as long as the run lasts. */
+function forget({ history: { steps } }: Trainer): void {
+  for (const list of [steps.step, steps.loss, steps.accuracy]) list.length = 0;
+}
+
 export class Run {
   readonly config: Config;
   readonly trainer: Trainer;
@@ -191,6 +196,7 @@ export class Run {
     }
     this.#meter.made(step);
     this.record.add(step, loss, accuracy);
+    forget(this.trainer);
     this.#finishSnapshot();
     if (this.#meter.elapsedMs >= this.#lookAt) await this.look();
     if (this.#meter.elapsedMs >= this.#snapshotAt) await this.snapshot();
