@@ -45,7 +45,8 @@ async function shoot(browser: Browser, url: string, look: (typeof LOOKS)[number]
   for (const [x, y] of THREE) await page.mouse.move(box.x + x * box.width, box.y + y * box.height, { steps: 3 });
   await page.mouse.up();
   await page.waitForTimeout(15_000);
-  await page.evaluate(() => scrollTo(0, 0));
+  await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
+  await page.waitForTimeout(300);
   await page.screenshot({ path: join(to, `page-${name}.png`) });
   await context.close();
 }
