@@ -35,8 +35,8 @@ const TELL_EVERY = 200;
 const [FIRST_LOOK, LOOK_EVERY] = [1500, 4000];
 /** How far above its first value a loss may be. */
 const RUNAWAY = 3;
-/** Milliseconds of training between snapshots. */
-const SNAPSHOT_EVERY = 5000;
+/** Milliseconds of training between snapshots, the first one sooner. */
+const [FIRST_SNAPSHOT, SNAPSHOT_EVERY] = [1000, 5000];
 
 /** A loss that is finite and not far above the first one. */
 export function isSound(loss: number, first: number): boolean {
@@ -61,7 +61,7 @@ export class Run {
   #abort = new AbortController();
   #told = Number.NEGATIVE_INFINITY;
   #lookAt = FIRST_LOOK;
-  #snapshotAt = SNAPSHOT_EVERY;
+  #snapshotAt = FIRST_SNAPSHOT;
   /** A State that was saved with steps still under way, whose losses are not known yet. */
   #unfinished: { bytes: Uint8Array; step: number; elapsedMs: number } | undefined;
   #fresh = true;
