@@ -55,7 +55,7 @@ export function optionsOf(props: LineChartProps, width: number, read: (plot: uPl
       y: { distr: props.logY ? 3 : 1, range: rangeOf(props.logY, false) },
     },
     axes: [
-      { ...axis(props.xLabel), size: 22 },
+      { ...axis(props.xLabel), size: 22, ...(props.logX && { values: axisText }) },
       { ...axis(props.yLabel), size: 50, space: 28, values: axisText },
     ],
     series: [{}, ...props.series.map(seriesOf)],

@@ -3,6 +3,7 @@ import { signal, useComputed, useSignalEffect } from '@preact/signals';
 import * as store from '../page/store.ts';
 import type { Descent, DescentOptimizer, Values } from '../protocol.ts';
 import { contour, levelsOf, pathOf } from '../teach/contours.ts';
+import { newest } from '../teach/newest.ts';
 import { LogSlider, NumberField } from '../ui/kit.tsx';
 
 const [REACH, GRID, SIDE, STEPS, LEVELS] = [3, 41, 420, 150, 14];
@@ -29,7 +30,12 @@ const x = (v: number) => ((v + REACH) / (2 * REACH)) * SIDE;
 const y = (v: number) => SIDE - x(v);
 const cell = (k: number) => -REACH + (2 * REACH * k) / (GRID - 1);
 
-async function go(from: readonly number[], rate: number): Promise<void> {
+interface Wanted {
+  readonly from: readonly [number, number];
+  readonly rate: number;
+}
+
+const go = newest(async ({ from, rate }: Wanted) => {
   const engine = store.theEngine();
   grid.value ??= await store.attempt(() => engine.call('valley', { n: GRID, from: -REACH, to: REACH }));
   const found = await store.attempt(() =>
@@ -39,12 +45,12 @@ async function go(from: readonly number[], rate: number): Promise<void> {
       ),
     ),
   );
-  if (found && rate === lr.value && from === start.value) ways.value = found;
-}
+  if (found) ways.value = found;
+});
 
 export function ValleyLesson() {
   useSignalEffect(() => {
-    if (store.ready.value) void go(start.value, lr.value);
+    if (store.ready.value) go({ from: start.value, rate: lr.value });
   });
   const set = (axis: 0 | 1) => (value: number) => {
     const [a, b] = start.value;

@@ -1,5 +1,5 @@
 // The race: the same network, weights and batches on the CPU and on the GPU. Two bars, and two losses that must be one line.
-import { signal, useSignal } from '@preact/signals';
+import { signal, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { LineChart } from '../charts/line-chart.tsx';
 import * as store from '../page/store.ts';
@@ -12,15 +12,37 @@ const cpu = signal<RaceLane | undefined>(undefined);
 const gpu = signal<RaceLane | undefined>(undefined);
 const result = signal<RaceResult | undefined>(undefined);
 const version = signal(0);
+/** What is said in place of a result. */
+const said = signal('');
 const running = signal(false);
 
-async function run(steps: number): Promise<void> {
+function forget(): void {
+  cpu.value = undefined;
+  gpu.value = undefined;
   result.value = undefined;
+  said.value = '';
+  version.value = version.peek() + 1; // An effect that calls this must not depend on it.
+}
+
+let cancelled = false;
+
+async function run(steps: number): Promise<void> {
+  cancelled = false;
+  forget();
   running.value = true;
+  said.value = 'Racing; training waits meanwhile.';
   store.occupied.value = 'the race';
-  result.value = await store.attempt(() => store.theEngine().call('race', { steps }));
+  const end = store.theEngine().call('race', { steps });
+  result.value = await store.attempt(() => end.catch((error) => (cancelled ? undefined : Promise.reject(error))));
+  said.value = cancelled ? `Cancelled after ${gpu.value?.steps ?? 0} of ${steps} steps.` : '';
   store.occupied.value = undefined;
   running.value = false;
+}
+
+function cancel(): void {
+  cancelled = true;
+  said.value = 'Cancelling.';
+  void store.attempt(() => store.theEngine().call('cancelRace', {}));
 }
 
 function listen(): () => void {
@@ -36,6 +58,10 @@ export function RacePanel() {
   const steps = useSignal(100);
   const ready = store.ready.value;
   useEffect(() => (ready ? listen() : undefined), [ready]);
+  useSignalEffect(() => {
+    // Another network has another race to run.
+    if (store.network.value) forget();
+  });
   const device = store.device.value;
   return (
     <Panel
@@ -63,12 +89,12 @@ export function RacePanel() {
         <Button
           primary
           testid="race-run"
-          disabled={!ready || running.value || device?.kind !== 'gpu'}
+          disabled={!ready || store.occupied.value !== undefined || device?.kind !== 'gpu'}
           onClick={() => void run(steps.value)}
         >
           Race
         </Button>
-        <Button disabled={!running.value} onClick={() => void store.theEngine().call('cancelRace', {})}>
+        <Button disabled={!running.value} onClick={cancel}>
           Cancel
         </Button>
       </div>
@@ -115,22 +141,30 @@ function Losses() {
       }
       height={180}
       series={[
-        { name: 'CPU', color: 'blue', width: 3 },
-        { name: 'GPU', color: 'orange', width: 1.5, dash: true },
+        { name: 'CPU', color: 'race-cpu', width: 5 },
+        { name: 'GPU', color: 'orange', width: 2, dash: true },
       ]}
       data={() => [Array.from({ length: n }, (_, k) => k + 1), at(a), at(b)]}
       version={version.value}
       xLabel="step"
       yLabel="loss"
+      table={() => tableOf(a, b, n)}
     />
   );
+}
+
+/** Every so many steps, so that there are about twenty rows. */
+function tableOf(a: RaceLane | undefined, b: RaceLane | undefined, n: number): { head: string[]; rows: string[][] } {
+  const some = Array.from({ length: n }, (_, k) => k).filter((k) => k % Math.ceil(n / 20) === 0 || k === n - 1);
+  const text = (lane: RaceLane | undefined, k: number) => lane?.losses[k]?.toPrecision(7) ?? '–';
+  return { head: ['step', 'CPU', 'GPU'], rows: some.map((k) => [String(k + 1), text(a, k), text(b, k)]) };
 }
 
 function Result() {
   const found = result.value;
   return (
     <p class="race-result" data-testid="race-result" role="status">
-      {found ? sentenceOf(found) : running.value ? 'Racing.' : ''}
+      {found ? sentenceOf(found) : said.value}
     </p>
   );
 }

@@ -1,58 +1,95 @@
 // The learning-rate range test: the rate grows step by step, and the loss tells which rates teach and which blow up.
-import { signal } from '@preact/signals';
+import { computed, signal, useSignalEffect } from '@preact/signals';
 import { LineChart } from '../charts/line-chart.tsx';
 import * as store from '../page/store.ts';
 import type { RangeTest as Found } from '../protocol.ts';
-import { Button } from '../ui/kit.tsx';
+import { lossText } from '../ui/format.ts';
+import { Button, numberText } from '../ui/kit.tsx';
 
 const found = signal<Found | undefined>(undefined);
 const version = signal(0);
+const busy = signal(false);
+
+/** What the test is a test of; the rate itself is not. */
+const subject = computed(() => JSON.stringify({ ...store.config.value, lr: 0, schedule: '' }));
 
 async function run(): Promise<void> {
+  busy.value = true;
   store.occupied.value = 'the range test';
   const test = await store.attempt(() => store.theEngine().call('rangeTest', {}));
   store.occupied.value = undefined;
+  busy.value = false;
   if (!test) return;
   found.value = test;
   version.value++;
 }
 
 export function RangeTest() {
+  useSignalEffect(() => {
+    if (subject.value) found.value = undefined;
+  });
   const test = found.value;
   return (
     <div class="range-test">
       <p>
-        A hundred steps, each with a larger rate than the one before. Where the loss falls fastest is a good rate; where
-        it shoots up, the rate is too large. The weights are put back afterwards.
+        A hundred steps at most, each with a larger rate than the one before. Where the loss falls fastest is a good
+        rate; where it shoots up, the rate is too large. It works on a copy: your run stays as it is.
       </p>
       <Button disabled={!store.ready.value || store.occupied.value !== undefined} onClick={() => void run()}>
-        Run the range test
+        {busy.value ? 'Testing…' : 'Run the range test'}
       </Button>
-      {test && (
-        <LineChart
-          label="Loss over learning rate"
-          summary={
-            test.suggestion === undefined
-              ? 'No rate stands out.'
-              : `The loss falls fastest near a rate of ${test.suggestion.toPrecision(2)}.`
-          }
-          height={180}
-          series={[
-            { name: 'loss', color: 'blue-faint', width: 1 },
-            { name: 'smoothed', color: 'blue', width: 2 },
-          ]}
-          data={() => [[...test.rates], [...test.losses], [...test.smoothed]]}
-          version={version.value}
-          xLabel="learning rate"
-          yLabel="loss"
-          logX
-        />
-      )}
-      {test?.suggestion !== undefined && (
-        <Button onClick={() => void store.setLearningRate(Number(test.suggestion!.toPrecision(2)))}>
-          Use {test.suggestion.toPrecision(2)}
-        </Button>
-      )}
+      {test && <Curve test={test} />}
     </div>
+  );
+}
+
+function Curve({ test }: { readonly test: Found }) {
+  const rates = [...test.rates];
+  const smoothed = [...test.smoothed];
+  const suggestion = test.suggestion === undefined ? undefined : Number(test.suggestion.toPrecision(2));
+  const off = (rate: number) => Math.abs(Math.log(rate / (test.suggestion ?? 1)));
+  const nearest = rates.reduce((best, rate, k) => (off(rate) < off(rates[best]!) ? k : best), 0);
+  const summary =
+    suggestion === undefined
+      ? 'No rate stands out: the loss hardly falls.'
+      : `The loss falls fastest near a rate of ${numberText(suggestion)}.`;
+  return (
+    <>
+      <LineChart
+        label="Loss over learning rate"
+        summary={summary}
+        height={180}
+        series={[
+          { name: 'loss', color: 'blue-faint', width: 1 },
+          { name: 'smoothed', color: 'blue', width: 2 },
+          { name: 'suggested', color: 'orange', points: true },
+        ]}
+        data={() => [
+          rates,
+          [...test.losses],
+          smoothed,
+          smoothed.map((loss, k) => (k === nearest && suggestion !== undefined ? loss : null)),
+        ]}
+        version={version.value}
+        xLabel="learning rate"
+        yLabel="loss"
+        logX
+        logY
+        table={() => ({
+          head: ['rate', 'loss', 'smoothed'],
+          rows: rates
+            .map((rate, k) => [
+              numberText(Number(rate.toPrecision(3))),
+              lossText(test.losses[k]),
+              lossText(smoothed[k]),
+            ])
+            .filter((_, k) => k % 4 === 0),
+        })}
+      />
+      <p role="status">{summary}</p>
+      {suggestion !== undefined && (
+        <Button onClick={() => void store.setLearningRate(suggestion)}>Use {numberText(suggestion)}</Button>
+      )}
+    </>
   );
 }

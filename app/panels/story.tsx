@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { type Config, PRESET_CONFIGS } from '../config.ts';
 import * as store from '../page/store.ts';
+import { count } from '../ui/format.ts';
 import { Button, Panel } from '../ui/kit.tsx';
 import '../styles/story.css';
 
@@ -12,16 +13,23 @@ function go(id: string): void {
   heading?.focus({ preventScroll: true });
 }
 
+/** Begins again with random weights, and shows where one draws. */
+function startOver(): void {
+  void store.reset();
+  go('draw');
+}
+
 /** Sets a preset with some of its settings changed, and shows where it trains. */
 function set(preset: Config['preset'], more: Partial<Config>): void {
-  const { data, device } = store.config.value;
-  void store.change({ ...PRESET_CONFIGS[preset], data, device, ...more });
+  const { seed, data, device } = store.config.value;
+  void store.change({ ...PRESET_CONFIGS[preset], seed, data, device, ...more });
   go('train');
 }
 
 interface IdeaProps {
   readonly title: string;
   readonly children: ComponentChildren;
+  /** What the button under it says that it does. */
   readonly label: string;
   readonly onTry: () => void;
 }
@@ -31,16 +39,19 @@ function Idea({ title, children, label, onTry }: IdeaProps) {
     <li>
       <h3>{title}</h3>
       <p>{children}</p>
-      <Button onClick={onTry}>{label}</Button>
+      <Button disabled={!store.ready.value || store.occupied.value !== undefined} onClick={onTry}>
+        {label}
+      </Button>
     </li>
   );
 }
 
 export function StoryPanel() {
+  const { train, test } = store.data.value ?? { train: 60_000, test: 10_000 };
   return (
     <Panel id="story" title="The story" lead="What you have been watching, in eight short steps.">
       <ol class="story-ideas">
-        <Idea title="Random weights" label="Draw something before training" onTry={() => go('draw')}>
+        <Idea title="Random weights" label="Start over, and draw something" onTry={startOver}>
           A network is a long sum with thousands of numbers in it, its weights. At first they are random, so it says of
           each picture something at random: about one digit in ten is right.
         </Idea>
@@ -57,8 +68,8 @@ export function StoryPanel() {
           the setting that matters most, and no rule gives it: one tries.
         </Idea>
         <Idea title="Mini-batches" label="Train with batches of 8" onTry={() => set('classic', { batch: 8 })}>
-          The true gradient would need all sixty thousand pictures for one step. A few dozen give a rough one that
-          points nearly the same way, a thousand times cheaper. That is why the raw curve trembles.
+          The true gradient would need all {count(train)} training pictures for one step. A few dozen give a rough one
+          that points nearly the same way, hundreds of times cheaper. That is why the raw curve trembles.
         </Idea>
         <Idea title="Epochs" label="Run one epoch only" onTry={() => set('mlp', { epochs: 1 })}>
           An epoch is once through all pictures, in an order shuffled anew. Most is learnt in the first; the later ones
@@ -70,23 +81,32 @@ export function StoryPanel() {
           onTry={() => set('mlp', { hidden: [512], epochs: 20 })}
         >
           A large network can learn its pictures by heart. The training loss then goes on falling while the loss on
-          unseen ones turns up: it remembers instead of understanding.
+          unseen ones stays behind, or even turns up: it remembers instead of understanding.
         </Idea>
         <Idea title="Unseen digits" label="Look at its mistakes" onTry={() => go('inside')}>
-          What counts is how it does on pictures that were not in the training, ten thousand of them kept aside. Yours
+          What counts is how it does on pictures that were not in the training, {count(test)} of them kept aside. Yours
           are of that kind, too. Many of its mistakes are ones that you would understand.
         </Idea>
       </ol>
-      <p>
-        And when it goes wrong: a sigmoid network with too large a rate does not blow up, its units only get stuck.{' '}
-        <Button onClick={() => set('classic', { lr: 100, schedule: 'constant' })}>
-          Set the rate to 100 on classic
-        </Button>{' '}
-        A ReLU network with plain descent does blow up.{' '}
-        <Button onClick={() => set('mlp', { optimizer: 'sgd', lr: 1e30, schedule: 'constant' })}>
-          Set the rate to 1e30 on mlp
-        </Button>
-      </p>
+      <p>And when it goes wrong, it does so in one of two ways.</p>
+      <ul class="story-ideas">
+        <Idea
+          title="Stuck"
+          label="Set the rate to 100 on classic"
+          onTry={() => set('classic', { lr: 100, schedule: 'constant' })}
+        >
+          A network of sigmoids does not blow up at too large a rate. Its units are pushed so far to one side that their
+          gradients vanish: the loss stays where it is, and nothing is learnt any more.
+        </Idea>
+        <Idea
+          title="Blown up"
+          label="Set the rate to 1e30 on mlp"
+          onTry={() => set('mlp', { optimizer: 'sgd', lr: 1e30, schedule: 'constant' })}
+        >
+          A network of ReLUs has no such bound. With plain descent its numbers grow until they are no longer finite; the
+          page then keeps the weights from before that step.
+        </Idea>
+      </ul>
     </Panel>
   );
 }

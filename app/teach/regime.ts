@@ -5,15 +5,13 @@ import type { Descent } from '../protocol.ts';
 const [SMALL, JUST_RIGHT, TOO_LARGE] = [0.05, 1, 2];
 
 /** A sentence for the rate, with the numbers of the way that was gone. */
-export function regimeOf(lr: number, { positions, losses, divergedAt }: Descent): string {
+export function regimeOf(rate: number, { positions, losses }: Descent): string {
   const steps = losses.length - 1;
-  const last = positions.data.at(-1) ?? 0;
-  const where = `After ${steps} ${steps === 1 ? 'step' : 'steps'} w is ${last.toPrecision(3)}.`;
-  if (divergedAt !== undefined || lr > TOO_LARGE) {
-    return `Diverges: each step jumps over the valley and lands higher on the other side. ${where}`;
-  }
-  if (lr === TOO_LARGE) return `On the edge: it jumps from one side to the other and never comes down. ${where}`;
-  if (lr > JUST_RIGHT) return `Overshoots: it changes sides at each step, but comes lower each time. ${where}`;
-  if (lr < SMALL) return `Too small: it goes the right way, and hardly moves. ${where}`;
+  const text = (value: number | undefined) => String(Number((value ?? 0).toPrecision(3))).replace('-', '−');
+  const where = `After ${steps} ${steps === 1 ? 'step' : 'steps'} w is ${text(positions.data.at(-1))} and the loss ${text(losses.at(-1))}.`;
+  if (rate > TOO_LARGE) return `Diverges: each step jumps over the valley and lands higher on the other side. ${where}`;
+  if (rate === TOO_LARGE) return `On the edge: it jumps from one side to the other and never comes down. ${where}`;
+  if (rate > JUST_RIGHT) return `Overshoots: it changes sides at each step, but comes lower each time. ${where}`;
+  if (rate < SMALL) return `Too small: it goes the right way, and hardly moves. ${where}`;
   return `Good: it goes straight down. ${where}`;
 }
