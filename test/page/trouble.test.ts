@@ -2,7 +2,7 @@
 // files and addresses that are nonsense. Each gets a sentence in place, and nothing is lost.
 import { afterEach, describe, expect, test } from 'vitest';
 import { type OpenedPage, openPage } from './harness.ts';
-import { dropFile, fill, numberIn, percentIn, stateIs, trainFor, waitForNumber, waitForState } from './reading.ts';
+import { dropFile, fill, numberIn, stateIs, trainFor, waitForNumber, waitForState } from './reading.ts';
 
 let opened: OpenedPage;
 afterEach(() => opened.close());
