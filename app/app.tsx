@@ -88,6 +88,7 @@ const PLACES: readonly (readonly [id: string, name: string])[] = [
   ['settings', 'Settings'],
   ['inside', 'Look inside'],
   ['descend', 'Descend'],
+  ['landscape', 'Landscape'],
   ['race', 'Race'],
   ['story', 'Story'],
   ['keep', 'Keep'],

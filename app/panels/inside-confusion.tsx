@@ -29,7 +29,8 @@ export function ConfusionMatrix({ confusion: { counts, step, size } }: { readonl
       <Button pressed={shares.value} onClick={() => toggle(shares)}>
         In per cent of the row
       </Button>
-      <div class="inside-scroll">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
+      <section class="inside-scroll" tabIndex={0} aria-label="Confusion matrix">
         <table class="inside-confusion">
           <caption>Rows: the digit it is. Columns: the digit it was taken for. The outlined cells are right.</caption>
           <thead>
@@ -68,7 +69,7 @@ export function ConfusionMatrix({ confusion: { counts, step, size } }: { readonl
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
       {cell.value && <Behind cell={cell.value} step={step} />}
     </>
   );

@@ -57,7 +57,8 @@ export function Gradients({ inside }: { readonly inside: Inside }) {
         }}
         hint="Which unit of the first layer the second picture shows."
       />
-      <div class="inside-scroll">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
+      <section class="inside-scroll" tabIndex={0} aria-label="Gradients by parameter">
         <table class="inside-table">
           <caption>Size of the gradient by parameter</caption>
           <thead>
@@ -81,7 +82,7 @@ export function Gradients({ inside }: { readonly inside: Inside }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
     </>
   );
 }
