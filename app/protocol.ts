@@ -282,7 +282,8 @@ export interface Calls {
   landscape: { params: { n: number; extent: number; images: number }; result: Landscape };
   rangeTest: { params: Record<string, never>; result: RangeTest };
   race: { params: { steps: number }; result: RaceResult };
-  cancelRace: { params: Record<string, never>; result: unknown };
+  /** Ends the race, the range test or the landscape under way; its call is refused with the name AbortError. */
+  cancel: { params: Record<string, never>; result: unknown };
   saveWeights: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
   saveCheckpoint: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
   /** Takes a dropped file: weights (of this or of a network it describes) or a checkpoint. */

@@ -230,6 +230,32 @@ describe('looking', () => {
     expect(pathSteps.length).toBeGreaterThan(3);
   });
 
+  test('a survey, a race and a range test end where they are cancelled, and by a reset; the run goes on', async () => {
+    const { backend } = await gpu();
+    const page = new TestPage({ createBackend: async () => backend });
+    await page.open();
+    await page.session.call('step', {});
+    const long = [
+      () => page.session.call('landscape', { n: 999, extent: 1, images: 200 }),
+      () => page.session.call('race', { steps: 10_000 }),
+      () => page.session.call('rangeTest', {}),
+    ];
+    for (const begin of long) {
+      const ended = expect(begin()).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await page.session.call('cancel', {});
+      await ended;
+      await page.session.call('step', {});
+    }
+    expect(page.run.step).toBe(4);
+    const ended = expect(long[0]!()).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await page.session.call('configure', { config: CLASSIC });
+    await ended;
+    expect(page.run).toMatchObject({ state: 'idle', step: 0 });
+    backend.dispose();
+  });
+
   test('the confusion matrix counts every test image, and its cells have the images behind them', async () => {
     const page = new TestPage();
     await page.open();

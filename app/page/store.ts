@@ -58,7 +58,7 @@ export const runs = signal<readonly RunRecord[]>([]);
 export const drawing = signal<Float32Array | undefined>(undefined);
 /** False until the engine and the data are there. */
 export const ready = signal(false);
-/** True while a race, a range test or a landscape has the device to itself. */
+/** The race, the range test or the landscape that has the device to itself. */
 export const occupied = signal<string | undefined>(undefined);
 export const savedAt = signal<number | undefined>(undefined);
 
@@ -83,6 +83,20 @@ export async function attempt<T>(work: () => Promise<T>, code: Notice['code'] = 
     notify({ code, level: 'error', text: error instanceof Error ? error.message : String(error) });
     return undefined;
   }
+}
+
+/** Has the device to itself for `work`. Resolves with undefined where that is refused or cancelled. */
+export async function occupy<T>(what: string, work: (engine: Engine) => Promise<T>): Promise<T | undefined> {
+  occupied.value = what;
+  const ending = (error: Error) => (error.name === 'AbortError' ? undefined : Promise.reject(error));
+  const result = await attempt(() => work(theEngine()).catch(ending));
+  occupied.value = undefined;
+  return result;
+}
+
+/** Ends what has the device to itself. */
+export async function cancel(): Promise<void> {
+  await attempt(() => theEngine().call('cancel', {}));
 }
 
 /** Takes the engine, reads the hash, opens device and data, and makes the network. */

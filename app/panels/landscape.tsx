@@ -15,9 +15,7 @@ const busy = signal(false);
 
 async function look(n: number, extent: number, images: number): Promise<void> {
   busy.value = true;
-  store.occupied.value = 'the landscape';
-  const landscape = await store.attempt(() => store.theEngine().call('landscape', { n, extent, images }));
-  store.occupied.value = undefined;
+  const landscape = await store.occupy('the landscape', (engine) => engine.call('landscape', { n, extent, images }));
   busy.value = false;
   if (landscape) found.value = landscape;
 }
@@ -73,6 +71,9 @@ export function LandscapePanel() {
           onClick={() => void look(Number(grid.value), extent.value, Number(images.value))}
         >
           Survey it
+        </Button>
+        <Button disabled={!busy.value} onClick={() => void store.cancel()}>
+          Cancel
         </Button>
       </div>
       <p class="landscape-says" role="status">

@@ -24,25 +24,18 @@ function forget(): void {
   version.value = version.peek() + 1; // An effect that calls this must not depend on it.
 }
 
-let cancelled = false;
-
 async function run(steps: number): Promise<void> {
-  cancelled = false;
   forget();
   running.value = true;
   said.value = 'Racing; training waits meanwhile.';
-  store.occupied.value = 'the race';
-  const end = store.theEngine().call('race', { steps });
-  result.value = await store.attempt(() => end.catch((error) => (cancelled ? undefined : Promise.reject(error))));
-  said.value = cancelled ? `Cancelled after ${gpu.value?.steps ?? 0} of ${steps} steps.` : '';
-  store.occupied.value = undefined;
+  result.value = await store.occupy('the race', (engine) => engine.call('race', { steps }));
+  said.value = result.value ? '' : `Ended after ${gpu.value?.steps ?? 0} of ${steps} steps.`;
   running.value = false;
 }
 
 function cancel(): void {
-  cancelled = true;
   said.value = 'Cancelling.';
-  void store.attempt(() => store.theEngine().call('cancelRace', {}));
+  void store.cancel();
 }
 
 function listen(): () => void {

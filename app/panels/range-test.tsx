@@ -15,9 +15,7 @@ const subject = computed(() => JSON.stringify({ ...store.config.value, lr: 0, sc
 
 async function run(): Promise<void> {
   busy.value = true;
-  store.occupied.value = 'the range test';
-  const test = await store.attempt(() => store.theEngine().call('rangeTest', {}));
-  store.occupied.value = undefined;
+  const test = await store.occupy('the range test', (engine) => engine.call('rangeTest', {}));
   busy.value = false;
   if (!test) return;
   found.value = test;

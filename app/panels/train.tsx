@@ -67,7 +67,6 @@ function Buttons() {
   }, []);
   const running = store.training.value;
   const state = store.run.value?.state ?? 'idle';
-  const idle = store.ready.value && store.occupied.value === undefined;
   return (
     <div class="row train-buttons">
       <Button primary testid="train" onClick={toggle} disabled={!running && !canTrain()} title="Space bar">
@@ -92,7 +91,7 @@ function Buttons() {
       >
         One step
       </Button>
-      <Button testid="reset" onClick={() => void store.reset()} disabled={!idle} title="Same seed, same start">
+      <Button testid="reset" onClick={() => void store.reset()} disabled={!store.ready.value} title="Same seed, same start">
         Reset
       </Button>
       <span class="train-key">

@@ -3,7 +3,11 @@
 import type { Landscape, Params, RangeTest } from '../protocol.ts';
 import type { Run } from './run.ts';
 
-export async function landscapeOf(run: Run, { n, extent, images }: Params<'landscape'>): Promise<Landscape> {
+export async function landscapeOf(
+  run: Run,
+  { n, extent, images }: Params<'landscape'>,
+  signal: AbortSignal,
+): Promise<Landscape> {
   const { trainer, data, path } = run;
   const step = trainer.stepsMade;
   const here = await path.take(step);
@@ -14,6 +18,7 @@ export async function landscapeOf(run: Run, { n, extent, images }: Params<'lands
     extent,
     images,
     path: snapshots.map(({ weights }) => weights),
+    signal,
   });
   return {
     step,
@@ -31,8 +36,8 @@ export async function landscapeOf(run: Run, { n, extent, images }: Params<'lands
   };
 }
 
-export async function rangeTestOf({ trainer, data, config }: Run): Promise<RangeTest> {
-  const { rates, losses, smoothed, suggestion } = await trainer.lrFind(data.train, { batchSize: config.batch });
+export async function rangeTestOf({ trainer, data, config }: Run, signal: AbortSignal): Promise<RangeTest> {
+  const { rates, losses, smoothed, suggestion } = await trainer.lrFind(data.train, { batchSize: config.batch, signal });
   return {
     rates: Float32Array.from(rates),
     losses: Float32Array.from(losses),

@@ -90,13 +90,13 @@ async function compare(cpu: Trainer, gpu: Trainer, data: DataPair): Promise<{ di
   return worst.reduce((a, b) => (b.difference > a.difference ? b : a));
 }
 
-/** Races to `steps` steps each. Resolves with undefined where `signal` ended it. */
+/** Races to `steps` steps each, or until `signal` ends it. */
 export async function race(
   gpuBackend: Backend,
   config: Config,
   data: DataPair,
   { steps, post, signal }: { steps: number; post(event: WorkerEvent): void; signal: AbortSignal },
-): Promise<RaceResult | undefined> {
+): Promise<RaceResult> {
   const constant: Config = { ...config, schedule: 'constant' };
   const cpuBackend = createCpuBackend();
   const lanes: Lane[] = [];
@@ -107,7 +107,7 @@ export async function race(
     const gradients = await compare(cpu.trainer, gpu.trainer, data);
     while (!(cpu.done && gpu.done)) {
       for (const lane of lanes) {
-        if (signal.aborted) return undefined;
+        signal.throwIfAborted();
         if (!lane.done) await lane.turn(TURN);
         post({ type: 'race', cpu: cpu.facts(), gpu: gpu.facts() });
       }

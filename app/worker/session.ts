@@ -56,7 +56,8 @@ export class Session {
   #run: Run | undefined;
   #snapshot: RunSnapshot | undefined;
   #losses: number[] = [];
-  #racing: AbortController | undefined;
+  /** Ends the race, the range test or the survey that has the device to itself. */
+  #occupant: AbortController | undefined;
   /** Calls that change things or want the device to themselves wait for each other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -74,7 +75,7 @@ export class Session {
 
   readonly #answers: Answers = {
     open: ({ config }) => this.#alone(() => this.#open(config)),
-    configure: ({ config }) => this.#alone(() => this.#configure(config)),
+    configure: ({ config }) => this.#instead(() => this.#configure(config)),
     describe: ({ config }) => {
       const { backend, data } = this.#ready();
       checkFits(config, backend, data.train.size);
@@ -100,10 +101,10 @@ export class Session {
     examples: (wanted) => examplesOf(this.#current(), wanted),
     descend: (params) => descend(params),
     valley: (params) => valleyGrid(params),
-    landscape: (params) => this.#resting((run): Promise<Landscape> => landscapeOf(run, params)),
-    rangeTest: () => this.#resting((run): Promise<RangeTest> => rangeTestOf(run)),
-    race: ({ steps }) => this.#resting((run) => this.#race(run, steps)),
-    cancelRace: () => this.#racing?.abort(),
+    landscape: (params) => this.#resting((run, signal): Promise<Landscape> => landscapeOf(run, params, signal)),
+    rangeTest: () => this.#resting((run, signal): Promise<RangeTest> => rangeTestOf(run, signal)),
+    race: ({ steps }) => this.#resting((run, signal) => this.#race(run, steps, signal)),
+    cancel: () => this.#occupant?.abort(),
     saveWeights: async () => {
       const run = this.#current();
       const bytes = await run.trainer.saveWeights();
@@ -114,10 +115,10 @@ export class Session {
         const bytes = await run.trainer.save({ page: run.config, record: run.record.save() });
         return { name: `thalweg-${run.config.preset}-step-${run.record.last}-checkpoint.safetensors`, bytes };
       }),
-    load: ({ name, bytes }) => this.#alone(() => this.#load(name, bytes)),
+    load: ({ name, bytes }) => this.#instead(() => this.#load(name, bytes)),
     metrics: () => ({ curve: this.#current().record.curve(), tests: [...this.#current().record.tests] }),
     savedSession: () => this.#autosave.summary(),
-    resumeSession: () => this.#alone(() => this.#resumeSession()),
+    resumeSession: () => this.#instead(() => this.#resumeSession()),
     forgetSession: () => this.#autosave.forget(),
     counters: () => ({ ...this.#ready().backend.executor.counters }),
   };
@@ -129,15 +130,26 @@ export class Session {
     return result;
   }
 
-  /** Runs `work` while the run rests, which then goes on if it went. */
-  #resting<T>(work: (run: Run) => Promise<T>): Promise<T> {
+  /** The same for what takes the run's place: nobody waits any more for what the device is occupied with. */
+  #instead<T>(work: () => Promise<T>): Promise<T> {
+    this.#occupant?.abort();
+    return this.#alone(work);
+  }
+
+  /** Runs `work` while the run rests, which then goes on if it went. Rejects with an AbortError where it is cancelled. */
+  #resting<T>(work: (run: Run, signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#alone(async () => {
       const run = this.#current();
       const { going } = run;
+      this.#occupant = new AbortController();
+      const { signal } = this.#occupant;
       await run.pause();
       try {
-        return await work(run);
+        const result = await work(run, signal);
+        signal.throwIfAborted();
+        return result;
       } finally {
+        this.#occupant = undefined;
         if (going && this.#run === run) run.start();
       }
     });
@@ -331,7 +343,7 @@ export class Session {
     this.#outside.post({ type: 'notice', notice: { code: 'device-lost', level: 'error', text } });
   }
 
-  async #race(run: Run, steps: number): Promise<Result<'race'>> {
+  async #race(run: Run, steps: number, signal: AbortSignal): Promise<Result<'race'>> {
     const { backend, data } = this.#ready();
     if (backend.kind !== 'gpu') {
       const why = backend.notes.join(' ') || 'The CPU was chosen as the device.';
@@ -339,12 +351,7 @@ export class Session {
     }
     if (!(Number.isSafeInteger(steps) && steps >= 2 && steps <= 10_000))
       throw new OptionError(`race: steps is ${steps}. Give a whole number from 2 to 10000.`);
-    this.#racing = new AbortController();
-    const { signal } = this.#racing;
-    const result = await race(backend, run.config, data, { steps, post: (event) => this.#outside.post(event), signal });
-    this.#racing = undefined;
-    if (!result) throw new OptionError('race: it was cancelled.');
-    return result;
+    return race(backend, run.config, data, { steps, post: (event) => this.#outside.post(event), signal });
   }
 
   async #load(name: string, bytes: Uint8Array): Promise<Loaded> {
