@@ -1,9 +1,10 @@
 // One configuration for three: the page's development server and build (root app/), and the tests.
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { pageData } from './app/build/data.ts';
 import { offline } from './app/build/offline.ts';
 import { contentSecurityPolicy } from './app/build/policy.ts';
+import { whyNoBrowser } from './app/tools/chromium.ts';
 import { packedChromium } from './test/in-chromium.ts';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -31,39 +32,51 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      {
-        extends: true,
-        // The same files as in Node, on the browser's own device.
-        resolve: { alias: [{ find: './gpu-node.ts', replacement: at('test/gpu-web.ts') }] },
-        test: {
-          name: 'browser',
-          include: ['parity', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
-          fileParallelism: false,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: packedChromium(),
-            instances: [{ browser: 'chromium' }],
-          },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // The page in a real Chromium: one file at a time, and when the others are done, since they share two cores.
-          name: 'page',
-          include: ['test/page/*.test.ts'],
-          globalSetup: ['test/page/setup.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      ...inBrowsers(),
     ],
   },
 });
+
+/** The projects that need a browser; where there is none they are left out, by name. */
+function inBrowsers(): TestProjectInlineConfiguration[] {
+  const missing = whyNoBrowser();
+  if (missing) {
+    if (process.env['VITEST']) console.warn(`skipped: the projects 'browser' and 'page'. ${missing}`);
+    return [];
+  }
+  return [
+    {
+      extends: true,
+      // The same files as in Node, on the browser's own device.
+      resolve: { alias: [{ find: './gpu-node.ts', replacement: at('test/gpu-web.ts') }] },
+      test: {
+        name: 'browser',
+        include: ['parity', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        sequence: { groupOrder: 1 },
+        fileParallelism: false,
+        browser: {
+          enabled: true,
+          headless: true,
+          screenshotFailures: false,
+          provider: packedChromium(),
+          instances: [{ browser: 'chromium' }],
+        },
+      },
+    },
+    {
+      extends: true,
+      test: {
+        // The page in a real Chromium: one file at a time, and when the others are done, since they share two cores.
+        name: 'page',
+        include: ['test/page/*.test.ts'],
+        globalSetup: ['test/page/setup.ts'],
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+        maxWorkers: 1,
+        sequence: { groupOrder: 2 },
+      },
+    },
+  ];
+}

@@ -1,5 +1,5 @@
 // A real Chromium with WebGPU on SwiftShader, out of npm alone on Linux x64; elsewhere the Chrome that is installed.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import packed from '@sparticuz/chromium';
@@ -17,9 +17,31 @@ const FLAGS = [
 
 let unpacking: Promise<LaunchOptions> | undefined;
 
-/** How Playwright starts it. Unpacked once for this process, and removed at its end. */
+/** Whether this machine runs the Chromium out of npm. */
+const hasPacked = process.platform === 'linux' && process.arch === 'x64';
+
+/** Where Chrome is installed, on machines for which there is none in npm. */
+const INSTALLED = [
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  '/opt/google/chrome/chrome',
+  ...['PROGRAMFILES', 'PROGRAMFILES(X86)', 'LOCALAPPDATA'].map((name) =>
+    join(process.env[name] ?? '', 'Google/Chrome/Application/chrome.exe'),
+  ),
+];
+
+const installed = (): string | undefined => INSTALLED.find((path) => existsSync(path));
+
+/** Why no browser can be started here, and what to do; undefined where one can. */
+export function whyNoBrowser(): string | undefined {
+  if (hasPacked || installed()) return undefined;
+  return `There is no Chromium in npm for ${process.platform} ${process.arch}, and no Chrome is installed. Install Google Chrome.`;
+}
+
+/** How Playwright starts it. Unpacked once for this process, and removed at its end. @throws Error where there is none. */
 export async function launchOptions(): Promise<LaunchOptions> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return { channel: 'chrome', args: [...FLAGS] };
+  const missing = whyNoBrowser();
+  if (missing) throw new Error(missing);
+  if (!hasPacked) return { executablePath: installed(), args: [...FLAGS] };
   unpacking ??= unpack();
   return { ...(await unpacking), args: [...FLAGS] };
 }

@@ -25,7 +25,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const { NODE_ENV } = process.env;
   process.env['NODE_ENV'] = 'production';
   await build({ logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } });
-  process.env['NODE_ENV'] = NODE_ENV;
+  if (NODE_ENV === undefined) delete process.env['NODE_ENV'];
+  else process.env['NODE_ENV'] = NODE_ENV;
   const site = await serveSite(folder);
   const server = await chromium.launchServer(await launchOptions());
   project.provide('site', site.url);
