@@ -91,7 +91,12 @@ function Buttons() {
       >
         One step
       </Button>
-      <Button testid="reset" onClick={() => void store.reset()} disabled={!store.ready.value} title="Same seed, same start">
+      <Button
+        testid="reset"
+        onClick={() => void store.reset()}
+        disabled={!store.ready.value}
+        title="Same seed, same start"
+      >
         Reset
       </Button>
       <span class="train-key">
