@@ -134,6 +134,50 @@ describe('landscape', () => {
     trainer.dispose();
   });
 
+  it('goes along a path: all of what moved is seen, the furthest at 1, the beginning at the left', async () => {
+    const trainer = await netTrainer();
+    const center = await trainer.snapshotWeights();
+    // A path in a plane of its own, biases and all: distances on it are distances between weights.
+    const [u, v] = [1, 2].map(
+      (k) => new Map([...center].map(([path, w]) => [path, w.map((_, i) => Math.sin(k * (i + 2)))])),
+    );
+    const places = [
+      [-3, 1],
+      [-2, -0.5],
+      [-1, 0.7],
+      [0.5, 0.1],
+    ] as const;
+    const path = places.map(
+      ([a, b]) =>
+        new Map(
+          [...center].map(([name, w]) => [name, w.map((c, i) => c + a * u!.get(name)![i]! + b * v!.get(name)![i]!)]),
+        ),
+    );
+    const plane = await trainer.landscape(data, { n: 3, directions: 'path', path });
+    closeTo(plane.losses.data[4]!, (await trainer.evaluate(data)).loss);
+    expect(plane.directions.map((d) => [...d.keys()].sort())).toEqual([
+      [...center.keys()].sort(),
+      [...center.keys()].sort(),
+    ]);
+    const length = (w: Iterable<Float32Array>) => Math.hypot(...[...w].flatMap((x) => [...x]));
+    const [d1, d2] = plane.directions.map((d) => length(d.values())) as [number, number];
+    const apart = (a: (typeof path)[number], b: (typeof path)[number]) =>
+      length([...a].map(([name, w]) => w.map((x, i) => x - b.get(name)![i]!)));
+    for (const [j, to] of path.entries())
+      for (const [i, from] of path.entries()) {
+        const [p, q] = [plane.path[i]!, plane.path[j]!];
+        expect(Math.hypot(d1 * (p.alpha - q.alpha), d2 * (p.beta - q.beta))).toBeCloseTo(apart(from, to), 3);
+      }
+    expect(d1).toBeGreaterThan(d2);
+    const furthest = (pick: 'alpha' | 'beta') => Math.max(...plane.path.map((p) => Math.abs(p[pick])));
+    expect([furthest('alpha'), furthest('beta')]).toEqual([expect.closeTo(1, 4), expect.closeTo(1, 4)]);
+    expect(plane.path[0]!.alpha).toBeCloseTo(-1, 4);
+    // Weights on one line span no plane.
+    const line = trainer.landscape(data, { directions: 'path', path: [center, path[0]!] });
+    await expect(line).rejects.toThrow(/the path's 2 weights lie on one line with the present ones/);
+    trainer.dispose();
+  });
+
   it('goes through more images than fit a batch', async () => {
     const many = blobs(2400);
     const trainer = await netTrainer();
@@ -150,6 +194,8 @@ describe('landscape', () => {
     [{ extent: 0 }, /landscape: extent is 0\./],
     [{ extent: Number.NaN }, /landscape: extent is NaN/],
     [{ images: 0 }, /landscape: images is 0/],
+    [{ directions: 'down' }, /landscape: directions is "down"\. Give 'random' or 'path'/],
+    [{ directions: 'path' }, /the path's 0 weights lie on one line/],
     [{ seed: -1 }, /seed/],
     [{ size: 3 }, /landscape: there is no option size/],
     [{ path: [new Map()] }, /landscape: the values of hidden\.weight are missing/],

@@ -1,6 +1,6 @@
-// The loss on a plane through the weights: w + α d₁ + β d₂ over a grid, for two random directions that are filter-normalised
-// (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a slice: what lies beside it is
-// not seen. The device walks the grid by itself, from a copy of the weights, so a run may go on meanwhile.
+// The loss on a plane through the weights: w + α d₁ + β d₂ over a grid, for two random directions that are filter-normalised,
+// or two along a run's path (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a
+// slice: what lies beside it is not seen. The device walks the grid by itself, from a copy of the weights, so a run may go on meanwhile.
 import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
@@ -17,20 +17,25 @@ import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { checkExamples, type Examples, rowsAt } from './batch.ts';
 import { evaluationBatch } from './evaluation.ts';
-import { checkOptions, type Names } from './options.ts';
+import { checkOptions, type Names, show } from './options.ts';
 import { drive } from './pacer.ts';
-import { direction, type PlanePoint, projector, type Weights } from './plane.ts';
+import { checkPath, type PlanePoint, pathDirections, projector, randomDirections, type Weights } from './plane.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';
 
 export interface LandscapeOptions {
   /** Points along each side of the grid: 25. An odd number has the weights themselves in the middle. */
   readonly n?: number;
-  /** The grid goes from -extent to extent; 1 is as far as a unit's weights are from zero: 1. */
+  /**
+   * 'random': each unit's weights move by as much as they are long, in random directions, and biases stay (unless said).
+   * 'path': the two directions in which `path` reaches furthest from the weights, as long as it does.
+   */
+  readonly directions?: 'random' | 'path';
+  /** The grid goes from -extent to extent, in lengths of the directions: 1. */
   readonly extent?: number;
   /** Examples that each loss is taken over, the first ones of the data: 1000. Rounded down to whole batches beyond 1000. */
   readonly images?: number;
-  /** Decides the two directions: 0. */
+  /** Decides random directions: 0. */
   readonly seed?: number;
   /** Weights from along a run (`trainer.snapshotWeights()`), to be projected on the plane. */
   readonly path?: readonly Weights[];
@@ -46,7 +51,7 @@ export interface Landscape {
   readonly losses: NdArray;
   /** Examples that were looked at for each loss. */
   readonly images: number;
-  /** The weights looked at, and the two directions (of those that move: biases do not), by path. */
+  /** The weights looked at, and the two directions (of those that move), by path. */
   readonly center: Weights;
   readonly directions: readonly [Weights, Weights];
   /** Where the weights of `path` are, seen from the plane: their orthogonal projections. */
@@ -55,7 +60,15 @@ export interface Landscape {
   project(weights: Weights): PlanePoint;
 }
 
-const NAMES: Names<LandscapeOptions> = { n: true, extent: true, images: true, seed: true, path: true, signal: true };
+const NAMES: Names<LandscapeOptions> = {
+  n: true,
+  directions: true,
+  extent: true,
+  images: true,
+  seed: true,
+  path: true,
+  signal: true,
+};
 const LARGEST_SIDE = 1000;
 
 /** The f32 variables of a model as they are after what was submitted before. */
@@ -79,16 +92,17 @@ export async function landscape(
   options: LandscapeOptions,
   check: () => void,
 ): Promise<Landscape> {
-  const { n, extent, images, seed, path, signal } = checked(data, options);
+  const { n, directions: kind, extent, images, seed, path, signal } = checked(data, options);
   const values = await readAll(state);
   const center = floatsOf(state.variables, values);
-  const [d1, d2] = [1, 2].map((k) => direction(state.variables, center, seed, k)) as [Weights, Weights];
+  checkPath(center, path); // Weights of another model are refused before anything is computed.
+  const [d1, d2] =
+    kind === 'path' ? pathDirections(state.variables, center, path) : randomDirections(state.variables, center, seed);
   const project = projector(center, [d1, d2]);
-  const places = path.map(project); // Weights of another model are refused before anything is computed.
   const rows = evaluationBatch(images);
   const batches = Math.floor(images / rows);
   const side = Float32Array.from({ length: n }, (_, k) => (n === 1 ? 0 : extent * ((2 * k) / (n - 1) - 1)));
-  const grid = new Grid(executor, state.variables, side);
+  const grid = new Grid(executor, state.variables, side, d1);
   try {
     grid.write(values, d1, d2);
     const program = await grid.compile(task, data, rows, batches);
@@ -106,7 +120,7 @@ export async function landscape(
       images: rows * batches,
       center,
       directions,
-      path: places,
+      path: path.map(project),
       project,
     };
   } finally {
@@ -117,16 +131,18 @@ export async function landscape(
 function checked(data: Examples, options: LandscapeOptions) {
   checkOptions('landscape', options, NAMES);
   checkExamples(data);
-  const { n = 25, extent = 1, images = 1000, seed = 0, path = [], signal } = options;
+  const { n = 25, directions = 'random', extent = 1, images = 1000, seed = 0, path = [], signal } = options;
   if (!(Number.isSafeInteger(n) && n >= 1 && n <= LARGEST_SIDE))
     throw new OptionError(`landscape: n is ${n}. Give a whole number from 1 to ${LARGEST_SIDE}, such as 25.`);
+  if (directions !== 'random' && directions !== 'path')
+    throw new OptionError(`landscape: directions is ${show(directions)}. Give 'random' or 'path'.`);
   if (!(extent > 0 && Number.isFinite(extent)))
     throw new OptionError(`landscape: extent is ${extent}. Give a number above 0, such as 1.`);
   if (!(Number.isSafeInteger(images) && images >= 1))
     throw new OptionError(`landscape: images is ${images}. Give a whole number from 1.`);
   seedKey(seed); // refuses what is no seed
   signal?.throwIfAborted();
-  return { n, extent, images: Math.min(images, data.size), seed, path, signal };
+  return { n, directions, extent, images: Math.min(images, data.size), seed, path, signal };
 }
 
 /** What the device has of the grid: the weights and both directions, where it is, and the losses so far. */
@@ -142,15 +158,14 @@ class Grid {
   readonly #kept: Storage[] = [];
   #program: Program | undefined;
 
-  constructor(executor: Executor, variables: readonly NamedVariable[], side: Float32Array) {
+  /** The variables that `moving` names move, the others stay. */
+  constructor(executor: Executor, variables: readonly NamedVariable[], side: Float32Array, moving: Weights) {
     this.#executor = executor;
     this.#side = side;
     this.losses = zeros([side.length ** 2]);
     this.#parts = variables.map(({ path, variable }) => {
-      const { shape, dtype, trainable } = variable;
-      const moved = trainable && shape.length >= 2;
-      const like = () => zeros(shape, dtype);
-      return { path, variable, base: like(), ...(moved && { moved: [like(), like()] as const }) };
+      const like = () => zeros(variable.shape, variable.dtype);
+      return { path, variable, base: like(), ...(moving.has(path) && { moved: [like(), like()] as const }) };
     });
     const own = this.#parts.flatMap(({ base, moved = [] }) => [base, ...moved]);
     const all = [...own, this.losses, this.#point, this.#batch];

@@ -1,4 +1,5 @@
-// A plane through a network's weights: two random directions, and where other weights are when seen from it.
+// A plane through a network's weights: two directions, at random or along a run's path, and where other weights are when
+// seen from it.
 import { OptionError } from '../graph/errors.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { normals } from '../graph/random.ts';
@@ -12,11 +13,14 @@ export interface PlanePoint {
   readonly beta: number;
 }
 
+/** Rounds of the power method: enough for components of which one is a few per cent longer than the other. */
+const POWER_ROUNDS = 300;
+
 /**
  * Direction `k`: for each unit's weights (a row of a trainable variable of two axes or more) a random vector as long as they
  * are; zero for biases, as Li et al. do it.
  */
-export function direction(variables: readonly NamedVariable[], center: Weights, seed: number, k: number): Weights {
+function direction(variables: readonly NamedVariable[], center: Weights, seed: number, k: number): Weights {
   const moved = variables.filter(({ variable }) => variable.trainable && variable.shape.length >= 2);
   return new Map(
     moved.map(({ path, variable: { shape, size } }) => {
@@ -32,6 +36,70 @@ export function direction(variables: readonly NamedVariable[], center: Weights, 
   );
 }
 
+export function randomDirections(
+  variables: readonly NamedVariable[],
+  center: Weights,
+  seed: number,
+): readonly [Weights, Weights] {
+  return [direction(variables, center, seed, 1), direction(variables, center, seed, 2)];
+}
+
+/**
+ * The two directions in which a path's weights lie furthest from `center`: the principal components of the differences (Li et
+ * al. 2018, section 7). Both are as long as the path reaches along them; the path begins at the left.
+ * @throws OptionError where the path has no two such directions.
+ */
+export function pathDirections(
+  variables: readonly NamedVariable[],
+  center: Weights,
+  path: readonly Weights[],
+): readonly [Weights, Weights] {
+  const moved = variables.filter(({ variable }) => variable.trainable).map((v) => v.path);
+  const away = path.map(
+    (weights) => new Map(moved.map((name) => [name, minus(weights.get(name)!, center.get(name)!)])),
+  );
+  const gram = away.map((a) => away.map((b) => moved.reduce((sum, name) => sum + dot(a.get(name)!, b.get(name)!), 0)));
+  const first = principal(gram);
+  const deflated = gram.map((row, i) => row.map((g, j) => g - first.value * first.vector[i]! * first.vector[j]!));
+  const second = principal(deflated);
+  if (!(second.value > 1e-9 * first.value)) {
+    throw new OptionError(
+      `landscape: the path's ${path.length} weights lie on one line with the present ones, and directions 'path' spans a plane by them. Give more of them, or use directions 'random'.`,
+    );
+  }
+  return [combined(away, first.vector), combined(away, second.vector)];
+}
+
+/** Σ over k of away[k] · vector[k], times what makes it as long as the furthest of `away` reaches along it. */
+function combined(away: readonly Weights[], vector: readonly number[]): Weights {
+  const reach = Math.max(...vector.map(Math.abs)) * (vector[0]! > 0 ? -1 : 1);
+  return new Map(
+    [...away[0]!].map(([name, { length }]) => {
+      const d = new Float32Array(length);
+      for (const [k, weights] of away.entries()) {
+        const w = weights.get(name)!;
+        for (let i = 0; i < length; i++) d[i]! += reach * vector[k]! * w[i]!;
+      }
+      return [name, d];
+    }),
+  );
+}
+
+/** The largest eigenvalue of a symmetric matrix without negative ones, and its vector of length 1: the power method. */
+function principal(matrix: readonly (readonly number[])[]): { value: number; vector: readonly number[] } {
+  const diagonal = matrix.map((row, i) => row[i]!);
+  let vector = matrix[diagonal.indexOf(Math.max(...diagonal))] ?? [];
+  let value = 0;
+  for (let round = 0; round < POWER_ROUNDS; round++) {
+    const length = Math.hypot(...vector) || 1;
+    const unit = vector.map((v) => v / length);
+    vector = matrix.map((row) => row.reduce((sum, m, k) => sum + m * unit[k]!, 0));
+    value = vector.reduce((sum, v, k) => sum + v * unit[k]!, 0);
+  }
+  const length = Math.hypot(...vector) || 1;
+  return { value, vector: vector.map((v) => v / length) };
+}
+
 /**
  * The orthogonal projection on the plane, by least squares: the directions are random, so not quite at right angles.
  * @throws OptionError (from the projection) where the weights are not of the same model.
@@ -44,7 +112,7 @@ export function projector(center: Weights, [d1, d2]: readonly [Weights, Weights]
   const bb = sumOver((_, _a, b) => dot(b, b));
   const determinant = aa * bb - ab * ab;
   return (weights) => {
-    for (const [path, w] of center) checkSize(path, w.length, weights.get(path)?.length);
+    checkPath(center, [weights]);
     const along = (pick: 1 | 2) =>
       sumOver((path, a, b) => difference(weights.get(path)!, center.get(path)!, pick === 1 ? a : b));
     const [pa, pb] = [along(1), along(2)];
@@ -53,12 +121,22 @@ export function projector(center: Weights, [d1, d2]: readonly [Weights, Weights]
   };
 }
 
+/** @throws OptionError where weights are not of the same model. */
+export function checkPath(center: Weights, path: readonly Weights[]): void {
+  for (const weights of path)
+    for (const [name, { length }] of center) checkSize(name, length, weights.get(name)?.length);
+}
+
 function checkSize(path: string, expected: number, got: number | undefined): void {
   if (got === expected) return;
   const what = got === undefined ? 'are missing' : `are ${got} numbers instead of ${expected}`;
   throw new OptionError(
     `landscape: the values of ${path} ${what} in the weights to be projected. Give those of the same network.`,
   );
+}
+
+function minus(a: Float32Array, b: Float32Array): Float32Array {
+  return a.map((v, i) => v - b[i]!);
 }
 
 function dot(a: Float32Array, b: Float32Array): number {
