@@ -188,6 +188,8 @@ export interface Landscape {
   /** The run's weights projected on the plane: (points, 2) of (alpha, beta), and the steps they are from. */
   readonly path: Values;
   readonly pathSteps: readonly number[];
+  /** At random, or those in which the path reaches furthest. */
+  readonly directions: 'random' | 'path';
   /** Images over which each loss was taken. */
   readonly images: number;
   readonly milliseconds: number;
@@ -279,7 +281,10 @@ export interface Calls {
   };
   /** The valley's loss on a grid, for its contours: rows from y = from to y = to. */
   valley: { params: { n: number; from: number; to: number }; result: Values };
-  landscape: { params: { n: number; extent: number; images: number }; result: Landscape };
+  landscape: {
+    params: { n: number; directions: 'random' | 'path'; extent: number; images: number };
+    result: Landscape;
+  };
   rangeTest: { params: Record<string, never>; result: RangeTest };
   race: { params: { steps: number }; result: RaceResult };
   /** Ends the race, the range test or the landscape under way; its call is refused with the name AbortError. */

@@ -222,12 +222,21 @@ describe('looking', () => {
     await page.open();
     await page.session.call('train', {});
     await page.until(({ state }) => state === 'done');
-    const { losses, path, pathSteps, images } = await page.session.call('landscape', { n: 5, extent: 1, images: 200 });
+    const { losses, path, pathSteps, images } = await page.session.call('landscape', {
+      n: 5,
+      directions: 'random',
+      extent: 1,
+      images: 200,
+    });
     expect(images).toBe(200);
     expect(losses.data[12]).toBeCloseTo(page.run.testLoss!, 4);
     expect(pathSteps.at(-1)).toBe(80);
     expect([...path.data.slice(-2)].map((v) => Math.abs(v) < 1e-6)).toEqual([true, true]);
     expect(pathSteps.length).toBeGreaterThan(3);
+    const way = await page.session.call('landscape', { n: 3, directions: 'path', extent: 1, images: 200 });
+    expect(way.losses.data[4]).toBeCloseTo(page.run.testLoss!, 4);
+    const reach = (axis: number) => Math.max(...way.path.data.filter((_, i) => i % 2 === axis).map(Math.abs));
+    expect([reach(0), reach(1)]).toEqual([expect.closeTo(1, 3), expect.closeTo(1, 3)]);
   });
 
   test('a survey, a race and a range test end where they are cancelled, and by a reset; the run goes on', async () => {
@@ -236,7 +245,7 @@ describe('looking', () => {
     await page.open();
     await page.session.call('step', {});
     const long = [
-      () => page.session.call('landscape', { n: 999, extent: 1, images: 200 }),
+      () => page.session.call('landscape', { n: 999, directions: 'random', extent: 1, images: 200 }),
       () => page.session.call('race', { steps: 10_000 }),
       () => page.session.call('rangeTest', {}),
     ];

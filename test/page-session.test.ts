@@ -40,6 +40,28 @@ describe('training', () => {
     expect((await page.losses())[0]).not.toBe(first[0]);
   });
 
+  test('what was asked for last holds, however fast it was asked', async () => {
+    const page = new TestPage();
+    await page.open({ ...CLASSIC, epochs: 1000 });
+    const { session } = page;
+    await session.call('train', {});
+    await page.until(({ step }) => step > 5);
+    const survey = { n: 3, directions: 'random', extent: 1, images: 200 } as const;
+    await Promise.all([session.call('pause', {}), session.call('landscape', survey)]);
+    expect(page.run.state).toBe('paused');
+    await session.call('train', {});
+    await Promise.all([session.call('pause', {}), session.call('train', {})]);
+    const { step, state } = page.run;
+    expect(state).toBe('running');
+    await page.until((run) => run.step > step + 5);
+    await Promise.all([session.call('landscape', survey), session.call('pause', {})]);
+    expect(page.run.state).toBe('paused');
+    await session.call('train', {});
+    await session.call('landscape', survey);
+    expect(page.run.state).toBe('running');
+    await session.call('pause', {});
+  });
+
   test('looks at the test images on the way change nothing', async () => {
     let ms = 0;
     const hasty = new TestPage({ now: () => (ms += 1000) });

@@ -46,14 +46,13 @@ export function LandscapePicture({ landscape }: { readonly landscape: Landscape 
             />
           ))}
           <Way way={way} x={x} y={y} />
-          <circle class="landscape-here" cx={x(0)} cy={y(0)} r={7} />
         </svg>
       </div>
       <div>
         <p>
           Lowest loss {lossText(low)}, highest {lossText(high)}; the bluer, the higher. The large dot is where the
-          weights are, the line is the way from step {pathSteps[0]}, projected on this plane: the run moved in thousands
-          of directions, of which two are seen.
+          weights are, the line is their way from the ring at step {pathSteps[0]}, projected on this plane: the run
+          moved in thousands of directions, of which two are seen.
         </p>
         {reach > 0 && reach < SPECK * extent && (
           <Lens way={way} width={(2 * extent * n) / (n - 1)} from={pathSteps[0]!} />
@@ -102,8 +101,15 @@ function Way({ way, x, y }: WayProps) {
     <>
       <path class="landscape-way" d={line} />
       {way.map(([a, b], k) => (
-        <circle key={k} class="landscape-dot" cx={x(a)} cy={y(b)} r={2.5} />
+        <circle
+          key={k}
+          class={k === 0 ? 'landscape-start' : 'landscape-dot'}
+          cx={x(a)}
+          cy={y(b)}
+          r={k === 0 ? 6 : 2.5}
+        />
       ))}
+      <circle class="landscape-here" cx={x(0)} cy={y(0)} r={7} />
     </>
   );
 }
@@ -122,18 +128,15 @@ function Lens({ way, width, from }: LensProps) {
   const across = 1.25 * Math.max(right - left, top - bottom);
   const x = (alpha: number) => LENS * (0.5 + (alpha - (left + right) / 2) / across);
   const y = (beta: number) => LENS * (0.5 - (beta - (bottom + top) / 2) / across);
-  const [a, b] = way[0]!;
   return (
     <figure class="landscape-lens">
       <svg viewBox={`0 0 ${LENS} ${LENS}`} role="img" aria-label={`The way from step ${from}, magnified`}>
         <Way way={way} x={x} y={y} />
-        <circle class="landscape-start" cx={x(a)} cy={y(b)} r={6} />
-        <circle class="landscape-here" cx={x(0)} cy={y(0)} r={7} />
       </svg>
       <figcaption>
-        On the map the way is a speck, for two random directions see little of any way. Here it is magnified, from the
-        ring at step {from} to the dot: the map is about {Number((width / across).toPrecision(1))} times as wide as this
-        square.
+        On the map the way is a speck, for two random directions see little of any way; survey along the way to see it
+        whole. Here it is magnified, from the ring at step {from} to the dot: the map is about{' '}
+        {Number((width / across).toPrecision(1))} times as wide as this square.
       </figcaption>
     </figure>
   );

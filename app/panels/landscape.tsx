@@ -1,7 +1,7 @@
 // The network's own landscape: its loss on a plane through its weights, evaluated where it trains, with the way it came.
 import { signal, useSignal, useSignalEffect } from '@preact/signals';
 import * as store from '../page/store.ts';
-import type { Landscape } from '../protocol.ts';
+import type { Landscape, Params } from '../protocol.ts';
 import { count, duration } from '../ui/format.ts';
 import { Button, NumberField, Panel, SelectField } from '../ui/kit.tsx';
 import { LandscapePicture } from './landscape-picture.tsx';
@@ -13,15 +13,23 @@ const IMAGES = ['200', '1000', '5000'] as const;
 const found = signal<Landscape | undefined>(undefined);
 const busy = signal(false);
 
-async function look(n: number, extent: number, images: number): Promise<void> {
+async function look(params: Params<'landscape'>): Promise<void> {
   busy.value = true;
-  const landscape = await store.occupy('the landscape', (engine) => engine.call('landscape', { n, extent, images }));
+  const landscape = await store.occupy('the landscape', (engine) => engine.call('landscape', params));
   busy.value = false;
   if (landscape) found.value = landscape;
 }
 
+function isFast(): boolean {
+  const device = store.device.value;
+  return device?.kind === 'gpu' && !device.software;
+}
+
 export function LandscapePanel() {
-  const grid = useSignal<(typeof GRIDS)[number]>('17');
+  const chosen = useSignal<(typeof GRIDS)[number] | undefined>(undefined);
+  // A GPU takes a moment for the finer grid, a software adapter half a minute.
+  const grid = chosen.value ?? (isFast() ? '25' : '17');
+  const directions = useSignal<Landscape['directions']>('random');
   const images = useSignal<(typeof IMAGES)[number]>('1000');
   const extent = useSignal(1);
   const steps = store.run.value?.step ?? 0;
@@ -33,15 +41,28 @@ export function LandscapePanel() {
     <Panel
       id="landscape"
       title="The network’s own landscape"
-      lead="Its loss around its weights, in two random directions of the thousands there are: a slice, not the whole."
+      lead="Its loss around its weights, in two directions of the thousands there are: a slice, not the whole."
     >
       <div class="landscape-controls">
         <SelectField
+          label="Directions"
+          value={directions.value}
+          options={[
+            { value: 'random', label: 'at random' },
+            { value: 'path', label: 'along the way' },
+          ]}
+          onChange={(value) => {
+            directions.value = value;
+            extent.value = value === 'path' ? 1.25 : 1;
+          }}
+          hint="Any two, or those that the run went furthest in."
+        />
+        <SelectField
           label="Grid"
-          value={grid.value}
+          value={grid}
           options={GRIDS.map((value) => ({ value, label: `${value} × ${value}` }))}
           onChange={(value) => {
-            grid.value = value;
+            chosen.value = value;
           }}
           hint="Each point is the loss of a network of its own."
         />
@@ -63,18 +84,31 @@ export function LandscapePanel() {
           onChange={(value) => {
             extent.value = value;
           }}
-          hint="1 moves each unit’s weights by as much as they are long."
+          hint={
+            directions.value === 'path'
+              ? '1 is as far as the run has come.'
+              : '1 moves each unit’s weights by as much as they are long.'
+          }
         />
-        <Button
-          primary
-          disabled={!store.ready.value || store.occupied.value !== undefined || steps === 0}
-          onClick={() => void look(Number(grid.value), extent.value, Number(images.value))}
-        >
-          Survey it
-        </Button>
-        <Button disabled={!busy.value} onClick={() => void store.cancel()}>
-          Cancel
-        </Button>
+        <div class="row landscape-buttons">
+          <Button
+            primary
+            disabled={!store.ready.value || store.occupied.value !== undefined || steps === 0}
+            onClick={() =>
+              void look({
+                n: Number(grid),
+                directions: directions.value,
+                extent: extent.value,
+                images: Number(images.value),
+              })
+            }
+          >
+            Survey it
+          </Button>
+          <Button disabled={!busy.value} onClick={() => void store.cancel()}>
+            Cancel
+          </Button>
+        </div>
       </div>
       <p class="landscape-says" role="status">
         {saysOf(steps)}

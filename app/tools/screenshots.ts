@@ -1,18 +1,18 @@
 // Pictures of the page for the README: built, served, trained for a while in a headless Chromium, wide and narrow, light and
-// dark. `npm run app:screenshots` writes them to docs/; another folder can be named.
+// dark; and the landscape of that run. `npm run app:screenshots` writes them to docs/; another folder can be named.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import { build } from 'vite';
 import { launchChromium } from './chromium.ts';
 import { serveSite } from './site.ts';
 
 const LOOKS = [
-  { name: 'wide-light', width: 1280, height: 1150, colorScheme: 'light' },
-  { name: 'wide-dark', width: 1280, height: 1150, colorScheme: 'dark' },
-  { name: 'narrow-light', width: 360, height: 1400, colorScheme: 'light' },
-  { name: 'narrow-dark', width: 360, height: 1400, colorScheme: 'dark' },
+  { name: 'wide-light', width: 1280, height: 1150, colorScheme: 'light', landscape: true },
+  { name: 'wide-dark', width: 1280, height: 1150, colorScheme: 'dark', landscape: false },
+  { name: 'narrow-light', width: 360, height: 1400, colorScheme: 'light', landscape: false },
+  { name: 'narrow-dark', width: 360, height: 1400, colorScheme: 'dark', landscape: false },
 ] as const;
 
 /** A 3, as parts of the pad's sides. */
@@ -31,7 +31,7 @@ const THREE = [
 ] as const;
 
 async function shoot(browser: Browser, url: string, look: (typeof LOOKS)[number], to: string): Promise<void> {
-  const { width, height, colorScheme, name } = look;
+  const { width, height, colorScheme, name, landscape } = look;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, serviceWorkers: 'block' });
   const page = await context.newPage();
   await page.goto(`${url}#preset=classic&data=digits`);
@@ -48,7 +48,20 @@ async function shoot(browser: Browser, url: string, look: (typeof LOOKS)[number]
   await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
   await page.waitForTimeout(300);
   await page.screenshot({ path: join(to, `page-${name}.png`) });
+  if (landscape) await survey(page, join(to, 'page-landscape.png'));
   await context.close();
+}
+
+/** The run's way down its own landscape. */
+async function survey(page: Page, path: string): Promise<void> {
+  const panel = page.locator('#landscape');
+  await panel.getByLabel('Directions').selectOption('path');
+  await panel.getByLabel('Grid').selectOption('25');
+  await panel.getByRole('button', { name: 'Survey it' }).click();
+  const map = panel.locator('.landscape-map');
+  await map.waitFor({ timeout: 60_000 });
+  await map.screenshot({ path });
+  console.log(path);
 }
 
 export default async function screenshots([to = 'docs']: readonly string[]): Promise<void> {

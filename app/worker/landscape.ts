@@ -5,7 +5,7 @@ import type { Run } from './run.ts';
 
 export async function landscapeOf(
   run: Run,
-  { n, extent, images }: Params<'landscape'>,
+  { n, directions, extent, images }: Params<'landscape'>,
   signal: AbortSignal,
 ): Promise<Landscape> {
   const { trainer, data, path } = run;
@@ -15,6 +15,7 @@ export async function landscapeOf(
   const start = performance.now();
   const found = await trainer.landscape(data.test, {
     n,
+    directions,
     extent,
     images,
     path: snapshots.map(({ weights }) => weights),
@@ -29,6 +30,7 @@ export async function landscapeOf(
       shape: [snapshots.length, 2],
       data: Float32Array.from(found.path.flatMap(({ alpha, beta }) => [alpha, beta])),
     },
+    directions,
     pathSteps: snapshots.map((snapshot) => snapshot.step),
     images: found.images,
     milliseconds: performance.now() - start,

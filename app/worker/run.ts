@@ -57,6 +57,8 @@ export class Run {
   readonly #hooks: RunHooks;
   readonly #meter: Meter;
   #state: RunState = 'idle';
+  /** What was asked for last: a pause takes until the steps under way are done. */
+  #wanted = false;
   #loop: Promise<void> | undefined;
   #abort = new AbortController();
   #told = Number.NEGATIVE_INFINITY;
@@ -101,16 +103,23 @@ export class Run {
     return this.#state === 'running' || this.#state === 'compiling';
   }
 
-  /** Begins, or goes on. */
+  /** Whether it is to go on: a run that is about to pause is not. */
+  get wanted(): boolean {
+    return this.going && this.#wanted;
+  }
+
+  /** Begins, or goes on; a pause that is under way is taken back. */
   start(): void {
-    if (this.going || this.#state === 'done') return;
+    if (this.#state === 'done') return;
+    this.#wanted = true;
     this.trainer.resume();
-    this.#enter();
+    if (!this.going) this.#enter();
   }
 
   /** One step, and a pause. */
   async step(): Promise<void> {
     if (this.#state === 'done') return;
+    this.#wanted = false;
     this.trainer.pause();
     this.#enter();
     const made = await this.trainer.step();
@@ -120,10 +129,11 @@ export class Run {
 
   /** Holds the run when the steps under way are done; their losses are known then. */
   async pause(): Promise<void> {
+    this.#wanted = false;
     if (!this.going) return;
     this.trainer.pause();
     await this.#settle();
-    if (!this.going) return;
+    if (!this.going || this.#wanted) return;
     this.#rest();
     await this.snapshot();
   }
@@ -238,7 +248,8 @@ export class Run {
   /** Waits until the losses of all steps handed to the device, and of step `upTo`, have come back. */
   async #settle(upTo = 0): Promise<void> {
     const behind = () => this.record.last < Math.max(upTo, this.trainer.stepsMade);
-    while (this.going && this.#loop && behind()) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (this.going && !this.#wanted && this.#loop && behind())
+      await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   #set(state: RunState): void {

@@ -58,6 +58,8 @@ export class Session {
   #losses: number[] = [];
   /** Ends the race, the range test or the survey that has the device to itself. */
   #occupant: AbortController | undefined;
+  /** Whether the run goes on when the occupant is done. */
+  #goesOn = false;
   /** Calls that change things or want the device to themselves wait for each other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -85,9 +87,13 @@ export class Session {
       const run = this.#current();
       if (run.state === 'done')
         throw new OptionError(`train: all ${run.config.epochs} epochs are made. Raise the epochs, or reset.`);
-      run.start();
+      if (this.#occupant) this.#goesOn = true;
+      else run.start();
     },
-    pause: () => this.#current().pause(),
+    pause: () => {
+      this.#goesOn = false;
+      return this.#current().pause();
+    },
     step: () => this.#current().step(),
     setLearningRate: async ({ rate }) => {
       const run = this.#current();
@@ -140,7 +146,7 @@ export class Session {
   #resting<T>(work: (run: Run, signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#alone(async () => {
       const run = this.#current();
-      const { going } = run;
+      this.#goesOn = run.wanted;
       this.#occupant = new AbortController();
       const { signal } = this.#occupant;
       await run.pause();
@@ -150,7 +156,7 @@ export class Session {
         return result;
       } finally {
         this.#occupant = undefined;
-        if (going && this.#run === run) run.start();
+        if (this.#goesOn && this.#run === run) run.start();
       }
     });
   }
@@ -302,7 +308,7 @@ export class Session {
   }
 
   /** A device that is gone: another one is opened, and the run goes on from its last snapshot. */
-  async #recover(lost: Backend, reason: string, went = this.#run?.going ?? false): Promise<void> {
+  async #recover(lost: Backend, reason: string, went = this.#run?.wanted ?? false): Promise<void> {
     if (this.#backend !== lost || !this.#run) return;
     const { config } = this.#run;
     const snapshot = this.#snapshot;
