@@ -194,6 +194,36 @@ describe('on a GPU', () => {
     for (const { backend } of made) backend.dispose();
   });
 
+  test('memory that is full: the tensor is named with a smaller batch, which then trains', async () => {
+    const opened = await openDevice();
+    const { device, report } = opened;
+    // What is larger than 100,000 bytes does not fit while a batch is being compiled.
+    let [full, asked] = [false, 0];
+    const createBuffer = device.createBuffer.bind(device);
+    const popErrorScope = device.popErrorScope.bind(device);
+    device.createBuffer = (wanted) => {
+      asked = wanted.size;
+      return createBuffer(wanted);
+    };
+    device.popErrorScope = async () => {
+      const refused = full && asked > 100_000;
+      return (await popErrorScope()) ?? (refused ? ({ message: 'full' } as GPUError) : null);
+    };
+    const backend = new Backend(new GpuExecutor(opened), { name: report.name, software: true }, [], report);
+    const page = new TestPage({ createBackend: async () => backend });
+    await page.open({ ...CLASSIC, batch: 64 });
+    full = true;
+    await page.session.call('train', {});
+    await page.until(({ state }) => state === 'failed');
+    full = false;
+    const [said] = page.notices('out-of-memory');
+    expect(said).toMatch(/\w+: no memory for \d+ bytes\. .*Try a batch of 32\.$/);
+    await page.session.call('configure', { config: { ...CLASSIC, batch: 32 } });
+    await page.session.call('train', {});
+    await page.until(({ state }) => state === 'done');
+    backend.dispose();
+  });
+
   test('the race: the same losses and gradients on both sides, and the run goes on after it', async () => {
     const { backend } = await gpu();
     const page = new TestPage({ createBackend: async () => backend });
