@@ -156,9 +156,16 @@ function show(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
+/** The entries of `to` that are others than those of `from`. */
+export function changesOf(from: Config, to: Config): Partial<Config> {
+  return Object.fromEntries(changedKeys(from, to).map((key) => [key, to[key]]));
+}
+
 /** Where two configurations differ, for the list of runs: `lr 1 → 0.5`. */
 export function differences(from: Config, to: Config): string[] {
-  return (Object.keys(to) as (keyof Config)[])
-    .filter((key) => textOf(from, key) !== textOf(to, key))
-    .map((key) => `${key} ${textOf(from, key)} → ${textOf(to, key)}`);
+  return changedKeys(from, to).map((key) => `${key} ${textOf(from, key)} → ${textOf(to, key)}`);
+}
+
+function changedKeys(from: Config, to: Config): (keyof Config)[] {
+  return (Object.keys(to) as (keyof Config)[]).filter((key) => textOf(from, key) !== textOf(to, key));
 }

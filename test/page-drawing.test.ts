@@ -55,6 +55,16 @@ describe('normalise', () => {
     expect(apart(whole, shape(0.5, 0.3, 0.3)) / whole.reduce((a, b) => a + b / 255, 0)).toBeLessThan(0.6);
   });
 
+  test('a line of 20,000 points is the same picture as one of few, as soon as it is drawn', () => {
+    const turn = (k: number) => [0.5 + 0.4 * Math.cos(k / 40), 0.5 + 0.4 * Math.sin(k / 40)] as [number, number];
+    const once = Array.from({ length: 252 }, (_, k) => turn(k));
+    const often = Array.from({ length: 20_000 }, (_, k) => turn(k % 252));
+    const start = performance.now();
+    const picture = normalise([line(...often)]);
+    expect(performance.now() - start).toBeLessThan(500);
+    expect(picture).toEqual(normalise([line(...once, turn(0))]));
+  });
+
   test('a dot is a picture, too', () => {
     const pixels = normalise([line([0.1, 0.1])])!;
     expect(pixels).toHaveLength(784);
@@ -74,6 +84,16 @@ describe('the pen', () => {
     pen.undo();
     expect(pen.strokes).toHaveLength(1);
     pen.clear();
+    expect(pen.all).toEqual([]);
+  });
+
+  test('undo takes back the stroke under way, and then the one before; a new stroke ends the one before', () => {
+    const pen = new Pen(() => undefined);
+    for (const x of [0.1, 0.2]) pen.press({ x, y: 0.5 });
+    expect(pen.all).toHaveLength(2);
+    pen.undo();
+    expect(pen.all).toEqual([[{ x: 0.1, y: 0.5 }]]);
+    pen.undo();
     expect(pen.all).toEqual([]);
   });
 

@@ -29,9 +29,9 @@ export function normalise(strokes: readonly Stroke[]): Float32Array | undefined 
 
 /** The strokes in pixels of a 28 x 28 picture, in the box of 20 x 20 in its middle, and half the pen's width there. */
 function intoBox(strokes: readonly Stroke[], points: Stroke): { strokes: Stroke[]; pen: number } {
-  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
-  const [left, top] = [Math.min(...xs) - PEN, Math.min(...ys) - PEN];
-  const [width, height] = [Math.max(...xs) + PEN - left, Math.max(...ys) + PEN - top];
+  const least = (pick: (point: Point) => number) => points.reduce((found, p) => Math.min(found, pick(p)), Infinity);
+  const [left, top] = [least(({ x }) => x) - PEN, least(({ y }) => y) - PEN];
+  const [width, height] = [PEN - least(({ x }) => -x) - left, PEN - least(({ y }) => -y) - top];
   const pen = Math.min(Math.max((PEN * BOX) / Math.max(width, height), THINNEST), THICKEST);
   // The lines' middle goes as near to the edge of the box as the pen, as it is there, leaves room.
   const scale = (BOX - 2 * pen) / Math.max(width - 2 * PEN, height - 2 * PEN, 2 * PEN);
@@ -44,26 +44,34 @@ function intoBox(strokes: readonly Stroke[], points: Stroke): { strokes: Stroke[
 
 /** How much of each pixel the pen covered, 0 to 1. */
 function render(strokes: readonly Stroke[], pen: number): Float32Array {
-  const picture = new Float32Array(SIDE * SIDE);
-  for (let i = 0; i < picture.length; i++) {
-    let covered = 0;
-    for (let k = 0; k < FINE * FINE; k++) {
-      const x = (i % SIDE) + ((k % FINE) + 0.5) / FINE;
-      const y = Math.floor(i / SIDE) + (Math.floor(k / FINE) + 0.5) / FINE;
-      if (strokes.some((stroke) => touches(stroke, x, y, pen))) covered++;
+  const samples = new Uint8Array((SIDE * FINE) ** 2);
+  for (const stroke of strokes) {
+    let from = stroke[0]!;
+    for (const to of stroke) {
+      cover(samples, from, to, pen);
+      from = to;
     }
-    picture[i] = covered / (FINE * FINE);
+  }
+  const picture = new Float32Array(SIDE * SIDE);
+  for (const [at, covered] of samples.entries()) {
+    const [x, y] = [at % (SIDE * FINE), Math.floor(at / (SIDE * FINE))];
+    picture[Math.floor(y / FINE) * SIDE + Math.floor(x / FINE)]! += covered / FINE ** 2;
   }
   return picture;
 }
 
-function touches(stroke: Stroke, x: number, y: number, pen: number): boolean {
-  let from = stroke[0]!;
-  for (const to of stroke) {
-    if (distance(from, to, x, y) <= pen) return true;
-    from = to;
-  }
-  return false;
+/** Marks the samples that a line touches: only those near it are looked at, for a drawing may have thousands of points. */
+function cover(samples: Uint8Array, a: Point, b: Point, pen: number): void {
+  const side = SIDE * FINE;
+  const place = (sample: number) => (sample + 0.5) / FINE;
+  const reach = (from: number, to: number): [number, number] => [
+    Math.max(0, Math.floor((Math.min(from, to) - pen) * FINE) - 1),
+    Math.min(side - 1, Math.ceil((Math.max(from, to) + pen) * FINE)),
+  ];
+  const [left, right] = reach(a.x, b.x);
+  const [top, bottom] = reach(a.y, b.y);
+  for (let y = top; y <= bottom; y++)
+    for (let x = left; x <= right; x++) if (distance(a, b, place(x), place(y)) <= pen) samples[y * side + x] = 1;
 }
 
 /** From (x, y) to the line between two points. */

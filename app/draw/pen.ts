@@ -33,7 +33,9 @@ export class Pen {
     return this.#current ? [...this.strokes, this.#current] : this.strokes;
   }
 
+  /** Puts it down; a stroke that was not lifted before stays. */
   press(point: Point): void {
+    if (this.#current) this.lift();
     this.#current = [point];
     this.#changed();
   }
@@ -52,8 +54,8 @@ export class Pen {
   }
 
   undo(): void {
+    if (!this.#current) this.strokes = this.strokes.slice(0, -1);
     this.#current = undefined;
-    this.strokes = this.strokes.slice(0, -1);
     this.#changed();
   }
 

@@ -1,7 +1,7 @@
 // What the page knows, as signals, and what people can do with it. Panels read signals and call these functions; nothing else
 // talks to the engine except panels asking for a picture of their own (`engine.call`).
 import { batch, computed, signal } from '@preact/signals';
-import { type Config, differences, hashOf, PRESET_CONFIGS, parseHash } from '../config.ts';
+import { type Config, changesOf, differences, hashOf, PRESET_CONFIGS, parseHash } from '../config.ts';
 import type {
   Curve,
   DataFacts,
@@ -103,9 +103,9 @@ export async function cancel(): Promise<void> {
 export async function connect(connected: Engine): Promise<void> {
   engine = connected;
   engine.on(onEvent);
-  readHash();
+  config.value = readHash();
   addEventListener('hashchange', () => {
-    if (location.hash !== hashOf(config.value)) void change(readHash());
+    if (location.hash !== hashOf(config.value)) void inTurn(() => configure(readHash()));
   });
   const opened = await attempt(() => connected.call('open', { config: config.value }));
   loading.value = undefined;
@@ -114,30 +114,51 @@ export async function connect(connected: Engine): Promise<void> {
     device.value = opened.device;
     data.value = opened.data;
   });
-  await configure(config.value);
+  if (!(await configure(config.value))) await takePreset();
   ready.value = true;
+}
+
+/** The address names a network that cannot be had here: its preset is taken, and what was refused stays said. */
+async function takePreset(): Promise<void> {
+  const refused = notices.value.find(({ code }) => code === 'failed')?.text;
+  const { preset, seed, data, device } = config.value;
+  await configure({ ...PRESET_CONFIGS[preset], seed, data, device });
+  if (refused) notify({ code: 'info', level: 'warning', text: `The address: ${refused} Took the preset ${preset}.` });
 }
 
 function readHash(): Config {
   const { config: read, problems } = parseHash(location.hash);
   if (problems.length > 0) notify({ code: 'info', level: 'warning', text: `The address: ${problems.join(' ')}` });
-  config.value = read;
   return read;
 }
 
-/** Changes the settings and makes the network afresh; the run before it stays in the list. */
+let changing: Promise<unknown> = Promise.resolve();
+
+/** Changes of the settings are made one after the other, for each goes on from what the one before left. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const result = changing.then(work);
+  changing = result.catch(() => {});
+  return result;
+}
+
+/** Changes the settings to `next` where it differs from them, and makes the network afresh; the run before it stays in the list. */
 export async function change(next: Config): Promise<void> {
-  await configure(next);
+  const changes = changesOf(config.value, next);
+  await inTurn(() => configure({ ...config.value, ...changes }));
 }
 
 /** The same settings from the beginning: the same seed gives the same curve. */
 export async function reset(): Promise<void> {
-  await configure(config.value);
+  await inTurn(() => configure(config.value));
 }
 
-async function configure(next: Config): Promise<void> {
+/** False where it is refused; the settings then stay as they were. */
+async function configure(next: Config): Promise<boolean> {
   const made = await attempt(() => theEngine().call('configure', { config: next }));
-  if (!made) return;
+  if (!made) {
+    writeHash();
+    return false;
+  }
   keepRun();
   clearCurve();
   batch(() => {
@@ -148,6 +169,7 @@ async function configure(next: Config): Promise<void> {
     notices.value = notices.value.filter(({ code }) => !['failed', 'diverged', 'not-learning'].includes(code));
   });
   writeHash();
+  return true;
 }
 
 /** Puts the run that ends into the list. */
@@ -190,20 +212,18 @@ export async function step(): Promise<void> {
 
 /** Acts at once on a run under way, and is the rate of the next one. */
 export async function setLearningRate(rate: number): Promise<void> {
-  if (run.value && run.value.step === 0 && !training.value) {
-    await change({ ...config.value, lr: rate });
-    return;
-  }
-  if (
-    (await attempt(() =>
-      theEngine()
-        .call('setLearningRate', { rate })
-        .then(() => true),
-    )) !== true
-  )
-    return;
-  config.value = { ...config.value, lr: rate };
-  writeHash();
+  await inTurn(async () => {
+    const next = { ...config.value, lr: rate };
+    if (run.value && run.value.step === 0 && !training.value) return configure(next);
+    const set = () => theEngine().call('setLearningRate', { rate });
+    const done = await attempt(async () => {
+      await set();
+      return true;
+    });
+    if (!done) return;
+    config.value = next;
+    writeHash();
+  });
 }
 
 /** The largest file that is worth reading. */

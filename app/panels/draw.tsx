@@ -125,19 +125,19 @@ function pointerHandlers(pen: Pen) {
   const at = (event: PointerEvent) => placeOf(event, event.currentTarget as HTMLElement);
   return {
     onPointerDown: (event: PointerEvent) => {
-      if (event.button !== 0) return;
+      if (event.button !== 0 || !event.isPrimary) return; // A second finger draws nothing.
       (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
       pen.cursor = undefined;
       pen.press(at(event));
     },
     onPointerMove: (event: PointerEvent) => {
-      if (!pen.down || pen.cursor) return;
+      if (!pen.down || pen.cursor || !event.isPrimary) return;
       const pad = event.currentTarget as HTMLElement;
       const all = event.getCoalescedEvents?.() ?? [];
       pen.move((all.length > 0 ? all : [event]).map((one) => placeOf(one, pad)));
     },
-    onPointerUp: () => {
-      if (!pen.cursor) pen.lift();
+    onPointerUp: (event: PointerEvent) => {
+      if (!pen.cursor && event.isPrimary) pen.lift();
     },
     onPointerCancel: () => {
       if (!pen.cursor) pen.lift();

@@ -157,5 +157,33 @@ describe('nonsense', () => {
       .poll(message)
       .toMatch(/hidden2: 4096 x 8192 weights are 128 MiB, and maxStorageBufferBindingSize .* 64 MiB/);
     opened.expectQuiet();
+    await opened.close();
+    opened = await openPage({ hash: '#preset=classic&data=digits&seed=5&hidden=4096-8192', patchWorker: limit });
+    await expect.poll(message).toMatch(/The address: hidden2: 4096 x 8192 .* Took the preset classic/);
+    await trainFor(opened.page, 20);
+    expect(await opened.page.getByTestId('seed').inputValue()).toBe('5');
+    expect(new URL(opened.page.url()).hash).not.toContain('hidden');
+    opened.expectQuiet();
+  });
+
+  test('two settings changed before the first is taken: both hold', async () => {
+    opened = await openPage({ hash: '#preset=classic&data=digits' });
+    const { page } = opened;
+    await opened.ready();
+    await page.evaluate(() => {
+      for (const [id, text] of [
+        ['batch-size', '16'],
+        ['seed', '77'],
+        ['learning-rate', '0.5'],
+      ]) {
+        const field = document.querySelector<HTMLInputElement>(`[data-testid="${id}"]`)!;
+        field.value = text!;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+      }
+    });
+    await expect.poll(() => new URL(page.url()).hash).toMatch(/lr=0\.5/);
+    expect(new URL(page.url()).hash).toMatch(/batch=16/);
+    expect(new URL(page.url()).hash).toMatch(/seed=77/);
+    opened.expectQuiet();
   });
 });
