@@ -230,35 +230,36 @@ export async function setLearningRate(rate: number): Promise<void> {
 const LARGEST_FILE = 256 * 2 ** 20;
 
 /** Takes a dropped file: weights or a checkpoint. What is not ours is refused in place, and nothing is lost. */
-export async function loadFile(file: File): Promise<boolean> {
-  const loaded = await attempt(async () => {
+export function loadFile(file: File): Promise<boolean> {
+  return adopt('failed', async (engine) => {
     if (file.size > LARGEST_FILE) {
       const size = Math.round(file.size / 2 ** 20);
       throw new Error(`${file.name}: ${size} MiB are more than a file of weights has here (256 MiB). Choose another.`);
     }
-    return theEngine().call('load', { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
+    return engine.call('load', { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
   });
-  if (loaded) adopt(loaded);
-  return loaded !== undefined;
 }
 
 /** Goes on with what the last session saved by itself. */
-export async function resumeSession(): Promise<boolean> {
-  const loaded = await attempt(() => theEngine().call('resumeSession', {}), 'storage');
-  if (loaded) adopt(loaded);
-  return loaded !== undefined;
+export function resumeSession(): Promise<boolean> {
+  return adopt('storage', (engine) => engine.call('resumeSession', {}));
 }
 
-/** Shows a run that came from elsewhere in place of the current one, which goes into the list. */
-function adopt({ config: loaded, network: layers, curve: points, tests }: Loaded): void {
-  keepRun();
-  batch(() => {
-    clearCurve();
-    append(points, tests);
-    config.value = loaded;
-    network.value = layers;
+/** Shows a run that comes from elsewhere in place of the current one, which goes into the list. False where it is refused. */
+function adopt(code: Notice['code'], load: (engine: Engine) => Promise<Loaded>): Promise<boolean> {
+  return inTurn(async () => {
+    const loaded = await attempt(() => load(theEngine()), code);
+    if (!loaded) return false;
+    keepRun();
+    batch(() => {
+      clearCurve();
+      append(loaded.curve, loaded.tests);
+      config.value = loaded.config;
+      network.value = loaded.network;
+    });
+    writeHash();
+    return true;
   });
-  writeHash();
 }
 
 function append(points: Curve, tests: readonly TestPoint[]): void {
