@@ -287,6 +287,8 @@ describe('looking', () => {
       await page.session.call('step', {});
     }
     expect(page.run.step).toBe(4);
+    const lanes = page.events.flatMap((event) => (event.type === 'race' ? [event.gpu.steps] : []));
+    expect(Math.max(0, ...lanes)).toBeLessThan(10_000);
     const ended = expect(long[0]!()).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
     await new Promise((resolve) => setTimeout(resolve, 50));
     await page.session.call('configure', { config: CLASSIC });
