@@ -294,9 +294,11 @@ export interface Calls {
   /** Takes a dropped file: weights (of this or of a network it describes) or a checkpoint. */
   load: { params: { name: string; bytes: Uint8Array }; result: Loaded };
   metrics: { params: Record<string, never>; result: { curve: Curve; tests: readonly TestPoint[] } };
+  /** What an earlier session saved, until it is forgotten or the page is closed. */
   savedSession: { params: Record<string, never>; result: SavedSession | undefined };
   resumeSession: { params: Record<string, never>; result: Loaded };
-  forgetSession: { params: Record<string, never>; result: unknown };
+  /** Forgets the earlier session, or what the store holds: the earlier one until this one is saved over it. */
+  forgetSession: { params: { which: 'earlier' | 'stored' }; result: unknown };
   /** Bytes in GPU buffers and the like, for the soak. */
   counters: { params: Record<string, never>; result: Readonly<Record<string, number>> };
 }

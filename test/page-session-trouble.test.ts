@@ -130,9 +130,33 @@ describe('the last session', () => {
     expect(await next.session.call('savedSession', {})).toMatchObject({ step, savedAt: 1_700_000_000_000 });
     expect(await next.session.call('resumeSession', {})).toMatchObject({ step, config: CLASSIC });
     expect(await next.losses()).toEqual(before);
-    await next.session.call('forgetSession', {});
+    await next.session.call('forgetSession', { which: 'earlier' });
     expect(await next.session.call('savedSession', {})).toBeUndefined();
     await expect(next.session.call('resumeSession', {})).rejects.toThrow('there is none to resume');
+  });
+
+  test('stays at hand when another is saved over it', async () => {
+    const page = new TestPage();
+    await page.open();
+    for (let k = 0; k < 3; k++) await page.session.call('step', {});
+    await page.session.call('train', {});
+    await page.session.call('pause', {});
+    const { step } = page.run;
+    await expect.poll(() => (page.store.value as RunSnapshot | undefined)?.step).toBe(step);
+    const next = new TestPage({ store: page.store });
+    await next.open(MLP);
+    await next.session.call('train', {});
+    await next.until((run) => run.step > 10);
+    await next.session.call('pause', {});
+    const { step: over } = next.run;
+    await expect.poll(() => (page.store.value as RunSnapshot | undefined)?.step).toBe(over);
+    expect(await next.session.call('savedSession', {})).toMatchObject({ step, config: CLASSIC });
+    expect(await next.session.call('resumeSession', {})).toMatchObject({ step, config: CLASSIC });
+    await next.session.call('forgetSession', { which: 'earlier' });
+    expect(await next.session.call('savedSession', {})).toBeUndefined();
+    expect((page.store.value as RunSnapshot).step).toBe(over);
+    await next.session.call('forgetSession', { which: 'stored' });
+    expect(page.store.value).toBeUndefined();
   });
 
   test.each<[string, string, () => Promise<boolean>, RegExp]>([
@@ -287,7 +311,7 @@ describe('looking', () => {
       await page.session.call('step', {});
     }
     expect(page.run.step).toBe(4);
-    const lanes = page.events.flatMap((event) => (event.type === 'race' ? [event.gpu.steps] : []));
+    const lanes = page.events.flatMap((event) => (event.type === 'race' ? [event.gpu?.steps ?? 0] : []));
     expect(Math.max(0, ...lanes)).toBeLessThan(10_000);
     const ended = expect(long[0]!()).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -9,7 +9,7 @@ import { Button, Note, Panel } from '../ui/kit.tsx';
 import { csvOf, download } from './keep-files.ts';
 import '../styles/keep.css';
 
-/** What an earlier session left, until it is resumed, forgotten or overwritten. */
+/** What an earlier session left, until it is resumed or forgotten. */
 const left = signal<SavedSession | undefined>(undefined);
 
 /** Asks whether an earlier session can be resumed. */
@@ -21,22 +21,18 @@ async function resume(): Promise<void> {
   if (await store.resumeSession()) left.value = undefined;
 }
 
-async function forget(): Promise<void> {
-  const done = await store.attempt(
-    () =>
-      store
-        .theEngine()
-        .call('forgetSession', {})
-        .then(() => true),
-    'storage',
-  );
-  if (done) left.value = undefined;
+async function forget(which: 'earlier' | 'stored'): Promise<void> {
+  await store.attempt(async () => {
+    await store.theEngine().call('forgetSession', { which });
+    if (which === 'earlier') left.value = undefined;
+    else store.savedAt.value = undefined;
+  }, 'storage');
 }
 
 /** The offer to go on where the last session ended. */
 export function ResumeOffer() {
   const session = left.value;
-  if (!session || store.savedAt.value !== undefined) return null;
+  if (!session) return null;
   const { config, step, testAccuracy, savedAt } = session;
   const accuracy = testAccuracy === undefined ? '' : `, ${percent(testAccuracy)} of the test digits right`;
   return (
@@ -47,7 +43,7 @@ export function ResumeOffer() {
           {accuracy}.
         </p>
         <Button onClick={() => void resume()}>Resume last session</Button>
-        <Button onClick={() => void forget()}>Forget it</Button>
+        <Button onClick={() => void forget('earlier')}>Forget it</Button>
       </div>
     </Note>
   );
@@ -178,7 +174,7 @@ function Session() {
           ? 'While it trains, the run is kept in this browser every few seconds, so that it can be resumed after a reload.'
           : `Saved in this browser at ${new Date(at).toLocaleTimeString()}; after a reload it can be resumed.`}
       </p>
-      {at !== undefined && <Button onClick={() => void forget()}>Forget this session</Button>}
+      {at !== undefined && <Button onClick={() => void forget('stored')}>Forget this session</Button>}
       <ResumeOffer />
     </>
   );

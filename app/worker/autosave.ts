@@ -1,5 +1,5 @@
 // The last session, kept in IndexedDB by the worker itself. One tab at a time holds the lock to write; storage that is denied or
-// full is said once, and training goes on.
+// full is said once, and training goes on. What an earlier session left stays at hand when this one writes over it.
 import { readConfig } from '../config.ts';
 import type { Notice, SavedSession } from '../protocol.ts';
 import { asSavedRecord } from './record.ts';
@@ -24,6 +24,8 @@ export class Autosave {
   readonly #said = new Set<string>();
   #writing: Promise<void> | undefined;
   #next: Saved | undefined;
+  /** What lay in the store before this session's first write, which is all that the store holds since. */
+  #earlier: { readonly saved: Saved | undefined } | undefined;
 
   constructor(store: SnapshotStore, say: (notice: Notice) => void) {
     this.#store = store;
@@ -56,6 +58,7 @@ export class Autosave {
         );
         return false;
       }
+      this.#earlier ??= { saved: await this.read() };
       await this.#store.write(value);
       return true;
     } catch (error) {
@@ -73,8 +76,9 @@ export class Autosave {
     this.#say({ code, level: 'warning', text });
   }
 
-  /** What was saved, if it can be read. */
+  /** What an earlier session saved, if it can be read. */
   async read(): Promise<Saved | undefined> {
+    if (this.#earlier) return this.#earlier.saved;
     try {
       return asSaved(await this.#store.read());
     } catch {
@@ -89,8 +93,10 @@ export class Autosave {
     return { savedAt, config, step, testAccuracy: record.tests.at(-1)?.accuracy };
   }
 
-  async forget(): Promise<void> {
-    await this.#store.remove();
+  /** Forgets the earlier session, or all that is stored. */
+  async forget(which: 'earlier' | 'stored'): Promise<void> {
+    if (which === 'earlier' && this.#earlier) this.#earlier = { saved: undefined };
+    else await this.#store.remove();
   }
 }
 

@@ -125,7 +125,7 @@ export class Session {
     metrics: () => ({ curve: this.#current().record.curve(), tests: [...this.#current().record.tests] }),
     savedSession: () => this.#autosave.summary(),
     resumeSession: () => this.#instead(() => this.#resumeSession()),
-    forgetSession: () => this.#autosave.forget(),
+    forgetSession: ({ which }) => this.#autosave.forget(which),
     counters: () => ({ ...this.#ready().backend.executor.counters }),
   };
 

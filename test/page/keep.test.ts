@@ -115,6 +115,12 @@ test('the last session is offered after a reload, and goes on where it was', asy
   const before = await losses(page, 20);
   await page.reload();
   await opened.ready();
+  // Somebody who trains first has not lost it.
+  await trainFor(page, 50);
+  await page
+    .getByText(/Saved in this browser/)
+    .first()
+    .waitFor({ timeout: 20_000 });
   await page
     .getByRole('button', { name: /resume last session/i })
     .first()
