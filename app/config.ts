@@ -1,6 +1,5 @@
 // The configuration of a run as the page edits it and the URL hash carries it: names, ranges, presets, and the way to and from
 // text. Both sides of the worker use it; it knows nothing of the engine.
-import * as v from 'valibot';
 
 export const ACTIVATIONS = ['relu', 'sigmoid', 'tanh', 'gelu', 'silu'] as const;
 export const LOSSES = ['cross-entropy', 'squared-error'] as const;
@@ -13,25 +12,50 @@ export const PRESETS = ['classic', 'mlp'] as const;
 /** The widest hidden layer, the most hidden layers and the largest batch that the page offers. */
 export const MOST = { width: 8192, layers: 6, batch: 60_000, epochs: 1000 } as const;
 
-const whole = (from: number, to: number) => v.pipe(v.number(), v.integer(), v.minValue(from), v.maxValue(to));
+/** What a run is: the network, how it learns, on what. `preset` is where the other settings began. */
+export interface Config {
+  readonly preset: (typeof PRESETS)[number];
+  /** Widths from the input to the output. */
+  readonly hidden: readonly number[];
+  readonly activation: (typeof ACTIVATIONS)[number];
+  readonly loss: (typeof LOSSES)[number];
+  readonly optimizer: (typeof OPTIMIZERS)[number];
+  readonly lr: number;
+  readonly schedule: (typeof SCHEDULES)[number];
+  readonly batch: number;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly data: (typeof DATA)[number];
+  readonly device: (typeof DEVICES)[number];
+}
 
-const SCHEMA = v.object({
-  preset: v.picklist(PRESETS),
-  hidden: v.pipe(v.array(whole(1, MOST.width)), v.maxLength(MOST.layers)),
-  activation: v.picklist(ACTIVATIONS),
-  loss: v.picklist(LOSSES),
-  optimizer: v.picklist(OPTIMIZERS),
-  lr: v.pipe(v.number(), v.gtValue(0), v.maxValue(3e38)),
-  schedule: v.picklist(SCHEDULES),
+type Check = (value: unknown) => boolean;
+const oneOf =
+  (names: readonly unknown[]): Check =>
+  (value) =>
+    names.includes(value);
+const whole =
+  (from: number, to: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= from && (value as number) <= to;
+
+/** Whether an entry can be used: a dozen checks, for which a library of schemas took a fortieth of the page. */
+const CHECKS: Readonly<Record<keyof Config, Check>> = {
+  preset: oneOf(PRESETS),
+  hidden: (value) => Array.isArray(value) && value.length <= MOST.layers && value.every(whole(1, MOST.width)),
+  activation: oneOf(ACTIVATIONS),
+  loss: oneOf(LOSSES),
+  optimizer: oneOf(OPTIMIZERS),
+  lr: (value) => typeof value === 'number' && value > 0 && value <= 3e38,
+  schedule: oneOf(SCHEDULES),
   batch: whole(1, MOST.batch),
   epochs: whole(1, MOST.epochs),
   seed: whole(0, 2 ** 32 - 1),
-  data: v.picklist(DATA),
-  device: v.picklist(DEVICES),
-});
+  data: oneOf(DATA),
+  device: oneOf(DEVICES),
+};
+const KEYS = Object.keys(CHECKS) as (keyof Config)[];
 
-/** What a run is: the network, how it learns, on what. `preset` is where the other settings began. */
-export type Config = v.InferOutput<typeof SCHEMA>;
 export type PresetName = Config['preset'];
 
 /** The two presets of the library, as configurations; a test holds them against `presets` there. */
@@ -78,7 +102,7 @@ const NUMBERS: readonly (keyof Config)[] = ['lr', 'batch', 'epochs', 'seed'];
 export function hashOf(config: Config): string {
   const base: Config = PRESET_CONFIGS[config.preset];
   const entries: [string, string][] = [['preset', config.preset]];
-  for (const key of Object.keys(base) as (keyof Config)[]) {
+  for (const key of KEYS) {
     if (key === 'preset' || textOf(config, key) === textOf(base, key)) continue;
     entries.push([key, textOf(config, key)]);
   }
@@ -110,11 +134,17 @@ export function parseHash(hash: string): ParsedConfig {
 
 /** `config` with one entry as text put in, or what is wrong with that text. */
 export function withEntry(config: Config, key: keyof Config, text: string): Config | string {
-  return checkConfig({ ...config, [key]: entryOf(key, text) }, key, text, config);
+  const value = entryOf(key, text);
+  if (CHECKS[key](value)) return { ...config, [key]: value };
+  return `${refusalOf(key, text)} Kept ${show(textOf(config, key))}.`;
+}
+
+function refusalOf(key: keyof Config, text: string): string {
+  return `${key}: ${show(text)} cannot be used. ${ADVICE[key]}`;
 }
 
 function entryOf(key: keyof Config, text: string): unknown {
-  if (key === 'hidden') return text === 'none' || text === '' ? [] : text.split(/[-,\s]+/).map(numberOf);
+  if (key === 'hidden') return text === 'none' || text === '' ? [] : text.split(/[-–,\s]+/).map(numberOf);
   return NUMBERS.includes(key) ? numberOf(text) : text;
 }
 
@@ -123,18 +153,13 @@ function numberOf(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text);
 }
 
-function checkConfig(candidate: unknown, key: keyof Config, text: string, config: Config): Config | string {
-  const read = v.safeParse(SCHEMA, candidate);
-  if (read.success) return read.output;
-  return `${key}: ${show(text)} cannot be used. ${ADVICE[key]} Kept ${show(textOf(config, key))}.`;
-}
-
 /** A whole configuration from a file or a store. @throws Error naming the first entry that cannot be used. */
 export function readConfig(value: unknown): Config {
-  const read = v.safeParse(SCHEMA, value);
-  if (read.success) return read.output;
-  const [issue] = read.issues;
-  throw new Error(`${v.getDotPath(issue) ?? 'configuration'}: ${issue.message}.`);
+  if (typeof value !== 'object' || value === null) throw new Error('configuration: there is none.');
+  const given = value as Record<keyof Config, unknown>;
+  const bad = KEYS.find((key) => !CHECKS[key](given[key]));
+  if (bad) throw new Error(refusalOf(bad, String(given[bad])));
+  return Object.fromEntries(KEYS.map((key) => [key, given[key]])) as unknown as Config;
 }
 
 const ADVICE: Record<keyof Config, string> = {
@@ -167,5 +192,5 @@ export function differences(from: Config, to: Config): string[] {
 }
 
 function changedKeys(from: Config, to: Config): (keyof Config)[] {
-  return (Object.keys(to) as (keyof Config)[]).filter((key) => textOf(from, key) !== textOf(to, key));
+  return KEYS.filter((key) => textOf(from, key) !== textOf(to, key));
 }

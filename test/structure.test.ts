@@ -45,7 +45,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   preact: ['app/'],
   '@preact/signals': ['app/'],
   uplot: ['app/charts/'],
-  valibot: ['app/config.ts'],
   vite: PAGE_TOOLS,
   playwright: PAGE_TOOLS,
   '@sparticuz/chromium': [...OF_NODE, ...PAGE_TOOLS],
