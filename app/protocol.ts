@@ -84,6 +84,8 @@ export interface RunFacts {
   /** On the test images: the last time they were looked at. */
   readonly testLoss?: number;
   readonly testAccuracy?: number;
+  /** Whether its weights are those that its seed gives: no step made, no file read. */
+  readonly fresh: boolean;
   readonly learningRate: number;
   readonly dispatchesPerStep?: number;
 }
@@ -241,6 +243,8 @@ export interface Loaded {
   readonly network: NetworkFacts;
   readonly kind: 'weights' | 'checkpoint';
   readonly config: Config;
+  readonly device: DeviceFacts;
+  readonly data: DataFacts;
   readonly step: number;
   /** The points of the curve that came with it; empty where the file has none. */
   readonly curve: Curve;

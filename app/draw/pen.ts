@@ -11,7 +11,7 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowDown: [0, 1],
 };
 
-const clamp = (v: number) => Math.min(Math.max(v, 0), 1);
+export const clamp = (v: number) => Math.min(Math.max(v, 0), 1);
 
 export class Pen {
   strokes: Stroke[] = [];

@@ -10,6 +10,7 @@ import type {
   Loaded,
   NetworkFacts,
   Notice,
+  Result,
   RunFacts,
   TestPoint,
   WorkerEvent,
@@ -27,11 +28,19 @@ export interface CurvePoints {
 /** A run that was made in this session, for the overlay. */
 export interface RunRecord {
   readonly id: number;
+  /** The settings it began with, and the learning rates that were set while it ran. */
   readonly config: Config;
+  readonly rates: readonly RateChange[];
   readonly curve: CurvePoints;
   readonly shown: boolean;
   readonly testAccuracy?: number;
   readonly adapter: string;
+}
+
+/** A learning rate set by hand: that of the steps after `step`. */
+export interface RateChange {
+  readonly step: number;
+  readonly rate: number;
 }
 
 /** The engine, once `connect` has given it. */
@@ -51,13 +60,17 @@ export const loading = signal<{ text: string; done: number; total: number } | un
 /** The newest sentence of each kind, in the order of their arrival. */
 export const notices = signal<readonly Notice[]>([]);
 /** The current run's curve; read it after reading `curveVersion`. */
-export const curve: CurvePoints = { step: [], loss: [], accuracy: [], tests: [] };
+export let curve: CurvePoints = emptyCurve();
 export const curveVersion = signal(0);
 export const runs = signal<readonly RunRecord[]>([]);
 /** The drawn digit, 784 numbers 0 to 255, normalised as MNIST is; undefined while nothing is drawn. */
 export const drawing = signal<Float32Array | undefined>(undefined);
 /** False until the engine and the data are there. */
 export const ready = signal(false);
+/** True where they could not be had at all. */
+export const stuck = signal(false);
+/** The rates set by hand since the run began. */
+export const rates = signal<readonly RateChange[]>([]);
 /** The race, the range test or the landscape that has the device to itself. */
 export const occupied = signal<string | undefined>(undefined);
 export const savedAt = signal<number | undefined>(undefined);
@@ -65,6 +78,12 @@ export const savedAt = signal<number | undefined>(undefined);
 export const training = computed(() => run.value?.state === 'running' || run.value?.state === 'compiling');
 
 let lastRunId = 0;
+/** The settings that the run began with. */
+let began: Config = config.value;
+
+function emptyCurve(): CurvePoints {
+  return { step: [], loss: [], accuracy: [], tests: [] };
+}
 
 /** Says something in place; a notice of the same code takes the place of the one before. */
 export function notify(notice: Notice): void {
@@ -109,6 +128,7 @@ export async function connect(connected: Engine): Promise<void> {
   });
   const opened = await attempt(() => connected.call('open', { config: config.value }));
   loading.value = undefined;
+  stuck.value = !opened;
   if (!opened) return;
   batch(() => {
     device.value = opened.device;
@@ -155,13 +175,23 @@ export async function reset(): Promise<void> {
 /** False where it is refused; the settings then stay as they were. */
 async function configure(next: Config): Promise<boolean> {
   const made = await attempt(() => theEngine().call('configure', { config: next }));
+  loading.value = undefined;
   if (!made) {
     writeHash();
     return false;
   }
+  take(made);
+  return true;
+}
+
+/** Shows another run in place of the one before, which goes into the list. */
+function take(made: Result<'configure'>, points?: Curve, tests: readonly TestPoint[] = []): void {
   keepRun();
-  clearCurve();
   batch(() => {
+    clearCurve();
+    if (points) append(points, tests);
+    began = made.config;
+    rates.value = [];
     config.value = made.config;
     network.value = made.network;
     device.value = made.device;
@@ -169,7 +199,6 @@ async function configure(next: Config): Promise<boolean> {
     notices.value = notices.value.filter(({ code }) => !['failed', 'diverged', 'not-learning'].includes(code));
   });
   writeHash();
-  return true;
 }
 
 /** Puts the run that ends into the list. */
@@ -177,8 +206,9 @@ function keepRun(): void {
   if (curve.step.length === 0) return;
   const record: RunRecord = {
     id: ++lastRunId,
-    config: config.value,
-    curve: { step: [...curve.step], loss: [...curve.loss], accuracy: [...curve.accuracy], tests: [...curve.tests] },
+    config: began,
+    rates: rates.value.filter(({ step }) => step < curve.step.at(-1)!),
+    curve,
     shown: true,
     testAccuracy: curve.tests.at(-1)?.accuracy,
     adapter: device.value?.name ?? '',
@@ -188,7 +218,7 @@ function keepRun(): void {
 
 /** Empties the current curve. */
 export function clearCurve(): void {
-  for (const list of [curve.step, curve.loss, curve.accuracy, curve.tests]) list.length = 0;
+  curve = emptyCurve();
   curveVersion.value++;
 }
 
@@ -214,15 +244,21 @@ export async function step(): Promise<void> {
 export async function setLearningRate(rate: number): Promise<void> {
   await inTurn(async () => {
     const next = { ...config.value, lr: rate };
-    if (run.value && run.value.step === 0 && !training.value) return configure(next);
+    if (run.value?.fresh && !training.value) return configure(next);
+    if (run.value?.state === 'done') return show();
     const set = () => theEngine().call('setLearningRate', { rate });
     const done = await attempt(async () => {
       await set();
       return true;
     });
     if (!done) return;
-    config.value = next;
-    writeHash();
+    rates.value = [...rates.value, { step: run.value?.step ?? 0, rate }];
+    show();
+
+    function show(): void {
+      config.value = next;
+      writeHash();
+    }
   });
 }
 
@@ -249,16 +285,9 @@ export function resumeSession(): Promise<boolean> {
 function adopt(code: Notice['code'], load: (engine: Engine) => Promise<Loaded>): Promise<boolean> {
   return inTurn(async () => {
     const loaded = await attempt(() => load(theEngine()), code);
-    if (!loaded) return false;
-    keepRun();
-    batch(() => {
-      clearCurve();
-      append(loaded.curve, loaded.tests);
-      config.value = loaded.config;
-      network.value = loaded.network;
-    });
-    writeHash();
-    return true;
+    loading.value = undefined;
+    if (loaded) take(loaded, loaded.curve, loaded.tests);
+    return loaded !== undefined;
   });
 }
 
@@ -284,6 +313,7 @@ function onEvent(event: WorkerEvent): void {
       loading.value = { text: event.text, done: event.done, total: event.total };
     } else if (event.type === 'device') {
       device.value = event.device;
+      if (ready.value) loading.value = undefined; // A lost device has another in its place.
     } else if (event.type === 'restored') {
       clearCurve();
       append(event.curve, event.tests);

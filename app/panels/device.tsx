@@ -4,6 +4,7 @@ import * as store from '../page/store.ts';
 import type { DeviceFacts, WebGpuCause } from '../protocol.ts';
 import { count } from '../ui/format.ts';
 import { Button, Details, Note, Panel } from '../ui/kit.tsx';
+import { copied } from './keep-files.ts';
 import '../styles/device.css';
 
 const CAUSES: Record<WebGpuCause, string> = {
@@ -60,7 +61,7 @@ function report(device: DeviceFacts): string {
 
 export function DevicePanel() {
   const device = store.device.value;
-  const [copied, setCopied] = useState('');
+  const [said, setSaid] = useState('');
   if (!device) {
     return (
       <Panel id="device" title="Device" lead="What computes.">
@@ -68,17 +69,13 @@ export function DevicePanel() {
       </Panel>
     );
   }
-  const copy = () =>
-    navigator.clipboard.writeText(report(device)).then(
-      () => setCopied('Copied.'),
-      () => setCopied('The browser does not allow copying here; select the text instead.'),
-    );
+  const copy = async () => setSaid(await copied(report(device)));
   return (
     <Panel id="device" title="Device" lead="What computes, as the browser names it.">
       <Facts device={device} />
       <div class="row">
         <Button onClick={() => void copy()}>Copy device facts</Button>
-        <span role="status">{copied}</span>
+        <span role="status">{said}</span>
       </div>
       <Details summary="Limits and features">
         <p>Features: {device.features.join(', ') || 'none beyond the standard ones'}.</p>

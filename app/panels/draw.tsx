@@ -4,10 +4,11 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { onSchemeChange } from '../charts/palette.ts';
 import { normalise, type Point } from '../draw/normalise.ts';
 import { paintPad, paintPicture } from '../draw/paint.ts';
-import { Pen } from '../draw/pen.ts';
+import { clamp, Pen } from '../draw/pen.ts';
 import * as store from '../page/store.ts';
 import { timed } from '../page/timing.ts';
 import type { Prediction } from '../protocol.ts';
+import { newest } from '../teach/newest.ts';
 import { percent } from '../ui/format.ts';
 import { Bars, Button, Panel } from '../ui/kit.tsx';
 import '../styles/draw.css';
@@ -17,34 +18,29 @@ const AGAIN = 500;
 const SIDE = 448;
 
 const prediction = signal<Prediction | undefined>(undefined);
-let asking = false;
 
-/** Asks the network about the drawing; one question at a time, the newest drawing next. */
-async function ask(): Promise<void> {
-  const pixels = store.drawing.value;
+/** Asks the network about the drawing: one question at a time, and of those that wait the newest. */
+const ask = newest(async (pixels: Float32Array | undefined) => {
   if (!pixels) prediction.value = undefined;
-  if (!pixels || asking || !store.ready.value) return;
-  asking = true;
+  if (!pixels || !store.ready.value) return;
   try {
     const answer = await store.theEngine().call('predict', { pixels });
     if (store.drawing.value) prediction.value = answer;
   } catch {
     // The network was just replaced by another; the next question finds it.
   }
-  asking = false;
-  if (store.drawing.value && store.drawing.value !== pixels) void ask();
-}
+});
 
 export function DrawPanel() {
   useSignalEffect(() => {
-    void store.drawing.value;
     void store.run.value?.state;
     void store.ready.value;
-    void ask();
+    void store.network.value;
+    ask(store.drawing.value);
   });
   useEffect(() => {
     const timer = setInterval(() => {
-      if (store.training.value) void ask();
+      if (store.training.value) ask(store.drawing.value);
     }, AGAIN);
     return () => clearInterval(timer);
   }, []);
@@ -61,6 +57,7 @@ function Pad() {
   const small = useRef<HTMLCanvasElement>(null);
   const version = useSignal(0);
   const pen = useMemo(() => new Pen(() => void version.value++), []);
+  const pointers = useMemo(() => pointerHandlers(pen), []);
   const paint = () => {
     if (pad.current) timed('draw', () => paintPad(pad.current!, pen.all, pen.cursor, pen.down));
     if (small.current) paintPicture(small.current, store.drawing.value);
@@ -87,7 +84,7 @@ function Pad() {
           onKeyDown={(event) => {
             if (pen.key(event)) event.preventDefault();
           }}
-          {...pointerHandlers(pen)}
+          {...pointers}
         />
         <figcaption>
           <Button onClick={() => pen.undo()} title="Takes back the last stroke">
@@ -115,33 +112,38 @@ function Pad() {
   );
 }
 
-/** Where on the pad, sides 1. */
+/** Where on the pad, sides 1; outside of it, at its edge. */
 function placeOf(event: PointerEvent, pad: HTMLElement): Point {
   const { left, top, width, height } = pad.getBoundingClientRect();
-  return { x: (event.clientX - left) / width, y: (event.clientY - top) / height };
+  return { x: clamp((event.clientX - left) / width), y: clamp((event.clientY - top) / height) };
 }
 
+/** The pointer that pressed draws, and no other. */
 function pointerHandlers(pen: Pen) {
+  let drawing: number | undefined;
+  const lift = ({ pointerId }: PointerEvent) => {
+    if (pointerId !== drawing) return;
+    drawing = undefined;
+    pen.lift();
+  };
   const at = (event: PointerEvent) => placeOf(event, event.currentTarget as HTMLElement);
   return {
     onPointerDown: (event: PointerEvent) => {
-      if (event.button !== 0 || !event.isPrimary) return; // A second finger draws nothing.
+      if (event.button !== 0 || drawing !== undefined) return;
+      drawing = event.pointerId;
       (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
       pen.cursor = undefined;
       pen.press(at(event));
     },
     onPointerMove: (event: PointerEvent) => {
-      if (!pen.down || pen.cursor || !event.isPrimary) return;
+      if (event.pointerId !== drawing) return;
       const pad = event.currentTarget as HTMLElement;
       const all = event.getCoalescedEvents?.() ?? [];
       pen.move((all.length > 0 ? all : [event]).map((one) => placeOf(one, pad)));
     },
-    onPointerUp: (event: PointerEvent) => {
-      if (!pen.cursor && event.isPrimary) pen.lift();
-    },
-    onPointerCancel: () => {
-      if (!pen.cursor) pen.lift();
-    },
+    onPointerUp: lift,
+    onPointerCancel: lift,
+    onLostPointerCapture: lift,
   };
 }
 
@@ -158,11 +160,11 @@ function Verdict() {
     <div class="draw-verdict">
       <p>
         <b class="draw-result" data-testid="draw-result">
-          {said ? `${said.digit}, ${percent(share(said.digit))}` : 'Nothing drawn yet'}
+          {said ? `${said.digit}, ${percent(share(said.digit))}` : store.drawing.value ? '…' : 'Nothing drawn yet'}
         </b>{' '}
         <span class="draw-step">
           {said
-            ? said.step === 0
+            ? said.step === 0 && store.run.value?.fresh
               ? 'says the network before its first step: a guess'
               : `says the network after step ${said.step}`
             : ''}

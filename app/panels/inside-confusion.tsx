@@ -1,5 +1,5 @@
 // What is taken for what among the test images, the images behind each count, and the mistakes the network is surest of.
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as store from '../page/store.ts';
 import type { Confusion, Example } from '../protocol.ts';
@@ -81,27 +81,28 @@ function toggle(value: { value: boolean }): void {
 
 /** The images behind a cell. */
 function Behind({ cell, step }: { readonly cell: Cell; readonly step: number }) {
-  const found = useSignal<readonly Example[] | undefined>(undefined);
+  const found = useSignal<{ readonly of: Cell; readonly examples: readonly Example[] } | undefined>(undefined);
   useEffect(() => {
     let current = true;
-    found.value = undefined;
     void store
       .attempt(() => store.theEngine().call('examples', { ...cell, count: SHOWN }))
       .then((examples) => {
-        if (current) found.value = examples;
+        if (current && examples) found.value = { of: cell, examples };
       });
     return () => {
       current = false;
     };
   }, [cell, step]);
+  // The images of a step before stay until those of this one are there.
+  const examples = found.value?.of === cell ? found.value.examples : undefined;
   const title = cell.label === cell.taken ? `${cell.label}, rightly read` : `${cell.label} taken for ${cell.taken}`;
   return (
     <>
       <h3>{title}</h3>
-      {!found.value && <p>Looking for them.</p>}
-      {found.value?.length === 0 && <p>There are none.</p>}
+      {!examples && <p>Looking for them.</p>}
+      {examples?.length === 0 && <p>There are none.</p>}
       <ul class="inside-maps">
-        {found.value?.map((example) => (
+        {examples?.map((example) => (
           <li key={example.index}>
             <DigitPicture label={wordsOf(example)} pixels={example.pixels} />
             <span>
@@ -125,13 +126,23 @@ function wordsOf(example: Example): string {
 
 export function WorstExamples() {
   const found = useSignal<readonly Example[] | undefined>(undefined);
+  const step = useSignal(0);
   const look = async () => {
+    const at = store.run.peek()?.step ?? 0;
     found.value = await store.attempt(() => store.theEngine().call('examples', { count: 8 }));
+    step.value = at;
   };
-  useEffect(() => void look(), []);
+  useSignalEffect(() => {
+    if (!store.network.value) return;
+    found.value = undefined;
+    void look();
+  });
   return (
     <>
-      <p>The test images with the greatest loss, the worst first.</p>
+      <p>
+        {found.value ? `After step ${step.value}: the` : 'Looking for the'} test images with the greatest loss, the
+        worst first.
+      </p>
       <Button onClick={() => void look()}>Look again</Button>
       {found.value?.length === 0 && <p>There is not one mistake.</p>}
       <ul class="inside-worst">

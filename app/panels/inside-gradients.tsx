@@ -17,8 +17,8 @@ export function Gradients({ inside }: { readonly inside: Inside }) {
   return (
     <>
       <p>
-        After step {step}, over 256 training pictures. The bluer a pixel, the more its weights change the loss. Weights
-        at pixels that are always empty do not matter at all.
+        After step {step}, over 256 training pictures. The bluer a pixel, the more its weights change the loss. An empty
+        pixel counts as well: it comes to the network as −0.42, so that pixels are 0 on average.
       </p>
       <ul class="inside-maps inside-maps-large">
         <li>

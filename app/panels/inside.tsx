@@ -1,9 +1,10 @@
 // Look inside: weights, activations, gradients and mistakes, looked at while one looks, and not otherwise.
-import { type Signal, useSignal } from '@preact/signals';
+import { type ReadonlySignal, type Signal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import * as store from '../page/store.ts';
 import type { Confusion, Inside } from '../protocol.ts';
+import { newest } from '../teach/newest.ts';
 import { Button, Panel } from '../ui/kit.tsx';
 import { Activations } from './inside-activations.tsx';
 import { ConfusionMatrix, WorstExamples } from './inside-confusion.tsx';
@@ -14,28 +15,35 @@ import '../styles/inside.css';
 /** Milliseconds between looks while training goes on. */
 const AGAIN = 1500;
 
-/** Asks now, whenever the network changes, and again while it trains, as long as the section is open and in view. */
-function useLook<T>(open: Signal<boolean>, found: Signal<T | undefined>, ask: () => Promise<T>): () => void {
-  const asking = useRef(false);
+/** Asks when the section is opened, when another network comes, and again while it trains, as long as one looks. */
+function useLook<T>(open: ReadonlySignal<boolean>, found: Signal<T | undefined>, ask: () => Promise<T>): () => void {
   const seen = useRef(-1);
-  const look = async () => {
-    if (asking.current || !store.ready.value) return;
-    asking.current = true;
-    try {
-      found.value = await ask();
-      seen.current = store.run.value?.step ?? 0;
-    } catch {
-      // The network was replaced by another in the middle of it; the next look finds that one.
-    }
-    asking.current = false;
-  };
+  const look = useMemo(
+    () =>
+      newest<void>(async () => {
+        if (!open.peek() || !store.ready.peek()) return;
+        const step = store.run.peek()?.step ?? 0;
+        try {
+          found.value = await ask();
+          seen.current = step;
+        } catch {
+          // The network was replaced by another in the middle of it, which is looked at next.
+        }
+      }),
+    [],
+  );
+  useSignalEffect(() => {
+    if (!store.network.value) return;
+    found.value = undefined;
+    look();
+  });
   useEffect(() => {
     const timer = setInterval(() => {
-      if (open.value && document.visibilityState === 'visible' && store.run.value?.step !== seen.current) void look();
+      if (document.visibilityState === 'visible' && store.run.value?.step !== seen.current) look();
     }, AGAIN);
     return () => clearInterval(timer);
   }, []);
-  return () => void look();
+  return look;
 }
 
 interface SectionProps {
@@ -77,13 +85,9 @@ export function InsidePanel() {
 
 function InsideNetwork() {
   const inside = useSignal<Inside | undefined>(undefined);
-  const any = useSignal(false);
   const [weights, activations, gradients] = [useSignal(false), useSignal(false), useSignal(false)];
+  const any = useComputed(() => weights.value || activations.value || gradients.value);
   const look = useLook(any, inside, () => store.theEngine().call('inside', { pixels: store.drawing.value }));
-  const opened = () => {
-    any.value = weights.value || activations.value || gradients.value;
-    look();
-  };
   const drawing = store.drawing.value;
   useEffect(() => {
     if (activations.value) look();
@@ -92,13 +96,13 @@ function InsideNetwork() {
   const waiting = <p>Looking.</p>;
   return (
     <>
-      <Section title="First-layer weights" open={weights} onOpen={opened}>
+      <Section title="First-layer weights" open={weights} onOpen={look}>
         {found ? <Weights inside={found} /> : waiting}
       </Section>
-      <Section title="Activations of your digit" open={activations} onOpen={opened}>
+      <Section title="Activations of your digit" open={activations} onOpen={look}>
         {found ? <Activations inside={found} drawn={drawing !== undefined} /> : waiting}
       </Section>
-      <Section title="Gradients: which weights matter most now" open={gradients} onOpen={opened}>
+      <Section title="Gradients: which weights matter most now" open={gradients} onOpen={look}>
         {found ? <Gradients inside={found} /> : waiting}
       </Section>
     </>

@@ -1,4 +1,4 @@
-// Files that the page gives: a download from bytes or text, and the metrics as CSV.
+// What the page gives away: a download from bytes or text, the metrics as CSV, and text to be pasted.
 import type { Curve, TestPoint } from '../protocol.ts';
 
 /** Hands a file to the browser's downloads. */
@@ -13,13 +13,24 @@ export function download(name: string, content: Uint8Array | string, type: strin
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** One row a step, with the test images' figures in the rows where they were looked at. Numbers have all their digits. */
+/** Copies text, and says how that went. */
+export async function copied(text: string): Promise<string> {
+  try {
+    await navigator.clipboard.writeText(text); // There is none where the page is not in a secure context.
+    return 'Copied.';
+  } catch {
+    return 'The browser does not allow copying here; select the text instead.';
+  }
+}
+
+/** One row for each step that is known, and for each look at the test images. Numbers have all their digits. */
 export function csvOf(curve: Curve, tests: readonly TestPoint[]): string {
   const looked = new Map(tests.map((test) => [test.step, test]));
-  const rows = ['step,train_loss,train_accuracy,test_loss,test_accuracy'];
-  curve.step.forEach((step, i) => {
-    const test = looked.get(step);
-    rows.push([step, curve.loss[i], curve.accuracy[i], test?.loss ?? '', test?.accuracy ?? ''].join(','));
+  const made = new Map(Array.from(curve.step, (step, i) => [step, i]));
+  const steps = [...new Set([...made.keys(), ...looked.keys()])].sort((a, b) => a - b);
+  const rows = steps.map((step) => {
+    const [i, test] = [made.get(step) ?? -1, looked.get(step)];
+    return [step, curve.loss[i] ?? '', curve.accuracy[i] ?? '', test?.loss ?? '', test?.accuracy ?? ''].join(',');
   });
-  return `${rows.join('\n')}\n`;
+  return `${['step,train_loss,train_accuracy,test_loss,test_accuracy', ...rows].join('\n')}\n`;
 }

@@ -6,7 +6,7 @@ import * as store from '../page/store.ts';
 import type { SavedSession } from '../protocol.ts';
 import { count, percent } from '../ui/format.ts';
 import { Button, Note, Panel } from '../ui/kit.tsx';
-import { csvOf, download } from './keep-files.ts';
+import { copied, csvOf, download } from './keep-files.ts';
 import '../styles/keep.css';
 
 /** What an earlier session left, until it is resumed or forgotten. */
@@ -81,7 +81,8 @@ export function KeepPanel() {
           </div>
           <p class="field-note">
             Weights are a safetensors file that other programs read; a checkpoint also holds the optimizer and the place
-            in the data, so that a run goes on bit for bit; metrics are the loss and the accuracy of each step.
+            in the data, so that a run goes on bit for bit; metrics are the loss and the accuracy of each step, of some
+            steps where there are more than 40,000.
           </p>
           <Link />
         </div>
@@ -98,11 +99,7 @@ export function KeepPanel() {
 function Link() {
   const [said, setSaid] = useState('');
   store.config.value;
-  const copy = () =>
-    navigator.clipboard.writeText(location.href).then(
-      () => setSaid('Copied.'),
-      () => setSaid('The browser does not allow copying here; take the address from its bar.'),
-    );
+  const copy = async () => setSaid(await copied(location.href));
   return (
     <>
       <h3>Share</h3>
@@ -110,7 +107,7 @@ function Link() {
         <Button onClick={() => void copy()}>Copy link</Button>
         <span role="status">{said}</span>
       </div>
-      <p class="field-note">The address of this page holds every setting; whoever opens it gets the same run.</p>
+      <p class="field-note">The address of this page holds every setting; on the same device it gives the same run.</p>
     </>
   );
 }

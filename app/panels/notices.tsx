@@ -27,8 +27,8 @@ export function Notices() {
     ));
   return (
     <aside class="notices" aria-label="Messages">
-      <div role="status">{show(notices.filter(({ level }) => level !== 'error'))}</div>
       <div role="alert">{show(notices.filter(({ level }) => level === 'error'))}</div>
+      <div role="status">{show(notices.filter(({ level }) => level !== 'error'))}</div>
     </aside>
   );
 }

@@ -8,6 +8,15 @@ import { RangeTest } from './range-test.tsx';
 /** Milliseconds for which the slider must rest before its rate is taken. */
 const REST = 120;
 
+/** The rate that acts, where a schedule makes it another than the one that was set. */
+function now(): string {
+  const { run, config, rates } = store;
+  const falls = config.value.schedule === 'cosine' && rates.value.length === 0 && (run.value?.step ?? 0) > 0;
+  return falls
+    ? `The cosine has it at ${Number(run.value!.learningRate.toPrecision(2))} now; a rate set by hand ends it.`
+    : '';
+}
+
 export function RatePicker() {
   const rate = store.config.value.lr;
   const [sliding, setSliding] = useState<number>();
@@ -37,9 +46,9 @@ export function RatePicker() {
           testid="learning-rate"
           inputMode="decimal"
         />
-        <LogSlider label="Too small to diverging" value={sliding ?? rate} min={1e-5} max={1000} onInput={slide} />
+        <LogSlider label="Learning rate, slider" value={sliding ?? rate} min={1e-5} max={1000} onInput={slide} />
       </div>
-      <p class="field-note">How far each step goes against the gradient; it acts while the run goes on.</p>
+      <p class="field-note">How far each step goes against the gradient; it acts while the run goes on. {now()}</p>
       <Details summary="Find a good rate">
         <RangeTest />
       </Details>

@@ -37,6 +37,7 @@ function Run({ record }: { readonly record: store.RunRecord }) {
       <span class="runs-facts">
         {percent(record.testAccuracy)} on test images after {count(record.curve.step.at(-1) ?? 0)} steps.{' '}
         {differences.length > 0 ? `${differences.join(', ')}.` : 'The same settings.'}
+        {record.rates.map(({ step, rate }) => ` Rate ${rate} from step ${count(step)} on.`)}
       </span>
     </li>
   );

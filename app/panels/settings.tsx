@@ -111,7 +111,7 @@ const DATA_NAMES = { auto: 'MNIST where it can be had', mnist: 'MNIST', digits: 
 const DEVICE_NAMES = { auto: 'the best there is', gpu: 'GPU', cpu: 'CPU' };
 
 export function SettingsPanel() {
-  const begun = (store.run.value?.step ?? 0) > 0;
+  const begun = store.run.value?.fresh === false;
   return (
     <Panel id="settings" title="Settings" lead="What the network is, how it learns, and on what.">
       <p class="settings-when">

@@ -52,8 +52,8 @@ export function StoryPanel() {
     <Panel id="story" title="The story" lead="What you have been watching, in eight short steps.">
       <ol class="story-ideas">
         <Idea title="Random weights" label="Start over, and draw something" onTry={startOver}>
-          A network is a long sum with thousands of numbers in it, its weights. At first they are random, so it says of
-          each picture something at random: about one digit in ten is right.
+          A network is sums of sums, each bent by a curve, with thousands of numbers in them, its weights. At first they
+          are random, so it says of each picture something at random: about one digit in ten is right.
         </Idea>
         <Idea title="Loss" label="Watch it fall" onTry={() => go('train')}>
           The loss says how wrong the answers are: large where the network is sure and mistaken, 0 where it is sure and
@@ -67,17 +67,17 @@ export function StoryPanel() {
           How far to step. Too small, and nothing seems to happen; too large, and each step jumps over the valley. It is
           the setting that matters most, and no rule gives it: one tries.
         </Idea>
-        <Idea title="Mini-batches" label="Train with batches of 8" onTry={() => set('classic', { batch: 8 })}>
+        <Idea title="Mini-batches" label="Set batches of 8" onTry={() => set('classic', { batch: 8 })}>
           The true gradient would need all {count(train)} training pictures for one step. A few dozen give a rough one
-          that points nearly the same way, hundreds of times cheaper. That is why the raw curve trembles.
+          that points nearly the same way, a thousand times cheaper. That is why the raw curve trembles.
         </Idea>
-        <Idea title="Epochs" label="Run one epoch only" onTry={() => set('mlp', { epochs: 1 })}>
+        <Idea title="Epochs" label="Set one epoch" onTry={() => set('mlp', { epochs: 1 })}>
           An epoch is once through all pictures, in an order shuffled anew. Most is learnt in the first; the later ones
           polish, in smaller and smaller steps.
         </Idea>
         <Idea
           title="Over-fitting"
-          label="Give it more weights than it needs"
+          label="Set more weights than it needs"
           onTry={() => set('mlp', { hidden: [512], epochs: 20 })}
         >
           A large network can learn its pictures by heart. The training loss then goes on falling while the loss on

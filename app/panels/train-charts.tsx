@@ -137,10 +137,12 @@ function table(what: 'loss' | 'accuracy'): { head: string[]; rows: string[][] } 
   const mean = smooth(curve[what]);
   const tests = new Map(curve.tests.map((test) => [test.step, test[what]]));
   const every = Math.max(1, Math.ceil(curve.step.length / 20));
-  const rows = curve.step.flatMap((step, i) =>
-    i % every === 0 || i === curve.step.length - 1 || tests.has(step)
-      ? [[count(step), show(mean[i]), tests.has(step) ? show(tests.get(step)) : '']]
-      : [],
+  const means = new Map(
+    curve.step.map((step, i) => [step, mean[i]] as const).filter((_, i) => i % every === 0 || i === mean.length - 1),
   );
+  for (const step of tests.keys()) if (!means.has(step)) means.set(step, mean[curve.step.indexOf(step)]);
+  const rows = [...means.keys()]
+    .sort((a, b) => a - b)
+    .map((step) => [count(step), show(means.get(step)), tests.has(step) ? show(tests.get(step)) : '']);
   return { head: ['Step', 'Running mean', 'Test images'], rows };
 }

@@ -106,11 +106,6 @@ function Buttons() {
   );
 }
 
-/** Whether the device or the data could not be opened at all. */
-function stuck(): boolean {
-  return !store.ready.value && store.notices.value.some(({ code }) => code === 'failed');
-}
-
 /** Opens the page again with the settings as they are, on whatever device and data there are. */
 function openAgain(): void {
   history.replaceState(null, '', hashOf({ ...store.config.value, device: 'auto', data: 'auto' }));
@@ -119,13 +114,13 @@ function openAgain(): void {
 
 /** The state in words. */
 function sentence(run: RunFacts | undefined): string {
-  if (stuck()) return 'Nothing can be trained yet: what went wrong is said below.';
+  if (store.stuck.value) return 'Nothing can be trained yet: what went wrong is said below.';
   if (!store.ready.value) return store.loading.value?.text ?? 'Opening the device.';
   if (store.occupied.value !== undefined) return `Waiting: ${store.occupied.value}.`;
   const step = count(run?.step ?? 0);
   switch (run?.state ?? 'idle') {
     case 'idle':
-      return `Ready: ${widthsText(store.config.value.hidden)}, weights at random, no step made yet.`;
+      return `Ready: ${widthsText(store.config.value.hidden)}, ${run?.fresh === false ? 'weights as they were read' : 'weights at random'}, no step made yet.`;
     case 'compiling':
       return 'Compiling the shaders of the first step.';
     case 'running':
@@ -133,9 +128,9 @@ function sentence(run: RunFacts | undefined): string {
     case 'paused':
       return `Paused after step ${step}.`;
     case 'done':
-      return `Done: all ${run?.epochs} epochs are made. Raise the epochs or reset to go on.`;
+      return `Done: all ${run?.epochs} epochs are made. Reset to begin again.`;
     case 'diverged':
-      return `Diverged at step ${step}: these are the weights before the bad step. Lower the learning rate and go on.`;
+      return `Diverged. These are the weights of step ${step}: lower the learning rate and go on from there.`;
     case 'failed':
       return `Stopped by an error after step ${step}. Reset to begin again.`;
     case 'lost':
@@ -145,13 +140,13 @@ function sentence(run: RunFacts | undefined): string {
 
 function StateLine() {
   const run = store.run.value;
-  const state = store.ready.value ? (run?.state ?? 'idle') : stuck() ? 'failed' : 'loading';
+  const state = store.ready.value ? (run?.state ?? 'idle') : store.stuck.value ? 'failed' : 'loading';
   return (
     <div class="train-state">
       <span data-testid="state" data-state={state}>
         {sentence(run)}
       </span>{' '}
-      {stuck() && <Button onClick={openAgain}>Try again with any device and data</Button>}
+      {store.stuck.value && <Button onClick={openAgain}>Try again with any device and data</Button>}
     </div>
   );
 }
@@ -192,7 +187,7 @@ function EpochLine() {
     <div class="train-epoch">
       <label>
         <span>
-          Epoch {run ? Math.min(Math.max(run.epoch, 1), run.epochs) : 1} of {run?.epochs ?? store.config.value.epochs}
+          Epoch {full ? run.step / run.stepsPerEpoch : (run?.epoch ?? 1)} of {run?.epochs ?? store.config.value.epochs}
         </span>
         <progress value={full ? 1 : within} max={full ? 1 : run?.stepsPerEpoch || 1} />
       </label>

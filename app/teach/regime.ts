@@ -1,8 +1,8 @@
 // What a learning rate does on the curve w²/2: each step takes w to (1 - rate) w, so the rate alone decides.
 import type { Descent } from '../protocol.ts';
 
-/** Below this rate nothing much happens; at 1 one step is enough; above 2 each step leads further away. */
-const [SMALL, JUST_RIGHT, TOO_LARGE] = [0.05, 1, 2];
+/** Below these rates nothing much happens, or slowly; at 1 one step is enough; above 2 each step leads further away. */
+const [SMALL, SLOW, JUST_RIGHT, TOO_LARGE] = [0.02, 0.1, 1, 2];
 
 /** A sentence for the rate, with the numbers of the way that was gone. */
 export function regimeOf(rate: number, { positions, losses }: Descent): string {
@@ -12,6 +12,7 @@ export function regimeOf(rate: number, { positions, losses }: Descent): string {
   if (rate > TOO_LARGE) return `Diverges: each step jumps over the valley and lands higher on the other side. ${where}`;
   if (rate === TOO_LARGE) return `On the edge: it jumps from one side to the other and never comes down. ${where}`;
   if (rate > JUST_RIGHT) return `Overshoots: it changes sides at each step, but comes lower each time. ${where}`;
-  if (rate < SMALL) return `Too small: it goes the right way, and hardly moves. ${where}`;
+  if (rate < SMALL) return `Too small: it goes the right way, and would take hundreds of steps. ${where}`;
+  if (rate < SLOW) return `Slow: it goes straight down, in many small steps. ${where}`;
   return `Good: it goes straight down. ${where}`;
 }

@@ -210,7 +210,7 @@ export function Slider({ label, value, min, max, step, onInput, testid, hint }: 
   );
 }
 
-/** Steps of a logarithmic slider for each power of ten: 1, 1.05, 1.1 and so on, rounded to two digits or three. */
+/** Steps of a logarithmic slider for each power of ten: 1, 1.06, 1.12 and so on, rounded so that no two are one. */
 const PER_DECADE = 40;
 
 /** A slider whose every step is the same factor. */
@@ -219,7 +219,7 @@ export function LogSlider({ label, value, min, max, onInput, testid, hint }: Omi
   const from = Math.round(Math.log10(min) * PER_DECADE);
   const to = Math.round(Math.log10(max) * PER_DECADE);
   const at = Math.min(Math.max(Math.round(Math.log10(value) * PER_DECADE), from), to);
-  const valueAt = (mark: number) => Number((10 ** (mark / PER_DECADE)).toPrecision(2));
+  const valueAt = (mark: number) => Number((10 ** (mark / PER_DECADE)).toPrecision(3));
   return (
     <div class="field">
       <label for={id}>{label}</label>

@@ -49,12 +49,13 @@ function forget({ history: { steps } }: Trainer): void {
 }
 
 export class Run {
-  readonly config: Config;
   readonly trainer: Trainer;
   readonly data: DataPair;
   readonly record: RunRecord;
   readonly path: WeightPath;
   readonly #hooks: RunHooks;
+  #config: Config;
+  #loaded = false;
   readonly #meter: Meter;
   #state: RunState = 'idle';
   /** What was asked for last: a pause takes until the steps under way are done. */
@@ -77,7 +78,8 @@ export class Run {
     state?: RunState;
   }) {
     const { config, trainer, data, hooks, from } = parts;
-    this.config = config;
+    this.#config = config;
+    this.#loaded = from !== undefined;
     this.trainer = trainer;
     this.data = data;
     this.#hooks = hooks;
@@ -89,13 +91,18 @@ export class Run {
     this.#state = parts.state ?? (from ? 'paused' : 'idle');
   }
 
+  /** Its settings, with the learning rate that was set last. */
+  get config(): Config {
+    return this.#config;
+  }
+
   get state(): RunState {
     return this.#state;
   }
 
   /** Whether its loss is still of the size that it began with: what has blown up is no place to go back to. */
   get sound(): boolean {
-    return isSound(this.record.lastLoss, this.record.firstLoss);
+    return this.record.length === 0 || isSound(this.record.lastLoss, this.record.firstLoss);
   }
 
   /** Whether steps are being made, or are about to. */
@@ -106,6 +113,20 @@ export class Run {
   /** Whether it is to go on: a run that is about to pause is not. */
   get wanted(): boolean {
     return this.going && this.#wanted;
+  }
+
+  /** The rate from the next submit on; the State as it is now is saved before, to come back to should it be too large. */
+  async setLearningRate(rate: number): Promise<void> {
+    await this.snapshot();
+    this.trainer.learningRate = rate;
+    this.#config = { ...this.#config, lr: rate };
+    this.tell();
+  }
+
+  /** Takes weights out of a file. */
+  async loadWeights(bytes: Uint8Array, name: string): Promise<void> {
+    await this.trainer.loadWeights(bytes, name);
+    this.#loaded = true;
   }
 
   /** Begins, or goes on; a pause that is under way is taken back. */
@@ -229,7 +250,7 @@ export class Run {
 
   /** Saves the State; the snapshot is told when the losses of its last steps are known. */
   async snapshot(): Promise<void> {
-    if (this.trainer.stepsMade === 0) return;
+    if (this.trainer.stepsMade === 0 && !this.#loaded) return;
     this.#snapshotAt = this.#meter.elapsedMs + SNAPSHOT_EVERY;
     const step = this.trainer.stepsMade;
     const bytes = await this.trainer.save({ page: this.config });
@@ -286,6 +307,7 @@ export class Run {
       trainAccuracy: record.smoothAccuracy.value,
       testLoss: test?.loss,
       testAccuracy: test?.accuracy,
+      fresh: step === 0 && !this.#loaded,
       learningRate: this.#learningRate(),
       dispatchesPerStep: trainer.dispatchesPerStep,
     };
@@ -294,6 +316,11 @@ export class Run {
   /** Before a run, a schedule cannot say its rate: it begins with the configured one. */
   #learningRate(): number {
     return this.trainer.run === undefined ? this.config.lr : this.trainer.learningRate;
+  }
+
+  /** No other device is to be had. */
+  giveUp(): void {
+    this.#set('failed');
   }
 
   /** The device is gone: nothing of this run can be used any more. */

@@ -86,7 +86,7 @@ export class Session {
     train: () => {
       const run = this.#current();
       if (run.state === 'done')
-        throw new OptionError(`train: all ${run.config.epochs} epochs are made. Raise the epochs, or reset.`);
+        throw new OptionError(`train: all ${run.config.epochs} epochs are made. Reset to begin again.`);
       if (this.#occupant) this.#goesOn = true;
       else run.start();
     },
@@ -95,12 +95,7 @@ export class Session {
       return this.#current().pause();
     },
     step: () => this.#current().step(),
-    setLearningRate: async ({ rate }) => {
-      const run = this.#current();
-      await run.snapshot(); // To come back to, should the new rate be too large.
-      run.trainer.learningRate = rate;
-      run.tell();
-    },
+    setLearningRate: ({ rate }) => this.#current().setLearningRate(rate),
     predict: ({ pixels }) => predictDigit(this.#current(), pixels),
     inside: ({ pixels }) => lookInside(this.#current(), pixels),
     confusion: () => confusionOf(this.#current()),
@@ -347,6 +342,7 @@ export class Session {
   #giveUp(reason: string): void {
     const text = `The device was lost again: ${reason} Choose the CPU as the device to go on; the last session is saved.`;
     this.#outside.post({ type: 'notice', notice: { code: 'device-lost', level: 'error', text } });
+    this.#run?.giveUp();
   }
 
   async #race(run: Run, steps: number, signal: AbortSignal): Promise<Result<'race'>> {
@@ -369,12 +365,13 @@ export class Session {
     const { backend, data: pictures } = this.#ready();
     const run = await this.#make(config, backend, pictures, undefined);
     try {
-      await run.trainer.loadWeights(bytes, name);
+      await run.loadWeights(bytes, name);
     } catch (error) {
       await run.dispose();
       throw error;
     }
     await this.#replace(run);
+    await run.snapshot();
     await run.look();
     return this.#answerOf('weights', run);
   }
@@ -387,7 +384,17 @@ export class Session {
   #answerOf(kind: Loaded['kind'], run: Run): Loaded {
     const { curve, tests } = run.record.take();
     run.tell();
-    return { kind, config: run.config, network: describe(run.config), step: run.record.last, curve, tests };
+    const { backend, data } = this.#ready();
+    return {
+      kind,
+      config: run.config,
+      network: describe(run.config),
+      device: deviceFacts(backend, this.#asked),
+      data: data.facts,
+      step: run.record.last,
+      curve,
+      tests,
+    };
   }
 
   async #resumeSession(): Promise<Loaded> {
