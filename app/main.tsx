@@ -3,7 +3,7 @@ import { options, render } from 'preact';
 import { App } from './app.tsx';
 import { engineOver, type Port } from './page/engine.ts';
 import { registerOffline } from './page/offline.ts';
-import { connect, notify } from './page/store.ts';
+import { connect, notify, ready } from './page/store.ts';
 import { timed } from './page/timing.ts';
 import './styles/base.css';
 
@@ -31,7 +31,7 @@ function start(): void {
   const worker = openWorker();
   const engine = engineOver(worker ?? NOWHERE);
   const fail = (reason: string) => {
-    const text = `The engine could not be started: ${reason} Reload the page; if that does not help, open it through a web server (https or localhost), in a browser with module workers.`;
+    const text = `The engine ${ready.value ? 'stopped' : 'could not be started'}: ${reason} Reload the page; if that does not help, open it through a web server (https or localhost), in a browser with module workers.`;
     engine.fail(new Error(text));
     notify({ code: 'failed', level: 'error', text });
   };

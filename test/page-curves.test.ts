@@ -2,12 +2,21 @@
 // lines on one axis, metrics as CSV with every digit.
 import { describe, expect, test } from 'vitest';
 import { align, lineOf, smooth, thin } from '../app/charts/curves.ts';
+import * as store from '../app/page/store.ts';
 import { csvOf } from '../app/panels/keep-files.ts';
 import { bytesText, duration, lossText, percent, rateText } from '../app/ui/format.ts';
 
 describe('smooth', () => {
   test('a constant stays what it is from the first value on', () => {
     for (const value of smooth(new Array<number>(50).fill(2.5))) expect(value).toBeCloseTo(2.5, 12);
+  });
+
+  test('another run of more steps has a mean of its own', () => {
+    store.curve.loss.push(1, 1);
+    expect([...smooth(store.curve.loss)]).toEqual([1, 1]);
+    store.clearCurve();
+    store.curve.loss.push(5, 5, 5);
+    for (const value of smooth(store.curve.loss)) expect(value).toBeCloseTo(5, 12);
   });
 
   test('values added later give what all at once give', () => {
@@ -68,6 +77,10 @@ test('metrics as CSV: one row a step, tests in their rows, every digit', () => {
   expect(rows[0]).toBe('step,train_loss,train_accuracy,test_loss,test_accuracy');
   expect(rows[1]).toBe(`1,${Math.fround(0.1)},0.5,,`);
   expect(rows[2]).toBe(`2,${Math.fround(1 / 3)},1,0.25,0.75`);
+  // Of long runs some steps are known only; looks at the test images are all there.
+  const later = csvOf(curve, [{ step: 1.5, epoch: 1, loss: 0.25, accuracy: 0.75 }]).split('\n');
+  expect(later.slice(1, 4).map((row) => row.split(',')[0])).toEqual(['1', '1.5', '2']);
+  expect(later[2]).toBe('1.5,,,0.25,0.75');
 });
 
 test.each([

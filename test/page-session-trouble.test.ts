@@ -4,6 +4,7 @@ import { type Config, PRESET_CONFIGS } from '../app/config.ts';
 import type { RunSnapshot } from '../app/worker/run.ts';
 import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { createCpuBackend } from '../src/index.ts';
 import { openDevice } from './gpu-node.ts';
 import { CLASSIC, memory, TestPage } from './page-worker.ts';
 
@@ -216,6 +217,48 @@ describe('on a GPU', () => {
     const restored = page.events.find((event) => event.type === 'restored');
     expect(restored?.type === 'restored' && [...restored.curve.step]).toHaveLength(step);
     for (const { backend } of made) backend.dispose();
+  });
+
+  test('a device lost for good: that is said, and the run has ended', async () => {
+    const { backend, destroy } = await gpu();
+    let [opened, working] = [0, true];
+    const createBackend = async () => {
+      if (opened++ > 0 && working) throw new Error('there is no other adapter.');
+      return working ? backend : createCpuBackend();
+    };
+    const page = new TestPage({ createBackend });
+    await page.open();
+    await page.session.call('train', {});
+    await page.until(({ step }) => step > 5);
+    destroy();
+    await page.until(({ state }) => state === 'failed');
+    expect(page.notices('device-lost').at(-1)).toMatch(/lost again.*Choose the CPU/);
+    working = false;
+    await page.session.call('configure', { config: { ...CLASSIC, device: 'cpu' } });
+    await page.session.call('step', {});
+    expect(page.run.step).toBe(1);
+  });
+
+  test('weights that were read are there again after the device was lost before their first step', async () => {
+    const made: Awaited<ReturnType<typeof gpu>>[] = [];
+    const createBackend = async () => {
+      made.push(await gpu());
+      return made.at(-1)!.backend;
+    };
+    const page = new TestPage({ createBackend });
+    await page.open();
+    for (let k = 0; k < 5; k++) await page.session.call('step', {});
+    const { bytes } = await page.session.call('saveWeights', {});
+    const { weights } = await page.session.call('inside', {});
+    await page.session.call('configure', { config: { ...CLASSIC, seed: 9 } });
+    expect(page.run.fresh).toBe(true);
+    await page.session.call('load', { name: 'five.safetensors', bytes });
+    expect(page.run.fresh).toBe(false);
+    made[0]!.destroy();
+    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(/goes on from step 0/);
+    expect((await page.session.call('inside', {})).weights.data).toEqual(weights.data);
+    expect(page.run).toMatchObject({ fresh: false, step: 0 });
+    made[1]!.backend.dispose();
   });
 
   test('memory that is full: the tensor is named with a smaller batch, which then trains', async () => {

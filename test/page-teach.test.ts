@@ -12,6 +12,7 @@ function way(rate: number, steps: number) {
 describe('the regime of a rate', () => {
   test.each([
     [0.001, 'Too small'],
+    [0.05, 'Slow'],
     [0.3, 'Good'],
     [1, 'Good'],
     [1.8, 'Overshoots'],

@@ -29,7 +29,7 @@ export function Legend({ series, list }: LegendProps) {
                 y1="5"
                 y2="5"
                 stroke-width={(one.width ?? 1.5) + 0.5}
-                stroke-dasharray={one.dash ? '6 4' : undefined}
+                stroke-dasharray={one.dash?.join(' ')}
               />
             )}
           </svg>

@@ -7,7 +7,8 @@ export interface ChartSeries {
   /** `blue` is the CSS variable `--blue`, and so on; or a CSS colour. */
   readonly color: string;
   readonly width?: number;
-  readonly dash?: boolean;
+  /** Lengths of dashes and gaps in pixels. */
+  readonly dash?: readonly number[];
   /** Points instead of a line. */
   readonly points?: boolean;
 }
@@ -68,7 +69,7 @@ function seriesOf(series: ChartSeries): uPlot.Series {
     label: series.name,
     stroke: () => colorOf(series.color),
     width: series.points ? 0 : (series.width ?? 1.5),
-    dash: series.dash ? [6, 4] : undefined,
+    dash: series.dash && [...series.dash],
     spanGaps: true,
     paths: series.points ? () => null : undefined,
     points: series.points

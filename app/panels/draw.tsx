@@ -56,6 +56,7 @@ function Pad() {
   const pad = useRef<HTMLCanvasElement>(null);
   const small = useRef<HTMLCanvasElement>(null);
   const version = useSignal(0);
+  const said = useSignal('');
   const pen = useMemo(() => new Pen(() => void version.value++), []);
   const pointers = useMemo(() => pointerHandlers(pen), []);
   const paint = () => {
@@ -82,10 +83,15 @@ function Pad() {
           aria-label="Drawing pad. Draw with pen, finger or mouse; with the keyboard, arrows move the pen and space puts it down or lifts it."
           tabIndex={0}
           onKeyDown={(event) => {
-            if (pen.key(event)) event.preventDefault();
+            if (!pen.key(event)) return;
+            event.preventDefault();
+            said.value = pen.down ? 'The pen is down.' : 'The pen is up.';
           }}
           {...pointers}
         />
+        <p class="visually-hidden" role="status">
+          {said}
+        </p>
         <figcaption>
           <Button onClick={() => pen.undo()} title="Takes back the last stroke">
             Undo

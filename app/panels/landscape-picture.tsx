@@ -50,9 +50,9 @@ export function LandscapePicture({ landscape }: { readonly landscape: Landscape 
       </div>
       <div>
         <p>
-          Lowest loss {lossText(low)}, highest {lossText(high)}; the bluer, the higher. The large dot is where the
-          weights are, the line is their way from the ring at step {pathSteps[0]}, projected on this plane: the run
-          moved in thousands of directions, of which two are seen.
+          Lowest loss {lossText(low)}, highest {lossText(high)}; the bluer, the higher. Both directions go from −
+          {extent} to {extent}. The large dot is where the weights are, the line is their way from the ring at step{' '}
+          {pathSteps[0]}, projected on this plane: the run moved in thousands of directions, of which two are seen.
         </p>
         {reach > 0 && reach < SPECK * extent && (
           <Lens way={way} width={(2 * extent * n) / (n - 1)} from={pathSteps[0]!} />

@@ -135,7 +135,7 @@ function Losses() {
       height={180}
       series={[
         { name: 'CPU', color: 'race-cpu', width: 5 },
-        { name: 'GPU', color: 'orange', width: 2, dash: true },
+        { name: 'GPU', color: 'orange', width: 2, dash: [6, 4] },
       ]}
       data={() => [Array.from({ length: n }, (_, k) => k + 1), at(a), at(b)]}
       version={version.value}

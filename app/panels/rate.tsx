@@ -46,7 +46,14 @@ export function RatePicker() {
           testid="learning-rate"
           inputMode="decimal"
         />
-        <LogSlider label="Learning rate, slider" value={sliding ?? rate} min={1e-5} max={1000} onInput={slide} />
+        <LogSlider
+          label="Learning rate, slider"
+          hint="Far too small at the left, diverging at the right."
+          value={sliding ?? rate}
+          min={1e-5}
+          max={1000}
+          onInput={slide}
+        />
       </div>
       <p class="field-note">How far each step goes against the gradient; it acts while the run goes on. {now()}</p>
       <Details summary="Find a good rate">

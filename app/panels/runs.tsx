@@ -1,7 +1,7 @@
 // The runs of this session: which are drawn, how well each ended, and what it had that the current settings have not.
 import * as store from '../page/store.ts';
 import { count, percent } from '../ui/format.ts';
-import { RUN_COLORS } from './train-charts.tsx';
+import { lookOf } from './train-charts.tsx';
 
 export function Runs() {
   const runs = store.runs.value;
@@ -21,7 +21,7 @@ export function Runs() {
 
 function Run({ record }: { readonly record: store.RunRecord }) {
   const differences = store.differencesOf(record);
-  const color = RUN_COLORS[(record.id - 1) % RUN_COLORS.length];
+  const { color, dash } = lookOf(record);
   const toggle = (shown: boolean) => {
     store.runs.value = store.runs.value.map((run) => (run.id === record.id ? { ...run, shown } : run));
   };
@@ -30,13 +30,13 @@ function Run({ record }: { readonly record: store.RunRecord }) {
       <label class="train-check">
         <input type="checkbox" checked={record.shown} onChange={(event) => toggle(event.currentTarget.checked)} />
         <svg class="chart-key" viewBox="0 0 24 10" aria-hidden="true" style={{ color: `var(--${color})` }}>
-          <line x1="0" x2="24" y1="5" y2="5" stroke-width="2" stroke-dasharray="6 4" />
+          <line x1="0" x2="24" y1="5" y2="5" stroke-width="2" stroke-dasharray={dash.join(' ')} />
         </svg>
         Run {record.id}
       </label>{' '}
       <span class="runs-facts">
-        {percent(record.testAccuracy)} on test images after {count(record.curve.step.at(-1) ?? 0)} steps.{' '}
-        {differences.length > 0 ? `${differences.join(', ')}.` : 'The same settings.'}
+        {percent(record.testAccuracy)} on test images after {count(record.curve.step.at(-1) ?? 0)} steps on{' '}
+        {record.adapter}. {differences.length > 0 ? `${differences.join(', ')}.` : 'The same settings.'}
         {record.rates.map(({ step, rate }) => ` Rate ${rate} from step ${count(step)} on.`)}
       </span>
     </li>

@@ -1,6 +1,6 @@
 // The settings of a run: what the network is, how it learns, on what. What is not possible is said under the field, and the
 // value before it stays.
-import { signal } from '@preact/signals';
+import { signal, useSignalEffect } from '@preact/signals';
 import {
   ACTIVATIONS,
   type Config,
@@ -14,7 +14,7 @@ import {
   withEntry,
 } from '../config.ts';
 import * as store from '../page/store.ts';
-import { EntryField, Panel, SelectField } from '../ui/kit.tsx';
+import { Button, EntryField, Panel, SelectField } from '../ui/kit.tsx';
 import { Parameters } from './parameters.tsx';
 
 /** What the engine said to the last change of an entry. */
@@ -51,7 +51,11 @@ export function PresetPicker() {
       value={preset}
       options={(Object.keys(PRESET_CONFIGS) as PresetName[]).map((value) => ({ value, label: PRESET_LABELS[value] }))}
       onChange={(value) => void take('preset', { ...PRESET_CONFIGS[value], seed, data, device })}
-      hint="Two networks to begin with; sets all but the seed, the data and the device."
+      hint={
+        refusal.value?.key === 'preset'
+          ? refusal.value.text
+          : 'Two networks to begin with; sets all but the seed, the data and the device.'
+      }
       disabled={!store.ready.value}
     />
   );
@@ -110,7 +114,28 @@ const SCHEDULE_NAMES = { cosine: 'cosine, down to zero', constant: 'constant' };
 const DATA_NAMES = { auto: 'MNIST where it can be had', mnist: 'MNIST', digits: 'made digits, built in' };
 const DEVICE_NAMES = { auto: 'the best there is', gpu: 'GPU', cpu: 'CPU' };
 
+/** The classic lesson's units and loss, and today's, with a rate that suits plain descent there. */
+const LESSONS = {
+  modern: { label: 'With ReLU and cross-entropy', activation: 'relu', loss: 'cross-entropy', lr: 0.1 },
+  classic: { label: 'With sigmoid and squared error', activation: 'sigmoid', loss: 'squared-error', lr: 1 },
+} as const;
+
+/** One click between the two. */
+function Lesson() {
+  const { config, ready } = store;
+  const { label, ...lesson } = config.value.activation === 'sigmoid' ? LESSONS.modern : LESSONS.classic;
+  const { lr } = config.value.optimizer === 'sgd' ? lesson : config.value;
+  return (
+    <Button disabled={!ready.value} onClick={() => void store.change({ ...config.value, ...lesson, lr })}>
+      {label}
+    </Button>
+  );
+}
+
 export function SettingsPanel() {
+  useSignalEffect(() => {
+    if (store.network.value) refusal.value = undefined;
+  });
   const begun = store.run.value?.fresh === false;
   return (
     <Panel id="settings" title="Settings" lead="What the network is, how it learns, and on what.">
@@ -119,6 +144,7 @@ export function SettingsPanel() {
           ? 'A change here starts a new run from step 0; the one so far stays in the list of earlier runs.'
           : 'Nothing is trained yet: a change here makes the network anew.'}
       </p>
+      <Lesson />
       <div class="settings">
         <Entry
           name="hidden"

@@ -12,8 +12,19 @@ const logLoss = signal(false);
 const MOST = 900;
 const MOST_EARLIER = 120;
 
-/** Colours of earlier runs; the dashes tell them from the current one, the legend from each other. */
-export const RUN_COLORS = ['violet', 'teal', 'grey', 'ink-soft'];
+const [COLORS, DASHES] = [
+  ['violet', 'teal', 'grey', 'ink-soft'],
+  [
+    [6, 4],
+    [2, 3],
+  ],
+] as const;
+
+/** Colour and dashes of an earlier run: the dashes tell it from the current one, both from as many others as are kept. */
+export function lookOf({ id }: store.RunRecord): { color: string; dash: readonly number[] } {
+  const at = id - 1;
+  return { color: COLORS[at % 4]!, dash: DASHES[Math.floor(at / 4) % 2]! };
+}
 
 function shownRuns(): readonly store.RunRecord[] {
   return store.runs.value.filter(({ shown }) => shown);
@@ -21,7 +32,7 @@ function shownRuns(): readonly store.RunRecord[] {
 
 /** An earlier run as a thin dashed line. */
 function earlier(record: store.RunRecord): ChartSeries {
-  return { name: `Run ${record.id}`, color: RUN_COLORS[(record.id - 1) % RUN_COLORS.length]!, dash: true, width: 1.5 };
+  return { name: `Run ${record.id}`, ...lookOf(record), width: 1.5 };
 }
 
 function smoothLine(curve: store.CurvePoints, values: readonly number[], most: number): Line {
