@@ -11,7 +11,7 @@ const REST = 120;
 /** The rate that acts, where a schedule makes it another than the one that was set. */
 function now(): string {
   const { run, config, rates } = store;
-  const falls = config.value.schedule === 'cosine' && rates.value.length === 0 && (run.value?.step ?? 0) > 0;
+  const falls = run.value && config.value.schedule === 'cosine' && rates.value.length === 0;
   return falls
     ? `The cosine has it at ${Number(run.value!.learningRate.toPrecision(2))} now; a rate set by hand ends it.`
     : '';
