@@ -238,17 +238,21 @@ export interface SavedSession {
   readonly testAccuracy?: number;
 }
 
-/** A run that was loaded from a file or an autosave. */
-export interface Loaded {
-  readonly network: NetworkFacts;
-  readonly kind: 'weights' | 'checkpoint';
+/** A run that takes the place of the one before. */
+export interface Made {
   readonly config: Config;
+  readonly network: NetworkFacts;
   readonly device: DeviceFacts;
   readonly data: DataFacts;
   readonly step: number;
-  /** The points of the curve that came with it; empty where the file has none. */
+  /** The points of the curve that it comes with; empty where it begins, or where its file has none. */
   readonly curve: Curve;
   readonly tests: readonly TestPoint[];
+}
+
+/** The same, out of a file or a session. */
+export interface Loaded extends Made {
+  readonly kind: 'weights' | 'checkpoint';
 }
 
 /** Every call: its parameters and its answer. A refused call is answered with an error whose message is for people. */
@@ -256,10 +260,7 @@ export interface Calls {
   /** Opens the device and loads the data; the first call. Progress of both comes as events. */
   open: { params: { config: Config }; result: { device: DeviceFacts; data: DataFacts } };
   /** Makes the network of `config` afresh (also "reset"). The run, if any, ends. Weights are functions of the seed. */
-  configure: {
-    params: { config: Config };
-    result: { config: Config; network: NetworkFacts; device: DeviceFacts; data: DataFacts };
-  };
+  configure: { params: { config: Config }; result: Made };
   /** Counts a network's parameters without making it; refuses, naming the limit, what this device cannot hold. */
   describe: { params: { config: Config }; result: NetworkFacts };
   train: { params: Record<string, never>; result: unknown };

@@ -17,7 +17,9 @@ interface Extendable extends Event {
 }
 
 const scope = globalThis as unknown as Scope;
-const [PREFIX, CACHE] = ['thalweg-page-', `thalweg-page-${VERSION}`];
+// Other copies of the page on this origin have caches of their own.
+const PREFIX = `thalweg-page ${scope.registration.scope} `;
+const CACHE = PREFIX + VERSION;
 const addressOf = (file: string) => new URL(file, scope.registration.scope).href;
 const PAGE = () => addressOf('index.html');
 
@@ -38,7 +40,8 @@ async function page(request: Request): Promise<Response> {
   const kept = () => caches.match(PAGE());
   try {
     const response = await fetch(request);
-    return response.ok ? response : ((await kept()) ?? response);
+    // Only a server that fails is answered for: a redirection is to be followed, and what is not there is not the page.
+    return response.status >= 500 ? ((await kept()) ?? response) : response;
   } catch (error) {
     const found = await kept();
     if (found) return found;

@@ -8,9 +8,9 @@ import type {
   DeviceFacts,
   Engine,
   Loaded,
+  Made,
   NetworkFacts,
   Notice,
-  Result,
   RunFacts,
   TestPoint,
   WorkerEvent,
@@ -134,7 +134,9 @@ export async function connect(connected: Engine): Promise<void> {
     device.value = opened.device;
     data.value = opened.data;
   });
-  if (!(await configure(config.value))) await takePreset();
+  await inTurn(async () => {
+    if (!(await configure(readHash()))) await takePreset();
+  });
   ready.value = true;
 }
 
@@ -185,11 +187,11 @@ async function configure(next: Config): Promise<boolean> {
 }
 
 /** Shows another run in place of the one before, which goes into the list. */
-function take(made: Result<'configure'>, points?: Curve, tests: readonly TestPoint[] = []): void {
+function take(made: Made): void {
   keepRun();
   batch(() => {
     clearCurve();
-    if (points) append(points, tests);
+    append(made.curve, made.tests);
     began = made.config;
     rates.value = [];
     config.value = made.config;
@@ -286,7 +288,7 @@ function adopt(code: Notice['code'], load: (engine: Engine) => Promise<Loaded>):
   return inTurn(async () => {
     const loaded = await attempt(() => load(theEngine()), code);
     loading.value = undefined;
-    if (loaded) take(loaded, loaded.curve, loaded.tests);
+    if (loaded) take(loaded);
     return loaded !== undefined;
   });
 }

@@ -95,8 +95,14 @@ export class Autosave {
 
   /** Forgets the earlier session, or all that is stored. */
   async forget(which: 'earlier' | 'stored'): Promise<void> {
-    if (which === 'earlier' && this.#earlier) this.#earlier = { saved: undefined };
-    else await this.#store.remove();
+    if (which === 'earlier' && this.#earlier) {
+      this.#earlier = { saved: undefined };
+      return;
+    }
+    if (!(await this.#store.acquire())) return; // Another tab's: it is its to forget.
+    this.#next = undefined;
+    await this.#writing;
+    await this.#store.remove();
   }
 }
 

@@ -1,10 +1,17 @@
 // One run of one network: it consumes the trainer's events, keeps the record, looks at the test images now and then, and tells
 // the page at most five times a second. Nothing here depends on the page being visible.
-import { type DataPair, DivergenceError, type FitEvent, type StepEvent, type Trainer } from '../../src/index.ts';
+import {
+  type DataPair,
+  DeviceError,
+  DivergenceError,
+  type FitEvent,
+  type StepEvent,
+  type Trainer,
+} from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { RunFacts, RunState, TestPoint, WorkerEvent } from '../protocol.ts';
 import { Meter } from './meter.ts';
-import { notLearningNotice } from './notices.ts';
+import { isOutOfMemory, notLearningNotice } from './notices.ts';
 import { RunRecord, type SavedRecord } from './record.ts';
 import { WeightPath } from './weight-path.ts';
 
@@ -56,6 +63,11 @@ export class Run {
   readonly #hooks: RunHooks;
   #config: Config;
   #loaded = false;
+  #disposed = false;
+  /** A rate that was set by hand in this run. */
+  #rate: number | undefined;
+  /** Its State cannot be copied: there is no room for it. */
+  #uncopied = false;
   readonly #meter: Meter;
   #state: RunState = 'idle';
   /** What was asked for last: a pause takes until the steps under way are done. */
@@ -118,9 +130,20 @@ export class Run {
   /** The rate from the next submit on; the State as it is now is saved before, to come back to should it be too large. */
   async setLearningRate(rate: number): Promise<void> {
     await this.snapshot();
-    this.trainer.learningRate = rate;
-    this.#config = { ...this.#config, lr: rate };
+    this.#setRate(rate);
+    if (!this.going) await this.snapshot();
     this.tell();
+  }
+
+  /** Takes over the rate that was set by hand in the run whose place it takes. */
+  keepRate(before: Run): void {
+    if (before.#rate !== undefined) this.#setRate(before.#rate);
+  }
+
+  #setRate(rate: number): void {
+    this.trainer.learningRate = rate;
+    this.#rate = rate;
+    this.#config = { ...this.#config, lr: rate };
   }
 
   /** Takes weights out of a file. */
@@ -145,7 +168,7 @@ export class Run {
     this.#enter();
     const made = await this.trainer.step();
     await this.#settle(made?.step);
-    this.#rest();
+    if (!this.#disposed) this.#rest();
   }
 
   /** Holds the run when the steps under way are done; their losses are known then. */
@@ -154,7 +177,7 @@ export class Run {
     if (!this.going) return;
     this.trainer.pause();
     await this.#settle();
-    if (!this.going || this.#wanted) return;
+    if (!this.going || this.#wanted || this.#disposed) return;
     this.#rest();
     await this.snapshot();
   }
@@ -250,12 +273,27 @@ export class Run {
 
   /** Saves the State; the snapshot is told when the losses of its last steps are known. */
   async snapshot(): Promise<void> {
-    if (this.trainer.stepsMade === 0 && !this.#loaded) return;
+    if (this.#uncopied || (this.trainer.stepsMade === 0 && !this.#loaded)) return;
     this.#snapshotAt = this.#meter.elapsedMs + SNAPSHOT_EVERY;
     const step = this.trainer.stepsMade;
-    const bytes = await this.trainer.save({ page: this.config });
+    const bytes = await this.#copy();
+    if (!bytes) return;
     this.#unfinished = { bytes, step, elapsedMs: this.#meter.elapsedMs };
     this.#finishSnapshot();
+  }
+
+  /** The State as a checkpoint; undefined where it cannot be had, which does not end the training. */
+  async #copy(): Promise<Uint8Array | undefined> {
+    try {
+      return await this.trainer.save({ page: this.config });
+    } catch (error) {
+      // A device that is gone is told by the steps.
+      if (this.#disposed || (error instanceof DeviceError && !isOutOfMemory(error))) return undefined;
+      this.#uncopied = true;
+      const text = `This run is not saved by itself, for there is no room for a copy of it: ${(error as Error).message} Training goes on.`;
+      this.#hooks.post({ type: 'notice', notice: { code: 'storage', level: 'warning', text } });
+      return undefined;
+    }
   }
 
   #finishSnapshot(): void {
@@ -280,6 +318,7 @@ export class Run {
 
   /** Tells the page where the run is. */
   tell(): void {
+    if (this.#disposed) return;
     this.#told = this.#hooks.now();
     const { curve, tests } = this.record.take();
     this.#hooks.post({ type: 'progress', run: this.facts(), curve, tests });
@@ -332,6 +371,7 @@ export class Run {
 
   /** Ends the run and releases its memory. */
   async dispose(): Promise<void> {
+    this.#disposed = true;
     this.#abort.abort();
     this.trainer.resume();
     this.trainer.dispose();

@@ -1,12 +1,13 @@
 // The worker's side of the protocol: one device, one data set, one run, and everything the page may ask of them. What it needs
 // from outside (devices, storage, clock, data) is given to it, so that tests drive it in Node.
 import { type Backend, DeviceError, type DivergenceError, OptionError } from '../../src/index.ts';
-import { type Config, PRESET_CONFIGS } from '../config.ts';
+import { type Config, changesOf, PRESET_CONFIGS } from '../config.ts';
 import type {
   CallName,
   DeviceFacts,
   Landscape,
   Loaded,
+  Made,
   Params,
   RangeTest,
   Result,
@@ -24,6 +25,7 @@ import { checkFits, describe, trainerOf } from './network.ts';
 import { divergedNotice, isOutOfMemory, outOfMemoryNotice } from './notices.ts';
 import { race } from './race.ts';
 import { isSound, Run, type RunHooks, type RunSnapshot } from './run.ts';
+import { Turns } from './turns.ts';
 
 /** What a session needs from outside. */
 export interface Surroundings {
@@ -45,23 +47,30 @@ const SUBMIT_MS = 50;
 /** Devices lost within this many milliseconds, and how many of them are too many. */
 const [LOSS_WINDOW, MOST_LOSSES] = [60_000, 3];
 
+/** A device, and how it was asked for. */
+interface Opened {
+  readonly backend: Backend;
+  readonly asked: Config['device'];
+  lost: boolean;
+}
+
+/** The data, and how they were asked for. */
+interface Pictures {
+  readonly data: LoadedData;
+  readonly choice: Config['data'];
+}
+
 export class Session {
   readonly #outside: Surroundings;
   readonly #autosave: Autosave;
-  #backend: Backend | undefined;
-  /** The device that was asked for. */
-  #asked: Config['device'] = 'auto';
-  #data: LoadedData | undefined;
-  #dataChoice: Config['data'] = 'auto';
+  #device: Opened | undefined;
+  #pictures: Pictures | undefined;
   #run: Run | undefined;
   #snapshot: RunSnapshot | undefined;
+  /** What a run left whose device was lost for good. */
+  #stranded: RunSnapshot | undefined;
   #losses: number[] = [];
-  /** Ends the race, the range test or the survey that has the device to itself. */
-  #occupant: AbortController | undefined;
-  /** Whether the run goes on when the occupant is done. */
-  #goesOn = false;
-  /** Calls that change things or want the device to themselves wait for each other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(outside: Surroundings) {
     this.#outside = outside;
@@ -76,8 +85,9 @@ export class Session {
   }
 
   readonly #answers: Answers = {
-    open: ({ config }) => this.#alone(() => this.#open(config)),
-    configure: ({ config }) => this.#instead(() => this.#configure(config)),
+    open: ({ config }) => this.#turns.alone(() => this.#open(config)),
+    configure: ({ config }) =>
+      this.#turns.instead(async () => this.#answer(await this.#configure(config, this.#comeback(config)))),
     describe: ({ config }) => {
       const { backend, data } = this.#ready();
       checkFits(config, backend, data.train.size);
@@ -87,13 +97,9 @@ export class Session {
       const run = this.#current();
       if (run.state === 'done')
         throw new OptionError(`train: all ${run.config.epochs} epochs are made. Reset to begin again.`);
-      if (this.#occupant) this.#goesOn = true;
-      else run.start();
+      this.#turns.train(run);
     },
-    pause: () => {
-      this.#goesOn = false;
-      return this.#current().pause();
-    },
+    pause: () => this.#turns.pause(this.#current()),
     step: () => this.#current().step(),
     setLearningRate: ({ rate }) => this.#current().setLearningRate(rate),
     predict: ({ pixels }) => predictDigit(this.#current(), pixels),
@@ -102,64 +108,47 @@ export class Session {
     examples: (wanted) => examplesOf(this.#current(), wanted),
     descend: (params) => descend(params),
     valley: (params) => valleyGrid(params),
-    landscape: (params) => this.#resting((run, signal): Promise<Landscape> => landscapeOf(run, params, signal)),
-    rangeTest: () => this.#resting((run, signal): Promise<RangeTest> => rangeTestOf(run, signal)),
-    race: ({ steps }) => this.#resting((run, signal) => this.#race(run, steps, signal)),
-    cancel: () => this.#occupant?.abort(),
+    landscape: (params) =>
+      this.#turns.occupying(
+        () => this.#current(),
+        (run, signal): Promise<Landscape> => landscapeOf(run, params, signal),
+      ),
+    rangeTest: () =>
+      this.#turns.occupying(
+        () => this.#current(),
+        (run, signal): Promise<RangeTest> => rangeTestOf(run, signal),
+      ),
+    race: ({ steps }) =>
+      this.#turns.occupying(
+        () => this.#current(),
+        (run, signal) => this.#race(run, steps, signal),
+      ),
+    cancel: () => this.#turns.cancel(),
     saveWeights: async () => {
       const run = this.#current();
       const bytes = await run.trainer.saveWeights();
       return { name: `thalweg-${run.config.preset}-step-${run.record.last}.safetensors`, bytes };
     },
     saveCheckpoint: () =>
-      this.#resting(async (run) => {
-        const bytes = await run.trainer.save({ page: run.config, record: run.record.save() });
-        return { name: `thalweg-${run.config.preset}-step-${run.record.last}-checkpoint.safetensors`, bytes };
-      }),
-    load: ({ name, bytes }) => this.#instead(() => this.#load(name, bytes)),
+      this.#turns.resting(
+        () => this.#current(),
+        async (run) => {
+          const bytes = await run.trainer.save({ page: run.config, record: run.record.save() });
+          return { name: `thalweg-${run.config.preset}-step-${run.record.last}-checkpoint.safetensors`, bytes };
+        },
+      ),
+    load: ({ name, bytes }) => this.#turns.instead(() => this.#load(name, bytes)),
     metrics: () => ({ curve: this.#current().record.curve(), tests: [...this.#current().record.tests] }),
     savedSession: () => this.#autosave.summary(),
-    resumeSession: () => this.#instead(() => this.#resumeSession()),
+    resumeSession: () => this.#turns.instead(() => this.#resumeSession()),
     forgetSession: ({ which }) => this.#autosave.forget(which),
     counters: () => ({ ...this.#ready().backend.executor.counters }),
   };
 
-  /** Runs `work` when what was asked for before is done. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {});
-    return result;
-  }
-
-  /** The same for what takes the run's place: nobody waits any more for what the device is occupied with. */
-  #instead<T>(work: () => Promise<T>): Promise<T> {
-    this.#occupant?.abort();
-    return this.#alone(work);
-  }
-
-  /** Runs `work` while the run rests, which then goes on if it went. Rejects with an AbortError where it is cancelled. */
-  #resting<T>(work: (run: Run, signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#alone(async () => {
-      const run = this.#current();
-      this.#goesOn = run.wanted;
-      this.#occupant = new AbortController();
-      const { signal } = this.#occupant;
-      await run.pause();
-      try {
-        const result = await work(run, signal);
-        signal.throwIfAborted();
-        return result;
-      } finally {
-        this.#occupant = undefined;
-        if (this.#goesOn && this.#run === run) run.start();
-      }
-    });
-  }
-
   #ready(): { backend: Backend; data: LoadedData } {
-    if (!this.#backend || !this.#data)
+    if (!this.#device || !this.#pictures)
       throw new OptionError('session: nothing is open yet. Wait until the data are there.');
-    return { backend: this.#backend, data: this.#data };
+    return { backend: this.#device.backend, data: this.#pictures.data };
   }
 
   #current(): Run {
@@ -168,56 +157,60 @@ export class Session {
   }
 
   async #open(config: Config): Promise<Result<'open'>> {
-    const device = await this.#openDevice(config.device);
-    const data = await this.#openData(config.data);
-    return { device, data: data.facts };
+    this.#device = await this.#openDevice(config.device);
+    this.#tellDevice();
+    this.#pictures = await this.#openData(config.data);
+    return { device: this.#facts(), data: this.#pictures.data.facts };
   }
 
-  async #openDevice(asked: Config['device']): Promise<DeviceFacts> {
+  #facts(): DeviceFacts {
+    const { backend, asked } = this.#device!;
+    return deviceFacts(backend, asked);
+  }
+
+  #tellDevice(): void {
+    this.#outside.post({ type: 'device', device: this.#facts() });
+  }
+
+  async #openDevice(asked: Config['device']): Promise<Opened> {
     const { post, createBackend } = this.#outside;
     post({ type: 'loading', what: 'device', done: 0, total: 1, text: 'Opening the device' });
-    const backend = await createBackend({ device: asked });
-    this.#backend = backend;
-    this.#asked = asked;
-    backend.executor.lost.catch((error: Error) => {
-      if (this.#backend === backend) void this.#alone(() => this.#recover(backend, error.message));
+    const opened: Opened = { backend: await createBackend({ device: asked }), asked, lost: false };
+    opened.backend.executor.lost.catch((error: Error) => {
+      opened.lost = true;
+      const went = this.#run?.wanted ?? false;
+      if (this.#device === opened) void this.#turns.alone(() => this.#recover(opened, error.message, went));
     });
-    const facts = deviceFacts(backend, asked);
-    post({ type: 'device', device: facts });
-    return facts;
+    return opened;
   }
 
-  async #openData(choice: Config['data']): Promise<LoadedData> {
-    if (this.#data && this.#dataChoice === choice) return this.#data;
-    const data = await loadData(choice, this.#outside.data, this.#outside.post);
-    this.#dataChoice = choice;
-    this.#data = data;
-    return data;
+  async #openData(choice: Config['data']): Promise<Pictures> {
+    if (this.#pictures?.choice === choice) return this.#pictures;
+    return { data: await loadData(choice, this.#outside.data, this.#outside.post), choice };
   }
 
-  /** Makes the network afresh. What is refused leaves the run as it was. */
-  async #configure(config: Config, from?: RunSnapshot): Promise<Result<'configure'>> {
-    const before = this.#backend;
-    const data = await this.#openData(config.data);
-    if (!before || config.device !== this.#asked) await this.#changeDevice(config, before);
-    const backend = this.#backend!;
-    const run = await this.#make(config, backend, data, from);
-    await this.#replace(run);
-    if (before && before !== backend) before.dispose();
-    if (!from) run.tell(); // What was loaded is told with the answer.
-    return { config, network: describe(config), device: deviceFacts(backend, this.#asked), data: data.facts };
-  }
-
-  /** Another device; the one before stays in use where this one cannot be had. */
-  async #changeDevice({ device }: Config, before: Backend | undefined): Promise<void> {
-    const asked = this.#asked;
+  /** Makes the network afresh, or as `from` has it. What is refused leaves run, device and data as they were. */
+  async #configure(config: Config, from?: RunSnapshot): Promise<Run> {
+    const before = this.#device;
+    const pictures = await this.#openData(config.data);
+    const same = before && !before.lost && before.asked === config.device;
+    const device = same ? before : await this.#openDevice(config.device);
     try {
-      await this.#openDevice(device);
-    } catch (error) {
-      this.#backend = before;
-      this.#asked = asked;
-      throw error;
+      const run = await this.#make(config, device.backend, pictures.data, from);
+      this.#device = device;
+      this.#pictures = pictures;
+      await this.#replace(run, from);
+      return run;
+    } finally {
+      for (const other of [before, device]) if (other && other !== this.#device) other.backend.dispose();
     }
+  }
+
+  /** What a run left that ended with its device, where nothing but the device is another now. */
+  #comeback(config: Config): RunSnapshot | undefined {
+    const left = this.#stranded;
+    const onlyDevice = left && Object.keys(changesOf(left.config, config)).join() === 'device';
+    return onlyDevice ? { ...left, config } : undefined;
   }
 
   async #make(
@@ -231,6 +224,12 @@ export class Session {
     const trainer = await trainerOf(backend, config, { submitMs: SUBMIT_MS });
     try {
       if (from) await trainer.load(from.bytes, 'the last snapshot');
+      const { dataName = data.train.name } = trainer.run ?? {};
+      if (dataName !== data.train.name) {
+        throw new OptionError(
+          `session: this run was trained on ${dataName}, and the data here are ${data.train.name}. Choose its data, or open the page where they can be had; the file or session stays as it is.`,
+        );
+      }
       return new Run({ config, trainer, data, hooks: this.#hooks(), from, ...(state && { state }) });
     } catch (error) {
       trainer.dispose();
@@ -238,10 +237,11 @@ export class Session {
     }
   }
 
-  async #replace(run: Run): Promise<void> {
+  async #replace(run: Run, snapshot?: RunSnapshot): Promise<void> {
     const old = this.#run;
     this.#run = run;
-    this.#snapshot = undefined;
+    this.#snapshot = snapshot;
+    this.#stranded = undefined;
     await old?.dispose();
   }
 
@@ -251,7 +251,8 @@ export class Session {
       post,
       now: () => now(),
       onSnapshot: (snapshot) => void this.#keep(snapshot),
-      onDivergence: (error, run) => void this.#alone(() => this.#diverged(error, run)),
+      onDivergence: (error, run) =>
+        void this.#turns.alone(() => this.#diverged(error, run)).catch((failure) => this.#failed(failure)),
       onFailure: (error) => this.#failed(error),
     };
   }
@@ -278,18 +279,17 @@ export class Session {
     const snapshot = this.#snapshot;
     const { backend, data } = this.#ready();
     const back = await this.#make(run.config, backend, data, snapshot, 'diverged');
-    back.trainer.learningRate = rate;
-    await this.#replace(back);
-    this.#snapshot = snapshot;
+    back.keepRate(run);
+    await this.#replace(back, snapshot);
     this.#outside.post({ type: 'restored', ...back.record.take() });
     say(snapshot?.step ?? 0);
     back.tell();
   }
 
   #failed(error: unknown): void {
-    const backend = this.#backend;
-    if (error instanceof DeviceError && !isOutOfMemory(error) && backend) {
-      void this.#alone(() => this.#recover(backend, error.message, true));
+    const device = this.#device;
+    if (error instanceof DeviceError && !isOutOfMemory(error) && device) {
+      void this.#turns.alone(() => this.#recover(device, error.message, true));
       return;
     }
     const { post } = this.#outside;
@@ -303,35 +303,30 @@ export class Session {
   }
 
   /** A device that is gone: another one is opened, and the run goes on from its last snapshot. */
-  async #recover(lost: Backend, reason: string, went = this.#run?.wanted ?? false): Promise<void> {
-    if (this.#backend !== lost || !this.#run) return;
-    const { config } = this.#run;
+  async #recover(lost: Opened, reason: string, went: boolean): Promise<void> {
+    const old = this.#run;
+    if (this.#device !== lost || !old) return;
     const snapshot = this.#snapshot;
-    this.#run.lose();
+    old.lose();
     const { post, now } = this.#outside;
     const since = now() - LOSS_WINDOW;
     this.#losses = [...this.#losses.filter((at) => at > since), now()];
     if (this.#losses.length > MOST_LOSSES) return this.#giveUp(reason);
-    post({
-      type: 'notice',
-      notice: { code: 'device-lost', level: 'warning', text: `The device was lost: ${reason} Opening another.` },
-    });
+    this.#tellLost('warning', `The device was lost: ${reason} Opening another.`);
     try {
-      await this.#openDevice(this.#asked);
-      const run = await this.#make(config, this.#backend!, this.#ready().data, snapshot);
-      await this.#replace(run);
-      this.#snapshot = snapshot;
-      const { curve, tests } = run.record.take();
-      post({ type: 'restored', curve, tests });
-      const from = snapshot ? `from step ${snapshot.step}, the last one that was saved` : 'from the beginning';
-      post({
-        type: 'notice',
-        notice: {
-          code: 'device-lost',
-          level: 'warning',
-          text: `The device was lost: ${reason} Training goes on ${from}.`,
-        },
+      const device = await this.#openDevice(lost.asked);
+      const run = await this.#make(old.config, device.backend, this.#ready().data, snapshot).catch((error) => {
+        device.backend.dispose();
+        throw error;
       });
+      run.keepRate(old);
+      this.#device = device;
+      await this.#replace(run, snapshot);
+      lost.backend.dispose();
+      this.#tellDevice();
+      post({ type: 'restored', ...run.record.take() });
+      const from = snapshot ? `from step ${snapshot.step}, the last one that was saved` : 'from the beginning';
+      this.#tellLost('warning', `The device was lost: ${reason} Training goes on ${from}.`);
       if (went) run.start();
       else run.tell();
     } catch (error) {
@@ -339,9 +334,15 @@ export class Session {
     }
   }
 
+  #tellLost(level: 'warning' | 'error', text: string): void {
+    this.#outside.post({ type: 'notice', notice: { code: 'device-lost', level, text } });
+  }
+
   #giveUp(reason: string): void {
-    const text = `The device was lost again: ${reason} Choose the CPU as the device to go on; the last session is saved.`;
-    this.#outside.post({ type: 'notice', notice: { code: 'device-lost', level: 'error', text } });
+    this.#stranded = this.#snapshot;
+    const from = this.#stranded ? `go on from step ${this.#stranded.step}` : 'begin again';
+    this.#tellLost('error', `The device was lost again: ${reason} Choose the CPU as the device to ${from}.`);
+    this.#tellDevice();
     this.#run?.giveUp();
   }
 
@@ -372,29 +373,22 @@ export class Session {
     }
     await this.#replace(run);
     await run.snapshot();
-    await run.look();
-    return this.#answerOf('weights', run);
+    await run.look().catch((error) => this.#failed(error));
+    return { kind: 'weights', ...this.#answer(run) };
   }
 
   async #loaded(kind: Loaded['kind'], config: Config, from: RunSnapshot): Promise<Loaded> {
-    await this.#configure(config, from);
-    return this.#answerOf(kind, this.#current());
+    return { kind, ...this.#answer(await this.#configure(config, from)) };
   }
 
-  #answerOf(kind: Loaded['kind'], run: Run): Loaded {
+  /** Everything of a run that is new to the page. */
+  #answer(run: Run): Made {
     const { curve, tests } = run.record.take();
     run.tell();
-    const { backend, data } = this.#ready();
-    return {
-      kind,
-      config: run.config,
-      network: describe(run.config),
-      device: deviceFacts(backend, this.#asked),
-      data: data.facts,
-      step: run.record.last,
-      curve,
-      tests,
-    };
+    const { config } = run;
+    const { facts } = this.#ready().data;
+    const step = run.record.last;
+    return { config, network: describe(config), device: this.#facts(), data: facts, step, curve, tests };
   }
 
   async #resumeSession(): Promise<Loaded> {

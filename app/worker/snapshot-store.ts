@@ -25,6 +25,7 @@ async function within<T>(mode: IDBTransactionMode, work: (table: IDBObjectStore)
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
     });
+    done.catch(() => {}); // Where the request fails, that is what is told.
     const result = await answered(work(transaction.objectStore(TABLE)));
     await done;
     return result;
