@@ -20,11 +20,10 @@ const COLUMNS = ['pageHeap', 'workerHeap', 'gpuBuffers', 'gpuProcess'] as const 
 /** Growth a minute that counts as none, as a part of what is held, and in bytes: collections are not exact. */
 const FLAT = { part: 0.005, bytes: 50_000 };
 
-/** Growth a minute, or a step, by least squares. */
+/** Growth a minute, or a step: the median over all pairs of rows (Theil-Sen), which one sample amid a collection cannot sway. */
 function slope(rows: readonly Row[], column: keyof Sample, over: 'minute' | 'steps'): number {
-  const mean = (of: (row: Row) => number) => rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
-  const [at, bytes] = [mean((row) => row[over]), mean((row) => row[column])];
-  return mean((row) => (row[over] - at) * (row[column] - bytes)) / mean((row) => (row[over] - at) ** 2);
+  const slopes = rows.flatMap((a, k) => rows.slice(k + 1).map((b) => (b[column] - a[column]) / (b[over] - a[over])));
+  return slopes.sort((a, b) => a - b)[Math.floor(slopes.length / 2)] ?? Number.NaN;
 }
 
 /** Whether the memory is flat, a line for each kind of it. Bytes a step tell a run's record from what grows by itself. */
