@@ -255,6 +255,15 @@ describe('lossPlot', () => {
 
   it('says that nothing was recorded', () => expect(texts(draw(lossPlot({})))).toContain('nothing was recorded'));
 
+  it('keeps the ticks of far steps inside', () => {
+    draw(lossPlot({ validation: [[-149879157129.6, 0]] }));
+  });
+
+  it('spans what a logarithmic axis bears', () => {
+    const extremes = [1e-150, 1e-140, 1e-139, 1, 1e139, 1e140, 1e150];
+    draw(lossPlot({ train: extremes.map((value, step) => [step, value]), scale: 'log' }));
+  });
+
   it('is well-formed and inside its frame for any values and texts', () => {
     const point = fc.tuple(
       fc.oneof(fc.nat(5000), fc.double()),
@@ -293,6 +302,8 @@ describe('the numbers of a plot', () => {
     [0, 2345, 8, [0, 500, 1000, 1500, 2000]],
     [0.95, 0.98, 6, [0.95, 0.955, 0.96, 0.965, 0.97, 0.975, 0.98]],
     [-1, 1, 4, [-1, -0.5, 0, 0.5, 1]],
+    [149879157128, 149879157130, 4, [149879157128, 149879157128.5, 149879157129, 149879157129.5, 149879157130]],
+    [2 ** 53 - 8, 2 ** 53 - 4, 4, [2 ** 53 - 8, 2 ** 53 - 7, 2 ** 53 - 6, 2 ** 53 - 5, 2 ** 53 - 4]],
   ])('roundTicks(%d, %d, %d)', (min, max, count, ticks) => expect(roundTicks(min, max, count)).toEqual(ticks));
 
   it.each([

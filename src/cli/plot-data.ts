@@ -8,8 +8,10 @@ export function roundTicks(min: number, max: number, count: number): number[] {
   const step = roundStep(max - min, count);
   const ticks: number[] = [];
   if (!(step > 0) || !Number.isFinite(step)) return [min];
+  // As many digits as tell neighbours apart: 0.3, not 0.30000000000000004, yet 149879157129 and not 149879157000.
+  const digits = Math.min(17, Math.ceil(Math.log10(Math.max(Math.abs(min), Math.abs(max), step) / step)) + 2);
   for (let i = Math.ceil(min / step - 1e-9); i <= Math.floor(max / step + 1e-9) && ticks.length < 100; i++) {
-    ticks.push(Number((i * step).toPrecision(12))); // 0.3, not 0.30000000000000004
+    ticks.push(Number((i * step).toPrecision(digits)));
   }
   return ticks;
 }

@@ -85,7 +85,7 @@ function plot(options: PlotOptions, unit: string, format: (value: number) => str
 
 /** Steps that are numbers, ascending; values beyond what arithmetic on axes bears become infinite or 0 (floats end at 3e38). */
 function tidy(points: readonly PlotPoint[] = []): PlotPoint[] {
-  const tame = (value: number) => (Math.abs(value) > 1e150 ? value * Infinity : Math.abs(value) < 1e-150 ? 0 : value);
+  const tame = (value: number) => (Math.abs(value) > 1e140 ? value * Infinity : Math.abs(value) < 1e-140 ? 0 : value);
   const numbered = points.filter(([step]) => Math.abs(step) <= Number.MAX_SAFE_INTEGER);
   return numbered.map(([step, value]): PlotPoint => [step, tame(value)]).sort((a, b) => a[0] - b[0]);
 }
