@@ -259,6 +259,12 @@ describe('lossPlot', () => {
     draw(lossPlot({ validation: [[-149879157129.6, 0]] }));
   });
 
+  it('shows a point that no line reaches, however many others have no place', () => {
+    const train = Array.from({ length: 40 }, (_, step): PlotPoint => [step, step === 38 ? 1 : 0]);
+    const elements = draw(lossPlot({ train, scale: 'log' }));
+    expect(classed(elements, 'circle', 'tw-solo')).toHaveLength(1);
+  });
+
   it('spans what a logarithmic axis bears', () => {
     const extremes = [1e-150, 1e-140, 1e-139, 1, 1e139, 1e140, 1e150];
     draw(lossPlot({ train: extremes.map((value, step) => [step, value]), scale: 'log' }));
@@ -270,7 +276,7 @@ describe('lossPlot', () => {
       fc.oneof(fc.double(), fc.float(), fc.double({ min: 0, max: 3 })),
     );
     const options = fc.record({
-      train: fc.array(point, { maxLength: 120 }),
+      train: fc.array(point, { maxLength: 120, size: 'max' }),
       validation: fc.array(point, { maxLength: 5 }),
       title: fc.string({ unit: 'binary' }),
       caption: fc.string({ unit: 'binary', maxLength: 300 }),

@@ -172,19 +172,17 @@ function axes(x: Axis, y: Axis, unit: string): string {
 
 function lines(train: readonly PlotPoint[], smoothed: readonly PlotPoint[], x: Axis, y: Axis): string {
   const raw = path(thin(train, PLOT.right - PLOT.left), x, y);
-  const solo = smoothed.length === 0;
-  const parts = [
-    `<path class="tw-blue" fill="none" d="${raw}" ${solo ? 'stroke-width="2"' : 'stroke-width="1" opacity="0.35"'} stroke-linejoin="round"/>`,
-  ];
-  if (raw === '') parts.pop();
-  if (!solo)
-    parts.push(
-      `<path class="tw-blue" fill="none" d="${path(smoothed, x, y)}" stroke-width="2.25" stroke-linejoin="round" stroke-linecap="round"/>`,
-    );
-  // A point without finite neighbours would leave no line.
+  const over = path(smoothed, x, y);
+  const parts: string[] = [];
+  const draw = (d: string, look: string) => {
+    if (d !== '') parts.push(`<path class="tw-blue" fill="none" d="${d}" ${look} stroke-linejoin="round"/>`);
+  };
+  draw(raw, smoothed.length === 0 ? 'stroke-width="2"' : 'stroke-width="1" opacity="0.35"');
+  draw(over, 'stroke-width="2.25" stroke-linecap="round"');
+  // A point without neighbours that the axis holds would leave no line.
   train.forEach(([step, value], i) => {
     const alone = ![train[i - 1], train[i + 1]].some((other) => other !== undefined && y.holds(other[1]));
-    if (solo && alone && y.holds(value))
+    if (alone && y.holds(value))
       parts.push(`<circle class="tw-solo" cx="${px(x.at(step))}" cy="${px(y.at(value))}" r="4"/>`);
   });
   return parts.join('\n');
