@@ -13,6 +13,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'thalweg-ci-'));
 const consumer = join(scratch, 'consumer');
 let passed = 0;
 let failed = 0;
+/** Failed tests with the beginnings of their messages, told once more at the end: a log may be kept in part only. */
+const causes = [];
 
 function check(name, holds, detail = '') {
   if (holds) passed++;
@@ -56,6 +58,9 @@ function tests() {
   const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
   passed += cases.filter((test) => test.status === 'passed').length;
   failed += cases.filter((test) => test.status === 'failed').length + broken.length;
+  for (const { fullName, failureMessages = [] } of cases.filter((test) => test.status === 'failed'))
+    causes.push(`${fullName}\n  ${failureMessages.join('\n').split('\n').slice(0, 5).join('\n  ')}`);
+  for (const { name, message = '' } of broken) causes.push(`${name}\n  ${message.slice(0, 500)}`);
   // Format, lint, types and build come first in it, and errors outside any test fail it too.
   check('npm test', status === 0 && cases.length > 0, `exit ${status ?? signal}`);
 }
@@ -138,5 +143,6 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
+for (const cause of causes) console.log(`failed: ${cause}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
