@@ -81,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #endif
 }
 `;
-  return { passes: [{ code, workgroups, inputs: [0], outs: [0] }] };
+  return { passes: [{ code, workgroups, inputs: [0], outs: [0], workgroupBytes: serial ? 0 : lanes * 8 }] };
 }
 
 export interface AccuracyVariant {
@@ -93,7 +93,8 @@ export interface AccuracyVariant {
 
 /** The fraction of B rows whose largest of C logits (the first among equals) is at the row's label; one group up to a few thousand. */
 export function accuracyKernel({ B, C, software }: AccuracyVariant): KernelPlan {
-  const lanes = software ? powerOfTwo(B / 2, 8, 64) : powerOfTwo(B, 32, 256);
+  // Where a barrier is dear, one lane counts up to a few hundred rows alone.
+  const lanes = !software ? powerOfTwo(B / 16, 64, 256) : B <= 512 ? 1 : 64;
   const parts = B <= 4096 ? 1 : Math.min(64, Math.ceil(B / (lanes * 8)));
   const count = (stored: string) => wgsl`
 const B = ${B}u;
@@ -101,7 +102,9 @@ const C = ${C}u;
 const LANES = ${lanes}u;
 const PARTS = ${parts}u;
 ${ORDER_KEY}
+#if ${lanes > 1}
 var<workgroup> counts: array<u32, LANES>;
+#endif
 
 fn isRight(row: u32) -> u32 {
   var place = 0u;
@@ -113,21 +116,23 @@ fn isRight(row: u32) -> u32 {
   return select(0u, 1u, place == load1(row));
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   var count = 0u;
   for (var row = group.x * LANES + lane; row < B; row += PARTS * LANES) { count += isRight(row); }
+#if ${lanes > 1}
   counts[lane] = count;
   workgroupBarrier();
-  if (lane == 0u) {
-    for (var k = 1u; k < LANES; k++) { count += counts[k]; }
-    ${stored}
-  }
+  if (lane > 0u) { return; }
+  for (var k = 1u; k < LANES; k++) { count += counts[k]; }
+#endif
+  ${stored}
 }
 `;
   if (parts === 1) {
     const code = count(`store0(0u, f32(count) / ${f32(B)});`);
-    return { passes: [{ code, workgroups: [1, 1, 1], inputs: [0, 1], outs: [0] }] };
+    const workgroupBytes = lanes > 1 ? lanes * 4 : 0;
+    return { passes: [{ code, workgroups: [1, 1, 1], inputs: [0, 1], outs: [0], workgroupBytes }] };
   }
   const total = `
 @compute @workgroup_size(1)

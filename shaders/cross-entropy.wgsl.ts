@@ -3,7 +3,7 @@
 //   dense targets t:  loss = Σ t (log s - (x - m))         residual = p Σ t - t
 // The residual is the gradient of the row's loss. A label that is no class, and a row with no softmax, give NaN.
 import type { KernelPlan } from '../src/graph/op.ts';
-import { type RowsCode, rowsPass } from './rows.wgsl.ts';
+import { type RowsCode, rowFunction, rowsPass } from './rows.wgsl.ts';
 
 export interface CrossEntropyVariant {
   /** Rows and classes. */
@@ -16,9 +16,17 @@ export interface CrossEntropyVariant {
 }
 
 export function crossEntropyKernel({ B, C, dense, residual, software }: CrossEntropyVariant): KernelPlan {
-  const code = dense ? denseCode(residual) : indexCode(residual);
-  const pass = rowsPass({ N: B, C, INNER: 1, software }, code);
+  const pass = rowsPass({ N: B, C, INNER: 1, software }, codeOf(dense, residual));
   return { passes: [{ ...pass, inputs: [0, 1], outs: residual ? [0, 1] : [0] }] };
+}
+
+/** The same row by row, by `lanes` lanes a row. */
+export function crossEntropyRow({ C, dense, residual }: CrossEntropyVariant, lanes: number): string {
+  return rowFunction({ C }, lanes, codeOf(dense, residual));
+}
+
+function codeOf(dense: boolean, residual: boolean): RowsCode {
+  return dense ? denseCode(residual) : indexCode(residual);
 }
 
 function indexCode(residual: boolean): RowsCode {

@@ -6,7 +6,7 @@
 import type { KernelPlan } from '../src/graph/op.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
 import { stridedIndex } from './strided.wgsl.ts';
-import { wgsl } from './wgsl.ts';
+import { lines, range, wgsl } from './wgsl.ts';
 
 export interface MatmulVariant {
   readonly M: number;
@@ -35,14 +35,6 @@ export function matmulKernel(v: MatmulVariant): KernelPlan {
 }
 
 const COMPONENT = ['x', 'y', 'z', 'w'] as const;
-
-function range(n: number): number[] {
-  return Array.from({ length: n }, (_, i) => i);
-}
-
-function lines(n: number, text: (i: number) => string): string {
-  return range(n).map(text).join('\n');
-}
 
 function vec4(part: (i: number) => string): string {
   return `vec4f(${range(4).map(part).join(', ')})`;
@@ -272,6 +264,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       {
         code,
         workgroups: [Math.ceil(N / side), Math.ceil(M / side), Math.min(sizeOf(v.batch), MOST_GROUPS)],
+        workgroupBytes: 2 * 16 * (side + 1) * 4,
         inputs: v.bias ? [0, 1, 2] : [0, 1],
         outs: v.columnSums ? [0, 1] : [0],
       },

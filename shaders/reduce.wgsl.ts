@@ -71,7 +71,8 @@ export function reduceSplit(O: number, R: number, inner: number, software: boole
   if (R <= 32) return { block: 64, lanes: 1, parts: 1 };
   // Neighbouring lanes read neighbouring elements: along the outputs where those are neighbours, else along k.
   const block = inner === 1 && O > 1 ? powerOfTwo(O, 2, 16) : 1;
-  const lanes = Math.min(256 / block, powerOfTwo(R / 4, 16, 256));
+  // 64 threads where that will do: kernels of one size can share a dispatch.
+  const lanes = Math.min(256 / block, powerOfTwo(R / 16, 64 / block, 256));
   const perLane = R / lanes;
   const groups = Math.ceil(O / block);
   const parts = perLane > 64 ? Math.min(32, Math.ceil(256 / groups), Math.ceil(perLane / 16)) : 1;
@@ -86,7 +87,8 @@ export function reduceKernel(variant: ReduceVariant): KernelPlan {
   const result = kind === 'mean' ? `total / ${f32(R)}` : 'total';
   if (split.parts === 1) {
     const { code, workgroups } = reducePass(kind, layout, split, 'load0', (o) => `store0(${o}, ${result});`);
-    return { passes: [{ code, workgroups, inputs: [0], outs: [0] }] };
+    const workgroupBytes = split.lanes > 1 ? split.block * split.lanes * 4 : 0;
+    return { passes: [{ code, workgroups, inputs: [0], outs: [0], workgroupBytes }] };
   }
   const { parts } = split;
   const first = reducePass(kind, layout, split, 'load0', (_, at) => `partial[${at}] = total;`);

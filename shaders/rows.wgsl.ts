@@ -47,7 +47,7 @@ function rowLanes({ N, C, INNER, software }: RowsVariant): number {
 export function rowsPass(
   variant: RowsVariant,
   row: RowsCode,
-): { code: string; workgroups: readonly [number, number, number] } {
+): { code: string; workgroups: readonly [number, number, number]; workgroupBytes: number } {
   const { N, C, INNER, software } = variant;
   const lanes = rowLanes(variant);
   const block = lanes > 1 ? 1 : powerOfTwo(software ? N / 4 : N, 8, 64);
@@ -115,7 +115,47 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #endif
 }
 `;
-  return { code, workgroups };
+  return { code, workgroups, workgroupBytes: lanes > 1 ? folded.length * lanes * 4 : 0 };
+}
+
+/** `fn row(r, lane)` for rows of neighbours: LANES lanes do a row, each all of the sums and its share of the elements. */
+export function rowFunction({ C }: Pick<RowsVariant, 'C'>, lanes: number, row: RowsCode): string {
+  const sums = Object.entries(row.sums);
+  return wgsl`
+const C = ${C}u;
+#if ${row.max}
+${MAX_OR_NAN}
+#endif
+${NOT_FINITE}
+
+fn row(r: u32, lane: u32) {
+  let base = r * C;
+#if ${row.max}
+  var m = load0(base);
+  for (var c = zero + 1u; c < C; c++) { m = maxOrNaN(m, load0(base + c)); }
+  let bad = isNotFinite(m);
+  let nan = nanOf(m);
+#endif
+  ${row.before ?? ''}
+#if ${sums.length > 0}
+  ${sums.map(([name]) => `var ${name} = f32(0);`).join(' ')}
+  for (var c = zero; c < C; c++) {
+    let i = base + c;
+    ${sums.map(([name, term]) => `${name} += ${term};`).join('\n    ')}
+  }
+#endif
+  ${row.after ?? ''}
+#if ${row.once !== undefined}
+  if (lane == 0u) { ${row.once ?? ''} }
+#endif
+#if ${row.each !== undefined}
+  for (var c = zero + lane; c < C; c += ${lanes}u) {
+    let i = base + c;
+    ${row.each ?? ''}
+  }
+#endif
+}
+`;
 }
 
 /** `fold_NAME(lane, v)`: every lane gets the values of all lanes, folded; called by all of them. */

@@ -36,3 +36,12 @@ export function modulo(i: string, d: number, bound: number): string {
   if (Number.isInteger(Math.log2(d))) return `(${i} & ${u32(d - 1)})`;
   return bound <= EXACT ? `(${i} - ${quotient(i, d, bound)} * ${u32(d)})` : `(${i} % ${u32(d)})`;
 }
+
+export function range(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i);
+}
+
+/** A line of text for each of 0 to n - 1. */
+export function lines(n: number, text: (i: number) => string): string {
+  return range(n).map(text).join('\n');
+}

@@ -28,7 +28,18 @@ export type {
   Ticket,
   VariableGroup,
 } from './graph/executor.ts';
-export type { Capabilities, KernelPlan, KernelScope, MapScope, NdArray, Op, Pass, Spec } from './graph/op.ts';
+export type {
+  Capabilities,
+  KernelPlan,
+  KernelScope,
+  MapScope,
+  NdArray,
+  Op,
+  Pass,
+  RowScope,
+  RowStage,
+  Spec,
+} from './graph/op.ts';
 export { variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
 export type { Initializer } from './graph/tensor.ts';

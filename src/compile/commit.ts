@@ -1,25 +1,27 @@
 // What a program writes to variables: which assignments must share a dispatch, and how few dispatches hold them all.
 
-import type { Recipe } from '../graph/executor.ts';
 import type { Capabilities } from '../graph/op.ts';
 import { fillOf, type Node, Tensor, type Variable } from '../graph/tensor.ts';
 import { copy } from '../ops/counter.ts';
+import type { Prepared } from './prepare.ts';
 
 /** A variable and the tensor it takes; `guarded` ones only while all is finite. */
 export interface Commit {
   readonly variable: Variable;
   readonly tensor: Tensor;
   readonly guarded: boolean;
+  /** The same value for the guard to look at, as it was before copies were put into it. */
+  readonly seen: Tensor;
 }
 
 /**
  * The assignments and records of a recipe. Those that must share a dispatch but read and write more buffers than `buffers`
  * are computed into memory of their own before, so that each can be made alone.
  */
-export function commitsOf({ assignments = [], records = [] }: Recipe, buffers: number): Commit[] {
+export function commitsOf({ assignments = [], records = [], seen }: Prepared, buffers: number): Commit[] {
   const commits = [
-    ...assignments.map(([variable, tensor]) => ({ variable, tensor, guarded: true })),
-    ...records.map(([variable, tensor]) => ({ variable, tensor, guarded: false })),
+    ...assignments.map(([variable, tensor], k) => ({ variable, tensor, guarded: true, seen: seen[k]! })),
+    ...records.map(([variable, tensor]) => ({ variable, tensor, guarded: false, seen: tensor })),
   ];
   return componentsOf(commits).flatMap((component) => {
     if (component.length === 1 || buffersOf(component) <= buffers) return component;
@@ -70,8 +72,12 @@ function mapNodesOf(t: Tensor): Node[] {
 }
 
 /** Puts sets of things that belong together into as few dispatches as their buffers, and the guard's flag, fit. */
-export function packed<T>(sets: readonly (readonly T[])[], gpu: Capabilities, buffersOf: (item: T) => string[]): T[][] {
-  const dispatches: { items: T[]; buffers: Set<string> }[] = [];
+export function packed<T>(
+  sets: readonly (readonly T[])[],
+  gpu: Capabilities,
+  buffersOf: (item: T) => unknown[],
+): T[][] {
+  const dispatches: { items: T[]; buffers: Set<unknown> }[] = [];
   for (const set of sets) {
     const buffers = set.flatMap(buffersOf);
     const host = dispatches.find(

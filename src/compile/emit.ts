@@ -30,12 +30,8 @@ interface Slot {
 export class ModuleText {
   readonly #slots: Slot[] = [];
   readonly #declared = new Set<string>();
-  readonly #parts: string[] = [];
 
-  add(text: string): void {
-    this.#parts.push(text);
-  }
-
+  /** Adds module-scope text, once however often it is asked for. */
   declare(text: string): void {
     this.#declared.add(text);
   }
@@ -67,11 +63,17 @@ export class ModuleText {
     return `@at${this.#slot(place, use, write)}(${index})`;
   }
 
-  /** The finished module and its bindings. */
-  finish(): { code: string; bindings: Binding[] } {
+  /** The module that ends with `main`, and its bindings: at most `most` where they can be that few. */
+  finish(main: string, most: number): { code: string; bindings: Binding[] } {
+    const roomy = this.#text(main, false);
+    return roomy.bindings.length > most ? this.#text(main, true) : roomy;
+  }
+
+  /** With `few`, a buffer that is read both as vec4f and one by one is bound once, at the price of picking words out. */
+  #text(main: string, few: boolean): { code: string; bindings: Binding[] } {
     const bindings: (Binding & { type: string })[] = [];
-    const named = this.#slots.map((slot) => this.#bind(slot, bindings));
-    const body = [...this.#declared, ...this.#parts].join('\n');
+    const named = this.#slots.map((slot) => this.#bind(slot, bindings, few));
+    const body = [...this.#declared, main].join('\n');
     const code = replaceMarks(body, (kind, at, args) => access(kind, args, named[at]!));
     const declarations = bindings.map(
       ({ access, type }, n) =>
@@ -80,26 +82,30 @@ export class ModuleText {
     return { code: `${declarations.join('\n')}\n${code}`, bindings };
   }
 
-  /** Finds or makes the binding of a slot: its own range, or the whole buffer where the dispatch writes it elsewhere too. */
-  #bind(slot: Slot, bindings: (Binding & { type: string })[]): Named {
+  /** Finds or makes the binding of a slot: its own range, or the whole buffer where the dispatch uses more of it. */
+  #bind(slot: Slot, bindings: (Binding & { type: string })[], few: boolean): Named {
     const { memory, offset, words } = slot.place;
     const others = this.#slots.filter((s) => s.place.memory === memory);
-    const whole = others.length > 1 && others.some((s) => s.write);
+    const written = others.some((s) => s.write || s.use === 'atomic');
+    const whole = written ? others.length > 1 : others.some((s) => s.place.offset !== offset);
     // Read both as vec4f and one by one: one binding of vec4f serves both.
-    const quads = !whole && others.some((s) => s.use === 'vec4' && s.place.offset === offset);
-    const use = whole && slot.use === 'vec4' ? 'f32' : quads ? 'vec4' : slot.use;
+    const quads = !written && (few || !whole) && others.some((s) => s.use === 'vec4');
+    // Where one word is atomic, all words of the binding are.
+    const atomic = others.some((s) => s.use === 'atomic');
+    const use = atomic ? 'atomic' : written && slot.use === 'vec4' ? 'f32' : quads ? 'vec4' : slot.use;
     const type = use === 'vec4' ? 'vec4f' : use === 'atomic' ? 'atomic<u32>' : use;
-    const access: Access = others.some((s) => s.write) || slot.use === 'atomic' ? 'write' : 'read';
     // An arena and its first member begin at one offset: the longer range serves both.
-    const longest = Math.max(words, ...others.filter((s) => s.place.offset === offset).map((s) => s.place.words));
+    const longest = Math.max(words, ...others.map((s) => s.place.words));
     const range = whole ? { offset: 0, words: memory.bytes / 4 } : { offset, words: longest };
-    let at = bindings.findIndex((b) => b.memory === memory && b.offset === range.offset && b.type === type);
-    if (at < 0) at = bindings.push({ memory, ...range, access, type }) - 1;
+    let at = bindings.findIndex((b) => b.memory === memory && b.type === type);
+    if (at < 0) at = bindings.push({ memory, ...range, access: written ? 'write' : 'read', type }) - 1;
+    const base = whole ? offset : 0;
     return {
       name: `m${at}`,
-      base: whole ? offset : 0,
-      gather: slot.use === 'vec4' && whole,
+      base: slot.use === 'vec4' && use === 'vec4' ? base / 4 : base,
+      gather: slot.use === 'vec4' && use === 'f32',
       pick: slot.use !== 'vec4' && quads,
+      atomic: atomic && slot.use !== 'atomic',
     };
   }
 }
@@ -116,11 +122,17 @@ interface Named {
   readonly gather: boolean;
   /** A word is picked out of a vec4f. */
   readonly pick: boolean;
+  /** A plain word lies among atomic ones. */
+  readonly atomic: boolean;
 }
 
-function access(kind: string, args: string[], { name, base, gather, pick }: Named): string {
-  if (pick) return `${name}[(${args[0]!}) >> 2u][(${args[0]!}) & 3u]`;
+function access(kind: string, args: string[], { name, base, gather, pick, atomic }: Named): string {
+  if (pick) return `${name}[(${base}u + ${args[0]!}) >> 2u][(${args[0]!}) & 3u]`;
   const at = (index: string) => (base === 0 ? `${name}[${index}]` : `${name}[${base}u + ${index}]`);
+  if (atomic) {
+    const word = `&${at(args[0]!)}`;
+    return kind === 'write' ? `atomicStore(${word}, ${args.slice(1).join(',')})` : `atomicLoad(${word})`;
+  }
   if (kind === 'write') return `${at(args[0]!)} = ${args.slice(1).join(',')}`;
   if (!gather) return at(args[0]!);
   return `vec4f(${[0, 1, 2, 3].map((c) => at(`4u * (${args[0]!}) + ${c}u`)).join(', ')})`;

@@ -4,42 +4,37 @@ import { type Node, Tensor } from '../graph/tensor.ts';
 import type { Commit } from './commit.ts';
 import { type FusionLimits, Keeping, keyOf, type Read, resolve, sizeOfNode } from './keep.ts';
 
-/** Map tensors evaluated at one index, in order, and stored. */
-export interface Segment {
-  readonly size: number;
-  readonly members: Tensor[];
-}
-
-/** One dispatch to be (a kernel op's passes, or one map kernel over its segments). */
+/** What is computed together: a kernel op with its chains, or map tensors at one index. */
 export interface Group {
   readonly id: number;
   /** The kernel op; absent in a map group. */
   readonly root?: Node;
-  /** A kernel's epilogues, by output: tensors computed from the stored value, at its index. */
+  /** By output: tensors computed from the stored value, at its index. A map group's own members are under 0. */
   readonly chains: Map<number, Tensor[]>;
-  /** A map group's ranges. */
-  readonly segments: Segment[];
 }
 
 /** The plan of a recipe: groups in order, and what the last dispatch writes to variables. */
 export class Fusion {
+  /** Each after those it needs. */
   readonly groups: Group[] = [];
   readonly keeping: Keeping;
   readonly #limits: FusionLimits;
   readonly #producers = new Map<string, Group>();
   readonly #placed = new Map<string, Node>();
+  /** Of the placed tensors and of their parts: which arena they lie in. */
+  readonly #arenas = new Map<string, Node>();
 
   constructor(outputs: readonly Tensor[], commits: readonly Commit[], limits: FusionLimits) {
     this.#limits = limits;
     this.keeping = new Keeping(outputs, commits, limits);
     for (const node of this.keeping.order) this.#place(node);
-    this.#mergeAcross();
+    this.#sort();
   }
 
   // ---- groups
 
   #newGroup(root?: Node): Group {
-    const group: Group = { id: this.groups.length, ...(root && { root }), chains: new Map(), segments: [] };
+    const group: Group = { id: this.groups.length, ...(root && { root }), chains: new Map() };
     this.groups.push(group);
     return group;
   }
@@ -50,6 +45,7 @@ export class Fusion {
       for (const output of node.outs.keys()) this.#producers.set(`${node.id}.${output}`, group);
     } else if (node.op?.placement) {
       this.#placed.set(`${node.id}.0`, node);
+      for (const part of [new Tensor(node), ...node.inputs]) this.#arenas.set(keyOf(resolve(part)), node);
     } else if (node.op?.map && this.keeping.isKept(node)) this.#placeMap(node);
   }
 
@@ -64,7 +60,7 @@ export class Fusion {
       return;
     }
     const group = this.#newGroup();
-    group.segments.push({ size, members: [t] });
+    group.chains.set(0, [t]);
     this.#producers.set(keyOf(t), group);
   }
 
@@ -94,7 +90,6 @@ export class Fusion {
   }
 
   #membersWith(group: Group, t: Tensor): Tensor[] | undefined {
-    if (!group.root) return group.segments.find((s) => s.members.some((m) => keyOf(m) === keyOf(t)))?.members;
     const output = this.#chainOf(group, t);
     if (output < 0) return undefined;
     const members = group.chains.get(output) ?? [];
@@ -109,7 +104,7 @@ export class Fusion {
       for (const t of group.root.inputs) for (const read of this.keeping.readsOfInput(t)) keys.add(keyOf(read.tensor));
       for (const output of group.root.outs.keys()) keys.add(`${group.root.id}.${output}`);
     }
-    for (const members of [...group.chains.values(), ...group.segments.map((s) => s.members)]) {
+    for (const members of group.chains.values()) {
       for (const m of members) {
         keys.add(keyOf(m));
         for (const read of this.keeping.reads(m)) keys.add(keyOf(read.tensor));
@@ -129,7 +124,7 @@ export class Fusion {
       for (const t of group.root.inputs) add(this.keeping.readsOfInput(t));
       for (const output of group.root.outs.keys()) own.add(`${group.root.id}.${output}`);
     }
-    for (const members of [...group.chains.values(), ...group.segments.map((s) => s.members)]) {
+    for (const members of group.chains.values()) {
       for (const m of members) {
         add(this.keeping.reads(m));
         own.add(keyOf(m));
@@ -138,24 +133,35 @@ export class Fusion {
     return [...found.values()];
   }
 
+  /** The tensors that a group may store. */
+  productsOf(group: Group): Tensor[] {
+    const roots = group.root?.outs.map((_, output) => new Tensor(group.root!, output)) ?? [];
+    return [...roots, ...[...group.chains.values()].flat()];
+  }
+
+  /** The groups that must be done before this one. */
+  groupsBefore(group: Group): Group[] {
+    return this.needs(group).flatMap((t) => this.groupsBehind(t));
+  }
+
   /** The groups that computing `t` waits for directly. */
-  #groupsBehind(t: Tensor): Group[] {
+  groupsBehind(t: Tensor): Group[] {
     const x = resolve(t);
     const placed = this.#placed.get(keyOf(x));
-    if (placed) return placed.inputs.flatMap((input) => this.#groupsBehind(input));
+    if (placed) return placed.inputs.flatMap((input) => this.groupsBehind(input));
     const group = this.#producers.get(keyOf(x));
     return group ? [group] : [];
   }
 
   #dependsOn(t: Tensor, target: Group): boolean {
     const seen = new Set<Group>();
-    const stack = this.#groupsBehind(t);
+    const stack = this.groupsBehind(t);
     while (stack.length > 0) {
       const group = stack.pop()!;
       if (group === target) return true;
       if (seen.has(group)) continue;
       seen.add(group);
-      for (const need of this.needs(group)) stack.push(...this.#groupsBehind(need));
+      stack.push(...this.groupsBefore(group));
     }
     return false;
   }
@@ -165,53 +171,30 @@ export class Fusion {
     return [...this.#placed].flatMap(([key, node]) => (wanted.has(key) ? node.inputs : []));
   }
 
-  // ---- order, and independent map groups side by side in one dispatch
-
-  #mergeAcross(): void {
-    const sorted = this.#sorted();
-    const merged: Group[] = [];
-    for (const group of sorted) {
-      const after = Math.max(
-        -1,
-        ...this.needs(group)
-          .flatMap((t) => this.#groupsBehind(t))
-          .map((g) => merged.indexOf(g)),
-      );
-      const host =
-        this.#limits.fuse && !group.root
-          ? merged.slice(after + 1).find((g) => !g.root && this.#fitTogether(g, group))
-          : undefined;
-      if (!host) {
-        merged.push(group);
-        continue;
-      }
-      host.segments.push(...group.segments);
-      for (const segment of group.segments) for (const m of segment.members) this.#producers.set(keyOf(m), host);
-    }
-    this.groups.length = 0;
-    this.groups.push(...merged);
+  /** What an arena is made of, and where in it each part starts; `undefined` for other tensors. */
+  partsOf(t: Tensor): { part: Tensor; offset: number }[] | undefined {
+    const node = this.#placed.get(keyOf(resolve(t)));
+    if (!node) return undefined;
+    const offsets = node.op!.placement!(node.params);
+    return node.inputs.map((part, k) => ({ part, offset: offsets[k]! }));
   }
 
-  #fitTogether(a: Group, b: Group): boolean {
-    const keys = new Set<string>();
-    for (const group of [a, b]) {
-      for (const t of this.needs(group)) keys.add(keyOf(t));
-      for (const segment of group.segments) for (const m of segment.members) keys.add(keyOf(m));
-    }
-    return keys.size <= this.#limits.buffers;
+  /** The node whose one memory a tensor is, or is a part of: see `placement`. */
+  arenaOf(t: Tensor): Node | undefined {
+    return this.#arenas.get(keyOf(resolve(t)));
   }
 
   /** Groups so that each comes after those it needs; as early as the graph named them. */
-  #sorted(): Group[] {
+  #sort(): void {
     const done = new Set<Group>();
     const sorted: Group[] = [];
     const visit = (group: Group) => {
       if (done.has(group)) return;
       done.add(group);
-      for (const t of this.needs(group)) for (const before of this.#groupsBehind(t)) visit(before);
+      for (const before of this.groupsBefore(group)) visit(before);
       sorted.push(group);
     };
     for (const group of this.groups) visit(group);
-    return sorted;
+    this.groups.splice(0, this.groups.length, ...sorted);
   }
 }

@@ -21,8 +21,14 @@ export class GpuExecutor implements Executor {
   readonly #capabilities: Capabilities;
   readonly #residents = new Map<HostArray, Resident>();
 
-  /** `capabilities` overrides what the device says, for tests of other variants. */
-  constructor(opened: OpenedDevice, capabilities: Partial<Capabilities> = {}) {
+  readonly #fuse: boolean;
+
+  /**
+   * `capabilities` overrides what the device says, for tests of other variants; `fuse: false` computes every op in a dispatch
+   * of its own wherever a program does not say otherwise.
+   */
+  constructor(opened: OpenedDevice, capabilities: Partial<Capabilities> = {}, { fuse = true } = {}) {
+    this.#fuse = fuse;
     this.runtime = new GpuRuntime(opened);
     const { limits } = this.runtime.device;
     this.#capabilities = {
@@ -60,9 +66,9 @@ export class GpuExecutor implements Executor {
       if (!(storage instanceof GpuStorage)) throw internal('a storage of another engine');
       return storage;
     });
-    const program = new GpuProgram(this.runtime, this.#capabilities, recipe, options, storages, (array) =>
-      this.#resident(array),
-    );
+    const upload = (array: NdArray) => this.#resident(array);
+    const cut = { fuse: this.#fuse, ...options };
+    const program = new GpuProgram(this.runtime, this.#capabilities, recipe, cut, storages, upload);
     try {
       await program.ready();
     } catch (error) {

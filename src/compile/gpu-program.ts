@@ -35,6 +35,8 @@ export class GpuProgram implements Program {
   readonly #made: Memory[] = [];
   readonly #releases: (() => void)[] = [];
   #recorded: readonly Recorded[] = [];
+  /** What comes before the first step of a submit. */
+  #start: readonly Recorded[] = [];
   #disposed = false;
 
   constructor(
@@ -63,6 +65,7 @@ export class GpuProgram implements Program {
     }
   }
 
+  /** Dispatches of a step; a submit may begin with one or two more. */
   get dispatches(): number {
     return this.#schedule.dispatches.length;
   }
@@ -115,12 +118,13 @@ export class GpuProgram implements Program {
   /** Makes buffers, pipelines (all at once) and bind groups. */
   async ready(): Promise<void> {
     const runtime = this.#runtime;
-    for (const memory of this.#schedule.plan.owned) {
+    const { start, dispatches } = this.#schedule;
+    for (const memory of this.#schedule.owned) {
       memory.buffer = runtime.buffer(memory.label, memory.bytes);
       this.#made.push(memory);
     }
     const pipelines = await Promise.all(
-      this.#schedule.dispatches.map((d) =>
+      [...start, ...dispatches].map((d) =>
         runtime.pipeline(
           d.label,
           d.code,
@@ -128,7 +132,8 @@ export class GpuProgram implements Program {
         ),
       ),
     );
-    this.#recorded = this.#schedule.dispatches.map((d, n) => record(runtime, d, pipelines[n]!));
+    this.#start = start.map((d, n) => record(runtime, d, pipelines[n]!));
+    this.#recorded = dispatches.map((d, n) => record(runtime, d, pipelines[start.length + n]!));
     await runtime.settle();
   }
 
@@ -148,6 +153,7 @@ export class GpuProgram implements Program {
     this.#checkAlive();
     const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
     const pass = encoder.beginComputePass({ label: this.label });
+    for (const dispatch of this.#start) encodeDispatch(pass, dispatch);
     for (let step = 0; step < steps; step++) {
       for (const dispatch of this.#recorded) encodeDispatch(pass, dispatch);
     }
@@ -157,8 +163,8 @@ export class GpuProgram implements Program {
 
   /** Runs one step and tells how many microseconds each dispatch took. @throws DeviceError without timestamp queries. */
   async profile(): Promise<{ label: string; microseconds: number }[]> {
-    const timed = this.#recorded.map((dispatch, n) => ({
-      label: this.#schedule.dispatches[n]!.label,
+    const timed = [...this.#start, ...this.#recorded].map((dispatch, n) => ({
+      label: [...this.#schedule.start, ...this.#schedule.dispatches][n]!.label,
       encode: (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch),
     }));
     const times = await timeDispatches(this.#runtime, timed);
@@ -191,6 +197,7 @@ export class GpuProgram implements Program {
     for (const memory of this.#made.splice(0)) this.#runtime.destroy(memory.buffer!);
     for (const release of this.#releases.splice(0)) release();
     this.#recorded = [];
+    this.#start = [];
   }
 }
 

@@ -33,7 +33,7 @@ export interface Read {
 }
 
 /** Adds' worth of repeated work that costs less than a dispatch and the memory between. */
-const WORTH_A_DISPATCH = 4096;
+const WORTH_A_DISPATCH = 2 ** 20;
 
 /** The decision for every tensor behind some outputs and assignments. */
 export class Keeping {
@@ -130,11 +130,9 @@ export class Keeping {
         else if (user.op!.prologue?.(user.params).includes(k)) count += size;
         else needed = true;
       }
-      if (this.#isCommitted(node) && !needed && !this.isKept(node)) {
-        needed = !this.#onlyCommitted(node);
-        if (!needed) count += size;
-        else this.#committed.delete(key);
-      } else if (needed) this.#committed.delete(key);
+      // What is computed in the last dispatch is not there for an earlier one, which computes it again or has it kept.
+      if (this.#isCommitted(node) && !needed && !this.isKept(node)) count += size;
+      if (needed || !this.#onlyCommitted(node)) this.#committed.delete(key);
       evaluations.set(node, count);
       const cost = costs.get(node)!;
       const extra = (count - size) * cost;
@@ -176,7 +174,8 @@ export class Keeping {
       if (!node.op?.map) continue;
       let cost = node.op.cost ?? 1;
       for (const input of node.inputs) cost += costs.get(resolve(input).node) ?? 0;
-      costs.set(node, Math.min(cost, 1e6));
+      // What is always kept costs its readers nothing.
+      costs.set(node, node.op.cost === Number.POSITIVE_INFINITY ? 0 : Math.min(cost, 1e6));
     }
     return costs;
   }

@@ -2,13 +2,25 @@
 // chains fused into them; map groups get one thread an element; the last two dispatches check what is about to be
 // assigned, and assign it.
 import { internal } from '../graph/errors.ts';
-import { type Capabilities, type KernelPlan, type Pass, type WgslType, wgslType } from '../graph/op.ts';
-import { Tensor } from '../graph/tensor.ts';
+import {
+  type Capabilities,
+  type KernelPlan,
+  type KernelScope,
+  type Pass,
+  type RowStage,
+  type WgslType,
+  wgslType,
+} from '../graph/op.ts';
+import { type Node, Tensor } from '../graph/tensor.ts';
+import { chainKernel, lanesOf } from './chain.ts';
 import type { Commit } from './commit.ts';
 import { type Binding, Body, ModuleText } from './emit.ts';
-import type { Fusion, Group, Segment } from './fuse.ts';
+import type { Fusion, Group } from './fuse.ts';
 import { isFill, keyOf, resolve } from './keep.ts';
+import type { Launch } from './launch.ts';
 import type { MemoryPlan, Place } from './memory.ts';
+import { type Kernel, sideBySide } from './merge.ts';
+import { type Watches, watchesOf } from './watch.ts';
 
 /** A dispatch as text. */
 export interface Dispatch {
@@ -24,8 +36,12 @@ export interface LowerContext {
   readonly plan: MemoryPlan;
   readonly gpu: Capabilities;
   readonly kernels: ReadonlyMap<Group, KernelPlan>;
+  readonly stages: ReadonlyMap<Group, RowStage>;
   /** Keys of tensors that something reads from memory. */
   readonly wanted: ReadonlySet<string>;
+  readonly watches: Watches;
+  /** The guard's flag and the step counter. */
+  readonly guard: { readonly status: Place; readonly step: Tensor } | undefined;
 }
 
 /** Threads in a workgroup of a map kernel. */
@@ -38,57 +54,89 @@ function elementsPerThread(size: number, gpu: Capabilities): number {
 
 /** A kernel op's plan, with the groups' fusions known. */
 export function planKernel(group: Group, fusion: Fusion, gpu: Capabilities): KernelPlan {
-  const root = group.root!;
-  return root.op!.kernel!(
-    {
-      inputs: root.inputs,
-      outs: root.outs,
-      gpu,
-      direct: (k) => {
-        const t = resolve(root.inputs[k]!);
-        return t.dtype === 'f32' && fusion.keeping.inMemory(t) && !isFill(t);
-      },
-    },
-    root.params,
-  );
+  return group.root!.op!.kernel!(scopeOf(group.root!, fusion, gpu), group.root!.params);
 }
 
-export function lowerGroup(group: Group, context: LowerContext): Dispatch[] {
-  if (!group.root) return [lowerMap(group.segments, context)];
-  const plan = context.kernels.get(group)!;
-  return plan.passes.map((pass) => lowerPass(group, pass, plan, context));
+/** The same as a link of a chain, where it can be one. */
+export function planStage({ root }: Group, fusion: Fusion, gpu: Capabilities): RowStage | undefined {
+  return root!.op!.rows?.({ ...scopeOf(root!, fusion, gpu), lanes: lanesOf(gpu) }, root!.params);
 }
 
-function lowerPass(group: Group, pass: Pass, plan: KernelPlan, context: LowerContext): Dispatch {
-  const root = group.root!;
+function scopeOf(root: Node, fusion: Fusion, gpu: Capabilities): KernelScope {
+  const direct = (k: number) => {
+    const t = resolve(root.inputs[k]!);
+    return t.dtype === 'f32' && fusion.keeping.inMemory(t) && !isFill(t);
+  };
+  return { inputs: root.inputs, outs: root.outs, gpu, direct };
+}
+
+/** The dispatches of a launch: one, or the passes of its one kernel. */
+export function lowerLaunch({ parts }: Launch, context: LowerContext): Dispatch[] {
+  const first = parts[0]![0]!;
+  const passes = context.kernels.get(first)?.passes ?? [];
+  if (passes.length > 1) {
+    return passes.map((pass) => {
+      const module = new ModuleText();
+      return dispatchOf(passKernel(first, pass, module, context), module, context);
+    });
+  }
   const module = new ModuleText();
+  const kernels = parts.map((part) => {
+    const [group] = part as readonly [Group];
+    if (part.length > 1) {
+      const links = part.map((link) => opKernel(link, context.stages.get(link)!, module, context));
+      return chainKernel(links, context.stages.get(group)!.rows, context.gpu);
+    }
+    const pass = context.kernels.get(group)?.passes[0];
+    return pass ? passKernel(group, pass, module, context) : mapKernel(group, module, context);
+  });
+  return [dispatchOf(sideBySide(kernels, context.gpu.maxComputeWorkgroupsPerDimension), module, context)];
+}
+
+function dispatchOf({ label, code, workgroups }: Kernel, module: ModuleText, { gpu }: LowerContext): Dispatch {
+  return { label, ...module.finish(code, gpu.maxStorageBuffersPerShaderStage), workgroups };
+}
+
+/** The text of a kernel op with the functions that it calls, and its label. */
+function opKernel(
+  group: Group,
+  pass: Pick<Pass, 'code' | 'inputs' | 'outs' | 'vec4'>,
+  module: ModuleText,
+  context: LowerContext,
+): Omit<Kernel, 'workgroups'> {
+  const root = group.root!;
+  const functions: string[] = [];
   for (const k of pass.inputs) {
     const t = root.inputs[k]!;
     const type = wgslType(t.dtype);
     const body = new Body(module, context.fusion, context.plan);
     const value = body.value(t, 'i');
-    module.add(`fn load${k}(i: u32) -> ${type} {\n  ${body.text()}\n  return ${value};\n}`);
+    functions.push(`fn load${k}(i: u32) -> ${type} {\n  ${body.text()}\n  return ${value};\n}`);
     if (pass.vec4?.includes(k)) {
-      module.add(`fn load${k}v(i: u32) -> vec4f { return ${module.readVec4(context.plan.place(t), 'i')}; }`);
+      functions.push(`fn load${k}v(i: u32) -> vec4f { return ${module.readVec4(context.plan.place(t), 'i')}; }`);
     }
   }
-  for (const output of pass.outs) module.add(storeFunction(group, output, module, context));
-  const arrays = new Map((plan.scratch ?? []).map((s) => [s.name, s]));
-  let code = pass.code;
+  for (const output of pass.outs) functions.push(storeFunction(group, output, module, context));
+  return { label: labelOf(root.name, group), code: [...functions, pass.code].join('\n') };
+}
+
+function passKernel(group: Group, pass: Pass, module: ModuleText, context: LowerContext): Kernel {
+  const kernel = opKernel(group, pass, module, context);
+  const arrays = new Map((context.kernels.get(group)!.scratch ?? []).map((s) => [s.name, s]));
+  let { code } = kernel;
   for (const [names, write] of [
     [pass.reads ?? [], false],
     [pass.writes ?? [], true],
   ] as const) {
     for (const name of names) {
       const type = arrays.get(name)?.type;
-      if (!type) throw internal(`${root.name}: no scratch array is called ${name}`);
+      if (!type) throw internal(`${kernel.label}: no scratch array is called ${name}`);
       const both = write || (pass.writes ?? []).includes(name);
       code = scratchAccess(code, name, (index) => module.element(context.plan.scratch(group, name), index, type, both));
     }
   }
-  module.add(code);
-  const label = [root.name, pass.label].filter(Boolean).join(' ');
-  return { label: labelOf(label, group), ...module.finish(), workgroups: pass.workgroups };
+  const label = [kernel.label, pass.label].filter(Boolean).join(' ');
+  return { label, code, workgroups: pass.workgroups, sized: true };
 }
 
 /** Rewrites `NAME[index]` in a kernel's text. */
@@ -121,22 +169,39 @@ function storeFunction(group: Group, output: number, module: ModuleText, context
   body.know(t, 'i', 'v');
   const members = group.chains.get(output) ?? [];
   const values = members.map((m) => body.evaluate(m, 'i'));
-  for (const [k, x] of [t, ...members].entries()) {
-    if (context.wanted.has(keyOf(x))) body.write(x, 'i', k === 0 ? 'v' : values[k - 1]!);
-  }
+  store(group, [t, ...members], ['v', ...values], body, module, context);
   return `fn store${output}(i: u32, v: ${type}) {\n  ${body.text()}\n}`;
 }
 
-function lowerMap(segments: readonly Segment[], context: LowerContext): Dispatch {
-  const module = new ModuleText();
-  const ranges = segments.map(({ size, members }) => {
-    const body = new Body(module, context.fusion, context.plan);
-    const values = members.map((m) => body.evaluate(m, 'i'));
-    for (const [k, m] of members.entries()) if (context.wanted.has(keyOf(m))) body.write(m, 'i', values[k]!);
-    return { size, text: body.text() };
-  });
-  const label = segments.map((s) => s.members.map((m) => m.node.name).join('+')).join(' | ');
-  return rangeKernel(label, module, ranges, '', context.gpu);
+/** Stores the products that somebody reads, and lets the guard look at their values. */
+function store(
+  group: Group,
+  products: readonly Tensor[],
+  values: readonly string[],
+  body: Body,
+  module: ModuleText,
+  context: LowerContext,
+): void {
+  for (const [k, t] of products.entries()) {
+    const value = values[k]!;
+    if (context.wanted.has(keyOf(t))) body.write(t, 'i', value);
+    for (const { tensor, part } of watchesOf(context.watches, group, t)) {
+      if (part) {
+        const at = body.let('u32', part.offset === 0 ? 'i' : `i + ${part.offset}u`);
+        body.know(part.arena, at, value);
+        watch(body.value(tensor, at), body, module, context);
+      } else watch(value, body, module, context);
+    }
+  }
+}
+
+function mapKernel(group: Group, module: ModuleText, context: LowerContext): Kernel {
+  const members = group.chains.get(0)!;
+  const body = new Body(module, context.fusion, context.plan);
+  const values = members.map((m) => body.evaluate(m, 'i'));
+  store(group, members, values, body, module, context);
+  const label = members.map((m) => m.node.name).join('+');
+  return rangeKernel(label, [{ size: members[0]!.size, text: body.text() }], '', context.gpu);
 }
 
 interface Range {
@@ -145,13 +210,7 @@ interface Range {
 }
 
 /** Threads over the indices of each range; ranges start at whole workgroups. */
-function rangeKernel(
-  label: string,
-  module: ModuleText,
-  ranges: readonly Range[],
-  before: string,
-  gpu: Capabilities,
-): Dispatch {
+function rangeKernel(label: string, ranges: readonly Range[], before: string, gpu: Capabilities): Kernel {
   let start = 0;
   const branches = ranges.map(({ size, text }) => {
     const from = start;
@@ -167,48 +226,49 @@ function rangeKernel(
   });
   const x = Math.min(start, gpu.maxComputeWorkgroupsPerDimension);
   const y = Math.ceil(start / x);
-  module.add(`@compute @workgroup_size(${THREADS})
+  const code = `@compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let w = group.x${y > 1 ? ` + group.y * ${x}u` : ''};
   ${before}
   ${branches.join('\n  else ')}
-}`);
-  return { label, ...module.finish(), workgroups: [x, y, 1] };
+}`;
+  return { label, code, workgroups: [x, y, 1] };
 }
 
 /** Whether the bits of an f32 are those of an infinity or a NaN: comparisons cannot be relied on to tell. */
 const NOT_FINITE = 'fn notFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }';
 
-/** Looks at every value about to be assigned, and trips the guard where one is not finite. */
-export function lowerCheck(
-  checked: readonly Tensor[],
-  stepNow: Tensor,
-  status: Place,
-  context: LowerContext,
-): Dispatch {
-  const module = new ModuleText();
+/** Trips the guard where `value` is not finite. */
+function watch(value: string, body: Body, module: ModuleText, context: LowerContext): void {
+  const { step, status } = context.guard!;
   module.declare(NOT_FINITE);
-  const step = new Body(module, context.fusion, context.plan);
-  const now = step.value(stepNow, '0u');
+  const before = new Body(module, context.fusion, context.plan);
+  const now = before.value(step, '0u');
   const flag = module.element(status, '0u', 'atomic', true);
   module.declare(
-    `fn trip() {\n  ${step.text()}\n  if (atomicLoad(&${flag}) == 0u) { atomicStore(&${flag}, ${now} + 1u); }\n}`,
+    `fn trip() {\n  ${before.text()}\n  if (atomicLoad(&${flag}) == 0u) { atomicStore(&${flag}, ${now} + 1u); }\n}`,
   );
+  body.lines.push(`if (notFinite(${value})) { trip(); }`);
+}
+
+/** Looks at values about to be assigned that no dispatch before could look at. */
+export function lowerCheck(checked: readonly Tensor[], context: LowerContext): Dispatch {
+  const module = new ModuleText();
   const ranges = bySize(checked, (t) => t.size).map(([size, tensors]) => {
     const body = new Body(module, context.fusion, context.plan);
-    const tests = tensors.map((t) => `notFinite(${body.value(t, 'i')})`);
-    return { size, text: `${body.text()}\n  if (${tests.join(' || ')}) { trip(); }` };
+    for (const t of tensors) watch(body.value(t, 'i'), body, module, context);
+    return { size, text: body.text() };
   });
-  return rangeKernel('check', module, ranges, '', context.gpu);
+  return dispatchOf(rangeKernel('check', ranges, '', context.gpu), module, context);
 }
 
 /** Writes the variables: guarded ones only where no check ever failed. */
 export function lowerCommit(
   commits: readonly Commit[],
   placeOf: (commit: Commit) => Place,
-  status: Place | undefined,
   context: LowerContext,
 ): Dispatch {
+  const status = context.guard?.status;
   const module = new ModuleText();
   const before = status ? `let good = ${module.element(status, '0u', 'u32', false)} == 0u;` : '';
   const ranges = bySize(commits, (c) => c.tensor.size).map(([size, list]) => {
@@ -220,7 +280,7 @@ export function lowerCommit(
     });
     return { size, text: [...body.lines, ...stores].join('\n  ') };
   });
-  return rangeKernel('assign', module, ranges, before, context.gpu);
+  return dispatchOf(rangeKernel('assign', ranges, before, context.gpu), module, context);
 }
 
 function bySize<T>(items: readonly T[], size: (item: T) => number): [number, T[]][] {

@@ -2,16 +2,22 @@
 // liveness, the parts of an arena at their offsets in it.
 import { byteLength } from '../graph/dtype.ts';
 import { sizeOf } from '../graph/shape.ts';
-import { type Node, Tensor } from '../graph/tensor.ts';
+import type { Node, Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import type { Fusion, Group } from './fuse.ts';
 import { keyOf, resolve } from './keep.ts';
+import { type Launch, liesBeside } from './launch.ts';
 
 /** A buffer to be, or one that is. */
 export interface Memory {
   readonly label: string;
   readonly bytes: number;
   buffer?: GPUBuffer;
+}
+
+/** A buffer to be: whole vec4s, so that its last words can be read as such. */
+export function newMemory(label: string, bytes: number): Memory {
+  return { label, bytes: Math.ceil(bytes / 16) * 16 };
 }
 
 /** A tensor's place: offset and length in 32-bit words. */
@@ -31,6 +37,7 @@ export interface MemoryPlan {
 }
 
 export interface Demands {
+  readonly launches: readonly Launch[];
   /** Where leaves lie. */
   leaf(node: Node): Place;
   /** Tensors that must outlive the last dispatch. */
@@ -44,7 +51,7 @@ export function planMemory(fusion: Fusion, demands: Demands): MemoryPlan {
   const places = new Map<string, Place>();
   const owned: Memory[] = [];
   const own = (label: string, bytes: number): Memory => {
-    const memory = { label, bytes };
+    const memory = newMemory(label, bytes);
     owned.push(memory);
     return memory;
   };
@@ -66,22 +73,32 @@ export function planMemory(fusion: Fusion, demands: Demands): MemoryPlan {
   };
   const scratch = new Map<string, Place>();
   const ends: { at: number; memory: Memory }[] = [];
-  for (const [at, group] of fusion.groups.entries()) {
+  for (const [at, { parts }] of demands.launches.entries()) {
+    const groups = parts.flat();
     for (const end of ends) if (end.at < at) pool.find((slot) => slot.memory === end.memory)!.free = true;
     ends.splice(0, ends.length, ...ends.filter((end) => end.at >= at));
-    for (const t of productsOf(group)) {
-      const key = keyOf(t);
-      const until = last.get(key);
-      if (places.has(key) || until === undefined) continue;
+    const kept = groups
+      .flatMap((group) => fusion.productsOf(group))
+      .flatMap((t) => (places.has(keyOf(t)) || !last.has(keyOf(t)) ? [] : { t, until: last.get(keyOf(t))! }));
+    for (const { t } of kept.filter(({ until }) => until === Infinity)) {
       const bytes = byteLength(t.dtype, t.size);
-      const memory = until === Infinity ? own(t.node.name, bytes) : take(t.node.name, bytes);
-      if (until !== Infinity) ends.push({ at: until, memory });
-      places.set(key, { memory, offset: 0, words: bytes / 4 });
+      places.set(keyOf(t), { memory: own(t.node.name, bytes), offset: 0, words: bytes / 4 });
     }
-    for (const { name, words } of demands.scratch.get(group) ?? []) {
-      const memory = take(`${group.root!.name} ${name}`, words * 4);
-      ends.push({ at, memory });
-      scratch.set(`${group.id} ${name}`, { memory, offset: 0, words });
+    for (const together of besides(kept.filter(({ until }) => until < Infinity))) {
+      const words = together.map(({ t }) => byteLength(t.dtype, t.size) / 4);
+      const starts = startsOf(words);
+      const bytes = (starts.at(-1)! + words.at(-1)!) * 4;
+      const memory = take(together.map(({ t }) => t.node.name).join(', '), bytes);
+      ends.push({ at: Math.max(...together.map(({ until }) => until)), memory });
+      for (const [k, { t }] of together.entries())
+        places.set(keyOf(t), { memory, offset: starts[k]!, words: words[k]! });
+    }
+    for (const group of groups) {
+      for (const { name, words } of demands.scratch.get(group) ?? []) {
+        const memory = take(`${group.root!.name} ${name}`, words * 4);
+        ends.push({ at, memory });
+        scratch.set(`${group.id} ${name}`, { memory, offset: 0, words });
+      }
     }
   }
   return {
@@ -94,11 +111,34 @@ export function planMemory(fusion: Fusion, demands: Demands): MemoryPlan {
   };
 }
 
-/** The tensors that a group may store. */
-export function productsOf(group: Group): Tensor[] {
-  const roots = group.root ? group.root.outs.map((_, output) => new Tensor(group.root!, output)) : [];
-  return [...roots, ...[...group.chains.values()].flat(), ...group.segments.flatMap((s) => s.members)];
+interface Kept {
+  readonly t: Tensor;
+  /** The last launch that reads it. */
+  readonly until: number;
 }
+
+/** What a launch keeps, in sets that lie in one buffer each. */
+function besides(kept: readonly Kept[]): Kept[][] {
+  const sets = new Map<string, Kept[]>();
+  for (const one of kept) {
+    const key = liesBeside(one.t) ? one.t.dtype : keyOf(one.t);
+    sets.set(key, [...(sets.get(key) ?? []), one]);
+  }
+  return [...sets.values()];
+}
+
+/** Offsets, in words, of ranges that can each be bound alone. */
+export function startsOf(words: readonly number[]): number[] {
+  let end = 0;
+  return words.map((n) => {
+    const start = end;
+    end = Math.ceil((start + n) / ALIGNMENT) * ALIGNMENT;
+    return start;
+  });
+}
+
+/** WebGPU's largest `minStorageBufferOffsetAlignment`, 256 bytes, in words. */
+const ALIGNMENT = 64;
 
 /** Gives every `placement` op its flat buffer, and its inputs their places in it. */
 function placeArenas(
@@ -123,7 +163,7 @@ function placeArenas(
   return arenas;
 }
 
-/** The index of the last group that reads each tensor; Infinity for those that outlive the groups. */
+/** The index of the last launch that reads each tensor; Infinity for those that outlive them. */
 function lastUses(fusion: Fusion, demands: Demands, arenas: Map<string, readonly Tensor[]>): Map<string, number> {
   const last = new Map<string, number>();
   const use = (t: Tensor, at: number) => {
@@ -132,8 +172,9 @@ function lastUses(fusion: Fusion, demands: Demands, arenas: Map<string, readonly
     last.set(key, Math.max(last.get(key) ?? -1, at));
     for (const input of arenas.get(key) ?? []) use(input, at);
   };
-  for (const [at, group] of fusion.groups.entries()) for (const t of fusion.needs(group)) use(t, at);
-  for (const t of demands.commitReads) use(t, fusion.groups.length);
+  for (const [at, { parts }] of demands.launches.entries())
+    for (const group of parts.flat()) for (const t of fusion.needs(group)) use(t, at);
+  for (const t of demands.commitReads) use(t, demands.launches.length);
   for (const t of demands.outputs) use(t, Number.POSITIVE_INFINITY);
   return last;
 }

@@ -5,20 +5,25 @@ import { rootsOf } from '../graph/simplify.ts';
 import { Node, Tensor, type Variable, variableOf } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import { copy } from '../ops/counter.ts';
+import type { Overlaps } from './ahead.ts';
 import { keyOf, resolve } from './keep.ts';
 
-/** Whether two variables lie in one buffer. */
-export type Shares = (a: Variable, b: Variable) => boolean;
+/** A recipe that is ready for fusion. */
+export interface Prepared extends Recipe {
+  /** The assigned tensors, in order, without the copies that only the dispatch needs that writes them. */
+  readonly seen: readonly Tensor[];
+}
 
-export function prepare(recipe: Recipe, shares: Shares): Recipe {
+export function prepare(recipe: Recipe, overlaps: Overlaps): Prepared {
   const packed = ownParts(recipe);
   const assigned = [...(packed.assignments ?? []), ...(packed.records ?? [])].map(([variable]) => variable);
-  const protect = protector(assigned, shares);
+  const protect = protector(assigned, overlaps);
   const outputs = Object.entries(packed.outputs ?? {}).map(
     ([name, t]) => [name, resolve(t).node.op ? t : copy(t)] as const,
   );
   return {
     ...packed,
+    seen: packed.assignments?.map(([, t]) => t) ?? [],
     outputs: Object.fromEntries(outputs),
     assignments: packed.assignments?.map(([variable, t]) => [variable, protect(t)] as const) ?? [],
     records: packed.records?.map(([variable, t]) => [variable, protect(t)] as const) ?? [],
@@ -29,12 +34,12 @@ export function prepare(recipe: Recipe, shares: Shares): Recipe {
  * The last dispatch computes new values and writes them, each thread at its own index. A variable it writes may be read
  * there only at that index; other reads go to a copy made before.
  */
-function protector(assigned: readonly Variable[], shares: Shares): (t: Tensor) => Tensor {
+function protector(assigned: readonly Variable[], overlaps: Overlaps): (t: Tensor) => Tensor {
   const done = new Map<string, Tensor>();
   const copies = new Map<Variable, Tensor>();
   const written = new Set(assigned);
   const unsafe = (variable: Variable, identity: boolean) =>
-    written.has(variable) ? !identity : assigned.some((other) => shares(variable, other));
+    written.has(variable) ? !identity : assigned.some((other) => overlaps(variable, other));
   const visit = (t: Tensor, identity: boolean): Tensor => {
     const key = `${keyOf(t)} ${identity}`;
     const before = done.get(key);

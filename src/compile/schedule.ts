@@ -1,21 +1,36 @@
 // From a recipe to the dispatches of one step: simplified, prepared, fused, its memory planned, lowered to WGSL.
 import { DeviceError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
-import type { Capabilities, KernelPlan } from '../graph/op.ts';
+import type { Capabilities, KernelPlan, RowStage } from '../graph/op.ts';
 import { simplifyRecipe } from '../graph/simplify.ts';
-import type { Node, Tensor, Variable } from '../graph/tensor.ts';
-import { commitsOf, componentsOf, packed } from './commit.ts';
+import { type Node, type Tensor, type Variable, variableOf } from '../graph/tensor.ts';
+import { computeAhead } from './ahead.ts';
+import { type Commit, commitsOf, componentsOf, packed } from './commit.ts';
 import { Fusion, type Group } from './fuse.ts';
 import { keyOf, resolve } from './keep.ts';
-import { type Dispatch, type LowerContext, lowerCheck, lowerCommit, lowerGroup, planKernel } from './lower.ts';
-import { type MemoryPlan, type Place, planMemory } from './memory.ts';
-import { prepare } from './prepare.ts';
+import { launchesOf } from './launch.ts';
+import {
+  type Dispatch,
+  type LowerContext,
+  lowerCheck,
+  lowerCommit,
+  lowerLaunch,
+  planKernel,
+  planStage,
+} from './lower.ts';
+import { type Memory, type MemoryPlan, newMemory, type Place, planMemory, startsOf } from './memory.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import { placeWatches, watched } from './watch.ts';
 
 /** The dispatches of one step, in order, and where everything lies. */
 export interface Schedule {
   readonly outputs: readonly (readonly [string, Tensor])[];
   readonly plan: MemoryPlan;
   readonly dispatches: readonly Dispatch[];
+  /** What comes before the first step of a submit: values that each step computes for the next. */
+  readonly start: readonly Dispatch[];
+  /** Buffers that the program makes and owns. */
+  readonly owned: readonly Memory[];
 }
 
 /** What a schedule is made for. */
@@ -31,46 +46,129 @@ export interface Target {
 
 /** @throws DeviceError where a kernel needs more storage buffers than the adapter has, however it is cut. */
 export function schedule(given: Recipe, to: Target): Schedule {
-  const { gpu, leaf, placeOf } = to;
-  const recipe = prepare(simplifyRecipe(given), (a, b) => placeOf(a).memory === placeOf(b).memory);
+  const overlaps = (a: Variable, b: Variable) => overlap(to.placeOf(a), to.placeOf(b));
+  const simple = simplifyRecipe(given);
+  const { recipe, carried } = to.fuse ? computeAhead(simple, overlaps) : { recipe: simple, carried: [] };
+  const { places, owned } = placeCarried(carried.map(([variable]) => variable));
+  const within: Target = {
+    ...to,
+    leaf: (node) => places.get(variableOf(node)!) ?? to.leaf(node),
+    placeOf: (variable) => places.get(variable) ?? to.placeOf(variable),
+  };
+  const step = fitted(recipe, within, (commit) => !places.has(commit.variable));
+  const start = carried.length > 0 ? fitted({ records: carried }, within) : undefined;
+  return {
+    ...step,
+    start: start?.dispatches ?? [],
+    owned: [...owned, ...step.plan.owned, ...(start?.plan.owned ?? [])],
+  };
+}
+
+/** Whether two places share words. */
+function overlap(a: Place, b: Place): boolean {
+  return a.memory === b.memory && a.offset < b.offset + b.words && b.offset < a.offset + a.words;
+}
+
+/** Memory for variables of the program's own: one buffer for each dtype. */
+function placeCarried(variables: readonly Variable[]): { places: Map<Variable, Place>; owned: Memory[] } {
+  const places = new Map<Variable, Place>();
+  const owned: Memory[] = [];
+  for (const dtype of new Set(variables.map((v) => v.dtype))) {
+    const members = variables.filter((v) => v.dtype === dtype);
+    const starts = startsOf(members.map((v) => v.size));
+    const memory = newMemory('ahead', (starts.at(-1)! + members.at(-1)!.size) * 4);
+    owned.push(memory);
+    for (const [k, v] of members.entries()) places.set(v, { memory, offset: starts[k]!, words: v.size });
+  }
+  return { places, owned };
+}
+
+type Fitted = Pick<Schedule, 'outputs' | 'plan' | 'dispatches'>;
+
+/** The dispatches of a recipe, as few as fit the adapter. `guards` says which assignments the guard looks at. */
+function fitted(given: Recipe, to: Target, guards: (commit: Commit) => boolean = () => true): Fitted {
+  const { gpu, placeOf } = to;
+  const recipe = prepare(simplifyRecipe(given), (a, b) => overlap(placeOf(a), placeOf(b)));
+  // What a dispatch binds is known once it is written: where that is too much, less is put into it.
+  const most = gpu.maxStorageBuffersPerShaderStage;
+  const cuts = to.fuse ? [true, false].flatMap((fold) => [{ fold, buffers: most }]) : [];
+  for (let buffers = most - 1; to.fuse && buffers > 0; buffers--) cuts.push({ fold: false, buffers });
+  for (const cut of cuts) {
+    const made = attempt(recipe, to, cut, guards);
+    if (made.dispatches.every(({ bindings }) => bindings.length <= most)) return checked(made, gpu);
+  }
+  return checked(attempt(recipe, to, { fold: false, buffers: 0 }, guards), gpu);
+}
+
+/** How much is put into a dispatch. */
+interface Cut {
+  /** Whether the guard looks at values within the dispatches that make them. */
+  readonly fold: boolean;
+  /** About how many buffers a dispatch of several groups may bind. */
+  readonly buffers: number;
+}
+
+function attempt(
+  recipe: Prepared,
+  { gpu, fuse, leaf, placeOf }: Target,
+  { fold, buffers }: Cut,
+  guards: (commit: Commit) => boolean,
+): Fitted {
   const named = Object.entries(recipe.outputs ?? {});
   const commits = commitsOf(recipe, gpu.maxStorageBuffersPerShaderStage);
-  const checked = recipe.guard ? [recipe.guard.step, ...recipe.guard.checked] : [];
+  const seen = recipe.guard ? [recipe.guard.step, ...recipe.guard.checked] : [];
   const outputs = named.map(([, t]) => t);
-  const fusion = new Fusion([...outputs, ...checked.filter((t) => resolve(t).node.op)], commits, {
+  const fusion = new Fusion([...outputs, ...seen.filter((t) => resolve(t).node.op)], commits, {
     buffers: gpu.maxStorageBuffersPerShaderStage,
-    fuse: to.fuse,
+    fuse,
   });
   const kernels = new Map<Group, KernelPlan>();
-  for (const group of fusion.groups) if (group.root) kernels.set(group, planKernel(group, fusion, gpu));
-  const commitReads = [...commits.map((c) => c.tensor), ...checked].flatMap((t) =>
+  const stages = new Map<Group, RowStage>();
+  for (const group of fusion.groups) {
+    if (!group.root) continue;
+    kernels.set(group, planKernel(group, fusion, gpu));
+    const stage = planStage(group, fusion, gpu);
+    if (stage) stages.set(group, stage);
+  }
+  const commitReads = [...commits.map((c) => c.tensor), ...seen].flatMap((t) =>
     fusion.keeping.readsOfInput(t).map((read) => read.tensor),
   );
-  const scratch = new Map(
-    [...kernels].map(([group, plan]) => [group, (plan.scratch ?? []).map((s) => ({ name: s.name, words: s.size }))]),
-  );
-  const plan = planMemory(fusion, { leaf, outputs, commitReads, scratch });
   const wanted = new Set(
     [...outputs, ...commitReads, ...fusion.groups.flatMap((g) => fusion.needs(g))].map((t) => keyOf(resolve(t))),
   );
   addParts(fusion, wanted);
-  const context: LowerContext = { fusion, plan, gpu, kernels, wanted };
-  const texts = fusion.groups.flatMap((group) => lowerGroup(group, context));
-  const status = recipe.guard && placeOf(recipe.guard.status);
-  if (recipe.guard) {
-    const values = [...recipe.guard.checked, ...commits.filter((c) => c.guarded).map((c) => c.tensor)];
-    const { step } = recipe.guard;
-    const parts = packed(
-      values.filter((t) => t.dtype === 'f32').map((t) => [t]),
-      gpu,
-      (t) => [...readKeys(fusion, t), ...readKeys(fusion, step)],
-    );
-    for (const part of parts) texts.push(lowerCheck(part, step, status!, context));
-  }
-  const parts = packed(componentsOf(commits), gpu, (c) => [...readKeys(fusion, c.tensor), keyOf(c.variable)]);
-  for (const part of parts) texts.push(lowerCommit(part, (c) => placeOf(c.variable), status, context));
-  for (const dispatch of texts) checkLimits(dispatch, gpu);
+  const launches = launchesOf(fusion, {
+    buffers,
+    gpu,
+    kernels,
+    stages,
+    wanted,
+    memoryOf: (t) => leaf(t.node).memory,
+  });
+  const scratch = new Map(
+    [...kernels].map(([group, plan]) => [group, (plan.scratch ?? []).map((s) => ({ name: s.name, words: s.size }))]),
+  );
+  const plan = planMemory(fusion, { launches, leaf, outputs, commitReads, scratch });
+  const { guard } = recipe;
+  const watches = placeWatches(guard ? watched(guard, commits.filter(guards)) : [], { fusion, launches, wanted, fold });
+  const flag = guard && { status: placeOf(guard.status), step: guard.step };
+  const context: LowerContext = { fusion, plan, gpu, kernels, stages, wanted, watches, guard: flag };
+  const texts = launches.flatMap((launch) => lowerLaunch(launch, context));
+  const memories = (t: Tensor) => fusion.keeping.readsOfInput(t).map((read) => plan.place(read.tensor).memory);
+  const checks = packed(
+    watches.after.map((t) => [t]),
+    gpu,
+    (t) => [...memories(t), ...memories(guard!.step)],
+  );
+  for (const part of checks) texts.push(lowerCheck(part, context));
+  const parts = packed(componentsOf(commits), gpu, (c) => [...memories(c.tensor), placeOf(c.variable).memory]);
+  for (const part of parts) texts.push(lowerCommit(part, (c) => placeOf(c.variable), context));
   return { outputs: named, plan, dispatches: texts };
+}
+
+function checked(made: Fitted, gpu: Capabilities): Fitted {
+  for (const dispatch of made.dispatches) checkLimits(dispatch, gpu);
+  return made;
 }
 
 function checkLimits({ label, bindings, workgroups }: Dispatch, gpu: Capabilities): void {
@@ -92,11 +190,6 @@ function checkLimits({ label, bindings, workgroups }: Dispatch, gpu: Capabilitie
       `${label}: it binds ${big.words * 4} bytes of ${big.memory.label}, this adapter binds ${gpu.maxStorageBufferBindingSize} at most. Use a smaller batch or model.`,
     );
   }
-}
-
-/** The keys of what computing `t` reads from memory. */
-function readKeys(fusion: Fusion, t: Tensor): string[] {
-  return fusion.keeping.readsOfInput(t).map((read) => keyOf(read.tensor));
 }
 
 /** Parts of wanted arenas are wanted. */

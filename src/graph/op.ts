@@ -61,6 +61,8 @@ export interface Pass {
   readonly outs: readonly number[];
   /** Inputs that the code also reads as `loadKv(i)`: the vec4f at elements 4i to 4i+3. Only where `direct(k)`. */
   readonly vec4?: readonly number[];
+  /** Bytes of workgroup memory it uses. */
+  readonly workgroupBytes?: number;
   /** Scratch arrays by name, as indices into {@link KernelPlan.scratch}: read as `NAME[i]`, written as `NAME[i] = v`. */
   readonly reads?: readonly string[];
   readonly writes?: readonly string[];
@@ -78,6 +80,28 @@ export interface KernelScope {
   readonly gpu: Capabilities;
   /** True where input `k` is a plain f32 buffer (no chain fused into its load), so `vec4` may name it. */
   direct(k: number): boolean;
+}
+
+/** Elements along an axis up to which a row is narrow: one lane holds it, or a few. */
+export const NARROW = 32;
+
+export interface RowScope extends KernelScope {
+  /** Lanes that compute a row together. */
+  readonly lanes: number;
+}
+
+/** A kernel op's work cut into rows that do not depend on each other. */
+export interface RowStage {
+  /** Rows; row r is element r of what is left of the shapes' first axes. */
+  readonly rows: number;
+  /** The inputs of which row r is all that row r of the outputs depends on; others are read anywhere. */
+  readonly aligned: readonly number[];
+  /** Module-scope WGSL with `fn row(r: u32, lane: u32)`: lane `lane` of the scope's lanes does its share of row r. No barriers. */
+  readonly code: string;
+  /** As in {@link Pass}. */
+  readonly inputs: readonly number[];
+  readonly outs: readonly number[];
+  readonly vec4?: readonly number[];
 }
 
 /** Thunks for the gradients of an op's inputs; `undefined` where none exists (labels, indices). */
@@ -107,6 +131,8 @@ export interface Op<P = unknown> {
   simplify?(inputs: readonly Tensor[], p: P): Tensor | undefined;
   /** Its own dispatches. */
   kernel?(scope: KernelScope, p: P): KernelPlan;
+  /** Kernel ops only: the same row by row, where rows are so narrow that it shares a dispatch with its like before and after. */
+  rows?(scope: RowScope, p: P): RowStage | undefined;
   /** Kernel ops only: inputs whose elements are each loaded about once, so a chain may be fused into the load. */
   prologue?(p: P): readonly number[];
   /** Kernel ops only: `storeK` is called exactly once for every element of every output, so a chain may follow. */

@@ -1,9 +1,9 @@
 // Softmax cross-entropy as one row op: each row's loss and, for backward, the residual softmax - target, which is that loss's
 // gradient. So training takes one dispatch here, and dlogits is a product that fuses into whatever reads it.
-import { crossEntropyKernel } from '../../shaders/cross-entropy.wgsl.ts';
+import { crossEntropyKernel, crossEntropyRow } from '../../shaders/cross-entropy.wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
-import type { NdArray, Op, Spec } from '../graph/op.ts';
-import { formatShape, sameShape } from '../graph/shape.ts';
+import { NARROW, type NdArray, type Op, type Spec } from '../graph/op.ts';
+import { formatShape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { isTraining } from '../graph/trace.ts';
 import { add, mul, sub } from './binary.ts';
@@ -52,15 +52,25 @@ export const softmaxCrossEntropyOp: Op<CrossEntropy> = {
   prologue: ({ dense }) => (dense ? [] : [1]),
   epilogue: true,
   kernel: ({ inputs, gpu }, { dense, residual }) => {
-    const C = inputs[0]!.shape.at(-1)!;
-    const B = inputs[0]!.shape.slice(0, -1).reduce((rows, n) => rows * n, 1);
-    return crossEntropyKernel({ B, C, dense, residual, software: gpu.software });
+    return crossEntropyKernel({ ...sizes(inputs), dense, residual, software: gpu.software });
+  },
+  rows: ({ inputs, gpu, lanes }, { dense, residual }) => {
+    const { B, C } = sizes(inputs);
+    if (C > NARROW) return undefined;
+    const code = crossEntropyRow({ B, C, dense, residual, software: gpu.software }, lanes);
+    return { rows: B, aligned: [0, 1], code, inputs: [0, 1], outs: residual ? [0, 1] : [0] };
   },
   vjp: (dys, [logits, targets], ys, { dense }) => [
     () => logitsGradient(dys, logits!, targets!, ys[1], dense),
     dense ? () => targetsGradient(dys, logits!) : undefined,
   ],
 };
+
+/** Rows and classes. */
+function sizes([logits]: readonly Spec[]): { B: number; C: number } {
+  const shape = logits!.shape;
+  return { B: sizeOf(shape.slice(0, -1)), C: shape.at(-1)! };
+}
 
 /** dLoss · residual, and (second derivatives only) what comes back through the residual. */
 function logitsGradient(

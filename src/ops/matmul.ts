@@ -1,8 +1,9 @@
 // Matrix products: matmul with batch axes and transposes, and the linear layer's product with its fused bias gradient.
 import { matmulKernel } from '../../shaders/matmul.wgsl.ts';
+import { rowProduct } from '../../shaders/row-product.wgsl.ts';
 import { multiply } from '../cpu/matmul.ts';
 import { ShapeError } from '../graph/errors.ts';
-import type { Op, Spec } from '../graph/op.ts';
+import { NARROW, type Op, type RowScope, type RowStage, type Spec } from '../graph/op.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
@@ -94,6 +95,10 @@ export const matmulOp: Op<Matmul> = {
       directA: direct(0),
       directB: direct(1),
     }),
+  rows: (scope, p) => {
+    const { M, N, K, batch } = layout(scope.inputs[0]!, scope.inputs[1]!, p);
+    return p.transposeA || batch.length > 0 ? undefined : productRows(scope, { M, N, K, ...p, bias: false });
+  },
   vjp: ([dy], [a, b], _, { transposeA, transposeB }) => [
     () =>
       sumTo(
@@ -111,6 +116,24 @@ export const matmulOp: Op<Matmul> = {
       ),
   ],
 };
+
+/** A product row by row, where its rows or what they are summed from are narrow. */
+function productRows(
+  { lanes, direct }: RowScope,
+  { M, N, K, transposeB, bias }: { M: number; N: number; K: number; transposeB: boolean; bias: boolean },
+): RowStage | undefined {
+  if ((N > NARROW && K > NARROW) || N * K > NARROW * 128 * lanes) return undefined;
+  const vecA = direct(0) && K % 4 === 0 && transposeB;
+  const vecB = direct(1) && (transposeB ? K : N) % 4 === 0;
+  return {
+    rows: M,
+    aligned: [0],
+    code: rowProduct({ N, K, transposeB, lanes, vecA, vecB, bias }),
+    inputs: bias ? [0, 1, 2] : [0, 1],
+    outs: [0],
+    vec4: [...(vecA ? [0] : []), ...(vecB ? [1] : [])],
+  };
+}
 
 /**
  * y = a · b: (…, M, K) times (…, K, N) gives (…, M, N); batch axes broadcast as NumPy's do. With `transposeA` a is stored
@@ -156,6 +179,10 @@ export const linearOp: Op<void> = {
       directB: direct(1),
       bias: true,
     });
+  },
+  rows: (scope) => {
+    const [x, w] = scope.inputs;
+    return productRows(scope, { M: x!.shape[0]!, N: w!.shape[0]!, K: x!.shape[1]!, transposeB: true, bias: true });
   },
   vjp: ([dy], [x, w]) => {
     let grads: Tensor[] | undefined;

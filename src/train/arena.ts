@@ -1,6 +1,8 @@
 // Arenas: trainable parameters side by side in flat vectors, so that an optimizer's update is one kernel, a gradient norm one
 // reduction and a checkpoint one copy. Slots are aligned so that each can be bound on its own; padding is zero and stays zero.
+import { type DType, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import type { VariableGroup } from '../graph/executor.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { Variable } from '../graph/tensor.ts';
 
@@ -48,6 +50,17 @@ function arena(members: readonly Placed[], size: number, slotNames: readonly str
   return { variable: zeroed(size), members, slots: slotNames.map(() => zeroed(size)) };
 }
 
-function zeroed(size: number): Variable {
-  return new Variable([size], { initial: () => new Float32Array(size) });
+/** Variables of one dtype in one buffer, so that a kernel that reads several binds one. */
+export function together(variables: readonly Variable[]): Required<VariableGroup> {
+  let end = 0;
+  const members = variables.map((variable) => {
+    const offset = end;
+    end += Math.ceil(variable.size / ALIGNMENT) * ALIGNMENT;
+    return { variable, offset };
+  });
+  return { variable: zeroed(end, variables[0]!.dtype), members };
+}
+
+function zeroed(size: number, dtype: DType = 'f32'): Variable {
+  return new Variable([size], { dtype, initial: () => hostArray(dtype, size) });
 }

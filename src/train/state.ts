@@ -8,7 +8,7 @@ import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
 import { Variable } from '../graph/tensor.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { type Arena, layOut, MAX_ARENA_BYTES } from './arena.ts';
+import { type Arena, layOut, MAX_ARENA_BYTES, together } from './arena.ts';
 import { disposedError } from './lifetime.ts';
 
 /** Rows in the ring of metrics and in the table of learning rates: the most steps one submit may make. */
@@ -98,12 +98,15 @@ export class State {
   }
 
   #groups(): VariableGroup[] {
-    const arenas = this.arenas.flatMap(({ variable, members, slots }) => [
-      { variable, members },
-      ...slots.map((slot) => ({ variable: slot })),
-    ]);
-    const control = [this.step, this.seed, this.origin, this.order, this.rates, this.ring, this.status];
-    return [...arenas, ...this.others, ...control.map((variable) => ({ variable }))];
+    // A kernel binds few buffers, and an update reads and writes all of these: they lie side by side in three.
+    const arenas = this.arenas.flatMap(({ variable, members, slots }): VariableGroup[] => {
+      const all = together([variable, ...slots]);
+      const fits = all.variable.size * 4 <= this.maxBindingBytes;
+      if (!fits) return [{ variable, members }, ...slots.map((slot) => ({ variable: slot }))];
+      return [{ ...all, members: [...all.members, ...members] }];
+    });
+    const counters = together([this.step, this.seed, this.origin, this.order, this.status]);
+    return [...arenas, ...this.others, counters, together([this.rates, this.ring])];
   }
 
   #initialize(key: readonly [number, number]): void {

@@ -1,0 +1,166 @@
+// What is fused is what its parts are: kernels side by side, chains of rows, work done a step ahead and the guard within other
+// kernels, against the same programs with every op in a dispatch of its own.
+import { describe, expect, it } from 'vitest';
+import { Backend } from '../src/backend.ts';
+import { entryOf, sideBySide } from '../src/compile/merge.ts';
+import type { Capabilities } from '../src/graph/op.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import {
+  accuracy,
+  arrayDataset,
+  grad,
+  input,
+  type Loss,
+  linear,
+  losses,
+  matmul,
+  max,
+  mean,
+  nn,
+  optim,
+  relu,
+  sigmoid,
+  softmaxCrossEntropy,
+  sum,
+  Trainer,
+} from '../src/index.ts';
+import type { Optimizer } from '../src/optim/optimizer.ts';
+import { testExecutor } from './gpu.ts';
+
+/** Adapters as kernels see them: a CPU that plays the GPU, a GPU, and one that binds as few buffers as WebGPU promises. */
+const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
+  ['a software adapter', { software: true }],
+  ['a GPU', { software: false }],
+  ['8 storage buffers', { software: false, maxStorageBuffersPerShaderStage: 8 }],
+  ['8 storage buffers, software', { software: true, maxStorageBuffersPerShaderStage: 8 }],
+];
+
+function wave(n: number, pitch: number): Float32Array {
+  return Float32Array.from({ length: n }, (_, i) => Math.sin(i * pitch) * 2);
+}
+
+function expectNear(got: ArrayLike<number>, wanted: ArrayLike<number>, what: string): void {
+  for (let i = 0; i < wanted.length; i++) {
+    const off = Math.abs(got[i]! - wanted[i]!) / (1 + Math.abs(wanted[i]!));
+    expect(off, `${what} [${i}]: ${got[i]} and ${wanted[i]}`).toBeLessThan(2e-5);
+  }
+}
+
+describe.each(ADAPTERS)('on %s', (_, capabilities) => {
+  const programs = async (outputs: Record<string, Tensor>) => {
+    const executor = await testExecutor(capabilities);
+    return [await executor.compile({ outputs }), await executor.compile({ outputs }, { fuse: false })] as const;
+  };
+  const compare = async (outputs: Record<string, Tensor>, inputs: Record<string, Float32Array | Uint32Array>) => {
+    const [fused, plain] = await programs(outputs);
+    const [a, b] = [await fused.run(inputs), await plain.run(inputs)];
+    for (const name of Object.keys(outputs)) expectNear(a[name]!.data, b[name]!.data, name);
+    const counts = [fused.dispatches, plain.dispatches] as const;
+    fused.dispose();
+    plain.dispose();
+    return counts;
+  };
+
+  it('kernels that do not wait for each other share a dispatch', async () => {
+    const x = input('x', { shape: [67, 33], dtype: 'f32' });
+    const w = input('w', { shape: [33, 41], dtype: 'f32' });
+    const labels = input('labels', { shape: [67], dtype: 'u32' });
+    const outputs = {
+      total: sum(x),
+      rows: mean(x, { axes: 1 }),
+      columns: max(x, { axes: 0 }),
+      product: relu(matmul(x, w)),
+      turned: matmul(w, x, { transposeA: true, transposeB: true }),
+      right: accuracy(x, labels),
+    };
+    const inputs = {
+      x: wave(67 * 33, 1.3),
+      w: wave(33 * 41, 0.7),
+      labels: Uint32Array.from({ length: 67 }, (_, i) => i % 33),
+    };
+    const [fused, plain] = await compare(outputs, inputs);
+    expect(fused).toBeLessThanOrEqual(4);
+    expect(plain).toBeGreaterThanOrEqual(7);
+  });
+
+  it.each([1, 5, 64, 130])('a narrow head and the way back through it are one dispatch, with %i rows', async (B) => {
+    const h = input('h', { shape: [B, 24], dtype: 'f32' });
+    const w = input('w', { shape: [10, 24], dtype: 'f32' });
+    const b = input('b', { shape: [10], dtype: 'f32' });
+    const labels = input('labels', { shape: [B], dtype: 'u32' });
+    const each = softmaxCrossEntropy(linear(sigmoid(h), w, b), labels, { residual: true });
+    const [dh] = grad(sum(each), [h]);
+    const inputs = {
+      h: wave(B * 24, 0.9),
+      w: wave(240, 0.31),
+      b: wave(10, 2),
+      labels: Uint32Array.from({ length: B }, (_, i) => (i * 7) % 10),
+    };
+    const [fused, plain] = await compare({ each, dh: dh! }, inputs);
+    expect(plain).toBeGreaterThanOrEqual(5);
+    expect(fused).toBeLessThanOrEqual(2); // sigmoid(h), which several read, and the chain.
+  });
+
+  const wide = () => new nn.Sequential(new nn.Linear(20, 37), new nn.ReLU(), new nn.Linear(37, 7));
+  const narrow = () =>
+    new nn.Sequential(new nn.Linear(20, 12), new nn.Sigmoid(), new nn.Linear(12, 7), new nn.Sigmoid());
+  const dropping = () =>
+    new nn.Sequential(new nn.Linear(20, 16), new nn.ReLU(), new nn.Dropout(0.3), new nn.Linear(16, 7));
+  it.each<[string, () => { forward(x: Tensor): Tensor }, Loss, () => Optimizer]>([
+    ['a wide layer, SGD', wide, losses.softmaxCrossEntropy, () => optim.sgd({ lr: 0.2 })],
+    ['a wide layer, Adam', wide, losses.softmaxCrossEntropy, () => optim.adam({ lr: 0.01 })],
+    ['narrow layers, squared errors', narrow, losses.sumSquaredError, () => optim.sgd({ lr: 0.5, momentum: 0.9 })],
+    ['dropout, clipped', dropping, losses.softmaxCrossEntropy, () => optim.adamW({ lr: 0.01, clipNorm: 0.3 })],
+  ])('trains as unfused ops do, short batches among them: %s', async (_, model, loss, optimizer) => {
+    const y = Uint8Array.from({ length: 90 }, (_, i) => (i * 5) % 7);
+    const data = arrayDataset({ shape: [90, 20], data: wave(1800, 0.77) }, y, { classes: 7 });
+    const run = async (fuse: boolean) => {
+      const executor = await testExecutor(capabilities, { fuse });
+      const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), {
+        model: model(),
+        loss,
+        optimizer: optimizer(),
+        seed: 3,
+      });
+      await trainer.train(data, { maxSteps: 24, batchSize: 17 });
+      const weights = await Promise.all(trainer.parameters().map(({ path }) => trainer.state.read(path)));
+      const result = { losses: [...trainer.history.steps.loss], weights, dispatches: trainer.dispatchesPerStep };
+      trainer.dispose();
+      return result;
+    };
+    const [fused, plain] = [await run(true), await run(false)];
+    expect(fused.losses.length).toBe(24);
+    expectNear(fused.losses, plain.losses, 'loss');
+    for (const [k, values] of plain.weights.entries()) expectNear(fused.weights[k]!, values, `parameter ${k}`);
+    expect(fused.dispatches! * 2).toBeLessThan(plain.dispatches!);
+  });
+});
+
+describe('kernels as text', () => {
+  const kernel = (body: string, size = '8', workgroups: [number, number, number] = [2, 1, 1]) => ({
+    label: body,
+    workgroups,
+    code: `const N = 4u;\nvar<workgroup> t: array<f32, 8>;\nfn helper(x: f32) -> f32 { return x; }
+@compute @workgroup_size(${size})\nfn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {\n  ${body}\n}`,
+  });
+
+  it('keep their names apart', () => {
+    const { code, label, workgroups } = sideBySide(
+      [kernel('let a = helper(1.0) + v.N;'), kernel('workgroupBarrier();')],
+      65535,
+    );
+    for (const name of ['helper', 'main', 'N', 't'])
+      expect(code.match(new RegExp(`\\b${name}_[01]\\b`, 'g')), name).not.toBeNull();
+    expect(code).toContain('v.N');
+    expect(label).toBe('let a = helper(1.0) + v.N; | workgroupBarrier();');
+    expect(workgroups).toEqual([4, 1, 1]);
+    expect(entryOf(code)).toMatchObject({ size: 8, barriers: true });
+  });
+
+  it('are laid over y where there are more workgroups than x holds', () => {
+    const many = kernel('return;', '8, 8', [300, 300, 1]);
+    const { code, workgroups } = sideBySide([many, kernel('return;')], 65535);
+    expect(workgroups).toEqual([65535, 2, 1]);
+    expect(code).toContain('group.x + group.y * 65535u');
+  });
+});
