@@ -1,0 +1,147 @@
+// The truth that no library has a part in: the same training in doubles by plain loops, and products row by row.
+import { ADAM } from './cases.mjs';
+import { rowsToCheck } from './problem.mjs';
+
+/** A step whose loss is compared: 20 steps were made before. */
+export const STEPS = 20;
+/** Losses of floats lie within 1e-5 of it; half of 1e-3, so that two libraries are never further apart than that. */
+const LOSS_TOLERANCE = 5e-4;
+/** In units of √N: floats come to 1e-6, f16 and TF32 to 1e-4. */
+const PRODUCT_TOLERANCE = 1e-5;
+
+/**
+ * The loss after 20 steps.
+ * @param {import('./cases.mjs').Training} kase
+ * @param {readonly import('./problem.mjs').Batch[]} batches
+ * @param {readonly import('./problem.mjs').Layer[]} layers
+ */
+export function lossInDoubles(kase, batches, layers) {
+  const net = layers.map(({ w, b, inputs, outputs }) => ({ ...parameter(w), bias: parameter(b), inputs, outputs }));
+  for (let step = 0; ; step++) {
+    const { x, y } = batches[step];
+    const { loss, outputs, dz } = forward(kase, net, Float64Array.from(x), y);
+    if (step === STEPS) return loss;
+    backward(kase, net, outputs, dz);
+    for (const layer of net) for (const p of [layer, layer.bias]) update(kase.optimizer, p, step + 1);
+  }
+}
+
+/** Values with gradient and Adam's moments. */
+function parameter(values) {
+  const zeros = () => new Float64Array(values.length);
+  return { p: Float64Array.from(values), dp: zeros(), m: zeros(), v: zeros() };
+}
+
+/** Loss, every layer's output (the input first), and the loss's gradient by the last layer's sums. */
+function forward({ activation, loss: kind, B }, net, x, y) {
+  const outputs = [x];
+  for (const [k, { p: w, bias, inputs, outputs: O }] of net.entries()) {
+    const [h, z] = [outputs[k], new Float64Array(B * O)];
+    const last = k === net.length - 1;
+    const squash = last ? kind === 'squared-error' : activation === 'sigmoid';
+    for (let i = 0; i < B; i++) {
+      for (let o = 0; o < O; o++) {
+        let sum = bias.p[o];
+        for (let n = 0; n < inputs; n++) sum += h[i * inputs + n] * w[o * inputs + n];
+        z[i * O + o] = squash ? 1 / (1 + Math.exp(-sum)) : last ? sum : Math.max(sum, 0);
+      }
+    }
+    outputs.push(z);
+  }
+  return { outputs, ...(kind === 'squared-error' ? squaredError : crossEntropy)(outputs.at(-1), y, B) };
+}
+
+/** Σ (a - y)² / B with a = σ(z): dz = 2 (a - y) a (1 - a) / B. */
+function squaredError(a, y, B) {
+  const loss = a.reduce((sum, v, k) => sum + (v - y[k]) ** 2, 0) / B;
+  return { loss, dz: a.map((v, k) => (2 * (v - y[k]) * v * (1 - v)) / B) };
+}
+
+/** -Σ y log softmax(z) / B: dz = (softmax(z) - y) / B. */
+function crossEntropy(z, y, B) {
+  const C = z.length / B;
+  const dz = new Float64Array(z.length);
+  let loss = 0;
+  for (let i = 0; i < B; i++) {
+    const row = z.subarray(i * C, (i + 1) * C);
+    const top = Math.max(...row);
+    const log = top + Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
+    for (let c = 0; c < C; c++) {
+      loss -= (y[i * C + c] * (row[c] - log)) / B;
+      dz[i * C + c] = (Math.exp(row[c] - log) - y[i * C + c]) / B;
+    }
+  }
+  return { loss, dz };
+}
+
+/** Leaves each parameter's gradient beside it. */
+function backward({ activation, B }, net, outputs, dzLast) {
+  let dz = dzLast;
+  for (let k = net.length - 1; k >= 0; k--) {
+    const { p: w, dp: dw, bias, inputs, outputs: O } = net[k];
+    const h = outputs[k];
+    const dh = new Float64Array(h.length);
+    dw.fill(0);
+    bias.dp.fill(0);
+    for (let i = 0; i < B; i++) {
+      for (let o = 0; o < O; o++) {
+        const d = dz[i * O + o];
+        bias.dp[o] += d;
+        if (d === 0) continue;
+        for (let n = 0; n < inputs; n++) dw[o * inputs + n] += d * h[i * inputs + n];
+        if (k > 0) for (let n = 0; n < inputs; n++) dh[i * inputs + n] += d * w[o * inputs + n];
+      }
+    }
+    dz = dh.map((d, n) => d * (activation === 'sigmoid' ? h[n] * (1 - h[n]) : Number(h[n] > 0)));
+  }
+}
+
+/** Adam as its paper has it. */
+function update({ name, lr }, { p, dp, m, v }, t) {
+  const { beta1, beta2, eps } = ADAM;
+  for (let k = 0; k < p.length; k++) {
+    m[k] = beta1 * m[k] + (1 - beta1) * dp[k];
+    v[k] = beta2 * v[k] + (1 - beta2) * dp[k] ** 2;
+    const adam = m[k] / (1 - beta1 ** t) / (Math.sqrt(v[k] / (1 - beta2 ** t)) + eps);
+    p[k] -= lr * (name === 'adam' ? adam : dp[k]);
+  }
+}
+
+/** Why a loss is not that of the same work, or undefined. @param {number} got @param {number} wanted */
+export function lossObjection(got, wanted) {
+  if (Math.abs(got - wanted) <= LOSS_TOLERANCE) return undefined;
+  return `its loss after ${STEPS} steps is ${got}, that of the same training in doubles ${wanted}`;
+}
+
+/** The largest error of 64 random rows of a product (N, N), in units of √N. */
+export function productError(/** @type {ArrayLike<number>} */ y, { a, b }, /** @type {number} */ N) {
+  let largest = 0;
+  for (const row of rowsToCheck(N)) {
+    const sums = new Float64Array(N);
+    for (let k = 0; k < N; k++) for (let c = 0; c < N; c++) sums[c] += a[row * N + k] * b[k * N + c];
+    // Not Math.max alone: NaN must come out as NaN.
+    for (let c = 0; c < N; c++) {
+      const error = Math.abs(sums[c] - y[row * N + c]);
+      if (!(error <= largest)) largest = error;
+    }
+  }
+  return largest / Math.sqrt(N);
+}
+
+/** Why a product is not right, or undefined. @param {number} error */
+export function productObjection(error) {
+  if (error <= PRODUCT_TOLERANCE) return undefined;
+  return `its product is wrong: in 64 rows it is up to ${error.toExponential(1)} √N off, of ${PRODUCT_TOLERANCE} allowed`;
+}
+
+/** How well those that were measured agree with doubles, as a line for people. */
+export function agreementOf({ kase, loss }, answers) {
+  if (answers.length === 0 || kase.kind === 'host') return '';
+  if (kase.kind === 'matmul') {
+    const largest = Math.max(...answers.map(({ error }) => error));
+    return `  64 rows against doubles: errors up to ${largest.toExponential(1)} √N`;
+  }
+  if (loss === undefined) return '';
+  const apart = Math.max(...answers.map((answer) => Math.abs(answer.loss - loss)));
+  return `  loss after ${STEPS} steps: ${loss.toFixed(6)} in doubles; theirs differ by up to ${apart.toExponential(1)}`;
+}
