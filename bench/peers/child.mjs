@@ -34,7 +34,9 @@ export function ask(message) {
     if (interrupted) return reject(new Interrupted());
     const child = fork(MEASURE, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     running = child;
-    let [reply, late, written] = [undefined, false, ''];
+    /** @type {any} */
+    let reply;
+    let [late, written] = [false, ''];
     const limit = setTimeout(() => {
       late = true;
       child.kill('SIGKILL');

@@ -77,7 +77,7 @@ export function readOptions(args) {
   };
 }
 
-/** @param {readonly string[]} args */
+/** @param {readonly string[]} args @returns {Record<string, any>} */
 function parse(args) {
   const { tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true });
   for (const token of tokens) {

@@ -128,7 +128,7 @@ async function measureRound(session, { name, job, contenders, answers }, round) 
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       session.failed = true;
-      say(`${name}: ${nameOf(contender)} is not timed: ${error.message}`);
+      say(`${name}: ${nameOf(contender)} is not timed: ${/** @type {Error} */ (error).message}`);
       contenders.splice(contenders.indexOf(contender), 1);
     }
   }

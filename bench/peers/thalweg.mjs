@@ -119,7 +119,7 @@ const SUBMIT = 100;
 /**
  * Microseconds of one step on the null backend: what `submit` of 100 steps takes on the main thread, and what the whole process
  * spends of processor time with the read-back of the losses included.
- * @param {import('./measure.mjs').Job} job
+ * @param {{ kase: any, seconds: number, data?: string }} job whose case has the network of another
  */
 export async function hostCost({ kase, seconds, data }) {
   const backend = await openBackend('gpu', 'null');
@@ -150,6 +150,7 @@ export async function hostCost({ kase, seconds, data }) {
 /** The program that fit submits. @param set a data set */
 async function stepProgram({ executor }, trainer, set, B) {
   const compile = executor.compile.bind(executor);
+  /** @type {any} */
   let program;
   executor.compile = async (...given) => {
     program = await compile(...given);
