@@ -181,9 +181,12 @@ describe('the truth in doubles', () => {
   test('a loss or a product that is off is refused, NaN too', async () => {
     const { lossObjection, productError, productObjection } = await module('reference.mjs');
     const { matricesOf } = await module('problem.mjs');
-    expect(lossObjection(1.0004, 1)).toBeUndefined();
-    expect(lossObjection(1.0006, 1)).toContain('its loss after 20 steps is 1.0006');
-    expect(lossObjection(Number.NaN, 1)).toBeDefined();
+    expect(lossObjection([2.00002, 1.00002], [2, 1])).toBeUndefined();
+    expect(lossObjection([2.0001, 1], [2, 1])).toContain(
+      'its loss before any step is 2.0001, that of the same training',
+    );
+    expect(lossObjection([2, 1.0001], [2, 1])).toContain('its loss after 20 steps is 1.0001');
+    expect(lossObjection([2, Number.NaN], [2, 1])).toBeDefined();
     const N = 48;
     const { a, b } = matricesOf(N);
     const y = Float32Array.from({ length: N * N }, (_, i) => {
@@ -196,6 +199,20 @@ describe('the truth in doubles', () => {
     expect(productObjection(productError(half, { a, b }, N))).toContain('its product is wrong');
     expect(productObjection(productError(y.fill(Number.NaN), { a, b }, N))).toContain('its product is wrong');
   });
+});
+
+test('the classic network on other weights, or with another rate, is seen to do other work', async () => {
+  const { lossesInDoubles, lossObjection } = await module('reference.mjs');
+  const { batchesOf, examplesOf, weightsOf } = await module('problem.mjs');
+  const { CASES } = await module('cases.mjs');
+  const kase = CASES['classic-sgd-32'];
+  const batches = batchesOf(await examplesOf(kase.B), kase.B);
+  const weights = weightsOf(kase.widths);
+  const truth = lossesInDoubles(kase, batches, weights);
+  const reversed = weights.map((layer: { w: Float32Array }) => ({ ...layer, w: layer.w.slice().reverse() }));
+  expect(lossObjection(lossesInDoubles(kase, batches, reversed), truth)).toContain('before any step');
+  const slower = { ...kase, optimizer: { name: 'sgd', lr: 0.9 } };
+  expect(lossObjection(lossesInDoubles(slower, batches, weights), truth)).toContain('after 20 steps');
 });
 
 describe('the package of the peers', () => {

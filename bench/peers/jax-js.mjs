@@ -43,11 +43,12 @@ async function training(jax, { clock, handOver }, { kase, data }) {
   const read = async (loss) => (await loss.data())[0];
   const drop = (loss) => loss.dispose();
   const warmUp = async () => {
-    for (let k = 0; k < STEPS; k++) drop(await step(k));
-    const value = await read(await step(STEPS));
+    const first = await read(await step(0));
+    for (let k = 1; k < STEPS; k++) drop(await step(k));
+    const later = await read(await step(STEPS));
     for (let k = STEPS + 1; k < BATCHES - 1; k++) drop(await step(k));
     await read(await step(BATCHES - 1));
-    return value;
+    return [first, later];
   };
   const block = (steps) => {
     let loss;

@@ -12,11 +12,11 @@ import { lossObjection, productError, productObjection } from './reference.mjs';
  * @property {string | undefined} data a folder of IDX files
  * @property {number} steps steps in a block, where the case trains
  * @property {number} seconds the shortest time to measure
- * @property {number | undefined} loss what the loss must be after 20 steps; undefined where nothing computes
+ * @property {readonly number[] | undefined} losses what they must be before any step and after 20; undefined where nothing computes
  *
  * @typedef {object} Answer
  * @property {number} value the median of the blocks, in the unit of the case
- * @property {number} [loss] after 20 steps
+ * @property {readonly number[]} [losses] before any step and after 20
  * @property {number} [error] of a product, in units of √N
  * @property {number} [process] microseconds of processor time a step
  * @property {number} [dispatches] a step
@@ -49,11 +49,11 @@ async function measure(job) {
 }
 
 /** Holds what the warm-up gave against doubles. @throws where it is wrong */
-function check({ kase, loss }, found) {
+function check({ kase, losses }, found) {
   if (kase.kind === 'training') {
-    const objection = loss === undefined ? undefined : lossObjection(found, loss);
+    const objection = losses === undefined ? undefined : lossObjection(found, losses);
     if (objection) throw new Error(objection);
-    return { loss: found };
+    return { losses: found };
   }
   const error = productError(found, matricesOf(kase.N), kase.N);
   const objection = productObjection(error);

@@ -7,7 +7,7 @@ import { isBuilt } from './dist.mjs';
 import { linesOf, number, summarize } from './figures.mjs';
 import { EXIT, HELP, readOptions, UsageError } from './options.mjs';
 import { batchesOf, examplesOf, weightsOf } from './problem.mjs';
-import { agreementOf, lossInDoubles } from './reference.mjs';
+import { agreementOf, lossesInDoubles } from './reference.mjs';
 import { versionOf, versions } from './versions.mjs';
 
 const INSTALL = 'npm ci --prefix bench/peers';
@@ -142,7 +142,7 @@ async function jobOf({ settings, adapter: chosen }, name) {
   const job = { kase, adapter: device === 'cpu' ? undefined : adapter, data, steps: stepsPerBlock(adapter), seconds };
   if (kase.kind !== 'training' || !adapter.computes) return job;
   const batches = batchesOf(await examplesOf(kase.B, data), kase.B);
-  return { ...job, loss: lossInDoubles(kase, batches, weightsOf(kase.widths)) };
+  return { ...job, losses: lossesInDoubles(kase, batches, weightsOf(kase.widths)) };
 }
 
 function printCase({ settings, adapter: chosen }, { name, job, answers }) {

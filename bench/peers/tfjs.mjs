@@ -75,12 +75,13 @@ async function training(tf, { gpu, clock, flush, done }, { kase, data }) {
     return value;
   };
   const warmUp = async () => {
-    for (let k = 0; k < STEPS; k++) step(k).dispose();
-    const value = await read(step(STEPS));
+    const first = await read(step(0));
+    for (let k = 1; k < STEPS; k++) step(k).dispose();
+    const later = await read(step(STEPS));
     for (let k = STEPS + 1; k < BATCHES; k++) step(k).dispose();
     flush();
     await done();
-    return value;
+    return [first, later];
   };
   const block = (steps) => {
     let loss;

@@ -64,7 +64,8 @@ async function training(backend, { kase, steps, data }) {
   };
   const warmUp = async () => {
     await block();
-    return trainer.history.steps.loss[STEPS];
+    const { loss } = trainer.history.steps;
+    return [loss[0], loss[STEPS]];
   };
   return { warmUp, block };
 }
