@@ -1,6 +1,6 @@
 // A compiled recipe on the GPU: its buffers, pipelines and bind groups, made once, and the fixed list of dispatches that a run
 // re-encodes.
-import { timeDispatches } from '../gpu/profiler.ts';
+import { type Timing, timeDispatches, timePass } from '../gpu/profiler.ts';
 import type { Access, GpuRuntime, Pipeline } from '../gpu/runtime.ts';
 import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { disposedProgram, missingVariable } from '../graph/errors.ts';
@@ -153,12 +153,22 @@ export class GpuProgram implements Program {
     this.#checkAlive();
     const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
     const pass = encoder.beginComputePass({ label: this.label });
+    this.#encodeInto(pass, steps);
+    pass.end();
+    return encoder;
+  }
+
+  #encodeInto(pass: GPUComputePassEncoder, steps: number): void {
     for (const dispatch of this.#start) encodeDispatch(pass, dispatch);
     for (let step = 0; step < steps; step++) {
       for (const dispatch of this.#recorded) encodeDispatch(pass, dispatch);
     }
-    pass.end();
-    return encoder;
+  }
+
+  /** Runs `steps` steps in one submit and tells how long the device took, which should be about `expected` milliseconds. */
+  time(steps: number, expected = 0): Promise<Timing> {
+    this.#checkAlive();
+    return timePass(this.#runtime, { label: this.label, encode: (pass) => this.#encodeInto(pass, steps) }, expected);
   }
 
   /** Runs one step and tells how many microseconds each dispatch took. @throws DeviceError without timestamp queries. */

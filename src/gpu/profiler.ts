@@ -1,4 +1,5 @@
-// GPU time of each dispatch, from timestamp queries: a pass of its own for each, so that nothing overlaps.
+// How long the GPU works: of each dispatch, from timestamp queries, in a pass of its own so that nothing overlaps; and of a
+// whole pass, by the host's clock where there are no timestamp queries.
 import { DeviceError } from '../graph/errors.ts';
 import type { GpuRuntime } from './runtime.ts';
 
@@ -8,10 +9,26 @@ export interface Timed {
   encode(pass: GPUComputePassEncoder): void;
 }
 
+/** Whose clock a time was taken from: the device's own, or the host's from submit to completion. */
+export type Clock = 'timestamp queries' | 'wall clock';
+
+/** How long something took, by which clock. */
+export interface Timing {
+  readonly ms: number;
+  readonly clock: Clock;
+  /** Whoever waited slept too long, so that the host's clock says at most how long it took. */
+  readonly overslept?: boolean;
+}
+
+/** The clock that {@link timePass} has on this device. */
+export function clockOf({ opened }: GpuRuntime): Clock {
+  return opened.report.features.includes('timestamp-query') ? 'timestamp queries' : 'wall clock';
+}
+
 /** Microseconds that each dispatch took, in order, over one run of all of them. @throws DeviceError without timestamps. */
 export async function timeDispatches(runtime: GpuRuntime, dispatches: readonly Timed[]): Promise<number[]> {
   const { device } = runtime;
-  if (!device.features.has('timestamp-query')) {
+  if (clockOf(runtime) !== 'timestamp queries') {
     throw new DeviceError(
       `GPU ${runtime.opened.report.name}: it has no timestamp queries, so dispatches cannot be timed.`,
     );
@@ -34,4 +51,83 @@ export async function timeDispatches(runtime: GpuRuntime, dispatches: readonly T
   querySet.destroy();
   resolved.destroy();
   return dispatches.map((_, n) => Number(times[2 * n + 1]! - times[2 * n]!) / 1000);
+}
+
+/** How long to sleep before the device is asked whether it is done: until then nothing polls, which takes a core. */
+const ASLEEP = 0.9;
+/** An answer within this many milliseconds was there before it was asked for. */
+const AT_ONCE = 0.5;
+
+/**
+ * Waits for `done`, asleep for most of the `expected` milliseconds.
+ * Where a processor plays the GPU, a host that polls takes half of the machine from it.
+ */
+export async function waitFor(done: () => Promise<unknown>, expected: number, since: number): Promise<Timing> {
+  const ms = expected * ASLEEP - (performance.now() - since);
+  if (ms >= 1) await new Promise((resolve) => setTimeout(resolve, ms));
+  const asked = performance.now();
+  await done();
+  const end = performance.now();
+  return { ms: end - since, clock: 'wall clock', overslept: ms >= 1 && end - asked < AT_ONCE };
+}
+
+/** Submits one pass and tells how long the device took for it; `expected`: about how many milliseconds that should be. */
+export async function timePass(runtime: GpuRuntime, { label, encode }: Timed, expected = 0): Promise<Timing> {
+  const { device } = runtime;
+  const encoder = device.createCommandEncoder({ label });
+  if (clockOf(runtime) === 'wall clock') {
+    const pass = encoder.beginComputePass({ label });
+    encode(pass);
+    pass.end();
+    const since = performance.now();
+    runtime.submit(encoder);
+    return waitFor(() => runtime.done(), expected, since);
+  }
+  const querySet = device.createQuerySet({ label, type: 'timestamp', count: 2 });
+  const resolved = device.createBuffer({ label, size: 16, usage: 512 | 4 }); // QUERY_RESOLVE | COPY_SRC
+  const staging = runtime.staging(16);
+  const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+  const pass = encoder.beginComputePass({ label, timestampWrites });
+  encode(pass);
+  pass.end();
+  encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+  encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
+  const since = performance.now();
+  runtime.submit(encoder);
+  let times = new BigUint64Array();
+  await waitFor(
+    async () => {
+      times = new BigUint64Array(await runtime.readBack(staging, 16));
+    },
+    expected,
+    since,
+  );
+  querySet.destroy();
+  resolved.destroy();
+  return { ms: Number(times[1]! - times[0]!) / 1e6, clock: 'timestamp queries' };
+}
+
+/** Milliseconds the host takes to record something into a pass; nothing is submitted. */
+export function timeRecording({ device }: GpuRuntime, { label, encode }: Timed): number {
+  const pass = device.createCommandEncoder({ label }).beginComputePass({ label });
+  const since = performance.now();
+  encode(pass);
+  const ms = performance.now() - since;
+  pass.end();
+  return ms;
+}
+
+/** Milliseconds the host takes for `times` submits of a pass each, encoder and all; returns when the device is done. */
+export async function timeSubmits(runtime: GpuRuntime, { label, encode }: Timed, times: number): Promise<number> {
+  const since = performance.now();
+  for (let k = 0; k < times; k++) {
+    const encoder = runtime.device.createCommandEncoder({ label });
+    const pass = encoder.beginComputePass({ label });
+    encode(pass);
+    pass.end();
+    runtime.submit(encoder);
+  }
+  const ms = performance.now() - since;
+  await runtime.done();
+  return ms;
 }
