@@ -1,6 +1,7 @@
 // Loss and accuracy as an SVG picture that stands alone: light or dark as its viewer prefers, blue lines and orange circles
 // (never colour alone), round ticks, and a text summary. Values that are not finite are gaps, marked at the upper edge.
 import { logTicks, type PlotPoint, roundStep, roundTicks, smooth, thin, tickText } from './plot-data.ts';
+import { cut, opening, px, text } from './svg.ts';
 
 export type { PlotPoint } from './plot-data.ts';
 
@@ -20,14 +21,6 @@ export interface PlotOptions {
 const WIDTH = 760;
 const HEIGHT = 420;
 const PLOT = { left: 72, right: WIDTH - 24, top: 76, bottom: HEIGHT - 78 };
-
-const STYLE = `
-.tw-bg{fill:#ffffff}.tw-text{fill:#1b1f24}.tw-muted{fill:#5b6470}.tw-grid{stroke:#e4e7eb}.tw-axis{stroke:#8a93a0}
-.tw-blue{stroke:#1f6fd0}.tw-orange{stroke:#c8590a}.tw-dot{fill:#c8590a;stroke:#ffffff}.tw-solo{fill:#1f6fd0;stroke:#ffffff}
-@media (prefers-color-scheme:dark){
-.tw-bg{fill:#14171c}.tw-text{fill:#e6e9ee}.tw-muted{fill:#9aa4b2}.tw-grid{stroke:#2a2f37}.tw-axis{stroke:#6b7583}
-.tw-blue{stroke:#6aa9f7}.tw-orange{stroke:#f59a4a}.tw-dot{fill:#f59a4a;stroke:#14171c}.tw-solo{fill:#6aa9f7;stroke:#14171c}
-}`;
 
 /** The loss of a run. */
 export function lossPlot(options: PlotOptions): string {
@@ -57,11 +50,7 @@ function plot(options: PlotOptions, unit: string, format: (value: number) => str
     ' ',
   );
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" font-family="system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif" font-size="13">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<desc>${escapeXml(`${summary} ${caption}`.trim())}</desc>`,
-    `<style>${STYLE}</style>`,
-    `<rect class="tw-bg" width="${WIDTH}" height="${HEIGHT}" rx="8"/>`,
+    opening({ width: WIDTH, height: HEIGHT, title, description: `${summary} ${caption}` }),
     text(PLOT.left, 32, cut(title, 70), 'tw-text', 'font-size="18" font-weight="600"'),
     legend(train, smoothed, validation, format),
     axes(x, y, unit),
@@ -298,35 +287,4 @@ function extent(values: readonly number[]): [number, number] | undefined {
 function shortNumber(value: number): string {
   const size = Math.abs(value);
   return value !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : value.toFixed(4);
-}
-
-/** Pixels to a tenth: finer is not seen and doubles the file. */
-function px(value: number): string {
-  return `${Math.round(value * 10) / 10}`;
-}
-
-function text(x: number | string, y: number, content: string, className: string, more = ''): string {
-  return content === ''
-    ? ''
-    : `<text class="${className}" x="${x}" y="${y}"${more === '' ? '' : ` ${more}`}>${escapeXml(content)}</text>`;
-}
-
-function cut(line: string, length: number): string {
-  const flat = line.replace(/\s+/g, ' ').trim();
-  return flat.length > length ? `${flat.slice(0, length - 1).trimEnd()}…` : flat;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Text for XML: the five entities, and without the characters that XML has no way to write. */
-function escapeXml(value: string): string {
-  return value
-    .replace(/[&<>"']/g, (c) => ENTITIES[c] ?? '')
-    .replace(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu, '');
 }
