@@ -28,7 +28,7 @@ const SLOW = 180_000;
 
 beforeAll(async () => {
   const built = statSync(join(ROOT, 'dist/src/index.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const newer = ['src', 'shaders']
+  const newer = ['src', 'shaders', 'bench']
     .flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((f) => join(folder, f)),
     )

@@ -24,6 +24,7 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
   ['src/train/', 5],
   ['src/cli/', 6],
   ['src/node/', 6],
+  ['bench/', 6],
   // The page's build and tools run in Node, the rest of it never does.
   ['app/', 6],
   // Entry points: they bind what lies below them, and only floor 6 may use them.
@@ -32,7 +33,7 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
 ];
 
 /** What a page must never load. */
-const OF_NODE = ['src/node/', 'src/cli/'];
+const OF_NODE = ['src/node/', 'src/cli/', 'bench/'];
 /** The part of the page's folder that runs in Node: what builds it, and what drives it. */
 const PAGE_TOOLS = ['app/build/', 'app/tools/'];
 
@@ -82,7 +83,7 @@ function sourceOf(path: string, text = readFileSync(join(ROOT, path), 'utf8')): 
   return { path, tree, imports };
 }
 
-const SOURCES = ['src', 'shaders', 'app']
+const SOURCES = ['src', 'shaders', 'app', 'bench']
   .flatMap((folder) => list(folder))
   .map((path) => sourceOf(path))
   .sort((a, b) => (a.path < b.path ? -1 : 1));

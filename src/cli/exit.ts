@@ -19,7 +19,7 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   1: 'failed: a file, data or anything else went wrong; the message says what',
   2: 'usage: an unknown command, flag or value',
   3: 'no usable device',
-  4: 'the target accuracy was not reached, or a gradient check failed',
+  4: 'the target accuracy was not reached, a gradient check failed, or a kernel that was to be timed gave a wrong result',
   5: 'training diverged; the weights are those before the bad step',
   130: 'interrupted (Ctrl-C); a checkpoint was written if there was a place for it',
 };

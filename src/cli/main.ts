@@ -80,7 +80,7 @@ function verb(
     .addHelpText('after', `\nExample:\n${example}\n\n${exitCodesText()}`)
     .action(async (...given: unknown[]) => {
       const command = given.at(-1) as Command;
-      const flags = { ...command.opts(), target: command.args[0] };
+      const flags = { ...command.opts(), target: command.args[0], targets: command.args };
       process.exitCode = await perform(load, flags);
     });
 }
@@ -102,6 +102,8 @@ const PRESET = '--preset <NAME>';
 const PRESETS = Object.values(presets)
   .map(({ name, description }) => `${name} (${description})`)
   .join('; ');
+/** The names in bench/suites.ts, which is loaded only where something is measured. */
+const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu'];
 const DATA = '--data <auto|mnist|digits|DIR>';
 
 function addTrain(program: Command): void {
@@ -167,6 +169,26 @@ function addGradcheck(program: Command): void {
   withOutput(withDevice(command));
 }
 
+function addBench(program: Command): void {
+  const example = [
+    '  thalweg bench matmul step',
+    '  thalweg bench --quick --save before.jsonl',
+    '  thalweg bench --quick --compare before.jsonl',
+  ].join('\n');
+  const load = async () => (await import('./bench.ts')).bench;
+  const command = verb(program, 'bench', 'measure this device, held against what it can do', example, load)
+    .argument('[SUITES...]', `of ${SUITES.join(', ')}; default: all`)
+    .option('--quick', 'fewer sizes and shorter rounds')
+    .option('--all', 'also the cases that take long, which are skipped by name without it')
+    .option('--rounds <N>', 'rounds in which the cases take turns; default 5, with --quick 3')
+    .option('--seed <N>', 'decides the random data; default 0')
+    .option('--markdown', 'tables in Markdown')
+    .option('--svg <DIR>', 'writes plots there: the speed-up over the CPU, and the roofline')
+    .option('--save <FILE>', 'writes what --json prints to a file, for --compare')
+    .option('--compare <FILE>', 'says what got faster or slower since the run that --save wrote there');
+  withOutput(withDevice(command));
+}
+
 function addInfo(program: Command): void {
   const load = async () => (await import('./info.ts')).info;
   const command = verb(
@@ -186,7 +208,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for what there is)')
     .addHelpText('after', `\nExample:\n  thalweg train --preset classic\n\n${exitCodesText()}`)
     .exitOverride();
-  for (const add of [addTrain, addEval, addGradcheck, addInfo]) add(program);
+  for (const add of [addTrain, addEval, addGradcheck, addBench, addInfo]) add(program);
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what there is)');
   try {
     await program.parseAsync(argv);

@@ -203,6 +203,15 @@ export class ProgressLine {
     if (this.#redraw && this.#state !== undefined) this.#print(this.#now(), false);
   }
 
+  /** Shows what is going on in place of the line, where lines are redrawn; elsewhere nothing. */
+  status(text: string): void {
+    const time = this.#now();
+    if (this.#quiet || !this.#redraw || time - this.#shown < REDRAW_MS) return;
+    this.#shown = time;
+    this.#open = true;
+    this.#stream.write(`\r${text.slice(0, (this.#stream.columns || 80) - 1)}\u001b[K`);
+  }
+
   /** Ends an unfinished line, so that other text begins on its own. */
   stop(): void {
     if (this.#open) this.#stream.write('\n');

@@ -1,0 +1,10 @@
+// The suites, in the order in which they run.
+import { bandwidthSuite } from './bandwidth.ts';
+import type { Suite } from './cases.ts';
+import { cpuVsGpuSuite } from './cpu-vs-gpu.ts';
+import { dispatchSuite } from './dispatch.ts';
+import { matmulSuite } from './matmul.ts';
+import { stepSuite } from './step.ts';
+
+/** What `thalweg bench` can measure. The ceilings (ceilings.ts) are measured first, whatever is chosen. */
+export const suites: readonly Suite[] = [dispatchSuite, bandwidthSuite, matmulSuite, stepSuite, cpuVsGpuSuite];

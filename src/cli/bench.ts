@@ -1,0 +1,234 @@
+// `thalweg bench`: measures what was asked for, suite by suite, and tells it as tables, Markdown or JSON Lines. Whatever ends it,
+// what was found until then is printed and written.
+
+import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Bench } from '../../bench/cases.ts';
+import { ceilingsOf, ceilingsSuite } from '../../bench/ceilings.ts';
+import { comparisonOf, comparisonReport, type EarlierRun, readEarlier } from '../../bench/compare.ts';
+import type { Finding } from '../../bench/findings.ts';
+import { plotsOf } from '../../bench/plots.ts';
+import { refusedText, suiteReport } from '../../bench/report.ts';
+import { runSuite } from '../../bench/run.ts';
+import { suites } from '../../bench/suites.ts';
+import { type Backend, createCpuBackend } from '../backend.ts';
+import { GpuExecutor } from '../compile/gpu-executor.ts';
+import { clockOf } from '../gpu/profiler.ts';
+import { OptionError } from '../graph/errors.ts';
+import { fileError, prepareFolder, writeAtomic } from '../node/files.ts';
+import type { Call } from './context.ts';
+import { deviceFields, deviceLine, withBackend } from './device.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { reasonOf } from './interrupt.ts';
+import { parseChoice, parseCount } from './options.ts';
+import type { EventFields } from './output.ts';
+import { plural } from './train-report.ts';
+import { thalwegVersion, versionOf } from './versions.ts';
+
+/** What the flags of this verb say. */
+interface BenchFlags {
+  readonly chosen: readonly (typeof suites)[number][];
+  readonly rounds: number;
+  readonly all: boolean;
+  readonly quick: boolean;
+  readonly markdown: boolean;
+  readonly svg: string | undefined;
+  readonly save: string | undefined;
+  readonly compare: string | undefined;
+}
+
+const ROUNDS = { usual: 5, quick: 3 };
+/** Milliseconds of a round. */
+const ROUND_MS = { usual: 20, quick: 10 };
+
+export async function bench(call: Call): Promise<ExitCode> {
+  const flags = readFlags(call);
+  // What cannot be read or written is found out before anything is measured.
+  const earlier = flags.compare === undefined ? undefined : await earlierRun(flags.compare);
+  if (flags.svg !== undefined) await prepareFolder(flags.svg);
+  if (flags.save !== undefined) await prepareFolder(dirname(flags.save));
+  return withBackend(call.settings, (backend) => new BenchCall(call, backend, flags, earlier).run());
+}
+
+function readFlags({ flags, settings }: Call): BenchFlags {
+  const names = suites.map(({ name }) => name);
+  const wanted = (flags['targets'] as readonly string[]).map((name) => parseChoice(name, 'bench', names));
+  const quick = flags['quick'] === true;
+  const text = (name: string) => (typeof flags[name] === 'string' ? (flags[name] as string) : undefined);
+  const rounds = flags['rounds'];
+  if (flags['markdown'] === true && settings.json)
+    throw new OptionError('--markdown: contradicts --json. Leave one of them out.');
+  return {
+    chosen: wanted.length === 0 ? suites : suites.filter(({ name }) => wanted.includes(name)),
+    rounds: rounds === undefined ? (quick ? ROUNDS.quick : ROUNDS.usual) : parseCount(rounds, '--rounds', 1, 1000),
+    all: flags['all'] === true,
+    quick,
+    markdown: flags['markdown'] === true,
+    svg: text('svg'),
+    save: text('save'),
+    compare: text('compare'),
+  };
+}
+
+async function earlierRun(file: string): Promise<EarlierRun> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw fileError('read', file, error);
+  });
+  return readEarlier(text, file);
+}
+
+/** One call of the verb, once the device is there. */
+class BenchCall {
+  readonly #call: Call;
+  readonly #backend: Backend;
+  readonly #flags: BenchFlags;
+  readonly #earlier: EarlierRun | undefined;
+  readonly #findings: Finding[] = [];
+  /** Every object of the JSON output. */
+  readonly #lines: string[] = [];
+
+  constructor(call: Call, backend: Backend, flags: BenchFlags, earlier: EarlierRun | undefined) {
+    this.#call = call;
+    this.#backend = backend;
+    this.#flags = flags;
+    this.#earlier = earlier;
+  }
+
+  async run(): Promise<ExitCode> {
+    const { output, signal } = this.#call;
+    output.log(deviceLine(this.#backend));
+    this.#begin();
+    const [cpu, reference] = [createCpuBackend(), createCpuBackend({ precision: 'float64' })];
+    const own = this.#backend.kind === 'cpu';
+    const { rounds, quick, all, chosen } = this.#flags;
+    const base: Bench = {
+      backend: this.#backend,
+      cpu: own ? this.#backend : cpu,
+      reference,
+      ceilings: {},
+      rounds,
+      roundMs: quick ? ROUND_MS.quick : ROUND_MS.usual,
+      quick,
+      all,
+      seed: this.#call.settings.seed ?? 0,
+      signal,
+      tell: (text) => output.progress.status(text),
+    };
+    const ceilings = ceilingsOf(await this.#suite(ceilingsSuite, base));
+    for (const suite of chosen) if (!signal.aborted) await this.#suite(suite, { ...base, ceilings });
+    output.progress.stop();
+    return this.#end(ceilings);
+  }
+
+  /** Who measures, on what, and how. */
+  #begin(): void {
+    const { output, settings } = this.#call;
+    const { backend: kind, ...on } = deviceFields(this.#backend);
+    const { executor, report } = this.#backend;
+    const { rounds, quick, all, chosen } = this.#flags;
+    const clock = executor instanceof GpuExecutor ? clockOf(executor.runtime) : 'wall clock';
+    const [processor] = cpus();
+    const versions = {
+      thalweg: thalwegVersion(),
+      node: process.version,
+      webgpu: versionOf('webgpu') ?? 'not installed',
+    };
+    const header = {
+      backend: kind,
+      ...on,
+      driver: report?.driver ?? '',
+      cpu: processor?.model.trim() ?? 'unknown',
+      threads: cpus().length,
+      platform: `${process.platform} ${process.arch}`,
+      versions,
+      clock,
+      rounds,
+      quick,
+      all,
+      seed: settings.seed ?? 0,
+      suites: chosen.map(({ name }) => name),
+    };
+    this.#event('bench', header);
+    const lines = [
+      ['adapter', this.#adapterText()],
+      ...(report?.driver ? [['driver', report.driver]] : []),
+      [
+        'clock',
+        clock === 'timestamp queries'
+          ? clock
+          : `${clock}${kind === 'gpu' ? ': this adapter has no timestamp queries' : ''}`,
+      ],
+      ['processor', `${header.cpu}, ${plural(header.threads, 'thread')}`],
+      ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${header.platform}`],
+      [
+        'method',
+        `${plural(rounds, 'round')} in turns after a warm-up; compilation apart; every result checked against the CPU first; seed ${header.seed}`,
+      ],
+    ] as const;
+    const width = Math.max(...lines.map(([name]) => name!.length));
+    const text = lines.map(([name, value]) => `${name!.padEnd(width)}  ${value}`);
+    output.result(
+      this.#flags.markdown ? lines.map(([name, value]) => `- ${name}: ${value}`).join('\n') : text.join('\n'),
+    );
+  }
+
+  #adapterText(): string {
+    const { kind, adapter } = this.#backend;
+    if (kind === 'cpu') return 'none: the CPU backend, one thread';
+    return `${adapter.name}${adapter.software ? ": a processor plays the GPU, and its speeds are not a GPU's" : ''}`;
+  }
+
+  #event(type: string, fields: EventFields): void {
+    this.#lines.push(this.#call.output.event(type, 0, fields));
+  }
+
+  /** Runs a suite and prints what it found, all of it or what there is. */
+  async #suite(suite: (typeof suites)[number], bench: Bench): Promise<readonly Finding[]> {
+    const { output } = this.#call;
+    const findings: Finding[] = [];
+    try {
+      for await (const finding of runSuite(suite, bench)) {
+        findings.push(finding);
+        const { type, ...fields } = finding;
+        this.#event(type, fields as EventFields);
+      }
+    } finally {
+      this.#findings.push(...findings);
+      if (findings.length > 0)
+        output.result(`\n${suiteReport(suite.name, findings, this.#flags.markdown ? 'markdown' : 'text')}`);
+    }
+    return findings;
+  }
+
+  async #end(ceilings: Bench['ceilings']): Promise<ExitCode> {
+    const { output, signal } = this.#call;
+    const { svg, save, markdown } = this.#flags;
+    if (this.#earlier) {
+      const comparison = comparisonOf(this.#earlier, this.#findings);
+      for (const { type, ...change } of comparison.changes) this.#event(type, change as EventFields);
+      output.result(`\n${comparisonReport(comparison, markdown ? 'markdown' : 'text')}`);
+    }
+    const wrong = this.#findings.filter((f) => f.type === 'refused');
+    this.#event(signal.aborted ? 'interrupted' : 'end', {
+      figures: this.#findings.filter((f) => f.type === 'figure').length,
+    });
+    if (svg !== undefined) {
+      const plots = plotsOf(this.#findings, ceilings);
+      for (const [name, picture] of Object.entries(plots)) await writeAtomic(join(svg, name), picture);
+      output.log(
+        `Written to ${svg}: ${Object.keys(plots).join(', ') || 'nothing, since nothing that was measured is drawn'}`,
+      );
+    }
+    if (save !== undefined) {
+      await writeAtomic(save, `${this.#lines.join('\n')}\n`);
+      output.log(`Written to ${save}.`);
+    }
+    for (const refused of wrong) output.warn(refusedText(refused));
+    if (signal.aborted) {
+      output.log(`${reasonOf(signal)}: what was measured until then is above.`);
+      return EXIT.interrupted;
+    }
+    return wrong.length > 0 ? EXIT.missedTarget : EXIT.done;
+  }
+}
