@@ -1,7 +1,7 @@
 // Cases that are programs: a function of tensors, compiled as any user's is, on random arrays, and checked on some of its rows.
-import type { Traced } from '../src/backend.ts';
+import type { Backend, Traced } from '../src/backend.ts';
 import { GpuProgram } from '../src/compile/gpu-program.ts';
-import type { Timing } from '../src/gpu/profiler.ts';
+import { type Timing, timePass } from '../src/gpu/profiler.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import type { Program } from '../src/graph/executor.ts';
 import type { NdArray } from '../src/graph/op.ts';
@@ -9,6 +9,7 @@ import { type Shape, sizeOf } from '../src/graph/shape.ts';
 import type { Bench, Case, Prepared, Work } from './cases.ts';
 import { checkClose, randomArray, rowsToCheck, take } from './data.ts';
 import type { Unit } from './findings.ts';
+import { gpuOf } from './kernel.ts';
 
 /** An input: its shape, and the axis along which the rows of the output come from it, if they do. */
 export interface ProgramInput {
@@ -75,7 +76,7 @@ class ProgramSubject implements Prepared {
   }
 
   run(times: number, expected: number): Promise<Timing> {
-    return timeProgram(this.#program, times, expected);
+    return timeProgram(this.#bench.backend, this.#program, times, expected);
   }
 
   dispose(): void {
@@ -84,8 +85,11 @@ class ProgramSubject implements Prepared {
 }
 
 /** Milliseconds of `times` runs of a program: by the device's clock where it has one, else by the host's. */
-async function timeProgram(program: Program, times: number, expected: number): Promise<Timing> {
-  if (program instanceof GpuProgram) return program.time(times, expected);
+async function timeProgram(backend: Backend, program: Program, times: number, expected: number): Promise<Timing> {
+  if (program instanceof GpuProgram) {
+    const encode = (pass: GPUComputePassEncoder) => program.encodeInto(pass, times);
+    return timePass(gpuOf(backend).runtime, { label: program.label, encode }, expected);
+  }
   const since = performance.now();
   await program.submit(times).values();
   return { ms: performance.now() - since, clock: 'wall clock' };

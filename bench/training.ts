@@ -1,8 +1,10 @@
 // A whole training step as a subject: batch, forward, loss, gradients, optimizer, as a Trainer compiles it, many steps a submit,
 // timed by the host's clock from the first submit until the last losses are there.
 import type { Backend } from '../src/backend.ts';
-import { type Timing, waitFor } from '../src/gpu/profiler.ts';
+import { GpuProgram } from '../src/compile/gpu-program.ts';
+import { type StepProfile, type Timing, timeDispatches, waitFor } from '../src/gpu/profiler.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
+import { internal } from '../src/graph/errors.ts';
 import type { Program } from '../src/graph/executor.ts';
 import { philox } from '../src/graph/random.ts';
 import type { Optimizer } from '../src/optim/optimizer.ts';
@@ -13,6 +15,7 @@ import { RING, State } from '../src/train/state.ts';
 import { traceStep } from '../src/train/step.ts';
 import { type Prepared, type Work, WrongResult } from './cases.ts';
 import { checkClose } from './data.ts';
+import { gpuOf } from './kernel.ts';
 
 /** What is trained, by what, on how much at once. */
 export interface StepFacts {
@@ -22,6 +25,8 @@ export interface StepFacts {
   readonly batch: number;
   readonly data: Examples;
   readonly seed: number;
+  /** Steps of the whole run, where the learning rate's schedule wants to know. */
+  readonly total?: number;
 }
 
 /** Random bytes as pictures, with random classes. */
@@ -74,15 +79,16 @@ export class TrainingStep implements Prepared {
 
   /** `reference` makes the step that the first one is held against. */
   static async prepare({ executor }: Backend, facts: StepFacts, reference: Backend): Promise<TrainingStep> {
-    const { network: description, optimizer, seed, data, batch, name } = facts;
+    const { network: description, optimizer, seed, data, batch, name, total } = facts;
     const { model, loss } = network(description);
     const state = new State(executor, { model, optimizer, seed });
     try {
-      const run = { dataName: name, size: data.size, batchSize: batch, shuffle: true, dropLast: true, start: 0 };
-      const order = { ...run, stepsPerEpoch: Math.floor(data.size / batch) };
+      const shape = { size: data.size, batchSize: batch, shuffle: true, dropLast: true };
+      const run = { dataName: name, ...shape, start: 0, total };
+      const order = { ...shape, stepsPerEpoch: Math.floor(data.size / batch) };
       const { recipe } = traceStep(state, { model, loss, metrics: {} }, data, order, batch);
       const program = await executor.compile(recipe, { storages: [state.storage], label: name });
-      new Rates(optimizer.lr).write(state, 0, RING, run); // a constant rate, so this is every step's
+      new Rates(optimizer.lr).write(state, 0, Math.min(RING, total ?? RING), run); // a constant rate's for every step
       return new TrainingStep(facts, state, program, reference);
     } catch (error) {
       state.dispose();
@@ -108,6 +114,12 @@ export class TrainingStep implements Prepared {
       return timing;
     }
     throw new RangeError(`run: ${times} steps. Make one at least.`);
+  }
+
+  /** How long each dispatch of a step takes. */
+  profile(backend: Backend, rounds: number): Promise<StepProfile> {
+    if (!(this.#program instanceof GpuProgram)) throw internal('a profile of the CPU backend');
+    return timeDispatches(gpuOf(backend).runtime, this.#program.timed, rounds);
   }
 
   /** Makes the first step here and by the reference, and compares what it did to every weight. */

@@ -2,7 +2,6 @@
 // what was found until then is printed and written.
 
 import { readFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Bench } from '../../bench/cases.ts';
 import { ceilingsOf, ceilingsSuite } from '../../bench/ceilings.ts';
@@ -13,18 +12,16 @@ import { refusedText, suiteReport } from '../../bench/report.ts';
 import { runSuite } from '../../bench/run.ts';
 import { suites } from '../../bench/suites.ts';
 import { type Backend, createCpuBackend } from '../backend.ts';
-import { GpuExecutor } from '../compile/gpu-executor.ts';
-import { clockOf } from '../gpu/profiler.ts';
 import { OptionError } from '../graph/errors.ts';
 import { fileError, prepareFolder, writeAtomic } from '../node/files.ts';
+import { headerOf, headerText } from './bench-header.ts';
 import type { Call } from './context.ts';
-import { deviceFields, deviceLine, withBackend } from './device.ts';
+import { deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
 import { parseChoice, parseCount } from './options.ts';
 import type { EventFields } from './output.ts';
 import { plural } from './train-report.ts';
-import { thalwegVersion, versionOf } from './versions.ts';
 
 /** What the flags of this verb say. */
 interface BenchFlags {
@@ -121,62 +118,18 @@ class BenchCall {
     return this.#end(ceilings);
   }
 
-  /** Who measures, on what, and how. */
+  /** Says what is measured, on what, and how. */
   #begin(): void {
     const { output, settings } = this.#call;
-    const { backend: kind, ...on } = deviceFields(this.#backend);
-    const { executor, report } = this.#backend;
-    const { rounds, quick, all, chosen } = this.#flags;
-    const clock = executor instanceof GpuExecutor ? clockOf(executor.runtime) : 'wall clock';
-    const [processor] = cpus();
-    const versions = {
-      thalweg: thalwegVersion(),
-      node: process.version,
-      webgpu: versionOf('webgpu') ?? 'not installed',
-    };
-    const header = {
-      backend: kind,
-      ...on,
-      driver: report?.driver ?? '',
-      cpu: processor?.model.trim() ?? 'unknown',
-      threads: cpus().length,
-      platform: `${process.platform} ${process.arch}`,
-      versions,
-      clock,
-      rounds,
-      quick,
-      all,
-      seed: settings.seed ?? 0,
-      suites: chosen.map(({ name }) => name),
-    };
+    const { rounds, quick, all, chosen, markdown } = this.#flags;
+    const header = headerOf(this.#backend, { rounds, quick, all, seed: settings.seed ?? 0, chosen });
     this.#event('bench', header);
-    const lines = [
-      ['adapter', this.#adapterText()],
-      ...(report?.driver ? [['driver', report.driver]] : []),
-      [
-        'clock',
-        clock === 'timestamp queries'
-          ? clock
-          : `${clock}${kind === 'gpu' ? ': this adapter has no timestamp queries' : ''}`,
-      ],
-      ['processor', `${header.cpu}, ${plural(header.threads, 'thread')}`],
-      ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${header.platform}`],
-      [
-        'method',
-        `${plural(rounds, 'round')} in turns after a warm-up; compilation apart; every result checked against the CPU first; seed ${header.seed}`,
-      ],
-    ] as const;
-    const width = Math.max(...lines.map(([name]) => name!.length));
-    const text = lines.map(([name, value]) => `${name!.padEnd(width)}  ${value}`);
-    output.result(
-      this.#flags.markdown ? lines.map(([name, value]) => `- ${name}: ${value}`).join('\n') : text.join('\n'),
-    );
-  }
-
-  #adapterText(): string {
-    const { kind, adapter } = this.#backend;
-    if (kind === 'cpu') return 'none: the CPU backend, one thread';
-    return `${adapter.name}${adapter.software ? ": a processor plays the GPU, and its speeds are not a GPU's" : ''}`;
+    output.result(headerText(header, markdown));
+    const { load, threads } = header;
+    if (load > threads / 2)
+      output.warn(
+        `other programs keep this machine busy (load ${load} on ${plural(threads, 'thread')}): speeds are lower for it.`,
+      );
   }
 
   #event(type: string, fields: EventFields): void {

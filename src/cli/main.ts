@@ -134,6 +134,7 @@ function addTrain(program: Command): void {
       'goes on with a run, bit for bit, from its folder or a checkpoint; its settings hold',
     )
     .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
+    .option('--profile [FILE]', "times each dispatch of a step first; the trace goes to FILE or --out's profile.json")
     .option('--dry-run', 'checks everything and shows what would be trained, and stops there');
   withOutput(withDevice(command));
 }

@@ -87,8 +87,8 @@ export class TrainingClock {
   }
 }
 
-export function plural(n: number, noun: string): string {
-  return `${formatInteger(n)} ${noun}${n === 1 ? '' : 's'}`;
+export function plural(n: number, noun: string, ending = 's'): string {
+  return `${formatInteger(n)} ${noun}${n === 1 ? '' : ending}`;
 }
 
 export function percent(fraction: number): string {

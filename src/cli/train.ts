@@ -15,6 +15,7 @@ import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
 import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
+import { checkProfile, profile, profileFile } from './profile.ts';
 import { formatDuration, formatMetric } from './progress.ts';
 import { formatInteger } from './table.ts';
 import { explanation, percent, planText, plural, rateText, TrainingClock } from './train-report.ts';
@@ -76,8 +77,10 @@ class TrainCall {
   }
 
   async run(): Promise<ExitCode> {
-    const { output, signal } = this.#call;
+    const { output, signal, flags, settings } = this.#call;
     output.log(deviceLine(this.#backend));
+    const trace = profileFile(flags['profile'], this.#folder?.path);
+    if (trace !== undefined) checkProfile(this.#backend, settings.device);
     const data = await loadData(this.#plan.data, { output, signal });
     this.#plan = { ...this.#plan, data: data.choice };
     checkFits(data, this.#plan.preset);
@@ -85,7 +88,9 @@ class TrainCall {
     const trainer = await this.#trainer();
     try {
       this.#describe(trainer, data);
-      if (this.#call.settings.dryRun) return this.#endDry();
+      if (settings.dryRun) return this.#endDry();
+      if (trace !== undefined)
+        await profile(this.#backend, this.#plan, data.train, { output, file: trace, total: this.#length.total });
       return await this.#train(trainer, data);
     } finally {
       trainer.dispose();

@@ -1,6 +1,6 @@
 // A compiled recipe on the GPU: its buffers, pipelines and bind groups, made once, and the fixed list of dispatches that a run
 // re-encodes.
-import { type Timing, timeDispatches, timePass } from '../gpu/profiler.ts';
+import type { Timed } from '../gpu/profiler.ts';
 import type { Access, GpuRuntime, Pipeline } from '../gpu/runtime.ts';
 import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { disposedProgram, missingVariable } from '../graph/errors.ts';
@@ -153,32 +153,30 @@ export class GpuProgram implements Program {
     this.#checkAlive();
     const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
     const pass = encoder.beginComputePass({ label: this.label });
-    this.#encodeInto(pass, steps);
+    this.encodeInto(pass, steps);
     pass.end();
     return encoder;
   }
 
-  #encodeInto(pass: GPUComputePassEncoder, steps: number): void {
+  /** Encodes `steps` steps into a pass of whoever times them. */
+  encodeInto(pass: GPUComputePassEncoder, steps: number): void {
+    this.#checkAlive();
     for (const dispatch of this.#start) encodeDispatch(pass, dispatch);
     for (let step = 0; step < steps; step++) {
       for (const dispatch of this.#recorded) encodeDispatch(pass, dispatch);
     }
   }
 
-  /** Runs `steps` steps in one submit and tells how long the device took, which should be about `expected` milliseconds. */
-  time(steps: number, expected = 0): Promise<Timing> {
+  /** The dispatches of a step in order, for whoever times them one by one. */
+  get timed(): readonly Timed[] {
     this.#checkAlive();
-    return timePass(this.#runtime, { label: this.label, encode: (pass) => this.#encodeInto(pass, steps) }, expected);
-  }
-
-  /** Runs one step and tells how many microseconds each dispatch took. @throws DeviceError without timestamp queries. */
-  async profile(): Promise<{ label: string; microseconds: number }[]> {
-    const timed = [...this.#start, ...this.#recorded].map((dispatch, n) => ({
-      label: [...this.#schedule.start, ...this.#schedule.dispatches][n]!.label,
-      encode: (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch),
-    }));
-    const times = await timeDispatches(this.#runtime, timed);
-    return timed.map(({ label }, n) => ({ label, microseconds: times[n]! }));
+    const once = this.#schedule.start.map((d) => ({ ...d, label: `before the first step: ${d.label}` }));
+    const dispatches = [...once, ...this.#schedule.dispatches];
+    return [...this.#start, ...this.#recorded].map((dispatch, n) => {
+      const { label, bindings } = dispatches[n]!;
+      const bytes = bindings.reduce((sum, { words }) => sum + 4 * words, 0);
+      return { label, bytes, encode: (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch) };
+    });
   }
 
   async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {

@@ -1,10 +1,15 @@
 // How long the GPU works: of each dispatch, from timestamp queries, in a pass of its own so that nothing overlaps; and of a
 // whole pass, by the host's clock where there are no timestamp queries.
-import { DeviceError } from '../graph/errors.ts';
 import type { GpuRuntime } from './runtime.ts';
 
 /** A dispatch that can be encoded into a pass. */
-export interface Timed {
+export interface Timed extends Encoded {
+  /** Bytes of memory bound to it. */
+  readonly bytes: number;
+}
+
+/** What can be encoded into a pass. */
+export interface Encoded {
   readonly label: string;
   encode(pass: GPUComputePassEncoder): void;
 }
@@ -25,14 +30,46 @@ export function clockOf({ opened }: GpuRuntime): Clock {
   return opened.report.features.includes('timestamp-query') ? 'timestamp queries' : 'wall clock';
 }
 
-/** Microseconds that each dispatch took, in order, over one run of all of them. @throws DeviceError without timestamps. */
-export async function timeDispatches(runtime: GpuRuntime, dispatches: readonly Timed[]): Promise<number[]> {
-  const { device } = runtime;
-  if (clockOf(runtime) !== 'timestamp queries') {
-    throw new DeviceError(
-      `GPU ${runtime.opened.report.name}: it has no timestamp queries, so dispatches cannot be timed.`,
-    );
+/** A dispatch and how long it took. */
+export interface TimedDispatch {
+  readonly label: string;
+  readonly bytes: number;
+  readonly microseconds: number;
+}
+
+/** The dispatches of a step with their times, in order, and whose clock those are from. */
+export interface StepProfile {
+  readonly clock: Clock;
+  readonly dispatches: readonly TimedDispatch[];
+}
+
+/**
+ * How long each dispatch takes: medians over `rounds` runs of all of them in order. Without timestamp queries each is submitted
+ * alone and waited for, so that its time holds what a submit costs besides.
+ */
+export async function timeDispatches(
+  runtime: GpuRuntime,
+  dispatches: readonly Timed[],
+  rounds: number,
+): Promise<StepProfile> {
+  const clock = clockOf(runtime);
+  const once = clock === 'timestamp queries' ? timestampEach : submitEach;
+  let last = await once(runtime, dispatches); // warms things up
+  const runs: number[][] = [];
+  for (let round = 0; round < rounds; round++) {
+    last = await once(runtime, dispatches, last);
+    runs.push(last);
   }
+  const timed = dispatches.map(({ label, bytes }, n) => {
+    const times = runs.map((run) => run[n]!).sort((a, b) => a - b);
+    return { label, bytes, microseconds: times[times.length >> 1]! };
+  });
+  return { clock, dispatches: timed };
+}
+
+/** Microseconds of each dispatch by the device's clock. */
+async function timestampEach(runtime: GpuRuntime, dispatches: readonly Timed[]): Promise<number[]> {
+  const { device } = runtime;
   const count = dispatches.length * 2;
   const querySet = device.createQuerySet({ label: 'profile', type: 'timestamp', count });
   const resolved = device.createBuffer({ label: 'profile', size: count * 8, usage: 512 | 4 }); // QUERY_RESOLVE | COPY_SRC
@@ -51,6 +88,20 @@ export async function timeDispatches(runtime: GpuRuntime, dispatches: readonly T
   querySet.destroy();
   resolved.destroy();
   return dispatches.map((_, n) => Number(times[2 * n + 1]! - times[2 * n]!) / 1000);
+}
+
+/** Microseconds of each dispatch by the host's clock, from submit to completion. */
+async function submitEach(
+  runtime: GpuRuntime,
+  dispatches: readonly Timed[],
+  last: readonly number[] = [],
+): Promise<number[]> {
+  const times: number[] = [];
+  for (const [n, dispatch] of dispatches.entries()) {
+    const expected = (last[n] ?? 0) / 2 / 1000; // half, so as never to sleep through its end
+    times.push(1000 * (await timePass(runtime, dispatch, expected)).ms);
+  }
+  return times;
 }
 
 /** How long to sleep before the device is asked whether it is done: until then nothing polls, which takes a core. */
@@ -72,7 +123,7 @@ export async function waitFor(done: () => Promise<unknown>, expected: number, si
 }
 
 /** Submits one pass and tells how long the device took for it; `expected`: about how many milliseconds that should be. */
-export async function timePass(runtime: GpuRuntime, { label, encode }: Timed, expected = 0): Promise<Timing> {
+export async function timePass(runtime: GpuRuntime, { label, encode }: Encoded, expected = 0): Promise<Timing> {
   const { device } = runtime;
   const encoder = device.createCommandEncoder({ label });
   if (clockOf(runtime) === 'wall clock') {
@@ -108,7 +159,7 @@ export async function timePass(runtime: GpuRuntime, { label, encode }: Timed, ex
 }
 
 /** Milliseconds the host takes to record something into a pass; nothing is submitted. */
-export function timeRecording({ device }: GpuRuntime, { label, encode }: Timed): number {
+export function timeRecording({ device }: GpuRuntime, { label, encode }: Encoded): number {
   const pass = device.createCommandEncoder({ label }).beginComputePass({ label });
   const since = performance.now();
   encode(pass);
@@ -118,7 +169,7 @@ export function timeRecording({ device }: GpuRuntime, { label, encode }: Timed):
 }
 
 /** Milliseconds the host takes for `times` submits of a pass each, encoder and all; returns when the device is done. */
-export async function timeSubmits(runtime: GpuRuntime, { label, encode }: Timed, times: number): Promise<number> {
+export async function timeSubmits(runtime: GpuRuntime, { label, encode }: Encoded, times: number): Promise<number> {
   const since = performance.now();
   for (let k = 0; k < times; k++) {
     const encoder = runtime.device.createCommandEncoder({ label });

@@ -1,0 +1,61 @@
+// The head of a benchmark: whatever somebody would need to doubt its figures, or to get them again.
+import { cpus, loadavg } from 'node:os';
+import type { Suite } from '../../bench/cases.ts';
+import type { Backend } from '../backend.ts';
+import { GpuExecutor } from '../compile/gpu-executor.ts';
+import { type Clock, clockOf } from '../gpu/profiler.ts';
+import { deviceFields } from './device.ts';
+import { plural } from './train-report.ts';
+import { thalwegVersion, versionOf } from './versions.ts';
+
+/** How it is measured. */
+interface Method {
+  readonly rounds: number;
+  readonly quick: boolean;
+  readonly all: boolean;
+  readonly seed: number;
+}
+
+export type Header = ReturnType<typeof headerOf>;
+
+export function headerOf(backend: Backend, { chosen, ...method }: Method & { readonly chosen: readonly Suite[] }) {
+  const { executor, report } = backend;
+  const clock: Clock = executor instanceof GpuExecutor ? clockOf(executor.runtime) : 'wall clock';
+  const processors = cpus();
+  return {
+    ...deviceFields(backend),
+    driver: report?.driver ?? '',
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    threads: processors.length,
+    /** The mean number of programs that wanted a processor in the minute before. */
+    load: Math.round(10 * loadavg()[0]!) / 10,
+    platform: `${process.platform} ${process.arch}`,
+    versions: {
+      thalweg: thalwegVersion(),
+      node: process.version,
+      webgpu: versionOf('webgpu') ?? 'not installed',
+    },
+    clock,
+    ...method,
+    suites: chosen.map(({ name }) => name),
+  };
+}
+
+export function headerText(header: Header, markdown: boolean): string {
+  const { backend, adapter, software, driver, clock, cpu, threads, load, versions, platform, rounds, seed } = header;
+  const warning = software ? ": a processor plays the GPU, and its speeds are not a GPU's" : '';
+  const fallback = clock === 'wall clock' && backend === 'gpu' ? ': this adapter has no timestamp queries' : '';
+  const lines: (readonly [string, string])[] = [
+    ['adapter', backend === 'cpu' ? 'none: the CPU backend, one thread' : `${adapter}${warning}`],
+    ...(driver === '' ? [] : [['driver', driver] as const]),
+    ['clock', `${clock}${fallback}`],
+    ['processor', `${cpu}, ${plural(threads, 'thread')}, load ${load} before this began`],
+    ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${platform}`],
+    ['rounds', `${rounds} in turns after a warm-up, each of many repetitions; compilation apart`],
+    ['data', `random, seed ${seed}; every result was checked against the CPU before it was timed`],
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines
+    .map(([name, value]) => (markdown ? `- ${name}: ${value}` : `${name.padEnd(width)}  ${value}`))
+    .join('\n');
+}
