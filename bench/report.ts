@@ -128,7 +128,11 @@ export function refusedText({ name, adapter, reason }: Refused): string {
 
 /** From where on the GPU is the faster one, or that it is nowhere, or everywhere. */
 export function crossoverText(found: Crossover): string {
-  const { along, fixed, range, crossing, settled } = found;
+  return `${crossingText(found)}${found.settled ? '' : ' The rounds do not all agree.'}`;
+}
+
+function crossingText(found: Crossover): string {
+  const { along, fixed, range, crossing } = found;
   const device = deviceWord(found);
   const at = along === 'batch' ? `width ${fixed}` : `batch ${fixed}`;
   const [what, from] = along === 'batch' ? ['batch sizes', 'a batch of'] : ['widths', 'a width of'];
@@ -142,7 +146,7 @@ export function crossoverText(found: Crossover): string {
   }
   const [[x0, r0], [x1, r1]] = [crossing.from, crossing.to];
   const between = `${formatFigure(r0)}x at ${x0}, ${formatFigure(r1)}x at ${x1}`;
-  return `${at}: crossover; the ${device} is faster from ${from} about ${Math.round(crossing.at)} on (${between}${settled ? '' : '; the rounds do not all agree'}).`;
+  return `${at}: crossover; the ${device} is faster from ${from} about ${Math.round(crossing.at)} on (${between}).`;
 }
 
 /** A table of text or of Markdown. */

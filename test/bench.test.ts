@@ -60,6 +60,12 @@ describe('statistics', () => {
     expect(crossingOf([[16, 1.1]])).toEqual({ kind: 'always' });
     // Exactly as fast is not faster.
     expect(crossingOf([[16, 1]])).toEqual({ kind: 'never', best: [16, 1] });
+    const later = crossingOf([
+      [1, 0.5],
+      [2, 0.8],
+      [4, 2],
+    ]);
+    expect(later).toMatchObject({ kind: 'from', from: [2, 0.8] });
     // It comes back below: what counts is where it stays above.
     const twice = crossingOf([
       [1, 2],
@@ -548,7 +554,7 @@ describe('reports', () => {
       'width 256: no crossover; the software GPU is faster at all of the batch sizes 16 to 64.',
     ]);
     const unsure = crossovers(line(64, [[16, 0.9], [64, 1.1]], 1.3), 'batch'); // biome-ignore format: points
-    expect(crossoverText(unsure[0] as never)).toContain('the rounds do not all agree');
+    expect(crossoverText(unsure[0] as never)).toMatch(/crossover; .*at 64\)\. The rounds do not all agree\.$/);
     const back = crossovers(line(64, [[16, 2], [64, 0.5]]), 'batch'); // biome-ignore format: points
     expect(crossoverText(back[0] as never)).toContain('no crossover that lasts over batch sizes 16 to 64');
   });

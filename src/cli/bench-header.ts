@@ -44,11 +44,14 @@ export function headerOf(backend: Backend, { chosen, ...method }: Method & { rea
 export function headerText(header: Header, markdown: boolean): string {
   const { backend, adapter, software, driver, clock, cpu, threads, load, versions, platform, rounds, seed } = header;
   const warning = software ? ": a processor plays the GPU, and its speeds are not a GPU's" : '';
-  const fallback = clock === 'wall clock' && backend === 'gpu' ? ': this adapter has no timestamp queries' : '';
+  const whose =
+    clock === 'timestamp queries'
+      ? 'timestamp queries for kernels, the wall clock for training steps and for what the host does'
+      : `the wall clock${backend === 'gpu' ? ': this adapter has no timestamp queries' : ''}`;
   const lines: (readonly [string, string])[] = [
     ['adapter', backend === 'cpu' ? 'none: the CPU backend, one thread' : `${adapter}${warning}`],
     ...(driver === '' ? [] : [['driver', driver] as const]),
-    ['clock', `${clock}${fallback}`],
+    ['clock', whose],
     ['processor', `${cpu}, ${plural(threads, 'thread')}, load ${load} before this began`],
     ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${platform}`],
     ['rounds', `${rounds} in turns after a warm-up, each of many repetitions; compilation apart`],
