@@ -8,7 +8,7 @@ import { crossoverText, deviceWord, formatFigure } from './report.ts';
 
 const WIDTH = 760;
 const HEIGHT = 460;
-const PLOT = { left: 76, right: WIDTH - 110, top: 76, bottom: HEIGHT - 78 };
+const PLOT = { left: 76, right: WIDTH - 60, top: 76, bottom: HEIGHT - 78 };
 
 /** The pictures that the findings are enough for, by file name. */
 export function plotsOf(findings: readonly Finding[], ceilings: Bench['ceilings']): Readonly<Record<string, string>> {
@@ -70,7 +70,7 @@ function picture(frame: Frame, draw: (x: (v: number) => number, y: (v: number) =
   return `${parts.filter((part) => part !== '').join('\n')}\n`;
 }
 
-const DASHES = ['', '8 4', '3 3', '10 3 3 3', '1 4', '14 4'];
+const DASHES = ['', '8 4', '3 3', '10 3 3 3', '1 4', '14 4', '6 2 1 2'];
 
 /** A line for each size of the other, the crossovers as rings on the line of equal speed. */
 function speedupPlot(findings: readonly Finding[], along: 'batch' | 'width'): string | undefined {
@@ -85,7 +85,7 @@ function speedupPlot(findings: readonly Finding[], along: 'batch' | 'width'): st
   const device = deviceWord(first);
   const frame: Frame = {
     title: `784-W-10 on the ${device} against the CPU, by ${along === 'batch' ? 'batch size' : 'width W'}`,
-    caption: `One training step on ${first.adapter}, and on the CPU: medians, lowest to highest round`,
+    caption: `${first.adapter} against the CPU backend; medians, lowest to highest round`,
     description: crossings.map(crossoverText).join(' '),
     xLabel: along === 'batch' ? 'batch size' : 'width W',
     yLabel: `times as fast as the CPU (${device})`,
@@ -105,12 +105,7 @@ function speedupPlot(findings: readonly Finding[], along: 'batch' | 'width'): st
         y,
       ),
     ),
-    ...endLabels(
-      fixed.map((value) => [`${other} ${value}`, sorted.filter((s) => s[other] === value).at(-1)!]),
-      along,
-      x,
-      y,
-    ),
+    ...lineLegend(fixed.map((value) => `${other} ${value}`)),
     ...crossings.flatMap((c) => ringOf(c, x, y)),
   ]);
 }
@@ -134,28 +129,22 @@ function lineOf(
   ];
 }
 
-/** Names at the ends of lines, pushed apart where they would lie on each other. */
-function endLabels(
-  lines: readonly (readonly [string, Speedup])[],
-  along: 'batch' | 'width',
-  x: (v: number) => number,
-  y: (v: number) => number,
-): string[] {
-  let last = Number.NEGATIVE_INFINITY;
-  const placed = lines
-    .map(([name, end]) => ({ name, at: y(end.median), x: x(end[along]) }))
-    .sort((a, b) => a.at - b.at);
-  return placed.map(({ name, at, x: end }) => {
-    last = Math.max(at, last + 15);
-    return text(px(end + 9), Number(px(last)) + 4.5, name, 'tw-text', 'font-size="12"');
+function lineLegend(names: readonly string[]): string[] {
+  return names.flatMap((name, k) => {
+    const at = PLOT.left + Math.round(k * Math.min(105, (WIDTH - 16 - PLOT.left) / names.length));
+    return [
+      `<path class="tw-blue" stroke-width="2" stroke-dasharray="${DASHES[k % DASHES.length]}" d="M${at} 53h28"/>`,
+      text(at + 34, 57, name, 'tw-text', 'font-size="12"'),
+    ];
   });
 }
 
-function ringOf({ crossing }: Crossover, x: (v: number) => number, y: (v: number) => number): string[] {
+/** A ring; broken where the rounds do not all agree. */
+function ringOf({ crossing, settled }: Crossover, x: (v: number) => number, y: (v: number) => number): string[] {
   if (crossing.kind !== 'from') return [];
   const at = px(x(crossing.at));
   return [
-    `<circle class="tw-orange" fill="none" stroke-width="2.5" cx="${at}" cy="${px(y(1))}" r="7"/>`,
+    `<circle class="tw-orange" fill="none" stroke-width="2.5"${settled ? '' : ' stroke-dasharray="3 3"'} cx="${at}" cy="${px(y(1))}" r="7"/>`,
     text(at, Number(px(y(1))) - 12, `${Math.round(crossing.at)}`, 'tw-text', 'text-anchor="middle" font-size="12"'),
   ];
 }
