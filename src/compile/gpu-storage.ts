@@ -1,7 +1,7 @@
 // Variables in GPU buffers: one buffer for each group, members at their offsets.
 
 import type { GpuRuntime } from '../gpu/runtime.ts';
-import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
+import { ARRAYS, byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
 import type { Storage, VariableGroup } from '../graph/executor.ts';
 import { checkSize } from '../graph/inputs.ts';
@@ -66,16 +66,8 @@ export class GpuStorage implements Storage {
 
 /** Host values in the form that GPU buffers hold. */
 export function toWords(data: HostArray, dtype: DType): ArrayBufferView {
-  switch (dtype) {
-    case 'f32':
-      return data instanceof Float32Array ? data : Float32Array.from(data);
-    case 'u32':
-      return data instanceof Uint32Array ? data : Uint32Array.from(data);
-    case 'i32':
-      return data instanceof Int32Array ? data : Int32Array.from(data);
-    case 'u8':
-      return data instanceof Uint8Array ? data : Uint8Array.from(data);
-  }
+  const Words = ARRAYS[dtype];
+  return data instanceof Words ? data : Words.from(data);
 }
 
 /** What {@link copyOut} copies. */
@@ -103,19 +95,6 @@ export function copyOut(
   }
   return async () => {
     const copy = await runtime.readBack(staging, bytes);
-    return wanted.map(({ dtype, size }, n) => view(copy, offsets[n]!, dtype, size));
+    return wanted.map(({ dtype, size }, n) => new ARRAYS[dtype](copy, offsets[n]!, size));
   };
-}
-
-function view(buffer: ArrayBuffer, offset: number, dtype: DType, size: number): HostArray {
-  switch (dtype) {
-    case 'f32':
-      return new Float32Array(buffer, offset, size);
-    case 'u32':
-      return new Uint32Array(buffer, offset, size);
-    case 'i32':
-      return new Int32Array(buffer, offset, size);
-    case 'u8':
-      return new Uint8Array(buffer, offset, size);
-  }
 }

@@ -8,18 +8,19 @@ export type HostArray = Float32Array | Float64Array | Uint32Array | Int32Array |
 /** Whether `f32` is held in 32-bit or 64-bit floats on the CPU. */
 export type Precision = 'float32' | 'float64';
 
+/** The typed array of each dtype in 32-bit floats. */
+export const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, u8: Uint8Array };
+
+/** The dtype of a host array. */
+export function dtypeOf(data: HostArray): DType {
+  if (data instanceof Uint8Array) return 'u8';
+  if (data instanceof Uint32Array) return 'u32';
+  return data instanceof Int32Array ? 'i32' : 'f32';
+}
+
 /** A zeroed host array of `size` elements. */
 export function hostArray(dtype: DType, size: number, precision: Precision = 'float32'): HostArray {
-  switch (dtype) {
-    case 'f32':
-      return precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
-    case 'u32':
-      return new Uint32Array(size);
-    case 'i32':
-      return new Int32Array(size);
-    case 'u8':
-      return new Uint8Array(size);
-  }
+  return dtype === 'f32' && precision === 'float64' ? new Float64Array(size) : new ARRAYS[dtype](size);
 }
 
 /** Bytes that `size` elements take in a GPU buffer: `u8` is packed and padded to whole words. */

@@ -1,5 +1,5 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
-import { type DType, type HostArray, hostArray } from './dtype.ts';
+import { type DType, dtypeOf, type HostArray, hostArray } from './dtype.ts';
 import { ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
@@ -151,7 +151,7 @@ export function constant(values: NestedNumbers | HostArray, options: { shape?: S
       `constant: ${flat.length} values do not fill the shape ${formatShape(shape)}. Give ${sizeOf(shape)}.`,
     );
   }
-  const dtype = options.dtype ?? dtypeOf(values);
+  const dtype = options.dtype ?? (nested ? 'f32' : dtypeOf(values as HostArray));
   const data =
     dtype === 'f32'
       ? Float64Array.from(flat)
@@ -181,13 +181,6 @@ export function fillOf(x: Tensor): number | undefined {
 export function expandConstant(data: HostArray, spec: Spec): HostArray {
   const size = sizeOf(spec.shape);
   return data.length === size ? data : hostArray(spec.dtype, size, 'float64').fill(data[0]!);
-}
-
-function dtypeOf(values: NestedNumbers | HostArray): DType {
-  if (values instanceof Uint32Array) return 'u32';
-  if (values instanceof Int32Array) return 'i32';
-  if (values instanceof Uint8Array) return 'u8';
-  return 'f32';
 }
 
 function nestedShape(values: NestedNumbers): number[] {

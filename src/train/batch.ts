@@ -2,7 +2,7 @@
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
 import type { Scale } from '../data/dataset.ts';
-import { byteLength, type DType, type HostArray } from '../graph/dtype.ts';
+import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
@@ -32,15 +32,6 @@ export interface Examples {
   readonly scale?: Scale;
 }
 
-const ARRAYS = [Float32Array, Float64Array, Uint32Array, Int32Array, Uint8Array] as const;
-
-/** The dtype of a host array. */
-export function dtypeOf(data: HostArray): DType {
-  if (data instanceof Uint8Array) return 'u8';
-  if (data instanceof Uint32Array) return 'u32';
-  return data instanceof Int32Array ? 'i32' : 'f32';
-}
-
 /** A values' dtype and shape, which must be filled. */
 export function toArray(what: string, values: Values): NdArray {
   const { shape, data } = values ?? {};
@@ -59,7 +50,7 @@ export function toArray(what: string, values: Values): NdArray {
 }
 
 function isHostArray(data: unknown): data is HostArray {
-  return ARRAYS.some((type) => data instanceof type);
+  return [Float64Array, ...Object.values(ARRAYS)].some((type) => data instanceof type);
 }
 
 /** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */

@@ -1,13 +1,13 @@
 // Looking inside: a model's prediction and named inner outputs for given inputs and, with targets, its loss and gradients.
 import type { Scale } from '../data/dataset.ts';
-import { hostArray } from '../graph/dtype.ts';
+import { dtypeOf, hostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import type { NdArray, Spec } from '../graph/op.ts';
 import { withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
 import { input, type Tensor } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import { dtypeOf, prepareX, prepareY, toArray, type Values } from './batch.ts';
+import { prepareX, prepareY, toArray, type Values } from './batch.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';
 import { forward, gradientsOf, judge, type Task } from './step.ts';
