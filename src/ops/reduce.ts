@@ -69,7 +69,6 @@ export function offsets(shape: Shape, strides: readonly number[]): Int32Array {
   return list;
 }
 
-/** Calls `run(o, at, stride, count)` for every straight run of elements of every output, runs of an output in order. */
 function reduceCpu(x: NdArray, y: NdArray, axes: readonly number[], kind: Kind): void {
   const { keptShape, keptStrides, reducedShape, reducedStrides } = reduceLayout(x.shape, axes);
   const bases = offsets(keptShape, keptStrides);
@@ -77,14 +76,15 @@ function reduceCpu(x: NdArray, y: NdArray, axes: readonly number[], kind: Kind):
   const count = reducedShape.at(-1) ?? 1;
   const stride = reducedStrides.at(-1) ?? 1;
   const scale = kind === 'mean' ? sizeOf(reducedShape) : 1;
+  const pick = kind === 'max' || kind === 'min' ? Math[kind] : undefined;
   for (let o = 0; o < bases.length; o++) {
     const base = bases[o]!;
-    let total = kind === 'max' ? -Infinity : kind === 'min' ? Infinity : 0;
+    let total = pick ? x.data[base]! : 0;
     for (let run = 0; run < runs.length; run++) {
       const at = base + runs[run]!;
-      if (kind === 'max') total = Math.max(total, maxOfRun(x.data, at, stride, count));
-      else if (kind === 'min') total = Math.min(total, minOfRun(x.data, at, stride, count));
-      else total += sumOfRun(x.data, at, stride, count);
+      total = pick
+        ? extremumOfRun(pick, total, x.data, at, stride, count)
+        : total + sumOfRun(x.data, at, stride, count);
     }
     y.data[o] = total / scale;
   }
@@ -96,16 +96,18 @@ function sumOfRun(x: HostArray, at: number, stride: number, count: number): numb
   return total;
 }
 
-function maxOfRun(x: HostArray, at: number, stride: number, count: number): number {
-  let largest = x[at]!;
-  for (let k = 1, i = at + stride; k < count; k++, i += stride) largest = Math.max(largest, x[i]!);
-  return largest;
-}
-
-function minOfRun(x: HostArray, at: number, stride: number, count: number): number {
-  let smallest = x[at]!;
-  for (let k = 1, i = at + stride; k < count; k++, i += stride) smallest = Math.min(smallest, x[i]!);
-  return smallest;
+/** The extremum of `first` and `count` elements. */
+function extremumOfRun(
+  pick: (a: number, b: number) => number,
+  first: number,
+  x: HostArray,
+  at: number,
+  stride: number,
+  count: number,
+): number {
+  let extremum = first;
+  for (let k = 0, i = at; k < count; k++, i += stride) extremum = pick(extremum, x[i]!);
+  return extremum;
 }
 
 function reduceOp(kind: Kind, vjp: (dy: Tensor, x: Tensor, y: Tensor, axes: readonly number[]) => Tensor): Op<Reduce> {

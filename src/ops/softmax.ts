@@ -17,10 +17,16 @@ interface Along {
   readonly axis: number;
 }
 
-/** N rows along `axis`: elements C, INNER apart; row r starts at floor(r / INNER) · C · INNER + r mod INNER. */
+/** N rows along `axis`: elements C, INNER apart. */
 export function rowsOf(shape: Shape, axis: number): { N: number; C: number; INNER: number } {
   const C = shape[axis]!;
   return { N: sizeOf(shape) / C, C, INNER: sizeOf(shape.slice(axis + 1)) };
+}
+
+/** Where row r starts. */
+function startOf(r: number, C: number, INNER: number): number {
+  const inner = r % INNER;
+  return (r - inner) * C + inner;
 }
 
 function checkFloat(name: string, x: Spec): void {
@@ -69,10 +75,7 @@ function rowOp(
     cpu: ([x], [y], { axis }) => {
       const { N, C, INNER } = rowsOf(x!.shape, axis);
       const loop = ROW_LOOPS[name];
-      for (let r = 0; r < N; r++) {
-        const inner = r % INNER;
-        loop(x!.data, y!.data, ((r - inner) / INNER) * C * INNER + inner, INNER, C, r);
-      }
+      for (let r = 0; r < N; r++) loop(x!.data, y!.data, startOf(r, C, INNER), INNER, C, r);
     },
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
@@ -110,7 +113,7 @@ function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray
 export const softmaxGradOp = rowGradOp('softmaxGrad', (dy, y, dx, axis) => {
   const { N, C, INNER } = rowsOf(y.shape, axis);
   for (let r = 0; r < N; r++) {
-    const at = ((r - (r % INNER)) / INNER) * C * INNER + (r % INNER);
+    const at = startOf(r, C, INNER);
     let s = 0;
     for (let k = 0, i = at; k < C; k++, i += INNER) s += dy.data[i]! * y.data[i]!;
     for (let k = 0, i = at; k < C; k++, i += INNER) dx.data[i] = y.data[i]! * (dy.data[i]! - s);
@@ -121,7 +124,7 @@ export const softmaxGradOp = rowGradOp('softmaxGrad', (dy, y, dx, axis) => {
 export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', (dy, y, dx, axis) => {
   const { N, C, INNER } = rowsOf(y.shape, axis);
   for (let r = 0; r < N; r++) {
-    const at = ((r - (r % INNER)) / INNER) * C * INNER + (r % INNER);
+    const at = startOf(r, C, INNER);
     let s = 0;
     for (let k = 0, i = at; k < C; k++, i += INNER) s += dy.data[i]!;
     for (let k = 0, i = at; k < C; k++, i += INNER) dx.data[i] = dy.data[i]! - Math.exp(y.data[i]!) * s;
