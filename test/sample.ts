@@ -1,8 +1,12 @@
-// What a sample is, and the values its inputs take: drawn from the sample's own name, so that a failure is the same twice.
+// What a sample is, the values its inputs take (drawn from the sample's own name, so that a failure is the same twice), and how
+// an engine's results are held against the truth.
+import { expect } from 'vitest';
+import { grad } from '../src/compile/grad.ts';
 import type { DType, HostArray } from '../src/graph/dtype.ts';
+import type { NdArray } from '../src/graph/op.ts';
 import { hashText, uniforms } from '../src/graph/random.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
-import { input, type Tensor } from '../src/graph/tensor.ts';
+import { constant, input, type Tensor } from '../src/graph/tensor.ts';
 
 /** One input of a sample. */
 export interface SampleInput {
@@ -68,4 +72,42 @@ function drawInput({ shape, dtype = 'f32', range, values, away }: SampleInput, s
 function keepAway(v: number, kink: number): number {
   if (Math.abs(v - kink) > 0.06) return v;
   return v < kink ? kink - 0.06 - (kink - v) : kink + 0.06 + (v - kink);
+}
+
+/** The outputs by name, and the gradient of each checked input for a fixed random dy. */
+export function withGradients(sample: Sample, tensors: readonly Tensor[]): Record<string, Tensor> {
+  const ys = outputsOf(sample, tensors);
+  const named: Record<string, Tensor> = Object.fromEntries(ys.map((y, k) => [`y${k}`, y]));
+  const wrt = wrtOf(sample);
+  for (const [k, y] of ys.entries()) {
+    if (y.dtype !== 'f32' || wrt.length === 0) continue;
+    const dy = constant(uniforms(y.size, k, sample.name, -1, 1), { shape: y.shape });
+    const dxs = grad(
+      y,
+      wrt.map((at) => tensors[at]!),
+      dy,
+    );
+    for (const [n, dx] of dxs.entries()) if (dx) named[`d${k}/dx${wrt[n]}`] = dx;
+  }
+  return named;
+}
+
+/** ‖got - wanted‖ / ‖wanted‖ of any output or gradient. */
+const TOLERANCE = 1e-4;
+
+export function expectClose(what: string, got: NdArray, wanted: NdArray): void {
+  expect(got.shape, what).toEqual(wanted.shape);
+  let difference = 0;
+  let norm = 0;
+  const wrong: string[] = [];
+  for (let i = 0; i < wanted.data.length; i++) {
+    const d = got.data[i]! - wanted.data[i]!;
+    difference += d * d;
+    norm += wanted.data[i]! ** 2;
+    if (!(Math.abs(d) <= 1e-4 * (Math.abs(wanted.data[i]!) + 1e-2)) && wrong.length < 5) {
+      wrong.push(`[${i}] got ${got.data[i]}, wanted ${wanted.data[i]}`);
+    }
+  }
+  const error = Math.sqrt(difference) / Math.max(Math.sqrt(norm), 1e-3);
+  if (!(error <= TOLERANCE)) throw new Error(`${what}: relative error ${error}\n${wrong.join('\n')}`);
 }
