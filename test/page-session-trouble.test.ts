@@ -166,7 +166,7 @@ describe('the last session', () => {
     ['storage that is full', 'storage', () => Promise.reject(new DOMException('no', 'QuotaExceededError')), /full/],
   ])('%s is said once, and training goes on', async (_, code, acquire, says) => {
     const page = new TestPage({ store: { ...memory(), acquire } });
-    await page.open();
+    await page.open({ ...CLASSIC, epochs: 1000 });
     for (let round = 1; round <= 2; round++) {
       await page.session.call('train', {});
       await page.until(({ step }) => step > 10 * round);

@@ -19,7 +19,8 @@ describe('training', () => {
 
   test('step, pause, train and reset: the same losses, bit for bit', async () => {
     const page = new TestPage();
-    await page.open();
+    const config = { ...CLASSIC, epochs: 60 };
+    await page.open(config);
     for (let k = 1; k <= 3; k++) {
       await page.session.call('step', {});
       expect(page.run).toMatchObject({ state: 'paused', step: k });
@@ -30,12 +31,12 @@ describe('training', () => {
     expect(page.run.state).toBe('paused');
     const first = await page.losses();
     expect(first.length).toBe(page.run.step);
-    await page.session.call('configure', { config: CLASSIC });
+    await page.session.call('configure', { config });
     expect(page.run).toMatchObject({ state: 'idle', step: 0 });
     await page.session.call('train', {});
     await page.until(({ state }) => state === 'done');
     expect((await page.losses()).slice(0, first.length)).toEqual(first);
-    await page.session.call('configure', { config: { ...CLASSIC, seed: 2 } });
+    await page.session.call('configure', { config: { ...config, seed: 2 } });
     await page.session.call('step', {});
     expect((await page.losses())[0]).not.toBe(first[0]);
   });
