@@ -51,7 +51,10 @@ export class Backend {
 
   /** One line for people: what was chosen, and what it is. */
   get line(): string {
-    if (this.kind === 'cpu') return `Running on the CPU${this.notes.length > 0 ? ': no GPU device was found' : ''}.`;
+    if (this.kind === 'cpu') {
+      const without = this.executor.note ? ` ${this.executor.note}` : '';
+      return `Running on the CPU${this.notes.length > 0 ? ': no GPU device was found' : ''}.${without}`;
+    }
     return `Running on the GPU: ${this.adapter.name}.`;
   }
 

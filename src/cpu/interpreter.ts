@@ -10,8 +10,8 @@ import { topologicalOrder } from '../graph/walk.ts';
 /** A host array of `precision` for `f32`, converted only where it must be. */
 export function toPrecision(data: HostArray, dtype: string, precision: Precision): HostArray {
   if (dtype !== 'f32') return data;
-  if (precision === 'float64') return data instanceof Float64Array ? data : Float64Array.from(data);
-  return data instanceof Float32Array ? data : Float32Array.from(data);
+  const Floats = precision === 'float64' ? Float64Array : Float32Array;
+  return data instanceof Floats ? data : Floats.from(data);
 }
 
 /**
@@ -40,14 +40,16 @@ function evaluate(
     return outs;
   }
   const spec = node.outs[0]!;
-  const source = node.source!;
-  const data =
-    source.kind === 'constant'
-      ? expandConstant(source.data, spec)
-      : source.kind === 'resident'
-        ? source.array.data
-        : leafFeed(node, feeds);
-  return [{ ...spec, data: toPrecision(data, spec.dtype, precision) }];
+  return [{ ...spec, data: toPrecision(fixedValues(node) ?? leafFeed(node, feeds), spec.dtype, precision) }];
+}
+
+/** What a constant or a data set holds; nothing for other leaves. */
+export function fixedValues({ source, outs }: Node): HostArray | undefined {
+  return source?.kind === 'constant'
+    ? expandConstant(source.data, outs[0]!)
+    : source?.kind === 'resident'
+      ? source.array.data
+      : undefined;
 }
 
 function leafFeed(node: Node, feeds: (leaf: Node) => HostArray | undefined): HostArray {

@@ -1,57 +1,35 @@
-// The CPU's matrix product: operands are brought to rows along K, then 2 x 4 results at a time are summed in registers.
+// The CPU's matrix product as plain loops: 2 x 4 results at a time are summed in registers.
 import type { HostArray } from '../graph/dtype.ts';
 
+/** y (M, N) = a · b: sizes, and how many elements a and b advance from one row, column or k to the next. */
 export interface Product {
   readonly M: number;
   readonly N: number;
   readonly K: number;
-  /** a is stored (K, M), b is stored (N, K). */
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly a: HostArray;
-  readonly b: HostArray;
-  readonly y: HostArray;
-  readonly offsetA: number;
-  readonly offsetB: number;
-  readonly offsetY: number;
+  readonly rowA: number;
+  readonly kA: number;
+  readonly columnB: number;
+  readonly kB: number;
 }
 
-/** y (M, N) = a · b, in the precision of the arrays with sums in doubles. */
-export function multiply(p: Product): void {
-  const { M, N, K, a, b, y } = p;
-  const rowsA = p.transposeA ? transposed(a, p.offsetA, K, M) : a;
-  const rowsB = p.transposeB ? b : transposed(b, p.offsetB, K, N);
-  dotRows(rowsA, p.transposeA ? 0 : p.offsetA, rowsB, p.transposeB ? p.offsetB : 0, y, p.offsetY, M, N, K);
-}
-
-/** A (rows, columns) matrix at `offset`, turned into (columns, rows). */
-function transposed(x: HostArray, offset: number, rows: number, columns: number): HostArray {
-  const out = x instanceof Float64Array ? new Float64Array(rows * columns) : new Float32Array(rows * columns);
-  for (let r = 0, from = offset; r < rows; r++)
-    for (let c = 0, to = r; c < columns; c++, to += rows) out[to] = x[from++]!;
-  return out;
-}
-
-/** y[m][n] = Σ a[m][k] · b[n][k]. */
-function dotRows(
-  a: HostArray,
-  offsetA: number,
-  b: HostArray,
-  offsetB: number,
-  y: HostArray,
-  offsetY: number,
-  M: number,
-  N: number,
-  K: number,
+/** Computes y in the precision of the arrays, with sums in doubles; the three matrices begin at `offsets`. */
+export function multiply(
+  { M, N, K, rowA, kA, columnB, kB }: Product,
+  [a, b, y]: readonly [HostArray, HostArray, HostArray],
+  [offsetA, offsetB, offsetY]: readonly [number, number, number] = [0, 0, 0],
 ): void {
   for (let m = 0; m < M; m += 2) {
-    const a0 = offsetA + m * K;
-    const a1 = m + 1 < M ? a0 + K : a0;
+    const a0 = offsetA + m * rowA;
+    const a1 = m + 1 < M ? a0 + rowA : a0;
+    const row = m + 1 < M ? N : 0;
     for (let n = 0; n < N; n += 4) {
-      const b0 = offsetB + n * K;
-      const b1 = n + 1 < N ? b0 + K : b0;
-      const b2 = n + 2 < N ? b0 + 2 * K : b0;
-      const b3 = n + 3 < N ? b0 + 3 * K : b0;
+      // At the edges some results are computed, and written, twice.
+      const last = N - n - 1;
+      const [c1, c2, c3] = [Math.min(1, last), Math.min(2, last), Math.min(3, last)] as const;
+      const b0 = offsetB + n * columnB;
+      const b1 = b0 + c1 * columnB;
+      const b2 = b0 + c2 * columnB;
+      const b3 = b0 + c3 * columnB;
       let y00 = 0;
       let y01 = 0;
       let y02 = 0;
@@ -60,13 +38,13 @@ function dotRows(
       let y11 = 0;
       let y12 = 0;
       let y13 = 0;
-      for (let k = 0; k < K; k++) {
-        const p = a[a0 + k]!;
-        const q = a[a1 + k]!;
-        const u = b[b0 + k]!;
-        const v = b[b1 + k]!;
-        const w = b[b2 + k]!;
-        const x = b[b3 + k]!;
+      for (let k = 0, i = 0, j = 0; k < K; k++, i += kA, j += kB) {
+        const p = a[a0 + i]!;
+        const q = a[a1 + i]!;
+        const u = b[b0 + j]!;
+        const v = b[b1 + j]!;
+        const w = b[b2 + j]!;
+        const x = b[b3 + j]!;
         y00 += p * u;
         y01 += p * v;
         y02 += p * w;
@@ -77,16 +55,14 @@ function dotRows(
         y13 += q * x;
       }
       const at = offsetY + m * N + n;
-      const left = N - n;
       y[at] = y00;
-      if (left > 1) y[at + 1] = y01;
-      if (left > 2) y[at + 2] = y02;
-      if (left > 3) y[at + 3] = y03;
-      if (a1 === a0) continue;
-      y[at + N] = y10;
-      if (left > 1) y[at + N + 1] = y11;
-      if (left > 2) y[at + N + 2] = y12;
-      if (left > 3) y[at + N + 3] = y13;
+      y[at + c1] = y01;
+      y[at + c2] = y02;
+      y[at + c3] = y03;
+      y[at + row] = y10;
+      y[at + row + c1] = y11;
+      y[at + row + c2] = y12;
+      y[at + row + c3] = y13;
     }
   }
 }

@@ -95,6 +95,8 @@ export interface Executor {
   /** The most bytes of one array that a kernel can read: larger data is split. */
   readonly maxBindingBytes: number;
   readonly counters: Counters;
+  /** One sentence on what it has to do without, where it does. */
+  readonly note?: string;
   allocate(groups: readonly VariableGroup[]): Storage;
   compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;
   /** Rejects with a DeviceError when the device is lost; never resolves otherwise. */

@@ -104,6 +104,31 @@ export interface RowStage {
   readonly vec4?: readonly number[];
 }
 
+/** WebAssembly instructions: bytes, in arrays that may nest. */
+export type WasmCode = number | readonly WasmCode[];
+
+/** A function in WebAssembly. */
+export interface WasmFunction {
+  /** i32 parameters, which are the first locals. */
+  readonly params: number;
+  /** Locals after them, i32 first, then v128. */
+  readonly i32s: number;
+  readonly v128s: number;
+  /** Whether it returns an i32. */
+  readonly returns?: boolean;
+  readonly body: WasmCode;
+}
+
+/** Where an op says its work on the CPU in WebAssembly. */
+export interface WasmScope {
+  readonly inputs: readonly Spec[];
+  /** Where inputs and outputs begin in memory, in bytes. */
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  /** Adds a function to the program, once however often an equal one is asked for, and gives its index. */
+  define(func: WasmFunction): number;
+}
+
 /** Thunks for the gradients of an op's inputs; `undefined` where none exists (labels, indices). */
 export type InputGradients = readonly ((() => Tensor) | undefined)[];
 
@@ -117,6 +142,13 @@ export interface Op<P = unknown> {
   shape(inputs: readonly Spec[], p: P): readonly Spec[];
   /** The truth: plain loops over doubles or floats that write into `outs`. */
   cpu(inputs: readonly NdArray[], outs: readonly NdArray[], p: P): void;
+  /** Kernel ops only: the same in WebAssembly, in floats. */
+  cpuFast?(scope: WasmScope, p: P): WasmCode;
+  /**
+   * Elementwise ops, and what repeats one element: the same in WebAssembly on four elements. `xs` put the inputs' (v128) on the
+   * stack, each as often as it is used; undefined where inputs of these kinds are left to `cpu`.
+   */
+  lanes?(xs: readonly WasmCode[], inputs: readonly Spec[], p: P): WasmCode | undefined;
   /** The WGSL expression of the output element `scope.i` (one output). */
   map?(scope: MapScope, p: P): string;
   /** Map ops only: output element i depends on element i of every input, and on no other. */

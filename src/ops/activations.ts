@@ -1,6 +1,8 @@
 // The activations: unary rows of f32, element by element, safe far from 0 on both sides.
 import { ERF, IS_NAN, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.ts';
 import { f32 } from '../../shaders/wgsl.ts';
+import * as F32X4 from '../cpu/wasm/f32x4.ts';
+import { fill, simd } from '../cpu/wasm/module.ts';
 import { OptionError } from '../graph/errors.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, greater, mul, sub } from './binary.ts';
@@ -14,6 +16,7 @@ export const relu = unary('relu', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i]!, 0);
   },
+  lanes: (x) => [x, fill(0), simd(F32X4.MAXIMUM)],
   wgsl: (x) => `select(${x}, 0.0, ${x} < 0.0)`,
   vjp: (dy, _x, y) => where(greater(y, 0), dy, 0),
 });

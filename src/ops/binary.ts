@@ -1,4 +1,6 @@
 // The binary rows: arithmetic, extrema and comparisons, broadcast as NumPy does.
+import * as F32X4 from '../cpu/wasm/f32x4.ts';
+
 import type { DType } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { binary } from './elementwise.ts';
@@ -9,6 +11,7 @@ export const add = binary('add', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! + b[i]!;
   },
+  lanes: F32X4.ADD,
   wgsl: (a, b) => `(${a} + ${b})`,
   identity: { right: 0, left: 0 },
   vjp: (dy) => [() => dy, () => dy],
@@ -19,6 +22,7 @@ export const sub = binary('sub', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! - b[i]!;
   },
+  lanes: F32X4.SUB,
   wgsl: (a, b) => `(${a} - ${b})`,
   identity: { right: 0 },
   vjp: (dy) => [() => dy, () => neg(dy)],
@@ -31,6 +35,7 @@ export const mul = binary('mul', {
       for (let i = 0; i < y.length; i++) y[i] = Math.imul(a[i]!, b[i]!);
     else for (let i = 0; i < y.length; i++) y[i] = a[i]! * b[i]!;
   },
+  lanes: F32X4.MUL,
   wgsl: (a, b) => `(${a} * ${b})`,
   identity: { right: 1, left: 1 },
   vjp: (dy, a, b) => [() => mul(dy, b), () => mul(dy, a)],
@@ -42,6 +47,7 @@ export const div = binary('div', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! / b[i]!;
   },
+  lanes: F32X4.DIV,
   wgsl: (a, b) => `(${a} / ${b})`,
   identity: { right: 1 },
   vjp: (dy, a, b) => [() => div(dy, b), () => neg(mul(dy, div(a, square(b))))],
@@ -52,6 +58,7 @@ export const maximum = binary('maximum', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.max(a[i]!, b[i]!);
   },
+  lanes: F32X4.MAXIMUM,
   wgsl: (a, b, dtype) => pick(a, b, `${a} > ${b}`, dtype),
   vjp: (dy, a, b) => [
     () => mul(dy, share(greater(a, b), greaterEqual(a, b))),
@@ -64,6 +71,7 @@ export const minimum = binary('minimum', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.min(a[i]!, b[i]!);
   },
+  lanes: F32X4.MINIMUM,
   wgsl: (a, b, dtype) => pick(a, b, `${a} < ${b}`, dtype),
   vjp: (dy, a, b) => [
     () => mul(dy, share(less(a, b), lessEqual(a, b))),
@@ -88,6 +96,7 @@ export const equal = binary('equal', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! === b[i]! ? 1 : 0;
   },
+  lanes: F32X4.EQUAL,
   wgsl: (a, b) => indicator(`${a} == ${b}`),
 });
 
@@ -97,6 +106,7 @@ export const notEqual = binary('notEqual', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! !== b[i]! ? 1 : 0;
   },
+  lanes: F32X4.NOT_EQUAL,
   wgsl: (a, b) => indicator(`${a} != ${b}`),
 });
 
@@ -106,6 +116,7 @@ export const less = binary('less', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! < b[i]! ? 1 : 0;
   },
+  lanes: F32X4.LESS,
   wgsl: (a, b) => indicator(`${a} < ${b}`),
 });
 
@@ -115,6 +126,7 @@ export const lessEqual = binary('lessEqual', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! <= b[i]! ? 1 : 0;
   },
+  lanes: F32X4.LESS_EQUAL,
   wgsl: (a, b) => indicator(`${a} <= ${b}`),
 });
 
@@ -124,6 +136,7 @@ export const greater = binary('greater', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! > b[i]! ? 1 : 0;
   },
+  lanes: F32X4.GREATER,
   wgsl: (a, b) => indicator(`${a} > ${b}`),
 });
 
@@ -133,6 +146,7 @@ export const greaterEqual = binary('greaterEqual', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! >= b[i]! ? 1 : 0;
   },
+  lanes: F32X4.GREATER_EQUAL,
   wgsl: (a, b) => indicator(`${a} >= ${b}`),
 });
 

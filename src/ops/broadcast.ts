@@ -21,6 +21,7 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
     const strides = broadcastStrides(x!.shape, y!.shape);
     stridedCopy(x!.data, y!.data, y!.shape, strides, 0);
   },
+  lanes: ([x], [one]) => (sizeOf(one!.shape) === 1 ? x : undefined),
   map: (scope, { shape }) =>
     scope.load(0, stridedIndex(scope.i, shape, broadcastStrides(scope.inputs[0]!.shape, shape), 0)),
   simplify: ([x], { shape }) => {

@@ -1,8 +1,10 @@
 // Elementwise ops are rows: a name, a loop for the CPU, an expression for WGSL and a gradient written with ops. Binary rows
 // broadcast as NumPy does, by putting a broadcastTo before the op, so broadcasting is undone in one place (its vjp).
+import * as F32X4 from '../cpu/wasm/f32x4.ts';
+import { fill, simd } from '../cpu/wasm/module.ts';
 import type { DType, HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
-import { type Op, type Spec, wgslType } from '../graph/op.ts';
+import { type Op, type Spec, type WasmCode, wgslType } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { apply1, constant, fillOf, Tensor } from '../graph/tensor.ts';
 import { broadcastTo } from './broadcast.ts';
@@ -37,6 +39,8 @@ export interface UnaryRow<P> {
   cpu(x: HostArray, y: HostArray, p: P): void;
   /** The expression; x is a name, so it may be used more than once. */
   wgsl(x: string, p: P): string;
+  /** The same in WebAssembly: see {@link Op.lanes}. */
+  lanes?(x: WasmCode, p: P): WasmCode;
   /** Module-scope WGSL (functions) that the expression calls. */
   declare?(p: P): string | readonly string[];
   /** dx from dy, x and y; absent where the derivative is zero or undefined everywhere. */
@@ -55,6 +59,7 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
       return [{ shape: x!.shape, dtype: 'f32' }];
     },
     cpu: ([x], [y], p) => row.cpu(x!.data, y!.data, p),
+    lanes: ([x], _, p) => row.lanes?.(x!, p),
     map: (scope, p) => {
       for (const text of [row.declare?.(p) ?? []].flat()) scope.declare(text);
       return row.wgsl(scope.let('f32', scope.load(0, scope.i)), p);
@@ -74,6 +79,8 @@ export interface BinaryRow {
   cpu(a: HostArray, b: HostArray, y: HostArray): void;
   /** The expression; a and b are names, so they may be used more than once. */
   wgsl(a: string, b: string, dtype: DType): string;
+  /** Its WebAssembly instruction for four floats; of a comparison, which gives 1 or 0, the one that gives all bits or none. */
+  readonly lanes?: number;
   /** [da, db]; absent where no gradient flows (comparisons). */
   vjp?(dy: Tensor, a: Tensor, b: Tensor, y: Tensor): readonly [() => Tensor, () => Tensor];
   /** dtypes it takes; f32, u32 and i32 unless said. */
@@ -96,6 +103,10 @@ export function binary(
     cost: row.cost ?? 1,
     shape: ([a, b]) => [{ shape: a!.shape, dtype: binaryDtype(name, row, a!, b!) }],
     cpu: ([a, b], [y]) => row.cpu(a!.data, b!.data, y!.data),
+    lanes: (xs, [a]) => {
+      if (!row.lanes || a!.dtype !== 'f32') return undefined;
+      return [xs, simd(row.lanes), row.out ? [fill(1), simd(F32X4.AND)] : []];
+    },
     map: (scope) => {
       const dtype = scope.inputs[0]!.dtype;
       const [a, b] = [0, 1].map((k) => scope.let(wgslType(dtype), scope.load(k, scope.i)));

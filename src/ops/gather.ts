@@ -1,6 +1,8 @@
 // Gather: rows of a table picked by index (an embedding, a batch of a data set), one-hot rows, and casts between dtypes.
 import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
 import { quotient, u32 } from '../../shaders/wgsl.ts';
+import * as F32X4 from '../cpu/wasm/f32x4.ts';
+import { simd } from '../cpu/wasm/module.ts';
 import type { DType } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { type Op, type Spec, wgslType } from '../graph/op.ts';
@@ -110,6 +112,8 @@ export const castOp: Op<{ readonly dtype: Castable }> = {
     const [low, high] = dtype === 'u32' ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
     for (let i = 0; i < to.length; i++) to[i] = Math.min(Math.max(Math.trunc(from[i]!), low!), high!);
   },
+  lanes: ([x], [from], { dtype }) =>
+    dtype === 'f32' ? [x!, simd(from!.dtype === 'u32' ? F32X4.FROM_U32 : F32X4.FROM_I32)] : undefined,
   map: (scope, { dtype }) => `${wgslType(dtype)}(${scope.load(0, scope.i)})`,
 };
 

@@ -1,9 +1,11 @@
 // Matrix products: matmul with batch axes and transposes, and the linear layer's product with its fused bias gradient.
 import { matmulKernel } from '../../shaders/matmul.wgsl.ts';
 import { rowProduct } from '../../shaders/row-product.wgsl.ts';
-import { multiply } from '../cpu/matmul.ts';
+import { multiply, type Product } from '../cpu/matmul.ts';
+import { ONE, product } from '../cpu/wasm/matmul.ts';
+import { call, i32 } from '../cpu/wasm/module.ts';
 import { ShapeError } from '../graph/errors.ts';
-import { NARROW, type Op, type RowScope, type RowStage, type Spec } from '../graph/op.ts';
+import { type KernelScope, NARROW, type Op, type RowScope, type RowStage, type Spec, type WasmCode } from '../graph/op.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
@@ -60,6 +62,28 @@ function batchStrides(own: Shape, batch: Shape, matrix: number): number[] {
   return batch.map((_, axis) => (axis < lead || own[axis - lead] === 1 ? 0 : strides[axis - lead]! * matrix));
 }
 
+/** How far apart the elements of operands lie that are stored either way. */
+function stored({ M, N, K, transposeA, transposeB }: Matmul & Pick<Product, 'M' | 'N' | 'K'>): Product {
+  const [rowA, kA] = transposeA ? [1, M] : [K, 1];
+  const [columnB, kB] = transposeB ? [K, 1] : [1, N];
+  return { M, N, K, rowA, kA, columnB, kB };
+}
+
+/** Where each product of a batch begins in a, b and y, in elements. */
+function places({ M, N, batch, strideA, strideB }: ReturnType<typeof layout>): [number, number, number][] {
+  const inB = offsets(batch, strideB);
+  return Array.from(offsets(batch, strideA), (inA, i) => [inA, inB[i]!, i * M * N]);
+}
+
+/** What the kernel asks about its surroundings. */
+function surroundings({ gpu, direct }: KernelScope) {
+  return { software: gpu.software, adapter: gpu.name, directA: direct(0), directB: direct(1) };
+}
+
+function callOf(func: number, a: number, b: number, y: number, bias = 0): WasmCode {
+  return [i32(a), i32(b), i32(y), i32(bias), call(func)];
+}
+
 export const matmulOp: Op<Matmul> = {
   name: 'matmul',
   epilogue: true,
@@ -68,33 +92,17 @@ export const matmulOp: Op<Matmul> = {
     return [{ shape: [...batch, M, N], dtype: 'f32' }];
   },
   cpu: ([a, b], [y], p) => {
-    const { M, N, K, batch, strideA, strideB } = layout(a!, b!, p);
-    const atA = offsets(batch, strideA);
-    const atB = offsets(batch, strideB);
-    for (let i = 0; i < atA.length; i++) {
-      multiply({
-        ...p,
-        M,
-        N,
-        K,
-        a: a!.data,
-        b: b!.data,
-        y: y!.data,
-        offsetA: atA[i]!,
-        offsetB: atB[i]!,
-        offsetY: i * M * N,
-      });
-    }
+    const sizes = layout(a!, b!, p);
+    const one = stored({ ...sizes, ...p });
+    for (const at of places(sizes)) multiply(one, [a!.data, b!.data, y!.data], at);
   },
-  kernel: ({ inputs, gpu, direct }, p) =>
-    matmulKernel({
-      ...p,
-      ...layout(inputs[0]!, inputs[1]!, p),
-      software: gpu.software,
-      adapter: gpu.name,
-      directA: direct(0),
-      directB: direct(1),
-    }),
+  cpuFast: ({ inputs: [a, b], from: [atA, atB], to: [atY], define }, p) => {
+    const sizes = layout(a!, b!, p);
+    const func = product(stored({ ...sizes, ...p }), define);
+    return places(sizes).map(([inA, inB, inY]) => callOf(func, atA! + inA * 4, atB! + inB * 4, atY! + inY * 4));
+  },
+  kernel: (scope, p) =>
+    matmulKernel({ ...p, ...layout(scope.inputs[0]!, scope.inputs[1]!, p), ...surroundings(scope) }),
   rows: (scope, p) => {
     const { M, N, K, batch } = layout(scope.inputs[0]!, scope.inputs[1]!, p);
     return p.transposeA || batch.length > 0 ? undefined : productRows(scope, { M, N, K, ...p, bias: false });
@@ -144,52 +152,43 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   return apply1(matmulOp, [a, b], { transposeA, transposeB });
 }
 
+const NOT_BATCHED = { batch: [], strideA: [], strideB: [] };
+
+function linearSizes([x, w]: readonly Spec[]) {
+  const [M, K] = x!.shape as [number, number];
+  return { M, N: w!.shape[0]!, K, transposeA: false, transposeB: true };
+}
+
 /** y (M, N) = x (M, K) · wᵀ + b, with w (N, K) and b (N). */
 export const linearOp: Op<void> = {
   name: 'linear',
   epilogue: true,
   shape: ([x, w]) => [{ shape: [x!.shape[0]!, w!.shape[0]!], dtype: 'f32' }],
   cpu: ([x, w, b], [y]) => {
-    const [M, K] = x!.shape as [number, number];
-    const N = w!.shape[0]!;
-    multiply({
-      transposeA: false,
-      transposeB: true,
-      M,
-      N,
-      K,
-      a: x!.data,
-      b: w!.data,
-      y: y!.data,
-      offsetA: 0,
-      offsetB: 0,
-      offsetY: 0,
-    });
+    const { M, N, ...p } = linearSizes([x!, w!]);
+    multiply(stored({ M, N, ...p }), [x!.data, w!.data, y!.data]);
     for (let i = 0, row = 0; row < M; row++) for (let n = 0; n < N; n++) y!.data[i++]! += b!.data[n]!;
   },
-  kernel: ({ inputs: [x, w], gpu, direct }) => {
-    const sizes = { M: x!.shape[0]!, N: w!.shape[0]!, K: x!.shape[1]!, batch: [], strideA: [], strideB: [] };
-    return matmulKernel({
-      ...sizes,
-      transposeA: false,
-      transposeB: true,
-      software: gpu.software,
-      adapter: gpu.name,
-      directA: direct(0),
-      directB: direct(1),
-      bias: true,
-    });
-  },
-  rows: (scope) => {
-    const [x, w] = scope.inputs;
-    return productRows(scope, { M: x!.shape[0]!, N: w!.shape[0]!, K: x!.shape[1]!, transposeB: true, bias: true });
-  },
+  cpuFast: ({ inputs, from: [x, w, b], to: [y], define }) =>
+    callOf(product(stored(linearSizes(inputs)), define, true), x!, w!, y!, b!),
+  kernel: (scope) => matmulKernel({ ...linearSizes(scope.inputs), ...NOT_BATCHED, ...surroundings(scope), bias: true }),
+  rows: (scope) => productRows(scope, { ...linearSizes(scope.inputs), bias: true }),
   vjp: ([dy], [x, w]) => {
     let grads: Tensor[] | undefined;
     const weights = () => (grads ??= apply(linearGradOp, [dy!, x!], undefined));
     return [() => matmul(dy!, w!), () => weights()[0]!, () => weights()[1]!];
   },
 };
+
+function gradSizes([dy, x]: readonly Spec[]) {
+  const [K, M] = dy!.shape as [number, number];
+  return { M, N: x!.shape[1]!, K, transposeA: true, transposeB: false };
+}
+
+/** Σ over the rows of dy (K, M): a row of ones, which is one 1 read again and again, times dy. */
+function sumOfRows({ M, K }: { readonly M: number; readonly K: number }): Product {
+  return { M: 1, N: M, K, rowA: 0, kA: 0, columnB: 1, kB: M };
+}
 
 /** [dw (N, K), db (N)] = [dyᵀ · x, Σ over rows of dy], in one pass over dy (M, N) and x (M, K). */
 export const linearGradOp: Op<void> = {
@@ -200,38 +199,19 @@ export const linearGradOp: Op<void> = {
     { shape: [dy!.shape[1]!], dtype: 'f32' },
   ],
   cpu: ([dy, x], [dw, db]) => {
-    const [M, N] = dy!.shape as [number, number];
-    const K = x!.shape[1]!;
-    multiply({
-      transposeA: true,
-      transposeB: false,
-      M: N,
-      N: K,
-      K: M,
-      a: dy!.data,
-      b: x!.data,
-      y: dw!.data,
-      offsetA: 0,
-      offsetB: 0,
-      offsetY: 0,
-    });
-    const total = new Float64Array(N);
-    for (let i = 0, row = 0; row < M; row++) for (let n = 0; n < N; n++) total[n]! += dy!.data[i++]!;
-    db!.data.set(total);
+    const sizes = gradSizes([dy!, x!]);
+    multiply(stored(sizes), [dy!.data, x!.data, dw!.data]);
+    multiply(sumOfRows(sizes), [Float64Array.of(1), dy!.data, db!.data]);
   },
-  kernel: ({ inputs: [dy, x], gpu, direct }) => {
-    const sizes = { M: dy!.shape[1]!, N: x!.shape[1]!, K: x!.shape[0]!, batch: [], strideA: [], strideB: [] };
-    return matmulKernel({
-      ...sizes,
-      transposeA: true,
-      transposeB: false,
-      software: gpu.software,
-      adapter: gpu.name,
-      directA: direct(0),
-      directB: direct(1),
-      columnSums: true,
-    });
+  cpuFast: ({ inputs, from: [dy, x], to: [dw, db], define }) => {
+    const sizes = gradSizes(inputs);
+    return [
+      callOf(product(stored(sizes), define), dy!, x!, dw!),
+      callOf(product(sumOfRows(sizes), define), ONE, dy!, db!),
+    ];
   },
+  kernel: (scope) =>
+    matmulKernel({ ...gradSizes(scope.inputs), ...NOT_BATCHED, ...surroundings(scope), columnSums: true }),
   vjp: ([ddw, ddb], [dy, x]) => [
     () => {
       const fromWeight = ddw && matmul(x!, ddw, { transposeB: true });

@@ -1,5 +1,7 @@
 // Choosing between values: where (by a condition) and clip (by bounds).
 import { f32 } from '../../shaders/wgsl.ts';
+import * as F32X4 from '../cpu/wasm/f32x4.ts';
+import { fill, simd } from '../cpu/wasm/module.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { type Op, wgslType } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
@@ -22,6 +24,8 @@ export const whereOp: Op<void> = {
     const c = condition!.data;
     for (let i = 0; i < y!.data.length; i++) y!.data[i] = c[i] !== 0 ? a!.data[i]! : b!.data[i]!;
   },
+  lanes: ([c, a, b], [condition]) =>
+    condition!.dtype === 'f32' ? [a!, b!, c!, fill(0), simd(F32X4.NOT_EQUAL), simd(F32X4.SELECT)] : undefined,
   map: (scope) => {
     const type = wgslType(scope.inputs[0]!.dtype);
     return `select(${scope.load(2, scope.i)}, ${scope.load(1, scope.i)}, ${scope.load(0, scope.i)} != ${type}(0))`;

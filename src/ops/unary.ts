@@ -2,6 +2,8 @@
 // be several times slower. Activations are in activations.ts.
 import { EXP, IS_NAN, integerPower, LOG, POW } from '../../shaders/special.wgsl.ts';
 import { f32 } from '../../shaders/wgsl.ts';
+import * as F32X4 from '../cpu/wasm/f32x4.ts';
+import { simd } from '../cpu/wasm/module.ts';
 import { OptionError } from '../graph/errors.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, mul } from './binary.ts';
@@ -12,6 +14,7 @@ export const neg = unary('neg', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = -x[i]!;
   },
+  lanes: (x) => [x, simd(F32X4.NEG)],
   wgsl: (x) => `(-${x})`,
   vjp: (dy) => neg(dy),
 });
@@ -21,6 +24,7 @@ export const abs = unary('abs', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.abs(x[i]!);
   },
+  lanes: (x) => [x, simd(F32X4.ABS)],
   wgsl: (x) => `abs(${x})`,
   vjp: (dy, x) => mul(dy, sign(x)),
 });
@@ -61,6 +65,7 @@ export const sqrt = unary('sqrt', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.sqrt(x[i]!);
   },
+  lanes: (x) => [x, simd(F32X4.SQRT)],
   wgsl: (x) => `sqrt(${x})`,
   vjp: (dy, _x, y) => div(dy, mul(y, 2)),
 });
@@ -80,6 +85,7 @@ export const square = unary('square', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = x[i]! * x[i]!;
   },
+  lanes: (x) => [x, x, simd(F32X4.MUL)],
   wgsl: (x) => `(${x} * ${x})`,
   vjp: (dy, x) => mul(dy, mul(x, 2)),
 });

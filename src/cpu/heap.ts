@@ -1,0 +1,118 @@
+// The memory of a CPU executor in floats: one WebAssembly memory, so that kernels and plain loops work on the same arrays. It
+// grows as it must; what was released is taken again by the first array that fits.
+import { ARRAYS, type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
+import { DeviceError } from '../graph/errors.ts';
+import type { Counters } from '../graph/executor.ts';
+import type { Spec } from '../graph/op.ts';
+import { sizeOf } from '../graph/shape.ts';
+import { finiteCheck } from './wasm/finite.ts';
+import { ONE, PANEL_END } from './wasm/matmul.ts';
+import { moduleOf } from './wasm/module.ts';
+
+const PAGE = 2 ** 16;
+/** Arrays begin at multiples of it; vector loads may reach that far past an array's end. */
+const UNIT = 16;
+
+/** An array of a program or a storage. */
+export interface CpuArray extends Spec {
+  /** Another view after the memory has grown: read it anew. */
+  data: HostArray;
+  /** What it takes; 0 inside another array. */
+  readonly bytes: number;
+  /** Where it begins in the WebAssembly memory; absent outside. */
+  readonly address?: number;
+}
+
+export class Heap {
+  readonly precision: Precision;
+  /** Absent in doubles, and where there is no WebAssembly: then arrays are plain ones. */
+  readonly memory: WebAssembly.Memory | undefined;
+  /** Why there is no WebAssembly, in one sentence. */
+  readonly note: string | undefined;
+  /** 1 where the f32 array at `address` holds no NaN and no infinity. */
+  readonly allFinite!: (address: number, bytes: number) => number;
+  readonly #counters: Counters;
+  /** By address. */
+  #arrays: CpuArray[] = [];
+
+  constructor(counters: Counters, precision: Precision) {
+    this.#counters = counters;
+    this.precision = precision;
+    if (precision === 'float64') return;
+    try {
+      const memory = new WebAssembly.Memory({ initial: 1 });
+      const module = new WebAssembly.Module(moduleOf([finiteCheck]));
+      this.allFinite = new WebAssembly.Instance(module, { m: { m: memory } }).exports['0'] as Heap['allFinite'];
+      this.memory = memory;
+      new Float32Array(memory.buffer)[ONE] = 1;
+    } catch (error) {
+      this.note = `Without WebAssembly it is many times slower: ${(error as Error).message}`;
+    }
+  }
+
+  /** A zeroed array, or one `offset` elements into another, noted in `owned` for its release. @throws DeviceError */
+  array({ shape, dtype }: Spec, owned: Set<CpuArray>, within?: CpuArray, offset = 0): CpuArray {
+    const size = sizeOf(shape);
+    const bytes = within ? 0 : Math.ceil((size * ARRAYS[dtype].BYTES_PER_ELEMENT) / UNIT) * UNIT;
+    let array: CpuArray;
+    if (this.memory && (!within || within.address !== undefined)) {
+      const address = within ? within.address! + offset * 4 : this.#gap(bytes);
+      new Uint8Array(this.memory.buffer, address, bytes).fill(0);
+      array = { shape, dtype, bytes, address, data: this.#view(dtype, address, size) };
+      this.#arrays.push(array);
+      this.#arrays.sort((a, b) => a.address! - b.address!);
+    } else {
+      const data = within?.data.subarray(offset, offset + size) ?? hostArray(dtype, size, this.precision);
+      array = { shape, dtype, bytes, data };
+    }
+    owned.add(array);
+    this.#count(bytes);
+    return array;
+  }
+
+  release(owned: Set<CpuArray>): void {
+    this.#count(-bytesOf(owned));
+    this.#arrays = this.#arrays.filter((array) => !owned.has(array));
+    owned.clear();
+  }
+
+  #view(dtype: Spec['dtype'], address: number, size: number): HostArray {
+    return new ARRAYS[dtype](this.memory!.buffer, address, size);
+  }
+
+  #count(bytes: number): void {
+    this.#counters.bytes += bytes;
+    this.#counters.peakBytes = Math.max(this.#counters.peakBytes, this.#counters.bytes);
+  }
+
+  /** The first address with `bytes` free bytes. */
+  #gap(bytes: number): number {
+    let start = PANEL_END;
+    for (const array of this.#arrays) {
+      if (array.address! - start >= bytes) return start;
+      start = Math.max(start, array.address! + array.bytes);
+    }
+    const missing = start + bytes + UNIT - this.memory!.buffer.byteLength;
+    if (missing > 0) this.#grow(missing);
+    return start;
+  }
+
+  #grow(bytes: number): void {
+    try {
+      this.memory!.grow(Math.ceil(bytes / PAGE));
+    } catch {
+      const [more, now] = [bytes, this.#counters.bytes].map((n) => `${(n / 1e6).toFixed(1)} MB`);
+      throw new DeviceError(
+        `CPU backend: no memory for ${more} beside the ${now} in use. Use a smaller batch or model.`,
+      );
+    }
+    for (const array of this.#arrays) array.data = this.#view(array.dtype, array.address!, sizeOf(array.shape));
+  }
+}
+
+/** What arrays take together. */
+export function bytesOf(arrays: Iterable<CpuArray>): number {
+  let total = 0;
+  for (const { bytes } of arrays) total += bytes;
+  return total;
+}

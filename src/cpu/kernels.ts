@@ -1,0 +1,78 @@
+// The WebAssembly of one program: which elementwise ops are computed where they are read, and a function for every op that has
+// one.
+import type { WasmFunction } from '../graph/op.ts';
+import { sizeOf } from '../graph/shape.ts';
+import type { Node, Tensor } from '../graph/tensor.ts';
+import type { CpuArray } from './heap.ts';
+import { elementwise, lanesOf } from './wasm/elementwise.ts';
+import { moduleOf } from './wasm/module.ts';
+
+/** The tensor whose memory a view shows. */
+export function viewed(t: Tensor): Tensor {
+  return t.node.op?.view ? viewed(t.node.inputs[0]!) : t;
+}
+
+/** Data sets stay where they are, outside the heap, and no kernel reads bytes. */
+function readable(t: Tensor): boolean {
+  return viewed(t).node.source?.kind !== 'resident' && t.dtype !== 'u8';
+}
+
+/** Whether a loop over lanes computes the node. */
+function isLoop(node: Node): boolean {
+  return node.inputs.every(readable) && lanesOf(node) !== undefined;
+}
+
+export class Kernels {
+  /** Nodes that need no memory: their one reader computes them. */
+  readonly inlined = new Set<Node>();
+  readonly #funcs: WasmFunction[] = [];
+  readonly #known = new Map<string, number>();
+  #linked: WebAssembly.Exports = {};
+
+  /** `order` is every node of the program, `roots` are the tensors that are read when it has run. */
+  constructor(order: readonly Node[], roots: readonly Tensor[]) {
+    /** The one reader of each node; none where there are more, or a root. */
+    const readers = new Map<Node, Node | undefined>();
+    const read = (t: Tensor, reader?: Node) => {
+      const { node } = viewed(t);
+      readers.set(node, readers.has(node) ? undefined : reader);
+    };
+    for (const root of roots) read(root);
+    for (const node of order) if (!node.op?.view) for (const t of node.inputs) read(t, node);
+    for (const [node, reader] of readers) {
+      const alone = reader && isLoop(node) && isLoop(reader);
+      if (alone && sizeOf(node.outs[0]!.shape) === sizeOf(reader.outs[0]!.shape)) this.inlined.add(node);
+    }
+  }
+
+  /** What computes a node into `outs` once all is linked; undefined where that is left to the plain loop. */
+  add(node: Node, arrayOf: (t: Tensor) => CpuArray, outs: readonly CpuArray[]): (() => void) | undefined {
+    const { inputs, op, params } = node;
+    const addressOf = (t: Tensor) => arrayOf(t).address!;
+    const to = outs.map(({ address }) => address!);
+    const define = (func: WasmFunction) => this.#define(func);
+    if (isLoop(node)) {
+      const originOf = (t: Tensor) => (this.inlined.has(viewed(t).node) ? viewed(t).node : addressOf(t));
+      return this.#call(define(elementwise(node, originOf, to[0]!)));
+    }
+    if (!op!.cpuFast || !inputs.every(readable)) return undefined;
+    const body = op!.cpuFast({ inputs, from: inputs.map(addressOf), to, define }, params);
+    return this.#call(define({ params: 0, i32s: 0, v128s: 0, body }));
+  }
+
+  #call(index: number): () => void {
+    return () => (this.#linked[index] as () => void)();
+  }
+
+  #define(func: WasmFunction): number {
+    const key = `${func.params} ${func.body}`;
+    const index = this.#known.get(key) ?? this.#funcs.push(func) - 1;
+    this.#known.set(key, index);
+    return index;
+  }
+
+  async link(memory: WebAssembly.Memory): Promise<void> {
+    const { instance } = await WebAssembly.instantiate(moduleOf(this.#funcs), { m: { m: memory } });
+    this.#linked = instance.exports;
+  }
+}

@@ -1,0 +1,52 @@
+// The memory of variables on the CPU: members of a group lie in its array.
+import type { HostArray } from '../graph/dtype.ts';
+import { internal } from '../graph/errors.ts';
+import type { Storage, VariableGroup } from '../graph/executor.ts';
+import { checkSize } from '../graph/inputs.ts';
+import type { Variable } from '../graph/tensor.ts';
+import { bytesOf, type CpuArray, type Heap } from './heap.ts';
+
+export class CpuStorage implements Storage {
+  readonly bytes: number;
+  readonly heap: Heap;
+  disposed = false;
+  readonly #owned = new Set<CpuArray>();
+  readonly #arrays = new Map<Variable, CpuArray>();
+
+  constructor(groups: readonly VariableGroup[], heap: Heap) {
+    this.heap = heap;
+    for (const { variable, members } of groups) {
+      const array = heap.array(variable, this.#owned);
+      this.#arrays.set(variable, array);
+      for (const { variable: member, offset } of members ?? [])
+        this.#arrays.set(member, heap.array(member, this.#owned, array, offset));
+    }
+    this.bytes = bytesOf(this.#owned);
+  }
+
+  has(variable: Variable): boolean {
+    return this.#arrays.has(variable);
+  }
+
+  /** The live array itself. */
+  array(variable: Variable): CpuArray {
+    const array = this.#arrays.get(variable);
+    if (!array) throw internal(`a variable ${variable} is not in this storage`);
+    return array;
+  }
+
+  write(variable: Variable, data: HostArray): void {
+    checkSize('storage', `${variable}`, variable, data);
+    this.array(variable).data.set(data);
+  }
+
+  async read(variables: readonly Variable[]): Promise<HostArray[]> {
+    return variables.map((variable) => this.array(variable).data.slice());
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.#arrays.clear();
+    this.heap.release(this.#owned);
+  }
+}

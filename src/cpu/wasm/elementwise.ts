@@ -1,0 +1,41 @@
+// A chain of elementwise ops in one loop over memory, four elements at a time: the ops' own instructions, one after another.
+import type { Op, WasmCode, WasmFunction } from '../../graph/op.ts';
+import { sizeOf } from '../../graph/shape.ts';
+import { fillOf, Node, type Tensor } from '../../graph/tensor.ts';
+import { at, count, fill, get, i32, LOAD, LOAD_SPLAT, set, storeLanes } from './module.ts';
+
+/** An op's instructions on the values that `codes` put on the stack; undefined where it has none for these inputs. */
+export function lanesOf(node: Node, codes: readonly WasmCode[] = []): WasmCode | undefined {
+  return (node.op as Op | undefined)?.lanes?.(codes, node.inputs, node.params);
+}
+
+/** The loop that computes `root` at address `to`. `originOf` gives an input's address, or the node to compute right here. */
+export function elementwise(root: Node, originOf: (t: Tensor) => number | Node, to: number): WasmFunction {
+  const I = 0;
+  const size = sizeOf(root.outs[0]!.shape);
+  const rest = size % 4;
+  const body: WasmCode[] = [];
+  let locals = 1;
+
+  const kept = (code: WasmCode) => {
+    body.push(code, set(locals));
+    return get(locals++);
+  };
+  const load = (t: Tensor): WasmCode => {
+    const value = t.dtype === 'f32' ? fillOf(t) : undefined;
+    if (value !== undefined) return fill(value);
+    const origin = originOf(t);
+    if (origin instanceof Node) return valueAt(origin);
+    return kept(t.size < size ? [i32(0), at(LOAD_SPLAT, origin)] : [get(I), at(LOAD, origin)]);
+  };
+  const valueAt = (node: Node) => kept(lanesOf(node, node.inputs.map(load))!);
+
+  const value = valueAt(root);
+  const store = (lanes: number) => [body, storeLanes(lanes, get(I), to, value)];
+  return {
+    params: 0,
+    i32s: 1,
+    v128s: locals - 1,
+    body: [count(I, i32(0), i32((size - rest) * 4), 16, store(4)), rest > 0 ? store(rest) : []],
+  };
+}

@@ -1,0 +1,21 @@
+// WebAssembly's instructions on four floats, by the ops that they are. Comparisons give all bits or none.
+export const EQUAL = 0x41;
+export const NOT_EQUAL = 0x42;
+export const LESS = 0x43;
+export const GREATER = 0x44;
+export const LESS_EQUAL = 0x45;
+export const GREATER_EQUAL = 0x46;
+export const AND = 0x4e;
+export const OR = 0x50;
+export const SELECT = 0x52;
+export const ABS = 0xe0;
+export const NEG = 0xe1;
+export const SQRT = 0xe3;
+export const ADD = 0xe4;
+export const SUB = 0xe5;
+export const MUL = 0xe6;
+export const DIV = 0xe7;
+export const MINIMUM = 0xe8;
+export const MAXIMUM = 0xe9;
+export const FROM_I32 = 0xfa;
+export const FROM_U32 = 0xfb;

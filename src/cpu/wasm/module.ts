@@ -1,0 +1,77 @@
+// A small WebAssembly emitter: instructions are bytes in arrays that nest as the code does, a module is a list of functions
+// over one imported memory. https://webassembly.github.io/spec/core/binary/
+import type { WasmCode, WasmFunction } from '../../graph/op.ts';
+
+/** n >= 0 in as few bytes as it needs (LEB128). */
+const leb = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...leb(Math.floor(n / 128))]);
+const signed = (n: number): number[] => (n >= -64 && n < 64 ? [n & 127] : [(n & 127) | 128, ...signed(n >> 7)]);
+
+export const ADD = 0x6a;
+export const MUL = 0x6c;
+export const i32 = (n: number): WasmCode => [0x41, signed(n | 0)];
+export const get = (local: number): WasmCode => [0x20, leb(local)];
+export const set = (local: number): WasmCode => [0x21, leb(local)];
+export const call = (func: number): WasmCode => [0x10, leb(func)];
+
+/** A vector instruction by its number. */
+export const simd = (op: number): WasmCode => [0xfd, leb(op)];
+/** A load or store, `offset` bytes after the address on the stack. */
+export const at = (op: number, offset: number): WasmCode => [simd(op), 0, leb(offset)];
+export const LOAD = 0;
+export const LOAD_SPLAT = 9;
+export const STORE = 11;
+/** Of one lane, whose number follows. */
+export const STORE_LANE = 0x5a;
+
+/** What `make` gives for 0 to n - 1, one after another. */
+export const times = (n: number, make: (k: number) => WasmCode): WasmCode =>
+  Array.from({ length: n }, (_, k) => make(k));
+
+/** local += n. */
+export const advance = (local: number, n: number): WasmCode => [get(local), i32(n), ADD, set(local)];
+
+/** Leaves the innermost {@link loop} unless local < end. */
+export const leaveUnlessBelow = (local: number, end: WasmCode): WasmCode => [get(local), end, 0x4f, 0x0d, 1];
+export const loop = (body: WasmCode): WasmCode => [0x02, 0x40, 0x03, 0x40, body, 0x0c, 0, 0x0b, 0x0b];
+
+/** for (local = from; local < end; local += step) body. */
+export const count = (local: number, from: WasmCode, end: WasmCode, step: number, body: WasmCode): WasmCode => [
+  [from, set(local)],
+  loop([leaveUnlessBelow(local, end), body, advance(local, step)]),
+];
+
+/** The same float in all four lanes. */
+export function fill(value: number): WasmCode {
+  const bytes = [...new Uint8Array(Float32Array.of(value).buffer)];
+  return [simd(12), bytes, bytes, bytes, bytes];
+}
+
+/** Stores the first `lanes` (1 to 4) floats of `value`. */
+export const storeLanes = (lanes: number, address: WasmCode, offset: number, value: WasmCode): WasmCode =>
+  lanes > 3
+    ? [address, value, at(STORE, offset)]
+    : times(lanes, (lane) => [address, value, at(STORE_LANE, offset + lane * 4), lane]);
+
+const sized = (content: WasmCode): WasmCode => {
+  const bytes = [content].flat(Infinity as 9);
+  return [leb(bytes.length), bytes];
+};
+const I32 = 0x7f;
+const V128 = 0x7b;
+
+/** The module's bytes. Its memory is imported as m.m; function k is exported as `k`. */
+export function moduleOf(funcs: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+  const section = (id: number, item: (func: WasmFunction, k: number) => WasmCode) => [
+    id,
+    sized([leb(funcs.length), funcs.map(item)]),
+  ];
+  const code = [
+    [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    section(1, ({ params, returns }) => [0x60, sized(Array(params).fill(I32)), returns ? [1, I32] : 0]),
+    [2, sized([1, 1, 0x6d, 1, 0x6d, 2, 0, 0])],
+    section(3, (_, k) => leb(k)),
+    section(7, (_, k) => [sized([...`${k}`].map((digit) => 48 + Number(digit))), 0, leb(k)]),
+    section(10, ({ i32s, v128s, body }) => sized([2, leb(i32s), I32, leb(v128s), V128, body, 0x0b])),
+  ];
+  return Uint8Array.from(code.flat(Infinity as 9) as number[]);
+}
