@@ -49,6 +49,8 @@ export interface UnaryRow<P> {
 }
 
 /** An op from a unary row. */
+// An op that nothing uses is left out of a page's bundle.
+/* @__NO_SIDE_EFFECTS__ */
 export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
   return {
     name,
@@ -69,6 +71,7 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
 }
 
 /** A function of one tensor from a row without options; its op is `.op`. */
+/* @__NO_SIDE_EFFECTS__ */
 export function unary(name: string, row: UnaryRow<void>): ((x: TensorLike) => Tensor) & { readonly op: Op<void> } {
   const op = unaryOp<void>(name, row);
   return Object.assign((x: TensorLike) => apply1(op, [toTensor(name, x)], undefined), { op });
@@ -93,6 +96,7 @@ export interface BinaryRow {
 }
 
 /** A function of two tensors or numbers, broadcast against each other; its op is `.op`. */
+/* @__NO_SIDE_EFFECTS__ */
 export function binary(
   name: string,
   row: BinaryRow,

@@ -110,6 +110,7 @@ function extremumOfRun(
   return extremum;
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 function reduceOp(kind: Kind, vjp: (dy: Tensor, x: Tensor, y: Tensor, axes: readonly number[]) => Tensor): Op<Reduce> {
   return {
     name: kind,

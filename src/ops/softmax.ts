@@ -61,6 +61,7 @@ const ROW_LOOPS: Readonly<Record<'softmax' | 'logSoftmax' | 'logSumExp', RowLoop
   },
 };
 
+/* @__NO_SIDE_EFFECTS__ */
 function rowOp(
   name: 'softmax' | 'logSoftmax' | 'logSumExp',
   vjp: (dy: Tensor, x: Tensor, y: Tensor, axis: number) => Tensor,
@@ -89,6 +90,7 @@ export const logSoftmaxOp = rowOp('logSoftmax', (dy, _, y, axis) => apply1(logSo
 export const logSumExpOp = rowOp('logSumExp', (dy, x, y) => mul(exp(sub(x, y)), dy));
 
 /** A gradient over rows: dx from dy and the output y. */
+/* @__NO_SIDE_EFFECTS__ */
 function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void): Op<Along> {
   return {
     name,

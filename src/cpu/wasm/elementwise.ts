@@ -5,7 +5,7 @@ import { fillOf, Node, type Tensor } from '../../graph/tensor.ts';
 import { at, count, fill, get, i32, LOAD, LOAD_SPLAT, set, storeLanes } from './module.ts';
 
 /** An op's instructions on the values that `codes` put on the stack; undefined where it has none for these inputs. */
-export function lanesOf(node: Node, codes: readonly WasmCode[] = []): WasmCode | undefined {
+export function lanesOf(node: Node, codes: readonly WasmCode[] = [0, 0, 0]): WasmCode | undefined {
   return (node.op as Op | undefined)?.lanes?.(codes, node.inputs, node.params);
 }
 
