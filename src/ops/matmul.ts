@@ -5,7 +5,15 @@ import { multiply, type Product } from '../cpu/matmul.ts';
 import { ONE, product } from '../cpu/wasm/matmul.ts';
 import { call, i32 } from '../cpu/wasm/module.ts';
 import { ShapeError } from '../graph/errors.ts';
-import { type KernelScope, NARROW, type Op, type RowScope, type RowStage, type Spec, type WasmCode } from '../graph/op.ts';
+import {
+  type KernelScope,
+  NARROW,
+  type Op,
+  type RowScope,
+  type RowStage,
+  type Spec,
+  type WasmCode,
+} from '../graph/op.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
