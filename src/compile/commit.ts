@@ -71,7 +71,7 @@ function mapNodesOf(t: Tensor): Node[] {
   return [...seen];
 }
 
-/** Puts sets of things that belong together into as few dispatches as their buffers, and the guard's flag, fit. */
+/** Puts sets of things that belong together into as few dispatches as their buffers fit. */
 export function packed<T>(
   sets: readonly (readonly T[])[],
   gpu: Capabilities,
@@ -81,7 +81,7 @@ export function packed<T>(
   for (const set of sets) {
     const buffers = set.flatMap(buffersOf);
     const host = dispatches.find(
-      (d) => new Set([...d.buffers, ...buffers]).size + 1 <= gpu.maxStorageBuffersPerShaderStage,
+      (d) => new Set([...d.buffers, ...buffers]).size <= gpu.maxStorageBuffersPerShaderStage,
     );
     if (host) {
       host.items.push(...set);

@@ -6,6 +6,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { chainEntry, follows } from './chain.ts';
 import type { Fusion, Group } from './fuse.ts';
 import { keyOf, resolve } from './keep.ts';
+import { companionOf, type Memory } from './memory.ts';
 import { entryOf } from './merge.ts';
 
 /** A dispatch to be, or the several passes of one kernel op. */
@@ -23,8 +24,9 @@ export interface LaunchLimits {
   readonly stages: ReadonlyMap<Group, RowStage>;
   /** Keys of the tensors that something reads from memory. */
   readonly wanted: ReadonlySet<string>;
-  /** The memory that a leaf lies in. */
+  /** The memory that a leaf lies in, and that of the counters handed on. */
   memoryOf(leaf: Tensor): unknown;
+  readonly counters: Memory | undefined;
 }
 
 /** A kernel of more threads fills the device: to share a dispatch would only make it wait for registers. */
@@ -94,7 +96,11 @@ export function launchesOf(fusion: Fusion, limits: LaunchLimits): Launch[] {
       const arena = fusion.arenaOf(x);
       if (arena) found.add(arena);
       else if (!x.node.op) found.add(limits.memoryOf(x));
-      else found.add(launch !== undefined && liesBeside(x) ? `${launch} ${x.dtype}` : keyOf(x));
+      else if (launch === undefined || !liesBeside(x)) found.add(keyOf(x));
+      else {
+        const fellows = launch === place ? groups : launches[launch]!.parts.flat();
+        found.add(companionOf(x.dtype, fellows, fusion, limits.counters) ?? `${launch} ${x.dtype}`);
+      }
     };
     for (const group of groups) {
       for (const t of fusion.needs(group)) {

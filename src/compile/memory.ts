@@ -1,8 +1,8 @@
 // Where every tensor of a program lies: variables and data where they are, temporaries in pooled buffers coloured by
 // liveness, the parts of an arena at their offsets in it.
-import { byteLength } from '../graph/dtype.ts';
+import { byteLength, type DType } from '../graph/dtype.ts';
 import { sizeOf } from '../graph/shape.ts';
-import type { Node, Tensor } from '../graph/tensor.ts';
+import { Node, type Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import type { Fusion, Group } from './fuse.ts';
 import { keyOf, resolve } from './keep.ts';
@@ -11,13 +11,19 @@ import { type Launch, liesBeside } from './launch.ts';
 /** A buffer to be, or one that is. */
 export interface Memory {
   readonly label: string;
-  readonly bytes: number;
+  /** It grows while memory is planned. */
+  bytes: number;
   buffer?: GPUBuffer;
 }
 
 /** A buffer to be: whole vec4s, so that its last words can be read as such. */
 export function newMemory(label: string, bytes: number): Memory {
   return { label, bytes: Math.ceil(bytes / 16) * 16 };
+}
+
+/** Where the next tensor in a memory would start, in words. */
+function endOf(memory: Memory): number {
+  return Math.ceil(memory.bytes / 4 / ALIGNMENT) * ALIGNMENT;
 }
 
 /** A tensor's place: offset and length in 32-bit words. */
@@ -45,9 +51,28 @@ export interface Demands {
   /** Tensors that the last dispatches read. */
   readonly commitReads: readonly Tensor[];
   readonly scratch: ReadonlyMap<Group, readonly { readonly name: string; readonly words: number }[]>;
+  /** A buffer of the program's that holds u32 already, to which small results can be added, and its bytes until then. */
+  readonly counters: { readonly memory: Memory; readonly bytes: number } | undefined;
+}
+
+/**
+ * The one buffer beside which a dispatch's small results of a dtype may lie because every dispatch that uses them binds it in
+ * any case: for u32 that of the counters handed on, for f32 the arena that the dispatch writes to.
+ */
+export function companionOf(
+  dtype: DType,
+  groups: readonly Group[],
+  fusion: Fusion,
+  counters: Memory | undefined,
+): Memory | Node | undefined {
+  if (dtype === 'u32') return counters;
+  if (dtype !== 'f32') return undefined;
+  return groups.flatMap((group) => fusion.productsOf(group).flatMap((t) => fusion.arenaOf(t) ?? []))[0];
 }
 
 export function planMemory(fusion: Fusion, demands: Demands): MemoryPlan {
+  const { counters } = demands;
+  if (counters) counters.memory.bytes = counters.bytes;
   const places = new Map<string, Place>();
   const owned: Memory[] = [];
   const own = (label: string, bytes: number): Memory => {
@@ -88,10 +113,15 @@ export function planMemory(fusion: Fusion, demands: Demands): MemoryPlan {
       const words = together.map(({ t }) => byteLength(t.dtype, t.size) / 4);
       const starts = startsOf(words);
       const bytes = (starts.at(-1)! + words.at(-1)!) * 4;
-      const memory = take(together.map(({ t }) => t.node.name).join(', '), bytes);
-      ends.push({ at: Math.max(...together.map(({ until }) => until)), memory });
+      const { t: first } = together[0]!;
+      const companion = liesBeside(first) ? companionOf(first.dtype, groups, fusion, counters?.memory) : undefined;
+      const beside = companion instanceof Node ? places.get(`${companion.id}.0`)?.memory : companion;
+      const memory = beside ?? take(together.map(({ t }) => t.node.name).join(', '), bytes);
+      const from = beside ? endOf(beside) : 0;
+      if (beside) beside.bytes = Math.ceil((from * 4 + bytes) / 16) * 16;
+      else ends.push({ at: Math.max(...together.map(({ until }) => until)), memory });
       for (const [k, { t }] of together.entries())
-        places.set(keyOf(t), { memory, offset: starts[k]!, words: words[k]! });
+        places.set(keyOf(t), { memory, offset: from + starts[k]!, words: words[k]! });
     }
     for (const group of groups) {
       for (const { name, words } of demands.scratch.get(group) ?? []) {

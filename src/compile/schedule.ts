@@ -42,6 +42,8 @@ export interface Target {
   leaf(node: Node): Place;
   /** Where a variable lies. */
   placeOf(variable: Variable): Place;
+  /** The counters that the program's steps hand on, and the bytes of their buffer. */
+  readonly counters?: { readonly memory: Memory; readonly bytes: number } | undefined;
 }
 
 /** @throws DeviceError where a kernel needs more storage buffers than the adapter has, however it is cut. */
@@ -50,12 +52,15 @@ export function schedule(given: Recipe, to: Target): Schedule {
   const simple = simplifyRecipe(given);
   const { recipe, carried } = to.fuse ? computeAhead(simple, overlaps) : { recipe: simple, carried: [] };
   const { places, owned } = placeCarried(carried.map(([variable]) => variable));
+  const counted = carried.find(([variable]) => variable.dtype === 'u32');
+  const memory = counted && places.get(counted[0])!.memory;
   const within: Target = {
     ...to,
     leaf: (node) => places.get(variableOf(node)!) ?? to.leaf(node),
     placeOf: (variable) => places.get(variable) ?? to.placeOf(variable),
   };
-  const step = fitted(recipe, within, (commit) => !places.has(commit.variable));
+  const counters = memory && { memory, bytes: memory.bytes };
+  const step = fitted(recipe, { ...within, counters }, (commit) => !places.has(commit.variable));
   const start = carried.length > 0 ? fitted({ records: carried }, within) : undefined;
   return {
     ...step,
@@ -110,7 +115,7 @@ interface Cut {
 
 function attempt(
   recipe: Prepared,
-  { gpu, fuse, leaf, placeOf }: Target,
+  { gpu, fuse, leaf, placeOf, counters }: Target,
   { fold, buffers }: Cut,
   guards: (commit: Commit) => boolean,
 ): Fitted {
@@ -144,24 +149,30 @@ function attempt(
     stages,
     wanted,
     memoryOf: (t) => leaf(t.node).memory,
+    counters: counters?.memory,
   });
   const scratch = new Map(
     [...kernels].map(([group, plan]) => [group, (plan.scratch ?? []).map((s) => ({ name: s.name, words: s.size }))]),
   );
-  const plan = planMemory(fusion, { launches, leaf, outputs, commitReads, scratch });
+  const plan = planMemory(fusion, { launches, leaf, outputs, commitReads, scratch, counters });
   const { guard } = recipe;
   const watches = placeWatches(guard ? watched(guard, commits.filter(guards)) : [], { fusion, launches, wanted, fold });
   const flag = guard && { status: placeOf(guard.status), step: guard.step };
   const context: LowerContext = { fusion, plan, gpu, kernels, stages, wanted, watches, guard: flag };
   const texts = launches.flatMap((launch) => lowerLaunch(launch, context));
   const memories = (t: Tensor) => fusion.keeping.readsOfInput(t).map((read) => plan.place(read.tensor).memory);
+  const flagged = flag ? [flag.status.memory] : [];
   const checks = packed(
     watches.after.map((t) => [t]),
     gpu,
-    (t) => [...memories(t), ...memories(guard!.step)],
+    (t) => [...memories(t), ...memories(guard!.step), ...flagged],
   );
   for (const part of checks) texts.push(lowerCheck(part, context));
-  const parts = packed(componentsOf(commits), gpu, (c) => [...memories(c.tensor), placeOf(c.variable).memory]);
+  const parts = packed(componentsOf(commits), gpu, (c) => [
+    ...memories(c.tensor),
+    placeOf(c.variable).memory,
+    ...flagged,
+  ]);
   for (const part of parts) texts.push(lowerCommit(part, (c) => placeOf(c.variable), context));
   return { outputs: named, plan, dispatches: texts };
 }
