@@ -433,7 +433,7 @@ describe('a profile', () => {
     const { traceEvents, otherData } = JSON.parse(readFileSync(file, 'utf8'));
     const [about, ...events] = traceEvents;
     expect([about.ph, about.args.name]).toEqual(['M', 'classic, sgd, batch 8 on an adapter, software']);
-    expect([otherData.clock, events.length > 8]).toEqual([clock, true]);
+    expect([otherData.clock, events.length >= 4]).toEqual([clock, true]);
     for (const { ph, ts, dur, args } of events)
       expect([ph, ts >= 0, dur >= 0, args.bytes > 0]).toEqual(['X', true, true, true]);
     expect(text()).toContain(`, on an adapter, software: ${events.length} dispatches; medians of 9 steps;`);

@@ -122,8 +122,9 @@ export class Pacer<T> {
     const values = await flight.values();
     const done = this.#clock.now();
     const ms = done - Math.max(this.#free, flight.submitted);
-    // Overslept: it took less, nobody knows how much. Without this, a sleep too long would confirm itself.
-    const likely = slept && done - asked < AT_ONCE ? ms / 2 : ms;
+    // There before it was asked for: it took less, nobody knows how much. Without this, a sleep too long would confirm itself,
+    // and so would the time in which the host prepared the next submits.
+    const likely = done - asked >= AT_ONCE ? ms : slept ? ms / 2 : 0;
     learn(this.#cost(flight.program), Math.max(likely, flight.hostMs), flight.steps);
     this.#free = done;
     if (done - rested.get(this.#clock)! > RESTLESS) await this.#rest(0);
