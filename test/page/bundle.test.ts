@@ -5,8 +5,11 @@ import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { POLICY } from '../../app/build/policy.ts';
 
-/** Page, worker and service worker together, in bytes, gzipped. */
-const MOST_BYTES = 150_000;
+/**
+ * Page, worker and service worker together, in bytes, gzipped. It was 150 kB until the page's two engines became fast: what fuses
+ * a step into few dispatches is 4 kB, what writes WebAssembly 2.5 kB.
+ */
+const MOST_BYTES = 156_000;
 
 const files = new Map<string, Buffer>();
 let html: string;
