@@ -119,6 +119,8 @@ export interface BackendOptions {
   readonly device?: DeviceKind;
   /** Which GPU adapter; any, hardware first, unless said. */
   readonly adapter?: AdapterChoice;
+  /** False computes every op in a dispatch of its own on the GPU: slower, to see what fusion does. Default true. */
+  readonly fuse?: boolean;
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
   readonly precision?: Precision;
 }
@@ -132,12 +134,13 @@ const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
  * @internal
  */
 export async function createBackendWith(provider: GpuProvider, options: BackendOptions = {}): Promise<Backend> {
-  checkNames('createBackend', options, ['device', 'adapter', 'precision']);
-  const { device = 'auto', adapter, precision = 'float32' } = options;
+  checkNames('createBackend', options, ['device', 'adapter', 'fuse', 'precision']);
+  const { device = 'auto', adapter, fuse = true, precision = 'float32' } = options;
   if (!DEVICES.includes(device)) throw new OptionError(`createBackend: device is ${device}. Use auto, gpu or cpu.`);
   if (precision !== 'float32' && precision !== 'float64') {
     throw new OptionError(`createBackend: precision is ${precision}. Use float32 or float64.`);
   }
+  if (typeof fuse !== 'boolean') throw new OptionError(`createBackend: fuse is ${fuse}. Use true or false.`);
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&
@@ -155,7 +158,7 @@ export async function createBackendWith(provider: GpuProvider, options: BackendO
   }
   const { opened, refused } = await provider.open(adapter, { allowSoftware: adapter !== 'hardware' });
   if (opened) {
-    const executor = new GpuExecutor(opened);
+    const executor = new GpuExecutor(opened, {}, { fuse });
     return new Backend(
       executor,
       { name: describe(opened.report), software: opened.report.software },

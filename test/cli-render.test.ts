@@ -619,6 +619,9 @@ describe('values of flags', () => {
       /--require-gpu: contradicts --adapter software/,
     );
     expect(refusal(() => checkSettings({ requireGpu: true, device: 'cpu' }))).toMatch(/contradicts --device cpu/);
+    expect(refusal(() => checkSettings({ fuse: false, device: 'cpu' }))).toBe(
+      '--no-fuse: has no meaning with --device cpu, which fuses nothing. Leave one of them out.',
+    );
     expect(refusal(() => checkSettings({ adapter: 'hardware', device: 'cpu' }))).toMatch(/--adapter: has no meaning/);
     expect(checkSettings({ device: 'gpu', adapter: 'software' })).toBeUndefined();
   });

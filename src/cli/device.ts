@@ -5,9 +5,10 @@ import { createBackend } from '../node/providers.ts';
 import type { Settings } from './options.ts';
 
 /** The backend that the flags ask for. @throws DeviceError that says what is missing and what to install. */
-export async function openBackend({ device = 'auto', adapter, requireGpu = false }: Settings): Promise<Backend> {
-  if (!requireGpu) return inFlags(createBackend({ device, ...(adapter && { adapter }) }));
-  const wanted = { device: 'gpu', adapter: adapter ?? 'hardware' } as const;
+export async function openBackend(settings: Settings): Promise<Backend> {
+  const { device = 'auto', adapter, requireGpu = false, fuse = true } = settings;
+  if (!requireGpu) return inFlags(createBackend({ device, fuse, ...(adapter && { adapter }) }));
+  const wanted = { device: 'gpu', adapter: adapter ?? 'hardware', fuse } as const;
   const backend = await inFlags(createBackend(wanted), true);
   if (!backend.adapter.software) return backend;
   const { name } = backend.adapter;

@@ -80,7 +80,9 @@ function verb(
     .addHelpText('after', `\nExample:\n${example}\n\n${exitCodesText()}`)
     .action(async (...given: unknown[]) => {
       const command = given.at(-1) as Command;
-      const flags = { ...command.opts(), target: command.args[0], targets: command.args };
+      // What nobody said must not overrule a --config file.
+      const { fuse, ...options } = command.opts();
+      const flags = { ...options, ...(fuse === false && { fuse }), target: command.args[0], targets: command.args };
       process.exitCode = await perform(load, flags);
     });
 }
@@ -89,7 +91,8 @@ function withDevice(command: Command): Command {
   return command
     .option('--device <auto|gpu|cpu>', 'what to run on; auto: a GPU where there is one, a software GPU, else the CPU')
     .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is a part of the adapter's name")
-    .option('--require-gpu', 'refuse software adapters and the CPU');
+    .option('--require-gpu', 'refuse software adapters and the CPU')
+    .option('--no-fuse', 'every op in a dispatch of its own: slower, to see what fusion does');
 }
 
 function withOutput(command: Command): Command {

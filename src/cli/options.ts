@@ -155,6 +155,7 @@ const SETTINGS = {
   device: parseDevice,
   adapter: parseAdapter,
   requireGpu: parseSwitch,
+  fuse: parseSwitch,
   epochs: (value, name) => parseCount(value, name),
   maxSteps: (value, name) => parseCount(value, name),
   batchSize: (value, name) => parseCount(value, name),
@@ -245,7 +246,7 @@ function parseAll(
 }
 
 /** Refuses settings that contradict each other; call it on what flags and file give together. */
-export function checkSettings({ device, adapter, requireGpu }: Settings): void {
+export function checkSettings({ device, adapter, requireGpu, fuse }: Settings): void {
   if (requireGpu === true && adapter === 'software') {
     throw new OptionError('--require-gpu: contradicts --adapter software. Leave one of them out.');
   }
@@ -253,4 +254,6 @@ export function checkSettings({ device, adapter, requireGpu }: Settings): void {
   if (requireGpu === true) throw new OptionError('--require-gpu: contradicts --device cpu. Leave one of them out.');
   if (adapter !== undefined)
     throw new OptionError('--adapter: has no meaning with --device cpu. Leave one of them out.');
+  if (fuse === false)
+    throw new OptionError('--no-fuse: has no meaning with --device cpu, which fuses nothing. Leave one of them out.');
 }
