@@ -142,6 +142,7 @@ describe('train', () => {
       steps: 200,
       dispatchesPerStep: 0,
       submits: expect.any(Number),
+      firstStepMs: expect.any(Number),
       compileMs: expect.any(Number),
       peakGpuBytes: expect.any(Number),
       parameters: 13_002,
@@ -282,7 +283,10 @@ describe('train', () => {
     const { code, events } = await thalweg(['train', ...flags, '--data', data, '--json', '--quiet']);
     expect(code).toBe(0);
     expect(events.at(-1)).toMatchObject({ type: 'end', backend: 'gpu', steps: 3, parameters: 13_002 });
-    expect(events.at(-1)!['dispatchesPerStep']).toBeGreaterThan(0);
+    const { dispatchesPerStep, firstStepMs, time } = events.at(-1) as Record<string, number>;
+    expect(dispatchesPerStep).toBeGreaterThan(0);
+    expect(firstStepMs).toBeGreaterThan(0);
+    expect(firstStepMs).toBeLessThan(1000 * (time! + 30));
   });
 });
 

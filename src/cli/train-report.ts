@@ -66,6 +66,11 @@ export class TrainingClock {
   #whole = 0;
   #training = 0;
 
+  /** Milliseconds from the start of the process to the first step's loss, compilation included. */
+  get firstStepMs(): number | undefined {
+    return this.#first?.time;
+  }
+
   /** Seconds of training: without compilation, which comes before, and without validation. */
   get seconds(): number {
     return this.#training;

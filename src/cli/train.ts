@@ -65,6 +65,8 @@ class TrainCall {
   #length = { perEpoch: 0, total: 0, epochs: 0 };
   /** Sums of the losses and accuracies of the epoch's steps so far, for the progress line. */
   #epoch = { number: 0, steps: 0, loss: 0, accuracy: 0 };
+  /** Milliseconds in which the kernels of training were compiled, all at once. */
+  #compiled = 0;
   #lastSave = 0;
   readonly #clock = new TrainingClock();
 
@@ -166,7 +168,9 @@ class TrainCall {
     this.#lastSave = first;
     if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
     const options = this.#fitOptions(data);
+    const compiling = performance.now();
     await trainer.compile(data.train, options);
+    this.#compiled = performance.now() - compiling;
     try {
       for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
     } catch (error) {
@@ -215,9 +219,19 @@ class TrainCall {
     if (event.type === 'warning') output.warn(event.message);
     else if (event.type === 'step') this.#showStep(event);
     else this.#showEpoch(event);
+    const begun = this.#clock.firstStepMs !== undefined;
     this.#clock.see(event);
+    if (!begun) this.#tellStart();
     const due = settings.saveEvery !== undefined && trainer.stepsMade - this.#lastSave >= settings.saveEvery;
     if (due || event.type === 'epoch') await this.#save(trainer);
+  }
+
+  #tellStart(): void {
+    const { firstStepMs } = this.#clock;
+    if (firstStepMs === undefined) return;
+    const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+    const compiling = this.#backend.kind === 'gpu' ? `, of which compiling took ${seconds(this.#compiled)}` : '';
+    this.#call.output.log(`The first step was done ${seconds(firstStepMs)} after the start${compiling}.`);
   }
 
   #showStep({ epoch, loss, accuracy = 0, step }: StepEvent): void {
@@ -293,6 +307,7 @@ class TrainCall {
       stepsPerSecond,
       dispatchesPerStep: trainer.dispatchesPerStep,
       submits: counters.submits,
+      firstStepMs: this.#clock.firstStepMs,
       compileMs: counters.compileMs,
       peakGpuBytes: counters.peakBytes,
       parameters: trainer.summary().parameters,
