@@ -228,8 +228,9 @@ describe('dispose', () => {
     const { backend, log } = slowBackend();
     const trainer = await Trainer.create(backend, slowTask());
     const stream = trainer.fit(data, { maxSteps: 30, batchSize: 8, events: 'step' });
-    // The first submit has one step, and its time is awaited; then several are under way.
-    for (let k = 0; k < 3; k++) await stream.next();
+    // The first submit has one step, and its time is awaited; then several are under way, unless this process was stalled.
+    const count = (what: string) => log.filter((entry) => entry === what).length;
+    for (let k = 0; k < 3 || count('submitted') === count('done'); k++) await stream.next();
     log.length = 0;
     trainer.dispose();
     expect(held(trainer)).toBe(true);
@@ -246,7 +247,7 @@ describe('dispose', () => {
     await trainer.evaluate(data, { batchSize: 8 });
     log.length = 0;
     const pending = [1, 2].map(() => trainer.evaluate(data, { batchSize: 8 }));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (log.length === 0) await new Promise((resolve) => setTimeout(resolve));
     expect(log).toEqual(['submitted']);
     trainer.dispose();
     expect(held(trainer)).toBe(true);
