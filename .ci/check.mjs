@@ -71,6 +71,7 @@ const BELONGS = [
   /^LICENSE$/,
   /^dist\/src\/(?!.*\.test\.)[\w/-]+(\.d\.ts|\.js)$/,
   /^dist\/shaders\/[\w-]+(\.wgsl)?(\.d\.ts|\.js)$/,
+  /^dist\/bench\/[\w-]+(\.wgsl)?\.js$/,
 ];
 const NEEDED = [
   'package.json',
@@ -82,6 +83,7 @@ const NEEDED = [
   'dist/src/node/index.d.ts',
   'dist/src/cli/main.js',
   'dist/shaders/matmul.wgsl.js',
+  'dist/bench/suites.js',
 ];
 
 function pack() {

@@ -9,6 +9,7 @@ import {
   accuracy,
   arrayDataset,
   grad,
+  greater,
   input,
   type Loss,
   linear,
@@ -16,6 +17,7 @@ import {
   matmul,
   max,
   mean,
+  mul,
   nn,
   optim,
   relu,
@@ -23,6 +25,7 @@ import {
   softmaxCrossEntropy,
   sum,
   Trainer,
+  where,
 } from '../src/index.ts';
 import type { Optimizer } from '../src/optim/optimizer.ts';
 import { testExecutor } from './gpu.ts';
@@ -100,6 +103,51 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
     expect(plain).toBeGreaterThanOrEqual(5);
     expect(fused).toBeLessThanOrEqual(2); // sigmoid(h), which several read, and the chain.
   });
+
+  it('what is read across rows starts a dispatch of its own', async () => {
+    const x = input('x', { shape: [16, 12], dtype: 'f32' });
+    const w = input('w', { shape: [16, 12], dtype: 'f32' });
+    const y = linear(x, w, input('b', { shape: [16], dtype: 'f32' }));
+    // Row r of the first is row r of y; every row of the second takes all of y.
+    const outputs = {
+      y,
+      along: matmul(y, w),
+      across: matmul(x, y, { transposeA: true }),
+      turned: matmul(w, y, { transposeA: true }),
+      self: matmul(y, y),
+    };
+    await compare(outputs, { x: wave(192, 0.4), w: wave(192, 1.9), b: wave(16, 1) });
+  });
+
+  it.each(['layers.0.weight', 'layers.0.bias', 'layers.2.weight', 'layers.2.bias'])(
+    'the guard sees one bad value among the new ones of %s',
+    async (path) => {
+      const executor = await testExecutor(capabilities);
+      const plain = optim.sgd({ lr: 0.1 });
+      // Elements above 100 overflow; nothing else does.
+      const optimizer: Optimizer = {
+        ...plain,
+        update: (p, g, slots, at) => ({
+          p: where(greater(p, 100), mul(mul(p, 1e30), 1e30), plain.update(p, g, slots, at).p),
+          slots: [],
+        }),
+      };
+      const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), {
+        model: wide(),
+        loss: losses.softmaxCrossEntropy,
+        optimizer,
+      });
+      const values = (await trainer.state.read(path)).slice();
+      values[values.length - 1] = 101;
+      trainer.state.write(path, values);
+      const data = arrayDataset({ shape: [40, 20], data: wave(800, 0.77) }, new Uint8Array(40), { classes: 7 });
+      await expect(trainer.train(data, { maxSteps: 3, batchSize: 20 })).rejects.toThrow(
+        `${path} after the update is not finite at step 1,`,
+      );
+      expect([...(await trainer.state.read(path))]).toEqual([...values]);
+      trainer.dispose();
+    },
+  );
 
   const wide = () => new nn.Sequential(new nn.Linear(20, 37), new nn.ReLU(), new nn.Linear(37, 7));
   const narrow = () =>
