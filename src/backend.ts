@@ -121,6 +121,11 @@ export interface BackendOptions {
   readonly adapter?: AdapterChoice;
   /** False computes every op in a dispatch of its own on the GPU: slower, to see what fusion does. Default true. */
   readonly fuse?: boolean;
+  /**
+   * Whether the steps of a small network run many to a dispatch, in one workgroup that loops over them. True: wherever they
+   * can (up to about 20,000 parameters at batch 64); false: never. Unless said: where that is faster on the adapter.
+   */
+  readonly persistent?: boolean;
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
   readonly precision?: Precision;
 }
@@ -134,13 +139,15 @@ const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
  * @internal
  */
 export async function createBackendWith(provider: GpuProvider, options: BackendOptions = {}): Promise<Backend> {
-  checkNames('createBackend', options, ['device', 'adapter', 'fuse', 'precision']);
-  const { device = 'auto', adapter, fuse = true, precision = 'float32' } = options;
+  checkNames('createBackend', options, ['device', 'adapter', 'fuse', 'persistent', 'precision']);
+  const { device = 'auto', adapter, fuse = true, persistent, precision = 'float32' } = options;
   if (!DEVICES.includes(device)) throw new OptionError(`createBackend: device is ${device}. Use auto, gpu or cpu.`);
   if (precision !== 'float32' && precision !== 'float64') {
     throw new OptionError(`createBackend: precision is ${precision}. Use float32 or float64.`);
   }
-  if (typeof fuse !== 'boolean') throw new OptionError(`createBackend: fuse is ${fuse}. Use true or false.`);
+  for (const [name, value] of Object.entries({ fuse, persistent: persistent ?? true })) {
+    if (typeof value !== 'boolean') throw new OptionError(`createBackend: ${name} is ${value}. Use true or false.`);
+  }
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&
@@ -158,7 +165,7 @@ export async function createBackendWith(provider: GpuProvider, options: BackendO
   }
   const { opened, refused } = await provider.open(adapter, { allowSoftware: adapter !== 'hardware' });
   if (opened) {
-    const executor = new GpuExecutor(opened, {}, { fuse });
+    const executor = new GpuExecutor(opened, {}, { fuse, ...(persistent !== undefined && { persistent }) });
     return new Backend(
       executor,
       { name: describe(opened.report), software: opened.report.software },

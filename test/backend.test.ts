@@ -13,7 +13,9 @@ it('refuses options that there are none of', async () => {
   await expect(create({ devise: 'cpu' })).rejects.toThrow(
     'createBackend: the option devise is unknown. Did you mean device?',
   );
-  await expect(create({ zzz: 1 })).rejects.toThrow('the option zzz is unknown. Use device, adapter, fuse, precision.');
+  await expect(create({ zzz: 1 })).rejects.toThrow(
+    'the option zzz is unknown. Use device, adapter, fuse, persistent, precision.',
+  );
   await expect(create('cpu')).rejects.toThrow('createBackend: the options are "cpu". Give an object');
   await expect(create(null)).rejects.toThrow('createBackend: the options are null.');
   expect(() => createCpuBackend({ precission: 'float64' } as never)).toThrow('Did you mean precision?');

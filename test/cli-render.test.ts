@@ -622,6 +622,12 @@ describe('values of flags', () => {
     expect(refusal(() => checkSettings({ fuse: false, device: 'cpu' }))).toBe(
       '--no-fuse: has no meaning with --device cpu, which fuses nothing. Leave one of them out.',
     );
+    expect(refusal(() => checkSettings({ persistent: false, device: 'cpu' }))).toBe(
+      '--persistent: has no meaning with --device cpu, which has no dispatches. Leave one of them out.',
+    );
+    expect(refusal(() => checkSettings({ persistent: true, fuse: false }))).toBe(
+      '--persistent: contradicts --no-fuse. Leave one of them out.',
+    );
     expect(refusal(() => checkSettings({ adapter: 'hardware', device: 'cpu' }))).toMatch(/--adapter: has no meaning/);
     expect(checkSettings({ device: 'gpu', adapter: 'software' })).toBeUndefined();
   });

@@ -17,7 +17,7 @@ export function openTestDevice(): Promise<OpenedDevice> {
 /** An engine on the device of this test file; `capabilities` makes it choose kernels as another adapter would. */
 export async function testExecutor(
   capabilities: Partial<Capabilities> = {},
-  options: { readonly fuse?: boolean } = {},
+  options: { readonly fuse?: boolean; readonly persistent?: boolean } = {},
 ): Promise<GpuExecutor> {
   const executor = new GpuExecutor(await openTestDevice(), capabilities, options);
   executors.push(executor);

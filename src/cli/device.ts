@@ -6,9 +6,10 @@ import type { Settings } from './options.ts';
 
 /** The backend that the flags ask for. @throws DeviceError that says what is missing and what to install. */
 export async function openBackend(settings: Settings): Promise<Backend> {
-  const { device = 'auto', adapter, requireGpu = false, fuse = true } = settings;
-  if (!requireGpu) return inFlags(createBackend({ device, fuse, ...(adapter && { adapter }) }));
-  const wanted = { device: 'gpu', adapter: adapter ?? 'hardware', fuse } as const;
+  const { device = 'auto', adapter, requireGpu = false, fuse = true, persistent } = settings;
+  const how = { fuse, ...(persistent !== undefined && { persistent }) };
+  if (!requireGpu) return inFlags(createBackend({ device, ...how, ...(adapter && { adapter }) }));
+  const wanted = { device: 'gpu', adapter: adapter ?? 'hardware', ...how } as const;
   const backend = await inFlags(createBackend(wanted), true);
   if (!backend.adapter.software) return backend;
   const { name } = backend.adapter;

@@ -92,7 +92,12 @@ function withDevice(command: Command): Command {
     .option('--device <auto|gpu|cpu>', 'what to run on; auto: a GPU where there is one, a software GPU, else the CPU')
     .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is a part of the adapter's name")
     .option('--require-gpu', 'refuse software adapters and the CPU')
-    .option('--no-fuse', 'every op in a dispatch of its own: slower, to see what fusion does');
+    .option('--no-fuse', 'every op in a dispatch of its own: slower, to see what fusion does')
+    .option(
+      '--persistent',
+      'many steps of a small network in one dispatch, wherever it can be, not only where it is known to be faster',
+    )
+    .option('--no-persistent', 'never that');
 }
 
 function withOutput(command: Command): Command {

@@ -156,6 +156,7 @@ const SETTINGS = {
   adapter: parseAdapter,
   requireGpu: parseSwitch,
   fuse: parseSwitch,
+  persistent: parseSwitch,
   epochs: (value, name) => parseCount(value, name),
   maxSteps: (value, name) => parseCount(value, name),
   batchSize: (value, name) => parseCount(value, name),
@@ -246,14 +247,20 @@ function parseAll(
 }
 
 /** Refuses settings that contradict each other; call it on what flags and file give together. */
-export function checkSettings({ device, adapter, requireGpu, fuse }: Settings): void {
+export function checkSettings({ device, adapter, requireGpu, fuse, persistent }: Settings): void {
   if (requireGpu === true && adapter === 'software') {
     throw new OptionError('--require-gpu: contradicts --adapter software. Leave one of them out.');
   }
+  if (persistent === true && fuse === false)
+    throw new OptionError('--persistent: contradicts --no-fuse. Leave one of them out.');
   if (device !== 'cpu') return;
   if (requireGpu === true) throw new OptionError('--require-gpu: contradicts --device cpu. Leave one of them out.');
   if (adapter !== undefined)
     throw new OptionError('--adapter: has no meaning with --device cpu. Leave one of them out.');
   if (fuse === false)
     throw new OptionError('--no-fuse: has no meaning with --device cpu, which fuses nothing. Leave one of them out.');
+  if (persistent !== undefined)
+    throw new OptionError(
+      '--persistent: has no meaning with --device cpu, which has no dispatches. Leave one of them out.',
+    );
 }

@@ -21,14 +21,18 @@ export class GpuExecutor implements Executor {
   readonly #capabilities: Capabilities;
   readonly #residents = new Map<HostArray, Resident>();
 
-  readonly #fuse: boolean;
+  readonly #defaults: Pick<CompileOptions, 'fuse' | 'persistent'>;
 
   /**
-   * `capabilities` overrides what the device says, for tests of other variants; `fuse: false` computes every op in a dispatch
-   * of its own wherever a program does not say otherwise.
+   * `capabilities` overrides what the device says, for tests of other variants; `defaults` hold wherever a program does not say
+   * otherwise.
    */
-  constructor(opened: OpenedDevice, capabilities: Partial<Capabilities> = {}, { fuse = true } = {}) {
-    this.#fuse = fuse;
+  constructor(
+    opened: OpenedDevice,
+    capabilities: Partial<Capabilities> = {},
+    defaults: Pick<CompileOptions, 'fuse' | 'persistent'> = {},
+  ) {
+    this.#defaults = defaults;
     this.runtime = new GpuRuntime(opened);
     const { limits } = this.runtime.device;
     this.#capabilities = {
@@ -67,7 +71,7 @@ export class GpuExecutor implements Executor {
       return storage;
     });
     const upload = (array: NdArray) => this.#resident(array);
-    const cut = { fuse: this.#fuse, ...options };
+    const cut = { ...this.#defaults, ...options };
     const program = new GpuProgram(this.runtime, this.#capabilities, recipe, cut, storages, upload);
     try {
       await program.ready();

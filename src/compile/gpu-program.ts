@@ -11,6 +11,7 @@ import { expandConstant, type Node, type Variable, variableOf } from '../graph/t
 import { copyOut, type GpuStorage, toWords } from './gpu-storage.ts';
 import type { Dispatch } from './lower.ts';
 import type { Memory, Place } from './memory.ts';
+import { DispatchLength, LENGTH_OFFSETS, lengthsWords } from './persistent.ts';
 import { type Schedule, schedule } from './schedule.ts';
 
 /** A dispatch with its GPU objects. */
@@ -37,6 +38,9 @@ export class GpuProgram implements Program {
   #recorded: readonly Recorded[] = [];
   /** What comes before the first step of a submit. */
   #start: readonly Recorded[] = [];
+  /** The dispatch at each of its lengths, where one makes many steps. */
+  #lengths: readonly Recorded[] = [];
+  readonly #length = new DispatchLength();
   #disposed = false;
 
   constructor(
@@ -56,6 +60,7 @@ export class GpuProgram implements Program {
       this.#schedule = schedule(recipe, {
         gpu,
         fuse: options.fuse ?? true,
+        persistent: options.persistent,
         leaf: (node) => this.#leaf(node),
         placeOf: (variable) => this.#placeOf(variable),
       });
@@ -65,7 +70,7 @@ export class GpuProgram implements Program {
     }
   }
 
-  /** Dispatches of a step; a submit may begin with one or two more. */
+  /** Dispatches of a step, or 1 where one makes many steps; a submit may begin with one or two more. */
   get dispatches(): number {
     return this.#schedule.dispatches.length;
   }
@@ -123,6 +128,12 @@ export class GpuProgram implements Program {
       memory.buffer = runtime.buffer(memory.label, memory.bytes);
       this.#made.push(memory);
     }
+    const { lengths } = this.#schedule;
+    if (lengths) {
+      lengths.buffer = runtime.buffer(lengths.label, lengths.bytes);
+      runtime.write(lengths.buffer, 0, lengthsWords());
+      this.#made.push(lengths);
+    }
     const pipelines = await Promise.all(
       [...start, ...dispatches].map((d) =>
         runtime.pipeline(
@@ -134,6 +145,11 @@ export class GpuProgram implements Program {
     );
     this.#start = start.map((d, n) => record(runtime, d, pipelines[n]!));
     this.#recorded = dispatches.map((d, n) => record(runtime, d, pipelines[start.length + n]!));
+    if (lengths) {
+      const [steps] = dispatches;
+      const pipeline = pipelines[start.length]!;
+      this.#lengths = LENGTH_OFFSETS.map((offset) => record(runtime, steps!, pipeline, { memory: lengths, offset }));
+    }
     await runtime.settle();
   }
 
@@ -142,7 +158,15 @@ export class GpuProgram implements Program {
     const wanted = read.map((v) => ({ place: this.#placeOf(v), dtype: v.dtype, size: v.size }));
     const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : () => this.#runtime.done();
     this.#runtime.submit(encoder);
-    return { steps, values };
+    const submitted = performance.now();
+    return {
+      steps,
+      values: async () => {
+        const read = await values();
+        this.#length.learn(steps, performance.now() - submitted);
+        return read;
+      },
+    };
   }
 
   #checkAlive(): void {
@@ -162,6 +186,10 @@ export class GpuProgram implements Program {
   encodeInto(pass: GPUComputePassEncoder, steps: number): void {
     this.#checkAlive();
     for (const dispatch of this.#start) encodeDispatch(pass, dispatch);
+    if (this.#lengths.length > 0) {
+      for (const k of this.#length.split(steps)) encodeDispatch(pass, this.#lengths[k]!);
+      return;
+    }
     for (let step = 0; step < steps; step++) {
       for (const dispatch of this.#recorded) encodeDispatch(pass, dispatch);
     }
@@ -205,6 +233,7 @@ export class GpuProgram implements Program {
     for (const memory of this.#made.splice(0)) this.#runtime.destroy(memory.buffer!);
     for (const release of this.#releases.splice(0)) release();
     this.#recorded = [];
+    this.#lengths = [];
     this.#start = [];
   }
 }
@@ -215,11 +244,19 @@ function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, work
   pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }
 
-function record(runtime: GpuRuntime, dispatch: Dispatch, { pipeline, layout }: Pipeline): Recorded {
-  const entries = dispatch.bindings.map(({ memory, offset, words }) => ({
-    buffer: memory.buffer!,
-    offset: offset * 4,
-    size: Math.min(Math.ceil(words / 4) * 16, memory.bytes - offset * 4),
-  }));
+function record(
+  runtime: GpuRuntime,
+  dispatch: Dispatch,
+  { pipeline, layout }: Pipeline,
+  at?: Pick<Place, 'memory' | 'offset'>,
+): Recorded {
+  const entries = dispatch.bindings.map(({ memory, offset: own, words }) => {
+    const offset = memory === at?.memory ? at.offset : own;
+    return {
+      buffer: memory.buffer!,
+      offset: offset * 4,
+      size: Math.min(Math.ceil(words / 4) * 16, memory.bytes - offset * 4),
+    };
+  });
   return { pipeline, bindGroup: runtime.bindGroup(dispatch.label, layout, entries), workgroups: dispatch.workgroups };
 }

@@ -70,31 +70,37 @@ function scopeOf(root: Node, fusion: Fusion, gpu: Capabilities): KernelScope {
   return { inputs: root.inputs, outs: root.outs, gpu, direct };
 }
 
-/** The dispatches of a launch: one, or the passes of its one kernel. */
-export function lowerLaunch({ parts }: Launch, context: LowerContext): Dispatch[] {
+/** Writes a kernel into the module of the dispatch that will hold it. */
+export type Stage = (module: ModuleText) => Kernel;
+
+/** The kernels of a launch: one, or the passes of its one kernel op. */
+export function lowerLaunch({ parts }: Launch, context: LowerContext): Stage[] {
   const first = parts[0]![0]!;
   const passes = context.kernels.get(first)?.passes ?? [];
-  if (passes.length > 1) {
-    return passes.map((pass) => {
-      const module = new ModuleText();
-      return dispatchOf(passKernel(first, pass, module, context), module, context);
-    });
-  }
-  const module = new ModuleText();
-  const kernels = parts.map((part) => {
-    const [group] = part as readonly [Group];
-    if (part.length > 1) {
-      const links = part.map((link) => opKernel(link, context.stages.get(link)!, module, context));
-      return chainKernel(links, context.stages.get(group)!.rows, context.gpu);
-    }
-    const pass = context.kernels.get(group)?.passes[0];
-    return pass ? passKernel(group, pass, module, context) : mapKernel(group, module, context);
-  });
-  return [dispatchOf(sideBySide(kernels, context.gpu.maxComputeWorkgroupsPerDimension), module, context)];
+  if (passes.length > 1) return passes.map((pass) => (module) => passKernel(first, pass, module, context));
+  return [
+    (module) => {
+      const kernels = parts.map((part) => partKernel(part, module, context));
+      return sideBySide(kernels, context.gpu.maxComputeWorkgroupsPerDimension);
+    },
+  ];
 }
 
-function dispatchOf({ label, code, workgroups }: Kernel, module: ModuleText, { gpu }: LowerContext): Dispatch {
-  return { label, ...module.finish(code, gpu.maxStorageBuffersPerShaderStage), workgroups };
+function partKernel(part: readonly Group[], module: ModuleText, context: LowerContext): Kernel {
+  const first = part[0]!;
+  if (part.length > 1) {
+    const links = part.map((link) => opKernel(link, context.stages.get(link)!, module, context));
+    return chainKernel(links, context.stages.get(first)!.rows, context.gpu);
+  }
+  const pass = context.kernels.get(first)?.passes[0];
+  return pass ? passKernel(first, pass, module, context) : mapKernel(first, module, context);
+}
+
+/** The dispatch of one kernel. */
+export function dispatchOf(stage: Stage, { maxStorageBuffersPerShaderStage }: Capabilities): Dispatch {
+  const module = new ModuleText();
+  const { label, code, workgroups } = stage(module);
+  return { label, ...module.finish(code, maxStorageBuffersPerShaderStage), workgroups };
 }
 
 /** The text of a kernel op with the functions that it calls, and its label. */
@@ -252,24 +258,23 @@ function watch(value: string, body: Body, module: ModuleText, context: LowerCont
 }
 
 /** Looks at values about to be assigned that no dispatch before could look at. */
-export function lowerCheck(checked: readonly Tensor[], context: LowerContext): Dispatch {
-  const module = new ModuleText();
+export function lowerCheck(checked: readonly Tensor[], module: ModuleText, context: LowerContext): Kernel {
   const ranges = bySize(checked, (t) => t.size).map(([size, tensors]) => {
     const body = new Body(module, context.fusion, context.plan);
     for (const t of tensors) watch(body.value(t, 'i'), body, module, context);
     return { size, text: body.text() };
   });
-  return dispatchOf(rangeKernel('check', ranges, '', context.gpu), module, context);
+  return rangeKernel('check', ranges, '', context.gpu);
 }
 
 /** Writes the variables: guarded ones only where no check ever failed. */
 export function lowerCommit(
   commits: readonly Commit[],
   placeOf: (commit: Commit) => Place,
+  module: ModuleText,
   context: LowerContext,
-): Dispatch {
+): Kernel {
   const status = context.guard?.status;
-  const module = new ModuleText();
   const before = status ? `let good = ${module.element(status, '0u', 'u32', false)} == 0u;` : '';
   const ranges = bySize(commits, (c) => c.tensor.size).map(([size, list]) => {
     const body = new Body(module, context.fusion, context.plan);
@@ -280,7 +285,7 @@ export function lowerCommit(
     });
     return { size, text: [...body.lines, ...stores].join('\n  ') };
   });
-  return dispatchOf(rangeKernel('assign', ranges, before, context.gpu), module, context);
+  return rangeKernel('assign', ranges, before, context.gpu);
 }
 
 function bySize<T>(items: readonly T[], size: (item: T) => number): [number, T[]][] {

@@ -33,6 +33,11 @@ export interface Place {
   readonly words: number;
 }
 
+/** Whether two places share words. */
+export function overlap(a: Place, b: Place): boolean {
+  return a.memory === b.memory && a.offset < b.offset + b.words && b.offset < a.offset + a.words;
+}
+
 export interface MemoryPlan {
   /** The place of a tensor that is kept in memory. */
   place(t: Tensor): Place;

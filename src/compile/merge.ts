@@ -61,8 +61,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   return { label: kernels.map(({ label }) => label).join(' | '), code, workgroups: [x, y, 1] };
 }
 
-/** A kernel as functions: `partK(w, lane)` does the work of lane `lane` in its workgroup `w` of `size` threads. */
-function part(kernel: Kernel, entry: Entry, k: number, size: number, threads: number): string {
+/** A kernel as functions: `partK(w, lane)` does the work of lane `lane` in its workgroup `w` of `size` threads, of `threads` in all. */
+export function part(
+  kernel: Kernel,
+  entry: Entry,
+  k: number,
+  size: number,
+  threads = Number.POSITIVE_INFINITY,
+): string {
   const [x, y] = kernel.workgroups;
   const whole = entry.size === size;
   const values: Readonly<Record<string, string>> = {

@@ -49,6 +49,11 @@ export interface CompileOptions {
   readonly inputs?: readonly string[];
   /** False computes every op in a dispatch of its own. Default true. */
   readonly fuse?: boolean;
+  /**
+   * Whether many steps of a small network run in one dispatch of one workgroup. True: wherever they can; false: never. Unless
+   * said: where that is faster on the adapter.
+   */
+  readonly persistent?: boolean;
 }
 
 /** Steps handed to the device, and variables to be read when they are done. */
@@ -61,7 +66,7 @@ export interface Ticket {
 /** A compiled recipe. Running it creates no buffer, bind group or pipeline. */
 export interface Program {
   readonly label: string;
-  /** GPU dispatches in one step (0 on the CPU). */
+  /** GPU dispatches in one step (0 on the CPU, 1 where one makes many steps). */
   readonly dispatches: number;
   /** Bytes of temporaries, inputs and constants that the program holds. */
   readonly bytes: number;

@@ -169,6 +169,11 @@ export interface Op<P = unknown> {
   prologue?(p: P): readonly number[];
   /** Kernel ops only: `storeK` is called exactly once for every element of every output, so a chain may follow. */
   readonly epilogue?: boolean;
+  /**
+   * Arithmetic operations as a roofline counts them, a multiply-add as two. Unless said, an elementwise op does one for each f32 of
+   * its output, a kernel op one for each f32 of its inputs, a change of index none.
+   */
+  flops?(inputs: readonly Spec[], p: P): number;
   /** The gradients of the inputs from those of the outputs, written with ops. Absent where none can flow. */
   vjp?(dys: readonly (Tensor | undefined)[], inputs: readonly Tensor[], ys: readonly Tensor[], p: P): InputGradients;
 }

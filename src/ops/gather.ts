@@ -23,6 +23,7 @@ export const gatherRowsOp: Op<void> = {
       throw new ShapeError('gatherRows: the source is a scalar. Give one with rows along its first axis.');
     return [{ shape: [...indices!.shape, ...source!.shape.slice(1)], dtype: wgslType(source!.dtype) }];
   },
+  flops: () => 0,
   cpu: ([source, indices], [y]) => {
     const N = source!.shape[0]!;
     const R = sizeOf(source!.shape.slice(1));

@@ -109,6 +109,10 @@ export const matmulOp: Op<Matmul> = {
     const func = product(stored({ ...sizes, ...p }), define);
     return places(sizes).map(([inA, inB, inY]) => callOf(func, atA! + inA * 4, atB! + inB * 4, atY! + inY * 4));
   },
+  flops: ([a, b], p) => {
+    const { M, N, K, batch } = layout(a!, b!, p);
+    return 2 * M * N * K * sizeOf(batch);
+  },
   kernel: (scope, p) =>
     matmulKernel({ ...p, ...layout(scope.inputs[0]!, scope.inputs[1]!, p), ...surroundings(scope) }),
   rows: (scope, p) => {
@@ -179,6 +183,10 @@ export const linearOp: Op<void> = {
   },
   cpuFast: ({ inputs, from: [x, w, b], to: [y], define }) =>
     callOf(product(stored(linearSizes(inputs)), define, true), x!, w!, y!, b!),
+  flops: (inputs) => {
+    const { M, N, K } = linearSizes(inputs);
+    return M * N * (2 * K + 1);
+  },
   kernel: (scope) => matmulKernel({ ...linearSizes(scope.inputs), ...NOT_BATCHED, ...surroundings(scope), bias: true }),
   rows: (scope) => productRows(scope, { ...linearSizes(scope.inputs), bias: true }),
   vjp: ([dy], [x, w]) => {
@@ -217,6 +225,10 @@ export const linearGradOp: Op<void> = {
       callOf(product(stored(sizes), define), dy!, x!, dw!),
       callOf(product(sumOfRows(sizes), define), ONE, dy!, db!),
     ];
+  },
+  flops: (inputs) => {
+    const { M, N, K } = gradSizes(inputs);
+    return M * K * (2 * N + 1);
   },
   kernel: (scope) =>
     matmulKernel({ ...gradSizes(scope.inputs), ...NOT_BATCHED, ...surroundings(scope), columnSums: true }),
