@@ -24,13 +24,12 @@ const MOST: StepWork = { flops: 6 * 20_000 * 64 * 1.25, assigned: 3 * 20_000 * 1
 const PER_ASSIGNED = 36;
 
 /**
- * The work of a step up to which one workgroup is faster than dispatches. SwiftShader's dispatches cost next to nothing beside
- * what they do, and its barriers do not. Lavapipe: measured, see docs/performance.md. GPUs: an estimate, 3 to 4 dispatches
- * of 3 us against one of some hundred cores.
+ * The work of a step up to which one workgroup is faster than dispatches: 3 to 4 of them, of about 3 us each on a GPU (an
+ * estimate, not measured) and of 30 us on lavapipe, where larger steps would win a little too, but take long to compile.
+ * SwiftShader's dispatches cost next to nothing beside what they do, and its barriers do not.
  */
-function bound({ name, software }: Capabilities): number {
-  if (/swiftshader/i.test(name)) return 0;
-  return software ? 500_000 : 150_000;
+function bound({ name }: Capabilities): number {
+  return /swiftshader/i.test(name) ? 0 : 150_000;
 }
 
 /** Whether steps may run in one workgroup, or with `wanted` whether they can at all. */
