@@ -150,6 +150,7 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
   );
 
   const wide = () => new nn.Sequential(new nn.Linear(20, 37), new nn.ReLU(), new nn.Linear(37, 7));
+  const large = () => new nn.Sequential(new nn.Linear(20, 99), new nn.Tanh(), new nn.Linear(99, 7));
   const narrow = () =>
     new nn.Sequential(new nn.Linear(20, 12), new nn.Sigmoid(), new nn.Linear(12, 7), new nn.Sigmoid());
   const dropping = () =>
@@ -158,6 +159,7 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
     ['a wide layer, SGD', wide, losses.softmaxCrossEntropy, () => optim.sgd({ lr: 0.2 })],
     ['a wide layer, Adam', wide, losses.softmaxCrossEntropy, () => optim.adam({ lr: 0.01 })],
     ['narrow layers, squared errors', narrow, losses.sumSquaredError, () => optim.sgd({ lr: 0.5, momentum: 0.9 })],
+    ['many weights, clipped', large, losses.softmaxCrossEntropy, () => optim.sgd({ lr: 0.2, clipNorm: 0.3 })],
     ['dropout, clipped', dropping, losses.softmaxCrossEntropy, () => optim.adamW({ lr: 0.01, clipNorm: 0.3 })],
   ])('trains as unfused ops do, short batches among them: %s', async (_, model, loss, optimizer) => {
     const y = Uint8Array.from({ length: 90 }, (_, i) => (i * 5) % 7);

@@ -142,14 +142,17 @@ it('makes nothing in a steady loop of 1,000 steps, and hands them over in few su
 
 // SwiftShader offers 12 storage buffers a stage, of which Chromium grants 10; WebGPU promises 8.
 describe.each([
-  [12, 4, 4, 4],
-  [10, 4, 4, 4],
-  [8, 4, 4, 4],
-])('with %d storage buffers a stage', (buffers, mlpSgd, mlpAdam, classic) => {
+  [12, 4, 4, 4, 6, 6],
+  [10, 4, 4, 4, 6, 6],
+  [8, 4, 4, 4, 7, 9],
+])('with %d storage buffers a stage', (buffers, mlpSgd, mlpAdam, classic, clippedSgd, clippedAdam) => {
   it.for([
     ['mlp with SGD', presets.mlp, sgd({ lr: 0.1 }), mlpSgd],
     ['mlp with Adam', presets.mlp, adam(), mlpAdam],
     ['classic', presets.classic, sgd({ lr: 1 }), classic],
+    // Clipping by the norm adds a sum, and the check waits for it.
+    ['mlp with SGD, clipped', presets.mlp, sgd({ lr: 0.1, clipNorm: 1 }), clippedSgd],
+    ['mlp with Adam, clipped', presets.mlp, adam({ clipNorm: 1 }), clippedAdam],
   ] as const)('takes few dispatches a step: %s', async ([, preset, optimizer, most], context) => {
     const { device } = await openTestDevice();
     if (device.limits.maxStorageBuffersPerShaderStage < buffers) context.skip('this device has fewer');

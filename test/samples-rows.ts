@@ -5,6 +5,7 @@ import { accuracy } from '../src/ops/accuracy.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
 import { argmax, max, mean, min, sum, variance } from '../src/ops/reduce.ts';
 import { logSoftmax, logSoftmaxGradOp, logSumExp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
+import { total } from '../src/ops/total.ts';
 import type { Sample } from './sample.ts';
 
 type ReduceFn = typeof sum;
@@ -169,6 +170,11 @@ function argmaxima(): Sample[] {
 
 export const rowSamples = {
   sum: [...reductions(sum), ...longReductions(sum)],
+  sumFew: [2080, 4096, 65_536].map((n) => ({
+    name: `of [${n}]`,
+    inputs: [{ shape: [n] }],
+    fn: (x) => total(x!),
+  })),
   mean: [
     ...reductions(mean),
     ...longReductions(mean),

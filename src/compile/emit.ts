@@ -166,16 +166,22 @@ function replaceMarks(text: string, replace: (kind: string, at: number, args: st
 /** Writes the lines of one function body: each tensor at each index is computed or loaded once. */
 export class Body {
   readonly lines: string[] = [];
+  /** With `apart`: the lines for elements that are the same whatever the index, to be put before a loop over it. */
+  readonly before: string[] = [];
   readonly #module: ModuleText;
   readonly #fusion: Fusion;
   readonly #plan: MemoryPlan;
   readonly #known = new Map<string, string>();
+  readonly #apart: boolean;
+  /** Whether what is written now goes before the loop. */
+  #early = false;
   #count = 0;
 
-  constructor(module: ModuleText, fusion: Fusion, plan: MemoryPlan) {
+  constructor(module: ModuleText, fusion: Fusion, plan: MemoryPlan, { apart = false } = {}) {
     this.#module = module;
     this.#fusion = fusion;
     this.#plan = plan;
+    this.#apart = apart;
   }
 
   /** Says that `t` at `index` is already in the variable `name`. */
@@ -187,17 +193,17 @@ export class Body {
     if (/^\w+$/.test(expression)) return expression;
     return this.#once(`${type} ${expression}`, () => {
       const name = `v${this.#count++}`;
-      this.lines.push(`let ${name}: ${type} = ${expression};`);
+      (this.#early ? this.before : this.lines).push(`let ${name}: ${type} = ${expression};`);
       return name;
     });
   }
 
   #once(key: string, make: () => string): string {
-    let name = this.#known.get(key);
-    if (name === undefined) {
-      name = make();
-      this.#known.set(key, name);
-    }
+    const early = this.#known.get(`before ${key}`);
+    const known = early ?? (this.#early ? undefined : this.#known.get(key));
+    if (known !== undefined) return known;
+    const name = make();
+    this.#known.set(this.#early ? `before ${key}` : key, name);
     return name;
   }
 
@@ -206,6 +212,7 @@ export class Body {
     const x = resolve(t);
     const fill = fillOf(x);
     if (fill !== undefined) return this.#literal(fill, x.dtype);
+    if (this.#apart && !this.#early && /^\d+u$/.test(index)) return this.#before(() => this.value(x, index));
     const at = /^\w+$/.test(index) ? index : this.let('u32', index);
     const type = wgslType(x.dtype);
     return this.#once(`${keyOf(x)}@${at}`, () =>
@@ -213,6 +220,13 @@ export class Body {
         ? this.let(type, this.#module.read(this.#plan.place(x), at, x.dtype))
         : this.#compute(x, at),
     );
+  }
+
+  #before(value: () => string): string {
+    this.#early = true;
+    const name = value();
+    this.#early = false;
+    return name;
   }
 
   /** Computes `t` at `index` even where it is kept in memory (it is about to be put there), and remembers it. */

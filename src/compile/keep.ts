@@ -35,6 +35,9 @@ export interface Read {
 /** Adds' worth of repeated work that costs less than a dispatch and the memory between. */
 const WORTH_A_DISPATCH = 2 ** 20;
 
+/** Elements that a thread is taken to compute, for which it computes scalars once. */
+const EACH_THREAD = 16;
+
 /** The decision for every tensor behind some outputs and assignments. */
 export class Keeping {
   /** The nodes, inputs first, without views. */
@@ -135,7 +138,8 @@ export class Keeping {
       if (needed || !this.#onlyCommitted(node)) this.#committed.delete(key);
       evaluations.set(node, count);
       const cost = costs.get(node)!;
-      const extra = (count - size) * cost;
+      const often = size === 1 && this.#onlyCommitted(node) ? count / EACH_THREAD : count;
+      const extra = (often - size) * cost;
       const again = extra > WORTH_A_DISPATCH && (cost > 1 || count > 2 * size);
       if (this.#isCommitted(node)) continue;
       if (needed || again) this.#kept.add(key);
@@ -173,7 +177,11 @@ export class Keeping {
     for (const node of this.order) {
       if (!node.op?.map) continue;
       let cost = node.op.cost ?? 1;
-      for (const input of node.inputs) cost += costs.get(resolve(input).node) ?? 0;
+      for (const input of node.inputs.map(resolve)) {
+        // A scalar that is dear is kept, or computed once a thread.
+        const each = input.size === 1 && sizeOfNode(node) > 1 ? EACH_THREAD : 1;
+        cost += (costs.get(input.node) ?? 0) / each;
+      }
       // What is always kept costs its readers nothing.
       costs.set(node, node.op.cost === Number.POSITIVE_INFINITY ? 0 : Math.min(cost, 1e6));
     }

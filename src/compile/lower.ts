@@ -213,12 +213,14 @@ function mapKernel(group: Group, module: ModuleText, context: LowerContext): Ker
 interface Range {
   readonly size: number;
   readonly text: string;
+  /** What is the same at every index. */
+  readonly before?: readonly string[];
 }
 
 /** Threads over the indices of each range; ranges start at whole workgroups. */
 function rangeKernel(label: string, ranges: readonly Range[], before: string, gpu: Capabilities): Kernel {
   let start = 0;
-  const branches = ranges.map(({ size, text }) => {
+  const branches = ranges.map(({ size, text, before: once = [] }) => {
     const from = start;
     const each = elementsPerThread(size, gpu);
     start += Math.ceil(size / (THREADS * each));
@@ -228,7 +230,7 @@ function rangeKernel(label: string, ranges: readonly Range[], before: string, gp
       each === 1
         ? `let i = ${first};\n  if (i < ${size}u)`
         : `let first = ${first};\n  for (var i = first; i < min(first + ${THREADS * each}u, ${size}u); i += ${THREADS}u)`;
-    return `if (${lower}w < ${start}u) {\n  ${loop} {\n  ${text}\n  }\n}`;
+    return `if (${lower}w < ${start}u) {\n  ${[...once, loop].join('\n  ')} {\n  ${text}\n  }\n}`;
   });
   const x = Math.min(start, gpu.maxComputeWorkgroupsPerDimension);
   const y = Math.ceil(start / x);
@@ -260,9 +262,9 @@ function watch(value: string, body: Body, module: ModuleText, context: LowerCont
 /** Looks at values about to be assigned that no dispatch before could look at. */
 export function lowerCheck(checked: readonly Tensor[], module: ModuleText, context: LowerContext): Kernel {
   const ranges = bySize(checked, (t) => t.size).map(([size, tensors]) => {
-    const body = new Body(module, context.fusion, context.plan);
+    const body = new Body(module, context.fusion, context.plan, { apart: true });
     for (const t of tensors) watch(body.value(t, 'i'), body, module, context);
-    return { size, text: body.text() };
+    return { size, text: body.text(), before: body.before };
   });
   return rangeKernel('check', ranges, '', context.gpu);
 }
@@ -277,13 +279,13 @@ export function lowerCommit(
   const status = context.guard?.status;
   const before = status ? `let good = ${module.element(status, '0u', 'u32', false)} == 0u;` : '';
   const ranges = bySize(commits, (c) => c.tensor.size).map(([size, list]) => {
-    const body = new Body(module, context.fusion, context.plan);
+    const body = new Body(module, context.fusion, context.plan, { apart: true });
     const values = list.map((c) => body.value(c.tensor, 'i'));
     const stores = list.map((c, k) => {
       const store = module.write(placeOf(c), 'i', values[k]!, wgslType(c.tensor.dtype));
       return c.guarded && status ? `if (good) { ${store} }` : store;
     });
-    return { size, text: [...body.lines, ...stores].join('\n  ') };
+    return { size, text: [...body.lines, ...stores].join('\n  '), before: body.before };
   });
   return rangeKernel('assign', ranges, before, context.gpu);
 }

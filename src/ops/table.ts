@@ -17,6 +17,7 @@ import { argmaxOp, maxOp, meanOp, minOp, sumOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
+import { sumFewOp } from './total.ts';
 import * as unary from './unary.ts';
 
 export const ops = tableOf({
@@ -44,6 +45,7 @@ export const ops = tableOf({
   batchIndices: batchIndicesOp,
   // Reductions.
   sum: sumOp,
+  sumFew: sumFewOp,
   mean: meanOp,
   max: maxOp,
   min: minOp,

@@ -1,7 +1,7 @@
 // Gradient clipping, written with ops: by value, and by the norm of all gradients taken together.
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, maximum, minimum, mul } from '../ops/binary.ts';
-import { sum } from '../ops/reduce.ts';
+import { total } from '../ops/total.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkBound } from './check.ts';
 
@@ -21,7 +21,7 @@ export function clipGradients(grads: readonly Tensor[], clip: Clip | undefined):
 
 /** √Σ g² over all elements of all gradients, a scalar. */
 export function globalNorm(grads: readonly Tensor[]): Tensor {
-  return sqrt(grads.map((g) => sum(square(g))).reduce((total, part) => add(total, part)));
+  return sqrt(grads.map((g) => total(square(g))).reduce((all, part) => add(all, part)));
 }
 
 /** g · min(max / (norm + 1e-6), 1), norm that of all gradients together: PyTorch's `clip_grad_norm_`. */

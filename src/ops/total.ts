@@ -1,0 +1,33 @@
+// The sum of a large tensor for a dispatch that ends a step: rows of it are summed by one kernel, and the few sums are added up
+// by whoever reads the total, so that no dispatch is spent on that.
+import type { Op } from '../graph/op.ts';
+import { apply1, type Tensor } from '../graph/tensor.ts';
+import { broadcastTo } from './broadcast.ts';
+import { sum } from './reduce.ts';
+import { reshape } from './reshape.ts';
+
+/** Rows that are summed apart. */
+const ROWS = 32;
+
+/** Elements from which a sum takes two passes. */
+const LARGE = 2048;
+
+/** Σ of a few elements, in order. */
+export const sumFewOp: Op<void> = {
+  name: 'sumFew',
+  cost: ROWS,
+  shape: ([x]) => [{ shape: [], dtype: x!.dtype }],
+  cpu: ([x], [y]) => {
+    let total = 0;
+    for (const v of x!.data) total += v;
+    y!.data[0] = total;
+  },
+  map: ({ inputs, load }) => Array.from({ length: inputs[0]!.shape[0]! }, (_, k) => load(0, `${k}u`)).join(' + '),
+  vjp: ([dy], [x]) => [() => broadcastTo(dy!, x!.shape)],
+};
+
+/** Σ x over all elements, a scalar: as `sum` gives it, added up in another order. */
+export function total(x: Tensor): Tensor {
+  if (x.size <= LARGE || x.size % ROWS !== 0) return sum(x);
+  return apply1(sumFewOp, [sum(reshape(x, [ROWS, x.size / ROWS]), { axes: 1 })], undefined);
+}
