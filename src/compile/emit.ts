@@ -75,10 +75,12 @@ export class ModuleText {
     const named = this.#slots.map((slot) => this.#bind(slot, bindings, few));
     const body = [...this.#declared, main].join('\n');
     const code = replaceMarks(body, (kind, at, args) => access(kind, args, named[at]!));
-    const declarations = bindings.map(
-      ({ access, type }, n) =>
-        `@group(0) @binding(${n}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> m${n}: array<${type}>;`,
-    );
+    // Sizes are said, so that compilers need not keep indices within what a binding happens to hold.
+    const declarations = bindings.map(({ access, type, words }, n) => {
+      const count = type === 'vec4f' ? Math.floor(words / 4) : words;
+      const mode = access === 'read' ? 'read' : 'read_write';
+      return `@group(0) @binding(${n}) var<storage, ${mode}> m${n}: array<${type}, ${count}>;`;
+    });
     return { code: `${declarations.join('\n')}\n${code}`, bindings };
   }
 

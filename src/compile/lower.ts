@@ -281,11 +281,13 @@ export function lowerCommit(
   const ranges = bySize(commits, (c) => c.tensor.size).map(([size, list]) => {
     const body = new Body(module, context.fusion, context.plan, { apart: true });
     const values = list.map((c) => body.value(c.tensor, 'i'));
-    const stores = list.map((c, k) => {
-      const store = module.write(placeOf(c), 'i', values[k]!, wgslType(c.tensor.dtype));
-      return c.guarded && status ? `if (good) { ${store} }` : store;
-    });
-    return { size, text: [...body.lines, ...stores].join('\n  '), before: body.before };
+    const stores = (guarded: boolean) =>
+      list.flatMap((c, k) =>
+        c.guarded === guarded ? module.write(placeOf(c), 'i', values[k]!, wgslType(c.tensor.dtype)) : [],
+      );
+    const guarded = stores(true).join('\n  ');
+    const whileGood = status && guarded !== '' ? `if (good) {\n  ${guarded}\n  }` : guarded;
+    return { size, text: [...body.lines, whileGood, ...stores(false)].join('\n  '), before: body.before };
   });
   return rangeKernel('assign', ranges, before, context.gpu);
 }
