@@ -10,16 +10,23 @@ import { CHAIN_STEP, copyKernel, FMA_UNROLLED, type FmaVariant, fmaKernel } from
 const FMA = 'multiply-add';
 const COPY = 'copy';
 
+/** The GPU's ceilings alone. */
+export const gpuCeilingsSuite: Suite = {
+  name: 'ceilings',
+  about: 'multiply-adds and copies alone',
+  *groups(bench) {
+    if (bench.backend.kind !== 'gpu') return;
+    yield { cases: fmaVariants(bench.backend).map((variant) => fmaCase(bench, variant)) };
+    yield { cases: COPIES.map((variant) => copyCase(bench, variant)) };
+  },
+};
+
 export const ceilingsSuite: Suite = {
   name: 'ceilings',
   about: 'what the others are held against: multiply-adds and copies alone',
   *groups(bench) {
-    const { backend, cpu } = bench;
-    if (backend.kind === 'gpu') {
-      const variants = fmaVariants(backend);
-      yield { cases: variants.map((variant) => fmaCase(bench, variant)) };
-      yield { cases: COPIES.map((variant) => copyCase(bench, variant)) };
-    }
+    const { cpu } = bench;
+    yield* gpuCeilingsSuite.groups(bench);
     yield { cases: [cpuFma(bench, cpu)] };
     yield { cases: [cpuCopy(bench, cpu)] };
   },

@@ -83,7 +83,8 @@ function figureTable(figures: readonly Figure[], format: Format): string {
   return tableOf(keep(COLUMNS), rows.map(keep), format);
 }
 
-function shareText(share: number): string {
+/** `0.12%`, `9.9%`, `57%` */
+export function shareText(share: number): string {
   return share < 0.0995 ? `${(100 * share).toPrecision(2)}%` : `${Math.round(100 * share)}%`;
 }
 

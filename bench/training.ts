@@ -2,7 +2,7 @@
 // timed by the host's clock from the first submit until the last losses are there.
 import type { Backend } from '../src/backend.ts';
 import { GpuProgram } from '../src/compile/gpu-program.ts';
-import { type StepProfile, type Timing, timeDispatches, waitFor } from '../src/gpu/profiler.ts';
+import { type Clock, type Timing, timeDispatches, waitFor } from '../src/gpu/profiler.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import { internal } from '../src/graph/errors.ts';
 import type { Program } from '../src/graph/executor.ts';
@@ -15,6 +15,7 @@ import { RING, State } from '../src/train/state.ts';
 import { traceStep } from '../src/train/step.ts';
 import { type Prepared, type Work, WrongResult } from './cases.ts';
 import { checkClose } from './data.ts';
+import { workOfDispatch } from './dispatch-work.ts';
 import { gpuOf } from './kernel.ts';
 
 /** What is trained, by what, on how much at once. */
@@ -27,6 +28,20 @@ export interface StepFacts {
   readonly seed: number;
   /** Steps of the whole run, where the learning rate's schedule wants to know. */
   readonly total?: number;
+}
+
+/** A dispatch: how long it took, and the arithmetic and the least memory traffic of what it computes. */
+export interface TimedDispatch extends Work {
+  readonly label: string;
+  /** Whether it comes once a submit, before the first step. */
+  readonly once: boolean;
+  readonly microseconds: number;
+}
+
+/** All dispatches in order, and whose clock their times are from. */
+export interface StepProfile {
+  readonly clock: Clock;
+  readonly dispatches: readonly TimedDispatch[];
 }
 
 /** Random bytes as pictures, with random classes. */
@@ -116,10 +131,15 @@ export class TrainingStep implements Prepared {
     throw new RangeError(`run: ${times} steps. Make one at least.`);
   }
 
-  /** How long each dispatch of a step takes. */
-  profile(backend: Backend, rounds: number): Promise<StepProfile> {
+  /** How long each dispatch takes, and what it does in that time. */
+  async profile(backend: Backend, rounds: number): Promise<StepProfile> {
     if (!(this.#program instanceof GpuProgram)) throw internal('a profile of the CPU backend');
-    return timeDispatches(gpuOf(backend).runtime, this.#program.timed, rounds);
+    const { parts } = this.#program;
+    const { clock, microseconds } = await timeDispatches(gpuOf(backend).runtime, parts, rounds);
+    const dispatches = parts.map(({ label, contents, once }, n) => {
+      return { label, once, microseconds: microseconds[n]!, ...workOfDispatch(contents) };
+    });
+    return { clock, dispatches };
   }
 
   /** Makes the first step here and by the reference, and compares what it did to every weight. */

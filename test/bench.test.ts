@@ -22,9 +22,6 @@ import { stepCase } from '../bench/step.ts';
 import { suites } from '../bench/suites.ts';
 import { randomExamples, workOf } from '../bench/training.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import { Output } from '../src/cli/output.ts';
-import type { Plan } from '../src/cli/plan.ts';
-import { checkProfile, profile, profileFile, profileText, traceOf } from '../src/cli/profile.ts';
 import { GpuExecutor } from '../src/compile/gpu-executor.ts';
 import { describe as nameOf } from '../src/gpu/adapter.ts';
 import { DataError } from '../src/graph/errors.ts';
@@ -406,61 +403,6 @@ describe('on an adapter', () => {
       'us device',
       'us device',
     ]);
-  });
-});
-
-/** Standard output and standard error of a verb that is called as a function. */
-function heard() {
-  const out: string[] = [];
-  const stream = { write: (text: string) => out.push(text) };
-  return { output: new Output({ stdout: stream, stderr: stream, env: {}, now: () => 0 }), text: () => out.join('') };
-}
-
-describe('a profile', () => {
-  const plan: Plan = { preset: presets.classic, seed: 1, optimizer: 'sgd', batchSize: 8, data: { kind: 'digits' } };
-  const data = randomExamples(presets.classic.network, 16, 1);
-  const folder = mkdtempSync(join(tmpdir(), 'thalweg-profile-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  it.each(['timestamp queries', 'wall clock'] as const)('times every dispatch of a step by %s', async (clock) => {
-    const opened = await openTestDevice();
-    const features = opened.report.features.filter((f) => f !== 'timestamp-query' || clock === 'timestamp queries');
-    const executor = new GpuExecutor({ ...opened, report: { ...opened.report, features }, close() {} });
-    const backend = new Backend(executor, { name: 'an adapter, software', software: true });
-    const file = join(folder, `${clock}.json`);
-    const { output, text } = heard();
-    await profile(backend, plan, data, { output, file, total: 3 });
-    const { traceEvents, otherData } = JSON.parse(readFileSync(file, 'utf8'));
-    const [about, ...events] = traceEvents;
-    expect([about.ph, about.args.name]).toEqual(['M', 'classic, sgd, batch 8 on an adapter, software']);
-    expect([otherData.clock, events.length >= 4]).toEqual([clock, true]);
-    for (const { ph, ts, dur, args } of events)
-      expect([ph, ts >= 0, dur >= 0, args.bytes > 0]).toEqual(['X', true, true, true]);
-    expect(text()).toContain(`, on an adapter, software: ${events.length} dispatches; medians of 9 steps;`);
-    expect(text().includes('submitted alone and timed by the wall clock')).toBe(clock === 'wall clock');
-  });
-
-  it('puts the slowest first, and its share beside it', () => {
-    const dispatches = [
-      { label: 'quick', bytes: 10, microseconds: 25 },
-      { label: 'slow', bytes: 2048, microseconds: 75 },
-    ];
-    const text = profileText({ clock: 'timestamp queries', dispatches }, 'mlp', 'Some GPU');
-    expect(text).toMatch(/slow +75\.0 +75\.0% +2\.0 KiB\nquick +25\.0 +25\.0% +10 B\n─+\nall +100 +100\.0% +2\.0 KiB/);
-    const trace = JSON.parse(traceOf({ clock: 'wall clock', dispatches }, 'mlp'));
-    expect(trace.traceEvents.map((e: { ts?: number }) => e.ts)).toEqual([undefined, 0, 25]);
-  });
-
-  it('goes where it is told to, else beside the run, and is refused where there are no dispatches', () => {
-    expect(['x.json', true, undefined].map((flag) => profileFile(flag, 'runs/a'))).toEqual([
-      'x.json',
-      join('runs/a', 'profile.json'),
-      undefined,
-    ]);
-    expect(profileFile(true, undefined)).toBe('profile.json');
-    expect(() => checkProfile({ kind: 'cpu' }, 'cpu')).toThrow('--profile: contradicts --device cpu');
-    expect(() => checkProfile({ kind: 'cpu' }, undefined)).toThrow('--profile: there is no GPU here');
-    expect(() => checkProfile({ kind: 'gpu' }, undefined)).not.toThrow();
   });
 });
 

@@ -1,16 +1,21 @@
-// `thalweg train --profile`: one training step, dispatch by dispatch, slowest first, and as a trace that chrome://tracing and
-// Perfetto open. It has weights of its own: the run that follows is what it would have been.
+// `thalweg train --profile`: one training step, dispatch by dispatch, slowest first, each held against the ceilings measured
+// here, and as a trace that chrome://tracing and Perfetto open. It has weights of its own: the run that follows is what it
+// would have been.
 import { join } from 'node:path';
-import { TrainingStep } from '../../bench/training.ts';
+import { type Bench, type Ceiling, floorOf, type Work } from '../../bench/cases.ts';
+import { ceilingsOf, gpuCeilingsSuite } from '../../bench/ceilings.ts';
+import type { Finding } from '../../bench/findings.ts';
+import { formatFigure, shareText } from '../../bench/report.ts';
+import { runSuite } from '../../bench/run.ts';
+import { type StepProfile, type TimedDispatch, TrainingStep } from '../../bench/training.ts';
 import type { Backend } from '../backend.ts';
-import type { StepProfile } from '../gpu/profiler.ts';
 import { DeviceError, OptionError } from '../graph/errors.ts';
 import { writeAtomic } from '../node/files.ts';
 import type { Examples } from '../train/batch.ts';
 import { deviceFields } from './device.ts';
 import type { Output } from './output.ts';
 import { optimizerOf, type Plan } from './plan.ts';
-import { formatBytes, table } from './table.ts';
+import { type Column, formatBytes, table } from './table.ts';
 import { plural } from './train-report.ts';
 
 /** Steps whose median is told. */
@@ -30,19 +35,69 @@ export function checkProfile({ kind }: Pick<Backend, 'kind'>, device: string | u
     throw new DeviceError('--profile: there is no GPU here, and the CPU has no dispatches. Leave --profile out.');
 }
 
+/** A dispatch, or a whole step, and how near its ceiling it came; null where that is not known. */
+interface Held extends Omit<TimedDispatch, 'once'> {
+  readonly gflops: number;
+  readonly ofCeiling: number | null;
+  readonly bound: 'arithmetic' | 'memory' | null;
+}
+
+/** A profile held against the ceilings. */
+export interface HeldProfile {
+  readonly clock: StepProfile['clock'];
+  readonly ceiling: Ceiling | undefined;
+  /** In order, those that come once a submit first. */
+  readonly dispatches: readonly (Held & { readonly once: boolean })[];
+  /** All dispatches of a step; its share of the ceiling is that of the time they would take there one after another. */
+  readonly whole: Held;
+}
+
+/** Holds each dispatch, and the step, against its roofline: the least time that the ceilings allow its work. */
+export function heldAgainst({ clock, dispatches }: StepProfile, ceiling: Ceiling | undefined): HeldProfile {
+  const held = (d: Omit<TimedDispatch, 'once'>, floors: readonly Work[]): Held => {
+    const ms = ceiling && floors.reduce((sum, work) => sum + floorOf(work, ceiling).ms, 0);
+    return {
+      ...d,
+      gflops: d.microseconds > 0 ? d.flops / d.microseconds / 1e3 : 0,
+      ofCeiling: ms !== undefined && d.microseconds > 0 ? (1000 * ms) / d.microseconds : null,
+      bound: ceiling && floors.length === 1 ? floorOf(d, ceiling).bound : null,
+    };
+  };
+  const own = dispatches.filter(({ once }) => !once);
+  const sum = (of: (d: TimedDispatch) => number) => own.reduce((total, d) => total + of(d), 0);
+  const all = {
+    label: 'the step',
+    microseconds: sum((d) => d.microseconds),
+    flops: sum((d) => d.flops),
+    bytes: sum((d) => d.bytes),
+  };
+  return { clock, ceiling, dispatches: dispatches.map((d) => ({ ...d, ...held(d, [d]) })), whole: held(all, own) };
+}
+
+/** What profiling a step is told besides the step. */
+export interface ProfileCall {
+  readonly output: Output;
+  readonly file: string;
+  /** Steps of the run. */
+  readonly total: number;
+  readonly signal: AbortSignal;
+}
+
 /** Times a step of the plan, prints it and writes its trace to `file`. */
 export async function profile(
   backend: Backend,
   plan: Plan,
   data: Examples,
-  { output, file, total }: { readonly output: Output; readonly file: string; readonly total: number },
+  { output, file, total, signal }: ProfileCall,
 ): Promise<void> {
   const { preset, optimizer: by, batchSize: batch, seed } = plan;
   const name = `${preset.name}, ${by}, batch ${batch}`;
   const facts = { name, network: preset.network, optimizer: optimizerOf(plan), batch, data, seed, total };
+  const ceiling = await measureCeiling({ backend, seed, signal, tell: (text) => output.progress.status(text) });
+  output.progress.stop();
   const step = await TrainingStep.prepare(backend, facts, backend);
   try {
-    const timed = await step.profile(backend, ROUNDS);
+    const timed = heldAgainst(await step.profile(backend, ROUNDS), ceiling);
     await writeAtomic(file, traceOf(timed, `${name} on ${backend.adapter.name}`));
     output.result(`${profileText(timed, name, backend.adapter.name)}\n`);
     output.log(`The trace is in ${file}: open it in chrome://tracing or https://ui.perfetto.dev.`);
@@ -52,41 +107,80 @@ export async function profile(
   }
 }
 
-/** The dispatches, slowest first, each with its share of the step. */
-export function profileText({ clock, dispatches }: StepProfile, name: string, adapter: string): string {
-  const total = dispatches.reduce((sum, { microseconds }) => sum + microseconds, 0);
-  const row = (label: string, us: number, bytes: number) => [
-    label,
-    us.toFixed(us < 99.95 ? 1 : 0),
-    `${((100 * us) / (total || 1)).toFixed(1)}%`,
-    formatBytes(bytes),
+/** The best multiply-add and copy of a few rounds; undefined where they did not run. */
+async function measureCeiling(
+  bench: Pick<Bench, 'backend' | 'seed' | 'signal' | 'tell'>,
+): Promise<Ceiling | undefined> {
+  const { backend } = bench;
+  const how = { rounds: 3, roundMs: 10, quick: true, all: false, ceilings: {}, cpu: backend, reference: backend };
+  const findings: Finding[] = [];
+  for await (const finding of runSuite(gpuCeilingsSuite, { ...bench, ...how })) findings.push(finding);
+  return ceilingsOf(findings).gpu;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'dispatch' },
+  ...['us', 'share', 'MFLOP', 'bytes', 'GFLOP/s', 'of ceiling'].map((title) => ({ title, align: 'right' }) as const),
+  { title: 'bound by' },
+];
+
+/** The dispatches, slowest first, each with its share of the step and of its ceiling. */
+export function profileText(timed: HeldProfile, name: string, adapter: string): string {
+  const { clock, ceiling, dispatches, whole } = timed;
+  const row = (d: Held, share: string) => [
+    d.label,
+    d.microseconds.toFixed(d.microseconds < 99.95 ? 1 : 0),
+    share,
+    figure(d.flops / 1e6),
+    formatBytes(d.bytes),
+    figure(d.gflops),
+    d.ofCeiling === null ? '' : shareText(d.ofCeiling),
+    d.bound ?? '',
   ];
-  const right = { align: 'right' } as const;
-  const columns = [
-    { title: 'dispatch' },
-    { title: 'us', ...right },
-    { title: 'share', ...right },
-    { title: 'bound', ...right },
-  ];
+  const shareOf = ({ microseconds }: Held) => `${((100 * microseconds) / (whole.microseconds || 1)).toFixed(1)}%`;
   const sorted = [...dispatches].sort((a, b) => b.microseconds - a.microseconds);
-  const bytes = dispatches.reduce((sum, d) => sum + d.bytes, 0);
-  const how =
-    clock === 'timestamp queries'
-      ? 'GPU times from timestamp queries'
-      : 'this adapter has no timestamp queries, so each dispatch was submitted alone and timed by the wall clock, submit included';
-  const heading = `One step of ${name}, on ${adapter}: ${plural(dispatches.length, 'dispatch', 'es')}; medians of ${ROUNDS} steps; ${how}. Bound: the bytes of its buffers, so at most what it moves.`;
-  const rows = sorted.map((d) => row(d.label, d.microseconds, d.bytes));
-  return `\n${heading}\n\n${table(columns, rows, [row('all', total, bytes)])}`;
+  const [once, own] = [sorted.filter((d) => d.once), sorted.filter((d) => !d.once)];
+  const parts = [
+    `One step of ${name}, on ${adapter}: ${plural(own.length, 'dispatch', 'es')}; medians of ${ROUNDS} steps; ${CLOCKS[clock]}. ${ceilingText(ceiling)}`,
+    table(
+      COLUMNS,
+      own.map((d) => row(d, shareOf(d))),
+      [row(whole, '100.0%')],
+    ),
+  ];
+  if (once.length > 0) {
+    const rows = once.map((d) => row(d, ''));
+    parts.push(`Once a submit, before its first step:\n\n${table(COLUMNS, rows)}`);
+  }
+  return `\n${parts.join('\n\n')}`;
+}
+
+function figure(value: number): string {
+  return value === 0 ? '0' : formatFigure(value);
+}
+
+const CLOCKS = {
+  'timestamp queries': 'GPU times from timestamp queries',
+  'wall clock':
+    'this adapter has no timestamp queries, so each dispatch was submitted alone and timed by the wall clock, submit included',
+} as const satisfies Record<StepProfile['clock'], string>;
+
+function ceilingText(ceiling: Ceiling | undefined): string {
+  const counted = 'Bytes: what it reads and writes, each tensor once.';
+  if (!ceiling) return `${counted} The ceilings of this adapter could not be measured.`;
+  const { gflops, gbps } = ceiling;
+  return `${counted} Ceilings measured here: ${formatFigure(gflops)} GFLOP/s of multiply-adds, ${formatFigure(gbps)} GB/s of copies beyond the caches.`;
 }
 
 /** A trace in the format of chrome://tracing: complete events, one after another, gaps left out. */
-export function traceOf({ clock, dispatches }: StepProfile, name: string): string {
+export function traceOf({ clock, ceiling, dispatches }: HeldProfile, name: string): string {
   let ts = 0;
-  const events = dispatches.map(({ label, bytes, microseconds }) => {
-    const event = { name: label, cat: 'gpu', ph: 'X', ts, dur: microseconds, pid: 1, tid: 1, args: { bytes } };
-    ts += microseconds;
+  const events = dispatches.map(({ label, once, microseconds: dur, ...args }) => {
+    const cat = once ? 'gpu,once a submit' : 'gpu';
+    const event = { name: label, cat, ph: 'X', ts, dur, pid: 1, tid: 1, args };
+    ts += dur;
     return event;
   });
   const about = { name: 'process_name', ph: 'M', pid: 1, args: { name } };
-  return `${JSON.stringify({ displayTimeUnit: 'ns', otherData: { clock }, traceEvents: [about, ...events] })}\n`;
+  return `${JSON.stringify({ displayTimeUnit: 'ns', otherData: { clock, ceiling }, traceEvents: [about, ...events] })}\n`;
 }

@@ -92,7 +92,12 @@ class TrainCall {
       this.#describe(trainer, data);
       if (settings.dryRun) return this.#endDry();
       if (trace !== undefined)
-        await profile(this.#backend, this.#plan, data.train, { output, file: trace, total: this.#length.total });
+        await profile(this.#backend, this.#plan, data.train, {
+          output,
+          file: trace,
+          total: this.#length.total,
+          signal,
+        });
       return await this.#train(trainer, data);
     } finally {
       trainer.dispose();

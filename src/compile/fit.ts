@@ -138,13 +138,13 @@ function attempt(
     gpu,
     (t) => [...memories(t), ...memories(guard!.step), ...flagged],
   );
-  for (const part of checks) lowered.push((module) => lowerCheck(part, module, context));
+  for (const part of checks) lowered.push(lowerCheck(part, context));
   const parts = packed(componentsOf(commits), gpu, (c) => [
     ...memories(c.tensor),
     placeOf(c.variable).memory,
     ...flagged,
   ]);
-  for (const part of parts) lowered.push((module) => lowerCommit(part, (c) => placeOf(c.variable), module, context));
+  for (const part of parts) lowered.push(lowerCommit(part, (c) => placeOf(c.variable), context));
   const made = { outputs: named, plan };
   if (!whole) return { ...made, dispatches: lowered.map((stage) => dispatchOf(stage, gpu)) };
   const lengths = lengthsMemory();

@@ -1,6 +1,6 @@
 // A compiled recipe on the GPU: its buffers, pipelines and bind groups, made once, and the fixed list of dispatches that a run
 // re-encodes.
-import type { Timed } from '../gpu/profiler.ts';
+import type { Encoded } from '../gpu/profiler.ts';
 import type { Access, GpuRuntime, Pipeline } from '../gpu/runtime.ts';
 import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { disposedProgram, missingVariable } from '../graph/errors.ts';
@@ -9,7 +9,7 @@ import { Inputs } from '../graph/inputs.ts';
 import type { Capabilities, NdArray, Spec } from '../graph/op.ts';
 import { expandConstant, type Node, type Variable, variableOf } from '../graph/tensor.ts';
 import { copyOut, type GpuStorage, toWords } from './gpu-storage.ts';
-import type { Dispatch } from './lower.ts';
+import type { Contents, Dispatch } from './lower.ts';
 import type { Memory, Place } from './memory.ts';
 import { DispatchLength, LENGTH_OFFSETS, lengthsWords } from './persistent.ts';
 import { type Schedule, schedule } from './schedule.ts';
@@ -19,6 +19,13 @@ interface Recorded {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+}
+
+/** A dispatch of a program, with what it is made of. */
+export interface ProgramPart extends Encoded {
+  readonly contents: Contents;
+  /** Whether it comes once a submit, before the first step, and not in every step. */
+  readonly once: boolean;
 }
 
 /** Puts data that stays on the device there, or finds it there; `release` is called when the program is done with it. */
@@ -195,15 +202,14 @@ export class GpuProgram implements Program {
     }
   }
 
-  /** The dispatches of a step in order, for whoever times them one by one. */
-  get timed(): readonly Timed[] {
+  /** All dispatches in order, for whoever times them one by one. */
+  get parts(): readonly ProgramPart[] {
     this.#checkAlive();
-    const once = this.#schedule.start.map((d) => ({ ...d, label: `before the first step: ${d.label}` }));
-    const dispatches = [...once, ...this.#schedule.dispatches];
+    const { start, dispatches } = this.#schedule;
     return [...this.#start, ...this.#recorded].map((dispatch, n) => {
-      const { label, bindings } = dispatches[n]!;
-      const bytes = bindings.reduce((sum, { words }) => sum + 4 * words, 0);
-      return { label, bytes, encode: (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch) };
+      const { label, contents } = [...start, ...dispatches][n]!;
+      const encode = (pass: GPUComputePassEncoder) => encodeDispatch(pass, dispatch);
+      return { label, contents, encode, once: n < start.length };
     });
   }
 

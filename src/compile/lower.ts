@@ -28,6 +28,17 @@ export interface Dispatch {
   readonly code: string;
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [number, number, number];
+  readonly contents: Contents;
+}
+
+/** What a dispatch is made of, for whoever counts its work: groups, or values that it checks or assigns. */
+export interface Contents {
+  readonly context: LowerContext;
+  readonly groups?: readonly Group[];
+  /** Which of the passes of its one group it is, where there are several. */
+  readonly pass?: Pass;
+  readonly checked?: readonly Tensor[];
+  readonly commits?: readonly Commit[];
 }
 
 /** Everything lowering needs to know of the program. */
@@ -70,20 +81,28 @@ function scopeOf(root: Node, fusion: Fusion, gpu: Capabilities): KernelScope {
   return { inputs: root.inputs, outs: root.outs, gpu, direct };
 }
 
-/** Writes a kernel into the module of the dispatch that will hold it. */
-export type Stage = (module: ModuleText) => Kernel;
+/** A kernel to be written into the module of the dispatch that will hold it. */
+export interface Stage {
+  readonly contents: Contents;
+  write(module: ModuleText): Kernel;
+}
 
 /** The kernels of a launch: one, or the passes of its one kernel op. */
 export function lowerLaunch({ parts }: Launch, context: LowerContext): Stage[] {
-  const first = parts[0]![0]!;
+  const groups = parts.flat();
+  const first = groups[0]!;
   const passes = context.kernels.get(first)?.passes ?? [];
-  if (passes.length > 1) return passes.map((pass) => (module) => passKernel(first, pass, module, context));
-  return [
-    (module) => {
-      const kernels = parts.map((part) => partKernel(part, module, context));
-      return sideBySide(kernels, context.gpu.maxComputeWorkgroupsPerDimension);
-    },
-  ];
+  if (passes.length > 1) {
+    return passes.map((pass) => ({
+      contents: { context, groups, pass },
+      write: (module) => passKernel(first, pass, module, context),
+    }));
+  }
+  const write = (module: ModuleText) => {
+    const kernels = parts.map((part) => partKernel(part, module, context));
+    return sideBySide(kernels, context.gpu.maxComputeWorkgroupsPerDimension);
+  };
+  return [{ contents: { context, groups }, write }];
 }
 
 function partKernel(part: readonly Group[], module: ModuleText, context: LowerContext): Kernel {
@@ -97,10 +116,10 @@ function partKernel(part: readonly Group[], module: ModuleText, context: LowerCo
 }
 
 /** The dispatch of one kernel. */
-export function dispatchOf(stage: Stage, { maxStorageBuffersPerShaderStage }: Capabilities): Dispatch {
+export function dispatchOf({ contents, write }: Stage, { maxStorageBuffersPerShaderStage }: Capabilities): Dispatch {
   const module = new ModuleText();
-  const { label, code, workgroups } = stage(module);
-  return { label, ...module.finish(code, maxStorageBuffersPerShaderStage), workgroups };
+  const { label, code, workgroups } = write(module);
+  return { label, ...module.finish(code, maxStorageBuffersPerShaderStage), workgroups, contents };
 }
 
 /** The text of a kernel op with the functions that it calls, and its label. */
@@ -260,7 +279,11 @@ function watch(value: string, body: Body, module: ModuleText, context: LowerCont
 }
 
 /** Looks at values about to be assigned that no dispatch before could look at. */
-export function lowerCheck(checked: readonly Tensor[], module: ModuleText, context: LowerContext): Kernel {
+export function lowerCheck(checked: readonly Tensor[], context: LowerContext): Stage {
+  return { contents: { context, checked }, write: (module) => checkKernel(checked, module, context) };
+}
+
+function checkKernel(checked: readonly Tensor[], module: ModuleText, context: LowerContext): Kernel {
   const ranges = bySize(checked, (t) => t.size).map(([size, tensors]) => {
     const body = new Body(module, context.fusion, context.plan, { apart: true });
     for (const t of tensors) watch(body.value(t, 'i'), body, module, context);
@@ -271,6 +294,14 @@ export function lowerCheck(checked: readonly Tensor[], module: ModuleText, conte
 
 /** Writes the variables: guarded ones only where no check ever failed. */
 export function lowerCommit(
+  commits: readonly Commit[],
+  placeOf: (commit: Commit) => Place,
+  context: LowerContext,
+): Stage {
+  return { contents: { context, commits }, write: (module) => commitKernel(commits, placeOf, module, context) };
+}
+
+function commitKernel(
   commits: readonly Commit[],
   placeOf: (commit: Commit) => Place,
   module: ModuleText,

@@ -68,7 +68,7 @@ export const LENGTH_OFFSETS: readonly number[] = Array.from({ length: LENGTHS },
 /** The dispatch that runs `stages` in order, again and again; undefined where the threads of one of them wait for each other. */
 export function inOneWorkgroup(stages: readonly Stage[], lengths: Memory, gpu: Capabilities): Dispatch | undefined {
   const module = new ModuleText();
-  const kernels = stages.map((stage) => stage(module));
+  const kernels = stages.map((stage) => stage.write(module));
   const entries = kernels.map(({ code }) => entryOf(code));
   if (entries.some(({ barriers }) => barriers)) return undefined;
   // As many threads as a CPU computes at once, or as every GPU has.
@@ -86,8 +86,14 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     ${runs.join('\n    ')}
   }
 }`;
+  const contents = {
+    context: stages[0]!.contents.context,
+    groups: [...new Set(stages.flatMap((stage) => stage.contents.groups ?? []))],
+    checked: stages.flatMap((stage) => stage.contents.checked ?? []),
+    commits: stages.flatMap((stage) => stage.contents.commits ?? []),
+  };
   const label = `steps: ${kernels.map((kernel) => kernel.label).join('; ')}`;
-  return { label, ...module.finish(code, gpu.maxStorageBuffersPerShaderStage), workgroups: [1, 1, 1] };
+  return { label, ...module.finish(code, gpu.maxStorageBuffersPerShaderStage), workgroups: [1, 1, 1], contents };
 }
 
 /** Milliseconds that a dispatch should take, and may: what else the device has to show waits for it. */

@@ -2,12 +2,6 @@
 // whole pass, by the host's clock where there are no timestamp queries.
 import type { GpuRuntime } from './runtime.ts';
 
-/** A dispatch that can be encoded into a pass. */
-export interface Timed extends Encoded {
-  /** Bytes of memory bound to it. */
-  readonly bytes: number;
-}
-
 /** What can be encoded into a pass. */
 export interface Encoded {
   readonly label: string;
@@ -30,28 +24,15 @@ export function clockOf({ opened }: GpuRuntime): Clock {
   return opened.report.features.includes('timestamp-query') ? 'timestamp queries' : 'wall clock';
 }
 
-/** A dispatch and how long it took. */
-export interface TimedDispatch {
-  readonly label: string;
-  readonly bytes: number;
-  readonly microseconds: number;
-}
-
-/** The dispatches of a step with their times, in order, and whose clock those are from. */
-export interface StepProfile {
-  readonly clock: Clock;
-  readonly dispatches: readonly TimedDispatch[];
-}
-
 /**
  * How long each dispatch takes: medians over `rounds` runs of all of them in order. Without timestamp queries each is submitted
  * alone and waited for, so that its time holds what a submit costs besides.
  */
 export async function timeDispatches(
   runtime: GpuRuntime,
-  dispatches: readonly Timed[],
+  dispatches: readonly Encoded[],
   rounds: number,
-): Promise<StepProfile> {
+): Promise<{ readonly clock: Clock; readonly microseconds: readonly number[] }> {
   const clock = clockOf(runtime);
   const once = clock === 'timestamp queries' ? timestampEach : submitEach;
   let last = await once(runtime, dispatches); // warms things up
@@ -60,15 +41,15 @@ export async function timeDispatches(
     last = await once(runtime, dispatches, last);
     runs.push(last);
   }
-  const timed = dispatches.map(({ label, bytes }, n) => {
+  const microseconds = dispatches.map((_, n) => {
     const times = runs.map((run) => run[n]!).sort((a, b) => a - b);
-    return { label, bytes, microseconds: times[times.length >> 1]! };
+    return times[times.length >> 1]!;
   });
-  return { clock, dispatches: timed };
+  return { clock, microseconds };
 }
 
 /** Microseconds of each dispatch by the device's clock. */
-async function timestampEach(runtime: GpuRuntime, dispatches: readonly Timed[]): Promise<number[]> {
+async function timestampEach(runtime: GpuRuntime, dispatches: readonly Encoded[]): Promise<number[]> {
   const { device } = runtime;
   const count = dispatches.length * 2;
   const querySet = device.createQuerySet({ label: 'profile', type: 'timestamp', count });
@@ -93,7 +74,7 @@ async function timestampEach(runtime: GpuRuntime, dispatches: readonly Timed[]):
 /** Microseconds of each dispatch by the host's clock, from submit to completion. */
 async function submitEach(
   runtime: GpuRuntime,
-  dispatches: readonly Timed[],
+  dispatches: readonly Encoded[],
   last: readonly number[] = [],
 ): Promise<number[]> {
   const times: number[] = [];
