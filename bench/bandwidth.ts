@@ -6,7 +6,7 @@ import { copy } from '../src/ops/counter.ts';
 import { max, sum } from '../src/ops/reduce.ts';
 import { softmax } from '../src/ops/softmax.ts';
 import type { Bench, Case, Suite } from './cases.ts';
-import { arrayElements } from './ceilings.ts';
+import { arrayElements } from './ceiling-case.ts';
 import { programCase } from './program.ts';
 
 const C = 1024; // columns, and so a row of a softmax
