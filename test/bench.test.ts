@@ -531,7 +531,7 @@ describe('reports', () => {
     }
     const batch = parseXml(plots['speedup-batch.svg']!);
     expect(batch.filter((e) => e.name === 'circle' && e.attributes['class'] === 'tw-orange')).toHaveLength(1);
-    expect(batch.map((e) => e.text)).toEqual(expect.arrayContaining(['32', 'width 16', 'width 64', 'equal']));
+    expect(batch.map((e) => e.text)).toEqual(expect.arrayContaining(['32', 'W 16', 'W 64', '1x']));
     expect(batch.find((e) => e.name === 'desc')!.text).toContain('SwiftShader, software');
     expect(parseXml(plots['roofline-gpu.svg']!).filter((e) => e.attributes['class'] === 'tw-dot').length).toBe(4);
     expect(plotsOf([], {})).toEqual({});

@@ -15,13 +15,15 @@ export function opening(picture: {
   readonly height: number;
   readonly title: string;
   readonly description: string;
+  /** Rules for classes of its own. */
+  readonly style?: string | undefined;
 }): string {
-  const { width, height, title, description } = picture;
+  const { width, height, title, description, style = '' } = picture;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif" font-size="13">`,
     `<title>${escapeXml(title)}</title>`,
     `<desc>${escapeXml(description.trim())}</desc>`,
-    `<style>${STYLE}</style>`,
+    `<style>${STYLE}${style}</style>`,
     `<rect class="tw-bg" width="${width}" height="${height}" rx="8"/>`,
   ].join('\n');
 }
