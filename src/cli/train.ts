@@ -65,8 +65,8 @@ class TrainCall {
   #length = { perEpoch: 0, total: 0, epochs: 0 };
   /** Sums of the losses and accuracies of the epoch's steps so far, for the progress line. */
   #epoch = { number: 0, steps: 0, loss: 0, accuracy: 0 };
-  /** Milliseconds in which the kernels of training were compiled, all at once. */
-  #compiled = 0;
+  /** Milliseconds of compiling before this run began. */
+  #compiledBefore = 0;
   #lastSave = 0;
   readonly #clock = new TrainingClock();
 
@@ -173,9 +173,7 @@ class TrainCall {
     this.#lastSave = first;
     if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
     const options = this.#fitOptions(data);
-    const compiling = performance.now();
-    await trainer.compile(data.train, options);
-    this.#compiled = performance.now() - compiling;
+    this.#compiledBefore = this.#backend.executor.counters.compileMs;
     try {
       for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
     } catch (error) {
@@ -235,7 +233,8 @@ class TrainCall {
     const { firstStepMs } = this.#clock;
     if (firstStepMs === undefined) return;
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
-    const compiling = this.#backend.kind === 'gpu' ? `, of which compiling took ${seconds(this.#compiled)}` : '';
+    const compiled = this.#backend.executor.counters.compileMs - this.#compiledBefore;
+    const compiling = this.#backend.kind === 'gpu' ? `, of which compiling took ${seconds(compiled)}` : '';
     this.#call.output.log(`The first step was done ${seconds(firstStepMs)} after the start${compiling}.`);
   }
 

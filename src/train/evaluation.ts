@@ -87,36 +87,17 @@ export class Evaluator {
     data: Examples,
     options: EvaluateOptions = {},
   ): Promise<Evaluator> {
-    checkOptions('evaluate', options, NAMES);
-    const { batchSize = evaluationBatch(data.size), confusion = false } = options;
-    if (!(Number.isSafeInteger(batchSize) && batchSize >= 1))
-      throw new OptionError(`evaluate: batchSize is ${batchSize}. Give a whole number from 1.`);
-    const { size, classes } = data;
-    if (confusion && classes === undefined)
-      throw new OptionError(
-        'evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.',
-      );
-    const B = Math.min(batchSize, size);
-    const sums: Sums = {
-      cursor: zeros([1], 'u32'),
-      totals: zeros([2 + Object.keys(task.metrics).length]),
-      confusion: confusion ? zeros([classes!, classes!]) : undefined,
-    };
+    const { sums, batches, names } = traceEvaluation(task, data, options, executor.maxBindingBytes);
     const variables = [sums.cursor, sums.totals, ...(sums.confusion ? [sums.confusion] : [])];
-    const shapes = [
-      { rows: B, steps: Math.floor(size / B) },
-      { rows: size % B, steps: 1 },
-    ].filter(({ rows }) => rows > 0);
-    const traced = shapes.map(({ rows }) => traceBatch(task, data, sums, rows, executor.maxBindingBytes));
     const storage = executor.allocate(variables.map((variable) => ({ variable })));
     const storages = [state.storage, storage];
-    const programs = await Promise.all(
-      traced.map(({ assignments }, k) =>
-        executor.compile({ assignments }, { storages, label: `evaluate [${shapes[k]!.rows}]` }),
-      ),
+    const parts = await Promise.all(
+      batches.map(async ({ assignments, rows, steps }) => {
+        const program = await executor.compile({ assignments }, { storages, label: `evaluate [${rows}]` });
+        return { program, steps };
+      }),
     );
-    const parts = programs.map((program, k) => ({ program, steps: shapes[k]!.steps }));
-    return new Evaluator({ storage, sums, parts, size, names: traced[0]!.names });
+    return new Evaluator({ storage, sums, parts, size: data.size, names });
   }
 
   /** Judges the parameters as they are after everything submitted before. `check` may throw before each submit. */
@@ -163,6 +144,29 @@ interface Sums {
   /** Metrics times rows, f32 [K]. */
   readonly totals: Variable;
   readonly confusion: Variable | undefined;
+}
+
+/** What evaluates `task` on `data`, not compiled yet. @throws what is wrong with the data, the options or the shapes. */
+export function traceEvaluation(task: Task, data: Examples, options: EvaluateOptions, maxBytes: number) {
+  checkOptions('evaluate', options, NAMES);
+  const { batchSize = evaluationBatch(data.size), confusion = false } = options;
+  if (!(Number.isSafeInteger(batchSize) && batchSize >= 1))
+    throw new OptionError(`evaluate: batchSize is ${batchSize}. Give a whole number from 1.`);
+  const { size, classes } = data;
+  if (confusion && classes === undefined)
+    throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');
+  const B = Math.min(batchSize, size);
+  const sums: Sums = {
+    cursor: zeros([1], 'u32'),
+    totals: zeros([2 + Object.keys(task.metrics).length]),
+    confusion: confusion ? zeros([classes!, classes!]) : undefined,
+  };
+  const shapes = [
+    { rows: B, steps: Math.floor(size / B) },
+    { rows: size % B, steps: 1 },
+  ].filter(({ rows }) => rows > 0);
+  const batches = shapes.map((shape) => ({ ...shape, ...traceBatch(task, data, sums, shape.rows, maxBytes) }));
+  return { sums, batches, names: batches[0]!.names };
 }
 
 /** One batch of `rows` from the cursor on: what it adds to the sums. */

@@ -13,9 +13,9 @@ import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
 import { bestConstantLoss, idleUnits, noBetter, PATIENCE } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
-import type { Programs, StepPrograms } from './programs.ts';
+import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
-import { type FitOptions, placeOf, type Run, stepsPerEpoch } from './run.ts';
+import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import { RING, type State } from './state.ts';
 import type { Task } from './step.ts';
 
@@ -38,6 +38,7 @@ export interface Running {
 interface Sent {
   readonly first: number;
   readonly rates: readonly number[];
+  readonly traced: StepProgram['traced'];
 }
 
 export class Fit {
@@ -72,8 +73,7 @@ export class Fit {
     const wake = () => this.#trainer.gate.wake();
     this.#options.signal?.addEventListener('abort', wake);
     try {
-      const programs = await this.#trainer.programs.steps(this.#data, this.#run);
-      yield* this.#loop(programs);
+      yield* this.#loop();
       this.#reason ??= 'done';
     } catch (error) {
       this.#reason ??= 'failed';
@@ -89,20 +89,20 @@ export class Fit {
     return this.#pacer.drain();
   }
 
-  async *#loop(programs: StepPrograms): AsyncGenerator<FitEvent, void, undefined> {
+  async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
     const { gate, life } = this.#trainer;
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
       if (this.#options.signal?.aborted) this.#reason = 'aborted';
       else if (gate.shut) {
-        yield* this.#land(programs, 0);
+        yield* this.#land(0);
         if (gate.shut) await this.#pause();
       } else {
-        yield* this.#advance(programs);
+        yield* this.#advance();
       }
     }
-    yield* this.#land(programs, 0);
+    yield* this.#land(0);
     if (this.#means.steps > 0 && this.#reason !== 'aborted') yield* this.#endEpoch(false);
   }
 
@@ -118,48 +118,63 @@ export class Fit {
   }
 
   /** One submit, and what has to be done before the next. */
-  async *#advance(programs: StepPrograms): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate } = this.#trainer;
+  async *#advance(): AsyncGenerator<FitEvent, void, undefined> {
+    const { gate, programs, step } = this.#trainer;
+    const program = await programs.step(this.#data, this.#run, placeOf(this.#run, step).rows);
     const single = gate.allowance === 1;
-    this.#submit(programs, gate.allowance);
+    this.#submit(program, gate.allowance);
     const epochEnds = placeOf(this.#run, this.#trainer.step).index === 0;
-    yield* this.#land(programs, single || epochEnds ? 0 : undefined);
+    yield* this.#land(single || epochEnds ? 0 : undefined);
     if (epochEnds) yield* this.#endEpoch(true);
   }
 
   /** Hands the device as many steps as may go together. */
-  #submit({ full, short }: StepPrograms, allowance: number): void {
+  #submit({ program, traced }: StepProgram, allowance: number): void {
     const { state, rates, step } = this.#trainer;
     const { index, rows } = placeOf(this.#run, step);
-    const last = short !== undefined && rows < this.#run.batchSize;
-    const program = last ? short.program : full.program;
-    const inEpoch = last ? 1 : stepsPerEpoch(this.#run) - (short ? 1 : 0) - index;
+    const last = rows < this.#run.batchSize;
+    const inEpoch = last ? 1 : stepsPerEpoch(this.#run) - (shortRows(this.#run) > 0 ? 1 : 0) - index;
     const left = (this.#run.total ?? Number.POSITIVE_INFINITY) - (step - this.#run.start);
     const n = this.#pacer.size(program, Math.min(inEpoch, left, allowance));
-    const sent = { first: step, rates: rates.write(state, step, n, this.#run) };
+    const sent = { first: step, rates: rates.write(state, step, n, this.#run), traced };
     this.#pacer.submit(program, n, [state.ring, state.status], sent);
     this.#trainer.step += n;
   }
 
   /** Tells of submits until at most `keep` are under way: unless said, as many as the pacer allows. */
-  async *#land(programs: StepPrograms, keep: number | undefined): AsyncGenerator<FitEvent, void, undefined> {
+  async *#land(keep: number | undefined): AsyncGenerator<FitEvent, void, undefined> {
     while (this.#pacer.inFlight > 0 && (keep === undefined ? this.#pacer.full : this.#pacer.inFlight > keep)) {
       const { tag, steps, values } = await this.#pacer.next();
+      const first = this.#landed === 0;
       const [ring, status] = values;
       const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - tag.first));
       for (let k = 0; k < good; k++) {
-        yield* this.#made(this.#eventOf(programs, tag, k, ring!));
+        yield* this.#made(this.#eventOf(tag, k, ring!));
         this.#trainer.life.check();
       }
-      if (status![0] !== 0) await this.#diverged(programs, status![0]! - 1, tag);
+      if (first) this.#compileAhead();
+      if (status![0] !== 0) await this.#diverged(status![0]! - 1, tag);
     }
   }
 
-  #eventOf({ full }: StepPrograms, { first, rates }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
+  /** The first steps are made: what the run comes to later is compiled while it goes on. */
+  #compileAhead(): void {
+    const { programs, step } = this.#trainer;
+    const { validation } = this.#options;
+    const rest = endsEpoch(this.#run, step) ? shortRows(this.#run) : 0;
+    const later = [
+      rest > 0 && programs.step(this.#data, this.#run, rest),
+      validation && programs.evaluator(validation),
+    ];
+    // What goes wrong is told where it is used.
+    for (const made of later) if (made) made.catch(() => {});
+  }
+
+  #eventOf({ first, rates, traced }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
     const step = first + k;
     const K = this.#trainer.state.ring.shape[1]!;
     const row = (step % RING) * K;
-    const all = Object.fromEntries(full.traced.metrics.map((name, column) => [name, ring[row + column]!]));
+    const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
     const { loss, accuracy, ...metrics } = all;
     const { epoch } = placeOf(this.#run, step);
     return {
@@ -206,14 +221,12 @@ export class Fit {
   }
 
   /** A step's values were not finite: no step from there on was made. */
-  async #diverged({ full, short }: StepPrograms, step: number, { first, rates }: Sent): Promise<never> {
+  async #diverged(step: number, { first, rates, traced }: Sent): Promise<never> {
     const { executor, state, rates: table } = this.#trainer;
     this.#reason = 'diverged';
     while (this.#pacer.inFlight > 0) await this.#pacer.next();
     const learningRate = rates[step - first]!;
     table.rewrite(state, step, learningRate);
-    const { rows } = placeOf(this.#run, step);
-    const { traced } = rows < this.#run.batchSize && short ? short : full;
     throw await explain(executor, state, { step, learningRate, traced });
   }
 

@@ -84,7 +84,7 @@ async function search(
   const pacer = new Pacer<Sent>({ submitMs });
   const seen = new Seen(state);
   try {
-    const { full } = await programs.steps(data, run);
+    const full = await programs.step(data, run, run.batchSize);
     state.beginOrder(start);
     for (let made = 0; made < steps && !seen.diverged && !signal?.aborted; ) {
       check();

@@ -2,8 +2,8 @@
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { checkExamples, type Examples } from './batch.ts';
-import { type EvaluateOptions, Evaluator } from './evaluation.ts';
-import { orderOf, type Run, stepsPerEpoch } from './run.ts';
+import { type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
+import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
 import { type Task, type TrainingStep, traceStep } from './step.ts';
 
@@ -11,12 +11,6 @@ import { type Task, type TrainingStep, traceStep } from './step.ts';
 export interface StepProgram {
   readonly program: Program;
   readonly traced: TrainingStep;
-}
-
-/** The programs of a run: its batches, and the short last one where there is one. */
-export interface StepPrograms {
-  readonly full: StepProgram;
-  readonly short: StepProgram | undefined;
 }
 
 export class Programs {
@@ -36,18 +30,8 @@ export class Programs {
     this.#check = check;
   }
 
-  /** What trains on the batches of a run, compiled together. */
-  async steps(data: Examples, run: Run): Promise<StepPrograms> {
-    const rest = run.size % run.batchSize;
-    const short = !run.dropLast && rest > 0;
-    const [full, last] = await Promise.all([
-      this.#step(data, run, run.batchSize),
-      short ? this.#step(data, run, rest) : undefined,
-    ]);
-    return { full, short: last };
-  }
-
-  #step(data: Examples, run: Run, rows: number): Promise<StepProgram & { dispose(): void }> {
+  /** What trains on batches of `rows` rows of a run's data. */
+  async step(data: Examples, run: Run, rows: number): Promise<StepProgram> {
     const { batchSize, shuffle } = run;
     const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
     return this.keep(key, async () => {
@@ -56,6 +40,15 @@ export class Programs {
       const program = await this.#executor.compile(traced.recipe, options);
       return { traced, program, dispose: () => program.dispose() };
     });
+  }
+
+  /** @throws what would keep a run from being made on `data` or judged on `validation`. */
+  check(data: Examples, run: Run, validation: Examples | undefined): void {
+    const rest = shortRows(run);
+    if (rest > 0) traceStep(this.#state, this.#task, data, orderOf(run), rest);
+    if (!validation) return;
+    checkExamples(validation);
+    traceEvaluation(this.#task, validation, {}, this.#executor.maxBindingBytes);
   }
 
   /** What evaluates a data set. */

@@ -97,6 +97,18 @@ export function placeOf(run: Run, step: number): { epoch: number; index: number;
   return { epoch, index, rows: Math.min(run.batchSize, run.size - index * run.batchSize) };
 }
 
+/** Rows of an epoch's last batch where it is short; else 0. */
+export function shortRows({ size, batchSize, dropLast }: Run): number {
+  return dropLast ? 0 : size % batchSize;
+}
+
+/** Whether a run that is at `step` comes to the end of an epoch. */
+export function endsEpoch(run: Run, step: number): boolean {
+  const S = stepsPerEpoch(run);
+  const epochs = (steps: number) => Math.floor(steps / S);
+  return run.total === undefined || epochs(run.total) > epochs(step - run.start);
+}
+
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
   checkOptions('fit', options, NAMES);

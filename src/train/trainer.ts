@@ -26,7 +26,7 @@ import { checkOptions, type Names, show } from './options.ts';
 import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
-import { type FitOptions, planRun, type Run } from './run.ts';
+import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 
@@ -204,28 +204,35 @@ export class Trainer {
     const run = planRun(data, options, step, this.#run);
     const fit = new Fit(this.#running, data, run, options);
     rates.at(step, run); // A schedule that needs the run's length says so now.
-    const [compiled] = await Promise.all([
-      programs.steps(data, run),
-      options.validation && programs.evaluator(options.validation),
-    ]);
+    const first = await programs.step(data, run, placeOf(run, step).rows);
+    programs.check(data, run, options.validation);
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
     this.#data = data;
     this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
-    this.#dispatches = compiled.full.program.dispatches;
+    this.#dispatches = first.program.dispatches;
     return fit;
   }
 
-  /** Compiles what a run will need, so that its first step does not wait. */
+  /**
+   * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
+   * validation) while it trains.
+   */
   async compile(data: Examples, options: FitOptions = {}): Promise<void> {
     this.#life.check();
-    const run = planRun(data, options, this.stepsMade, this.#run);
+    const step = this.stepsMade;
+    const run = planRun(data, options, step, this.#run);
     const { programs } = this.#running;
-    const [{ full }] = await this.#life.during(() =>
-      Promise.all([programs.steps(data, run), options.validation && programs.evaluator(options.validation)]),
+    const rest = endsEpoch(run, step) ? shortRows(run) : 0;
+    const [first] = await this.#life.during(() =>
+      Promise.all([
+        programs.step(data, run, placeOf(run, step).rows),
+        rest > 0 && programs.step(data, run, rest),
+        options.validation && programs.evaluator(options.validation),
+      ]),
     );
-    this.#dispatches = full.program.dispatches;
+    this.#dispatches = first.program.dispatches;
   }
 
   /** Holds the run after the steps under way. */
