@@ -26,6 +26,11 @@ export interface Capabilities {
   readonly maxComputeWorkgroupStorageSize: number;
   readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupsPerDimension: number;
+  /**
+   * What a tuner found to be the fastest way of doing the work of this name, where one was asked and did. The op that asks knows
+   * what it means, and looks at it before it trusts it.
+   */
+  readonly tuned?: (work: string) => unknown;
 }
 
 /** The WGSL type a dtype has inside a kernel (`u8` is read as `u32`). */

@@ -1,5 +1,4 @@
 // Matrix products: matmul with batch axes and transposes, and the linear layer's product with its fused bias gradient.
-import { matmulKernel } from '../../shaders/matmul.wgsl.ts';
 import { rowProduct } from '../../shaders/row-product.wgsl.ts';
 import { multiply, type Product } from '../cpu/matmul.ts';
 import { ONE, product } from '../cpu/wasm/matmul.ts';
@@ -18,6 +17,7 @@ import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
 import { broadcastTo, sumTo } from './broadcast.ts';
+import { productKernel } from './gemm-table.ts';
 import { offsets } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -83,9 +83,9 @@ function places({ M, N, batch, strideA, strideB }: ReturnType<typeof layout>): [
   return Array.from(offsets(batch, strideA), (inA, i) => [inA, inB[i]!, i * M * N]);
 }
 
-/** What the kernel asks about its surroundings. */
-function surroundings({ gpu, direct }: KernelScope) {
-  return { software: gpu.software, adapter: gpu.name, directA: direct(0), directB: direct(1) };
+/** Which operands a kernel may read as vec4f. */
+function directness({ direct }: KernelScope) {
+  return { directA: direct(0), directB: direct(1) };
 }
 
 function callOf(func: number, a: number, b: number, y: number, bias = 0): WasmCode {
@@ -114,7 +114,7 @@ export const matmulOp: Op<Matmul> = {
     return 2 * M * N * K * sizeOf(batch);
   },
   kernel: (scope, p) =>
-    matmulKernel({ ...p, ...layout(scope.inputs[0]!, scope.inputs[1]!, p), ...surroundings(scope) }),
+    productKernel({ ...p, ...layout(scope.inputs[0]!, scope.inputs[1]!, p), ...directness(scope) }, scope.gpu),
   rows: (scope, p) => {
     const { M, N, K, batch } = layout(scope.inputs[0]!, scope.inputs[1]!, p);
     return p.transposeA || batch.length > 0 ? undefined : productRows(scope, { M, N, K, ...p, bias: false });
@@ -187,7 +187,8 @@ export const linearOp: Op<void> = {
     const { M, N, K } = linearSizes(inputs);
     return M * N * (2 * K + 1);
   },
-  kernel: (scope) => matmulKernel({ ...linearSizes(scope.inputs), ...NOT_BATCHED, ...surroundings(scope), bias: true }),
+  kernel: (scope) =>
+    productKernel({ ...linearSizes(scope.inputs), ...NOT_BATCHED, ...directness(scope), bias: true }, scope.gpu),
   rows: (scope) => productRows(scope, { ...linearSizes(scope.inputs), bias: true }),
   vjp: ([dy], [x, w]) => {
     let grads: Tensor[] | undefined;
@@ -231,7 +232,7 @@ export const linearGradOp: Op<void> = {
     return M * K * (2 * N + 1);
   },
   kernel: (scope) =>
-    matmulKernel({ ...gradSizes(scope.inputs), ...NOT_BATCHED, ...surroundings(scope), columnSums: true }),
+    productKernel({ ...gradSizes(scope.inputs), ...NOT_BATCHED, ...directness(scope), columnSums: true }, scope.gpu),
   vjp: ([ddw, ddb], [dy, x]) => [
     () => {
       const fromWeight = ddw && matmul(x!, ddw, { transposeB: true });
