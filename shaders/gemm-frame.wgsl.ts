@@ -66,7 +66,7 @@ export interface Frame {
   readonly close: string;
   /** Workgroups along z. */
   readonly z: number;
-  /** The range of k, as expressions. */
+  /** The range of k, as expressions that `open` is before. */
   readonly from: string;
   readonly to: string;
   /** Stores `value` of y at `row` and `col`. */
@@ -84,9 +84,11 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   const many = count > MOST_GROUPS;
   const whole = parts === 1;
   const alone = c.kernel === 'registers';
-  const offsets = `let part = ${whole ? '0u' : `z % ${parts}u`};
-  let batch = ${whole ? 'z' : `z / ${parts}u`};
-  let base = (part * ${batches}u + batch) * ${M * N}u;
+  const cut = `let part = z % ${parts}u;
+  let batch = z / ${parts}u;
+  let end = min(K, part * ${chunk}u + ${chunk}u);`;
+  const offsets = `${whole ? 'let batch = z;' : cut}
+  let base = ${whole ? 'batch' : `(part * ${batches}u + batch)`} * ${M * N}u;
   let offsetA = ${stridedIndex('batch', v.batch, strideA, 0)};
   let offsetB = ${stridedIndex('batch', v.batch, strideB, 0)};`;
   return {
@@ -95,7 +97,7 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
     close: many ? '}' : '',
     z: Math.min(count, MOST_GROUPS),
     from: whole ? '0u' : `part * ${chunk}u`,
-    to: whole ? 'K' : `min(K, part * ${chunk}u + ${chunk}u)`,
+    to: whole ? 'K' : 'end',
     put: (row, col, value) =>
       whole
         ? `store0(base + ${row} * N + ${col}, ${value}${v.bias ? ` + load2(${col})` : ''});`

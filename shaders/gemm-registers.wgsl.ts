@@ -18,12 +18,13 @@ export function registerPass(v: GemmVariant, c: RegisterConfiguration, frame: Fr
   const parts = range(columns / 4);
   // How far reads go past the ends: rows and columns by what is left of a thread's block, k by what is left of four.
   const [pastM, pastN, pastK] = [M % rows > 0, N % columns > 0, K % 4 > 0];
+  // One k at a time passes no end; without the clamp lavapipe's compiler makes slower code.
   const a = transposeA
-    ? { outer: 'K', inner: 'M', pastOuter: false, pastInner: M % (4 * quads) > 0 || rows % 4 > 0 }
+    ? { outer: 'K', inner: 'M', pastOuter: true, pastInner: M % (4 * quads) > 0 || rows % 4 > 0 }
     : { outer: 'M', inner: 'K', pastOuter: pastM, pastInner: pastK };
   const b = transposeB
     ? { outer: 'N', inner: 'K', pastOuter: pastN, pastInner: pastK }
-    : { outer: 'K', inner: 'N', pastOuter: pastK, pastInner: pastN };
+    : { outer: 'K', inner: 'N', pastOuter: pastK || transposeA, pastInner: pastN };
   const code = wgsl`
 ${reader('A', 0, frame.vecA, a)}
 ${reader('B', 1, frame.vecB, b)}
@@ -38,8 +39,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 #if ${v.columnSums === true}
   ${lines(quads, (q) => `var sums${q} = vec4f(0.0);`)}
 #endif
-  let end = ${frame.to};
-  for (var k = ${frame.from}; k < end; k += ${deep ? 4 : 1}u) {
+  for (var k = ${frame.from}; k < ${frame.to}; k += ${deep ? 4 : 1}u) {
     ${deep ? fourDeep(c, transposeB) : outerProduct(c, transposeA, transposeB)}
 #if ${v.columnSums === true}
     ${lines(quads, (q) => `sums${q} += a${q};`)}

@@ -45,8 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #if ${columnSums === true}
   ${lines(quads.length, (q) => `var sums${q} = vec4f(0.0);`)}
 #endif
-  let end = ${frame.to};
-  for (var k0 = ${frame.from}; k0 < end; k0 += ${BK}u) {
+  for (var k0 = ${frame.from}; k0 < ${frame.to}; k0 += ${BK}u) {
     ${stage('A', 'top', BM, c, !transposeA, x * y, pastK)}
     ${stage('B', 'left', BN, c, transposeB, x * y, false)}
     workgroupBarrier();
