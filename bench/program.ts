@@ -55,7 +55,7 @@ class ProgramSubject implements Prepared {
     return new ProgramSubject(program, bench, facts);
   }
 
-  /** Computes the program on random arrays, which it keeps, and some of its rows by the reference. */
+  /** Computes the program on random arrays, which it keeps, and some of its outputs' rows by the reference. */
   async check(): Promise<void> {
     const { name, fn, inputs, range } = this.#facts;
     const { reference, seed } = this.#bench;
@@ -63,16 +63,19 @@ class ProgramSubject implements Prepared {
       ([input, { shape }]) => [input, randomArray({ shape }, seed, `${name} ${input}`, range)] as const,
     );
     const given: Record<string, HostArray> = Object.fromEntries(arrays.map(([input, { data }]) => [input, data]));
-    const { y } = await this.#program.run(given);
+    const outputs = await this.#program.run(given);
     const byRows = arrays.some(([input]) => inputs[input]!.rows !== undefined);
+    const [y] = Object.values(outputs);
     const rows = rowsToCheck(byRows ? (y!.shape[0] ?? 1) : 1, seed, name);
     const some = arrays.map(([input, array]): [string, NdArray] => {
       const axis = inputs[input]!.rows;
       return [input, axis === undefined ? array : take(array, axis, rows)];
     });
     const want = await reference.run(fn, Object.fromEntries(some));
-    const got = byRows ? take(y!, 0, rows) : y!;
-    checkClose(name, got.data, want['y']!.data);
+    for (const [output, all] of Object.entries(outputs)) {
+      const got = byRows ? take(all, 0, rows) : all;
+      checkClose(output === 'y' ? name : `${name} ${output}`, got.data, want[output]!.data);
+    }
   }
 
   run(times: number, expected: number): Promise<Timing> {

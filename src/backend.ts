@@ -12,6 +12,8 @@ import type { NdArray, Spec } from './graph/op.ts';
 import { variablesOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
 import { newTrace, withTrace } from './graph/trace.ts';
+import type { Tuning, TuningReport } from './graph/tuning.ts';
+import { faultOf } from './ops/gemm-table.ts';
 
 /** What a backend runs on, as every report names it. */
 export interface AdapterSummary {
@@ -56,6 +58,11 @@ export class Backend {
       return `Running on the CPU${this.notes.length > 0 ? ': no GPU device was found' : ''}.${without}`;
     }
     return `Running on the GPU: ${this.adapter.name}.`;
+  }
+
+  /** The tuning in force and what of it was used so far; undefined where the default table alone decides. */
+  get tuning(): TuningReport | undefined {
+    return this.executor.tuning;
   }
 
   /**
@@ -126,6 +133,13 @@ export interface BackendOptions {
    * can (up to about 20,000 parameters at batch 64); false: never. Unless said: where that is faster on the adapter.
    */
   readonly persistent?: boolean;
+  /**
+   * True takes the default kernels, whatever a tuner found: the same seed gives the same bits on every machine with this adapter and
+   * version. Default false: `thalweg/node` then uses what `thalweg tune` kept for the adapter, where it did.
+   */
+  readonly deterministic?: boolean;
+  /** How to do what a tuner found a fast way for, instead of what is kept: the file that `thalweg tune` writes, parsed. */
+  readonly tuning?: Tuning;
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
   readonly precision?: Precision;
 }
@@ -134,20 +148,41 @@ const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
 
 /**
  * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
- * provider bound.
+ * provider bound, and with what they keep of a tuner's findings.
  * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
  * @internal
  */
-export async function createBackendWith(provider: GpuProvider, options: BackendOptions = {}): Promise<Backend> {
-  checkNames('createBackend', options, ['device', 'adapter', 'fuse', 'persistent', 'precision']);
-  const { device = 'auto', adapter, fuse = true, persistent, precision = 'float32' } = options;
+export async function createBackendWith(
+  provider: GpuProvider,
+  options: BackendOptions = {},
+  kept: (report: AdapterReport) => Tuning | undefined = () => undefined,
+): Promise<Backend> {
+  checkNames('createBackend', options, [
+    'device',
+    'adapter',
+    'fuse',
+    'persistent',
+    'deterministic',
+    'tuning',
+    'precision',
+  ]);
+  const {
+    device = 'auto',
+    adapter,
+    fuse = true,
+    persistent,
+    deterministic = false,
+    tuning,
+    precision = 'float32',
+  } = options;
   if (!DEVICES.includes(device)) throw new OptionError(`createBackend: device is ${device}. Use auto, gpu or cpu.`);
   if (precision !== 'float32' && precision !== 'float64') {
     throw new OptionError(`createBackend: precision is ${precision}. Use float32 or float64.`);
   }
-  for (const [name, value] of Object.entries({ fuse, persistent: persistent ?? true })) {
+  for (const [name, value] of Object.entries({ fuse, persistent: persistent ?? true, deterministic }))
     if (typeof value !== 'boolean') throw new OptionError(`createBackend: ${name} is ${value}. Use true or false.`);
-  }
+  if (deterministic && tuning !== undefined)
+    throw new OptionError('createBackend: deterministic is true and there is a tuning. Leave one of them out.');
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&
@@ -165,13 +200,19 @@ export async function createBackendWith(provider: GpuProvider, options: BackendO
   }
   const { opened, refused } = await provider.open(adapter, { allowSoftware: adapter !== 'hardware' });
   if (opened) {
-    const executor = new GpuExecutor(opened, {}, { fuse, ...(persistent !== undefined && { persistent }) });
-    return new Backend(
-      executor,
-      { name: describe(opened.report), software: opened.report.software },
-      refused,
-      opened.report,
+    const { report } = opened;
+    const fault = tuning === undefined ? undefined : faultOf(tuning, report.limits);
+    if (fault !== undefined) {
+      opened.close();
+      throw new OptionError(`createBackend: the tuning is of no use here: ${fault}. Make it again by thalweg tune.`);
+    }
+    const table = tuning ?? (deterministic ? undefined : kept(report));
+    const executor = new GpuExecutor(
+      opened,
+      {},
+      { fuse, tuning: table, ...(persistent !== undefined && { persistent }) },
     );
+    return new Backend(executor, { name: describe(report), software: report.software }, refused, report);
   }
   if (device === 'gpu' || adapter !== undefined) {
     throw new DeviceError(`no usable GPU device. ${refused.join(' ')} Or use device cpu.`);

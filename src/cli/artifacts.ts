@@ -109,10 +109,15 @@ export class RunFolder {
   async begin(config: Readonly<Record<string, unknown>>, from?: { folder: string; step: number }): Promise<void> {
     const kept = from ? await linesUpTo(join(from.folder, FILES.metrics), from.step) : [];
     if (!from) await Promise.all(Object.values(FILES).map((name) => rm(join(this.#folder, name), { force: true })));
-    await writeAtomic(this.#file('config'), `${JSON.stringify(config, undefined, 2)}\n`);
+    await this.describe(config);
     await writeAtomic(this.#file('metrics'), kept.map((line) => `${line}\n`).join(''));
     for (const line of kept) this.#draw(JSON.parse(line));
     this.#metrics = await appendLines(this.#file('metrics'), { keep: true });
+  }
+
+  /** Writes config.json, again as often as there is more to say in it. */
+  async describe(config: Readonly<Record<string, unknown>>): Promise<void> {
+    await writeAtomic(this.#file('config'), `${JSON.stringify(config, undefined, 2)}\n`);
   }
 
   /** Whether a checkpoint was written. */

@@ -4,7 +4,7 @@ import type { Suite } from '../../bench/cases.ts';
 import type { Backend } from '../backend.ts';
 import { GpuExecutor } from '../compile/gpu-executor.ts';
 import { type Clock, clockOf } from '../gpu/profiler.ts';
-import { deviceFields } from './device.ts';
+import { deviceFields, tuningFields } from './device.ts';
 import { plural } from './train-report.ts';
 import { thalwegVersion, versionOf } from './versions.ts';
 
@@ -25,6 +25,7 @@ export function headerOf(backend: Backend, { chosen, ...method }: Method & { rea
   return {
     ...deviceFields(backend),
     driver: report?.driver ?? '',
+    ...tuningFields(backend),
     cpu: processors[0]?.model.trim() ?? 'unknown',
     threads: processors.length,
     /** The mean number of programs that wanted a processor in the minute before. */
@@ -42,7 +43,8 @@ export function headerOf(backend: Backend, { chosen, ...method }: Method & { rea
 }
 
 export function headerText(header: Header, markdown: boolean): string {
-  const { backend, adapter, software, driver, clock, cpu, threads, load, versions, platform, rounds, seed } = header;
+  const { backend, adapter, software, driver, tuning, clock, cpu, threads, load, versions, platform, rounds, seed } =
+    header;
   const warning = software ? ": a processor plays the GPU, and its speeds are not a GPU's" : '';
   const whose =
     clock === 'timestamp queries'
@@ -51,6 +53,9 @@ export function headerText(header: Header, markdown: boolean): string {
   const lines: (readonly [string, string])[] = [
     ['adapter', backend === 'cpu' ? 'none: the CPU backend, one thread' : `${adapter}${warning}`],
     ...(driver === '' ? [] : [['driver', driver] as const]),
+    ...(tuning
+      ? [['kernels', `tuned, ${tuning.digest} from ${tuning.file}; --deterministic takes the default ones`] as const]
+      : []),
     ['clock', whose],
     ['processor', `${cpu}, ${plural(threads, 'thread')}, load ${load} before this began`],
     ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${platform}`],

@@ -26,7 +26,7 @@ export const OPTION_CONTEXT: OptionContext = {
 };
 
 /** Keys that config.json has beside settings. */
-export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'parameters'] as const;
+export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters'] as const;
 
 /** The settings of a --config file and of flags together; where both speak, flags do. @throws OptionError, FileError */
 export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {

@@ -1,16 +1,17 @@
 // From flags to a backend, and how it is told which one it is.
 import type { Backend } from '../backend.ts';
 import { DeviceError } from '../graph/errors.ts';
-import { createBackend } from '../node/providers.ts';
+import { openBackend as openInNode } from '../node/providers.ts';
+import type { Call } from './context.ts';
 import type { Settings } from './options.ts';
 
 /** The backend that the flags ask for. @throws DeviceError that says what is missing and what to install. */
-export async function openBackend(settings: Settings): Promise<Backend> {
-  const { device = 'auto', adapter, requireGpu = false, fuse = true, persistent } = settings;
-  const how = { fuse, ...(persistent !== undefined && { persistent }) };
-  if (!requireGpu) return inFlags(createBackend({ device, ...how, ...(adapter && { adapter }) }));
+export async function openBackend(settings: Settings, warn: (text: string) => void): Promise<Backend> {
+  const { device = 'auto', adapter, requireGpu = false, fuse = true, deterministic = false, persistent } = settings;
+  const how = { fuse, deterministic, ...(persistent !== undefined && { persistent }) };
+  if (!requireGpu) return inFlags(openInNode({ device, ...how, ...(adapter && { adapter }) }, warn));
   const wanted = { device: 'gpu', adapter: adapter ?? 'hardware', ...how } as const;
-  const backend = await inFlags(createBackend(wanted), true);
+  const backend = await inFlags(openInNode(wanted, warn), true);
   if (!backend.adapter.software) return backend;
   const { name } = backend.adapter;
   backend.dispose();
@@ -46,14 +47,22 @@ export function deviceLine({ line, notes, kind, adapter }: Backend): string {
   return wanting && why ? `${line} ${flagText(why)}` : line;
 }
 
+/** Which tuned kernels a backend may use, for what keeps a record of a run; null for the default ones alone. */
+export function tuningFields({ tuning }: Backend) {
+  return { tuning: tuning ? { file: tuning.source, digest: tuning.digest, used: tuning.used } : null };
+}
+
 /** The fields that every result names its device by. */
 export function deviceFields({ kind, adapter }: Backend) {
   return { backend: kind, adapter: adapter.name, software: adapter.software };
 }
 
 /** Opens a backend for `work` and closes it, whatever happens. */
-export async function withBackend<T>(settings: Settings, work: (backend: Backend) => Promise<T>): Promise<T> {
-  const backend = await openBackend(settings);
+export async function withBackend<T>(
+  { settings, output }: Pick<Call, 'settings' | 'output'>,
+  work: (backend: Backend) => Promise<T>,
+): Promise<T> {
+  const backend = await openBackend(settings, (text) => output.warn(text));
   try {
     return await work(backend);
   } finally {

@@ -10,7 +10,7 @@ import { confusionTable, formatInteger } from './table.ts';
 export async function evaluate({ settings, flags, output, signal }: Call): Promise<ExitCode> {
   const model = await openModelFile(String(flags['target']), settings);
   const { file, preset, step = 0 } = model;
-  return withBackend(settings, async (backend) => {
+  return withBackend({ settings, output }, async (backend) => {
     output.log(deviceLine(backend));
     const data = await loadData(settings.data ?? model.data ?? { kind: 'auto' }, { output, signal });
     checkFits(data, preset);

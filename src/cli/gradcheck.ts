@@ -21,7 +21,7 @@ export async function gradcheck(call: Call): Promise<ExitCode> {
   const target = flags['target'];
   const model = typeof target === 'string' ? await openModelFile(target, settings) : undefined;
   const preset = model?.preset ?? presetOf(settings);
-  return withBackend(settings, async (backend) => {
+  return withBackend(call, async (backend) => {
     output.log(deviceLine(backend));
     const data = settings.data ? await loadData(settings.data, { output, signal }) : await fewDigits(ROWS);
     checkFits(data, preset);

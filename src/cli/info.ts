@@ -1,15 +1,18 @@
 // `thalweg info`: what was found on this machine, and why something else was not taken.
 import { release } from 'node:os';
+import type { Backend } from '../backend.ts';
 import { findIdxFiles } from '../node/data-idx.ts';
 import { mnistFolder } from '../node/mnist.ts';
+import { tuningFile } from '../node/tuning.ts';
 import type { Call } from './context.ts';
-import { deviceFields, flagText, withBackend } from './device.ts';
+import { deviceFields, flagText, tuningFields, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { formatBytes, formatInteger } from './table.ts';
+import { plural } from './train-report.ts';
 import { thalwegVersion, versionOf } from './versions.ts';
 
 export async function info({ settings, output }: Call): Promise<ExitCode> {
-  return withBackend(settings, async (backend) => {
+  return withBackend({ settings, output }, async (backend) => {
     const { report, notes } = backend;
     const versions = {
       thalweg: thalwegVersion(),
@@ -32,6 +35,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
       const software = report.software ? "yes: a processor plays the GPU, and its speeds are not a GPU's" : 'no';
       const maker = [report.vendor, report.architecture].filter(Boolean).join(' ');
       lines.push(['adapter', report.name], ['driver', report.driver || 'unknown'], ['maker', maker || 'unknown']);
+      lines.push(['tuning', tuningText(backend)]);
       lines.push(['software', software], ['features', report.features.join(', ') || 'none']);
     }
     lines.push(['MNIST', `${cached ? 'cached' : 'not cached'} in ${cache}`]);
@@ -44,11 +48,18 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
       versions,
       system,
       ...(report && { report }),
+      ...tuningFields(backend),
       notTaken: notes,
       mnist: { folder: cache, cached },
     });
     return EXIT.done;
   });
+}
+
+/** Which kernels a run would use. */
+function tuningText({ tuning, report }: Backend): string {
+  if (!tuning) return `none in force: the default kernels (thalweg tune writes ${tuningFile(report!)})`;
+  return `${plural(tuning.entries, 'product')}, ${tuning.digest}, from ${tuning.source}`;
 }
 
 function columns(lines: readonly (readonly [string, string])[], indent = ''): string {

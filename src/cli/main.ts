@@ -92,6 +92,7 @@ function withDevice(command: Command): Command {
     .option('--device <auto|gpu|cpu>', 'what to run on; auto: a GPU where there is one, a software GPU, else the CPU')
     .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is a part of the adapter's name")
     .option('--require-gpu', 'refuse software adapters and the CPU')
+    .option('--deterministic', 'the default kernels, whatever thalweg tune found for this adapter')
     .option('--no-fuse', 'every op in a dispatch of its own: slower, to see what fusion does')
     .option(
       '--persistent',
@@ -198,6 +199,26 @@ function addBench(program: Command): void {
   withOutput(withDevice(command));
 }
 
+function addTune(program: Command): void {
+  const example = [
+    '  thalweg tune',
+    '  thalweg tune --preset mlp --batch-size 64',
+    '  thalweg tune --size 512,512,512',
+    '  thalweg tune --show',
+  ].join('\n');
+  const load = async () => (await import('./tune.ts')).tune;
+  const about = 'find the fastest kernels for this device and keep them for later runs';
+  const command = verb(program, 'tune', about, example, load)
+    .option(PRESET, 'the products of this training step; default: those of all presets')
+    .option('--batch-size <N>', "examples a step; default: the preset's")
+    .option('--size <M,N,K>', 'products of these sizes instead, or with --preset too')
+    .option('--rounds <N>', 'rounds in which the best candidate and the default take turns; default 7')
+    .option('--seed <N>', 'decides the random data; default 0')
+    .option('--show', 'shows what is kept for this adapter, and measures nothing')
+    .option('--reset', 'removes what is kept for this adapter, and measures nothing');
+  withOutput(withDevice(command));
+}
+
 function addInfo(program: Command): void {
   const load = async () => (await import('./info.ts')).info;
   const command = verb(
@@ -217,7 +238,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for what there is)')
     .addHelpText('after', `\nExample:\n  thalweg train --preset classic\n\n${exitCodesText()}`)
     .exitOverride();
-  for (const add of [addTrain, addEval, addGradcheck, addBench, addInfo]) add(program);
+  for (const add of [addTrain, addEval, addGradcheck, addBench, addTune, addInfo]) add(program);
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what there is)');
   try {
     await program.parseAsync(argv);

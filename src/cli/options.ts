@@ -157,6 +157,7 @@ const SETTINGS = {
   requireGpu: parseSwitch,
   fuse: parseSwitch,
   persistent: parseSwitch,
+  deterministic: parseSwitch,
   epochs: (value, name) => parseCount(value, name),
   maxSteps: (value, name) => parseCount(value, name),
   batchSize: (value, name) => parseCount(value, name),

@@ -9,7 +9,7 @@ import { Trainer } from '../train/trainer.ts';
 import { adapterBeside, FILES, type Resumed, RunFolder, readResumed } from './artifacts.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { checkFits, type LoadedData, loadData } from './data.ts';
-import { deviceFields, deviceLine, withBackend } from './device.ts';
+import { deviceFields, deviceLine, tuningFields, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
@@ -39,7 +39,7 @@ export async function train(call: Call): Promise<ExitCode> {
   const open = { preset: plan.preset.name, overwrite: flags['overwrite'] === true, resuming: before?.folder };
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   try {
-    return await withBackend(settings, (backend) => new TrainCall(call, backend, plan, folder, before).run());
+    return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run());
   } finally {
     folder?.close();
   }
@@ -169,10 +169,10 @@ class TrainCall {
   async #train(trainer: Trainer, data: LoadedData): Promise<ExitCode> {
     const { output } = this.#call;
     const first = trainer.stepsMade;
-    await this.#begin(trainer);
-    this.#lastSave = first;
     if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
     const options = this.#fitOptions(data);
+    await this.#begin(trainer);
+    this.#lastSave = first;
     this.#compiledBefore = this.#backend.executor.counters.compileMs;
     try {
       for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
@@ -208,10 +208,15 @@ class TrainCall {
   async #begin(trainer: Trainer): Promise<void> {
     const source = this.#before?.folder;
     const from = this.#before && { folder: source ?? this.#folder?.path ?? '', step: this.#before.step };
+    await this.#folder?.begin(this.#config(trainer), from);
+  }
+
+  /** What config.json says. Which tuned kernels are used is known once they are compiled. */
+  #config(trainer: Trainer) {
     const { name, software } = this.#backend.adapter;
     const { parameters } = trainer.summary();
     const extras = { thalweg: thalwegVersion(), adapterName: name, software, parameters };
-    await this.#folder?.begin({ ...planSettings(this.#plan), ...extras }, from);
+    return { ...planSettings(this.#plan), ...extras, ...tuningFields(this.#backend) };
   }
 
   async #tell(event: FitEvent, trainer: Trainer): Promise<void> {
@@ -267,6 +272,7 @@ class TrainCall {
   async #save(trainer: Trainer): Promise<void> {
     if (!this.#folder) return;
     this.#lastSave = trainer.stepsMade;
+    await this.#folder.describe(this.#config(trainer));
     await this.#folder.checkpoint(trainer, planSettings(this.#plan));
   }
 
@@ -274,6 +280,7 @@ class TrainCall {
     const { preset, optimizer, seed, batchSize } = this.#plan;
     const accuracy = result?.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)}`;
     const caption = `${preset.name}, ${optimizer}, batch ${batchSize}, seed ${seed}${accuracy}; ${this.#backend.adapter.name}`;
+    await this.#folder?.describe(this.#config(trainer));
     await this.#folder?.finish(trainer, planSettings(this.#plan), caption);
   }
 
@@ -305,6 +312,7 @@ class TrainCall {
     if (this.#folder) output.log(`Written to ${this.#folder.path}: ${Object.values(FILES).join(', ')}`);
     output.event('end', trainer.stepsMade, {
       ...deviceFields(this.#backend),
+      ...tuningFields(this.#backend),
       testAccuracy: accuracy,
       testLoss: loss,
       steps,

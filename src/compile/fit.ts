@@ -87,7 +87,7 @@ function attempt(
 ): Fitted | undefined {
   const { fuse, leaf, placeOf, counters } = to;
   // Threads of a kernel for a CPU that pretends to be a GPU do not wait for each other.
-  const gpu = whole ? { ...to.gpu, software: true } : to.gpu;
+  const gpu = whole ? { ...to.gpu, software: true, tuned: () => undefined } : to.gpu;
   const named = Object.entries(recipe.outputs ?? {});
   const commits = commitsOf(recipe, gpu.maxStorageBuffersPerShaderStage);
   const seen = recipe.guard ? [recipe.guard.step, ...recipe.guard.checked] : [];

@@ -5,6 +5,7 @@ import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { DeviceError, internal } from '../graph/errors.ts';
 import type { CompileOptions, Counters, Executor, Program, Recipe, Storage, VariableGroup } from '../graph/executor.ts';
 import type { Capabilities, NdArray } from '../graph/op.ts';
+import { type Tuning, TuningInForce, type TuningReport } from '../graph/tuning.ts';
 import { GpuProgram } from './gpu-program.ts';
 import { GpuStorage, toWords } from './gpu-storage.ts';
 import type { Memory } from './memory.ts';
@@ -22,29 +23,46 @@ export class GpuExecutor implements Executor {
   readonly #residents = new Map<HostArray, Resident>();
 
   readonly #defaults: Pick<CompileOptions, 'fuse' | 'persistent'>;
+  readonly #tuning: TuningInForce | undefined;
 
   /**
    * `capabilities` overrides what the device says, for tests of other variants; `defaults` hold wherever a program does not say
-   * otherwise.
+   * otherwise, and their `tuning` is asked how to do what it knows.
    */
   constructor(
-    opened: OpenedDevice,
+    device: OpenedDevice | GpuRuntime,
     capabilities: Partial<Capabilities> = {},
-    defaults: Pick<CompileOptions, 'fuse' | 'persistent'> = {},
+    {
+      tuning,
+      ...defaults
+    }: Pick<CompileOptions, 'fuse' | 'persistent'> & { readonly tuning?: Tuning | undefined } = {},
   ) {
     this.#defaults = defaults;
-    this.runtime = new GpuRuntime(opened);
+    this.#tuning = tuning && new TuningInForce(tuning);
+    this.runtime = device instanceof GpuRuntime ? device : new GpuRuntime(device);
     const { limits } = this.runtime.device;
+    const { report } = this.runtime.opened;
     this.#capabilities = {
-      name: opened.report.name,
-      software: opened.report.software,
+      name: report.name,
+      software: report.software,
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
       maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
       maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
       maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+      ...(this.#tuning && { tuned: (work: string) => this.#tuning!.lookUp(work) }),
       ...capabilities,
     };
+  }
+
+  /** Which tuning is in force, if one is. */
+  get tuning(): TuningReport | undefined {
+    return this.#tuning?.report;
+  }
+
+  /** What kernels may ask about the adapter. */
+  get capabilities(): Capabilities {
+    return this.#capabilities;
   }
 
   get maxBindingBytes(): number {

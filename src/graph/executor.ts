@@ -2,6 +2,7 @@
 import type { HostArray } from './dtype.ts';
 import type { NdArray } from './op.ts';
 import type { Tensor, Variable } from './tensor.ts';
+import type { TuningReport } from './tuning.ts';
 
 /** A variable with its own memory; `members` are variables that live inside it, at offsets in elements (an arena). */
 export interface VariableGroup {
@@ -102,6 +103,8 @@ export interface Executor {
   readonly counters: Counters;
   /** One sentence on what it has to do without, where it does. */
   readonly note?: string;
+  /** The tuning in force, where there is one. */
+  readonly tuning?: TuningReport | undefined;
   allocate(groups: readonly VariableGroup[]): Storage;
   compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;
   /** Rejects with a DeviceError when the device is lost; never resolves otherwise. */

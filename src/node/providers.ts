@@ -4,13 +4,20 @@ import { arrayDataset, split } from '../data/dataset.ts';
 import { digits } from '../data/digits.ts';
 import { dawnProvider } from './dawn.ts';
 import { mnist } from './mnist.ts';
+import { keptTuning } from './tuning.ts';
 
 /**
- * The engine to run on: a GPU through Dawn (hardware first, then a software driver), or the CPU.
+ * The engine to run on: a GPU through Dawn (hardware first, then a software driver), or the CPU. It uses what `thalweg tune` kept
+ * for the adapter, unless `deterministic` is true; a table that cannot be used is told by a warning of the process.
  * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
  */
 export function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  return createBackendWith(dawnProvider(), options);
+  return openBackend(options, (warning) => process.emitWarning(warning));
+}
+
+/** The same with warnings told otherwise. */
+export function openBackend(options: BackendOptions, warn: (text: string) => void): Promise<Backend> {
+  return createBackendWith(dawnProvider(), options, (report) => keptTuning(report, warn));
 }
 
 /** Data sets: `digits` needs neither network nor files; `mnist` reads a folder or the cache, or downloads. */

@@ -68,6 +68,20 @@ export function productKernel(v: GemmVariant, gpu: Capabilities): KernelPlan {
   return gemmKernel(v, given ? (tuned as GemmConfiguration) : defaultConfiguration(v, gpu));
 }
 
+const NAME = /^matmul [NT][NT] \d+x\d+x\d+( x\d+)?$/;
+
+/** Why a tuner's table cannot be used on an adapter of these limits, as the end of a sentence; undefined where it can. */
+export function faultOf(tuning: unknown, gpu: Partial<Capabilities>): string | undefined {
+  const { entries } = (tuning ?? {}) as { readonly entries?: unknown };
+  if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) return 'it has no object of entries';
+  for (const [name, entry] of Object.entries(entries)) {
+    if (!NAME.test(name)) return `its entry ${JSON.stringify(name)} names no product`;
+    const misfit = misfitOf(entry, gpu);
+    if (misfit !== undefined) return `its entry ${JSON.stringify(name)} cannot be used: ${misfit}`;
+  }
+  return undefined;
+}
+
 const NUMBERS = { registers: ['rows', 'columns', 'x', 'y'], tiles: ['BM', 'BN', 'BK', 'TM', 'TN'] } as const;
 
 /** Why something is no configuration, or none for this adapter; undefined where it can be used. */

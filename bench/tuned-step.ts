@@ -1,0 +1,51 @@
+// A preset's training step for the tuner: which products it asks for, and whether it is faster with what was found for them.
+import type { Backend } from '../src/backend.ts';
+import { productNamed } from '../src/ops/gemm-candidates.ts';
+import { presets } from '../src/train/presets.ts';
+import type { Bench } from './cases.ts';
+import { measure, warmUp } from './measure.ts';
+import { ratioOf, type Spread } from './statistics.ts';
+import { randomExamples, TrainingStep } from './training.ts';
+import { variantOf } from './tune.ts';
+
+/** A preset with a batch size. */
+export interface StepToTune {
+  readonly preset: keyof typeof presets;
+  readonly batch: number;
+}
+
+/** The step on a backend of this device that asks `tuned`. */
+function prepare(bench: Bench, { preset, batch }: StepToTune, tuned: (work: string) => unknown): Promise<TrainingStep> {
+  const { network, optimizer } = presets[preset];
+  const backend: Backend = variantOf(bench.backend, tuned);
+  const data = randomExamples(network, batch, bench.seed);
+  const facts = { name: preset, network, optimizer: optimizer(), batch, data, seed: bench.seed, total: 2 ** 20 };
+  return TrainingStep.prepare(backend, facts, bench.reference);
+}
+
+/** The names of the products that a step asks for. */
+export async function productsOf(bench: Bench, step: StepToTune): Promise<string[]> {
+  const asked = new Set<string>();
+  const prepared = await prepare(bench, step, (work) => void asked.add(work));
+  prepared.dispose();
+  return [...asked].filter((name) => productNamed(name) !== undefined);
+}
+
+/**
+ * How many times as fast a step is with these entries as with none, and its dispatches with and without: a product that is fast
+ * alone may keep others out of its dispatch. Undefined where the signal ended it.
+ */
+export async function stepWith(bench: Bench, step: StepToTune, entries: Readonly<Record<string, unknown>>) {
+  const steps = [await prepare(bench, step, () => undefined)];
+  try {
+    steps.push(await prepare(bench, step, (work) => entries[work]));
+    const ready = [];
+    for (const subject of steps) ready.push({ subject, pace: await warmUp(subject, bench) });
+    const [before, after] = await measure(ready, bench.rounds, bench.signal);
+    if (bench.signal.aborted) return undefined;
+    const ratio: Spread = ratioOf(before!.ms, after!.ms);
+    return { ratio, dispatches: steps.map(({ dispatches }) => dispatches) };
+  } finally {
+    for (const subject of steps) subject.dispose();
+  }
+}

@@ -1,0 +1,32 @@
+// What `thalweg tune` prints: a line for each product, and the table that is kept.
+
+import type { Spread } from '../../bench/statistics.ts';
+import type { TunedProduct } from '../../bench/tune.ts';
+import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
+import type { Tuning } from '../graph/tuning.ts';
+import { configurationText } from '../ops/gemm-candidates.ts';
+import { plural } from './train-report.ts';
+
+/** `1.21 times as fast (1.15 to 1.33)` */
+export function ratioText({ median, min, max }: Spread): string {
+  return `${median.toFixed(2)} times as fast (${min.toFixed(2)} to ${max.toFixed(2)})`;
+}
+
+/** What was found for a product, in one line. */
+export function findingText({ name, entry, best, usual, ratio, gflops, candidates }: TunedProduct): string {
+  const [before, after] = gflops.map((speed) => `${speed.toFixed(speed < 10 ? 2 : 1)} GFLOP/s`);
+  const tried = plural(candidates, 'candidate');
+  if (best === undefined) return `${name}: ${configurationText(usual)} stays, ${before}; there was nothing else to try`;
+  if (entry === undefined)
+    return `${name}: ${configurationText(usual)} stays, ${before}; the best of ${tried} was ${ratioText(ratio)}`;
+  return `${name}: ${configurationText(best)} instead of ${configurationText(usual)}, ${after}, ${ratioText(ratio)} of ${tried}`;
+}
+
+/** The table that is kept in a file. */
+export function tableText(kept: Tuning | undefined, file: string): string {
+  const entries = Object.entries(kept?.entries ?? {});
+  if (entries.length === 0) return `Nothing is tuned for this adapter (${file}): the default kernels are used.`;
+  const width = Math.max(...entries.map(([name]) => name.length));
+  const lines = entries.map(([name, c]) => `  ${name.padEnd(width)}  ${configurationText(c as GemmConfiguration)}`);
+  return `${file}\n${lines.join('\n')}`;
+}

@@ -1,0 +1,187 @@
+// `thalweg tune`: finds the fastest kernels for the products of training steps on this device, and keeps what it verified in the
+// user's cache, product by product, so that Ctrl-C loses nothing.
+import type { Bench } from '../../bench/cases.ts';
+import { type TuneFinding, tuneProduct } from '../../bench/tune.ts';
+import { productsOf, type StepToTune, stepWith } from '../../bench/tuned-step.ts';
+import { type Backend, createCpuBackend } from '../backend.ts';
+import type { AdapterReport } from '../gpu/report.ts';
+import { DeviceError, OptionError } from '../graph/errors.ts';
+import { dropTuning, keepTuning, keptTuning, tuningFile } from '../node/tuning.ts';
+import { configurationText } from '../ops/gemm-candidates.ts';
+import { presets } from '../train/presets.ts';
+import type { Call } from './context.ts';
+import { deviceFields, deviceLine, withBackend } from './device.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { reasonOf } from './interrupt.ts';
+import { parseCount } from './options.ts';
+import type { EventFields } from './output.ts';
+import { plural } from './train-report.ts';
+import { findingText, ratioText, tableText } from './tune-report.ts';
+
+const ROUNDS = 7;
+/** Milliseconds of a round. */
+const ROUND_MS = 20;
+/** A step that is this many times as fast with what was found, or less, is slower beyond doubt. */
+const SLOWER = 0.98;
+
+export async function tune(call: Call): Promise<ExitCode> {
+  const { settings, flags, output } = call;
+  if (settings.deterministic)
+    throw new OptionError('--deterministic: takes the default kernels, and tune looks for others. Leave it out.');
+  if (flags['show'] === true && flags['reset'] === true)
+    throw new OptionError('--show: contradicts --reset. Leave one of them out.');
+  const sizes = sizesOf(flags['size']);
+  const rounds = flags['rounds'] === undefined ? ROUNDS : parseCount(flags['rounds'], '--rounds', 1, 1000);
+  return withBackend({ ...call, settings: { ...settings, deterministic: true } }, async (backend) => {
+    const { report } = backend;
+    if (!report) throw new DeviceError(`tune: ${backend.line} It has no kernels to choose among. Use --device gpu.`);
+    output.log(deviceLine(backend));
+    if (flags['show'] === true) return show(call, backend, report);
+    if (flags['reset'] === true) return reset(call, backend, report);
+    return new TuneCall(call, backend, report, rounds).run(sizes);
+  });
+}
+
+/** `M,N,K` as the three products that training makes of such sizes. */
+function sizesOf(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const numbers = String(value).split(/[x,]/);
+  if (numbers.length !== 3)
+    throw new OptionError(`--size: ${JSON.stringify(value)} is not three sizes. Give M,N,K, such as 512,512,512.`);
+  const [M, N, K] = numbers.map((n) => parseCount(n, '--size', 1, 65536));
+  return ['NN', 'NT', 'TN'].map((layout) => `matmul ${layout} ${M}x${N}x${K}`);
+}
+
+function show({ output }: Call, backend: Backend, report: AdapterReport): ExitCode {
+  const kept = keptTuning(report, (text) => output.warn(text));
+  output.result(tableText(kept, tuningFile(report)));
+  output.event('tuning', 0, { ...deviceFields(backend), file: tuningFile(report), entries: kept?.entries ?? null });
+  return EXIT.done;
+}
+
+async function reset({ output }: Call, backend: Backend, report: AdapterReport): Promise<ExitCode> {
+  const dropped = await dropTuning(report);
+  const file = tuningFile(report);
+  output.result(dropped ? `Removed ${file}: the default kernels are used.` : `There was nothing to remove: ${file}.`);
+  output.event('reset', 0, { ...deviceFields(backend), file, dropped });
+  return EXIT.done;
+}
+
+/** One call of the verb that measures. */
+class TuneCall {
+  readonly #call: Call;
+  readonly #report: AdapterReport;
+  readonly #bench: Bench;
+  /** What was found so far: a configuration, or undefined where the default stays. */
+  readonly #entries: Record<string, unknown> = {};
+  #refused = 0;
+
+  constructor(call: Call, backend: Backend, report: AdapterReport, rounds: number) {
+    const { signal, output, settings } = call;
+    this.#call = call;
+    this.#report = report;
+    this.#bench = {
+      backend,
+      cpu: createCpuBackend(),
+      reference: createCpuBackend({ precision: 'float64' }),
+      ceilings: {},
+      rounds,
+      roundMs: ROUND_MS,
+      quick: false,
+      all: true,
+      seed: settings.seed ?? 0,
+      signal,
+      tell: (text) => output.progress.status(text),
+    };
+  }
+
+  async run(sizes: readonly string[]): Promise<ExitCode> {
+    const { output, signal, settings } = this.#call;
+    // What is kept and cannot be used is told of before it is replaced.
+    const kept = keptTuning(this.#report, (text) => output.warn(text));
+    const steps = sizes.length > 0 && settings.preset === undefined ? [] : stepsOf(settings);
+    output.event('tune', 0, { ...deviceFields(this.#bench.backend), driver: this.#report.driver, steps, sizes });
+    for (const step of steps) {
+      if (signal.aborted) break;
+      output.log(`The training step of ${step.preset} at batch ${step.batch}:`);
+      const names = await productsOf(this.#bench, step);
+      for (const name of names) await this.#product(name);
+      await this.#step(step, names);
+    }
+    for (const name of sizes) await this.#product(name);
+    output.progress.stop();
+    return this.#end(kept?.entries ?? {});
+  }
+
+  /** Tunes a product, unless that was done before, and keeps what was found. */
+  async #product(name: string): Promise<void> {
+    const { signal } = this.#call;
+    if (signal.aborted || Object.hasOwn(this.#entries, name)) return;
+    for await (const finding of tuneProduct(this.#bench, name)) {
+      this.#tell(finding);
+      if (finding.type === 'tuned') await this.#keep({ [name]: finding.entry });
+    }
+  }
+
+  #tell(finding: TuneFinding): void {
+    const { output } = this.#call;
+    const { type, ...fields } = finding;
+    output.event(type, 0, fields as unknown as EventFields);
+    if (type === 'tuned') output.result(findingText(finding));
+    else if (type === 'refused') {
+      this.#refused++;
+      output.warn(`${finding.name}: not tuned: ${finding.reason}`);
+    } else output.warn(`${finding.name}: ${configurationText(finding.configuration)} is discarded: ${finding.reason}`);
+  }
+
+  async #keep(entries: Readonly<Record<string, unknown>>): Promise<void> {
+    Object.assign(this.#entries, entries);
+    await keepTuning(this.#report, entries);
+  }
+
+  /** Measures the whole step with what was found for it; where that makes it slower, the defaults stay. */
+  async #step(step: StepToTune, names: readonly string[]): Promise<void> {
+    const { output } = this.#call;
+    const entries = Object.fromEntries(names.map((name) => [name, this.#entries[name]]));
+    if (Object.values(entries).every((entry) => entry === undefined)) return;
+    const found = await stepWith(this.#bench, step, entries);
+    if (!found) return;
+    const { ratio, dispatches } = found;
+    const keeps = ratio.median >= SLOWER;
+    if (!keeps) await this.#keep(Object.fromEntries(names.map((name) => [name, undefined])));
+    const [before, after] = dispatches;
+    const counts = before === after ? '' : `, ${after} dispatches instead of ${before}`;
+    const verdict = keeps ? '' : '; the default kernels stay';
+    output.result(
+      `The step of ${step.preset} at batch ${step.batch} with these: ${ratioText(ratio)}${counts}${verdict}`,
+    );
+    output.event('step', 0, { ...step, ratio: { ...ratio }, dispatches, kept: keeps });
+  }
+
+  #end(before: Readonly<Record<string, unknown>>): ExitCode {
+    const { output, signal } = this.#call;
+    const file = tuningFile(this.#report);
+    const found = Object.values(this.#entries).filter((entry) => entry !== undefined).length;
+    const others = Object.keys(before).filter((name) => !Object.hasOwn(this.#entries, name)).length;
+    const measured = Object.keys(this.#entries).length;
+    output.event(signal.aborted ? 'interrupted' : 'end', 0, { file, measured, kept: found, others });
+    const more = others > 0 ? `, beside ${others} from before` : '';
+    if (measured > 0)
+      output.log(
+        `${found} of ${plural(measured, 'product')} got a faster kernel than the default${more}: ${file}. --deterministic does without.`,
+      );
+    if (signal.aborted) {
+      output.log(`${reasonOf(signal)}: what was verified until then is kept.`);
+      return EXIT.interrupted;
+    }
+    return this.#refused > 0 ? EXIT.missedTarget : EXIT.done;
+  }
+}
+
+/** The steps that the flags name: a preset's, or those of all presets, at the batch size that is theirs unless another is given. */
+function stepsOf({ preset, batchSize }: Call['settings']): StepToTune[] {
+  const names = Object.keys(presets) as StepToTune['preset'][];
+  return names
+    .filter((name) => preset === undefined || name === preset)
+    .map((name) => ({ preset: name, batch: batchSize ?? presets[name].defaults.batchSize }));
+}

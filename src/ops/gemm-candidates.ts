@@ -1,0 +1,87 @@
+// What a tuner tries: a dozen configurations for a product, and the product that a name stands for. Data; no page loads it.
+import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
+import type { Capabilities } from '../graph/op.ts';
+import { defaultConfiguration, misfitOf } from './gemm-table.ts';
+
+/** A product's layout and sizes. */
+export interface NamedProduct {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly batch: readonly number[];
+}
+
+/** The product that `matmul NT 64x128x784` stands for; undefined for what is no such name. */
+export function productNamed(name: string): NamedProduct | undefined {
+  const found = /^matmul ([NT])([NT]) (\d+)x(\d+)x(\d+)(?: x(\d+))?$/.exec(name);
+  if (!found) return undefined;
+  const [M, N, K] = found.slice(3, 6).map(Number) as [number, number, number];
+  const batch = found[6] === undefined ? [] : [Number(found[6])];
+  return { transposeA: found[1] === 'T', transposeB: found[2] === 'T', M, N, K, batch };
+}
+
+/** [rows, columns, x, y] */
+const REGISTERS = [
+  [4, 8, 4, 4],
+  [8, 8, 2, 2],
+  [8, 8, 4, 2],
+  [8, 8, 4, 4],
+  [4, 8, 8, 2],
+  [4, 8, 2, 8],
+  [8, 4, 4, 4],
+  [4, 4, 4, 4],
+  [2, 8, 4, 4],
+  [8, 16, 4, 4],
+  [4, 16, 4, 4],
+  [16, 8, 2, 2],
+] as const;
+
+/** [BM, BN, BK, TM, TN] */
+const TILES = [
+  [32, 32, 16, 4, 4],
+  [32, 32, 32, 4, 4],
+  [16, 32, 16, 4, 4],
+  [32, 64, 16, 4, 4],
+  [64, 32, 16, 4, 4],
+  [64, 64, 16, 4, 4],
+  [64, 64, 16, 8, 8],
+  [64, 64, 8, 8, 4],
+  [64, 128, 8, 8, 8],
+  [128, 64, 8, 8, 8],
+  [128, 128, 8, 8, 8],
+] as const;
+
+/** Parts of K, where it is long. */
+const PARTS = [2, 4, 8, 16];
+/** The fewest k worth a part. */
+const LEAST = 128;
+
+/** What is worth a try for a product on an adapter, without its default: blocks that it would not half fill are left out. */
+export function candidatesFor(product: NamedProduct, gpu: Capabilities): readonly GemmConfiguration[] {
+  const { M, N, K } = product;
+  const registers = REGISTERS.filter(([rows, columns]) => rows < 2 * M && columns < 2 * N).map(
+    ([rows, columns, x, y]): GemmConfiguration => ({ kernel: 'registers', rows, columns, x, y }),
+  );
+  const tiles = TILES.filter(([BM, BN]) => BM < 2 * M && BN < 2 * N).map(
+    ([BM, BN, BK, TM, TN]): GemmConfiguration => ({ kernel: 'tiles', BM, BN, BK, TM, TN }),
+  );
+  const usual = defaultConfiguration(product, gpu);
+  const cut = PARTS.filter((parts) => K >= parts * LEAST && parts !== usual.splitK).map((splitK) => ({
+    ...usual,
+    splitK,
+  }));
+  // A CPU that plays the GPU is slow at barriers, so tiles are no use there; a GPU is tried on both.
+  const all = gpu.software ? [...registers, ...cut.slice(0, 2)] : [...tiles, ...registers.slice(0, 2), ...cut];
+  const same = JSON.stringify(usual);
+  return all.filter((c) => JSON.stringify(c) !== same && misfitOf(c, gpu) === undefined);
+}
+
+/** A configuration for people: `registers 4x8, 4x4 threads`. */
+export function configurationText(c: GemmConfiguration): string {
+  const parts = c.splitK === undefined ? '' : `, K in ${c.splitK}`;
+  return c.kernel === 'registers'
+    ? `registers ${c.rows}x${c.columns}, ${c.x}x${c.y} threads${parts}`
+    : `tiles ${c.BM}x${c.BN}x${c.BK}, ${c.TM}x${c.TN} a thread${parts}`;
+}
