@@ -14,7 +14,7 @@ it('refuses options that there are none of', async () => {
     'createBackend: the option devise is unknown. Did you mean device?',
   );
   await expect(create({ zzz: 1 })).rejects.toThrow(
-    'the option zzz is unknown. Use device, adapter, fuse, persistent, precision.',
+    'the option zzz is unknown. Use device, adapter, fuse, persistent, deterministic, tuning, precision.',
   );
   await expect(create('cpu')).rejects.toThrow('createBackend: the options are "cpu". Give an object');
   await expect(create(null)).rejects.toThrow('createBackend: the options are null.');
