@@ -1,5 +1,5 @@
 // Finds the fastest configuration of a product on a device. Every candidate is verified before it is timed, the best of a few
-// rounds is measured anew beside the default, and it is kept only where it was faster in every round.
+// rounds is measured anew beside the default, and it is kept only where it was faster in nearly every round.
 import type { GemmConfiguration } from '../shaders/gemm-frame.wgsl.ts';
 import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/gpu-executor.ts';
@@ -116,7 +116,7 @@ export async function* tuneProduct(
     const [before, after] = await measure([first, best ?? first], rounds, signal);
     if (signal.aborted) return;
     const ratio = ratioOf(before!.ms, after!.ms);
-    const wins = best !== undefined && ratio.min > 1 && ratio.median >= GAIN;
+    const wins = best !== undefined && ratio.median >= GAIN && fasterInMost(before!.ms, after!.ms);
     const speed = (ms: readonly number[]) => facts.work.flops / 1e6 / spreadOf(ms).median;
     yield {
       type: 'tuned',
@@ -131,6 +131,11 @@ export async function* tuneProduct(
   } finally {
     for (const { subject } of ready) subject.dispose();
   }
+}
+
+/** Whether `b` was faster than `a` in at least three of four rounds: something else may have had the processor in one. */
+function fasterInMost(a: readonly number[], b: readonly number[]): boolean {
+  return a.filter((ms, round) => ms > b[round]!).length >= 0.75 * a.length;
 }
 
 /** Why a candidate is out, where it is its own fault and the device lives. */

@@ -2,7 +2,7 @@
 // of K that a workgroup takes, where results go, and how operands are read.
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
 import { stridedIndex } from './strided.wgsl.ts';
-import { range } from './wgsl.ts';
+import { lines, range } from './wgsl.ts';
 
 /** What is computed. */
 export interface GemmVariant {
@@ -84,6 +84,9 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   const many = count > MOST_GROUPS;
   const whole = parts === 1;
   const alone = c.kernel === 'registers';
+  // The axis along which an operand lies in memory must hold whole vec4s for it to be read as such.
+  const vec = (direct: boolean, along: number, strides: readonly number[]) =>
+    direct && [along, ...strides].every((n) => n % 4 === 0);
   const cut = `let part = z % ${parts}u;
   let batch = z / ${parts}u;
   let end = min(K, part * ${chunk}u + ${chunk}u);`;
@@ -104,43 +107,81 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
         : `parts[base + ${row} * N + ${col}] = ${value};`,
     putSum: (row, value) =>
       whole ? `store1(${row}, ${value});` : `parts[${count * M * N}u + part * M + ${row}] = ${value};`,
-    // The axis along which an operand lies in memory must hold whole vec4s for it to be read as such.
-    vecA:
-      v.directA &&
-      (transposeA ? M : K) % 4 === 0 &&
-      strideA.every((n) => n % 4 === 0) &&
-      !(transposeA && alone && c.rows % 4 > 0), // blocks would begin amid a vec4
-    vecB:
-      v.directB &&
-      (transposeB ? K : N) % 4 === 0 &&
-      strideB.every((n) => n % 4 === 0) &&
-      !(transposeA && transposeB && alone), // one k at a time, across b's rows
+    vecA: vec(v.directA, transposeA ? M : K, strideA),
+    // In registers, with both transposed, one k at a time is read across b's rows.
+    vecB: vec(v.directB && !(transposeA && transposeB && alone), transposeB ? K : N, strideB),
   };
 }
 
-/** An operand's two stored axes, as constants of the text, and whether a kernel's reads pass their ends. */
-export interface Stored {
-  readonly outer: string;
-  readonly inner: string;
-  readonly pastOuter: boolean;
-  readonly pastInner: boolean;
+/** Which axes a kernel's reads may pass the end of. */
+export interface Past {
+  readonly pastM: boolean;
+  readonly pastN: boolean;
+  readonly pastK: boolean;
+}
+
+/** The name of a size, and whether reads pass it. */
+type Axis = readonly [size: string, past: boolean];
+
+/** `readA` and `readB`, with the guards that are needed. */
+export function readers(v: GemmVariant, { vecA, vecB }: Frame, { pastM, pastN, pastK }: Past): string {
+  const [M, N, K]: Axis[] = [
+    ['M', pastM],
+    ['N', pastN],
+    ['K', pastK],
+  ];
+  return `${v.transposeA ? reader('A', 0, vecA, K!, M!) : reader('A', 0, vecA, M!, K!)}
+${v.transposeB ? reader('B', 1, vecB, N!, K!) : reader('B', 1, vecB, K!, N!)}`;
 }
 
 /**
  * `readA(offset, o, i)`: four neighbours along the inner axis of a stored matrix. Past the inner end it reads zeros, or as
  * vec4 the last four; past the outer end it reads the last.
  */
-export function reader(name: string, k: number, vec: boolean, { outer, inner, pastOuter, pastInner }: Stored): string {
-  const o = pastOuter ? `min(o, ${outer} - 1u)` : 'o';
+function reader(name: string, k: number, vec: boolean, [outer, pastOuter]: Axis, [inner, pastInner]: Axis): string {
   const one = (c: number) =>
     pastInner
       ? `select(0.0, load${k}(at + min(i + ${c}u, ${inner} - 1u)), i + ${c}u < ${inner})`
       : `load${k}(at + i + ${c}u)`;
-  const body = vec
-    ? `return load${k}v((at + ${pastInner ? `min(i, ${inner} - 4u)` : 'i'}) / 4u);`
-    : `return ${vec4(one)};`;
   return `fn read${name}(offset: u32, o: u32, i: u32) -> vec4f {
-  let at = offset + ${o} * ${inner};
-  ${body}
+  let at = offset + ${pastOuter ? `min(o, ${outer} - 1u)` : 'o'} * ${inner};
+  return ${vec ? `load${k}v((at + ${pastInner ? `min(i, ${inner} - 4u)` : 'i'}) / 4u)` : vec4(one)};
 }`;
+}
+
+/** A thread's block of y in named accumulators. */
+export interface Block {
+  /** Declares them, and those of the column sums where there are any. */
+  readonly open: string;
+  /** One k: quads of a's column, `a0` and on, and of b's row, `b0` and on, multiplied each with each. */
+  readonly multiply: string;
+  /** Makes them the array `block`: stores are in a loop, since unrolled they would be most of what a driver has to compile. */
+  readonly close: string;
+  /** Stores the sums of the rows that `row` names. */
+  sums(row: (r: number) => string): string;
+}
+
+/** The element of `block` at r and c. */
+export function inBlock(columns: number): string {
+  return `block[r * ${columns / 4}u + (c >> 2u)][c & 3u]`;
+}
+
+export function blockOf(rows: number, columns: number, pastM: boolean, v: GemmVariant, { putSum }: Frame): Block {
+  const names = range(rows).flatMap((r) => range(columns / 4).map((h) => ({ acc: `acc${r}_${h}`, r, h })));
+  const quads = v.columnSums ? rows / 4 : 0;
+  return {
+    open: [...names.map(({ acc }) => acc), ...range(quads).map((q) => `sums${q}`)]
+      .map((name) => `var ${name} = vec4f(0.0);`)
+      .join('\n'),
+    multiply: [
+      ...names.map(({ acc, r, h }) => `${acc} += a${r >> 2}.${COMPONENT[r & 3]} * b${h};`),
+      ...range(quads).map((q) => `sums${q} += a${q};`),
+    ].join('\n'),
+    close: `var block = array<vec4f, ${names.length}>(${names.map(({ acc }) => acc).join(', ')});`,
+    sums: (row) =>
+      lines(rows, (r) => {
+        const put = putSum(row(r), `sums${r >> 2}.${COMPONENT[r & 3]}`);
+        return pastM ? `if (${row(r)} < M) { ${put} }` : put;
+      }),
+  };
 }

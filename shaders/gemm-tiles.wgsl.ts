@@ -1,7 +1,16 @@
 // The product by tiles: a workgroup stages BM x BK of a and BK x BN of b in workgroup memory, k by k, a as vec4s along M and b as
 // vec4s along N, and a thread multiplies TM x TN of them in named accumulators.
-import { COMPONENT, type Frame, type GemmVariant, reader, type TileConfiguration, vec4 } from './gemm-frame.wgsl.ts';
-import { lines, range, wgsl } from './wgsl.ts';
+import {
+  blockOf,
+  COMPONENT,
+  type Frame,
+  type GemmVariant,
+  inBlock,
+  readers,
+  type TileConfiguration,
+  vec4,
+} from './gemm-frame.wgsl.ts';
+import { lines, wgsl } from './wgsl.ts';
 
 /** Bytes of workgroup memory: rows of vec4s, one more than there are, which spreads the banks. */
 export function tileBytes({ BM, BN, BK }: TileConfiguration): number {
@@ -16,23 +25,21 @@ export function tilePass(v: GemmVariant, c: TileConfiguration, frame: Frame) {
   const { BM, BN, BK, TM, TN } = c;
   const [x, y] = [BN / TN, BM / TM]; // threads along N and M
   const [pastM, pastN, pastK] = [M % BM > 0, N % BN > 0, K % BK > 0];
-  const a = transposeA
-    ? { outer: 'K', inner: 'M', pastOuter: pastK, pastInner: pastM }
-    : { outer: 'M', inner: 'K', pastOuter: pastM, pastInner: pastK };
-  const b = transposeB
-    ? { outer: 'N', inner: 'K', pastOuter: pastN, pastInner: pastK }
-    : { outer: 'K', inner: 'N', pastOuter: pastK, pastInner: pastN };
-  const quads = range(TM / 4);
-  const parts = range(TN / 4);
+  const block = blockOf(TM, TN, pastM, v, frame);
   const edges = [pastM && 'row < M', pastN && 'col < N'].filter(Boolean).join(' && ');
-  const put = frame.put('row', 'col', `block[r * ${parts.length}u + (c >> 2u)][c & 3u]`);
+  const put = frame.put('row', 'col', inBlock(TN));
+  // Where a thread's quads of rows and of columns lie: as far apart as there are threads, so that neighbours read neighbours.
+  const oneK = (j: number) => `{
+      ${lines(TM / 4, (q) => `let a${q} = tileA[(k + ${j}u) * ${BM / 4 + 1}u + ${q * y}u + atA];`)}
+      ${lines(TN / 4, (h) => `let b${h} = tileB[(k + ${j}u) * ${BN / 4 + 1}u + ${h * x}u + atB];`)}
+      ${block.multiply}
+      }`;
   const code = wgsl`
 const THREADS = ${x * y}u;
 var<workgroup> tileA: array<vec4f, ${BK * (BM / 4 + 1)}>; // (k, rows)
 var<workgroup> tileB: array<vec4f, ${BK * (BN / 4 + 1)}>; // (k, columns)
 
-${reader('A', 0, frame.vecA, a)}
-${reader('B', 1, frame.vecB, b)}
+${readers(v, frame, { pastM, pastN, pastK })}
 
 @compute @workgroup_size(${x * y})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -41,22 +48,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let atA = lane / ${x}u;
   let atB = lane % ${x}u;
   ${frame.open('group.z')}
-  ${lines(TM, (r) => parts.map((h) => `var acc${r}_${h} = vec4f(0.0);`).join(' '))}
-#if ${columnSums === true}
-  ${lines(quads.length, (q) => `var sums${q} = vec4f(0.0);`)}
-#endif
+  ${block.open}
   for (var k0 = ${frame.from}; k0 < ${frame.to}; k0 += ${BK}u) {
-    ${stage('A', 'top', BM, c, !transposeA, x * y, pastK)}
-    ${stage('B', 'left', BN, c, transposeB, x * y, false)}
+    ${stage('A', 'top', BM, c, !transposeA, pastK)}
+    ${stage('B', 'left', BN, c, transposeB, false)}
     workgroupBarrier();
     for (var k = 0u; k < ${BK}u; k += ${UNROLLED}u) {
-      ${lines(UNROLLED, (j) => `{\n${oneK(c, j, [x, y], columnSums === true)}\n}`)}
+      ${lines(UNROLLED, oneK)}
     }
     workgroupBarrier();
   }
-  var block = array<vec4f, ${TM * parts.length}>(${range(TM)
-    .flatMap((r) => parts.map((h) => `acc${r}_${h}`))
-    .join(', ')});
+  ${block.close}
   for (var r = 0u; r < ${TM}u; r++) {
     let row = top + ((r >> 2u) * ${y}u + atA) * 4u + (r & 3u);
     for (var c = 0u; c < ${TN}u; c++) {
@@ -66,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 #if ${columnSums === true}
   if (group.x == 0u && atB == 0u) {
-    ${lines(TM, (r) => sumOf(r, y, pastM, frame))}
+    ${block.sums((r) => `(top + ${(r >> 2) * y * 4 + (r & 3)}u + atA * 4u)`)}
   }
 #endif
   ${frame.close}
@@ -85,7 +87,6 @@ function stage(
   side: number,
   { BK }: TileConfiguration,
   across: boolean,
-  threads: number,
   zeros: boolean,
 ): string {
   const width = side / 4 + 1;
@@ -105,28 +106,5 @@ function stage(
         `let q = t % ${side / 4}u; let k = t / ${side / 4}u;
       tile${name}[k * ${width}u + q] = ${read('k0 + k', `${first} + q * 4u`, 'k0 + k')};`,
       ];
-  if (count === threads) return `{ let t = lane;\n      ${body} }`;
   return `for (var t = lane; t < ${count}u; t += THREADS) {\n      ${body}\n    }`;
-}
-
-/** A column of a's tile and a row of b's, multiplied each with each. */
-function oneK(
-  { BM, BN, TM, TN }: TileConfiguration,
-  j: number,
-  [x, y]: readonly [number, number],
-  sums: boolean,
-): string {
-  const parts = TN / 4;
-  return [
-    lines(TM / 4, (q) => `let a${q} = tileA[(k + ${j}u) * ${BM / 4 + 1}u + ${q * y}u + atA];`),
-    lines(parts, (h) => `let b${h} = tileB[(k + ${j}u) * ${BN / 4 + 1}u + ${h * x}u + atB];`),
-    lines(TM, (r) => lines(parts, (h) => `acc${r}_${h} += a${r >> 2}.${COMPONENT[r & 3]} * b${h};`)),
-    ...(sums ? [lines(TM / 4, (q) => `sums${q} += a${q};`)] : []),
-  ].join('\n');
-}
-
-function sumOf(r: number, y: number, pastM: boolean, { putSum }: Frame): string {
-  const row = `(top + ${(r >> 2) * y * 4 + (r & 3)}u + atA * 4u)`;
-  const put = putSum(row, `sums${r >> 2}.${COMPONENT[r & 3]}`);
-  return pastM ? `if (${row} < M) { ${put} }` : put;
 }

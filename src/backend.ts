@@ -134,7 +134,7 @@ export interface BackendOptions {
    */
   readonly persistent?: boolean;
   /**
-   * True takes the default kernels, whatever a tuner found: the same seed gives the same bits on every machine with this adapter and
+   * True takes the default kernels, whatever a tuner found or `tuning` says: the same seed gives the same bits on every machine with this adapter and
    * version. Default false: `thalweg/node` then uses what `thalweg tune` kept for the adapter, where it did.
    */
   readonly deterministic?: boolean;
@@ -181,8 +181,6 @@ export async function createBackendWith(
   }
   for (const [name, value] of Object.entries({ fuse, persistent: persistent ?? true, deterministic }))
     if (typeof value !== 'boolean') throw new OptionError(`createBackend: ${name} is ${value}. Use true or false.`);
-  if (deterministic && tuning !== undefined)
-    throw new OptionError('createBackend: deterministic is true and there is a tuning. Leave one of them out.');
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&
@@ -204,9 +202,9 @@ export async function createBackendWith(
     const fault = tuning === undefined ? undefined : faultOf(tuning, report.limits);
     if (fault !== undefined) {
       opened.close();
-      throw new OptionError(`createBackend: the tuning is of no use here: ${fault}. Make it again by thalweg tune.`);
+      throw new OptionError(`createBackend: tuning: ${fault}. Make another by thalweg tune.`);
     }
-    const table = tuning ?? (deterministic ? undefined : kept(report));
+    const table = deterministic ? undefined : (tuning ?? kept(report));
     const executor = new GpuExecutor(
       opened,
       {},

@@ -1,6 +1,7 @@
 // The product family: every configuration against the CPU in doubles, over sizes chosen to hurt, with batches, biases, column
 // sums and fused neighbours; and the table that chooses among them.
 import { describe, expect, it } from 'vitest';
+import type { GemmConfiguration } from '../shaders/gemm-frame.wgsl.ts';
 import type { GpuProgram } from '../src/compile/gpu-program.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
@@ -8,6 +9,8 @@ import { hashText, uniforms } from '../src/graph/random.ts';
 import type { Shape } from '../src/graph/shape.ts';
 import { apply, input, type Node, type Tensor } from '../src/graph/tensor.ts';
 import { full, linear, matmul, relu, sub, tanh } from '../src/index.ts';
+import { candidatesFor, productNamed } from '../src/ops/gemm-candidates.ts';
+import { defaultConfiguration, faultOf, fits, productName } from '../src/ops/gemm-table.ts';
 import { linearGradOp } from '../src/ops/matmul.ts';
 import { testExecutor } from './gpu.ts';
 import { expectClose } from './sample.ts';
@@ -16,8 +19,8 @@ import { expectClose } from './sample.ts';
 const CONFIGURATIONS = {
   'registers 4x8': { kernel: 'registers', rows: 4, columns: 8, x: 4, y: 4 },
   'registers 8x4, wide': { kernel: 'registers', rows: 8, columns: 4, x: 2, y: 1 },
-  'registers 1x4': { kernel: 'registers', rows: 1, columns: 4, x: 16, y: 1 },
-  'registers 6x4': { kernel: 'registers', rows: 6, columns: 4, x: 2, y: 2 },
+  'registers 4x4': { kernel: 'registers', rows: 4, columns: 4, x: 16, y: 1 },
+  'registers 12x4': { kernel: 'registers', rows: 12, columns: 4, x: 1, y: 2 },
   'registers, K in 3': { kernel: 'registers', rows: 4, columns: 4, x: 4, y: 4, splitK: 3 },
   'tiles 16x16x8': { kernel: 'tiles', BM: 16, BN: 16, BK: 8, TM: 4, TN: 4 },
   'tiles 16x32x8, 8 rows': { kernel: 'tiles', BM: 16, BN: 32, BK: 8, TM: 8, TN: 4 },
@@ -105,5 +108,98 @@ describe.each(Object.entries(CONFIGURATIONS))('%s', (_, configuration) => {
       expect(second[name]!.data, name).toEqual(first[name]!.data);
     }
     expect(labels.some((label) => label.endsWith(' sum'))).toBe('splitK' in configuration);
+  });
+});
+
+describe('the table', () => {
+  const product = (M: number, N: number, K: number) => ({ M, N, K, transposeA: false, transposeB: true, batch: [] });
+  const on = (software: boolean, name = 'an adapter') => ({ software, name });
+
+  it.each([
+    ['SwiftShader', on(true, 'SwiftShader Device (Subzero)'), [64, 128, 784], { rows: 8, columns: 8, x: 2, y: 2 }],
+    ['lavapipe', on(true, 'llvmpipe (LLVM 15)'), [1024, 1024, 1024], { rows: 4, columns: 8, x: 4, y: 4 }],
+    ['a GPU, small', on(false), [64, 128, 784], { BM: 32, BN: 32, TM: 4 }],
+    ['a GPU, narrow', on(false), [65536, 16, 128], { BM: 32, BN: 32 }],
+    ['a GPU, 512', on(false), [512, 512, 512], { BM: 64, BN: 64, TM: 8 }],
+    ['a GPU, 2048', on(false), [2048, 2048, 2048], { BM: 128, BN: 128, TM: 8 }],
+  ] as const)('knows %s', (_, gpu, [M, N, K], wanted) => {
+    const found = defaultConfiguration(product(M, N, K), gpu);
+    expect(found).toMatchObject(wanted);
+    expect(found.splitK).toBeUndefined();
+    // What WebGPU promises everywhere is enough.
+    expect(fits(found)).toBe(true);
+  });
+
+  it('cuts K on a GPU where few workgroups would walk far, and nowhere else', () => {
+    expect(defaultConfiguration(product(16, 128, 4096), on(false)).splitK).toBe(16);
+    expect(defaultConfiguration(product(64, 128, 2048), on(false)).splitK).toBe(4);
+    expect(defaultConfiguration(product(64, 144, 2048), on(false)).splitK).toBeUndefined();
+    expect(defaultConfiguration(product(16, 128, 4096), on(true)).splitK).toBeUndefined();
+  });
+
+  const { 'registers 4x8': registers, 'tiles 16x16x8': tiles } = CONFIGURATIONS;
+  it.each<unknown>([
+    null,
+    'registers',
+    { kernel: 'magic' },
+    { kernel: 'registers' },
+    { ...registers, rows: 2.5 },
+    { ...registers, rows: 6 },
+    { ...registers, rows: '4' },
+    { ...registers, rows: 0 },
+    { ...registers, columns: 6 },
+    { ...registers, x: 128 },
+    { ...registers, rows: 64 },
+    { ...registers, splitK: 0 },
+    { ...tiles, TM: 6 },
+    { ...tiles, TM: 12 },
+    { ...tiles, BK: 2 },
+    { kernel: 'tiles', BM: 128, BN: 128, BK: 8, TM: 4, TN: 8 },
+    { kernel: 'tiles', BM: 128, BN: 128, BK: 16, TM: 8, TN: 8 },
+  ])('%j is no configuration for any adapter', (configuration) => {
+    expect(fits((configuration ?? {}) as GemmConfiguration)).toBe(false);
+    expect(faultOf({ entries: { 'matmul NN 1x1x1': configuration } }, {})).toBe(
+      `its entry "matmul NN 1x1x1" is ${JSON.stringify(configuration)}, which is no kernel for this adapter`,
+    );
+  });
+
+  it('takes what an adapter has', () => {
+    const big = { kernel: 'tiles', BM: 128, BN: 128, BK: 16, TM: 8, TN: 8 } as const;
+    expect(fits(big, { maxComputeWorkgroupStorageSize: 32768 })).toBe(true);
+    expect(fits(registers, { maxComputeInvocationsPerWorkgroup: 15 })).toBe(false);
+  });
+
+  it('names products, and finds them again', () => {
+    const name = productName({ ...product(3, 5, 7), batch: [2, 3] });
+    expect(name).toBe('matmul NT 3x5x7 x6');
+    expect(productName(productNamed(name)!)).toBe(name);
+  });
+
+  it.each([true, false])(
+    'offers candidates that fit, and not what it would choose itself, software: %s',
+    async (software) => {
+      const gpu = { ...(await testExecutor()).capabilities, software, maxComputeInvocationsPerWorkgroup: 64 };
+      for (const sizes of [product(64, 128, 784), product(10, 10, 4096), product(2048, 2048, 2048)]) {
+        const candidates = candidatesFor(sizes, gpu);
+        expect(candidates.length).toBeGreaterThan(3);
+        expect(candidates.filter((c) => !fits(c, gpu))).toEqual([]);
+        expect(candidates).not.toContainEqual(defaultConfiguration(sizes, gpu));
+      }
+    },
+  );
+
+  it('decides where what was tuned does not fit', async () => {
+    const made = { tensors: [input('x0', { shape: [4, 8], dtype: 'f32' })], outputs: {} as Outputs };
+    made.outputs['y'] = matmul(made.tensors[0]!, made.tensors[0]!, { transposeB: true });
+    const kernels = async (tuned?: () => unknown) => {
+      const executor = await testExecutor(tuned ? { tuned } : {});
+      const program = (await executor.compile({ outputs: made.outputs })) as GpuProgram;
+      const codes = program.kernels.map(({ code }) => code);
+      program.dispose();
+      return codes;
+    };
+    const usual = await kernels();
+    expect(await kernels(() => ({ kernel: 'tiles', BM: 7 }))).toEqual(usual);
+    expect(await kernels(() => CONFIGURATIONS['registers 12x4'])).not.toEqual(usual);
   });
 });

@@ -1,6 +1,7 @@
 // `thalweg info`: what was found on this machine, and why something else was not taken.
 import { release } from 'node:os';
 import type { Backend } from '../backend.ts';
+import { digestOf } from '../graph/tuning.ts';
 import { findIdxFiles } from '../node/data-idx.ts';
 import { mnistFolder } from '../node/mnist.ts';
 import { tuningFile } from '../node/tuning.ts';
@@ -59,7 +60,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
 /** Which kernels a run would use. */
 function tuningText({ tuning, report }: Backend): string {
   if (!tuning) return `none in force: the default kernels (thalweg tune writes ${tuningFile(report!)})`;
-  return `${plural(tuning.entries, 'product')}, ${tuning.digest}, from ${tuning.source}`;
+  return `${plural(Object.keys(tuning.entries).length, 'product')}, ${digestOf(tuning)}, from ${tuning.source}`;
 }
 
 function columns(lines: readonly (readonly [string, string])[], indent = ''): string {

@@ -5,7 +5,7 @@ import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { DeviceError, internal } from '../graph/errors.ts';
 import type { CompileOptions, Counters, Executor, Program, Recipe, Storage, VariableGroup } from '../graph/executor.ts';
 import type { Capabilities, NdArray } from '../graph/op.ts';
-import { type Tuning, TuningInForce, type TuningReport } from '../graph/tuning.ts';
+import type { Tuning, TuningReport } from '../graph/tuning.ts';
 import { GpuProgram } from './gpu-program.ts';
 import { GpuStorage, toWords } from './gpu-storage.ts';
 import type { Memory } from './memory.ts';
@@ -23,7 +23,9 @@ export class GpuExecutor implements Executor {
   readonly #residents = new Map<HostArray, Resident>();
 
   readonly #defaults: Pick<CompileOptions, 'fuse' | 'persistent'>;
-  readonly #tuning: TuningInForce | undefined;
+  readonly #tuning: Tuning | undefined;
+  /** Entries of the tuning that a kernel was made by. */
+  readonly #used = new Set<string>();
 
   /**
    * `capabilities` overrides what the device says, for tests of other variants; `defaults` hold wherever a program does not say
@@ -38,7 +40,7 @@ export class GpuExecutor implements Executor {
     }: Pick<CompileOptions, 'fuse' | 'persistent'> & { readonly tuning?: Tuning | undefined } = {},
   ) {
     this.#defaults = defaults;
-    this.#tuning = tuning && new TuningInForce(tuning);
+    this.#tuning = tuning;
     this.runtime = device instanceof GpuRuntime ? device : new GpuRuntime(device);
     const { limits } = this.runtime.device;
     const { report } = this.runtime.opened;
@@ -50,14 +52,20 @@ export class GpuExecutor implements Executor {
       maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
       maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
       maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-      ...(this.#tuning && { tuned: (work: string) => this.#tuning!.lookUp(work) }),
+      tuned: (work) => this.#lookUp(work),
       ...capabilities,
     };
   }
 
   /** Which tuning is in force, if one is. */
   get tuning(): TuningReport | undefined {
-    return this.#tuning?.report;
+    return this.#tuning && { ...this.#tuning, used: [...this.#used].sort() };
+  }
+
+  #lookUp(work: string): unknown {
+    const entry = this.#tuning?.entries[work];
+    if (entry !== undefined) this.#used.add(work);
+    return entry;
   }
 
   /** What kernels may ask about the adapter. */

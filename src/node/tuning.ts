@@ -37,7 +37,7 @@ export function keptTuning(adapter: Adapter, warn: (text: string) => void): Tuni
     return undefined;
   }
   const found = tableIn(text, adapter);
-  if (typeof found !== 'string') return { ...found, source: file };
+  if (typeof found !== 'string') return Object.keys(found.entries).length > 0 ? { ...found, source: file } : undefined;
   warn(
     `${file}: ${found}, so the default kernels are used. Run thalweg tune --reset, or repair the file, and tune again.`,
   );
@@ -56,7 +56,10 @@ function tableIn(text: string, { name, driver, limits }: Adapter): Tuning | stri
   if (table.format !== FORMAT) return `its format is ${JSON.stringify(table.format)}, and this version reads ${FORMAT}`;
   if (table.adapter !== name || table.driver !== driver)
     return `it is of the adapter ${JSON.stringify(table.adapter)} with driver ${JSON.stringify(table.driver)}`;
-  return faultOf(table, limits) ?? { entries: table.entries as Tuning['entries'] };
+  const { entries } = table;
+  if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) return 'it has no object of entries';
+  const found = { entries: entries as Tuning['entries'] };
+  return faultOf(found, limits) ?? found;
 }
 
 /**

@@ -1,7 +1,7 @@
 // What a tuner tries: a dozen configurations for a product, and the product that a name stands for. Data; no page loads it.
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import type { Capabilities } from '../graph/op.ts';
-import { defaultConfiguration, misfitOf } from './gemm-table.ts';
+import { defaultConfiguration, fits } from './gemm-table.ts';
 
 /** A product's layout and sizes. */
 export interface NamedProduct {
@@ -27,15 +27,11 @@ const REGISTERS = [
   [4, 8, 4, 4],
   [8, 8, 2, 2],
   [8, 8, 4, 2],
-  [8, 8, 4, 4],
   [4, 8, 8, 2],
   [4, 8, 2, 8],
   [8, 4, 4, 4],
   [4, 4, 4, 4],
-  [2, 8, 4, 4],
   [8, 16, 4, 4],
-  [4, 16, 4, 4],
-  [16, 8, 2, 2],
 ] as const;
 
 /** [BM, BN, BK, TM, TN] */
@@ -75,7 +71,7 @@ export function candidatesFor(product: NamedProduct, gpu: Capabilities): readonl
   // A CPU that plays the GPU is slow at barriers, so tiles are no use there; a GPU is tried on both.
   const all = gpu.software ? [...registers, ...cut.slice(0, 2)] : [...tiles, ...registers.slice(0, 2), ...cut];
   const same = JSON.stringify(usual);
-  return all.filter((c) => JSON.stringify(c) !== same && misfitOf(c, gpu) === undefined);
+  return all.filter((c) => JSON.stringify(c) !== same && fits(c, gpu));
 }
 
 /** A configuration for people: `registers 4x8, 4x4 threads`. */

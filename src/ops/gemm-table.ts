@@ -5,6 +5,7 @@ import type { GemmConfiguration, GemmVariant } from '../../shaders/gemm-frame.wg
 import { tileBytes } from '../../shaders/gemm-tiles.wgsl.ts';
 import type { Capabilities, KernelPlan } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
+import type { Tuning } from '../graph/tuning.ts';
 
 type Sizes = Pick<GemmVariant, 'M' | 'N' | 'K' | 'transposeA' | 'transposeB' | 'batch'>;
 
@@ -63,51 +64,31 @@ export function productName({ M, N, K, transposeA, transposeB, batch }: Sizes): 
 
 /** The kernel of a product: as it was tuned on this adapter, else as the table says. */
 export function productKernel(v: GemmVariant, gpu: Capabilities): KernelPlan {
-  const tuned = gpu.tuned?.(productName(v));
-  const given = tuned !== undefined && misfitOf(tuned, gpu) === undefined;
-  return gemmKernel(v, given ? (tuned as GemmConfiguration) : defaultConfiguration(v, gpu));
+  const tuned = gpu.tuned?.(productName(v)) as GemmConfiguration | undefined;
+  return gemmKernel(v, tuned !== undefined && fits(tuned, gpu) ? tuned : defaultConfiguration(v, gpu));
 }
-
-const NAME = /^matmul [NT][NT] \d+x\d+x\d+( x\d+)?$/;
 
 /** Why a tuner's table cannot be used on an adapter of these limits, as the end of a sentence; undefined where it can. */
-export function faultOf(tuning: unknown, gpu: Partial<Capabilities>): string | undefined {
-  const { entries } = (tuning ?? {}) as { readonly entries?: unknown };
-  if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) return 'it has no object of entries';
-  for (const [name, entry] of Object.entries(entries)) {
-    if (!NAME.test(name)) return `its entry ${JSON.stringify(name)} names no product`;
-    const misfit = misfitOf(entry, gpu);
-    if (misfit !== undefined) return `its entry ${JSON.stringify(name)} cannot be used: ${misfit}`;
-  }
-  return undefined;
+export function faultOf({ entries }: Tuning, gpu: Partial<Capabilities>): string | undefined {
+  const wrong = Object.entries(entries ?? { none: 0 }).find(
+    ([, entry]) => !fits((entry ?? {}) as GemmConfiguration, gpu),
+  );
+  return wrong && `its entry "${wrong[0]}" is ${JSON.stringify(wrong[1])}, which is no kernel for this adapter`;
 }
 
-const NUMBERS = { registers: ['rows', 'columns', 'x', 'y'], tiles: ['BM', 'BN', 'BK', 'TM', 'TN'] } as const;
-
-/** Why something is no configuration, or none for this adapter; undefined where it can be used. */
-export function misfitOf(given: unknown, gpu: Partial<Capabilities> = {}): string | undefined {
-  const c = (typeof given === 'object' ? given : undefined) as Readonly<Record<string, unknown>> | null | undefined;
-  const names = NUMBERS[c?.['kernel'] as keyof typeof NUMBERS];
-  if (!c || !names) return 'its kernel is neither registers nor tiles';
-  const one = (name: string, most: number) => {
-    const n = c[name];
-    return Number.isInteger(n) && Number(n) >= 1 && Number(n) <= most;
-  };
-  const wrong =
-    names.find((name) => !one(name, 256)) ?? (c['splitK'] === undefined || one('splitK', 64) ? '' : 'splitK');
-  if (wrong !== '') return `its ${wrong} is ${JSON.stringify(c[wrong])}`;
-  return limits(c as unknown as GemmConfiguration, gpu);
-}
-
-function limits(c: GemmConfiguration, gpu: Partial<Capabilities>): string | undefined {
+/** Whether a configuration can be used on an adapter: whole blocks, no more threads and workgroup memory than it has. */
+export function fits(c: GemmConfiguration, gpu: Partial<Capabilities> = {}): boolean {
   const { maxComputeInvocationsPerWorkgroup: threads = 256, maxComputeWorkgroupStorageSize: bytes = 16384 } = gpu;
-  if (c.kernel === 'tiles' && ([c.BK, c.TM, c.TN].some((n) => n % 4 > 0) || c.BM % c.TM > 0 || c.BN % c.TN > 0))
-    return 'its tiles are not whole blocks of 4 x 4';
-  if (c.kernel === 'registers' && c.columns % 4 > 0) return 'its columns are not whole vec4s';
-  const [block, workgroup] =
-    c.kernel === 'tiles' ? [c.TM * c.TN, (c.BM / c.TM) * (c.BN / c.TN)] : [c.rows * c.columns, c.x * c.y];
-  if (block > 256) return `a thread would own ${block} elements`;
-  if (workgroup > threads) return `it has ${workgroup} threads in a workgroup, and this adapter allows ${threads}`;
-  const needed = c.kernel === 'tiles' ? tileBytes(c) : 0;
-  return needed > bytes ? `it takes ${needed} bytes of workgroup memory, and this adapter has ${bytes}` : undefined;
+  const whole = (n: number, by: number) => Number.isInteger(n) && n > 0 && n <= 256 && n % by === 0;
+  if (!whole(c.splitK ?? 1, 1)) return false;
+  if (c.kernel === 'registers') {
+    const { rows, columns, x, y } = c;
+    return (
+      whole(rows, 4) && whole(columns, 4) && whole(x, 1) && whole(y, 1) && rows * columns <= 256 && x * y <= threads
+    );
+  }
+  if (c.kernel !== 'tiles') return false;
+  const { BM, BN, BK, TM, TN } = c;
+  const blocks = whole(BK, 4) && whole(TM, 4) && whole(TN, 4) && whole(BM, TM) && whole(BN, TN);
+  return blocks && TM * TN <= 256 && (BM / TM) * (BN / TN) <= threads && tileBytes(c) <= bytes;
 }
