@@ -139,6 +139,7 @@ describe('train', () => {
       backend: 'cpu',
       adapter: 'CPU',
       software: true,
+      tuning: null,
       steps: 200,
       dispatchesPerStep: 0,
       submits: expect.any(Number),

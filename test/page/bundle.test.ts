@@ -7,8 +7,8 @@ import { POLICY } from '../../app/build/policy.ts';
 
 /**
  * Page, worker and service worker together, in bytes, gzipped. It was 150 kB until the page's two engines became fast: what fuses
- * a step into few dispatches is 4 kB, what writes WebAssembly 2.5 kB. The family of matrix
- * products with its table is 1.6 kB more than the two kernels before it.
+ * a step into few dispatches is 4 kB, what writes WebAssembly 2.5 kB. The family of matrix products, with its table and the checks
+ * of a tuner's, is 1.6 kB more than the two kernels before it.
  */
 const MOST_BYTES = 156_500;
 
