@@ -18,9 +18,21 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
+/** Begins to load: to be given to {@link loadData}, which tells what becomes of it. */
+export function beginLoading(choice: DataChoice, surroundings: Surroundings): Promise<LoadedData> {
+  const begun = load(choice, surroundings);
+  begun.catch(() => {});
+  return begun;
+}
+
 /** Training and test examples; what takes time is told of on standard error, and so is where they came from. */
-export async function loadData(choice: DataChoice, { output, signal }: Surroundings): Promise<LoadedData> {
-  const loaded = await load(choice, { output, signal });
+export async function loadData(
+  choice: DataChoice,
+  surroundings: Surroundings,
+  begun = load(choice, surroundings),
+): Promise<LoadedData> {
+  const loaded = await begun;
+  const { output } = surroundings;
   const { train, test, source } = loaded;
   output.log(`Data: ${source} ${formatInteger(train.size)} to train on, ${formatInteger(test.size)} to test with.`);
   return loaded;

@@ -8,14 +8,13 @@ import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
 import { Trainer } from '../train/trainer.ts';
 import { adapterBeside, FILES, type Resumed, RunFolder, readResumed } from './artifacts.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
-import { checkFits, type LoadedData, loadData } from './data.ts';
+import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
 import { deviceFields, deviceLine, tuningFields, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
 import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
-import { checkProfile, profile, profileFile } from './profile.ts';
 import { formatDuration, formatMetric } from './progress.ts';
 import { formatInteger } from './table.ts';
 import { explanation, percent, planText, plural, rateText, TrainingClock } from './train-report.ts';
@@ -38,9 +37,13 @@ export async function train(call: Call): Promise<ExitCode> {
     throw new OptionError('--save-every: there is no folder to save to. Add --out DIR.');
   const open = { preset: plan.preset.name, overwrite: flags['overwrite'] === true, resuming: before?.folder };
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
+  const ended = new AbortController();
+  const surroundings = { output: call.output, signal: AbortSignal.any([call.signal, ended.signal]) };
+  const data = beginLoading(plan.data, surroundings); // while the device is opened
   try {
-    return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run());
+    return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run(data));
   } finally {
+    ended.abort();
     folder?.close();
   }
 }
@@ -78,12 +81,14 @@ class TrainCall {
     this.#before = before;
   }
 
-  async run(): Promise<ExitCode> {
+  async run(loading: Promise<LoadedData>): Promise<ExitCode> {
     const { output, signal, flags, settings } = this.#call;
     output.log(deviceLine(this.#backend));
-    const trace = profileFile(flags['profile'], this.#folder?.path);
-    if (trace !== undefined) checkProfile(this.#backend, settings.device);
-    const data = await loadData(this.#plan.data, { output, signal });
+    // What measures is loaded where it is asked for.
+    const profiling = flags['profile'] === undefined ? undefined : await import('./profile.ts');
+    const trace = profiling?.profileFile(flags['profile'], this.#folder?.path);
+    profiling?.checkProfile(this.#backend, settings.device);
+    const data = await loadData(this.#plan.data, { output, signal }, loading);
     this.#plan = { ...this.#plan, data: data.choice };
     checkFits(data, this.#plan.preset);
     this.#length = lengthIn(this.#plan, data.train.size, data.train.name);
@@ -91,8 +96,8 @@ class TrainCall {
     try {
       this.#describe(trainer, data);
       if (settings.dryRun) return this.#endDry();
-      if (trace !== undefined)
-        await profile(this.#backend, this.#plan, data.train, {
+      if (profiling && trace !== undefined)
+        await profiling.profile(this.#backend, this.#plan, data.train, {
           output,
           file: trace,
           total: this.#length.total,
