@@ -23,24 +23,39 @@ function prepare(bench: Bench, { preset, batch }: StepToTune, tuned: (work: stri
   return TrainingStep.prepare(backend, facts, bench.reference);
 }
 
-/** The names of the products that a step asks for. */
-export async function productsOf(bench: Bench, step: StepToTune): Promise<string[]> {
+/** The names of the products that a step asks for, and of the step itself where it could run many to a dispatch. */
+export async function namesOf(
+  bench: Bench,
+  step: StepToTune,
+): Promise<{ products: string[]; steps: string | undefined }> {
   const asked = new Set<string>();
   const prepared = await prepare(bench, step, (work) => void asked.add(work));
   prepared.dispose();
-  return [...asked].filter((name) => productNamed(name) !== undefined);
+  const names = [...asked];
+  return {
+    products: names.filter((name) => productNamed(name) !== undefined),
+    steps: names.find((name) => name.startsWith('steps ')),
+  };
 }
 
 /**
- * How many times as fast a step is with these entries as with none, and its dispatches with and without: a product that is fast
+ * How many times as fast a step is with these entries as with none (or with those of `usual`), and its dispatches with and without: a product that is fast
  * alone may keep others out of its dispatch. Undefined where the signal ended it.
  */
-export async function stepWith(bench: Bench, step: StepToTune, entries: Readonly<Record<string, unknown>>) {
-  const steps = [await prepare(bench, step, () => undefined)];
+export async function stepWith(
+  bench: Bench,
+  step: StepToTune,
+  entries: Readonly<Record<string, unknown>>,
+  usual: Readonly<Record<string, unknown>> = {},
+) {
+  const steps = [await prepare(bench, step, (work) => usual[work])];
   try {
     steps.push(await prepare(bench, step, (work) => entries[work]));
     const ready = [];
-    for (const subject of steps) ready.push({ subject, pace: await warmUp(subject, bench) });
+    for (const subject of steps) {
+      await subject.check();
+      ready.push({ subject, pace: await warmUp(subject, bench) });
+    }
     const [before, after] = await measure(ready, bench.rounds, bench.signal);
     if (bench.signal.aborted) return undefined;
     const ratio: Spread = ratioOf(before!.ms, after!.ms);

@@ -200,6 +200,19 @@ describe('a persistent kernel is not taken', () => {
     expect(await dispatchesOf([undefined, { model: new Net(1200) }, lavapipe], 64)).toBeGreaterThan(1);
   });
 
+  it('but where it was tuned', async () => {
+    const asked: string[] = [];
+    const tuned = (wins: boolean) => (work: string) => {
+      asked.push(work);
+      return work.startsWith('steps ') ? wins : undefined;
+    };
+    expect(await dispatchesOf([undefined, {}, { tuned: tuned(true) }])).toBe(1);
+    expect(await dispatchesOf([false, {}, { tuned: tuned(true) }])).toBeGreaterThan(1);
+    const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', software: true };
+    expect(await dispatchesOf([undefined, {}, { ...lavapipe, tuned: tuned(false) }])).toBeGreaterThan(1);
+    expect(asked).toContainEqual(expect.stringMatching(/^steps of \d+ operations, \d+ assigned$/));
+  });
+
   it('for work beyond the bounds', async () => {
     const { gpu } = { gpu: { name: 'a GPU', software: false } as Capabilities };
     expect(suitsOneWorkgroup({ flops: 1e5, assigned: 1000 }, gpu, undefined)).toBe(true);

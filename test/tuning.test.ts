@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Bench } from '../bench/cases.ts';
 import { type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
-import { productsOf, stepWith } from '../bench/tuned-step.ts';
+import { namesOf, stepWith } from '../bench/tuned-step.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
 import { GpuProgram } from '../src/compile/gpu-program.ts';
 import type { AdapterReport } from '../src/gpu/report.ts';
@@ -224,13 +224,17 @@ describe('the tuner', () => {
 
   it('knows the products of a training step, and measures the step with others', async () => {
     const step = { preset: 'classic', batch: 32 } as const;
-    const names = await productsOf(bench, step);
+    const { products: names, steps } = await namesOf(bench, step);
     expect(names).toContain('matmul NT 32x16x784');
     expect(names).toContain('matmul TN 16x784x32');
     const entries = { 'matmul NT 32x16x784': { ...ENTRY, splitK: 2 } };
     const { ratio, dispatches } = (await stepWith(bench, step, entries))!;
     expect(ratio.median).toBeGreaterThan(0);
     expect(dispatches[1]).toBe(dispatches[0]! + 1);
+    // Beside the products: whether many steps in one dispatch are faster.
+    expect(steps).toMatch(/^steps of \d+ operations, \d+ assigned$/);
+    const persistent = (await stepWith(bench, step, { [steps!]: true }, { [steps!]: false }))!;
+    expect(persistent.dispatches).toEqual([dispatches[0], 1]);
   });
 });
 

@@ -27,6 +27,12 @@ export function tableText(kept: Tuning | undefined, file: string): string {
   const entries = Object.entries(kept?.entries ?? {});
   if (entries.length === 0) return `Nothing is tuned for this adapter (${file}): the default kernels are used.`;
   const width = Math.max(...entries.map(([name]) => name.length));
-  const lines = entries.map(([name, c]) => `  ${name.padEnd(width)}  ${configurationText(c as GemmConfiguration)}`);
+  const how = (entry: unknown) =>
+    typeof entry === 'boolean'
+      ? entry
+        ? 'many in one dispatch'
+        : 'by dispatches'
+      : configurationText(entry as GemmConfiguration);
+  const lines = entries.map(([name, entry]) => `  ${name.padEnd(width)}  ${how(entry)}`);
   return `${file}\n${lines.join('\n')}`;
 }

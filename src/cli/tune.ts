@@ -2,7 +2,7 @@
 // user's cache, product by product, so that Ctrl-C loses nothing.
 import type { Bench } from '../../bench/cases.ts';
 import { type TuneFinding, tuneProduct } from '../../bench/tune.ts';
-import { productsOf, type StepToTune, stepWith } from '../../bench/tuned-step.ts';
+import { namesOf, type StepToTune, stepWith } from '../../bench/tuned-step.ts';
 import { type Backend, createCpuBackend } from '../backend.ts';
 import type { AdapterReport } from '../gpu/report.ts';
 import { DeviceError, OptionError } from '../graph/errors.ts';
@@ -23,6 +23,8 @@ const ROUNDS = 7;
 const ROUND_MS = 20;
 /** A step that is this many times as fast with what was found, or less, is slower beyond doubt. */
 const SLOWER = 0.98;
+/** Less than this many times as fast is no gain. */
+const GAIN = 1.03;
 
 export async function tune(call: Call): Promise<ExitCode> {
   const { settings, flags, output } = call;
@@ -74,6 +76,8 @@ class TuneCall {
   readonly #bench: Bench;
   /** What was found so far: a configuration, or undefined where the default stays. */
   readonly #entries: Record<string, unknown> = {};
+  /** By the names of steps: true where many in one dispatch are faster. */
+  readonly #persistents: Record<string, unknown> = {};
   #refused = 0;
 
   constructor(call: Call, backend: Backend, report: AdapterReport, rounds: number) {
@@ -104,9 +108,10 @@ class TuneCall {
     for (const step of steps) {
       if (signal.aborted) break;
       output.log(`The training step of ${step.preset} at batch ${step.batch}:`);
-      const names = await productsOf(this.#bench, step);
-      for (const name of names) await this.#product(name);
-      await this.#step(step, names);
+      const { products, steps } = await namesOf(this.#bench, step);
+      for (const name of products) await this.#product(name);
+      await this.#step(step, products);
+      if (steps !== undefined) await this.#persistent(step, products, steps);
     }
     for (const name of sizes) await this.#product(name);
     output.progress.stop();
@@ -158,11 +163,32 @@ class TuneCall {
     output.event('step', 0, { ...step, ratio: { ...ratio }, dispatches, kept: keeps });
   }
 
+  /** Measures whether the step is faster where many are one dispatch of one workgroup. */
+  async #persistent(step: StepToTune, products: readonly string[], name: string): Promise<void> {
+    const { output, signal } = this.#call;
+    if (signal.aborted) return;
+    const kept = Object.fromEntries(products.map((product) => [product, this.#entries[product]]));
+    const found = await stepWith(this.#bench, step, { ...kept, [name]: true }, { ...kept, [name]: false });
+    const [dispatches, persistent] = found?.dispatches ?? [];
+    // Where a kernel of the step does not allow it, both are the same.
+    if (!found || dispatches === persistent) return;
+    const { ratio } = found;
+    const wins = ratio.min > 1 && ratio.median >= GAIN;
+    this.#persistents[name] = wins || undefined;
+    await keepTuning(this.#report, { [name]: wins || undefined });
+    const verdict = wins ? 'from now on' : `it stays with its ${dispatches} dispatches`;
+    output.result(
+      `The step of ${step.preset} at batch ${step.batch} with many in one dispatch: ${ratioText(ratio)}; ${verdict}`,
+    );
+    output.event('persistent', 0, { ...step, name, ratio: { ...ratio }, kept: wins });
+  }
+
   #end(before: Readonly<Record<string, unknown>>): ExitCode {
     const { output, signal } = this.#call;
     const file = tuningFile(this.#report);
     const found = Object.values(this.#entries).filter((entry) => entry !== undefined).length;
-    const others = Object.keys(before).filter((name) => !Object.hasOwn(this.#entries, name)).length;
+    const tuned = { ...this.#entries, ...this.#persistents };
+    const others = Object.keys(before).filter((name) => !Object.hasOwn(tuned, name)).length;
     const measured = Object.keys(this.#entries).length;
     output.event(signal.aborted ? 'interrupted' : 'end', 0, { file, measured, kept: found, others });
     const more = others > 0 ? `, beside ${others} from before` : '';

@@ -32,10 +32,16 @@ function bound({ name }: Capabilities): number {
   return /swiftshader/i.test(name) ? 0 : 150_000;
 }
 
+/** What a tuner calls the steps of this work; its entry says whether one workgroup is faster. */
+export function stepsName({ flops, assigned }: StepWork): string {
+  return `steps of ${flops} operations, ${assigned} assigned`;
+}
+
 /** Whether steps may run in one workgroup, or with `wanted` whether they can at all. */
 export function suitsOneWorkgroup(work: StepWork, gpu: Capabilities, wanted: boolean | undefined): boolean {
-  const fits = work.flops <= MOST.flops && work.assigned <= MOST.assigned;
-  return fits && (wanted ?? work.flops + PER_ASSIGNED * work.assigned <= bound(gpu));
+  if (wanted === false || work.flops > MOST.flops || work.assigned > MOST.assigned) return false;
+  const tuned = gpu.tuned?.(stepsName(work));
+  return wanted ?? (typeof tuned === 'boolean' ? tuned : work.flops + PER_ASSIGNED * work.assigned <= bound(gpu));
 }
 
 export function workOf(fusion: Fusion, commits: readonly Commit[]): StepWork {

@@ -71,7 +71,7 @@ export function productKernel(v: GemmVariant, gpu: Capabilities): KernelPlan {
 /** Why a tuner's table cannot be used on an adapter of these limits, as the end of a sentence; undefined where it can. */
 export function faultOf({ entries }: Tuning, gpu: Partial<Capabilities>): string | undefined {
   const wrong = Object.entries(entries ?? { none: 0 }).find(
-    ([, entry]) => !fits((entry ?? {}) as GemmConfiguration, gpu),
+    ([, entry]) => typeof entry !== 'boolean' && !fits((entry ?? {}) as GemmConfiguration, gpu),
   );
   return wrong && `its entry "${wrong[0]}" is ${JSON.stringify(wrong[1])}, which is no kernel for this adapter`;
 }
