@@ -179,8 +179,11 @@ export async function createBackendWith(
   if (precision !== 'float32' && precision !== 'float64') {
     throw new OptionError(`createBackend: precision is ${precision}. Use float32 or float64.`);
   }
-  for (const [name, value] of Object.entries({ fuse, persistent: persistent ?? true, deterministic }))
-    if (typeof value !== 'boolean') throw new OptionError(`createBackend: ${name} is ${value}. Use true or false.`);
+  for (const [name, value] of Object.entries({ fuse, persistent, deterministic }))
+    if (typeof value !== 'boolean' && (name !== 'persistent' || value !== undefined))
+      throw new OptionError(`createBackend: ${name} is ${value}. Use true or false.`);
+  if (persistent && !fuse)
+    throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&

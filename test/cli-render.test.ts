@@ -623,7 +623,7 @@ describe('values of flags', () => {
       '--no-fuse: has no meaning with --device cpu, which fuses nothing. Leave one of them out.',
     );
     expect(refusal(() => checkSettings({ persistent: false, device: 'cpu' }))).toBe(
-      '--persistent: has no meaning with --device cpu, which has no dispatches. Leave one of them out.',
+      '--no-persistent: has no meaning with --device cpu, which has no dispatches. Leave one of them out.',
     );
     expect(refusal(() => checkSettings({ persistent: true, fuse: false }))).toBe(
       '--persistent: contradicts --no-fuse. Leave one of them out.',

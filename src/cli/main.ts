@@ -98,7 +98,7 @@ function withDevice(command: Command): Command {
       '--persistent',
       'many steps of a small network in one dispatch, wherever it can be, not only where it is known to be faster',
     )
-    .option('--no-persistent', 'never that');
+    .option('--no-persistent', 'no dispatch of many steps, even where that is known to be faster');
 }
 
 function withOutput(command: Command): Command {

@@ -262,6 +262,6 @@ export function checkSettings({ device, adapter, requireGpu, fuse, persistent }:
     throw new OptionError('--no-fuse: has no meaning with --device cpu, which fuses nothing. Leave one of them out.');
   if (persistent !== undefined)
     throw new OptionError(
-      '--persistent: has no meaning with --device cpu, which has no dispatches. Leave one of them out.',
+      `${persistent ? '--persistent' : '--no-persistent'}: has no meaning with --device cpu, which has no dispatches. Leave one of them out.`,
     );
 }

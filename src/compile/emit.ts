@@ -77,7 +77,7 @@ export class ModuleText {
     const code = replaceMarks(body, (kind, at, args) => access(kind, args, named[at]!));
     // Sizes are said, so that compilers need not keep indices within what a binding happens to hold.
     const declarations = bindings.map(({ access, type, words }, n) => {
-      const count = type === 'vec4f' ? Math.floor(words / 4) : words;
+      const count = type === 'vec4f' ? Math.ceil(words / 4) : words;
       const mode = access === 'read' ? 'read' : 'read_write';
       return `@group(0) @binding(${n}) var<storage, ${mode}> m${n}: array<${type}, ${count}>;`;
     });

@@ -59,7 +59,8 @@ export function fitted(given: Recipe, to: Target, guards: (commit: Commit) => bo
   if (to.fuse && to.persistent !== false && repeats(recipe)) cuts.unshift({ fold: true, buffers: most, whole: true });
   for (const cut of cuts) {
     const made = attempt(recipe, to, cut, guards);
-    if (made?.dispatches.every(({ bindings }) => bindings.length <= most)) return checked(made, gpu);
+    if (!made?.dispatches.every(({ bindings }) => bindings.length <= most)) continue;
+    if (!cut.whole || excessOf(made.dispatches[0]!, gpu) === undefined) return checked(made, gpu);
   }
   return checked(attempt(recipe, to, { fold: false, buffers: 0 }, guards)!, gpu);
 }
@@ -153,29 +154,25 @@ function attempt(
 }
 
 function checked(made: Fitted, gpu: Capabilities): Fitted {
-  for (const dispatch of made.dispatches) checkLimits(dispatch, gpu);
+  for (const dispatch of made.dispatches) {
+    const excess = excessOf(dispatch, gpu);
+    if (excess !== undefined) throw new DeviceError(`${dispatch.label}: ${excess}`);
+  }
   return made;
 }
 
-function checkLimits({ label, bindings, workgroups }: Dispatch, gpu: Capabilities): void {
+/** What of a dispatch is more than the adapter allows, as sentences. */
+function excessOf({ bindings, workgroups }: Dispatch, gpu: Capabilities): string | undefined {
   const buffers = gpu.maxStorageBuffersPerShaderStage;
-  if (bindings.length > buffers) {
-    throw new DeviceError(
-      `${label}: it needs ${bindings.length} storage buffers, this adapter has ${buffers} a kernel. Try fuse: false.`,
-    );
-  }
+  if (bindings.length > buffers)
+    return `it needs ${bindings.length} storage buffers, this adapter has ${buffers} a kernel. Try fuse: false.`;
   const most = Math.max(...workgroups);
-  if (most > gpu.maxComputeWorkgroupsPerDimension) {
-    throw new DeviceError(
-      `${label}: it needs ${most} workgroups along an axis, this adapter has ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`,
-    );
-  }
+  if (most > gpu.maxComputeWorkgroupsPerDimension)
+    return `it needs ${most} workgroups along an axis, this adapter has ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`;
   const big = bindings.find(({ words }) => words * 4 > gpu.maxStorageBufferBindingSize);
-  if (big) {
-    throw new DeviceError(
-      `${label}: it binds ${big.words * 4} bytes of ${big.memory.label}, this adapter binds ${gpu.maxStorageBufferBindingSize} at most. Use a smaller batch or model.`,
-    );
-  }
+  if (big)
+    return `it binds ${big.words * 4} bytes of ${big.memory.label}, this adapter binds ${gpu.maxStorageBufferBindingSize} at most. Use a smaller batch or model.`;
+  return undefined;
 }
 
 /** Parts of wanted arenas are wanted. */

@@ -2,7 +2,7 @@
 import type { OpenedDevice } from '../gpu/adapter.ts';
 import { GpuRuntime } from '../gpu/runtime.ts';
 import { byteLength, type HostArray } from '../graph/dtype.ts';
-import { DeviceError, internal } from '../graph/errors.ts';
+import { DeviceError, internal, ShaderError } from '../graph/errors.ts';
 import type { CompileOptions, Counters, Executor, Program, Recipe, Storage, VariableGroup } from '../graph/executor.ts';
 import type { Capabilities, NdArray } from '../graph/op.ts';
 import type { Tuning, TuningReport } from '../graph/tuning.ts';
@@ -103,6 +103,9 @@ export class GpuExecutor implements Executor {
       await program.ready();
     } catch (error) {
       program.dispose();
+      // A driver may refuse a kernel as large as that; nobody asked for it.
+      if (error instanceof ShaderError && program.persistent && cut.persistent === undefined)
+        return this.compile(recipe, { ...options, persistent: false });
       throw error;
     }
     this.counters.compileMs += performance.now() - started;

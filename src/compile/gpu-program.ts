@@ -82,6 +82,16 @@ export class GpuProgram implements Program {
     return this.#schedule.dispatches.length;
   }
 
+  /** Whether one dispatch makes many steps. */
+  get persistent(): boolean {
+    return this.#schedule.lengths !== undefined;
+  }
+
+  /** Dispatches that `steps` steps would be now, without what a submit begins with. */
+  dispatchesOf(steps: number): number {
+    return this.persistent ? this.#length.split(steps).length : steps * this.dispatches;
+  }
+
   /** The WGSL of every dispatch, for tests and curious people. */
   get kernels(): readonly { readonly label: string; readonly code: string }[] {
     return this.#schedule.dispatches;
@@ -161,16 +171,16 @@ export class GpuProgram implements Program {
   }
 
   submit(steps: number, read: readonly Variable[] = []): Ticket {
+    const submit = this.#length.submit(steps, performance.now());
     const encoder = this.#encode(steps);
     const wanted = read.map((v) => ({ place: this.#placeOf(v), dtype: v.dtype, size: v.size }));
     const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : () => this.#runtime.done();
     this.#runtime.submit(encoder);
-    const submitted = performance.now();
     return {
       steps,
       values: async () => {
         const read = await values();
-        this.#length.learn(steps, performance.now() - submitted);
+        this.#length.land(submit, performance.now());
         return read;
       },
     };

@@ -35,8 +35,8 @@ export interface Read {
 /** Adds' worth of repeated work that costs less than a dispatch and the memory between. */
 const WORTH_A_DISPATCH = 2 ** 20;
 
-/** Elements that a thread is taken to compute, for which it computes scalars once. */
-const EACH_THREAD = 16;
+/** For how many elements a scalar that is computed where it is read counts once: for those of a thread, or of neighbouring lanes. */
+const EACH_THREAD = 8;
 
 /** The decision for every tensor behind some outputs and assignments. */
 export class Keeping {

@@ -24,12 +24,13 @@ const MOST: StepWork = { flops: 6 * 20_000 * 64 * 1.25, assigned: 3 * 20_000 * 1
 const PER_ASSIGNED = 36;
 
 /**
- * The work of a step up to which one workgroup is faster than dispatches: 3 to 4 of them, of about 3 us each on a GPU (an
- * estimate, not measured) and of 30 us on lavapipe, where larger steps would win a little too, but take long to compile.
+ * The work of a step up to which one workgroup is faster than dispatches. Lavapipe: measured (docs/performance.md); larger steps
+ * would win a little too, but take long to compile. GPUs: an estimate, 3 dispatches of 3 us against some 256 threads.
  * SwiftShader's dispatches cost next to nothing beside what they do, and its barriers do not.
  */
-function bound({ name }: Capabilities): number {
-  return /swiftshader/i.test(name) ? 0 : 150_000;
+function bound({ name, software }: Capabilities): number {
+  if (/swiftshader/i.test(name)) return 0;
+  return software ? 150_000 : 50_000;
 }
 
 /** What a tuner calls the steps of this work; its entry says whether one workgroup is faster. */
@@ -37,7 +38,7 @@ export function stepsName({ flops, assigned }: StepWork): string {
   return `steps of ${flops} operations, ${assigned} assigned`;
 }
 
-/** Whether steps may run in one workgroup, or with `wanted` whether they can at all. */
+/** Whether steps run in one workgroup: with `wanted` wherever they can, without never, and unless said where that is faster. */
 export function suitsOneWorkgroup(work: StepWork, gpu: Capabilities, wanted: boolean | undefined): boolean {
   if (wanted === false || work.flops > MOST.flops || work.assigned > MOST.assigned) return false;
   const tuned = gpu.tuned?.(stepsName(work));
@@ -102,27 +103,61 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   return { label, ...module.finish(code, gpu.maxStorageBuffersPerShaderStage), workgroups: [1, 1, 1], contents };
 }
 
-/** Milliseconds that a dispatch should take, and may: what else the device has to show waits for it. */
+/** Milliseconds that a dispatch should take; what else the device has to show waits for it, 50 at most. */
 const TARGET_MS = 25;
+
+/** How much longer dispatches may become by what one submit taught. */
+const GROWTH = 4;
+
+/** Submits under way that are kept in mind. */
+const REMEMBERED = 64;
+
+/** Milliseconds that are told apart from nothing: browsers' clocks are coarse. */
+const LEAST_MS = 1;
+
+interface Submit {
+  readonly steps: number;
+  readonly at: number;
+}
 
 /** How many steps go into a dispatch, learnt from how long steps took. */
 export class DispatchLength {
   #msPerStep: number | undefined;
+  /** The longest dispatch so far was 2 ** this. */
+  #longest = 0;
+  /** Steps under way, and since when the device has worked on the oldest of them, as far as is known. */
+  #submits: Submit[] = [];
+  #landed = 0;
 
-  /** Steps that took `ms` milliseconds, or less: other work may have come before. */
-  learn(steps: number, ms: number): void {
-    this.#msPerStep = ms / steps;
+  /** Steps are handed to the device at `now`, in milliseconds; the result is for {@link land}. */
+  submit(steps: number, now: number): Submit {
+    const submit = { steps, at: now };
+    this.#submits.push(submit);
+    // Whoever never waits for a submit never lands it.
+    if (this.#submits.length > REMEMBERED) this.#submits.shift();
+    return submit;
+  }
+
+  /** A submit is done at `now`, and with it all that came before it. */
+  land(submit: Submit, now: number): void {
+    const place = this.#submits.indexOf(submit);
+    if (place < 0) return;
+    const done = this.#submits.splice(0, place + 1);
+    const ms = Math.max(LEAST_MS, now - Math.max(this.#landed, done[0]!.at));
+    this.#msPerStep = ms / done.reduce((sum, { steps }) => sum + steps, 0);
+    this.#landed = now;
   }
 
   /** Indices into the lengths that together make `steps` steps, longest first. */
   split(steps: number): number[] {
     // Before anything is known, each step is a dispatch of its own.
-    const most = this.#msPerStep === undefined ? 1 : Math.max(1, TARGET_MS / Math.max(this.#msPerStep, 1e-6));
-    const longest = Math.min(LENGTHS - 1, Math.floor(Math.log2(most)));
+    const most = this.#msPerStep === undefined ? 1 : Math.max(1, TARGET_MS / this.#msPerStep);
+    const longest = Math.min(LENGTHS - 1, Math.floor(Math.log2(most)), this.#longest + Math.log2(GROWTH));
     const indices: number[] = [];
     for (let left = steps; left > 0; left -= 2 ** indices.at(-1)!) {
       indices.push(Math.min(longest, 31 - Math.clz32(left)));
     }
+    this.#longest = Math.max(this.#longest, indices[0]!);
     return indices;
   }
 }

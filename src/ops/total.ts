@@ -1,5 +1,6 @@
 // The sum of a large tensor for a dispatch that ends a step: rows of it are summed by one kernel, and the few sums are added up
 // by whoever reads the total, so that no dispatch is spent on that.
+import { internal } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { broadcastTo } from './broadcast.ts';
@@ -16,7 +17,11 @@ const LARGE = 2048;
 export const sumFewOp: Op<void> = {
   name: 'sumFew',
   cost: ROWS,
-  shape: ([x]) => [{ shape: [], dtype: x!.dtype }],
+  shape: ([x]) => {
+    const [n] = x!.shape;
+    if (x!.shape.length !== 1 || n! > ROWS) throw internal(`sumFew: [${x!.shape}] is not a vector of ${ROWS} at most`);
+    return [{ shape: [], dtype: x!.dtype }];
+  },
   cpu: ([x], [y]) => {
     let total = 0;
     for (const v of x!.data) total += v;
