@@ -106,6 +106,10 @@ describe.sequential('tune', () => {
     ]);
     const plain = await train('--deterministic');
     expect([plain.code, config().tuning, plain.events.at(-1)!['tuning']]).toEqual([0, null, null]);
+    const resumed = await thalweg(['train', ...ON, '--resume', 'run', '--max-steps', '2']);
+    expect(resumed.err).toMatch(
+      /the run used the default kernels and goes on with tuned kernels \([0-9a-f]{8}\): it may/,
+    );
   });
 
   it('keeps at Ctrl-C what it has verified', async () => {

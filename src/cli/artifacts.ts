@@ -41,12 +41,19 @@ export async function readResumed(path: string): Promise<Resumed> {
   return { file, bytes: await readBytes(file), folder: folder ? path : undefined };
 }
 
-/** The adapter that the config.json beside a run's checkpoint names; undefined where there is none to read. */
-export async function adapterBeside(checkpoint: string): Promise<string | undefined> {
+/** What decides a run's bits beside its settings. */
+export interface RanOn {
+  readonly adapter: string;
+  /** The digest of its tuning; undefined where the default kernels were used. */
+  readonly tuning: string | undefined;
+}
+
+/** What the config.json beside a run's checkpoint says it ran on; undefined where there is none to read. */
+export async function ranOnBeside(checkpoint: string): Promise<RanOn | undefined> {
   try {
     const config: unknown = JSON.parse(await readFile(join(dirname(checkpoint), FILES.config), 'utf8'));
-    const name = (config as { adapterName?: unknown } | null)?.adapterName;
-    return typeof name === 'string' ? name : undefined;
+    const { adapterName: adapter, tuning } = config as { adapterName?: unknown; tuning?: { digest?: unknown } | null };
+    return typeof adapter === 'string' ? { adapter, tuning: tuning ? String(tuning.digest) : undefined } : undefined;
   } catch {
     return undefined;
   }

@@ -2,11 +2,12 @@
 // first step; afterwards nothing that was learned is lost.
 import type { Backend } from '../backend.ts';
 import { DivergenceError, OptionError } from '../graph/errors.ts';
+import { digestOf } from '../graph/tuning.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
 import { Trainer } from '../train/trainer.ts';
-import { adapterBeside, FILES, type Resumed, RunFolder, readResumed } from './artifacts.ts';
+import { FILES, type RanOn, type Resumed, RunFolder, ranOnBeside, readResumed } from './artifacts.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
 import { deviceFields, deviceLine, tuningFields, withBackend } from './device.ts';
@@ -24,8 +25,8 @@ import { thalwegVersion } from './versions.ts';
 interface GoneOn extends Resumed {
   readonly step: number;
   readonly settings: Settings;
-  /** The adapter it ran on, where its config.json says so. */
-  readonly adapter: string | undefined;
+  /** What it ran on, where its config.json says so. */
+  readonly ranOn: RanOn | undefined;
 }
 
 export async function train(call: Call): Promise<ExitCode> {
@@ -55,7 +56,7 @@ async function goOn(path: string): Promise<GoneOn> {
   // Whether the data's folder is still there is found out when it is read.
   const context = { ...OPTION_CONTEXT, isFolder: () => true };
   const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
-  return { ...resumed, step, settings, adapter: await adapterBeside(resumed.file) };
+  return { ...resumed, step, settings, ranOn: await ranOnBeside(resumed.file) };
 }
 
 /** One call of the verb, once device and folder are there. */
@@ -147,12 +148,7 @@ class TrainCall {
     const { total, perEpoch } = this.#length;
     output.log(planText(trainer, this.#plan, this.#length));
     if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
-    const { adapter } = this.#before ?? {};
-    const { name } = this.#backend.adapter;
-    if (adapter !== undefined && adapter !== name)
-      output.warn(
-        `the run was on ${adapter} and goes on on ${name}: it may not be bit for bit what it would have been.`,
-      );
+    this.#checkSame();
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
       ...planSettings(this.#plan),
@@ -164,6 +160,20 @@ class TrainCall {
       totalSteps: total,
       ...(this.#before && { resumed: this.#before.file }),
     });
+  }
+
+  /** A run that goes on elsewhere, or by other kernels, is told that its bits may differ. */
+  #checkSame(): void {
+    const { ranOn } = this.#before ?? {};
+    if (!ranOn) return;
+    const { adapter, tuning } = this.#backend;
+    const doubt = 'it may not be bit for bit what it would have been';
+    const kernels = (digest: string | undefined) => (digest ? `tuned kernels (${digest})` : 'the default kernels');
+    const now = tuning && digestOf(tuning);
+    if (ranOn.adapter !== adapter.name)
+      this.#call.output.warn(`the run was on ${ranOn.adapter} and goes on on ${adapter.name}: ${doubt}.`);
+    else if (ranOn.tuning !== now)
+      this.#call.output.warn(`the run used ${kernels(ranOn.tuning)} and goes on with ${kernels(now)}: ${doubt}.`);
   }
 
   #endDry(): ExitCode {
