@@ -603,12 +603,12 @@ describe('the command', () => {
       rounds: 3,
       suites: ['dispatch'],
     });
-    expect(rest.map(({ type }) => type)).toEqual(['figure', 'figure', 'skipped', 'end']);
+    expect(rest.map(({ type }) => type)).toEqual([...Array(4).fill('figure'), 'skipped', 'end']);
     for (const object of rest) expect(object['type'] === 'end' || object['adapter']).toBeTruthy();
     const again = await bench(['dispatch', '--device', 'cpu', '--quick', '--compare', 'run.jsonl', '--markdown']);
     expect(again.code).toBe(0);
     expect(again.out).toMatch(/### ceilings, on CPU\n\n\| case/);
-    expect(again.out).toMatch(/### Against run.jsonl[\s\S]* of 2 figures changed beyond the spread/);
+    expect(again.out).toMatch(/### Against run.jsonl[\s\S]* of 4 figures changed beyond the spread/);
   });
 
   it('prints and writes what it has at Ctrl-C', async () => {

@@ -52,6 +52,8 @@ export class Fit {
   readonly #constantLoss: number | undefined;
   readonly #watch: LossWatch;
   readonly #means = new EpochMeans();
+  /** By rows: those of the full and of the short batch, once they are there. */
+  readonly #programs = new Map<number, StepProgram>();
   /** Steps whose events were told. */
   #landed = 0;
   #reason: StopReason | undefined;
@@ -90,7 +92,7 @@ export class Fit {
   }
 
   async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate, life } = this.#trainer;
+    const { gate, life, programs } = this.#trainer;
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
@@ -99,7 +101,11 @@ export class Fit {
         yield* this.#land(0);
         if (gate.shut) await this.#pause();
       } else {
-        yield* this.#advance();
+        const { rows } = placeOf(this.#run, this.#trainer.step);
+        const program = this.#programs.get(rows);
+        if (program) yield* this.#advance(program);
+        // It may have been held or ended before this is there, so that is looked at again.
+        else this.#programs.set(rows, await programs.step(this.#data, this.#run, rows));
       }
     }
     yield* this.#land(0);
@@ -118,9 +124,8 @@ export class Fit {
   }
 
   /** One submit, and what has to be done before the next. */
-  async *#advance(): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate, programs, step } = this.#trainer;
-    const program = await programs.step(this.#data, this.#run, placeOf(this.#run, step).rows);
+  async *#advance(program: StepProgram): AsyncGenerator<FitEvent, void, undefined> {
+    const { gate } = this.#trainer;
     const single = gate.allowance === 1;
     this.#submit(program, gate.allowance);
     const epochEnds = placeOf(this.#run, this.#trainer.step).index === 0;
