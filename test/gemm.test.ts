@@ -15,7 +15,7 @@ import { linearGradOp } from '../src/ops/matmul.ts';
 import { testExecutor } from './gpu.ts';
 import { expectClose } from './sample.ts';
 
-/** Small blocks: software adapters compile big ones for seconds. What the table gives a GPU runs in parity.test.ts. */
+/** Small blocks: software adapters compile big ones for seconds. What the table gives a GPU runs below. */
 const CONFIGURATIONS = {
   'registers 4x8': { kernel: 'registers', rows: 4, columns: 8, x: 4, y: 4 },
   'registers 8x4, wide': { kernel: 'registers', rows: 8, columns: 4, x: 2, y: 1 },
@@ -109,6 +109,27 @@ describe.each(Object.entries(CONFIGURATIONS))('%s', (_, configuration) => {
     }
     expect(labels.some((label) => label.endsWith(' sum'))).toBe('splitK' in configuration);
   });
+});
+
+// Whole blocks, and an edge on every side, K among them.
+it.each([
+  ['64x64', [512, 512, 512], [67, 69, 21], NT],
+  ['64x64', [512, 512, 512], [64, 128, 16], NN],
+  ['128x128', [2048, 2048, 2048], [131, 133, 13], TN],
+  ['128x128', [2048, 2048, 2048], [128, 128, 16], NT],
+] as const)('the GPU’s tiles of %s, for products of %j, on %j', async (name, [m, n, k], [M, N, K], layout) => {
+  const { transposeA, transposeB } = layout;
+  const configuration = defaultConfiguration(
+    { M: m, N: n, K: k, transposeA, transposeB, batch: [] },
+    { software: false, name: 'a GPU' },
+  );
+  expect(configuration).toMatchObject({ kernel: 'tiles', BM: Number(name.split('x')[0]) });
+  const a = input('x0', { shape: transposeA ? [K, M] : [M, K], dtype: 'f32' });
+  const b = input('x1', { shape: transposeB ? [N, K] : [K, N], dtype: 'f32' });
+  const made = { tensors: [a, b], outputs: { y: matmul(a, b, { transposeA, transposeB }) } };
+  const { first, values } = await runOn(configuration, made, true);
+  const feeds = new Map<Node, HostArray>(made.tensors.map((t, i) => [t.node, Float64Array.from(values[i]!)]));
+  expectClose(name, first['y']!, interpret([made.outputs.y], (leaf) => feeds.get(leaf), 'float64')[0]!);
 });
 
 describe('the table', () => {
