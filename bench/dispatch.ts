@@ -1,12 +1,18 @@
 // What a dispatch costs when it does next to nothing: on the host to record and to submit, on the device alone and behind another
 // that it depends on, and to hear back. Small networks are bound by these.
+import { Backend } from '../src/backend.ts';
+import { GpuExecutor } from '../src/compile/gpu-executor.ts';
 import { timeRecording, timeSubmits } from '../src/gpu/profiler.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import type { NetworkDescription } from '../src/train/network.ts';
 import { type Bench, type Case, type Measured, type Prepared, ranOn, type Suite } from './cases.ts';
 import { checkClose, randomArray } from './data.ts';
 import type { Finding } from './findings.ts';
-import { Kernel } from './kernel.ts';
+import { gpuOf, Kernel } from './kernel.ts';
 import { tinyKernel } from './kernels.wgsl.ts';
 import { spreadOf } from './statistics.ts';
+import { stepCase } from './step.ts';
+import { randomExamples, TrainingStep } from './training.ts';
 
 const DEPENDENT = 'a dispatch that depends on the one before';
 const INDEPENDENT = 'a dispatch that depends on none';
@@ -16,12 +22,13 @@ const APART = 16;
 
 export const dispatchSuite: Suite = {
   name: 'dispatch',
-  about: 'microseconds to record, to submit, of a barrier, and to read back',
+  about: 'microseconds to record, to submit, of a barrier, and to read back; steps too small for dispatches',
   unfit: ({ backend }) => (backend.kind === 'cpu' ? 'the CPU backend has no dispatches' : undefined),
   *groups(bench) {
     yield { cases: [recording(bench), submitting(bench), readingBack(bench)] };
     const cases = [onDevice(bench, DEPENDENT, 1), onDevice(bench, INDEPENDENT, APART)];
     yield { cases, conclude: (measured) => barrier(bench, measured) };
+    yield { cases: smallSteps(bench) };
   },
 };
 
@@ -103,6 +110,22 @@ function onDevice(bench: Bench, name: string, apart: number): Case {
       return kernels[0]!.time(times, expected, encode);
     }),
   );
+}
+
+const SMALL: NetworkDescription = { inputs: 4, hidden: [8], outputs: 3, activation: 'relu', loss: 'cross-entropy' };
+
+/** Training steps that cost less than their dispatches, by those and with many of them in one. */
+function smallSteps(bench: Bench): Case[] {
+  const data = randomExamples(SMALL, 1024, bench.seed);
+  return [false, true].map((persistent) => {
+    const name = `steps of 4-8-3 at batch 16, ${persistent ? 'many in a dispatch' : 'by dispatches'}`;
+    const facts = { name, network: SMALL, optimizer: sgd({ lr: 0.1 }), batch: 16, data, seed: bench.seed };
+    const prepare = () => {
+      const executor = new GpuExecutor(gpuOf(bench.backend).runtime, {}, { persistent });
+      return TrainingStep.prepare(new Backend(executor, bench.backend.adapter), facts, bench.reference);
+    };
+    return { ...stepCase(bench, bench.backend, facts), kind: name, prepare };
+  });
 }
 
 /** What the dependence alone costs: the difference, round by round. */

@@ -402,7 +402,10 @@ describe('on an adapter', () => {
       'us device',
       'us device',
       'us device',
+      'steps/s steps of 4-8-3 at batch 16, by dispatches',
+      'steps/s steps of 4-8-3 at batch 16, many in a dispatch',
     ]);
+    expect(findings.slice(-2)).toMatchObject([{ dispatches: 3 }, { dispatches: 1 }]);
   });
 });
 
