@@ -82,7 +82,7 @@ const NEEDED = [
   'dist/src/node/index.js',
   'dist/src/node/index.d.ts',
   'dist/src/cli/main.js',
-  'dist/shaders/matmul.wgsl.js',
+  'dist/shaders/gemm.wgsl.js',
   'dist/bench/suites.js',
 ];
 
