@@ -40,7 +40,7 @@ export function speedupPlot(findings: readonly Finding[], along: Axis): string |
   const device = deviceWord(first);
   const [what, word] = along === 'batch' ? ['batch size', 'W'] : ['width W', 'batch'];
   const frame = {
-    title: `A training step of 784-W-10: ${device} against CPU, by ${what}`,
+    title: `A step of 784-W-10: ${device} against CPU, by ${what}`,
     captions: [
       `Measured on ${first.adapter}, against the CPU backend on one thread.`,
       `Medians; bars: lowest to highest round. ${crossingsText(crossings, device)}`,
