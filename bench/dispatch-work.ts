@@ -4,21 +4,10 @@ import type { Group } from '../src/compile/fuse.ts';
 import { isFill, keyOf, resolve } from '../src/compile/keep.ts';
 import type { Contents, LowerContext } from '../src/compile/lower.ts';
 import { watchesOf } from '../src/compile/watch.ts';
-import type { Pass, Spec } from '../src/graph/op.ts';
-import { sizeOf } from '../src/graph/shape.ts';
-import { type Node, Tensor } from '../src/graph/tensor.ts';
+import { flopsOf } from '../src/compile/work.ts';
+import type { Pass } from '../src/graph/op.ts';
+import { Tensor } from '../src/graph/tensor.ts';
 import type { Work } from './cases.ts';
-
-/** Operations of one application of an op. */
-export function flopsOf({ op, inputs, outs, params }: Node): number {
-  if (!op) return 0;
-  if (op.flops) return op.flops(inputs, params);
-  const floats = (specs: readonly Spec[]) =>
-    specs.reduce((sum, s) => sum + (s.dtype === 'f32' ? sizeOf(s.shape) : 0), 0);
-  if (op.kernel) return floats(inputs);
-  const moves = !op.map || op.cost === 0 || op.cost === Number.POSITIVE_INFINITY;
-  return moves ? 0 : floats(outs);
-}
 
 /** The work of a dispatch from what it is made of. */
 export function workOfDispatch({ context, groups = [], pass, checked = [], commits = [] }: Contents): Work {

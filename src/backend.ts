@@ -134,8 +134,8 @@ export interface BackendOptions {
    */
   readonly persistent?: boolean;
   /**
-   * True takes the default kernels, whatever a tuner found or `tuning` says: the same seed gives the same bits on every machine with this adapter and
-   * version. Default false: `thalweg/node` then uses what `thalweg tune` kept for the adapter, where it did.
+   * True takes the default kernels, whatever a tuner found or `tuning` says: the same seed gives the same bits on every machine
+   * with this adapter and version. Default false: `thalweg/node` then uses what `thalweg tune` kept for the adapter, where it did.
    */
   readonly deterministic?: boolean;
   /** How to do what a tuner found a fast way for, instead of what is kept: the file that `thalweg tune` writes, parsed. */

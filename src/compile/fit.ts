@@ -20,9 +20,10 @@ import {
   planStage,
 } from './lower.ts';
 import { type Memory, type MemoryPlan, overlap, type Place, planMemory } from './memory.ts';
-import { inOneWorkgroup, lengthsMemory, suitsOneWorkgroup, workOf } from './persistent.ts';
+import { inOneWorkgroup, lengthsMemory, suitsOneWorkgroup } from './persistent.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { placeWatches, watched } from './watch.ts';
+import { workOf } from './work.ts';
 
 /** What a schedule is made for. */
 export interface Target {
@@ -56,7 +57,8 @@ export function fitted(given: Recipe, to: Target, guards: (commit: Commit) => bo
   const most = gpu.maxStorageBuffersPerShaderStage;
   const cuts: Cut[] = to.fuse ? [true, false].flatMap((fold) => [{ fold, buffers: most }]) : [];
   for (let buffers = most - 1; to.fuse && buffers > 0; buffers--) cuts.push({ fold: false, buffers });
-  if (to.fuse && to.persistent !== false && repeats(recipe)) cuts.unshift({ fold: true, buffers: most, whole: true });
+  const whole = to.fuse && repeats(recipe) && suitsOneWorkgroup(workOf(recipe), gpu, to.persistent);
+  if (whole) cuts.unshift({ fold: true, buffers: most, whole });
   for (const cut of cuts) {
     const made = attempt(recipe, to, cut, guards);
     if (!made?.dispatches.every(({ bindings }) => bindings.length <= most)) continue;
@@ -97,7 +99,6 @@ function attempt(
     buffers: gpu.maxStorageBuffersPerShaderStage,
     fuse,
   });
-  if (whole && !suitsOneWorkgroup(workOf(fusion, commits), to.gpu, to.persistent)) return undefined;
   const kernels = new Map<Group, KernelPlan>();
   const stages = new Map<Group, RowStage>();
   for (const group of fusion.groups) {

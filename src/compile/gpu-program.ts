@@ -8,10 +8,11 @@ import type { CompileOptions, Program, Recipe, Ticket } from '../graph/executor.
 import { Inputs } from '../graph/inputs.ts';
 import type { Capabilities, NdArray, Spec } from '../graph/op.ts';
 import { expandConstant, type Node, type Variable, variableOf } from '../graph/tensor.ts';
+import { DispatchLength } from './dispatch-length.ts';
 import { copyOut, type GpuStorage, toWords } from './gpu-storage.ts';
 import type { Contents, Dispatch } from './lower.ts';
 import type { Memory, Place } from './memory.ts';
-import { DispatchLength, LENGTH_OFFSETS, lengthsWords } from './persistent.ts';
+import { LENGTH_OFFSETS, lengthsWords } from './persistent.ts';
 import { type Schedule, schedule } from './schedule.ts';
 
 /** A dispatch with its GPU objects. */
@@ -45,9 +46,9 @@ export class GpuProgram implements Program {
   #recorded: readonly Recorded[] = [];
   /** What comes before the first step of a submit. */
   #start: readonly Recorded[] = [];
-  /** The dispatch at each of its lengths, where one makes many steps. */
+  /** Where one dispatch makes many steps: it at each of its lengths, and how long it is to be. */
   #lengths: readonly Recorded[] = [];
-  readonly #length = new DispatchLength();
+  #length: DispatchLength | undefined;
   #disposed = false;
 
   constructor(
@@ -85,11 +86,6 @@ export class GpuProgram implements Program {
   /** Whether one dispatch makes many steps. */
   get persistent(): boolean {
     return this.#schedule.lengths !== undefined;
-  }
-
-  /** Dispatches that `steps` steps would be now, without what a submit begins with. */
-  dispatchesOf(steps: number): number {
-    return this.persistent ? this.#length.split(steps).length : steps * this.dispatches;
   }
 
   /** The WGSL of every dispatch, for tests and curious people. */
@@ -165,25 +161,26 @@ export class GpuProgram implements Program {
     if (lengths) {
       const [steps] = dispatches;
       const pipeline = pipelines[start.length]!;
+      this.#length = new DispatchLength();
       this.#lengths = LENGTH_OFFSETS.map((offset) => record(runtime, steps!, pipeline, { memory: lengths, offset }));
     }
     await runtime.settle();
   }
 
   submit(steps: number, read: readonly Variable[] = []): Ticket {
-    const submit = this.#length.submit(steps, performance.now());
+    const length = this.#length;
+    const submit = length?.submit(steps, performance.now());
     const encoder = this.#encode(steps);
     const wanted = read.map((v) => ({ place: this.#placeOf(v), dtype: v.dtype, size: v.size }));
     const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : () => this.#runtime.done();
     this.#runtime.submit(encoder);
-    return {
-      steps,
-      values: async () => {
-        const read = await values();
-        this.#length.land(submit, performance.now());
-        return read;
-      },
+    if (!length) return { steps, values };
+    const landed = async () => {
+      const read = await values();
+      length.land(submit!, performance.now());
+      return read;
     };
+    return { steps, values: landed };
   }
 
   #checkAlive(): void {
@@ -203,7 +200,7 @@ export class GpuProgram implements Program {
   encodeInto(pass: GPUComputePassEncoder, steps: number): void {
     this.#checkAlive();
     for (const dispatch of this.#start) encodeDispatch(pass, dispatch);
-    if (this.#lengths.length > 0) {
+    if (this.#length) {
       for (const k of this.#length.split(steps)) encodeDispatch(pass, this.#lengths[k]!);
       return;
     }

@@ -1,21 +1,12 @@
 // Many steps in one dispatch: a single workgroup runs the kernels of a step one after another, waits for its own threads after
 // each, and begins again. Where a step is so small that dispatches cost more than what they do, this is faster.
-import type { Capabilities, Spec } from '../graph/op.ts';
-import { sizeOf } from '../graph/shape.ts';
-import type { Commit } from './commit.ts';
+import type { Capabilities } from '../graph/op.ts';
+import { LENGTHS } from './dispatch-length.ts';
 import { ModuleText } from './emit.ts';
-import type { Fusion } from './fuse.ts';
 import type { Dispatch, Stage } from './lower.ts';
 import { type Memory, newMemory } from './memory.ts';
 import { entryOf, part } from './merge.ts';
-
-/** What one step does. */
-export interface StepWork {
-  /** Arithmetic operations; a multiply-add counts as two. */
-  readonly flops: number;
-  /** Elements assigned. */
-  readonly assigned: number;
-}
+import type { StepWork } from './work.ts';
 
 /** A network of 20,000 parameters at batch 64 with an optimizer's two moments: no step beyond it comes near to being worth it. */
 const MOST: StepWork = { flops: 6 * 20_000 * 64 * 1.25, assigned: 3 * 20_000 * 1.25 };
@@ -44,18 +35,6 @@ export function suitsOneWorkgroup(work: StepWork, gpu: Capabilities, wanted: boo
   const tuned = gpu.tuned?.(stepsName(work));
   return wanted ?? (typeof tuned === 'boolean' ? tuned : work.flops + PER_ASSIGNED * work.assigned <= bound(gpu));
 }
-
-export function workOf(fusion: Fusion, commits: readonly Commit[]): StepWork {
-  const elements = (specs: readonly Spec[]) => specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const flops = fusion.groups.map(({ root, chains }) => {
-    const own = root ? (root.op!.flops?.(root.inputs, root.params) ?? elements(root.inputs)) : 0;
-    return own + elements([...chains.values()].flat());
-  });
-  return { flops: flops.reduce((a, b) => a + b, 0), assigned: elements(commits.map(({ tensor }) => tensor)) };
-}
-
-/** A dispatch makes 1, 2, 4, … or 2 ** (LENGTHS - 1) steps. */
-const LENGTHS = 11;
 
 /** Words between two of the lengths in memory: WebGPU's largest `minStorageBufferOffsetAlignment`, 256 bytes. */
 const STRIDE = 64;
@@ -101,63 +80,4 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   };
   const label = `steps: ${kernels.map((kernel) => kernel.label).join('; ')}`;
   return { label, ...module.finish(code, gpu.maxStorageBuffersPerShaderStage), workgroups: [1, 1, 1], contents };
-}
-
-/** Milliseconds that a dispatch should take; what else the device has to show waits for it, 50 at most. */
-const TARGET_MS = 25;
-
-/** How much longer dispatches may become by what one submit taught. */
-const GROWTH = 4;
-
-/** Submits under way that are kept in mind. */
-const REMEMBERED = 64;
-
-/** Milliseconds that are told apart from nothing: browsers' clocks are coarse. */
-const LEAST_MS = 1;
-
-interface Submit {
-  readonly steps: number;
-  readonly at: number;
-}
-
-/** How many steps go into a dispatch, learnt from how long steps took. */
-export class DispatchLength {
-  #msPerStep: number | undefined;
-  /** The longest dispatch so far was 2 ** this. */
-  #longest = 0;
-  /** Steps under way, and since when the device has worked on the oldest of them, as far as is known. */
-  #submits: Submit[] = [];
-  #landed = 0;
-
-  /** Steps are handed to the device at `now`, in milliseconds; the result is for {@link land}. */
-  submit(steps: number, now: number): Submit {
-    const submit = { steps, at: now };
-    this.#submits.push(submit);
-    // Whoever never waits for a submit never lands it.
-    if (this.#submits.length > REMEMBERED) this.#submits.shift();
-    return submit;
-  }
-
-  /** A submit is done at `now`, and with it all that came before it. */
-  land(submit: Submit, now: number): void {
-    const place = this.#submits.indexOf(submit);
-    if (place < 0) return;
-    const done = this.#submits.splice(0, place + 1);
-    const ms = Math.max(LEAST_MS, now - Math.max(this.#landed, done[0]!.at));
-    this.#msPerStep = ms / done.reduce((sum, { steps }) => sum + steps, 0);
-    this.#landed = now;
-  }
-
-  /** Indices into the lengths that together make `steps` steps, longest first. */
-  split(steps: number): number[] {
-    // Before anything is known, each step is a dispatch of its own.
-    const most = this.#msPerStep === undefined ? 1 : Math.max(1, TARGET_MS / this.#msPerStep);
-    const longest = Math.min(LENGTHS - 1, Math.floor(Math.log2(most)), this.#longest + Math.log2(GROWTH));
-    const indices: number[] = [];
-    for (let left = steps; left > 0; left -= 2 ** indices.at(-1)!) {
-      indices.push(Math.min(longest, 31 - Math.clz32(left)));
-    }
-    this.#longest = Math.max(this.#longest, indices[0]!);
-    return indices;
-  }
 }

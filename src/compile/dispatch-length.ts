@@ -1,0 +1,61 @@
+// How many steps go into one dispatch of a persistent kernel, learnt from how long steps took: nothing else that the device has to
+// do gets a turn before it ends.
+
+/** A dispatch makes 1, 2, 4, … or 2 ** (LENGTHS - 1) steps. */
+export const LENGTHS = 11;
+
+/** Milliseconds that a dispatch should take; 50 at most. */
+const TARGET_MS = 25;
+
+/** How many times as long dispatches may become by what one submit taught. */
+const GROWTH = 4;
+
+/** Submits under way that are kept in mind. */
+const REMEMBERED = 64;
+
+/** Milliseconds that are told apart from nothing: browsers' clocks are coarse. */
+const LEAST_MS = 1;
+
+interface Submit {
+  readonly steps: number;
+  readonly at: number;
+}
+
+export class DispatchLength {
+  /** Before anything is known, each step is a dispatch of its own. */
+  #msPerStep = TARGET_MS;
+  #submits: Submit[] = [];
+  /** When the last submit was done. */
+  #landed = 0;
+
+  /** Steps are handed to the device at `now`, in milliseconds; the result is for {@link land}. */
+  submit(steps: number, now: number): Submit {
+    const submit = { steps, at: now };
+    this.#submits.push(submit);
+    // Whoever never waits for a submit never lands it.
+    if (this.#submits.length > REMEMBERED) this.#submits.shift();
+    return submit;
+  }
+
+  /** A submit is done at `now`, and with it all that came before it. */
+  land(submit: Submit, now: number): void {
+    const place = this.#submits.indexOf(submit);
+    if (place < 0) return;
+    const done = this.#submits.splice(0, place + 1);
+    const ms = Math.max(LEAST_MS, now - Math.max(this.#landed, done[0]!.at));
+    const steps = done.reduce((sum, one) => sum + one.steps, 0);
+    this.#msPerStep = Math.max(ms / steps, this.#msPerStep / GROWTH);
+    this.#landed = now;
+  }
+
+  /** Exponents of the lengths that together make `steps` steps, longest first. */
+  split(steps: number): number[] {
+    const fitting = Math.floor(Math.log2(Math.max(1, TARGET_MS / this.#msPerStep)));
+    const longest = Math.min(LENGTHS - 1, fitting);
+    const exponents: number[] = [];
+    for (let left = steps; left > 0; left -= 2 ** exponents.at(-1)!) {
+      exponents.push(Math.min(longest, 31 - Math.clz32(left)));
+    }
+    return exponents;
+  }
+}
