@@ -116,7 +116,7 @@ export async function* tuneProduct(
     const [before, after] = await measure([first, best ?? first], rounds, signal);
     if (signal.aborted) return;
     const ratio = ratioOf(before!.ms, after!.ms);
-    const wins = best !== undefined && ratio.median >= GAIN && fasterInMost(before!.ms, after!.ms);
+    const wins = best !== undefined && isFaster(before!.ms, after!.ms);
     const speed = (ms: readonly number[]) => facts.work.flops / 1e6 / spreadOf(ms).median;
     yield {
       type: 'tuned',
@@ -133,9 +133,10 @@ export async function* tuneProduct(
   }
 }
 
-/** Whether `b` was faster than `a` in at least three of four rounds: something else may have had the processor in one. */
-function fasterInMost(a: readonly number[], b: readonly number[]): boolean {
-  return a.filter((ms, round) => ms > b[round]!).length >= 0.75 * a.length;
+/** Whether `b` is faster than `a`: enough of it, and in three of four rounds, since something else may have had the processor in one. */
+export function isFaster(a: readonly number[], b: readonly number[]): boolean {
+  const ahead = a.filter((ms, round) => ms > b[round]!).length;
+  return ratioOf(a, b).median >= GAIN && ahead >= 0.75 * a.length;
 }
 
 /** Why a candidate is out, where it is its own fault and the device lives. */

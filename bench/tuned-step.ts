@@ -6,7 +6,7 @@ import type { Bench } from './cases.ts';
 import { measure, warmUp } from './measure.ts';
 import { ratioOf, type Spread } from './statistics.ts';
 import { randomExamples, TrainingStep } from './training.ts';
-import { variantOf } from './tune.ts';
+import { isFaster, variantOf } from './tune.ts';
 
 /** A preset with a batch size. */
 export interface StepToTune {
@@ -39,8 +39,8 @@ export async function namesOf(
 }
 
 /**
- * How many times as fast a step is with these entries as with none (or with those of `usual`), and its dispatches with and without: a product that is fast
- * alone may keep others out of its dispatch. Undefined where the signal ended it.
+ * How many times as fast a step is with these entries as with those of `usual`, whether beyond doubt, and its dispatches with those
+ * and with these: a product that is fast alone may keep others out of its dispatch. Undefined where the signal ended it.
  */
 export async function stepWith(
   bench: Bench,
@@ -59,7 +59,7 @@ export async function stepWith(
     const [before, after] = await measure(ready, bench.rounds, bench.signal);
     if (bench.signal.aborted) return undefined;
     const ratio: Spread = ratioOf(before!.ms, after!.ms);
-    return { ratio, dispatches: steps.map(({ dispatches }) => dispatches) };
+    return { ratio, faster: isFaster(before!.ms, after!.ms), dispatches: steps.map(({ dispatches }) => dispatches) };
   } finally {
     for (const subject of steps) subject.dispose();
   }

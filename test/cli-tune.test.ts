@@ -90,7 +90,7 @@ describe.sequential('tune', () => {
     const shown = await thalweg(['tune', ...ON, '--show']);
     expect(shown.out).toBe(`${file}\n  ${NAME}  registers 4x4, 4x4 threads\n`);
     const info = await thalweg(['info', ...ON]);
-    expect(info.out).toMatch(/tuning +1 product, [0-9a-f]{8}, from /);
+    expect(info.out).toMatch(/tuning +1 choice, [0-9a-f]{8}, from /);
     const train = (...more: string[]) =>
       thalweg([
         ...['train', ...ON, '--preset', 'classic', '--data', 'digits', '--max-steps', '1', '--batch-size', '16'],

@@ -7,7 +7,7 @@ import { type Backend, createCpuBackend } from '../backend.ts';
 import type { AdapterReport } from '../gpu/report.ts';
 import { DeviceError, OptionError } from '../graph/errors.ts';
 import { dropTuning, keepTuning, keptTuning, tuningFile } from '../node/tuning.ts';
-import { configurationText } from '../ops/gemm-candidates.ts';
+import { configurationText, productNamed } from '../ops/gemm-candidates.ts';
 import { presets } from '../train/presets.ts';
 import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
@@ -23,8 +23,6 @@ const ROUNDS = 7;
 const ROUND_MS = 20;
 /** A step that is this many times as fast with what was found, or less, is slower beyond doubt. */
 const SLOWER = 0.98;
-/** Less than this many times as fast is no gain. */
-const GAIN = 1.03;
 
 export async function tune(call: Call): Promise<ExitCode> {
   const { settings, flags, output } = call;
@@ -74,10 +72,8 @@ class TuneCall {
   readonly #call: Call;
   readonly #report: AdapterReport;
   readonly #bench: Bench;
-  /** What was found so far: a configuration, or undefined where the default stays. */
+  /** What was found so far, for products and steps: how to do it, or undefined where the default stays. */
   readonly #entries: Record<string, unknown> = {};
-  /** By the names of steps: true where many in one dispatch are faster. */
-  readonly #persistents: Record<string, unknown> = {};
   #refused = 0;
 
   constructor(call: Call, backend: Backend, report: AdapterReport, rounds: number) {
@@ -172,24 +168,22 @@ class TuneCall {
     const [dispatches, persistent] = found?.dispatches ?? [];
     // Where a kernel of the step does not allow it, both are the same.
     if (!found || dispatches === persistent) return;
-    const { ratio } = found;
-    const wins = ratio.min > 1 && ratio.median >= GAIN;
-    this.#persistents[name] = wins || undefined;
-    await keepTuning(this.#report, { [name]: wins || undefined });
-    const verdict = wins ? 'from now on' : `it stays with its ${dispatches} dispatches`;
+    const { ratio, faster } = found;
+    await this.#keep({ [name]: faster || undefined });
+    const verdict = faster ? 'from now on' : `it stays with its ${dispatches} dispatches`;
     output.result(
       `The step of ${step.preset} at batch ${step.batch} with many in one dispatch: ${ratioText(ratio)}; ${verdict}`,
     );
-    output.event('persistent', 0, { ...step, name, ratio: { ...ratio }, kept: wins });
+    output.event('persistent', 0, { ...step, name, ratio: { ...ratio }, kept: faster });
   }
 
   #end(before: Readonly<Record<string, unknown>>): ExitCode {
     const { output, signal } = this.#call;
     const file = tuningFile(this.#report);
-    const found = Object.values(this.#entries).filter((entry) => entry !== undefined).length;
-    const tuned = { ...this.#entries, ...this.#persistents };
-    const others = Object.keys(before).filter((name) => !Object.hasOwn(tuned, name)).length;
-    const measured = Object.keys(this.#entries).length;
+    const products = Object.entries(this.#entries).filter(([name]) => productNamed(name) !== undefined);
+    const found = products.filter(([, entry]) => entry !== undefined).length;
+    const others = Object.keys(before).filter((name) => !Object.hasOwn(this.#entries, name)).length;
+    const measured = products.length;
     output.event(signal.aborted ? 'interrupted' : 'end', 0, { file, measured, kept: found, others });
     const more = others > 0 ? `, beside ${others} from before` : '';
     if (measured > 0)
