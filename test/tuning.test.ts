@@ -9,11 +9,12 @@ import { type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
 import { namesOf, stepWith } from '../bench/tuned-step.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
 import { GpuProgram } from '../src/compile/gpu-program.ts';
+import { digits } from '../src/data/digits.ts';
 import type { AdapterReport } from '../src/gpu/report.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { CompileOptions, Program, Recipe } from '../src/graph/executor.ts';
 import { digestOf } from '../src/graph/tuning.ts';
-import { matmul } from '../src/index.ts';
+import { matmul, presets, Trainer } from '../src/index.ts';
 import { openBackend } from '../src/node/providers.ts';
 import { dropTuning, keepTuning, keptTuning, tuningFile } from '../src/node/tuning.ts';
 import { productNamed } from '../src/ops/gemm-candidates.ts';
@@ -233,6 +234,22 @@ describe('the tuner', () => {
     expect(dispatches[1]).toBe(dispatches[0]! + 1);
     // Beside the products: whether many steps in one dispatch are faster.
     expect(steps).toMatch(/^steps of \d+ operations, \d+ assigned$/);
+    // A run on other data, in another form, asks for the same names.
+    const asked = new Set<string>();
+    const { model, loss, optimizer } = presets.classic;
+    const trainer = await Trainer.create(
+      variantOf(bench.backend, (work) => void asked.add(work)),
+      {
+        model: model(),
+        loss,
+        optimizer: optimizer(),
+      },
+    );
+    const { train } = await digits({ train: 100, test: 10 });
+    await trainer.compile(train, { epochs: 3, batchSize: 32 });
+    expect(asked).toContain(steps);
+    expect([...asked]).toEqual(expect.arrayContaining(names));
+    trainer.dispose();
     const persistent = (await stepWith(bench, step, { [steps!]: true }, { [steps!]: false }))!;
     expect(persistent.dispatches).toEqual([dispatches[0], 1]);
   });

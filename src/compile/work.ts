@@ -17,8 +17,9 @@ export function flopsOf({ op, inputs, outs, params }: Node): number {
   return moves ? 0 : floats(outs);
 }
 
-/** What one step does. */
+/** What one step does, whatever form its data has: what is elementwise is cheap, and not counted. */
 export interface StepWork {
+  /** Operations of kernel ops. */
   readonly flops: number;
   /** Elements assigned. */
   readonly assigned: number;
@@ -27,7 +28,7 @@ export interface StepWork {
 export function workOf(recipe: Recipe): StepWork {
   const written = [...(recipe.assignments ?? []), ...(recipe.records ?? [])];
   return {
-    flops: topologicalOrder(rootsOf(recipe)).reduce((sum, node) => sum + flopsOf(node), 0),
+    flops: topologicalOrder(rootsOf(recipe)).reduce((sum, node) => sum + (node.op?.kernel ? flopsOf(node) : 0), 0),
     assigned: written.reduce((sum, [, { size }]) => sum + size, 0),
   };
 }
