@@ -299,6 +299,11 @@ describe('the length of a dispatch', () => {
     length.land(second, 100_200); // and the first with it, of which nobody heard
     length.land(first, 100_300);
     expect(steps(length.split(16))).toEqual([16]);
+    // Nor what the device did for the one before, which landed when this was under way.
+    const [third, fourth] = [length.submit(100, 150_000), length.submit(100, 150_001)];
+    length.land(third, 150_100);
+    length.land(fourth, 150_200);
+    expect(steps(length.split(16))).toEqual([16]);
     // Time in which nothing was under way is not theirs.
     length.land(length.submit(100, 200_000), 200_100);
     expect(steps(length.split(16))).toEqual([16]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Bench } from '../bench/cases.ts';
-import { type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
+import { isFaster, type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
 import { namesOf, stepWith } from '../bench/tuned-step.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
 import { GpuProgram } from '../src/compile/gpu-program.ts';
@@ -213,6 +213,16 @@ describe('the tuner', () => {
   it('keeps what is faster beyond doubt, and nothing else', async () => {
     expect(await found([ENTRY], USUAL)).toEqual([expect.objectContaining({ type: 'tuned', entry: ENTRY })]);
     expect(await found([ENTRY], ENTRY)).toEqual([expect.objectContaining({ type: 'tuned', entry: undefined })]);
+  });
+
+  it.each([
+    [[9, 9, 9, 9], true],
+    [[9, 9, 9, 30], true], // something else had the processor in one
+    [[9, 9, 30, 30], false],
+    [[9.9, 9.9, 9.9, 9.9], false], // no gain to speak of
+    [[10, 10, 10, 10], false],
+  ] as const)('takes %j ms against four times 10 for faster: %s', (ms, wanted) => {
+    expect(isFaster([10, 10, 10, 10], ms)).toBe(wanted);
   });
 
   it('ends where it is told to', async () => {
