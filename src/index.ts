@@ -1,8 +1,8 @@
 // Thalweg for pages, and for anything without Node: everything the package exports. `thalweg/node` adds Dawn and files.
 
+export { grad, valueAndGrad, whyNoGradient } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
-export { grad, valueAndGrad, whyNoGradient } from './compile/grad.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
 export { arrayDataset, split } from './data/dataset.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';

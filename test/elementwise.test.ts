@@ -1,7 +1,7 @@
 // Elementwise, movement and gather ops against known values: what finite differences do not see (constants, ties, kinks,
 // NaN, overflow, clamped indices) and the errors.
 import { describe, expect, it, test } from 'vitest';
-import { grad } from '../src/compile/grad.ts';
+import { grad } from '../src/autodiff/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import { constant, type Tensor } from '../src/graph/tensor.ts';
 import { erf, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../src/ops/activations.ts';

@@ -1,7 +1,7 @@
 // Every sample of every op: the vjp against central finite differences, in doubles on the CPU; then what graphs do to
 // gradients (second use, diamonds, reuse) whatever the op.
 import { describe, expect, it, test } from 'vitest';
-import { grad, whyNoGradient } from '../src/compile/grad.ts';
+import { grad, whyNoGradient } from '../src/autodiff/grad.ts';
 import { CpuExecutor } from '../src/cpu/executor.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import type { HostArray } from '../src/graph/dtype.ts';

@@ -1,7 +1,7 @@
 // Losses, row ops and reductions against hand-computed values, and the fused ops against the same said with simple ops:
 // ties, large logits, labels that are no class, values that are not finite.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../src/compile/grad.ts';
+import { grad } from '../src/autodiff/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import type { DType, HostArray } from '../src/graph/dtype.ts';
 import { ShapeError } from '../src/graph/errors.ts';

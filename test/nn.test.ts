@@ -1,7 +1,7 @@
 // Layers, their names, first values and errors; models as plain objects, and their summaries.
 // Long, since every layer has its own values, names and refusals, held against the same few helpers.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../src/compile/grad.ts';
+import { grad } from '../src/autodiff/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import type { DType, HostArray } from '../src/graph/dtype.ts';
 import { objectsOf, pathOf, variablesOf, withPaths } from '../src/graph/paths.ts';

@@ -1,7 +1,7 @@
 // What a sample is, the values its inputs take (drawn from the sample's own name, so that a failure is the same twice), and how
 // an engine's results are held against the truth.
 import { expect } from 'vitest';
-import { grad } from '../src/compile/grad.ts';
+import { grad } from '../src/autodiff/grad.ts';
 import type { DType, HostArray } from '../src/graph/dtype.ts';
 import type { NdArray } from '../src/graph/op.ts';
 import { hashText, uniforms } from '../src/graph/random.ts';

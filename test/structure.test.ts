@@ -15,6 +15,7 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
   ['src/cpu/', 1],
   ['src/ops/', 2],
   ['shaders/', 2],
+  ['src/autodiff/', 3],
   ['src/compile/', 3],
   ['src/backend.ts', 3],
   ['src/nn/', 4],

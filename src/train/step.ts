@@ -1,6 +1,6 @@
 // One training step as a recipe over a State: batch, forward, loss, gradients, optimizer, and the row it leaves in the ring.
 // Everything that changes from step to step is a function of the step counter in device memory.
-import { grad, whyNoGradient } from '../compile/grad.ts';
+import { grad, whyNoGradient } from '../autodiff/grad.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
 import { withPaths } from '../graph/paths.ts';
