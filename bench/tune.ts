@@ -3,9 +3,10 @@
 import type { GemmConfiguration } from '../shaders/gemm-frame.wgsl.ts';
 import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/gpu-executor.ts';
-import { DeviceError, internal, ShaderError } from '../src/graph/errors.ts';
+import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import { apply } from '../src/graph/tensor.ts';
-import { candidatesFor, type NamedProduct, productNamed } from '../src/ops/gemm-candidates.ts';
+import { type ProductWork, sameWork, type Work, workText } from '../src/graph/tuning.ts';
+import { candidatesFor } from '../src/ops/gemm-candidates.ts';
 import { defaultConfiguration } from '../src/ops/gemm-table.ts';
 import { linear, linearGradOp, matmul } from '../src/ops/matmul.ts';
 import { type Bench, type Prepared, WrongResult } from './cases.ts';
@@ -17,7 +18,7 @@ import { ratioOf, type Spread, spreadOf } from './statistics.ts';
 /** The default measured beside the best candidate. */
 export interface TunedProduct {
   readonly type: 'tuned';
-  readonly name: string;
+  readonly work: ProductWork;
   /** What won: undefined where the default stays. */
   readonly entry: GemmConfiguration | undefined;
   /** The best candidate, where there was any. */
@@ -33,7 +34,7 @@ export interface TunedProduct {
 /** A candidate that failed or gave a wrong result. */
 export interface Discarded {
   readonly type: 'discarded';
-  readonly name: string;
+  readonly work: ProductWork;
   readonly configuration: GemmConfiguration;
   readonly reason: string;
 }
@@ -41,7 +42,7 @@ export interface Discarded {
 /** A product that could not be measured at all. */
 export interface Untuned {
   readonly type: 'refused';
-  readonly name: string;
+  readonly work: ProductWork;
   readonly reason: string;
 }
 
@@ -54,7 +55,7 @@ const GAIN = 1.03;
 const HOPELESS = 2;
 
 /** A backend on the same device whose products are done as `tuned` says. */
-export function variantOf(backend: Backend, tuned: (work: string) => unknown): Backend {
+export function variantOf(backend: Backend, tuned: (work: Work) => unknown): Backend {
   return new Backend(new GpuExecutor(gpuOf(backend).runtime, { tuned }), backend.adapter);
 }
 
@@ -73,19 +74,17 @@ interface Ready {
 /** Tunes one product: candidates that are discarded as they are, then what was found. Nothing more where the signal ends it. */
 export async function* tuneProduct(
   bench: Bench,
-  name: string,
+  work: ProductWork,
   { candidates = candidatesFor, variant = variantOf }: Seams = {},
 ): AsyncGenerator<TuneFinding, void, undefined> {
-  const product = productNamed(name);
-  if (!product) throw internal(`${name} names no product`);
   const { signal, rounds } = bench;
   const { capabilities } = gpuOf(bench.backend);
-  const usual = defaultConfiguration(product, capabilities);
-  const tried = candidates(product, capabilities);
+  const usual = defaultConfiguration(work, capabilities);
+  const tried = candidates(work, capabilities);
   const ready: Ready[] = [];
-  const facts = factsOf(name, product);
+  const facts = factsOf(work);
   const prepare = async (configuration: GemmConfiguration): Promise<Ready> => {
-    const backend = variant(bench.backend, (work) => (work === name ? configuration : undefined));
+    const backend = variant(bench.backend, (asked) => (sameWork(asked, work) ? configuration : undefined));
     const subject = await programCase({ ...bench, backend }, facts).prepare();
     try {
       await subject.check();
@@ -98,13 +97,13 @@ export async function* tuneProduct(
   try {
     for (const [k, configuration] of [usual, ...tried].entries()) {
       if (signal.aborted) return;
-      bench.tell?.(`${name}: ${k} of ${tried.length} candidates`);
+      bench.tell?.(`${workText(work)}: ${k} of ${tried.length} candidates`);
       try {
         ready.push(await prepare(configuration));
       } catch (error) {
         const reason = reasonOf(error, bench);
-        if (k === 0) return yield { type: 'refused', name, reason };
-        yield { type: 'discarded', name, configuration, reason };
+        if (k === 0) return yield { type: 'refused', work, reason };
+        yield { type: 'discarded', work, configuration, reason };
       }
     }
     const first = ready[0]!;
@@ -120,7 +119,7 @@ export async function* tuneProduct(
     const speed = (ms: readonly number[]) => facts.work.flops / 1e6 / spreadOf(ms).median;
     yield {
       type: 'tuned',
-      name,
+      work,
       entry: wins ? best.configuration : undefined,
       best: best?.configuration,
       usual,
@@ -147,14 +146,17 @@ function reasonOf(error: unknown, { backend }: Bench): string {
 }
 
 /** The product as training computes it: with the bias of a forward pass (NT) and the column sums of a weight gradient (TN). */
-function factsOf(name: string, { M, N, K, transposeA, transposeB, batch }: NamedProduct): ProgramFacts {
-  const a = [...batch, ...(transposeA ? [K, M] : [M, K])];
-  const b = [...batch, ...(transposeB ? [N, K] : [K, N])];
-  const single = batch.length === 0;
+function factsOf(work: ProductWork): ProgramFacts {
+  const { M, N, K, transposeA, transposeB, batch } = work;
+  const single = batch === 1;
+  const axes = single ? [] : [batch];
+  const a = [...axes, ...(transposeA ? [K, M] : [M, K])];
+  const b = [...axes, ...(transposeB ? [N, K] : [K, N])];
+  const name = workText(work);
   const rows = !single ? {} : ({ rows: transposeA ? 1 : 0 } as const);
   const bias = single && transposeB && !transposeA;
   const sums = single && transposeA && !transposeB;
-  const flops = 2 * M * N * K * (batch[0] ?? 1);
+  const flops = 2 * M * N * K * batch;
   return {
     name,
     kind: name,

@@ -1,6 +1,6 @@
 // A preset's training step for the tuner: which products it asks for, and whether it is faster with what was found for them.
 import type { Backend } from '../src/backend.ts';
-import { productNamed } from '../src/ops/gemm-candidates.ts';
+import { entryFor, type ProductWork, sameWork, type TuningEntry, type Work } from '../src/graph/tuning.ts';
 import { presets } from '../src/train/presets.ts';
 import type { Bench } from './cases.ts';
 import { measure, warmUp } from './measure.ts';
@@ -15,7 +15,7 @@ export interface StepToTune {
 }
 
 /** The step on a backend of this device that asks `tuned`. */
-function prepare(bench: Bench, { preset, batch }: StepToTune, tuned: (work: string) => unknown): Promise<TrainingStep> {
+function prepare(bench: Bench, { preset, batch }: StepToTune, tuned: (work: Work) => unknown): Promise<TrainingStep> {
   const { network, optimizer } = presets[preset];
   const backend: Backend = variantOf(bench.backend, tuned);
   const data = randomExamples(network, batch, bench.seed);
@@ -23,18 +23,20 @@ function prepare(bench: Bench, { preset, batch }: StepToTune, tuned: (work: stri
   return TrainingStep.prepare(backend, facts, bench.reference);
 }
 
-/** The names of the products that a step asks for, and of the step itself where it could run many to a dispatch. */
-export async function namesOf(
+/** The products that a step asks for, and the work of the step itself where it could run many to a dispatch. */
+export async function worksOf(
   bench: Bench,
   step: StepToTune,
-): Promise<{ products: string[]; steps: string | undefined }> {
-  const asked = new Set<string>();
-  const prepared = await prepare(bench, step, (work) => void asked.add(work));
+): Promise<{ products: ProductWork[]; steps: Work | undefined }> {
+  const asked: Work[] = [];
+  const prepared = await prepare(bench, step, (work) => {
+    if (!asked.some((before) => sameWork(before, work))) asked.push(work);
+    return undefined;
+  });
   prepared.dispose();
-  const names = [...asked];
   return {
-    products: names.filter((name) => productNamed(name) !== undefined),
-    steps: names.find((name) => name.startsWith('steps ')),
+    products: asked.filter((work) => work.kind === 'product'),
+    steps: asked.find((work) => work.kind === 'steps'),
   };
 }
 
@@ -45,12 +47,12 @@ export async function namesOf(
 export async function stepWith(
   bench: Bench,
   step: StepToTune,
-  entries: Readonly<Record<string, unknown>>,
-  usual: Readonly<Record<string, unknown>> = {},
+  entries: readonly TuningEntry[],
+  usual: readonly TuningEntry[] = [],
 ) {
-  const steps = [await prepare(bench, step, (work) => usual[work])];
+  const steps = [await prepare(bench, step, (work) => entryFor(usual, work)?.use)];
   try {
-    steps.push(await prepare(bench, step, (work) => entries[work]));
+    steps.push(await prepare(bench, step, (work) => entryFor(entries, work)?.use));
     const ready = [];
     for (const subject of steps) {
       await subject.check();

@@ -138,7 +138,10 @@ export interface BackendOptions {
    * with this adapter and version. Default false: `thalweg/node` then uses what `thalweg tune` kept for the adapter, where it did.
    */
   readonly deterministic?: boolean;
-  /** How to do what a tuner found a fast way for, instead of what is kept: the file that `thalweg tune` writes, parsed. */
+  /**
+   * A tuning to use instead of the adapter's kept one: the parsed content of the file that `thalweg tune` writes. Throws where it
+   * is of another version, or does not fit the adapter.
+   */
   readonly tuning?: Tuning;
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
   readonly precision?: Precision;
@@ -205,7 +208,7 @@ export async function createBackendWith(
     const fault = tuning === undefined ? undefined : faultOf(tuning, report.limits);
     if (fault !== undefined) {
       opened.close();
-      throw new OptionError(`createBackend: tuning: ${fault}. Make another by thalweg tune.`);
+      throw new OptionError(`createBackend: tuning: ${fault}. Run thalweg tune to write another.`);
     }
     const table = deterministic ? undefined : (tuning ?? kept(report));
     const executor = new GpuExecutor(

@@ -45,7 +45,7 @@ export type { Shape } from './graph/shape.ts';
 export type { Initializer } from './graph/tensor.ts';
 export { apply, apply1, constant, full, input, resident, Tensor, Variable } from './graph/tensor.ts';
 export { assign, capture, isTraining } from './graph/trace.ts';
-export type { Tuning, TuningReport } from './graph/tuning.ts';
+export type { ProductWork, Tuning, TuningEntry, TuningReport, Work } from './graph/tuning.ts';
 export * as losses from './loss/index.ts';
 export type { Loss, LossFunction } from './loss/loss.ts';
 export { defineLoss } from './loss/loss.ts';

@@ -9,6 +9,7 @@ import { TEST_ADAPTER } from './gpu-node.ts';
 const MAIN = resolve('dist/src/cli/main.js');
 const ON = TEST_ADAPTER === undefined ? [] : ['--adapter', TEST_ADAPTER];
 const NAME = 'matmul NT 16x16x784';
+const WORK = { kind: 'product', transposeA: false, transposeB: true, M: 16, N: 16, K: 784, batch: 1 };
 const ENTRY = { kernel: 'registers', rows: 4, columns: 4, x: 4, y: 4 };
 let folder: string;
 
@@ -43,7 +44,7 @@ function thalweg(args: readonly string[], onText?: (text: string, stop: () => vo
 const files = () =>
   readdirSync(join(folder, 'thalweg', 'tuning')).map((name) => join(folder, 'thalweg', 'tuning', name));
 /** Changes the one file there is. */
-function edit(change: (table: { entries: Record<string, unknown> }) => unknown): string {
+function edit(change: (table: object) => unknown): string {
   const [file] = files();
   writeFileSync(file!, JSON.stringify(change(JSON.parse(readFileSync(file!, 'utf8')))));
   return file!;
@@ -75,6 +76,7 @@ describe.sequential('tune', () => {
     expect(first).toMatchObject({ type: 'tune', backend: 'gpu', software: expect.any(Boolean), steps: [] });
     const tuned = rest.filter(({ type }) => type === 'tuned');
     expect(tuned.map(({ name }) => name)).toEqual(['matmul NN 8x4x4', 'matmul NT 8x4x4', 'matmul TN 8x4x4']);
+    expect(tuned[1]!['work']).toEqual({ ...WORK, M: 8, N: 4, K: 4 });
     for (const { usual, candidates, gflops } of tuned) {
       expect(usual).toHaveProperty('kernel');
       expect(candidates).toBeGreaterThan(0);
@@ -82,11 +84,11 @@ describe.sequential('tune', () => {
     }
     const [file] = files();
     expect(events.at(-1)).toMatchObject({ type: 'end', file, measured: 3 });
-    expect(JSON.parse(readFileSync(file!, 'utf8'))).toMatchObject({ format: 1, adapter: expect.any(String) });
+    expect(JSON.parse(readFileSync(file!, 'utf8'))).toMatchObject({ version: 2, adapter: expect.any(String) });
   });
 
   it('shows what is kept, info and the manifest of a run too, unless it is to be deterministic', async () => {
-    const file = edit((table) => ({ ...table, entries: { [NAME]: ENTRY } }));
+    const file = edit((table) => ({ ...table, entries: [{ work: WORK, use: ENTRY }] }));
     const shown = await thalweg(['tune', ...ON, '--show']);
     expect(shown.out).toBe(`${file}\n  ${NAME}  registers 4x4, 4x4 threads\n`);
     const info = await thalweg(['info', ...ON]);
@@ -119,13 +121,16 @@ describe.sequential('tune', () => {
     expect([cut.code, cut.events.at(-1)]).toEqual([130, expect.objectContaining({ type: 'interrupted', others: 1 })]);
     expect(cut.err).toContain('what was verified until then is kept.');
     const { entries } = JSON.parse(readFileSync(files()[0]!, 'utf8'));
-    expect(entries).toHaveProperty([NAME]);
+    expect(entries).toContainEqual({ work: WORK, use: ENTRY });
   });
 
-  it('tells of a broken file, and removes it when asked', async () => {
-    const file = edit(() => ({ format: 0 }));
+  it('tells of a file of another version, and removes it when asked', async () => {
+    const file = edit((table) => ({ ...table, version: undefined, format: 1, entries: { [NAME]: ENTRY } }));
     const info = await thalweg(['info', ...ON]);
-    expect(info.err).toContain(`${file}: its format is 0, and this version reads 1, so the default kernels are used.`);
+    expect(info.err).toContain(
+      `${file}: its version is 1, and this release reads version 2, so the default kernels are used. ` +
+        'Run thalweg tune to replace it, or thalweg tune --reset to remove it.',
+    );
     expect(info.out).toContain('none in force: the default kernels');
     expect((await thalweg(['tune', ...ON, '--reset'])).out).toContain(`Removed ${file}`);
     expect((await thalweg(['tune', ...ON, '--show'])).out).toContain('Nothing is tuned for this adapter');

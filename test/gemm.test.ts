@@ -9,8 +9,8 @@ import { hashText, uniforms } from '../src/graph/random.ts';
 import type { Shape } from '../src/graph/shape.ts';
 import { apply, input, type Node, type Tensor } from '../src/graph/tensor.ts';
 import { full, linear, matmul, relu, sub, tanh } from '../src/index.ts';
-import { candidatesFor, productNamed } from '../src/ops/gemm-candidates.ts';
-import { defaultConfiguration, faultOf, fits, productName } from '../src/ops/gemm-table.ts';
+import { candidatesFor } from '../src/ops/gemm-candidates.ts';
+import { defaultConfiguration, faultOf, fits, productWork } from '../src/ops/gemm-table.ts';
 import { linearGradOp } from '../src/ops/matmul.ts';
 import { testExecutor } from './gpu.ts';
 import { expectClose } from './sample.ts';
@@ -119,10 +119,7 @@ it.each([
   ['128x128', [2048, 2048, 2048], [128, 128, 16], NT],
 ] as const)('the GPU’s tiles of %s, for products of %j, on %j', async (name, [m, n, k], [M, N, K], layout) => {
   const { transposeA, transposeB } = layout;
-  const configuration = defaultConfiguration(
-    { M: m, N: n, K: k, transposeA, transposeB, batch: [] },
-    { software: false, name: 'a GPU' },
-  );
+  const configuration = defaultConfiguration({ M: m, N: n, K: k }, { software: false, name: 'a GPU' });
   expect(configuration).toMatchObject({ kernel: 'tiles', BM: Number(name.split('x')[0]) });
   const a = input('x0', { shape: transposeA ? [K, M] : [M, K], dtype: 'f32' });
   const b = input('x1', { shape: transposeB ? [N, K] : [K, N], dtype: 'f32' });
@@ -133,7 +130,8 @@ it.each([
 });
 
 describe('the table', () => {
-  const product = (M: number, N: number, K: number) => ({ M, N, K, transposeA: false, transposeB: true, batch: [] });
+  const product = (M: number, N: number, K: number) =>
+    ({ kind: 'product', transposeA: false, transposeB: true, M, N, K, batch: 1 }) as const;
   const on = (software: boolean, name = 'an adapter') => ({ software, name });
 
   it.each([
@@ -179,8 +177,8 @@ describe('the table', () => {
     { kernel: 'tiles', BM: 128, BN: 128, BK: 16, TM: 8, TN: 8 },
   ])('%j is no configuration for any adapter', (configuration) => {
     expect(fits((configuration ?? {}) as GemmConfiguration)).toBe(false);
-    expect(faultOf({ entries: { 'matmul NN 1x1x1': configuration } }, {})).toBe(
-      `its entry "matmul NN 1x1x1" is ${JSON.stringify(configuration)}, which is no kernel for this adapter`,
+    expect(faultOf({ version: 2, entries: [{ work: product(1, 1, 1), use: configuration }] }, {})).toBe(
+      `its entry "matmul NT 1x1x1" is ${JSON.stringify(configuration)}, which is no kernel for this adapter`,
     );
   });
 
@@ -190,10 +188,9 @@ describe('the table', () => {
     expect(fits(registers, { maxComputeInvocationsPerWorkgroup: 15 })).toBe(false);
   });
 
-  it('names products, and finds them again', () => {
-    const name = productName({ ...product(3, 5, 7), batch: [2, 3] });
-    expect(name).toBe('matmul NT 3x5x7 x6');
-    expect(productName(productNamed(name)!)).toBe(name);
+  it('tells a tuner the layout, the sizes and the number of products', () => {
+    expect(productWork({ ...product(3, 5, 7), batch: [] })).toEqual(product(3, 5, 7));
+    expect(productWork({ ...product(3, 5, 7), batch: [2, 3] })).toEqual({ ...product(3, 5, 7), batch: 6 });
   });
 
   it.each([true, false])(

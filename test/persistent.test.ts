@@ -7,6 +7,7 @@ import type { GpuProgram } from '../src/compile/gpu-program.ts';
 import { suitsOneWorkgroup } from '../src/compile/persistent.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { Capabilities } from '../src/graph/op.ts';
+import type { Work } from '../src/graph/tuning.ts';
 import {
   add,
   div,
@@ -235,16 +236,18 @@ describe('a persistent kernel is not taken', () => {
   });
 
   it('but where it was tuned', async () => {
-    const asked: string[] = [];
-    const tuned = (wins: boolean) => (work: string) => {
+    const asked: Work[] = [];
+    const tuned = (wins: boolean) => (work: Work) => {
       asked.push(work);
-      return work.startsWith('steps ') ? wins : undefined;
+      return work.kind === 'steps' ? wins : undefined;
     };
     expect(await dispatchesOf([undefined, {}, { tuned: tuned(true) }])).toBe(1);
     expect(await dispatchesOf([false, {}, { tuned: tuned(true) }])).toBeGreaterThan(1);
     const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', software: true };
     expect(await dispatchesOf([undefined, {}, { ...lavapipe, tuned: tuned(false) }])).toBeGreaterThan(1);
-    expect(asked).toContainEqual(expect.stringMatching(/^steps of \d+ operations, \d+ assigned$/));
+    const steps = asked.filter(({ kind }) => kind === 'steps');
+    expect(steps[0]).toEqual({ kind: 'steps', flops: expect.any(Number), assigned: expect.any(Number) });
+    expect(steps).toEqual(steps.map(() => steps[0]));
   });
 
   it('for work beyond the bounds', async () => {

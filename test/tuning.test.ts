@@ -6,23 +6,38 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Bench } from '../bench/cases.ts';
 import { isFaster, type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
-import { namesOf, stepWith } from '../bench/tuned-step.ts';
+import { stepWith, worksOf } from '../bench/tuned-step.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
 import { GpuProgram } from '../src/compile/gpu-program.ts';
 import { digits } from '../src/data/digits.ts';
 import type { AdapterReport } from '../src/gpu/report.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { CompileOptions, Program, Recipe } from '../src/graph/executor.ts';
-import { digestOf } from '../src/graph/tuning.ts';
+import { digestOf, type ProductWork, type Tuning, type Work, workText } from '../src/graph/tuning.ts';
 import { matmul, presets, Trainer } from '../src/index.ts';
 import { openBackend } from '../src/node/providers.ts';
 import { dropTuning, keepTuning, keptTuning, tuningFile } from '../src/node/tuning.ts';
-import { productNamed } from '../src/ops/gemm-candidates.ts';
 import { defaultConfiguration } from '../src/ops/gemm-table.ts';
 import { TEST_ADAPTER } from './gpu-node.ts';
 
 const ENTRY = { kernel: 'registers', rows: 4, columns: 4, x: 2, y: 2 } as const;
-const NAME = 'matmul NN 64x64x64';
+const WORK = { kind: 'product', transposeA: false, transposeB: false, M: 64, N: 64, K: 64, batch: 1 } as const;
+const STEPS = { kind: 'steps', flops: 12, assigned: 3 } as const;
+/** Works of every field that tells one from another, all but the first different from WORK. */
+const WORKS: readonly Work[] = [
+  WORK,
+  { ...WORK, transposeA: true },
+  { ...WORK, transposeB: true },
+  { ...WORK, M: 32 },
+  { ...WORK, N: 32 },
+  { ...WORK, K: 32 },
+  { ...WORK, batch: 2 },
+  // What digits run together would take for each other.
+  { ...WORK, M: 6, N: 464 },
+  STEPS,
+  { ...STEPS, flops: 13 },
+  { ...STEPS, assigned: 4 },
+];
 const before = process.env['XDG_CACHE_HOME'];
 const options = TEST_ADAPTER === undefined ? {} : { adapter: { name: TEST_ADAPTER } };
 let folder: string;
@@ -53,47 +68,102 @@ function write(text: string, { name, driver }: Pick<AdapterReport, 'name' | 'dri
   return file;
 }
 
+describe('a work', () => {
+  it('has a text for people', () => {
+    expect(workText({ ...WORK, transposeB: true, N: 128, K: 784 })).toBe('matmul NT 64x128x784');
+    expect(workText({ ...WORK, transposeA: true, batch: 6 })).toBe('matmul TN 64x64x64 x6');
+    expect(workText(STEPS)).toBe('steps of 12 operations, 3 assigned');
+  });
+
+  it('is told from others by every field, and has one digest with its entry', () => {
+    const digests = WORKS.map((work) => digestOf({ entries: [{ work, use: ENTRY }] }));
+    expect(new Set(digests).size).toBe(WORKS.length);
+    const entries = WORKS.map((work, k) => ({ work, use: k }));
+    expect(digestOf({ entries: [...entries].reverse() })).toBe(digestOf({ entries }));
+    expect(digestOf({ entries: [{ work: WORK, use: { ...ENTRY, x: 4 } }] })).not.toBe(digests[0]);
+    const { batch, K, N, M, ...layout } = WORK;
+    expect(digestOf({ entries: [{ work: { batch, K, N, M, ...layout }, use: ENTRY }] })).toBe(digests[0]);
+  });
+});
+
 describe('what is kept', () => {
+  const OTHER = { ...WORK, transposeA: true, M: 1, N: 2, K: 3 };
   it('is there again, merged with what was there', async () => {
     expect(keptTuning(adapter, refuse)).toBeUndefined();
-    const file = await keepTuning(adapter, { [NAME]: ENTRY });
+    const file = await keepTuning(adapter, [{ work: WORK, use: ENTRY }]);
     expect(file).toBe(join(folder, 'thalweg', 'tuning', 'some-gpu-driver-1.2.json'));
-    await keepTuning(adapter, { 'matmul TN 1x2x3': { ...ENTRY, splitK: 2 } });
-    const entries = { [NAME]: ENTRY, 'matmul TN 1x2x3': { ...ENTRY, splitK: 2 } };
-    expect(keptTuning(adapter, refuse)).toEqual({ entries, source: file });
-    await keepTuning(adapter, { [NAME]: undefined });
-    expect(Object.keys(keptTuning(adapter, refuse)!.entries)).toEqual(['matmul TN 1x2x3']);
+    const added = { work: OTHER, use: { ...ENTRY, splitK: 2 } };
+    await keepTuning(adapter, [added, { work: STEPS, use: true }]);
+    const entries = [{ work: WORK, use: ENTRY }, added, { work: STEPS, use: true }];
+    expect(keptTuning(adapter, refuse)).toEqual({ version: 2, entries, source: file });
+    const changed = { work: { ...WORK }, use: { ...ENTRY, x: 4 } };
+    await keepTuning(adapter, [changed, { work: { ...STEPS }, use: undefined }]);
+    expect(keptTuning(adapter, refuse)!.entries).toEqual([changed, added]);
+    await keepTuning(adapter, [{ work: WORK, use: undefined }]);
+    expect(keptTuning(adapter, refuse)!.entries).toEqual([added]);
     expect(keptTuning({ ...adapter, driver: 'driver 1.3' }, refuse)).toBeUndefined();
     expect([await dropTuning(adapter), await dropTuning(adapter)]).toEqual([true, false]);
     expect(keptTuning(adapter, refuse)).toBeUndefined();
   });
 
-  const table = { format: 1, adapter: 'Some GPU', driver: 'driver 1.2', entries: { [NAME]: ENTRY } };
+  const entries: readonly unknown[] = [{ work: WORK, use: ENTRY }];
+  const table = { version: 2, adapter: 'Some GPU', driver: 'driver 1.2', entries };
+  const { version, ...unversioned } = table;
   it.each([
     ['half a file', JSON.stringify(table).slice(0, 60), 'it is not valid JSON'],
-    ['no table', '[1]', 'its format is undefined, and this version reads 1'],
-    ['null', 'null', 'it holds no table'],
-    ['another version', JSON.stringify({ ...table, format: 9 }), 'its format is 9, and this version reads 1'],
+    ['null', 'null', 'it holds no tuning'],
+    [
+      'version 1',
+      JSON.stringify({ ...unversioned, format: 1, entries: { 'matmul NN 64x64x64': ENTRY } }),
+      'its version is 1, and this release reads version 2',
+    ],
+    ['no version', JSON.stringify(unversioned), 'it has no version, and this release reads version 2'],
+    ['a newer version', JSON.stringify({ ...table, version: 9 }), 'its version is 9, and this release reads version 2'],
     [
       'another adapter',
       JSON.stringify({ ...table, adapter: 'B' }),
       'it is of the adapter "B" with driver "driver 1.2"',
     ],
-    ['no entries', JSON.stringify({ ...table, entries: [] }), 'it has no object of entries'],
+    ['no entries', JSON.stringify({ ...table, entries: {} }), 'it has no list of entries'],
     [
       'a number changed by hand',
-      JSON.stringify({ ...table, entries: { [NAME]: { ...ENTRY, rows: -2 } } }),
-      `its entry "${NAME}" is {"kernel":"registers","rows":-2,"columns":4,"x":2,"y":2}, which is no kernel for this adapter`,
+      JSON.stringify({ ...table, entries: [{ work: WORK, use: { ...ENTRY, rows: -2 } }] }),
+      'its entry "matmul NN 64x64x64" is {"kernel":"registers","rows":-2,"columns":4,"x":2,"y":2}, which is no kernel for this adapter',
+    ],
+    [
+      'true for a product',
+      JSON.stringify({ ...table, entries: [{ work: WORK, use: true }] }),
+      'its entry "matmul NN 64x64x64" is true, which is no kernel for this adapter',
+    ],
+    [
+      'a kernel for steps',
+      JSON.stringify({ ...table, entries: [...entries, { work: STEPS, use: 1 }] }),
+      'its entry "steps of 12 operations, 3 assigned" is 1, and not true or false',
+    ],
+    [
+      'a size that is text',
+      JSON.stringify({ ...table, entries: [...entries, { work: { ...STEPS, flops: '12' }, use: true }] }),
+      'the work of its entry 1 is {"kind":"steps","flops":"12","assigned":3}, which is no product and no steps',
+    ],
+    [
+      'an entry that is no entry',
+      JSON.stringify({ ...table, entries: [null] }),
+      'the work of its entry 0 is undefined, which is no product and no steps',
+    ],
+    [
+      'a work twice',
+      JSON.stringify({ ...table, entries: [...entries, ...entries] }),
+      'it has two entries of "matmul NN 64x64x64"',
     ],
   ])('is told of in one line and not used: %s', async (_, text, fault) => {
     const file = write(text);
     const warnings: string[] = [];
     expect(keptTuning(adapter, (warning) => warnings.push(warning))).toBeUndefined();
     expect(warnings).toEqual([
-      `${file}: ${fault}, so the default kernels are used. Run thalweg tune --reset, or repair the file, and tune again.`,
+      `${file}: ${fault}, so the default kernels are used. Run thalweg tune to replace it, or thalweg tune --reset to remove it.`,
     ]);
-    await keepTuning(adapter, { [NAME]: ENTRY });
-    expect(keptTuning(adapter, refuse)?.entries).toEqual({ [NAME]: ENTRY });
+    await keepTuning(adapter, [{ work: WORK, use: ENTRY }]);
+    expect(keptTuning(adapter, refuse)?.entries).toEqual([{ work: WORK, use: ENTRY }]);
   });
 
   it('is told of where it cannot be read', () => {
@@ -109,10 +179,11 @@ describe('a backend', () => {
   const use = async (backend: Backend) => {
     const shape = [64, 64];
     const program = await backend.compile(({ a }) => matmul(a, a), { a: { shape, dtype: 'f32' } });
+    const codes = (program as GpuProgram).kernels.map(({ code }) => code);
     program.dispose();
     const { tuning } = backend;
     backend.dispose();
-    return tuning;
+    return { tuning, codes };
   };
   const report = async () => {
     const backend = await openBackend(options, refuse);
@@ -121,33 +192,58 @@ describe('a backend', () => {
   };
 
   it('uses what is kept for its adapter, and says what it used', async () => {
-    const file = await keepTuning(await report(), { [NAME]: ENTRY, 'matmul NN 1x1x1': ENTRY });
-    const tuning = await use(await openBackend(options, refuse));
-    const entries = { [NAME]: ENTRY, 'matmul NN 1x1x1': ENTRY };
-    expect(tuning).toEqual({ source: file, entries, used: [NAME] });
+    const entries = [{ ...WORK, M: 1 }, WORK].map((work) => ({ work, use: ENTRY }));
+    const file = await keepTuning(await report(), entries);
+    const { tuning, codes } = await use(await openBackend(options, refuse));
+    expect(tuning).toEqual({ version: 2, source: file, entries, used: [WORK] });
     expect(digestOf(tuning!)).toMatch(/^[0-9a-f]{8}$/);
-    expect(await use(await openBackend({ ...options, deterministic: true }, refuse))).toBeUndefined();
-    const other = { ...options, tuning: { entries: { 'matmul NN 2x2x2': ENTRY } } };
-    const given = await use(await openBackend(other, refuse));
-    expect(given).toEqual({ ...other.tuning, used: [] });
-    expect(await use(await openBackend({ ...other, deterministic: true }, refuse))).toBeUndefined();
-    expect(digestOf(given!)).not.toBe(digestOf(tuning!));
+    const usual = await use(await openBackend({ ...options, deterministic: true }, refuse));
+    expect(usual.tuning).toBeUndefined();
+    expect(usual.codes).not.toEqual(codes);
+    const other: Tuning = { version: 2, entries: [{ work: WORK, use: { ...ENTRY, x: 4 } }] };
+    const given = await use(await openBackend({ ...options, tuning: other }, refuse));
+    expect(given.tuning).toEqual({ ...other, used: [WORK] });
+    expect(digestOf(given.tuning!)).not.toBe(digestOf(tuning!));
+    expect(await use(await openBackend({ ...options, tuning: other, deterministic: true }, refuse))).toEqual(usual);
+  });
+
+  it('never uses the entry of another product', async () => {
+    const usual = await use(await openBackend({ ...options, deterministic: true }, refuse));
+    const entries = WORKS.slice(1).map((work) => ({ work, use: work.kind === 'steps' ? true : ENTRY }));
+    const { tuning, codes } = await use(await openBackend({ ...options, tuning: { version: 2, entries } }, refuse));
+    expect(tuning!.used).toEqual([]);
+    expect(codes).toEqual(usual.codes);
   });
 
   it('does without a file that cannot be used, and warns once', async () => {
-    const file = write('{', await report());
-    const warnings: string[] = [];
-    const backend = await openBackend(options, (text) => warnings.push(text));
-    expect(await use(backend)).toBeUndefined();
-    expect(warnings).toEqual([expect.stringContaining(`${file}: it is not valid JSON`)]);
+    const { name, driver } = await report();
+    const first = { format: 1, adapter: name, driver, entries: { 'matmul NN 64x64x64': ENTRY } };
+    for (const [text, fault] of [
+      ['{', 'it is not valid JSON'],
+      [JSON.stringify(first), 'its version is 1, and this release reads version 2'],
+    ] as const) {
+      const file = write(text, { name, driver });
+      const warnings: string[] = [];
+      const backend = await openBackend(options, (text) => warnings.push(text));
+      expect((await use(backend)).tuning).toBeUndefined();
+      expect(warnings).toEqual([expect.stringContaining(`${file}: ${fault}, so the default kernels are used.`)]);
+    }
     // Nobody is told of a file that nobody wants to use.
     (await openBackend({ ...options, deterministic: true }, refuse)).dispose();
   });
 
   it('refuses tables and options that it cannot use', async () => {
-    const tuning = { entries: { [NAME]: { ...ENTRY, x: 999 } } };
+    const tuning: Tuning = { version: 2, entries: [{ work: WORK, use: { ...ENTRY, x: 999 } }] };
     await expect(openBackend({ ...options, tuning }, refuse)).rejects.toThrow(
-      /^createBackend: tuning: its entry "matmul NN 64x64x64" is .*"x":999.*Make another by thalweg tune.$/,
+      /^createBackend: tuning: its entry "matmul NN 64x64x64" is .*"x":999.*Run thalweg tune to write another.$/,
+    );
+    const old = { format: 1, entries: { 'matmul NN 64x64x64': ENTRY } } as unknown as Tuning;
+    await expect(openBackend({ ...options, tuning: old }, refuse)).rejects.toThrow(
+      'createBackend: tuning: its version is 1, and this release reads version 2. Run thalweg tune to write another.',
+    );
+    const none = { entries: tuning.entries } as unknown as Tuning;
+    await expect(openBackend({ ...options, tuning: none }, refuse)).rejects.toThrow(
+      'createBackend: tuning: it has no version, and this release reads version 2. Run thalweg tune to write another.',
     );
     await expect(openBackend({ deterministic: 1 as unknown as boolean }, refuse)).rejects.toThrow(
       'createBackend: deterministic is 1. Use true or false.',
@@ -167,14 +263,14 @@ describe('the tuner', () => {
   });
   afterAll(() => backend.dispose());
 
-  const USUAL = defaultConfiguration(productNamed(NAME)!, { name: 'SwiftShader', software: true });
+  const USUAL = defaultConfiguration(WORK, { name: 'SwiftShader', software: true });
   const WRONG = { ...ENTRY, columns: 8 };
   const BROKEN = { ...ENTRY, rows: 8 };
   /** Programs of WRONG are off by one element, those of BROKEN do not compile, and those of `slow` do everything ten times. */
   const tampered =
     (slow: object | undefined): typeof variantOf =>
     (on, tuned) => {
-      const wanted = JSON.stringify(tuned(NAME));
+      const wanted = JSON.stringify(tuned(WORK));
       const variant = variantOf(on, tuned);
       const { executor } = variant;
       const compile = async (recipe: Recipe, how?: CompileOptions): Promise<Program> => {
@@ -197,13 +293,13 @@ describe('the tuner', () => {
   const found = async (candidates: readonly object[], slow?: object) => {
     const findings: TuneFinding[] = [];
     const seams = { candidates: () => candidates as never, variant: tampered(slow) };
-    for await (const finding of tuneProduct(bench, NAME, seams)) findings.push(finding);
+    for await (const finding of tuneProduct(bench, WORK, seams)) findings.push(finding);
     return findings;
   };
 
-  it('discards what is wrong or fails, by name, and times the others', async () => {
+  it('discards what is wrong or fails, and times the others', async () => {
     const [wrong, broken, tuned, ...more] = await found([WRONG, BROKEN, ENTRY], USUAL);
-    expect(wrong).toMatchObject({ type: 'discarded', name: NAME, configuration: WRONG });
+    expect(wrong).toMatchObject({ type: 'discarded', work: WORK, configuration: WRONG });
     expect(wrong).toHaveProperty('reason', expect.stringMatching(/differs from the CPU reference: \[77\]/));
     expect(broken).toMatchObject({ type: 'discarded', configuration: BROKEN });
     expect(tuned).toMatchObject({ type: 'tuned', best: ENTRY, candidates: 3 });
@@ -229,26 +325,27 @@ describe('the tuner', () => {
     const controller = new AbortController();
     const ending = { ...bench, signal: controller.signal, tell: () => controller.abort() };
     const findings: TuneFinding[] = [];
-    for await (const finding of tuneProduct(ending, NAME)) findings.push(finding);
+    for await (const finding of tuneProduct(ending, WORK)) findings.push(finding);
     expect(findings).toEqual([]);
   });
 
   it('knows the products of a training step, and measures the step with others', async () => {
     const step = { preset: 'classic', batch: 32 } as const;
-    const { products: names, steps } = await namesOf(bench, step);
-    expect(names).toContain('matmul NT 32x16x784');
-    expect(names).toContain('matmul TN 16x784x32');
-    const entries = { 'matmul NT 32x16x784': { ...ENTRY, splitK: 2 } };
+    const { products, steps } = await worksOf(bench, step);
+    const hidden: ProductWork = { ...WORK, transposeB: true, M: 32, N: 16, K: 784 };
+    expect(products).toContainEqual(hidden);
+    expect(products).toContainEqual({ ...WORK, transposeA: true, M: 16, N: 784, K: 32 });
+    const entries = [{ work: hidden, use: { ...ENTRY, splitK: 2 } }];
     const { ratio, dispatches } = (await stepWith(bench, step, entries))!;
     expect(ratio.median).toBeGreaterThan(0);
     expect(dispatches[1]).toBe(dispatches[0]! + 1);
     // Beside the products: whether many steps in one dispatch are faster.
-    expect(steps).toMatch(/^steps of \d+ operations, \d+ assigned$/);
-    // A run on other data, in another form, asks for the same names.
-    const asked = new Set<string>();
+    expect(steps).toEqual({ kind: 'steps', flops: expect.any(Number), assigned: expect.any(Number) });
+    // A run on other data, in another form, asks for the same works.
+    const asked: Work[] = [];
     const { model, loss, optimizer } = presets.classic;
     const trainer = await Trainer.create(
-      variantOf(bench.backend, (work) => void asked.add(work)),
+      variantOf(bench.backend, (work) => void asked.push(work)),
       {
         model: model(),
         loss,
@@ -257,20 +354,19 @@ describe('the tuner', () => {
     );
     const { train } = await digits({ train: 100, test: 10 });
     await trainer.compile(train, { epochs: 3, batchSize: 32 });
-    expect(asked).toContain(steps);
-    expect([...asked]).toEqual(expect.arrayContaining(names));
+    expect(asked).toEqual(expect.arrayContaining([steps, ...products]));
     trainer.dispose();
-    const persistent = (await stepWith(bench, step, { [steps!]: true }, { [steps!]: false }))!;
+    const persistent = (await stepWith(bench, step, [{ work: steps!, use: true }], [{ work: steps!, use: false }]))!;
     expect(persistent.dispatches).toEqual([dispatches[0], 1]);
   });
 });
 
 it('the file holds the adapter and nothing of the machine', async () => {
-  const file = await keepTuning(adapter, { [NAME]: ENTRY });
+  const file = await keepTuning(adapter, [{ work: WORK, use: ENTRY }]);
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
-    format: 1,
+    version: 2,
     adapter: 'Some GPU',
     driver: 'driver 1.2',
-    entries: { [NAME]: ENTRY },
+    entries: [{ work: WORK, use: ENTRY }],
   });
 });

@@ -1,7 +1,7 @@
 // From flags to a backend, and how it is told which one it is.
 import type { Backend } from '../backend.ts';
 import { DeviceError } from '../graph/errors.ts';
-import { digestOf } from '../graph/tuning.ts';
+import { digestOf, workText } from '../graph/tuning.ts';
 import { openBackend as openInNode } from '../node/providers.ts';
 import type { Call } from './context.ts';
 import type { Settings } from './options.ts';
@@ -50,7 +50,9 @@ export function deviceLine({ line, notes, kind, adapter }: Backend): string {
 
 /** Which tuned kernels a backend may use, for what keeps a record of a run; null for the default ones alone. */
 export function tuningFields({ tuning }: Backend) {
-  return { tuning: tuning ? { file: tuning.source, digest: digestOf(tuning), used: tuning.used } : null };
+  return {
+    tuning: tuning ? { file: tuning.source, digest: digestOf(tuning), used: tuning.used.map(workText) } : null,
+  };
 }
 
 /** The fields that every result names its device by. */

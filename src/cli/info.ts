@@ -60,7 +60,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
 /** Which kernels a run would use. */
 function tuningText({ tuning, report }: Backend): string {
   if (!tuning) return `none in force: the default kernels (thalweg tune writes ${tuningFile(report!)})`;
-  return `${plural(Object.keys(tuning.entries).length, 'choice')}, ${digestOf(tuning)}, from ${tuning.source}`;
+  return `${plural(tuning.entries.length, 'choice')}, ${digestOf(tuning)}, from ${tuning.source}`;
 }
 
 function columns(lines: readonly (readonly [string, string])[], indent = ''): string {

@@ -3,7 +3,7 @@
 import type { Spread } from '../../bench/statistics.ts';
 import type { TunedProduct } from '../../bench/tune.ts';
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
-import type { Tuning } from '../graph/tuning.ts';
+import { type Tuning, workText } from '../graph/tuning.ts';
 import { configurationText } from '../ops/gemm-candidates.ts';
 import { plural } from './train-report.ts';
 
@@ -13,8 +13,9 @@ export function ratioText({ median, min, max }: Spread): string {
 }
 
 /** What was found for a product, in one line. */
-export function findingText({ name, entry, best, usual, ratio, gflops, candidates }: TunedProduct): string {
+export function findingText({ work, entry, best, usual, ratio, gflops, candidates }: TunedProduct): string {
   const [before, after] = gflops.map((speed) => `${speed.toFixed(speed < 10 ? 2 : 1)} GFLOP/s`);
+  const name = workText(work);
   const tried = plural(candidates, 'candidate');
   if (best === undefined) return `${name}: ${configurationText(usual)} stays, ${before}; there was nothing else to try`;
   if (entry === undefined)
@@ -24,15 +25,15 @@ export function findingText({ name, entry, best, usual, ratio, gflops, candidate
 
 /** The table that is kept in a file. */
 export function tableText(kept: Tuning | undefined, file: string): string {
-  const entries = Object.entries(kept?.entries ?? {});
+  const entries = (kept?.entries ?? []).map(({ work, use }) => [workText(work), use] as const);
   if (entries.length === 0) return `Nothing is tuned for this adapter (${file}): the default kernels are used.`;
   const width = Math.max(...entries.map(([name]) => name.length));
-  const how = (entry: unknown) =>
-    typeof entry === 'boolean'
-      ? entry
+  const how = (use: unknown) =>
+    typeof use === 'boolean'
+      ? use
         ? 'many in one dispatch'
         : 'by dispatches'
-      : configurationText(entry as GemmConfiguration);
-  const lines = entries.map(([name, entry]) => `  ${name.padEnd(width)}  ${how(entry)}`);
+      : configurationText(use as GemmConfiguration);
+  const lines = entries.map(([name, use]) => `  ${name.padEnd(width)}  ${how(use)}`);
   return `${file}\n${lines.join('\n')}`;
 }

@@ -2,12 +2,13 @@
 // user's cache, product by product, so that Ctrl-C loses nothing.
 import type { Bench } from '../../bench/cases.ts';
 import { type TuneFinding, tuneProduct } from '../../bench/tune.ts';
-import { namesOf, type StepToTune, stepWith } from '../../bench/tuned-step.ts';
+import { type StepToTune, stepWith, worksOf } from '../../bench/tuned-step.ts';
 import { type Backend, createCpuBackend } from '../backend.ts';
 import type { AdapterReport } from '../gpu/report.ts';
 import { DeviceError, OptionError } from '../graph/errors.ts';
+import { entryFor, type ProductWork, type TuningEntry, type Work, withEntries, workText } from '../graph/tuning.ts';
 import { dropTuning, keepTuning, keptTuning, tuningFile } from '../node/tuning.ts';
-import { configurationText, productNamed } from '../ops/gemm-candidates.ts';
+import { configurationText } from '../ops/gemm-candidates.ts';
 import { presets } from '../train/presets.ts';
 import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
@@ -43,13 +44,15 @@ export async function tune(call: Call): Promise<ExitCode> {
 }
 
 /** `M,N,K` as the three products that training makes of such sizes. */
-function sizesOf(value: unknown): readonly string[] {
+function sizesOf(value: unknown): readonly ProductWork[] {
   if (value === undefined) return [];
   const numbers = String(value).split(/[x,]/);
   if (numbers.length !== 3)
     throw new OptionError(`--size: ${JSON.stringify(value)} is not three sizes. Give M,N,K, such as 512,512,512.`);
-  const [M, N, K] = numbers.map((n) => parseCount(n, '--size', 1, 65536));
-  return ['NN', 'NT', 'TN'].map((layout) => `matmul ${layout} ${M}x${N}x${K}`);
+  const [M, N, K] = numbers.map((n) => parseCount(n, '--size', 1, 65536)) as [number, number, number];
+  const layouts = [{}, { transposeB: true }, { transposeA: true }];
+  const plain = { kind: 'product', transposeA: false, transposeB: false, M, N, K, batch: 1 } as const;
+  return layouts.map((layout) => ({ ...plain, ...layout }));
 }
 
 function show({ output }: Call, backend: Backend, report: AdapterReport): ExitCode {
@@ -72,8 +75,8 @@ class TuneCall {
   readonly #call: Call;
   readonly #report: AdapterReport;
   readonly #bench: Bench;
-  /** What was found so far, for products and steps: how to do it, or undefined where the default stays. */
-  readonly #entries: Record<string, unknown> = {};
+  /** What was found so far; `use` is undefined where the default stays. */
+  #entries: readonly TuningEntry[] = [];
   #refused = 0;
 
   constructor(call: Call, backend: Backend, report: AdapterReport, rounds: number) {
@@ -95,61 +98,68 @@ class TuneCall {
     };
   }
 
-  async run(sizes: readonly string[]): Promise<ExitCode> {
+  async run(sizes: readonly ProductWork[]): Promise<ExitCode> {
     const { output, signal, settings } = this.#call;
     // What is kept and cannot be used is told of before it is replaced.
     const kept = keptTuning(this.#report, (text) => output.warn(text));
     const steps = sizes.length > 0 && settings.preset === undefined ? [] : stepsOf(settings);
-    output.event('tune', 0, { ...deviceFields(this.#bench.backend), driver: this.#report.driver, steps, sizes });
+    const { driver } = this.#report;
+    output.event('tune', 0, { ...deviceFields(this.#bench.backend), driver, steps, sizes: sizes.map(workText) });
     for (const step of steps) {
       if (signal.aborted) break;
       output.log(`The training step of ${step.preset} at batch ${step.batch}:`);
-      const { products, steps } = await namesOf(this.#bench, step);
-      for (const name of products) await this.#product(name);
+      const { products, steps } = await worksOf(this.#bench, step);
+      for (const product of products) await this.#product(product);
       await this.#step(step, products);
       if (steps !== undefined) await this.#persistent(step, products, steps);
     }
-    for (const name of sizes) await this.#product(name);
+    for (const product of sizes) await this.#product(product);
     output.progress.stop();
-    return this.#end(kept?.entries ?? {});
+    return this.#end(kept?.entries ?? []);
   }
 
   /** Tunes a product, unless that was done before, and keeps what was found. */
-  async #product(name: string): Promise<void> {
+  async #product(work: ProductWork): Promise<void> {
     const { signal } = this.#call;
-    if (signal.aborted || Object.hasOwn(this.#entries, name)) return;
-    for await (const finding of tuneProduct(this.#bench, name)) {
+    if (signal.aborted || entryFor(this.#entries, work)) return;
+    for await (const finding of tuneProduct(this.#bench, work)) {
       this.#tell(finding);
-      if (finding.type === 'tuned') await this.#keep({ [name]: finding.entry });
+      if (finding.type === 'tuned') await this.#keep([{ work, use: finding.entry }]);
     }
   }
 
   #tell(finding: TuneFinding): void {
     const { output } = this.#call;
     const { type, ...fields } = finding;
-    output.event(type, 0, fields as unknown as EventFields);
+    const name = workText(finding.work);
+    output.event(type, 0, { name, ...fields } as unknown as EventFields);
     if (type === 'tuned') output.result(findingText(finding));
     else if (type === 'refused') {
       this.#refused++;
-      output.warn(`${finding.name}: not tuned: ${finding.reason}`);
-    } else output.warn(`${finding.name}: ${configurationText(finding.configuration)} is discarded: ${finding.reason}`);
+      output.warn(`${name}: not tuned: ${finding.reason}`);
+    } else output.warn(`${name}: ${configurationText(finding.configuration)} is discarded: ${finding.reason}`);
   }
 
-  async #keep(entries: Readonly<Record<string, unknown>>): Promise<void> {
-    Object.assign(this.#entries, entries);
+  async #keep(entries: readonly TuningEntry[]): Promise<void> {
+    this.#entries = withEntries(this.#entries, entries);
     await keepTuning(this.#report, entries);
   }
 
+  /** What was found for these products. */
+  #found(products: readonly ProductWork[]): TuningEntry[] {
+    return products.map((work) => ({ work, use: entryFor(this.#entries, work)?.use }));
+  }
+
   /** Measures the whole step with what was found for it; where that makes it slower, the defaults stay. */
-  async #step(step: StepToTune, names: readonly string[]): Promise<void> {
+  async #step(step: StepToTune, products: readonly ProductWork[]): Promise<void> {
     const { output } = this.#call;
-    const entries = Object.fromEntries(names.map((name) => [name, this.#entries[name]]));
-    if (Object.values(entries).every((entry) => entry === undefined)) return;
+    const entries = this.#found(products);
+    if (entries.every(({ use }) => use === undefined)) return;
     const found = await stepWith(this.#bench, step, entries);
     if (!found) return;
     const { ratio, dispatches } = found;
     const keeps = ratio.median >= SLOWER;
-    if (!keeps) await this.#keep(Object.fromEntries(names.map((name) => [name, undefined])));
+    if (!keeps) await this.#keep(products.map((work) => ({ work, use: undefined })));
     const [before, after] = dispatches;
     const counts = before === after ? '' : `, ${after} dispatches instead of ${before}`;
     const verdict = keeps ? '' : '; the default kernels stay';
@@ -160,29 +170,29 @@ class TuneCall {
   }
 
   /** Measures whether the step is faster where many are one dispatch of one workgroup. */
-  async #persistent(step: StepToTune, products: readonly string[], name: string): Promise<void> {
+  async #persistent(step: StepToTune, products: readonly ProductWork[], work: Work): Promise<void> {
     const { output, signal } = this.#call;
     if (signal.aborted) return;
-    const kept = Object.fromEntries(products.map((product) => [product, this.#entries[product]]));
-    const found = await stepWith(this.#bench, step, { ...kept, [name]: true }, { ...kept, [name]: false });
+    const kept = this.#found(products);
+    const found = await stepWith(this.#bench, step, [...kept, { work, use: true }], [...kept, { work, use: false }]);
     const [dispatches, persistent] = found?.dispatches ?? [];
     // Where a kernel of the step does not allow it, both are the same.
     if (!found || dispatches === persistent) return;
     const { ratio, faster } = found;
-    await this.#keep({ [name]: faster || undefined });
+    await this.#keep([{ work, use: faster || undefined }]);
     const verdict = faster ? 'from now on' : `it stays with its ${dispatches} dispatches`;
     output.result(
       `The step of ${step.preset} at batch ${step.batch} with many in one dispatch: ${ratioText(ratio)}; ${verdict}`,
     );
-    output.event('persistent', 0, { ...step, name, ratio: { ...ratio }, kept: faster });
+    output.event('persistent', 0, { ...step, name: workText(work), work, ratio: { ...ratio }, kept: faster });
   }
 
-  #end(before: Readonly<Record<string, unknown>>): ExitCode {
+  #end(before: readonly TuningEntry[]): ExitCode {
     const { output, signal } = this.#call;
     const file = tuningFile(this.#report);
-    const products = Object.entries(this.#entries).filter(([name]) => productNamed(name) !== undefined);
-    const found = products.filter(([, entry]) => entry !== undefined).length;
-    const others = Object.keys(before).filter((name) => !Object.hasOwn(this.#entries, name)).length;
+    const products = this.#entries.filter(({ work }) => work.kind === 'product');
+    const found = products.filter(({ use }) => use !== undefined).length;
+    const others = before.filter(({ work }) => !entryFor(this.#entries, work)).length;
     const measured = products.length;
     output.event(signal.aborted ? 'interrupted' : 'end', 0, { file, measured, kept: found, others });
     const more = others > 0 ? `, beside ${others} from before` : '';

@@ -5,7 +5,7 @@ import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { DeviceError, internal, ShaderError } from '../graph/errors.ts';
 import type { CompileOptions, Counters, Executor, Program, Recipe, Storage, VariableGroup } from '../graph/executor.ts';
 import type { Capabilities, NdArray } from '../graph/op.ts';
-import type { Tuning, TuningReport } from '../graph/tuning.ts';
+import { entryFor, type Tuning, type TuningReport, type Work } from '../graph/tuning.ts';
 import { GpuProgram } from './gpu-program.ts';
 import { GpuStorage, toWords } from './gpu-storage.ts';
 import type { Memory } from './memory.ts';
@@ -24,8 +24,8 @@ export class GpuExecutor implements Executor {
 
   readonly #defaults: Pick<CompileOptions, 'fuse' | 'persistent'>;
   readonly #tuning: Tuning | undefined;
-  /** Entries of the tuning that a kernel was made by. */
-  readonly #used = new Set<string>();
+  /** The works of the tuning's entries that programs used. */
+  readonly #used = new Set<Work>();
 
   /**
    * `capabilities` overrides what the device says, for tests of other variants; `defaults` hold wherever a program does not say
@@ -59,13 +59,14 @@ export class GpuExecutor implements Executor {
 
   /** Which tuning is in force, if one is. */
   get tuning(): TuningReport | undefined {
-    return this.#tuning && { ...this.#tuning, used: [...this.#used].sort() };
+    const works = this.#tuning?.entries.map(({ work }) => work) ?? [];
+    return this.#tuning && { ...this.#tuning, used: works.filter((work) => this.#used.has(work)) };
   }
 
-  #lookUp(work: string): unknown {
-    const entry = this.#tuning?.entries[work];
-    if (entry !== undefined) this.#used.add(work);
-    return entry;
+  #lookUp(work: Work): unknown {
+    const entry = entryFor(this.#tuning?.entries ?? [], work);
+    if (entry) this.#used.add(entry.work);
+    return entry?.use;
   }
 
   /** What kernels may ask about the adapter. */

@@ -24,15 +24,10 @@ function bound({ name, software }: Capabilities): number {
   return software ? 150_000 : 50_000;
 }
 
-/** What a tuner calls the steps of this work; its entry says whether one workgroup is faster. */
-export function stepsName({ flops, assigned }: StepWork): string {
-  return `steps of ${flops} operations, ${assigned} assigned`;
-}
-
 /** Whether steps run in one workgroup: with `wanted` wherever they can, without never, and unless said where that is faster. */
 export function suitsOneWorkgroup(work: StepWork, gpu: Capabilities, wanted: boolean | undefined): boolean {
   if (wanted === false || work.flops > MOST.flops || work.assigned > MOST.assigned) return false;
-  const tuned = gpu.tuned?.(stepsName(work));
+  const tuned = gpu.tuned?.({ kind: 'steps', flops: work.flops, assigned: work.assigned });
   return wanted ?? (typeof tuned === 'boolean' ? tuned : work.flops + PER_ASSIGNED * work.assigned <= bound(gpu));
 }
 

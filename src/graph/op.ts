@@ -3,6 +3,7 @@
 import type { DType, HostArray } from './dtype.ts';
 import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
+import type { Work } from './tuning.ts';
 
 /** What is known of a tensor before anything runs. */
 export interface Spec {
@@ -27,10 +28,10 @@ export interface Capabilities {
   readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupsPerDimension: number;
   /**
-   * What a tuner found to be the fastest way of doing the work of this name, where one was asked and did. The op that asks knows
-   * what it means, and looks at it before it trusts it.
+   * The fastest way of doing this very work that a tuner found, or undefined. The op that asks knows what it means, and checks
+   * it before use.
    */
-  readonly tuned?: (work: string) => unknown;
+  readonly tuned?: (work: Work) => unknown;
 }
 
 /** The WGSL type a dtype has inside a kernel (`u8` is read as `u32`). */

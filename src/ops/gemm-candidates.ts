@@ -1,26 +1,8 @@
-// What a tuner tries: a dozen configurations for a product, and the product that a name stands for. Data; no page loads it.
+// What a tuner tries: a dozen configurations for a product. Data; no page loads it.
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import type { Capabilities } from '../graph/op.ts';
+import type { ProductWork } from '../graph/tuning.ts';
 import { defaultConfiguration, fits } from './gemm-table.ts';
-
-/** A product's layout and sizes. */
-export interface NamedProduct {
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly batch: readonly number[];
-}
-
-/** The product that `matmul NT 64x128x784` stands for; undefined for what is no such name. */
-export function productNamed(name: string): NamedProduct | undefined {
-  const found = /^matmul ([NT])([NT]) (\d+)x(\d+)x(\d+)(?: x(\d+))?$/.exec(name);
-  if (!found) return undefined;
-  const [M, N, K] = found.slice(3, 6).map(Number) as [number, number, number];
-  const batch = found[6] === undefined ? [] : [Number(found[6])];
-  return { transposeA: found[1] === 'T', transposeB: found[2] === 'T', M, N, K, batch };
-}
 
 /** [rows, columns, x, y] */
 const REGISTERS = [
@@ -55,7 +37,7 @@ const PARTS = [2, 4, 8, 16];
 const LEAST = 128;
 
 /** What is worth a try for a product on an adapter, without its default: blocks that it would not half fill are left out. */
-export function candidatesFor(product: NamedProduct, gpu: Capabilities): readonly GemmConfiguration[] {
+export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly GemmConfiguration[] {
   const { M, N, K } = product;
   const registers = REGISTERS.filter(([rows, columns]) => rows < 2 * M && columns < 2 * N).map(
     ([rows, columns, x, y]): GemmConfiguration => ({ kernel: 'registers', rows, columns, x, y }),

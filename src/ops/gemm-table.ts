@@ -5,9 +5,9 @@ import type { GemmConfiguration, GemmVariant } from '../../shaders/gemm-frame.wg
 import { tileBytes } from '../../shaders/gemm-tiles.wgsl.ts';
 import type { Capabilities, KernelPlan } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
-import type { Tuning } from '../graph/tuning.ts';
+import { formatFault, type ProductWork, type Tuning, workText } from '../graph/tuning.ts';
 
-type Sizes = Pick<GemmVariant, 'M' | 'N' | 'K' | 'transposeA' | 'transposeB' | 'batch'>;
+type Sizes = Pick<ProductWork, 'M' | 'N' | 'K'>;
 
 /** A row holds for adapters of this kind and name, and for products with this many elements along the smaller side and in all. */
 interface Row {
@@ -56,24 +56,29 @@ export function defaultConfiguration(v: Sizes, { name, software }: Pick<Capabili
   return splitK > 1 ? { ...use, splitK } : use;
 }
 
-/** What a tuner calls a product: its layout and sizes, `NT 64x128x784`, with the batch behind (` x6`). */
-export function productName({ M, N, K, transposeA, transposeB, batch }: Sizes): string {
-  const layout = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
-  return `matmul ${layout} ${M}x${N}x${K}${batch.length > 0 ? ` x${sizeOf(batch)}` : ''}`;
+/** What a tuner measures of a product: its layout and sizes. */
+export function productWork(v: Omit<ProductWork, 'kind' | 'batch'> & Pick<GemmVariant, 'batch'>): ProductWork {
+  const { transposeA, transposeB, M, N, K, batch } = v;
+  return { kind: 'product', transposeA, transposeB, M, N, K, batch: sizeOf(batch) };
 }
 
 /** The kernel of a product: as it was tuned on this adapter, else as the table says. */
 export function productKernel(v: GemmVariant, gpu: Capabilities): KernelPlan {
-  const tuned = gpu.tuned?.(productName(v)) as GemmConfiguration | undefined;
+  const tuned = gpu.tuned?.(productWork(v)) as GemmConfiguration | undefined;
   return gemmKernel(v, tuned !== undefined && fits(tuned, gpu) ? tuned : defaultConfiguration(v, gpu));
 }
 
-/** Why a tuner's table cannot be used on an adapter of these limits, as the end of a sentence; undefined where it can. */
-export function faultOf({ entries }: Tuning, gpu: Partial<Capabilities>): string | undefined {
-  const wrong = Object.entries(entries ?? { none: 0 }).find(
-    ([, entry]) => typeof entry !== 'boolean' && !fits((entry ?? {}) as GemmConfiguration, gpu),
-  );
-  return wrong && `its entry "${wrong[0]}" is ${JSON.stringify(wrong[1])}, which is no kernel for this adapter`;
+/** Why data is no tuning for an adapter of these limits, as the end of a sentence; undefined where it is one. */
+export function faultOf(data: unknown, gpu: Partial<Capabilities>): string | undefined {
+  const fault = formatFault(data);
+  if (fault !== undefined) return fault;
+  for (const { work, use } of (data as Tuning).entries) {
+    const what = `its entry "${workText(work)}" is ${JSON.stringify(use)}`;
+    if (work.kind === 'steps') {
+      if (typeof use !== 'boolean') return `${what}, and not true or false`;
+    } else if (!fits((use ?? {}) as GemmConfiguration, gpu)) return `${what}, which is no kernel for this adapter`;
+  }
+  return undefined;
 }
 
 /** Whether a configuration can be used on an adapter: whole blocks, no more threads and workgroup memory than it has. */
