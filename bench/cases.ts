@@ -76,6 +76,8 @@ export interface Suite {
   readonly name: string;
   /** One line for `--help`. */
   readonly about: string;
+  /** Runs only by name, then all its cases, however long; its figures have no ceiling. */
+  readonly onRequest?: boolean;
   groups(bench: Bench): Iterable<Group>;
   /** Why it cannot run here at all. */
   unfit?(bench: Bench): string | undefined;

@@ -8,6 +8,7 @@ export const UNITS = {
   'GB/s': 'higher',
   'steps/s': 'higher',
   us: 'lower',
+  ms: 'lower',
 } as const satisfies Readonly<Record<string, 'higher' | 'lower'>>;
 export type Unit = keyof typeof UNITS;
 
@@ -86,5 +87,6 @@ export type Finding = Figure | Skipped | Refused | Speedup | Crossover;
 
 /** A figure's value from what a repetition is worth (in the unit's numerator) and its milliseconds. */
 export function figureOf(unit: Unit, amount: number, ms: number): number {
+  if (unit === 'ms') return ms;
   return UNITS[unit] === 'lower' ? 1000 * ms : (1000 * amount) / ms;
 }

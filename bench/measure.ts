@@ -6,7 +6,7 @@ import type { Clock, Timing } from '../src/gpu/profiler.ts';
 export interface Subject {
   /** Does the work `times` times; all of that should take about `expected` milliseconds, for whoever waits. */
   run(times: number, expected: number): Promise<Timing>;
-  /** The most repetitions of one run; 4096 unless said. */
+  /** The most repetitions of one run. Default 4096; with 1, the first run alone is the warm-up. */
   readonly most?: number;
 }
 
@@ -45,6 +45,7 @@ const TICK = 1e-6;
 export async function warmUp(subject: Subject, { roundMs }: Pick<Rounds, 'roundMs'>): Promise<Pace> {
   const { most = MOST } = subject;
   const first = await subject.run(1, 0);
+  if (most === 1) return { each: Math.max(first.ms, TICK), times: 1 };
   let times = 1;
   let total = Math.min(first.ms, (await subject.run(1, 0.7 * first.ms)).ms);
   while (total < roundMs / 4 && times < most) {

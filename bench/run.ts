@@ -129,7 +129,7 @@ class SuiteRun {
 
   #tooLong(one: Case, each: number): Skipped | undefined {
     const estimate = runSeconds(each, this.#bench);
-    if (this.#bench.all || estimate <= LONGEST_RUN) return undefined;
+    if (this.#bench.all || this.#suite.onRequest || estimate <= LONGEST_RUN) return undefined;
     const text = estimate < 10 ? estimate.toFixed(1) : Math.round(estimate);
     return this.#skipped(one, `it would take about ${text} s, more than ${LONGEST_RUN} s; --all runs it`, estimate);
   }

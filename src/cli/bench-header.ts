@@ -60,7 +60,7 @@ export function headerText(header: Header, markdown: boolean): string {
     ['processor', `${cpu}, ${plural(threads, 'thread')}, load ${load} before this began`],
     ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${platform}`],
     ['rounds', `${rounds} in turns after a warm-up, each of many repetitions; compilation apart`],
-    ['data', `random, seed ${seed}; every result was checked against the CPU before it was timed`],
+    ['data', `random, seed ${seed}; what is computed was checked against the CPU before it was timed`],
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines

@@ -57,7 +57,7 @@ function readFlags({ flags, settings }: Call): BenchFlags {
   if (flags['markdown'] === true && settings.json)
     throw new OptionError('--markdown: contradicts --json. Leave one of them out.');
   return {
-    chosen: wanted.length === 0 ? suites : suites.filter(({ name }) => wanted.includes(name)),
+    chosen: suites.filter(({ name, onRequest }) => (wanted.length === 0 ? !onRequest : wanted.includes(name))),
     rounds: rounds === undefined ? (quick ? ROUNDS.quick : ROUNDS.usual) : parseCount(rounds, '--rounds', 1, 1000),
     all: flags['all'] === true,
     quick,
@@ -112,7 +112,8 @@ class BenchCall {
       signal,
       tell: (text) => output.progress.status(text),
     };
-    const ceilings = ceilingsOf(await this.#suite(ceilingsSuite, base));
+    const bound = chosen.some(({ onRequest }) => !onRequest);
+    const ceilings = bound ? ceilingsOf(await this.#suite(ceilingsSuite, base)) : {};
     for (const suite of chosen) if (!signal.aborted) await this.#suite(suite, { ...base, ceilings });
     output.progress.stop();
     return this.#end(ceilings);
