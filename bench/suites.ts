@@ -4,7 +4,15 @@ import type { Suite } from './cases.ts';
 import { cpuVsGpuSuite } from './cpu-vs-gpu.ts';
 import { dispatchSuite } from './dispatch.ts';
 import { matmulSuite } from './matmul.ts';
+import { planSuite } from './plan.ts';
 import { stepSuite } from './step.ts';
 
-/** What `thalweg bench` can measure. The ceilings (ceilings.ts) are measured first, whatever is chosen. */
-export const suites: readonly Suite[] = [dispatchSuite, bandwidthSuite, matmulSuite, stepSuite, cpuVsGpuSuite];
+/** What `thalweg bench` can measure. The ceilings (ceilings.ts) are measured first, unless all that is chosen is `onRequest`. */
+export const suites: readonly Suite[] = [
+  dispatchSuite,
+  bandwidthSuite,
+  matmulSuite,
+  stepSuite,
+  cpuVsGpuSuite,
+  planSuite,
+];

@@ -577,7 +577,9 @@ describe('the command', () => {
     expect([code, err]).toEqual([2, expect.stringContaining('bench: "matmull" is unknown. Did you mean "matmul"?')]);
     for (const { name } of suites) expect(err).toContain(name);
     const help = await bench(['--help']);
-    expect(help.out.replace(/\s+/g, ' ')).toContain(`of ${suites.map(({ name }) => name).join(', ')}; default: all`);
+    expect(help.out.replace(/\s+/g, ' ')).toContain(
+      `of ${suites.map(({ name }) => name).join(', ')}; default: all but plan`,
+    );
   });
 
   it.each([
@@ -612,6 +614,13 @@ describe('the command', () => {
     expect(again.code).toBe(0);
     expect(again.out).toMatch(/### ceilings, on CPU\n\n\| case/);
     expect(again.out).toMatch(/### Against run.jsonl[\s\S]* of 4 figures changed beyond the spread/);
+  });
+
+  it('runs what is on request only by name, and then measures no ceilings', async () => {
+    const { code, out } = await bench(['plan', '--device', 'cpu', '--quick', '--json']);
+    expect([code, objects(out).map(({ type }) => type)]).toEqual([0, ['bench', 'skipped', 'end']]);
+    const all = await bench(['--device', 'cpu', '--quick', '--json'], (text, stop) => text.includes('\n') && stop());
+    expect(objects(all.out)[0]!['suites']).toEqual(suites.map(({ name }) => name).filter((name) => name !== 'plan'));
   });
 
   it('prints and writes what it has at Ctrl-C', async () => {

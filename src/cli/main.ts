@@ -112,7 +112,7 @@ const PRESETS = Object.values(presets)
   .map(({ name, description }) => `${name} (${description})`)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only where something is measured. */
-const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu'];
+const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
 const DATA = '--data <auto|mnist|digits|DIR>';
 
 function addTrain(program: Command): void {
@@ -184,10 +184,11 @@ function addBench(program: Command): void {
     '  thalweg bench matmul step',
     '  thalweg bench --quick --save before.jsonl',
     '  thalweg bench --quick --compare before.jsonl',
+    '  thalweg bench plan --adapter null',
   ].join('\n');
   const load = async () => (await import('./bench.ts')).bench;
   const command = verb(program, 'bench', 'measure this device, held against what it can do', example, load)
-    .argument('[SUITES...]', `of ${SUITES.join(', ')}; default: all`)
+    .argument('[SUITES...]', `of ${SUITES.join(', ')}; default: all but plan`)
     .option('--quick', 'fewer sizes and shorter rounds')
     .option('--all', 'also the cases that take long, which are skipped by name without it')
     .option('--rounds <N>', 'rounds in which the cases take turns; default 5, with --quick 3')
