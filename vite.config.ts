@@ -72,6 +72,8 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
         name: 'page',
         include: ['test/page/*.test.ts'],
         globalSetup: ['test/page/setup.ts'],
+        // What a page does takes longer than Vitest's one second where it shares its cores.
+        expect: { poll: { timeout: 10_000 } },
         testTimeout: 120_000,
         hookTimeout: 120_000,
         maxWorkers: 1,

@@ -37,7 +37,7 @@ describe.each([
   ['dark', 360],
 ] as const)('%s at %d px', (colorScheme, width) => {
   test('axe-core finds nothing, and nothing is wider than the screen', async () => {
-    opened = await openPage({ hash: '#preset=classic&data=digits', colorScheme, viewport: { width, height: 800 } });
+    opened = await openPage({ hash: '#preset=classic&data=mnist', colorScheme, viewport: { width, height: 800 } });
     const { page } = opened;
     await trainFor(page, 100);
     await draw(page, THREE);
@@ -52,7 +52,7 @@ describe.each([
 });
 
 test('the basics: title, description, language, one heading of the first rank', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  opened = await openPage({ hash: '#preset=classic&data=mnist' });
   const { page } = opened;
   expect((await page.title()).length).toBeGreaterThan(10);
   expect(await page.locator('meta[name=description]').getAttribute('content')).toMatch(/.{40,}/);
@@ -67,7 +67,7 @@ test('the basics: title, description, language, one heading of the first rank', 
 });
 
 test('space trains and pauses, and every control is reached by the tab key', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  opened = await openPage({ hash: '#preset=classic&data=mnist' });
   const { page } = opened;
   await page.locator('h1').click();
   await page.keyboard.press('Space');
@@ -99,7 +99,7 @@ test('space trains and pauses, and every control is reached by the tab key', asy
 });
 
 test('a hidden tab goes on training', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  opened = await openPage({ hash: '#preset=classic&data=mnist' });
   const { page } = opened;
   await page.getByTestId('train').click();
   await waitForNumber(page, 'steps', (steps) => steps > 20);
@@ -116,7 +116,7 @@ test('a hidden tab goes on training', async () => {
 });
 
 test('over 20 s of training the page handles each event in 16 ms, 99 times out of 100', async () => {
-  opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&data=digits' });
+  opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&data=mnist' });
   const { page } = opened;
   await draw(page, THREE);
   await page.getByTestId('train').click();

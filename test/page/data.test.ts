@@ -21,7 +21,7 @@ globalThis.fetch = (request, ...rest) => {
 };`;
 
 test('without a network it makes digits, and says why it is not MNIST', async () => {
-  opened = await openPage({ hash: '#preset=classic', patchWorker: CUT });
+  opened = await openPage({ hash: '#preset=classic', bare: true, patchWorker: CUT });
   const { page } = opened;
   await page
     .getByText(/MNIST could not be had/)
@@ -36,7 +36,7 @@ test('without a network it makes digits, and says why it is not MNIST', async ()
 });
 
 test('MNIST that is insisted on and cannot be had: a sentence, and a way on', async () => {
-  const answer = openPage({ hash: '#preset=classic&data=mnist', patchWorker: CUT });
+  const answer = openPage({ hash: '#preset=classic&data=mnist', bare: true, patchWorker: CUT });
   opened = await answer;
   const { page } = opened;
   await expect.poll(() => page.getByTestId('message').innerText()).toMatch(/MNIST|mnist/);
@@ -56,6 +56,7 @@ test.skipIf(!existsSync(FOLDER))(
   async () => {
     opened = await openPage({
       hash: '#preset=classic',
+      bare: true,
       patchWorker: CUT,
       routes: {
         '**/data/index.json': { body: JSON.stringify({ mnist: NAMES }) },

@@ -3,8 +3,10 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, expect, inject } from 'vitest';
 
 export interface PageOptions {
-  /** The configuration, as an address carries it. */
+  /** The configuration, as an address carries it. `data=mnist` is the made digits, from the page's own origin. */
   readonly hash: string;
+  /** Whether the page is served as it is built, without data of its own. */
+  readonly bare?: boolean;
   /** Put before the worker's program. */
   readonly patchWorker?: string;
   /** Run in the page before its own program. */
@@ -60,7 +62,7 @@ async function openIn(context: BrowserContext, options: PageOptions): Promise<Op
       await route.fulfill({ response, body: `${options.patchWorker}\n${await response.text()}` });
     });
   }
-  await page.goto(`${inject('site')}${options.hash}`);
+  await page.goto(`${inject(options.bare ? 'site' : 'siteWithData')}${options.hash}`);
   const ready = async () => {
     await page.locator('[data-testid=state]:not([data-state=loading])').waitFor({ timeout: 60_000 });
   };

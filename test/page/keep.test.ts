@@ -21,7 +21,7 @@ import {
 
 const MAIN = new URL('../../dist/src/cli/main.js', import.meta.url).pathname;
 const run = promisify(execFile);
-const HASH = '#preset=classic&data=digits&seed=3';
+const HASH = '#preset=classic&data=mnist&seed=3';
 
 let folder: string;
 let opened: OpenedPage;
@@ -89,14 +89,14 @@ test('a checkpoint brings a run back, with its curve, and it goes on bit for bit
 });
 
 test('the address holds the whole configuration', async () => {
-  opened = await openPage({ hash: '#preset=mlp&data=digits' });
+  opened = await openPage({ hash: '#preset=mlp&data=mnist' });
   const { page } = opened;
   await fill(page, 'batch-size', '64');
   await fill(page, 'seed', '11');
   await fill(page, 'hidden', '32-8');
   await expect
     .poll(() => page.evaluate(() => location.hash))
-    .toBe('#preset=mlp&hidden=32-8&batch=64&seed=11&data=digits');
+    .toBe('#preset=mlp&hidden=32-8&batch=64&seed=11&data=mnist');
   await page.reload();
   await opened.ready();
   expect(await page.getByTestId('batch-size').inputValue()).toBe('64');
@@ -166,7 +166,7 @@ test('runs lie beside each other, with the differences of their settings', async
 });
 
 test('it works offline once it was loaded', async () => {
-  opened = await openPage({ hash: HASH, serviceWorkers: 'allow' });
+  opened = await openPage({ hash: '#preset=classic&data=digits', serviceWorkers: 'allow' });
   const { page } = opened;
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await page.context().setOffline(true);

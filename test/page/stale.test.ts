@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type OpenedPage, openPage } from './harness.ts';
 import { download, dropFile, fill, numberIn, stateIs, trainFor, waitForState } from './reading.ts';
 
-const HASH = '#preset=classic&data=digits';
+const HASH = '#preset=classic&data=mnist';
 
 let opened: OpenedPage;
 afterEach(() => opened.close());
@@ -11,7 +11,7 @@ afterEach(() => opened.close());
 const state = () => opened.page.getByTestId('state').innerText();
 
 test('another device: the header names it and loads no more', async () => {
-  opened = await openPage({ hash: HASH });
+  opened = await openPage({ hash: '#preset=classic&data=digits' });
   const { page } = opened;
   await opened.ready();
   await page.getByRole('button', { name: 'Train on the CPU instead' }).click();

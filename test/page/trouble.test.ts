@@ -11,7 +11,7 @@ const message = () => opened.page.getByTestId('message').innerText();
 
 describe('a rate that is too large', () => {
   test('mlp with SGD overflows: the page says so, and goes on from the weights before the bad step', async () => {
-    opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&schedule=constant&lr=0.1&batch=32&data=digits' });
+    opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&schedule=constant&lr=0.1&batch=32&data=mnist' });
     const { page } = opened;
     await trainFor(page, 100);
     await fill(page, 'learning-rate', '1e30');
@@ -28,7 +28,7 @@ describe('a rate that is too large', () => {
   });
 
   test('classic at rate 100 saturates: not learning, and why', async () => {
-    opened = await openPage({ hash: '#preset=classic&lr=100&schedule=constant&data=digits' });
+    opened = await openPage({ hash: '#preset=classic&lr=100&schedule=constant&data=mnist' });
     await opened.page.getByTestId('train').click();
     await expect.poll(message, { timeout: 60_000 }).toMatch(/not learning|learns nothing|saturat/i);
     opened.expectQuiet();
@@ -46,7 +46,7 @@ GPUAdapter.prototype.requestDevice = async function (...args) {
 };`;
 
 test('a device lost in mid-run: it says why, opens another, and goes on from the last snapshot', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits', patchWorker: KEEP_DEVICES });
+  opened = await openPage({ hash: '#preset=classic&data=mnist', patchWorker: KEEP_DEVICES });
   const { page } = opened;
   await page.getByTestId('train').click();
   await waitForNumber(page, 'steps', (steps) => steps > 300);
@@ -84,7 +84,7 @@ const CAUSES: readonly (readonly [name: string, patch: string, says: RegExp])[] 
 
 describe.each(CAUSES)('where %s', (_, patch, says) => {
   test('the page says so, and trains on the CPU', async () => {
-    opened = await openPage({ hash: '#preset=classic&data=digits', patchWorker: patch });
+    opened = await openPage({ hash: '#preset=classic&data=mnist', patchWorker: patch });
     const { page } = opened;
     await page.getByText(says).first().waitFor({ timeout: 30_000 });
     expect(await page.getByTestId('adapter').innerText()).toMatch(/CPU/);
@@ -95,7 +95,7 @@ describe.each(CAUSES)('where %s', (_, patch, says) => {
 });
 
 test('a software adapter is called one, with what to do', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  opened = await openPage({ hash: '#preset=classic&data=mnist' });
   await opened.page
     .getByText(/not a GPU|software adapter/i)
     .first()
@@ -105,7 +105,7 @@ test('a software adapter is called one, with what to do', async () => {
 
 describe('nonsense', () => {
   test('in the address: each entry gets a sentence, the rest is taken', async () => {
-    opened = await openPage({ hash: '#preset=classic&lr=-3&batch=x&seed=9&nothing=1&data=digits' });
+    opened = await openPage({ hash: '#preset=classic&lr=-3&batch=x&seed=9&nothing=1&data=mnist' });
     expect(await message()).toMatch(/lr: "-3"/);
     expect(await opened.page.getByTestId('seed').inputValue()).toBe('9');
     expect(await opened.page.getByTestId('batch-size').inputValue()).toBe('32');
@@ -113,7 +113,7 @@ describe('nonsense', () => {
   });
 
   test('as a file: the run stays as it is', async () => {
-    opened = await openPage({ hash: '#preset=classic&data=digits' });
+    opened = await openPage({ hash: '#preset=classic&data=mnist' });
     const { page } = opened;
     await trainFor(page, 50);
     const at = await numberIn(page, 'steps');
@@ -127,7 +127,7 @@ describe('nonsense', () => {
   });
 
   test('as a network or a batch: refused by name, the one before stays', async () => {
-    opened = await openPage({ hash: '#preset=classic&data=digits' });
+    opened = await openPage({ hash: '#preset=classic&data=mnist' });
     const { page } = opened;
     await fill(page, 'batch-size', '60001');
     await page
@@ -151,14 +151,14 @@ describe('nonsense', () => {
   test('a layer beyond the adapter: the limit is named, with its value', async () => {
     const limit =
       "Object.defineProperty(GPUSupportedLimits.prototype, 'maxStorageBufferBindingSize', { get: () => 64 * 2 ** 20 });";
-    opened = await openPage({ hash: '#preset=classic&data=digits', patchWorker: limit });
+    opened = await openPage({ hash: '#preset=classic&data=mnist', patchWorker: limit });
     await fill(opened.page, 'hidden', '4096-8192');
     await expect
       .poll(message)
       .toMatch(/hidden2: 4096 x 8192 weights are 128 MiB, and maxStorageBufferBindingSize .* 64 MiB/);
     opened.expectQuiet();
     await opened.close();
-    opened = await openPage({ hash: '#preset=classic&data=digits&seed=5&hidden=4096-8192', patchWorker: limit });
+    opened = await openPage({ hash: '#preset=classic&data=mnist&seed=5&hidden=4096-8192', patchWorker: limit });
     await expect.poll(message).toMatch(/The address: hidden2: 4096 x 8192 .* Took the preset classic/);
     await trainFor(opened.page, 20);
     expect(await opened.page.getByTestId('seed').inputValue()).toBe('5');
@@ -167,7 +167,7 @@ describe('nonsense', () => {
   });
 
   test('two settings changed before the first is taken: both hold', async () => {
-    opened = await openPage({ hash: '#preset=classic&data=digits' });
+    opened = await openPage({ hash: '#preset=classic&data=mnist' });
     const { page } = opened;
     await opened.ready();
     await page.evaluate(() => {
