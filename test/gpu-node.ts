@@ -10,6 +10,8 @@ export const TEST_ADAPTER =
   process.env['THALWEG_TEST_ADAPTER'] ??
   (process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : undefined);
 
+export const IN_BROWSER: boolean = false;
+
 export async function openDevice(): Promise<OpenedDevice> {
   const choice = TEST_ADAPTER === undefined ? undefined : { name: TEST_ADAPTER };
   const { opened, refused } = await dawnProvider().open(choice, { allowSoftware: true });

@@ -15,8 +15,8 @@ const SIZES: readonly (readonly [number, number, number])[] = [
   [4, 8, 4],
   [13, 17, 19],
   [65, 10, 16],
-  [33, 65, 12],
   [64, 36, 68],
+  [33, 65, 12],
 ];
 
 function products(transposeA: boolean, transposeB: boolean): Sample[] {
