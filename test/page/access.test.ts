@@ -3,14 +3,14 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type OpenedPage, openPage } from './harness.ts';
 import { draw, numberIn, stateIs, THREE, trainFor, waitForNumber, waitForState } from './reading.ts';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-let opened: OpenedPage;
-afterEach(() => opened.close());
+let opened: OpenedPage | undefined;
+afterEach(() => opened?.close());
 
 interface Violation {
   readonly id: string;
@@ -30,25 +30,42 @@ async function violations(page: Page): Promise<string[]> {
   );
 }
 
-describe.each([
-  ['light', 1280],
-  ['dark', 1280],
-  ['light', 360],
-  ['dark', 360],
-] as const)('%s at %d px', (colorScheme, width) => {
-  test('axe-core finds nothing, and nothing is wider than the screen', async () => {
-    opened = await openPage({ hash: '#preset=classic&data=mnist', colorScheme, viewport: { width, height: 800 } });
-    const { page } = opened;
-    await trainFor(page, 100);
-    await draw(page, THREE);
-    await page.evaluate(() => {
+describe('a page that has trained and been drawn on', () => {
+  let shown: OpenedPage;
+  beforeAll(async () => {
+    shown = await openPage({ hash: '#preset=classic&data=mnist' });
+  });
+  afterAll(() => shown.close());
+
+  test('first it trains, a 3 is drawn, and everything is unfolded', async () => {
+    await trainFor(shown.page, 100);
+    await draw(shown.page, THREE);
+    await shown.page.evaluate(() => {
       for (const details of document.querySelectorAll('details')) details.open = true;
     });
-    await page.waitForTimeout(1000);
-    expect(await violations(page)).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-    opened.expectQuiet();
   });
+
+  test.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)(
+    '%s at %d px: axe-core finds nothing, and nothing is wider than the screen',
+    async (colorScheme, width) => {
+      const { page } = shown;
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      await page.waitForTimeout(1000);
+      expect(await page.evaluate(() => [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches])).toEqual([
+        width,
+        colorScheme === 'dark',
+      ]);
+      expect(await violations(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      shown.expectQuiet();
+    },
+  );
 });
 
 test('the basics: title, description, language, one heading of the first rank', async () => {

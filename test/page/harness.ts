@@ -13,8 +13,6 @@ export interface PageOptions {
   readonly patchPage?: string;
   /** Answers to requests, by pattern. */
   readonly routes?: Readonly<Record<string, { readonly body?: string; readonly path?: string }>>;
-  readonly viewport?: { readonly width: number; readonly height: number };
-  readonly colorScheme?: 'light' | 'dark';
   readonly serviceWorkers?: 'allow' | 'block';
 }
 
@@ -38,8 +36,9 @@ afterAll(async () => {
 
 export async function openPage(options: PageOptions): Promise<OpenedPage> {
   browser ??= chromium.connect(inject('browser'));
-  const { viewport = { width: 1280, height: 900 }, colorScheme = 'light', serviceWorkers = 'block' } = options;
-  const context = await (await browser).newContext({ viewport, colorScheme, serviceWorkers });
+  const { serviceWorkers = 'block' } = options;
+  const viewport = { width: 1280, height: 900 };
+  const context = await (await browser).newContext({ viewport, colorScheme: 'light', serviceWorkers });
   context.setDefaultTimeout(30_000);
   return openIn(context, options);
 }
