@@ -1,4 +1,5 @@
 // One configuration for three: the page's development server and build (root app/), and the tests.
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { pageData } from './app/build/data.ts';
@@ -6,10 +7,42 @@ import { offline } from './app/build/offline.ts';
 import { contentSecurityPolicy } from './app/build/policy.ts';
 import { whyNoBrowser } from './app/tools/chromium.ts';
 import { packedChromium } from './test/in-chromium.ts';
+import { slowestFirst } from './test/slowest-first.ts';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-export default defineConfig({
+/**
+ * Test files that take 7 s of a processor or more, the slowest first: pipelines that a software GPU compiles, trainings in
+ * full, and processes that need `dist`. They begin first, and `npm run test:quick` leaves them out.
+ */
+const SLOW = [
+  'fusion',
+  'parity',
+  'persistent',
+  'gemm',
+  'gpu-training',
+  'gpu-programs',
+  'page-session-trouble',
+  'cli',
+  'package',
+  'cli-tune',
+  'bench',
+  'cpu-fast',
+  'gpu-resume',
+  'page-session-races',
+  'tuning',
+  'peers',
+  'lr-find',
+  'profile',
+];
+const fileOf = (name: string) => `test/${name}.test.ts`;
+for (const file of SLOW.map(fileOf))
+  if (!existsSync(at(file))) throw new Error(`vite.config.ts: SLOW names ${file}, which is not there. Remove it.`);
+
+/** `vitest --mode quick`: no file of SLOW, and a test that belongs into one fails by its time. */
+const isQuick = (mode: string) => mode === 'quick';
+
+export default defineConfig(({ mode }) => ({
   root: at('app'),
   // Relative addresses: the built folder works wherever it is put.
   base: './',
@@ -19,23 +52,24 @@ export default defineConfig({
   plugins: [contentSecurityPolicy(), pageData(), offline()],
   test: {
     root: at('.'),
+    sequence: { sequencer: slowestFirst(SLOW) },
     projects: [
       {
         extends: true,
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/page/**', '**/node_modules/**'],
-          testTimeout: 60_000,
+          exclude: ['test/page/**', '**/node_modules/**', ...(isQuick(mode) ? SLOW.map(fileOf) : [])],
+          testTimeout: isQuick(mode) ? 30_000 : 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
-      ...inBrowsers(),
+      ...(isQuick(mode) ? [] : inBrowsers()),
     ],
   },
-});
+}));
 
 /** The projects that need a browser; where there is none they are left out, by name. */
 function inBrowsers(): TestProjectInlineConfiguration[] {
