@@ -86,8 +86,8 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
       test: {
         name: 'browser',
         include: ['parity', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
-        testTimeout: 60_000,
-        hookTimeout: 60_000,
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
         sequence: { groupOrder: 1 },
         fileParallelism: false,
         browser: {
@@ -102,16 +102,16 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
     {
       extends: true,
       test: {
-        // The page in a real Chromium: one file at a time, and when the others are done, since they share two cores.
+        // The page in a real Chromium, one file at a time, beside the engine in its own: a page waits more than it computes.
         name: 'page',
         include: ['test/page/*.test.ts'],
         globalSetup: ['test/page/setup.ts'],
-        // What a page does takes longer than Vitest's one second where it shares its cores.
+        // What a page does takes longer than Vitest's one second where others share its cores.
         expect: { poll: { timeout: 10_000 } },
         testTimeout: 120_000,
         hookTimeout: 120_000,
         maxWorkers: 1,
-        sequence: { groupOrder: 2 },
+        sequence: { groupOrder: 1 },
       },
     },
   ];
