@@ -2,8 +2,9 @@
 import type { Traced } from '../src/backend.ts';
 import { gelu, sigmoid } from '../src/ops/activations.ts';
 import { add, mul } from '../src/ops/binary.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { copy } from '../src/ops/counter.ts';
-import { max, sum } from '../src/ops/reduce.ts';
+import { max } from '../src/ops/reduce.ts';
 import { softmax } from '../src/ops/softmax.ts';
 import type { Bench, Case, Suite } from './cases.ts';
 import { arrayElements } from './ceiling-case.ts';

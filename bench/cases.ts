@@ -1,5 +1,6 @@
 // What a suite is made of: groups of cases that are timed in turns, and what they are all given.
 import type { Backend } from '../src/backend.ts';
+import type { DispatchWork } from '../src/compile/work.ts';
 import type { Finding, RanOn, Unit } from './findings.ts';
 import type { Rounds, Samples, Subject } from './measure.ts';
 
@@ -7,12 +8,6 @@ import type { Rounds, Samples, Subject } from './measure.ts';
 export interface Ceiling {
   readonly gflops: number;
   readonly gbps: number;
-}
-
-/** Arithmetic and the least memory traffic of one repetition. */
-export interface Work {
-  readonly flops: number;
-  readonly bytes: number;
 }
 
 /** What all suites are given. */
@@ -50,7 +45,7 @@ export interface Case {
   /** What one repetition is worth in the unit's numerator: GFLOP, GB, steps. */
   readonly amount: number;
   /** Absent where no ceiling binds it. */
-  readonly work?: Work;
+  readonly work?: DispatchWork;
   /** Cases of a kind come near their ceilings alike: each tells how long the next will take. */
   readonly kind: string;
   /** Bytes of the largest array that a kernel has to bind. */
@@ -96,7 +91,7 @@ export function ranOn({ kind, adapter }: Backend): RanOn {
 }
 
 /** The least milliseconds that the ceiling allows, and which of its halves that is. */
-export function floorOf({ flops, bytes }: Work, { gflops, gbps }: Ceiling) {
+export function floorOf({ flops, bytes }: DispatchWork, { gflops, gbps }: Ceiling) {
   const [arithmetic, memory] = [flops / gflops / 1e6, bytes / gbps / 1e6];
   return arithmetic >= memory
     ? ({ ms: arithmetic, bound: 'arithmetic' } as const)

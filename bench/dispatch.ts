@@ -1,7 +1,7 @@
 // What a dispatch costs when it does next to nothing: on the host to record and to submit, on the device alone and behind another
 // that it depends on, and to hear back. Small networks are bound by these.
 import { Backend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { timeRecording, timeSubmits } from '../src/gpu/profiler.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { NetworkDescription } from '../src/train/network.ts';

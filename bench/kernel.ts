@@ -1,9 +1,9 @@
 // Kernels written by hand, with the arrays they read and write, run straight through the GPU's runtime.
 import type { Backend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
-import { GpuStorage } from '../src/compile/gpu-storage.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { type Timing, timePass } from '../src/gpu/profiler.ts';
 import type { GpuRuntime } from '../src/gpu/runtime.ts';
+import { GpuStorage } from '../src/gpu/storage.ts';
 import { internal } from '../src/graph/errors.ts';
 import { Variable } from '../src/graph/tensor.ts';
 
@@ -45,7 +45,13 @@ export class Kernel {
     const storage = new GpuStorage(runtime, [{ variable: from }, { variable: to }]);
     try {
       storage.write(from, x);
-      const { pipeline, layout } = await runtime.pipeline(label, code, ['read', 'write']);
+      const { pipeline, layout } = await runtime.pipeline({
+        label,
+        code,
+        entryPoint: 'main',
+        constants: {},
+        bindings: [{ access: 'read' }, { access: 'write' }],
+      });
       const entries = [from, to].map((v) => {
         const { memory, offset } = storage.place(v);
         return { buffer: memory.buffer!, offset: 4 * offset, size: 4 * v.size };

@@ -1,7 +1,7 @@
 // How long a training step takes to trace and plan, with Dawn's share told apart. It is work of the host alone, so the adapter
 // to measure it on is Dawn's null backend: `thalweg bench plan --adapter null`.
 import { Backend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import type { Timing } from '../src/gpu/profiler.ts';
 import { GpuRuntime } from '../src/gpu/runtime.ts';
 import { ShaderError } from '../src/graph/errors.ts';

@@ -1,12 +1,13 @@
 // Cases that are programs: a function of tensors, compiled as any user's is, on random arrays, and checked on some of its rows.
 import type { Backend, Traced } from '../src/backend.ts';
-import { GpuProgram } from '../src/compile/gpu-program.ts';
+import type { DispatchWork } from '../src/compile/work.ts';
 import { type Timing, timePass } from '../src/gpu/profiler.ts';
+import { GpuProgram } from '../src/gpu/program.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import type { Program } from '../src/graph/executor.ts';
 import type { NdArray } from '../src/graph/op.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
-import type { Bench, Case, Prepared, Work } from './cases.ts';
+import type { Bench, Case, Prepared } from './cases.ts';
 import { checkClose, randomArray, rowsToCheck, take } from './data.ts';
 import type { Unit } from './findings.ts';
 import { gpuOf } from './kernel.ts';
@@ -22,7 +23,7 @@ export interface ProgramFacts {
   readonly kind: string;
   readonly unit: Unit;
   readonly amount: number;
-  readonly work: Work;
+  readonly work: DispatchWork;
   readonly inputs: Readonly<Record<string, ProgramInput>>;
   readonly fn: Traced;
   /** What the numbers are drawn from; [-1, 1] unless said. */

@@ -1,6 +1,6 @@
 // Runs a suite: for each group of cases it estimates, prepares, checks and only then times, and tells what it finds as it goes.
 // A case that cannot be run is named with the reason, and the others go on.
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import {
   type Bench,

@@ -1,7 +1,9 @@
 // A whole training step as a subject: batch, forward, loss, gradients, optimizer, as a Trainer compiles it, many steps a submit,
 // timed by the host's clock from the first submit until the last losses are there.
 import type { Backend } from '../src/backend.ts';
-import { GpuProgram } from '../src/compile/gpu-program.ts';
+import { CompiledProgram } from '../src/compile/executor.ts';
+import type { DispatchWork } from '../src/compile/work.ts';
+import { workOfDispatch } from '../src/explain/dispatch-work.ts';
 import { type Clock, type Timing, timeDispatches, waitFor } from '../src/gpu/profiler.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import { internal } from '../src/graph/errors.ts';
@@ -13,9 +15,8 @@ import { type NetworkDescription, network } from '../src/train/network.ts';
 import { Rates } from '../src/train/rates.ts';
 import { RING, State } from '../src/train/state.ts';
 import { traceStep } from '../src/train/step.ts';
-import { type Prepared, type Work, WrongResult } from './cases.ts';
+import { type Prepared, WrongResult } from './cases.ts';
 import { checkClose } from './data.ts';
-import { workOfDispatch } from './dispatch-work.ts';
 import { gpuOf } from './kernel.ts';
 
 /** What is trained, by what, on how much at once. */
@@ -31,7 +32,7 @@ export interface StepFacts {
 }
 
 /** A dispatch: how long it took, and the arithmetic and the least memory traffic of what it computes. */
-export interface TimedDispatch extends Work {
+export interface TimedDispatch extends DispatchWork {
   readonly label: string;
   /** Whether it comes once a submit, before the first step. */
   readonly once: boolean;
@@ -63,7 +64,7 @@ export function randomExamples({ inputs, outputs }: NetworkDescription, size: nu
  * Arithmetic of a step (forward, gradients of weights, gradients of inputs but the first layer's) and the bytes that must
  * move: pictures twice, activations and their gradients written and read, parameters, gradients and moments read and written.
  */
-export function workOf({ inputs, hidden, outputs }: NetworkDescription, batch: number, moments: number): Work {
+export function workOf({ inputs, hidden, outputs }: NetworkDescription, batch: number, moments: number): DispatchWork {
   const widths = [inputs, ...hidden, outputs];
   const products = widths.slice(1).map((n, k) => n * widths[k]!);
   const weights = products.reduce((a, b) => a + b, 0);
@@ -133,7 +134,7 @@ export class TrainingStep implements Prepared {
 
   /** How long each dispatch takes, and what it does in that time. */
   async profile(backend: Backend, rounds: number): Promise<StepProfile> {
-    if (!(this.#program instanceof GpuProgram)) throw internal('a profile of the CPU backend');
+    if (!(this.#program instanceof CompiledProgram)) throw internal('a profile of the CPU backend');
     const { parts } = this.#program;
     const { clock, microseconds } = await timeDispatches(gpuOf(backend).runtime, parts, rounds);
     const dispatches = parts.map(({ label, contents, once }, n) => {

@@ -2,7 +2,7 @@
 // rounds is measured anew beside the default, and it is kept only where it was faster in nearly every round.
 import type { GemmConfiguration } from '../shaders/gemm-frame.wgsl.ts';
 import { Backend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import { apply } from '../src/graph/tensor.ts';
 import { type ProductWork, sameWork, type Work, workText } from '../src/graph/tuning.ts';

@@ -1,159 +1,179 @@
 // The place of the largest element, the first among equals: argmax for each of O outputs, and accuracy, which compares it
 // with labels and counts. Floats are compared by u32 keys in their order, so that NaN is the largest on every device.
-import type { KernelPlan } from '../src/graph/op.ts';
+import type { Capabilities } from '../src/graph/capabilities.ts';
+import type { Declaration, KernelSpec, KernelText, Scratch, SharedArray } from '../src/graph/kernel.ts';
 import { sizeOf } from '../src/graph/shape.ts';
 import { foldGroups, powerOfTwo, type ReduceLayout } from './reduce.wgsl.ts';
 import { stridedIndex } from './strided.wgsl.ts';
 import { f32, wgsl } from './wgsl.ts';
 
 /** u32 keys in the order of the floats: -0 and 0 are equal, NaN is the largest. */
-const ORDER_KEY = `
-fn orderKey(v: f32) -> u32 {
+const ORDER_KEY: Declaration = {
+  name: 'orderKey',
+  text: (name) => `fn ${name}(v: f32) -> u32 {
   let bits = bitcast<u32>(v);
   let magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) { return 0xffffffffu; }
   if (magnitude == 0u) { return 0x80000000u; }
   return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
-}
-`;
+}`,
+};
 
 export interface ArgmaxVariant {
   readonly layout: ReduceLayout;
-  readonly software: boolean;
+  readonly barriers: Capabilities['barriers'];
 }
 
 /** The index of the largest of R elements for each of O outputs: the first among equals, the first NaN if there is one. */
-export function argmaxKernel({ layout, software }: ArgmaxVariant): KernelPlan {
+export function argmaxKernel({ layout, barriers }: ArgmaxVariant): KernelSpec {
   const O = sizeOf(layout.keptShape);
   const R = sizeOf(layout.reducedShape);
-  const serial = R <= 32 || software;
-  const block = serial ? powerOfTwo(software ? O / 4 : O, 8, 64) : 1;
+  const cheap = barriers === 'cheap';
+  const serial = R <= 32 || !cheap;
+  const block = serial ? powerOfTwo(cheap ? O : O / 4, 8, 64) : 1;
   const lanes = serial ? 1 : powerOfTwo(R / 4, 16, 256);
-  const { workgroups, index } = foldGroups(Math.ceil(O / block));
-  const code = wgsl`
+  const { grid, index } = foldGroups(Math.ceil(O / block));
+  const keys: SharedArray = { name: 'keys', type: 'u32', size: lanes };
+  const places: SharedArray = { name: 'places', type: 'u32', size: lanes };
+  const baseOf = (o: string) => stridedIndex(o, layout.keptShape, layout.keptStrides, 0);
+  const offsetOf = (k: string) => stridedIndex(k, layout.reducedShape, layout.reducedStrides, 0);
+  const keyAt = ({ inputs: [x], declare }: KernelText, place: string) =>
+    `${declare(ORDER_KEY)}(${x!.load(`base + ${offsetOf(place)}`)})`;
+  return {
+    workgroup: [block * lanes, 1, 1],
+    grid,
+    ...(!serial && { shared: [keys, places], barriers: true }),
+    body: (k) => wgsl`
 const O = ${O}u;
 const R = ${R}u;
 const LANES = ${lanes}u;
-${ORDER_KEY}
-#if ${lanes > 1}
-var<workgroup> keys: array<u32, LANES>;
-var<workgroup> places: array<u32, LANES>;
-#endif
-
-fn baseOf(o: u32) -> u32 { return ${stridedIndex('o', layout.keptShape, layout.keptStrides, 0)}; }
-fn offsetOf(k: u32) -> u32 { return ${stridedIndex('k', layout.reducedShape, layout.reducedStrides, 0)}; }
-
-@compute @workgroup_size(${block * lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let g = ${index};
+let g = ${index};
 #if ${serial}
-  let o = g * ${block}u + lane;
-  if (o >= O) { return; }
-  let first = 0u;
+let o = g * ${block}u + lane;
+if (o >= O) { return; }
+let first = 0u;
 #else
-  let o = g;
-  let first = min(lane, R - 1u);
+let o = g;
+let first = min(lane, R - 1u);
 #endif
-  let base = baseOf(min(o, O - 1u));
-  var place = first;
-  var key = orderKey(load0(base + offsetOf(first)));
-  for (var k = first + LANES; k < R; k += LANES) {
-    let next = orderKey(load0(base + offsetOf(k)));
-    if (next > key) { key = next; place = k; }
-  }
-#if ${serial}
-  store0(o, place);
-#else
-  keys[lane] = key;
-  places[lane] = place;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half >>= 1u) {
-    if (lane < half) {
-      let other = lane + half;
-      if (keys[other] > keys[lane] || (keys[other] == keys[lane] && places[other] < places[lane])) {
-        keys[lane] = keys[other];
-        places[lane] = places[other];
-      }
+let within = min(o, O - 1u);
+let base = ${baseOf('within')};
+var place = first;
+var key = ${keyAt(k, 'first')};
+for (var k = first + LANES; k < R; k += LANES) {
+  let next = ${keyAt(k, 'k')};
+  if (next > key) { key = next; place = k; }
+}
+${serial ? k.outputs[0]!.store('o', 'place') : largestOfLanes(k, keys, places)}
+`,
+  };
+}
+
+/** The largest key of all lanes in a tree; the first lane stores its place. */
+function largestOfLanes(k: KernelText, keyOf: SharedArray, placeOf: SharedArray): string {
+  const [keys, places] = [k.shared(keyOf), k.shared(placeOf)];
+  return wgsl`
+${keys}[lane] = key;
+${places}[lane] = place;
+${k.barrier()}
+for (var half = LANES / 2u; half > 0u; half >>= 1u) {
+  if (lane < half) {
+    let other = lane + half;
+    if (${keys}[other] > ${keys}[lane] || (${keys}[other] == ${keys}[lane] && ${places}[other] < ${places}[lane])) {
+      ${keys}[lane] = ${keys}[other];
+      ${places}[lane] = ${places}[other];
     }
-    workgroupBarrier();
   }
-  if (lane == 0u && o < O) { store0(o, places[0]); }
-#endif
+  ${k.barrier()}
+}
+if (lane == 0u && o < O) {
+  ${k.outputs[0]!.store('o', `${places}[0]`)}
 }
 `;
-  return { passes: [{ code, workgroups, inputs: [0], outs: [0], workgroupBytes: serial ? 0 : lanes * 8 }] };
 }
 
 export interface AccuracyVariant {
   /** Rows and classes. */
   readonly B: number;
   readonly C: number;
-  readonly software: boolean;
+  readonly barriers: Capabilities['barriers'];
+}
+
+/** Lanes that count together; where barriers are expensive, one lane counts up to a few hundred rows alone. */
+function countingLanes({ B, barriers }: AccuracyVariant): number {
+  if (barriers === 'none') return 1;
+  if (barriers === 'expensive') return B <= 512 ? 1 : 64;
+  return powerOfTwo(B / 16, 64, 256);
 }
 
 /** The fraction of B rows whose largest of C logits (the first among equals) is at the row's label; one group up to a few thousand. */
-export function accuracyKernel({ B, C, software }: AccuracyVariant): KernelPlan {
-  // Where a barrier is dear, one lane counts up to a few hundred rows alone.
-  const lanes = !software ? powerOfTwo(B / 16, 64, 256) : B <= 512 ? 1 : 64;
+export function accuracyKernel(variant: AccuracyVariant): readonly KernelSpec[] {
+  const { B } = variant;
+  const lanes = countingLanes(variant);
   const parts = B <= 4096 ? 1 : Math.min(64, Math.ceil(B / (lanes * 8)));
-  const count = (stored: string) => wgsl`
+  const fraction = ({ outputs: [y] }: KernelText) => y!.store('0u', `f32(count) / ${f32(B)}`);
+  if (parts === 1) return [countKernel(variant, lanes, parts, fraction)];
+  const partial: Scratch = { name: 'partial', type: 'u32', size: parts };
+  const count = countKernel(variant, lanes, parts, (k) => k.scratch(partial).store('group.x', 'count'));
+  return [
+    { ...count, label: 'parts', outputs: [], writes: [partial] },
+    {
+      label: 'whole',
+      inputs: [],
+      reads: [partial],
+      workgroup: [1, 1, 1],
+      grid: [1, 1, 1],
+      body: (k) => wgsl`
+var count = 0u;
+for (var k = 0u; k < ${parts}u; k++) { count += ${k.scratch(partial).load('k')}; }
+${fraction(k)}
+`,
+    },
+  ];
+}
+
+/** Counts the rows that are right in each of `parts` workgroups; `store` is the statement that stores `count`. */
+function countKernel(
+  { B, C }: AccuracyVariant,
+  lanes: number,
+  parts: number,
+  store: (k: KernelText) => string,
+): KernelSpec {
+  const counts: SharedArray = { name: 'counts', type: 'u32', size: lanes };
+  const countOfLanes = (k: KernelText) => {
+    const ofLanes = k.shared(counts);
+    return wgsl`
+${ofLanes}[lane] = count;
+${k.barrier()}
+if (lane > 0u) { return; }
+for (var k = 1u; k < LANES; k++) { count += ${ofLanes}[k]; }
+`;
+  };
+  return {
+    workgroup: [lanes, 1, 1],
+    grid: [parts, 1, 1],
+    ...(lanes > 1 && { shared: [counts], barriers: true }),
+    body: (k) => {
+      const [logits, labels] = k.inputs;
+      const orderKey = k.declare(ORDER_KEY);
+      return wgsl`
 const B = ${B}u;
 const C = ${C}u;
 const LANES = ${lanes}u;
 const PARTS = ${parts}u;
-${ORDER_KEY}
-#if ${lanes > 1}
-var<workgroup> counts: array<u32, LANES>;
-#endif
-
-fn isRight(row: u32) -> u32 {
+var count = 0u;
+for (var row = group.x * LANES + lane; row < B; row += PARTS * LANES) {
   var place = 0u;
-  var key = orderKey(load0(row * C));
+  var key = ${orderKey}(${logits!.load('row * C')});
   for (var c = 1u; c < C; c++) {
-    let next = orderKey(load0(row * C + c));
+    let next = ${orderKey}(${logits!.load('row * C + c')});
     if (next > key) { key = next; place = c; }
   }
-  return select(0u, 1u, place == load1(row));
+  count += select(0u, 1u, place == ${labels!.load('row')});
 }
-
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  var count = 0u;
-  for (var row = group.x * LANES + lane; row < B; row += PARTS * LANES) { count += isRight(row); }
-#if ${lanes > 1}
-  counts[lane] = count;
-  workgroupBarrier();
-  if (lane > 0u) { return; }
-  for (var k = 1u; k < LANES; k++) { count += counts[k]; }
-#endif
-  ${stored}
-}
+${lanes > 1 ? countOfLanes(k) : ''}
+${store(k)}
 `;
-  if (parts === 1) {
-    const code = count(`store0(0u, f32(count) / ${f32(B)});`);
-    const workgroupBytes = lanes > 1 ? lanes * 4 : 0;
-    return { passes: [{ code, workgroups: [1, 1, 1], inputs: [0, 1], outs: [0], workgroupBytes }] };
-  }
-  const total = `
-@compute @workgroup_size(1)
-fn main() {
-  var count = 0u;
-  for (var k = 0u; k < ${parts}u; k++) { count += partial[k]; }
-  store0(0u, f32(count) / ${f32(B)});
-}
-`;
-  return {
-    scratch: [{ name: 'partial', size: parts, type: 'u32' }],
-    passes: [
-      {
-        label: 'parts',
-        code: count('partial[group.x] = count;'),
-        workgroups: [parts, 1, 1],
-        inputs: [0, 1],
-        outs: [],
-        writes: ['partial'],
-      },
-      { label: 'whole', code: total, workgroups: [1, 1, 1], inputs: [], outs: [0], reads: ['partial'] },
-    ],
+    },
   };
 }

@@ -1,8 +1,9 @@
 // What the kernels of the product family share: what is computed (a variant) and how (a configuration), the batch and the part
 // of K that a workgroup takes, where results go, and how operands are read.
+import type { Declaration, KernelText, OperandText, Scratch } from '../src/graph/kernel.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
 import { stridedIndex } from './strided.wgsl.ts';
-import { lines, range } from './wgsl.ts';
+import { range, wgsl } from './wgsl.ts';
 
 /** What is computed. */
 export interface GemmVariant {
@@ -32,7 +33,7 @@ export interface RegisterConfiguration {
   readonly columns: number;
   readonly x: number;
   readonly y: number;
-  /** Parts that K is cut into; a second pass adds them up in order. */
+  /** Parts that K is cut into; a second kernel adds them up in order. */
   readonly splitK?: number;
 }
 
@@ -61,18 +62,21 @@ export const MOST_GROUPS = 65535;
 
 /** What the kernels share: the batch and the part of K that a workgroup along z works on, and where results go. */
 export interface Frame {
-  /** Before and after what is done for one batch and one part, given the workgroup's place along z. */
-  open(z: string): string;
-  readonly close: string;
+  /** The sizes as WGSL constants. */
+  readonly sizes: string;
+  /** Wraps what is done for one batch and one part, given the workgroup's place along z. */
+  each(z: string, statements: string): string;
   /** Workgroups along z. */
   readonly z: number;
-  /** The range of k, as expressions that `open` is before. */
+  /** The range of k, as expressions within `each`. */
   readonly from: string;
   readonly to: string;
-  /** Stores `value` of y at `row` and `col`. */
-  put(row: string, col: string, value: string): string;
-  /** Stores a column's sum. */
-  putSum(row: string, value: string): string;
+  /** Where the parts' results are, where K is cut: y of each part and batch, then the column sums of each part. */
+  readonly partial: Scratch | undefined;
+  /** The statement that stores `value` of y at `row` and `col`. */
+  put(k: KernelText, row: string, col: string, value: string): string;
+  /** The statement that stores a column's sum. */
+  putSum(k: KernelText, row: string, value: string): string;
   readonly vecA: boolean;
   readonly vecB: boolean;
 }
@@ -84,29 +88,48 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   const many = count > MOST_GROUPS;
   const whole = parts === 1;
   const alone = c.kernel === 'registers';
+  const size = count * M * N + (v.columnSums ? parts * M : 0);
+  const partial: Scratch | undefined = whole ? undefined : { name: 'parts', type: 'f32', size };
   // The axis along which an operand lies in memory must hold whole vec4s for it to be read as such.
   const vec = (direct: boolean, along: number, strides: readonly number[]) =>
     direct && [along, ...strides].every((n) => n % 4 === 0);
-  const cut = `let part = z % ${parts}u;
-  let batch = z / ${parts}u;
-  let end = min(K, part * ${chunk}u + ${chunk}u);`;
-  const offsets = `${whole ? 'let batch = z;' : cut}
-  let base = ${whole ? 'batch' : `(part * ${batches}u + batch)`} * ${M * N}u;
-  let offsetA = ${stridedIndex('batch', v.batch, strideA, 0)};
-  let offsetB = ${stridedIndex('batch', v.batch, strideB, 0)};`;
   return {
-    open: (z) =>
-      `${many ? `for (var z = ${z}; z < ${count}u; z += ${MOST_GROUPS}u) {` : `let z = ${z};`}\n  ${offsets}`,
-    close: many ? '}' : '',
+    sizes: `const M = ${M}u;\nconst N = ${N}u;\nconst K = ${K}u;`,
+    each: (z, statements) => wgsl`
+#if ${many}
+for (var z = ${z}; z < ${count}u; z += ${MOST_GROUPS}u) {
+#else
+let z = ${z};
+#endif
+#if ${whole}
+let batch = z;
+let base = batch * ${M * N}u;
+#else
+let part = z % ${parts}u;
+let batch = z / ${parts}u;
+let end = min(K, part * ${chunk}u + ${chunk}u);
+let base = (part * ${batches}u + batch) * ${M * N}u;
+#endif
+let offsetA = ${stridedIndex('batch', v.batch, strideA, 0)};
+let offsetB = ${stridedIndex('batch', v.batch, strideB, 0)};
+${statements}
+#if ${many}
+}
+#endif
+`,
     z: Math.min(count, MOST_GROUPS),
     from: whole ? '0u' : `part * ${chunk}u`,
     to: whole ? 'K' : 'end',
-    put: (row, col, value) =>
-      whole
-        ? `store0(base + ${row} * N + ${col}, ${value}${v.bias ? ` + load2(${col})` : ''});`
-        : `parts[base + ${row} * N + ${col}] = ${value};`,
-    putSum: (row, value) =>
-      whole ? `store1(${row}, ${value});` : `parts[${count * M * N}u + part * M + ${row}] = ${value};`,
+    partial,
+    put: (k, row, col, value) => {
+      const at = `base + ${row} * N + ${col}`;
+      if (partial) return k.scratch(partial).store(at, value);
+      return k.outputs[0]!.store(at, `${value}${v.bias ? ` + ${k.inputs[2]!.load(col)}` : ''}`);
+    },
+    putSum: (k, row, value) =>
+      partial
+        ? k.scratch(partial).store(`${count * M * N}u + part * M + ${row}`, value)
+        : k.outputs[1]!.store(row, value),
     vecA: vec(v.directA, transposeA ? M : K, strideA),
     // In registers, with both transposed, one k at a time is read across b's rows.
     vecB: vec(v.directB && !(transposeA && transposeB && alone), transposeB ? K : N, strideB),
@@ -120,33 +143,49 @@ export interface Past {
   readonly pastK: boolean;
 }
 
-/** The name of a size, and whether reads pass it. */
-type Axis = readonly [size: string, past: boolean];
+/** A size, and whether reads pass it. */
+type Axis = readonly [size: number, past: boolean];
 
-/** `readA` and `readB`, with the guards that are needed. */
-export function readers(v: GemmVariant, { vecA, vecB }: Frame, { pastM, pastN, pastK }: Past): string {
-  const [M, N, K]: Axis[] = [
-    ['M', pastM],
-    ['N', pastN],
-    ['K', pastK],
-  ];
-  return `${v.transposeA ? reader('A', 0, vecA, K!, M!) : reader('A', 0, vecA, M!, K!)}
-${v.transposeB ? reader('B', 1, vecB, N!, K!) : reader('B', 1, vecB, K!, N!)}`;
+/** The functions that read a and b, with the guards that are needed. */
+export interface Readers {
+  readonly readA: string;
+  readonly readB: string;
+}
+
+export function readersOf(k: KernelText, v: GemmVariant, { vecA, vecB }: Frame, past: Past): Readers {
+  const M: Axis = [v.M, past.pastM];
+  const N: Axis = [v.N, past.pastN];
+  const K: Axis = [v.K, past.pastK];
+  const [a, b] = k.inputs;
+  return {
+    readA: k.declare(v.transposeA ? reader('readA', a!, vecA, K, M) : reader('readA', a!, vecA, M, K)),
+    readB: k.declare(v.transposeB ? reader('readB', b!, vecB, N, K) : reader('readB', b!, vecB, K, N)),
+  };
 }
 
 /**
  * `readA(offset, o, i)`: four neighbours along the inner axis of a stored matrix. Past the inner end it reads zeros, or as
  * vec4 the last four; past the outer end it reads the last.
  */
-function reader(name: string, k: number, vec: boolean, [outer, pastOuter]: Axis, [inner, pastInner]: Axis): string {
+function reader(
+  name: string,
+  x: OperandText,
+  vec: boolean,
+  [outer, pastOuter]: Axis,
+  [inner, pastInner]: Axis,
+): Declaration {
   const one = (c: number) =>
     pastInner
-      ? `select(0.0, load${k}(at + min(i + ${c}u, ${inner} - 1u)), i + ${c}u < ${inner})`
-      : `load${k}(at + i + ${c}u)`;
-  return `fn read${name}(offset: u32, o: u32, i: u32) -> vec4f {
-  let at = offset + ${pastOuter ? `min(o, ${outer} - 1u)` : 'o'} * ${inner};
-  return ${vec ? `load${k}v((at + ${pastInner ? `min(i, ${inner} - 4u)` : 'i'}) / 4u)` : vec4(one)};
-}`;
+      ? `select(0.0, ${x.load(`at + min(i + ${c}u, ${inner - 1}u)`)}, i + ${c}u < ${inner}u)`
+      : x.load(`at + i + ${c}u`);
+  const four = vec ? x.load4(`(at + ${pastInner ? `min(i, ${inner - 4}u)` : 'i'}) / 4u`) : vec4(one);
+  return {
+    name,
+    text: (name) => `fn ${name}(offset: u32, o: u32, i: u32) -> vec4f {
+  let at = offset + ${pastOuter ? `min(o, ${outer - 1}u)` : 'o'} * ${inner}u;
+  return ${four};
+}`,
+  };
 }
 
 /** A thread's block of y in named accumulators. */
@@ -157,8 +196,8 @@ export interface Block {
   readonly multiply: string;
   /** Makes them the array `block`: stores are in a loop, since unrolled they would be most of what a driver has to compile. */
   readonly close: string;
-  /** Stores the sums of the rows that `row` names. */
-  sums(row: (r: number) => string): string;
+  /** Stores the column sums, `row` being the row of a thread's row `r`; in a loop for the same reason. */
+  sums(k: KernelText, row: string): string;
 }
 
 /** The element of `block` at r and c. */
@@ -178,10 +217,14 @@ export function blockOf(rows: number, columns: number, pastM: boolean, v: GemmVa
       ...range(quads).map((q) => `sums${q} += a${q};`),
     ].join('\n'),
     close: `var block = array<vec4f, ${names.length}>(${names.map(({ acc }) => acc).join(', ')});`,
-    sums: (row) =>
-      lines(rows, (r) => {
-        const put = putSum(row(r), `sums${r >> 2}.${COMPONENT[r & 3]}`);
-        return pastM ? `if (${row(r)} < M) { ${put} }` : put;
-      }),
+    sums: (k, row) => {
+      const put = putSum(k, row, 'sums[r >> 2u][r & 3u]');
+      return `var sums = array<vec4f, ${quads}>(${range(quads)
+        .map((q) => `sums${q}`)
+        .join(', ')});
+for (var r = 0u; r < ${rows}u; r++) {
+  ${pastM ? `if (${row} < M) { ${put} }` : put}
+}`;
+    },
   };
 }

@@ -1,79 +1,85 @@
-// The product in registers: a thread reads its operands straight from memory and nobody waits for anybody, the fast way where
-// a CPU pretends to be a GPU.
+// The product in registers: a thread reads its operands straight from memory and never waits, the fast way where barriers are
+// not cheap.
+import type { KernelSpec } from '../src/graph/kernel.ts';
 import {
   blockOf,
   COMPONENT,
   type Frame,
   type GemmVariant,
   inBlock,
+  type Readers,
   type RegisterConfiguration,
-  readers,
+  readersOf,
   vec4,
 } from './gemm-frame.wgsl.ts';
 import { lines, range, wgsl } from './wgsl.ts';
 
-export function registerPass(v: GemmVariant, c: RegisterConfiguration, frame: Frame) {
+export function registerKernel(v: GemmVariant, c: RegisterConfiguration, frame: Frame): KernelSpec {
   const { M, N, K, transposeA, transposeB, columnSums } = v;
   const { rows, columns } = c;
   const [pastM, pastN] = [M % rows > 0, N % columns > 0];
   // One k at a time passes no end, but without the clamp lavapipe's compiler makes slower code.
   const past = { pastM, pastN, pastK: transposeA || K % 4 > 0 };
-  const block = blockOf(rows, columns, pastM, v, frame);
-  const code = wgsl`
-${readers(v, frame, past)}
-
-@compute @workgroup_size(${c.x}, ${c.y})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let col = id.x * ${columns}u;
-  let row = id.y * ${rows}u;
-  if (col >= N || row >= M) { return; }
-  ${frame.open('id.z')}
-  ${block.open}
-  for (var k = ${frame.from}; k < ${frame.to}; k += ${transposeA ? 1 : 4}u) {
-    ${transposeA ? oneDeep(c, transposeB) : fourDeep(c, transposeB)}
+  return {
+    workgroup: [c.x, c.y, 1],
+    grid: [Math.ceil(N / columns / c.x), Math.ceil(M / rows / c.y), frame.z],
+    body: (k) => {
+      const block = blockOf(rows, columns, pastM, v, frame);
+      const readers = readersOf(k, v, frame, past);
+      const statements = wgsl`
+${block.open}
+for (var k = ${frame.from}; k < ${frame.to}; k += ${transposeA ? 1 : 4}u) {
 #if ${transposeA}
-    ${block.multiply}
+  ${oneDeep(c, transposeB, readers)}
+  ${block.multiply}
+#else
+  ${fourDeep(c, transposeB, readers)}
 #endif
-  }
-  ${block.close}
-  for (var r = 0u; r < min(${rows}u, M - row); r++) {
-    for (var c = 0u; c < min(${columns}u, N - col); c++) {
-      ${frame.put('(row + r)', '(col + c)', inBlock(columns))}
-    }
-  }
-#if ${columnSums === true}
-  if (col == 0u) {
-    ${block.sums((r) => `(row + ${r}u)`)}
-  }
-#endif
-  ${frame.close}
 }
+${block.close}
+for (var r = 0u; r < min(${rows}u, M - row); r++) {
+  for (var c = 0u; c < min(${columns}u, N - col); c++) {
+    ${frame.put(k, '(row + r)', '(col + c)', inBlock(columns))}
+  }
+}
+#if ${columnSums === true}
+if (col == 0u) {
+  ${columnSums ? block.sums(k, '(row + r)') : ''}
+}
+#endif
 `;
-  const workgroups = [Math.ceil(N / columns / c.x), Math.ceil(M / rows / c.y)] as const;
-  return { code, workgroups, workgroupBytes: undefined };
+      return wgsl`
+${frame.sizes}
+let col = id.x * ${columns}u;
+let row = id.y * ${rows}u;
+if (col >= N || row >= M) { return; }
+${frame.each('id.z', statements)}
+`;
+    },
+  };
 }
 
 /** One k: a column of a, which is stored as a row, and a row of b. */
-function oneDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean): string {
+function oneDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean, { readA, readB }: Readers): string {
   const b = (h: number) =>
-    transposeB ? vec4((c) => `readB(offsetB, col + ${h * 4 + c}u, k).x`) : `readB(offsetB, k, col + ${h * 4}u)`;
-  return `${lines(rows / 4, (q) => `let a${q} = readA(offsetA, k, row + ${q * 4}u);`)}
-    ${lines(columns / 4, (h) => `let b${h} = ${b(h)};`)}`;
+    transposeB ? vec4((c) => `${readB}(offsetB, col + ${h * 4 + c}u, k).x`) : `${readB}(offsetB, k, col + ${h * 4}u)`;
+  return `${lines(rows / 4, (q) => `let a${q} = ${readA}(offsetA, k, row + ${q * 4}u);`)}
+${lines(columns / 4, (h) => `let b${h} = ${b(h)};`)}`;
 }
 
 /** Four k at once. Past K's end a reads zeros, so b may read anything finite. */
-function fourDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean): string {
+function fourDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean, { readA, readB }: Readers): string {
   const parts = columns / 4;
   const b = transposeB
-    ? lines(columns, (c) => `let b${c} = readB(offsetB, col + ${c}u, k);`)
-    : lines(4, (j) => lines(parts, (h) => `let b${j}_${h} = readB(offsetB, k + ${j}u, col + ${h * 4}u);`));
+    ? lines(columns, (c) => `let b${c} = ${readB}(offsetB, col + ${c}u, k);`)
+    : lines(4, (j) => lines(parts, (h) => `let b${j}_${h} = ${readB}(offsetB, k + ${j}u, col + ${h * 4}u);`));
   const sum = (r: number, h: number) =>
     transposeB
       ? vec4((c) => `dot(a${r}, b${h * 4 + c})`)
       : range(4)
           .map((j) => `a${r}.${COMPONENT[j]} * b${j}_${h}`)
           .join(' + ');
-  return `${lines(rows, (r) => `let a${r} = readA(offsetA, row + ${r}u, k);`)}
-    ${b}
-    ${lines(rows, (r) => lines(parts, (h) => `acc${r}_${h} += ${sum(r, h)};`))}`;
+  return `${lines(rows, (r) => `let a${r} = ${readA}(offsetA, row + ${r}u, k);`)}
+${b}
+${lines(rows, (r) => lines(parts, (h) => `acc${r}_${h} += ${sum(r, h)};`))}`;
 }

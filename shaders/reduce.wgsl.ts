@@ -1,9 +1,11 @@
 // Reduction of R elements to each of O outputs: every output has LANES lanes that stride over its elements and fold their
 // partial results in a tree of fixed order, so the bits are the same at every run, whatever the subgroup size. Few outputs
-// of many elements take two passes, with PARTS partial results an output in between. CPUs that pretend to be GPUs, where
-// a barrier is dear, get one lane an output (or an output's part) and no barrier at all.
-import type { KernelPlan } from '../src/graph/op.ts';
+// of many elements take two kernels, with PARTS partial results an output in between. Where barriers are not cheap, one lane
+// computes an output (or an output's part), with no barrier at all.
+import type { Capabilities } from '../src/graph/capabilities.ts';
+import type { Declaration, KernelSpec, KernelText, Scratch, SharedArray, Size3 } from '../src/graph/kernel.ts';
 import { type Shape, sizeOf } from '../src/graph/shape.ts';
+import { IS_NAN } from './special.wgsl.ts';
 import { stridedIndex } from './strided.wgsl.ts';
 import { f32, wgsl } from './wgsl.ts';
 
@@ -18,7 +20,7 @@ export interface ReduceLayout {
 export interface ReduceVariant {
   readonly kind: 'sum' | 'mean' | 'max' | 'min';
   readonly layout: ReduceLayout;
-  readonly software: boolean;
+  readonly barriers: Capabilities['barriers'];
 }
 
 /** How many lanes work on what: `block` neighbouring outputs a workgroup, `lanes` lanes each, in `parts` workgroups. */
@@ -28,32 +30,35 @@ export interface ReduceSplit {
   readonly parts: number;
 }
 
-/** The largest and smallest of two, NaN where either is (WGSL's own max and min may drop it). */
-export const MAX_OR_NAN = `
-fn isNaN(v: f32) -> bool { return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u; }
-fn maxOrNaN(a: f32, b: f32) -> f32 {
-  if (isNaN(a)) { return a; }
-  if (isNaN(b)) { return b; }
-  return max(a, b);
+/** The larger of two, NaN where either is (WGSL's own max may drop it). */
+export const MAX_OR_NAN = extremumOrNaN('max');
+
+/** The smaller of two, NaN where either is. */
+export const MIN_OR_NAN = extremumOrNaN('min');
+
+function extremumOrNaN(extremum: 'max' | 'min'): Declaration {
+  return {
+    name: `${extremum}OrNaN`,
+    uses: [IS_NAN],
+    text: (name, notANumber) => `fn ${name}(a: f32, b: f32) -> f32 {
+  if (${notANumber}(a)) { return a; }
+  if (${notANumber}(b)) { return b; }
+  return ${extremum}(a, b);
+}`,
+  };
 }
-fn minOrNaN(a: f32, b: f32) -> f32 {
-  if (isNaN(a)) { return a; }
-  if (isNaN(b)) { return b; }
-  return min(a, b);
-}
-`;
 
 const FOLD = {
-  sum: (a: string, b: string) => `${a} + ${b}`,
-  mean: (a: string, b: string) => `${a} + ${b}`,
-  max: (a: string, b: string) => `maxOrNaN(${a}, ${b})`,
-  min: (a: string, b: string) => `minOrNaN(${a}, ${b})`,
-} as const;
+  sum: (a, b) => `${a} + ${b}`,
+  mean: (a, b) => `${a} + ${b}`,
+  max: (a, b, { declare }) => `${declare(MAX_OR_NAN)}(${a}, ${b})`,
+  min: (a, b, { declare }) => `${declare(MIN_OR_NAN)}(${a}, ${b})`,
+} satisfies Record<ReduceVariant['kind'], (a: string, b: string, k: KernelText) => string>;
 
-/** Workgroups for `count` of them, folded into y past the 65,535 that one dimension holds, and WGSL for a group's number. */
-export function foldGroups(count: number): { workgroups: [number, number, number]; index: string } {
+/** A grid of `count` workgroups, folded into y past the 65,535 that one dimension holds, and WGSL for a workgroup's number. */
+export function foldGroups(count: number): { grid: Size3; index: string } {
   const x = Math.min(count, 65535);
-  return { workgroups: [x, Math.ceil(count / x), 1], index: `group.x + group.y * ${x}u` };
+  return { grid: [x, Math.ceil(count / x), 1], index: `group.x + group.y * ${x}u` };
 }
 
 /** A power of two that is at least n, within [low, high]. */
@@ -62,8 +67,8 @@ export function powerOfTwo(n: number, low: number, high: number): number {
 }
 
 /** The split for R elements to each of O outputs; `inner` is the stride between neighbouring outputs. */
-export function reduceSplit(O: number, R: number, inner: number, software: boolean): ReduceSplit {
-  if (software) {
+export function reduceSplit(O: number, R: number, inner: number, barriers: Capabilities['barriers']): ReduceSplit {
+  if (barriers !== 'cheap') {
     // Groups of at least 8 lanes fill a CPU's vectors; several groups keep its cores busy.
     const parts = O < 16 && R > 2048 ? Math.min(128, Math.ceil(R / 256)) : 1;
     return { block: powerOfTwo((O * parts) / 4, 8, 64), lanes: 1, parts };
@@ -79,95 +84,104 @@ export function reduceSplit(O: number, R: number, inner: number, software: boole
   return { block, lanes, parts };
 }
 
-export function reduceKernel(variant: ReduceVariant): KernelPlan {
-  const { kind, layout, software } = variant;
+/** One kernel, or two where outputs are computed in parts. */
+export function reduceKernel({ kind, layout, barriers }: ReduceVariant): readonly KernelSpec[] {
   const O = sizeOf(layout.keptShape);
   const R = sizeOf(layout.reducedShape);
-  const split = reduceSplit(O, R, layout.keptStrides.at(-1) ?? 0, software);
-  const result = kind === 'mean' ? `total / ${f32(R)}` : 'total';
-  if (split.parts === 1) {
-    const { code, workgroups } = reducePass(kind, layout, split, 'load0', (o) => `store0(${o}, ${result});`);
-    const workgroupBytes = split.lanes > 1 ? split.block * split.lanes * 4 : 0;
-    return { passes: [{ code, workgroups, inputs: [0], outs: [0], workgroupBytes }] };
-  }
+  const split = reduceSplit(O, R, layout.keptStrides.at(-1) ?? 0, barriers);
+  const load: Ends['load'] = (k, index) => k.inputs[0]!.load(index);
+  const store: Ends['store'] = (k, o) => k.outputs[0]!.store(o, kind === 'mean' ? `total / ${f32(R)}` : 'total');
   const { parts } = split;
-  const first = reducePass(kind, layout, split, 'load0', (_, at) => `partial[${at}] = total;`);
+  if (parts === 1) return [foldKernel(kind, layout, split, { load, store })];
+  const partial: Scratch = { name: 'partial', type: 'f32', size: O * parts };
   const ofParts = { keptShape: [O], keptStrides: [parts], reducedShape: [parts], reducedStrides: [1] };
   const one = { block: powerOfTwo(O / 4, 8, 64), lanes: 1, parts: 1 };
-  const last = reducePass(kind, ofParts, one, 'partialAt', (o) => `store0(${o}, ${result});`);
-  const partialAt = 'fn partialAt(i: u32) -> f32 { return partial[i]; }\n';
-  return {
-    scratch: [{ name: 'partial', size: O * parts, type: 'f32' }],
-    passes: [
-      { label: 'parts', ...first, inputs: [0], outs: [], writes: ['partial'] },
-      { label: 'whole', ...last, code: partialAt + last.code, inputs: [], outs: [0], reads: ['partial'] },
-    ],
-  };
+  return [
+    {
+      ...foldKernel(kind, layout, split, { load, store: (k, _, at) => k.scratch(partial).store(at, 'total') }),
+      label: 'parts',
+      outputs: [],
+      writes: [partial],
+    },
+    {
+      ...foldKernel(kind, ofParts, one, { load: (k, index) => k.scratch(partial).load(index), store }),
+      label: 'whole',
+      inputs: [],
+      reads: [partial],
+    },
+  ];
 }
 
-/** One pass; `store(o, at)` is the statement that keeps `total` of output `o` and part `at`. */
-function reducePass(
+/** Where a kernel's elements come from and its results go. */
+interface Ends {
+  load(k: KernelText, index: string): string;
+  /** The statement that stores `total`, which is part `at` of all, of output `o`. */
+  store(k: KernelText, o: string, at: string): string;
+}
+
+function foldKernel(
   kind: ReduceVariant['kind'],
   layout: ReduceLayout,
   { block, lanes, parts }: ReduceSplit,
-  load: string,
-  store: (o: string, at: string) => string,
-): { code: string; workgroups: readonly [number, number, number] } {
+  { load, store }: Ends,
+): KernelSpec {
   const O = sizeOf(layout.keptShape);
   const R = sizeOf(layout.reducedShape);
-  const summing = kind === 'sum' || kind === 'mean';
-  const fold = FOLD[kind];
   const units = lanes === 1 ? Math.ceil((O * parts) / block) : Math.ceil(O / block) * parts;
-  const { workgroups, index } = foldGroups(units);
+  const { grid, index } = foldGroups(units);
+  const totals: SharedArray = { name: 'totals', type: 'f32', size: block * lanes };
+  const baseOf = (o: string) => stridedIndex(o, layout.keptShape, layout.keptStrides, 0);
+  const offsetOf = (k: string) => stridedIndex(k, layout.reducedShape, layout.reducedStrides, 0);
+  const element = (k: KernelText, place: string) => load(k, `base + ${offsetOf(place)}`);
+  const next = (k: KernelText) => FOLD[kind]('total', element(k, 'k'), k);
   // A maximum starts from an element it meets again: no floor to choose.
-  const start = (first: string) => (summing ? 'f32(0)' : `${load}(base + offsetOf(${first}))`);
-  const code = wgsl`
-const O = ${O}u;
+  const start = (k: KernelText, first: string) => (kind === 'sum' || kind === 'mean' ? 'f32(0)' : element(k, first));
+  const sizes = `const O = ${O}u;
 const R = ${R}u;
 const BLOCK = ${block}u;
 const LANES = ${lanes}u;
-const PARTS = ${parts}u;
-#if ${!summing}
-${MAX_OR_NAN}
-#endif
-#if ${lanes > 1}
-var<workgroup> totals: array<f32, ${block * lanes}>;
-#endif
-
-fn baseOf(o: u32) -> u32 { return ${stridedIndex('o', layout.keptShape, layout.keptStrides, 0)}; }
-fn offsetOf(k: u32) -> u32 { return ${stridedIndex('k', layout.reducedShape, layout.reducedStrides, 0)}; }
-
-@compute @workgroup_size(${block * lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let g = ${index};
-#if ${lanes === 1}
-  let t = g * BLOCK + lane;
-  if (t >= O * PARTS) { return; }
-  let o = t / PARTS;
-  let base = baseOf(o);
-  var total = ${start('t % PARTS')};
-  for (var k = t % PARTS; k < R; k += PARTS) { total = ${fold('total', `${load}(base + offsetOf(k))`)}; }
-  ${store('o', 't')}
-#else
-  let part = g % PARTS;
-  let o = (g / PARTS) * BLOCK + lane % BLOCK;
-  let kLane = lane / BLOCK;
-  let first = part * LANES + kLane;
-  let base = baseOf(min(o, O - 1u));
-  var total = ${start('min(first, R - 1u)')};
-  for (var k = first; k < R; k += PARTS * LANES) { total = ${fold('total', `${load}(base + offsetOf(k))`)}; }
-  totals[lane] = total;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half >>= 1u) {
-    if (kLane < half) { totals[lane] = ${fold('totals[lane]', 'totals[lane + half * BLOCK]')}; }
-    workgroupBarrier();
-  }
-  if (kLane == 0u && o < O) {
-    total = totals[lane];
-    ${store('o', 'o * PARTS + part')}
-  }
-#endif
+const PARTS = ${parts}u;`;
+  const alone = (k: KernelText) => wgsl`
+${sizes}
+let g = ${index};
+let t = g * BLOCK + lane;
+if (t >= O * PARTS) { return; }
+let o = t / PARTS;
+let first = t % PARTS;
+let base = ${baseOf('o')};
+var total = ${start(k, 'first')};
+for (var k = first; k < R; k += PARTS) { total = ${next(k)}; }
+${store(k, 'o', 't')}
+`;
+  const tree = (k: KernelText) => {
+    const lanesTotals = k.shared(totals);
+    return wgsl`
+${sizes}
+let g = ${index};
+let part = g % PARTS;
+let o = (g / PARTS) * BLOCK + lane % BLOCK;
+let kLane = lane / BLOCK;
+let first = part * LANES + kLane;
+let nearest = min(first, R - 1u);
+let within = min(o, O - 1u);
+let base = ${baseOf('within')};
+var total = ${start(k, 'nearest')};
+for (var k = first; k < R; k += PARTS * LANES) { total = ${next(k)}; }
+${lanesTotals}[lane] = total;
+${k.barrier()}
+for (var half = LANES / 2u; half > 0u; half >>= 1u) {
+  if (kLane < half) { ${lanesTotals}[lane] = ${FOLD[kind](`${lanesTotals}[lane]`, `${lanesTotals}[lane + half * BLOCK]`, k)}; }
+  ${k.barrier()}
+}
+if (kLane == 0u && o < O) {
+  total = ${lanesTotals}[lane];
+  ${store(k, 'o', 'o * PARTS + part')}
 }
 `;
-  return { code, workgroups };
+  };
+  return {
+    workgroup: [block * lanes, 1, 1],
+    grid,
+    ...(lanes > 1 ? { shared: [totals], barriers: true, body: tree } : { body: alone }),
+  };
 }

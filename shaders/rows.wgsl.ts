@@ -1,9 +1,11 @@
-// The frame of row kernels (softmax and its kin): N rows of C elements INNER apart; the row's maximum, some sums over it, then
-// a store per element. One lane owns a row where rows are short or many, or barriers dear; else a workgroup, folding in a
-// tree of fixed order.
+// The frame of kernels over rows (softmax and its kin): N rows of C elements INNER apart; the row's maximum, some sums over it,
+// then a store per element. One lane owns a row where rows are short or many, or barriers not cheap; else a workgroup, folding
+// in a tree of fixed order.
 //
 // A row whose maximum m is not finite has no softmax: NaN or +inf somewhere, or nothing but -inf. Exponents are clamped at
 // -104, where exp is 0 in f32, so that a lone -inf among finite elements counts as 0 on every device.
+import type { Capabilities } from '../src/graph/capabilities.ts';
+import type { Declaration, KernelSpec, KernelText, OperandText, RowSpec, SharedArray } from '../src/graph/kernel.ts';
 import { foldGroups, MAX_OR_NAN, powerOfTwo } from './reduce.wgsl.ts';
 import { wgsl } from './wgsl.ts';
 
@@ -12,168 +14,185 @@ export interface RowsVariant {
   readonly N: number;
   readonly C: number;
   readonly INNER: number;
-  readonly software: boolean;
+  readonly barriers: Capabilities['barriers'];
 }
 
-/** The parts of a row kernel as WGSL, over `r` (the row), `c` (place in the row), `i` (flat index) and names made before. */
+/** What the statements of a row refer to. */
+export type RowText = Parameters<RowSpec['body']>[0];
+
+/**
+ * What is computed of a row, as WGSL over `r` (the row), `C`, `base` (its first element), `c` (place in the row), `i` (flat index)
+ * and names made before.
+ */
 export interface RowsCode {
   /** Whether `m`, the maximum of input 0 over the row, and `nan` (a NaN) and `bad` (m is not finite) are wanted. */
   readonly max: boolean;
   /** Statements before the sums (lookups of the row). */
-  readonly before?: string;
+  before?(k: RowText): string;
   /** Sums over the row by name: the term of element `i`. */
-  readonly sums: Readonly<Record<string, string>>;
+  readonly sums: Readonly<Record<string, (k: RowText) => string>>;
   /** Statements after the sums, by every lane. */
-  readonly after?: string;
+  after?(k: RowText): string;
   /** Statements done once a row (a store). */
-  readonly once?: string;
+  once?(k: RowText): string;
   /** Statements done once an element (a store). */
-  readonly each?: string;
+  each?(k: RowText): string;
 }
 
-const NOT_FINITE = `
-fn isNotFinite(v: f32) -> bool { return (bitcast<u32>(v) & 0x7f800000u) == 0x7f800000u; }
-fn nanOf(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) | 0x7fc00000u); }
-fn expBelow(v: f32) -> f32 { return exp(max(v, -104.0)); }
-`;
+/** Whether v is an infinity or NaN, by its bits. */
+const IS_NOT_FINITE: Declaration = {
+  name: 'isNotFinite',
+  text: (name) => `fn ${name}(v: f32) -> bool { return (bitcast<u32>(v) & 0x7f800000u) == 0x7f800000u; }`,
+};
+
+/** A NaN that no compiler knows for one. */
+const NAN_OF: Declaration = {
+  name: 'nanOf',
+  text: (name) => `fn ${name}(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) | 0x7fc00000u); }`,
+};
+
+/** e^v for v <= 0. */
+export const EXP_BELOW: Declaration = {
+  name: 'expBelow',
+  text: (name) => `fn ${name}(v: f32) -> f32 { return exp(max(v, -104.0)); }`,
+};
 
 /** Lanes a row. */
-function rowLanes({ N, C, INNER, software }: RowsVariant): number {
-  if (software) return N >= 8 || C <= 1024 ? 1 : 64;
+function rowLanes({ N, C, INNER, barriers }: RowsVariant): number {
+  if (barriers === 'none') return 1;
+  if (barriers === 'expensive') return N >= 8 || C <= 1024 ? 1 : 64;
   if (C <= 32 || (INNER >= 32 && N >= 4096)) return 1;
   return powerOfTwo(C / 4, 32, 256);
 }
 
-export function rowsPass(
-  variant: RowsVariant,
-  row: RowsCode,
-): { code: string; workgroups: readonly [number, number, number]; workgroupBytes: number } {
-  const { N, C, INNER, software } = variant;
+export function rowsKernel(variant: RowsVariant, row: RowsCode): KernelSpec {
+  const { N, C, INNER, barriers } = variant;
   const lanes = rowLanes(variant);
-  const block = lanes > 1 ? 1 : powerOfTwo(software ? N / 4 : N, 8, 64);
-  const { workgroups, index } = foldGroups(Math.ceil(N / block));
-  const sums = Object.entries(row.sums);
-  const folded = [...(row.max ? ['m'] : []), ...sums.map(([name]) => name)];
-  const code = wgsl`
+  const block = lanes > 1 ? 1 : powerOfTwo(barriers === 'cheap' ? N : N / 4, 8, 64);
+  const { grid, index } = foldGroups(Math.ceil(N / block));
+  const folded = [...(row.max ? ['m'] : []), ...Object.keys(row.sums)];
+  const arrays = new Map(folded.map((name) => [name, { name: `${name}OfLanes`, type: 'f32', size: lanes } as const]));
+  const all = 'for (var c = first; c < C; c += LANES)';
+  const walk: Walk = {
+    start: 'base + min(first, C - 1u) * INNER',
+    rest: 'for (var c = first + LANES; c < C; c += LANES)',
+    summed: all,
+    stored: all,
+    at: 'base + c * INNER',
+    alone: lanes === 1,
+  };
+  const fold = (k: KernelText, name: string) => (lanes > 1 ? treeFold(k, name, arrays.get(name)!) : '');
+  return {
+    workgroup: [block * lanes, 1, 1],
+    grid,
+    ...(lanes > 1 && { shared: [...arrays.values()], barriers: true }),
+    body: (k) => wgsl`
 const N = ${N}u;
 const C = ${C}u;
 const INNER = ${INNER}u;
 const LANES = ${lanes}u;
-#if ${row.max}
-${MAX_OR_NAN}
-#endif
-${NOT_FINITE}
-#if ${lanes > 1}
-${folded.map((name) => treeFold(name, name === 'm' ? 'maxOrNaN(a, b)' : 'a + b')).join('')}
-#endif
-
-@compute @workgroup_size(${block * lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let g = ${index};
+let g = ${index};
 #if ${lanes === 1}
-  let r = g * ${block}u + lane;
-  if (r >= N) { return; }
-  let first = 0u;
+let r = g * ${block}u + lane;
+if (r >= N) { return; }
+let first = 0u;
 #else
-  let live = g < N;
-  let r = min(g, N - 1u);
-  let first = lane;
+let r = min(g, N - 1u);
+let first = lane;
 #endif
-  let base = (r / INNER) * (C * INNER) + r % INNER;
-#if ${row.max}
-  var m = load0(base + min(first, C - 1u) * INNER);
-  for (var c = first + LANES; c < C; c += LANES) { m = maxOrNaN(m, load0(base + c * INNER)); }
+let base = (r / INNER) * (C * INNER) + r % INNER;
+${reading(k, row, walk, (name) => fold(k, name))}
 #if ${lanes > 1}
-  m = fold_m(lane, m);
+if (g >= N) { return; }
 #endif
-  let bad = isNotFinite(m);
-  let nan = nanOf(m);
-#endif
-  ${row.before ?? ''}
-#if ${sums.length > 0}
-  ${sums.map(([name]) => `var ${name} = f32(0);`).join(' ')}
-  for (var c = first; c < C; c += LANES) {
-    let i = base + c * INNER;
-    ${sums.map(([name, term]) => `${name} += ${term};`).join('\n    ')}
-  }
-#endif
-#if ${lanes > 1}
-  ${sums.map(([name]) => `${name} = fold_${name}(lane, ${name});`).join('\n  ')}
-#endif
-  ${row.after ?? ''}
-#if ${row.once !== undefined}
-  if (${lanes > 1 ? 'live && lane == 0u' : 'true'}) { ${row.once ?? ''} }
-#endif
-#if ${row.each !== undefined}
-#if ${lanes > 1}
-  if (!live) { return; }
-#endif
-  for (var c = first; c < C; c += LANES) {
-    let i = base + c * INNER;
-    ${row.each ?? ''}
-  }
-#endif
-}
-`;
-  return { code, workgroups, workgroupBytes: lanes > 1 ? folded.length * lanes * 4 : 0 };
+${storing(k, row, walk)}
+`,
+  };
 }
 
-/** `fn row(r, lane)` for rows of neighbours: LANES lanes do a row, each all of the sums and its share of the elements. */
-export function rowFunction({ C }: Pick<RowsVariant, 'C'>, lanes: number, row: RowsCode): string {
+/** A row of neighbours by `lanes` lanes, each of which does all of the sums and its share of the elements. */
+export function rowBody({ C }: Pick<RowsVariant, 'C'>, lanes: number, row: RowsCode): RowSpec['body'] {
+  const walk: Walk = {
+    start: 'base',
+    rest: 'for (var c = zero + 1u; c < C; c++)',
+    summed: 'for (var c = zero; c < C; c++)',
+    stored: `for (var c = zero + lane; c < C; c += ${lanes}u)`,
+    at: 'base + c',
+    alone: false,
+  };
+  return (k) => wgsl`
+const C = ${C}u;
+let base = r * C;
+${reading(k, row, walk)}
+${storing(k, row, walk)}
+`;
+}
+
+/** How a lane walks its row: the heads of loops over `c`, and places in memory. */
+interface Walk {
+  /** Where the maximum starts, and the loop over the elements after. */
+  readonly start: string;
+  readonly rest: string;
+  /** The loops over the elements that the lane sums, and over those that it stores. */
+  readonly summed: string;
+  readonly stored: string;
+  /** Element c. */
+  readonly at: string;
+  /** Whether no other lane has the row. */
+  readonly alone: boolean;
+}
+
+/** The maximum and the sums; `fold` is what folds those of all lanes by name, where each lane has its own. */
+function reading(k: RowText, row: RowsCode, walk: Walk, fold: (name: string) => string = () => ''): string {
+  const maximum = (x: OperandText) => wgsl`
+var m = ${x.load(walk.start)};
+${walk.rest} { m = ${k.declare(MAX_OR_NAN)}(m, ${x.load(walk.at)}); }
+${fold('m')}
+let bad = ${k.declare(IS_NOT_FINITE)}(m);
+let nan = ${k.declare(NAN_OF)}(m);
+`;
   const sums = Object.entries(row.sums);
   return wgsl`
-const C = ${C}u;
-#if ${row.max}
-${MAX_OR_NAN}
-#endif
-${NOT_FINITE}
-
-fn row(r: u32, lane: u32) {
-  let base = r * C;
-#if ${row.max}
-  var m = load0(base);
-  for (var c = zero + 1u; c < C; c++) { m = maxOrNaN(m, load0(base + c)); }
-  let bad = isNotFinite(m);
-  let nan = nanOf(m);
-#endif
-  ${row.before ?? ''}
-#if ${sums.length > 0}
-  ${sums.map(([name]) => `var ${name} = f32(0);`).join(' ')}
-  for (var c = zero; c < C; c++) {
-    let i = base + c;
-    ${sums.map(([name, term]) => `${name} += ${term};`).join('\n    ')}
-  }
-#endif
-  ${row.after ?? ''}
-#if ${row.once !== undefined}
-  if (lane == 0u) { ${row.once ?? ''} }
-#endif
-#if ${row.each !== undefined}
-  for (var c = zero + lane; c < C; c += ${lanes}u) {
-    let i = base + c;
-    ${row.each ?? ''}
-  }
-#endif
+${row.max ? maximum(k.inputs[0]!) : ''}
+${row.before?.(k) ?? ''}
+${sums.map(([name]) => `var ${name} = f32(0);`).join(' ')}
+${walk.summed} {
+  let i = ${walk.at};
+  ${sums.map(([name, term]) => `${name} += ${term(k)};`).join('\n')}
 }
+${sums.map(([name]) => fold(name)).join('\n')}
+${row.after?.(k) ?? ''}
 `;
 }
 
-/** `fold_NAME(lane, v)`: every lane gets the values of all lanes, folded; called by all of them. */
-function treeFold(name: string, combine: string): string {
-  return `
-var<workgroup> lanes_${name}: array<f32, LANES>;
-fn fold_${name}(lane: u32, v: f32) -> f32 {
-  lanes_${name}[lane] = v;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half >>= 1u) {
-    if (lane < half) {
-      let a = lanes_${name}[lane];
-      let b = lanes_${name}[lane + half];
-      lanes_${name}[lane] = ${combine};
-    }
-    workgroupBarrier();
-  }
-  return lanes_${name}[0];
+function storing(k: RowText, { once, each }: RowsCode, walk: Walk): string {
+  const first = (statement: string) => (walk.alone ? statement : `if (lane == 0u) { ${statement} }`);
+  const all = (statement: string) => wgsl`
+${walk.stored} {
+  let i = ${walk.at};
+  ${statement}
 }
+`;
+  return wgsl`
+${once ? first(once(k)) : ''}
+${each ? all(each(k)) : ''}
+`;
+}
+
+/** Folds the variable `name` of all lanes in a tree: every lane gets the result. */
+function treeFold(k: KernelText, name: string, array: SharedArray): string {
+  const values = k.shared(array);
+  return wgsl`
+${values}[lane] = ${name};
+${k.barrier()}
+for (var half = LANES / 2u; half > 0u; half >>= 1u) {
+  if (lane < half) {
+    let a = ${values}[lane];
+    let b = ${values}[lane + half];
+    ${values}[lane] = ${name === 'm' ? `${k.declare(MAX_OR_NAN)}(a, b)` : 'a + b'};
+  }
+  ${k.barrier()}
+}
+${name} = ${values}[0];
 `;
 }

@@ -2,41 +2,45 @@
 //   softmax = exp(x - m) / s      logSoftmax = (x - m) - log s      logSumExp = m + log s
 // and the gradients of the first two from the output y and its gradient dy (inputs dy, y):
 //   softmaxGrad = y (dy - Σ dy·y)      logSoftmaxGrad = dy - exp(y) Σ dy
-import type { KernelPlan } from '../src/graph/op.ts';
-import { type RowsCode, type RowsVariant, rowsPass } from './rows.wgsl.ts';
+import type { KernelSpec } from '../src/graph/kernel.ts';
+import { EXP_BELOW, type RowsCode, type RowsVariant, type RowText, rowsKernel } from './rows.wgsl.ts';
 
 export type SoftmaxKind = 'softmax' | 'logSoftmax' | 'logSumExp' | 'softmaxGrad' | 'logSoftmaxGrad';
+
+/** exp(x - m) of element `i`. */
+export function expOf({ inputs: [x], declare }: RowText): string {
+  return `${declare(EXP_BELOW)}(${x!.load('i')} - m)`;
+}
 
 const CODE: Readonly<Record<SoftmaxKind, RowsCode>> = {
   softmax: {
     max: true,
-    sums: { s: 'expBelow(load0(i) - m)' },
-    each: 'store0(i, select(expBelow(load0(i) - m) / s, nan, bad));',
+    sums: { s: expOf },
+    each: (k) => k.outputs[0]!.store('i', `select(${expOf(k)} / s, nan, bad)`),
   },
   logSoftmax: {
     max: true,
-    sums: { s: 'expBelow(load0(i) - m)' },
-    after: 'let logS = log(s);',
-    each: 'store0(i, select((load0(i) - m) - logS, nan, bad));',
+    sums: { s: expOf },
+    after: () => 'let logS = log(s);',
+    each: ({ inputs: [x], outputs: [y] }) => y!.store('i', `select((${x!.load('i')} - m) - logS, nan, bad)`),
   },
   logSumExp: {
     max: true,
-    sums: { s: 'expBelow(load0(i) - m)' },
-    once: 'store0(r, select(m + log(s), m, bad));',
+    sums: { s: expOf },
+    once: ({ outputs: [y] }) => y!.store('r', 'select(m + log(s), m, bad)'),
   },
   softmaxGrad: {
     max: false,
-    sums: { s: 'load0(i) * load1(i)' },
-    each: 'store0(i, load1(i) * (load0(i) - s));',
+    sums: { s: ({ inputs: [dy, y] }) => `${dy!.load('i')} * ${y!.load('i')}` },
+    each: ({ inputs: [dy, y], outputs: [dx] }) => dx!.store('i', `${y!.load('i')} * (${dy!.load('i')} - s)`),
   },
   logSoftmaxGrad: {
     max: false,
-    sums: { s: 'load0(i)' },
-    each: 'store0(i, load0(i) - exp(load1(i)) * s);',
+    sums: { s: ({ inputs: [dy] }) => dy!.load('i') },
+    each: ({ inputs: [dy, y], outputs: [dx] }) => dx!.store('i', `${dy!.load('i')} - exp(${y!.load('i')}) * s`),
   },
 };
 
-export function softmaxKernel(kind: SoftmaxKind, variant: RowsVariant): KernelPlan {
-  const inputs = kind.endsWith('Grad') ? [0, 1] : [0];
-  return { passes: [{ ...rowsPass(variant, CODE[kind]), inputs, outs: [0] }] };
+export function softmaxKernel(kind: SoftmaxKind, variant: RowsVariant): KernelSpec {
+  return rowsKernel(variant, CODE[kind]);
 }

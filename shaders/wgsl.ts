@@ -1,7 +1,38 @@
-// The one import of wgsl-preprocessor: the `wgsl` template tag (#if ${condition} … #else … #endif, each alone on its line).
-import { wgsl as tag } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+// WGSL as text: literals, exact division, and the `wgsl` template tag. The one import of wgsl-preprocessor.
+import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-export const wgsl: (strings: TemplateStringsArray, ...values: (string | number | boolean)[]) => string = tag;
+/**
+ * A template with directives (#if ${condition} … #else … #endif, each alone on its line). A block that is put on a line of its own
+ * is indented as that line; empty lines are left out.
+ */
+export function wgsl(strings: TemplateStringsArray, ...values: (string | number | boolean)[]): string {
+  const { margins, directives } = factsOf(strings);
+  const indented = values.map((value, k) => {
+    const margin = margins[k];
+    return margin && typeof value === 'string' && value.includes('\n') ? value.replaceAll('\n', margin) : value;
+  });
+  const text = directives ? preprocess(strings, ...indented) : String.raw({ raw: strings }, ...indented);
+  return text.replace(/\n\s*\n/g, '\n').trim();
+}
+
+/** What is the same whenever a template is used. */
+interface Facts {
+  /** For each value, the line break with the indentation that it stands behind. */
+  readonly margins: readonly (string | undefined)[];
+  readonly directives: boolean;
+}
+
+const known = new WeakMap<TemplateStringsArray, Facts>();
+
+function factsOf(strings: TemplateStringsArray): Facts {
+  let facts = known.get(strings);
+  if (!facts) {
+    const margins = strings.map((text) => /\n +$/.exec(text)?.[0]);
+    facts = { margins, directives: strings.some((text) => text.includes('#')) };
+    known.set(strings, facts);
+  }
+  return facts;
+}
 
 /** A number as a WGSL f32 literal, exact where f32 is (`${1}` alone would print an integer). */
 export function f32(value: number): string {
@@ -21,8 +52,8 @@ export function u32(value: number): string {
 const EXACT = 2 ** 21;
 
 /**
- * i / d for a u32 expression below `bound`. CPUs that pretend to be GPUs divide integers lane by lane, so it becomes a
- * shift or, where that is exact, a multiplication.
+ * i / d for a u32 expression below `bound`. Software adapters divide integers lane by lane, so it becomes a shift or, where that
+ * is exact, a multiplication.
  */
 export function quotient(i: string, d: number, bound: number): string {
   if (d === 1) return i;

@@ -1,6 +1,6 @@
 // A backend: an engine (WebGPU or CPU) with the adapter it runs on, and the two ways to use it without a Trainer: compile
 // a function once and run it often, or run it now.
-import { GpuExecutor } from './compile/gpu-executor.ts';
+import { GpuExecutor } from './compile/executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
 import { describe, type GpuProvider } from './gpu/adapter.ts';
 import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';

@@ -7,6 +7,8 @@ export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
 export { arrayDataset, split } from './data/dataset.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
 export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
+export type { AdapterClass } from './graph/adapter-classes.ts';
+export type { Capabilities, Feature } from './graph/capabilities.ts';
 export type { DType, HostArray, Precision } from './graph/dtype.ts';
 export {
   CheckpointError,
@@ -29,17 +31,15 @@ export type {
   VariableGroup,
 } from './graph/executor.ts';
 export type {
-  Capabilities,
-  KernelPlan,
-  KernelScope,
-  MapScope,
-  NdArray,
-  Op,
-  Pass,
-  RowScope,
-  RowStage,
-  Spec,
-} from './graph/op.ts';
+  Declaration,
+  KernelSpec,
+  KernelText,
+  OpaqueKernel,
+  RowSpec,
+  Scratch,
+  SharedArray,
+} from './graph/kernel.ts';
+export type { KernelScope, MapScope, NdArray, Op, RowScope, Spec } from './graph/op.ts';
 export { variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
 export type { Initializer } from './graph/tensor.ts';

@@ -7,7 +7,7 @@ import { planGroup, planSuite, randomText } from '../bench/plan.ts';
 import { runSuite } from '../bench/run.ts';
 import { Transformer } from '../bench/transformer.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { dawnProvider } from '../src/node/dawn.ts';
 import { adam } from '../src/optim/adam.ts';

@@ -22,7 +22,7 @@ import { stepCase } from '../bench/step.ts';
 import { suites } from '../bench/suites.ts';
 import { randomExamples, workOf } from '../bench/training.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { describe as nameOf } from '../src/gpu/adapter.ts';
 import { DataError } from '../src/graph/errors.ts';
 import type { Op } from '../src/graph/op.ts';

@@ -19,7 +19,7 @@ import {
   parseLearningRate,
   parseSeed,
 } from '../src/cli/options.ts';
-import { eventLine, Output, type TextStream } from '../src/cli/output.ts';
+import { eventLine, Output } from '../src/cli/output.ts';
 import {
   formatCount,
   formatDuration,
@@ -39,6 +39,7 @@ import {
   gradcheckTable,
   summaryTable,
 } from '../src/cli/table.ts';
+import type { TextStream } from '../src/cli/text-stream.ts';
 import { softwareRefused } from '../src/gpu/adapter.ts';
 import { DataError, DeviceError, DivergenceError, OptionError } from '../src/graph/errors.ts';
 import { nearest } from '../src/graph/nearest.ts';

@@ -2,8 +2,7 @@
 // kernels, against the same programs with every op in a dispatch of its own.
 import { describe, expect, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
-import { entryOf, sideBySide } from '../src/compile/merge.ts';
-import type { Capabilities } from '../src/graph/op.ts';
+import { type Capabilities, costsOf } from '../src/graph/capabilities.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import {
   accuracy,
@@ -32,10 +31,10 @@ import { testExecutor } from './gpu.ts';
 
 /** Adapters as kernels see them: a CPU that plays the GPU, a GPU, and one that binds as few buffers as WebGPU promises. */
 const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
-  ['a software adapter', { software: true }],
-  ['a GPU', { software: false }],
-  ['8 storage buffers', { software: false, maxStorageBuffersPerShaderStage: 8 }],
-  ['8 storage buffers, software', { software: true, maxStorageBuffersPerShaderStage: 8 }],
+  ['a software adapter', costsOf(true)],
+  ['a GPU', costsOf(false)],
+  ['8 storage buffers', { ...costsOf(false), maxStorageBuffersPerShaderStage: 8 }],
+  ['8 storage buffers, software', { ...costsOf(true), maxStorageBuffersPerShaderStage: 8 }],
 ];
 
 function wave(n: number, pitch: number): Float32Array {
@@ -183,34 +182,5 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
     expectNear(fused.losses, plain.losses, 'loss');
     for (const [k, values] of plain.weights.entries()) expectNear(fused.weights[k]!, values, `parameter ${k}`);
     expect(fused.dispatches! * 2).toBeLessThan(plain.dispatches!);
-  });
-});
-
-describe('kernels as text', () => {
-  const kernel = (body: string, size = '8', workgroups: [number, number, number] = [2, 1, 1]) => ({
-    label: body,
-    workgroups,
-    code: `const N = 4u;\nvar<workgroup> t: array<f32, 8>;\nfn helper(x: f32) -> f32 { return x; }
-@compute @workgroup_size(${size})\nfn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {\n  ${body}\n}`,
-  });
-
-  it('keep their names apart', () => {
-    const { code, label, workgroups } = sideBySide(
-      [kernel('let a = helper(1.0) + v.N;'), kernel('workgroupBarrier();')],
-      65535,
-    );
-    for (const name of ['helper', 'main', 'N', 't'])
-      expect(code.match(new RegExp(`\\b${name}_[01]\\b`, 'g')), name).not.toBeNull();
-    expect(code).toContain('v.N');
-    expect(label).toBe('let a = helper(1.0) + v.N; | workgroupBarrier();');
-    expect(workgroups).toEqual([4, 1, 1]);
-    expect(entryOf(code)).toMatchObject({ size: 8, barriers: true });
-  });
-
-  it('are laid over y where there are more workgroups than x holds', () => {
-    const many = kernel('return;', '8, 8', [300, 300, 1]);
-    const { code, workgroups } = sideBySide([many, kernel('return;')], 65535);
-    expect(workgroups).toEqual([65535, 2, 1]);
-    expect(code).toContain('group.x + group.y * 65535u');
   });
 });

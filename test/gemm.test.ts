@@ -2,8 +2,10 @@
 // sums and fused neighbours; and the table that chooses among them.
 import { describe, expect, it } from 'vitest';
 import type { GemmConfiguration } from '../shaders/gemm-frame.wgsl.ts';
-import type { GpuProgram } from '../src/compile/gpu-program.ts';
+import type { CompiledProgram } from '../src/compile/executor.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
+import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
+import { costsOf } from '../src/graph/capabilities.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import { hashText, uniforms } from '../src/graph/random.ts';
 import type { Shape } from '../src/graph/shape.ts';
@@ -90,7 +92,7 @@ async function runOn(configuration: unknown, { tensors, outputs }: Made, fuse: b
   const values = tensors.map((t, k) => uniforms(t.size, hashText(`gemm ${k}`), 'gemm', -1, 1));
   const given = Object.fromEntries(values.map((data, k) => [`x${k}`, data]));
   const [first, second] = [await program.run(given), await program.run(given)];
-  const labels = (program as GpuProgram).kernels.map(({ label }) => label);
+  const labels = (program as CompiledProgram).kernels.map(({ label }) => label);
   program.dispose();
   return { first, second, values, labels };
 }
@@ -119,7 +121,7 @@ it.each([
   ['128x128', [2048, 2048, 2048], [128, 128, 16], NT],
 ] as const)('the GPU’s tiles of %s, for products of %j, on %j', async (name, [m, n, k], [M, N, K], layout) => {
   const { transposeA, transposeB } = layout;
-  const configuration = defaultConfiguration({ M: m, N: n, K: k }, { software: false, name: 'a GPU' });
+  const configuration = defaultConfiguration({ M: m, N: n, K: k }, ADAPTER_CLASSES.gpu);
   expect(configuration).toMatchObject({ kernel: 'tiles', BM: Number(name.split('x')[0]) });
   const a = input('x0', { shape: transposeA ? [K, M] : [M, K], dtype: 'f32' });
   const b = input('x1', { shape: transposeB ? [N, K] : [K, N], dtype: 'f32' });
@@ -132,7 +134,7 @@ it.each([
 describe('the table', () => {
   const product = (M: number, N: number, K: number) =>
     ({ kind: 'product', transposeA: false, transposeB: true, M, N, K, batch: 1 }) as const;
-  const on = (software: boolean, name = 'an adapter') => ({ software, name });
+  const on = (software: boolean, name = 'an adapter') => ({ ...costsOf(software), name });
 
   it.each([
     ['SwiftShader', on(true, 'SwiftShader Device (Subzero)'), [64, 128, 784], { rows: 8, columns: 8, x: 2, y: 2 }],
@@ -184,7 +186,7 @@ describe('the table', () => {
 
   it('takes what an adapter has', () => {
     const big = { kernel: 'tiles', BM: 128, BN: 128, BK: 16, TM: 8, TN: 8 } as const;
-    expect(fits(big, { maxComputeWorkgroupStorageSize: 32768 })).toBe(true);
+    expect(fits(big, { sharedBytes: 32768 })).toBe(true);
     expect(fits(registers, { maxComputeInvocationsPerWorkgroup: 15 })).toBe(false);
   });
 
@@ -211,7 +213,7 @@ describe('the table', () => {
     made.outputs['y'] = matmul(made.tensors[0]!, made.tensors[0]!, { transposeB: true });
     const kernels = async (tuned?: () => unknown) => {
       const executor = await testExecutor(tuned ? { tuned } : {});
-      const program = (await executor.compile({ outputs: made.outputs })) as GpuProgram;
+      const program = (await executor.compile({ outputs: made.outputs })) as CompiledProgram;
       const codes = program.kernels.map(({ code }) => code);
       program.dispose();
       return codes;

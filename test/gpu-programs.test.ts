@@ -2,18 +2,18 @@
 // storage buffers suffice, errors say what and where, and everything is given back.
 // Long, since each case is a program written out in full.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { CpuExecutor } from '../src/cpu/executor.ts';
 import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import type { Executor, Recipe, Storage } from '../src/graph/executor.ts';
 import type { Op } from '../src/graph/op.ts';
 import { apply1, constant, input, type Tensor, Variable } from '../src/graph/tensor.ts';
 import { add, div, greater, mul, sub } from '../src/ops/binary.ts';
-import { broadcastTo } from '../src/ops/broadcast.ts';
+import { broadcastTo, sum } from '../src/ops/broadcast.ts';
 import { copy } from '../src/ops/counter.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import { slice, transpose } from '../src/ops/movement.ts';
-import { mean, sum } from '../src/ops/reduce.ts';
+import { mean } from '../src/ops/reduce.ts';
 import { where } from '../src/ops/select.ts';
 import { softmax } from '../src/ops/softmax.ts';
 import { exp, square } from '../src/ops/unary.ts';

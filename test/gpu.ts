@@ -1,9 +1,9 @@
 // The GPU that tests run on: one device per test file, opened at first use and closed at its end. Test files that import this
 // and nothing of Node's run in a browser too.
 import { afterAll } from 'vitest';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import type { OpenedDevice } from '../src/gpu/adapter.ts';
-import type { Capabilities } from '../src/graph/op.ts';
+import type { Capabilities } from '../src/graph/capabilities.ts';
 import { openDevice } from './gpu-node.ts';
 
 let opening: Promise<OpenedDevice> | undefined;

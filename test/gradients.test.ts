@@ -10,7 +10,7 @@ import { uniforms } from '../src/graph/random.ts';
 import { constant, input, type Node, type Tensor } from '../src/graph/tensor.ts';
 import { topologicalOrder } from '../src/graph/walk.ts';
 import { add, equal, mul } from '../src/ops/binary.ts';
-import { sum } from '../src/ops/reduce.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { ops } from '../src/ops/table.ts';
 import { exp, square } from '../src/ops/unary.ts';

@@ -1,7 +1,7 @@
 // The loss on a plane through the weights: against evaluations of weights that were moved by hand, on the CPU and on the GPU.
 import { describe, expect, it } from 'vitest';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import { substitute } from '../src/graph/substitute.ts';
+import { substitute } from '../src/graph/rewrite.ts';
 import { input, type Tensor, Variable } from '../src/graph/tensor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Embedding, parameter } from '../src/nn/index.ts';

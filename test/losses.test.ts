@@ -12,8 +12,9 @@ import type { Loss } from '../src/loss/index.ts';
 import * as losses from '../src/loss/index.ts';
 import { accuracy } from '../src/ops/accuracy.ts';
 import { mul } from '../src/ops/binary.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { composedCrossEntropy, softmaxCrossEntropy } from '../src/ops/cross-entropy.ts';
-import { argmax, max, mean, min, sum, variance } from '../src/ops/reduce.ts';
+import { argmax, max, mean, min, variance } from '../src/ops/reduce.ts';
 import { composed, logSoftmax, logSumExp, softmax } from '../src/ops/softmax.ts';
 import { drawSample, outputsOf, type Sample } from './sample.ts';
 

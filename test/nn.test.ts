@@ -11,8 +11,8 @@ import { newTrace, withTrace } from '../src/graph/trace.ts';
 import * as nn from '../src/nn/index.ts';
 import { gelu, relu, tanh } from '../src/ops/activations.ts';
 import { add } from '../src/ops/binary.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { expm1 } from '../src/ops/expm1.ts';
-import { sum } from '../src/ops/reduce.ts';
 
 const leaf = (shape: Shape, dtype: DType = 'f32') => input('x', { shape, dtype });
 const draw = (variable: Variable, path: string, seed = 1) => variable.initial(variable, seed, path);

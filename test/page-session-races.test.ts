@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { RunSnapshot } from '../app/worker/run.ts';
 import { Backend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { createCpuBackend, Trainer } from '../src/index.ts';
 import { openDevice } from './gpu-node.ts';
 import { CLASSIC, TestPage } from './page-worker.ts';

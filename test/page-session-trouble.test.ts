@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Config, PRESET_CONFIGS } from '../app/config.ts';
 import type { RunSnapshot } from '../app/worker/run.ts';
 import { Backend } from '../src/backend.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import { GpuExecutor } from '../src/compile/executor.ts';
 import { createCpuBackend } from '../src/index.ts';
 import { openDevice } from './gpu-node.ts';
 import { CLASSIC, memory, TestPage } from './page-worker.ts';

@@ -2,8 +2,9 @@
 // in training, and once more with the kernels that a hardware adapter would choose, unfused (those are few: see `hardware`).
 // Nearly all of the time is pipelines being compiled, so samples run concurrently: they compile on all cores.
 import { beforeAll, describe, it } from 'vitest';
-import type { GpuExecutor } from '../src/compile/gpu-executor.ts';
+import type { GpuExecutor } from '../src/compile/executor.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
+import { costsOf } from '../src/graph/capabilities.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import type { NdArray } from '../src/graph/op.ts';
 import type { Node, Tensor } from '../src/graph/tensor.ts';
@@ -29,7 +30,7 @@ function chosenFrom(list: readonly Sample[]): readonly Sample[] {
 describe.concurrent.each(variants)('$title', ({ fuse, software }) => {
   let executor: GpuExecutor;
   beforeAll(async () => {
-    executor = await testExecutor({ software });
+    executor = await testExecutor(costsOf(software));
   });
   const table: Record<string, readonly Sample[]> = samples;
   const names = Object.keys(table).filter((name) => software || table[name]!.some((s) => s.hardware !== false));

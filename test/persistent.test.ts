@@ -2,11 +2,12 @@
 // it can be and where it wins.
 import { describe, expect, it, vi } from 'vitest';
 import { Backend } from '../src/backend.ts';
-import { DispatchLength } from '../src/compile/dispatch-length.ts';
-import type { GpuProgram } from '../src/compile/gpu-program.ts';
-import { suitsOneWorkgroup } from '../src/compile/persistent.ts';
+import { isWorthwhile } from '../src/compile/passes/loop.ts';
+import { DispatchLength } from '../src/gpu/dispatch-length.ts';
+import type { GpuProgram } from '../src/gpu/program.ts';
+import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
+import { type Capabilities, costsOf } from '../src/graph/capabilities.ts';
 import { ShaderError } from '../src/graph/errors.ts';
-import type { Capabilities } from '../src/graph/op.ts';
 import type { Work } from '../src/graph/tuning.ts';
 import {
   add,
@@ -34,8 +35,8 @@ const START = Float32Array.from({ length: 50 }, (_, i) => i / 50);
 
 /** Adapters as kernels see them. */
 const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
-  ['a software adapter', { software: true }],
-  ['a GPU', { software: false }],
+  ['a software adapter', costsOf(true)],
+  ['a GPU', costsOf(false)],
 ];
 
 async function trainerOn(
@@ -83,7 +84,7 @@ const TASKS: readonly (readonly [string, () => Partial<TrainerOptions>])[] = [
 ];
 
 describe.each(ADAPTERS)('a persistent kernel on %s', (_, capabilities) => {
-  it.each(capabilities.software ? TASKS : TASKS.slice(0, 2))('trains as dispatches do: %s', async (_, task) => {
+  it.each(capabilities.lanes === 1 ? TASKS : TASKS.slice(0, 2))('trains as dispatches do: %s', async (_, task) => {
     const runs = [];
     for (const persistent of [true, false]) {
       const trainer = await trainerOn(persistent, task(), capabilities);
@@ -230,7 +231,7 @@ describe('a persistent kernel is not taken', () => {
 
   it('on SwiftShader, and by steps with more work than dispatches cost', async () => {
     expect(await dispatchesOf([undefined])).toBeGreaterThan(1);
-    const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', software: true };
+    const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', ...costsOf(true) };
     expect(await dispatchesOf([undefined, {}, lavapipe])).toBe(1);
     expect(await dispatchesOf([undefined, { model: new Net(1200) }, lavapipe], 64)).toBeGreaterThan(1);
   });
@@ -243,7 +244,7 @@ describe('a persistent kernel is not taken', () => {
     };
     expect(await dispatchesOf([undefined, {}, { tuned: tuned(true) }])).toBe(1);
     expect(await dispatchesOf([false, {}, { tuned: tuned(true) }])).toBeGreaterThan(1);
-    const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', software: true };
+    const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', ...costsOf(true) };
     expect(await dispatchesOf([undefined, {}, { ...lavapipe, tuned: tuned(false) }])).toBeGreaterThan(1);
     const steps = asked.filter(({ kind }) => kind === 'steps');
     expect(steps[0]).toEqual({ kind: 'steps', flops: expect.any(Number), assigned: expect.any(Number) });
@@ -251,13 +252,13 @@ describe('a persistent kernel is not taken', () => {
   });
 
   it('for work beyond the bounds', async () => {
-    const gpu = { name: 'a GPU', software: false } as Capabilities;
-    expect(suitsOneWorkgroup({ flops: 1e4, assigned: 1000 }, gpu, undefined)).toBe(true);
-    expect(suitsOneWorkgroup({ flops: 1e6, assigned: 1000 }, gpu, undefined)).toBe(false);
-    expect(suitsOneWorkgroup({ flops: 1e6, assigned: 1000 }, gpu, true)).toBe(true);
-    expect(suitsOneWorkgroup({ flops: 1e8, assigned: 1000 }, gpu, true)).toBe(false);
-    expect(suitsOneWorkgroup({ flops: 1e5, assigned: 1e5 }, gpu, true)).toBe(false);
-    expect(suitsOneWorkgroup({ flops: 1, assigned: 1 }, gpu, false)).toBe(false);
+    const gpu = ADAPTER_CLASSES.gpu;
+    expect(isWorthwhile({ flops: 1e4, assigned: 1000 }, gpu, undefined)).toBe(true);
+    expect(isWorthwhile({ flops: 1e6, assigned: 1000 }, gpu, undefined)).toBe(false);
+    expect(isWorthwhile({ flops: 1e6, assigned: 1000 }, gpu, true)).toBe(true);
+    expect(isWorthwhile({ flops: 1e8, assigned: 1000 }, gpu, true)).toBe(false);
+    expect(isWorthwhile({ flops: 1e5, assigned: 1e5 }, gpu, true)).toBe(false);
+    expect(isWorthwhile({ flops: 1, assigned: 1 }, gpu, false)).toBe(false);
   });
 });
 
@@ -334,14 +335,14 @@ it('makes nothing in the loop', async () => {
 });
 
 it('gives way to dispatches where a driver refuses so large a kernel that nobody asked for', async () => {
-  const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', software: true };
+  const lavapipe = { name: 'llvmpipe (LLVM 19.1.7, 256 bits)', ...costsOf(true) };
   for (const persistent of [undefined, true]) {
     const executor = await testExecutor(lavapipe, persistent === undefined ? {} : { persistent });
     const { pipeline } = executor.runtime;
-    executor.runtime.pipeline = (label, ...rest) =>
-      label.startsWith('steps:')
-        ? Promise.reject(new ShaderError(`${label}: too large`))
-        : pipeline.call(executor.runtime, label, ...rest);
+    executor.runtime.pipeline = (shader) =>
+      shader.label.startsWith('steps:')
+        ? Promise.reject(new ShaderError(`${shader.label}: too large`))
+        : pipeline.call(executor.runtime, shader);
     const options = { model: new Net(), loss: losses.softmaxCrossEntropy, optimizer: optim.sgd({ lr: 0.1 }) };
     const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), options);
     const trained = trainer.train(DATA, { maxSteps: 2, batchSize: 16 });

@@ -3,22 +3,21 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Work } from '../bench/cases.ts';
-import { workOfDispatch } from '../bench/dispatch-work.ts';
 import { randomExamples, type TimedDispatch, TrainingStep, workOf } from '../bench/training.ts';
 import { Backend } from '../src/backend.ts';
 import { Output } from '../src/cli/output.ts';
 import type { Plan } from '../src/cli/plan.ts';
 import { checkProfile, heldAgainst, profile, profileFile, profileText, traceOf } from '../src/cli/profile.ts';
-import { GpuExecutor } from '../src/compile/gpu-executor.ts';
-import { GpuProgram } from '../src/compile/gpu-program.ts';
+import { CompiledProgram, GpuExecutor } from '../src/compile/executor.ts';
+import type { DispatchWork } from '../src/compile/work.ts';
+import { workOfDispatch } from '../src/explain/dispatch-work.ts';
 import { input, resident, type Tensor } from '../src/graph/tensor.ts';
 import { relu } from '../src/ops/activations.ts';
 import { add, mul } from '../src/ops/binary.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { cast, gatherRows } from '../src/ops/gather.ts';
 import { linear, matmul } from '../src/ops/matmul.ts';
 import { slice, transpose } from '../src/ops/movement.ts';
-import { sum } from '../src/ops/reduce.ts';
 import { exp } from '../src/ops/unary.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { presets } from '../src/train/presets.ts';
@@ -30,10 +29,12 @@ describe('the work of a dispatch', () => {
   const x = (name: string, ...shape: number[]) => input(name, { shape, dtype: 'f32' });
 
   /** Label and work of each dispatch of a program without variables. */
-  async function worksOf(outputs: Readonly<Record<string, Tensor>>, fuse = true): Promise<[string, Work][]> {
+  async function worksOf(outputs: Readonly<Record<string, Tensor>>, fuse = true): Promise<[string, DispatchWork][]> {
     const program = await (await testExecutor()).compile({ outputs }, { fuse });
-    if (!(program instanceof GpuProgram)) throw new Error('a program of another engine');
-    const works = program.parts.map(({ label, contents }) => [label, workOfDispatch(contents)] as [string, Work]);
+    if (!(program instanceof CompiledProgram)) throw new Error('a program of another engine');
+    const works = program.parts.map(
+      ({ label, contents }) => [label, workOfDispatch(contents)] as [string, DispatchWork],
+    );
     program.dispose();
     return works;
   }
@@ -86,7 +87,7 @@ describe('the work of a step', () => {
     step.dispose();
     const own = dispatches.filter(({ once }) => !once);
     expect(own.length).toBe(step.dispatches);
-    const total = (key: keyof Work) => own.reduce((all, d) => all + d[key], 0);
+    const total = (key: keyof DispatchWork) => own.reduce((all, d) => all + d[key], 0);
     const floor = workOf(network, B, 0);
     // Products alone, 26.2 MFLOP; biases, losses, the guard and the update are little beside them.
     expect(floor.flops).toBe(2 * B * (2 * 784 * H + 3 * H * 10));

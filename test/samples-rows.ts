@@ -2,8 +2,9 @@
 // every axis; few outputs of many elements, which take two passes.
 import { apply, apply1, type Tensor } from '../src/graph/tensor.ts';
 import { accuracy } from '../src/ops/accuracy.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
-import { argmax, max, mean, min, sum, variance } from '../src/ops/reduce.ts';
+import { argmax, max, mean, min, variance } from '../src/ops/reduce.ts';
 import { logSoftmax, logSoftmaxGradOp, logSumExp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
 import { total } from '../src/ops/total.ts';
 import type { Sample } from './sample.ts';

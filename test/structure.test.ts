@@ -1,5 +1,5 @@
 // The project's floors, held by reading every import: a file imports only from its own floor or below, the entry point for
-// pages reaches nothing of Node's, and index files do nothing but re-export.
+// pages reaches nothing of Node's, no imports go in a circle, and index files do nothing but re-export.
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,7 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
   ['src/loss/', 4],
   ['src/data/', 4],
   ['src/train/', 5],
+  ['src/explain/', 5],
   ['src/cli/', 6],
   ['src/node/', 6],
   ['bench/', 6],
@@ -188,6 +189,61 @@ test('a file imports only from its own floor or below', () => {
   expect(violations(SOURCES, floorRule)).toEqual([]);
 });
 
+/** The imports of types that may close a circle: a tensor is a node of an op, and an op makes tensors. */
+const IN_A_CIRCLE = [['src/graph/op.ts', 'src/graph/tensor.ts']];
+
+/** A shortest circle of imports through each file that is in one, each circle once: `a.ts > b.ts > a.ts`. */
+function circlesOf(sources: readonly Source[]): string[] {
+  const next = new Map(
+    sources.map(({ path, imports }) => {
+      const targets = imports.flatMap(({ specifier, typeOnly }) => {
+        const to = target(path, specifier);
+        const allowed = typeOnly && IN_A_CIRCLE.some(([a, b]) => a === path && b === to);
+        return to === undefined || allowed ? [] : [to];
+      });
+      return [path, targets] as const;
+    }),
+  );
+  const circles = new Map<string, string>();
+  for (const start of next.keys()) {
+    const from = new Map<string, string>();
+    const open = [start];
+    for (const path of open)
+      for (const to of next.get(path) ?? []) {
+        if (from.has(to)) continue;
+        from.set(to, path);
+        open.push(to);
+      }
+    if (!from.has(start)) continue;
+    const circle = [start];
+    for (let at = from.get(start)!; at !== start; at = from.get(at)!) circle.unshift(at);
+    const key = [...circle].sort().join();
+    if (!circles.has(key)) circles.set(key, [circle.at(-1), ...circle].join(' > '));
+  }
+  return [...circles.values()];
+}
+
+test('imports go in no circle, except tensor and op, by type', () => {
+  const written = (texts: Record<string, string>) =>
+    circlesOf(Object.entries(texts).map(([path, text]) => sourceOf(path, text)));
+  expect(
+    written({
+      'src/graph/a.ts': "import type { B } from './b.ts';",
+      'src/graph/b.ts': "export * from '../gpu/c.ts';",
+      'src/gpu/c.ts': "const a = () => import('../graph/a.ts');",
+      'src/gpu/d.ts': "import '../graph/a.ts';",
+    }),
+  ).toEqual(['src/graph/a.ts > src/graph/b.ts > src/gpu/c.ts > src/graph/a.ts']);
+  const tensor = "import type { Op } from './op.ts';";
+  expect(
+    written({ 'src/graph/tensor.ts': tensor, 'src/graph/op.ts': "import type { Tensor } from './tensor.ts';" }),
+  ).toEqual([]);
+  expect(
+    written({ 'src/graph/tensor.ts': tensor, 'src/graph/op.ts': "import { Tensor } from './tensor.ts';" }),
+  ).toHaveLength(1);
+  expect(circlesOf(SOURCES)).toEqual([]);
+});
+
 test('packages are imported only where they belong', () => {
   expect(violations(SOURCES, packageRule)).toEqual([]);
 });
@@ -225,8 +281,13 @@ test('the page leaves the engine to its worker', () => {
   expect(worker.filter(({ path }) => OF_NODE.some((prefix) => path.startsWith(prefix)))).toEqual([]);
 });
 
+/** The list of passes: to read it is to read the compiler, and what else would be its one idea? */
+const NO_BARREL = 'src/compile/index.ts';
+
 test('index files only re-export', () => {
-  const indexes = SOURCES.filter(({ path }) => path.startsWith('src/') && path.endsWith('/index.ts'));
+  const indexes = SOURCES.filter(
+    ({ path }) => path.startsWith('src/') && path.endsWith('/index.ts') && path !== NO_BARREL,
+  );
   expect(indexes.length).toBeGreaterThan(4);
   const doing = indexes.flatMap(({ path, tree }) =>
     tree.statements
@@ -239,13 +300,50 @@ test('index files only re-export', () => {
   expect(doing).toEqual([]);
 });
 
+/** What may name a device: the engine's floor for it, and a stand-in that times its calls. */
+const OF_DEVICES = ['src/gpu/', 'bench/dawn-time.ts'];
+
 test('only src/gpu uses a GPUDevice', () => {
   const names = (node: ts.Node): boolean =>
     (ts.isIdentifier(node) && node.text === 'GPUDevice') ||
     (ts.forEachChild(node, (child) => names(child) || undefined) ?? false);
   const using = SOURCES.filter(({ tree }) => names(tree)).map(({ path }) => path);
   expect(using.length).toBeGreaterThan(0);
-  expect(using.filter((path) => !path.startsWith('src/gpu/'))).toEqual([]);
+  expect(using.filter((path) => !OF_DEVICES.some((prefix) => path.startsWith(prefix)))).toEqual([]);
+});
+
+/** Methods of strings that take a string for a regular expression. */
+const BY_PATTERN = ['match', 'matchAll', 'search'];
+
+/** `src/a.ts:3 /x/`, for each regular expression that the sources write or make. */
+function regularExpressionsIn(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, tree }) => {
+    const found: string[] = [];
+    const visit = (node: ts.Node): void => {
+      const isOne =
+        ts.isRegularExpressionLiteral(node) ||
+        (ts.isIdentifier(node) && node.text === 'RegExp') ||
+        (ts.isPropertyAccessExpression(node) && BY_PATTERN.includes(node.name.text));
+      if (isOne)
+        found.push(`${path}:${tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1} ${node.getText(tree)}`);
+      ts.forEachChild(node, visit);
+    };
+    visit(tree);
+    return found;
+  });
+}
+
+test('the compiler never looks into WGSL with regular expressions', () => {
+  const text = "const a = /x/;\nnew RegExp('x');\nconst b = RegExp;\n'x'.match('y');\n'/* not one */'.split('/');";
+  expect(regularExpressionsIn([sourceOf('src/compile/x.ts', text)])).toEqual([
+    'src/compile/x.ts:1 /x/',
+    'src/compile/x.ts:2 RegExp',
+    'src/compile/x.ts:3 RegExp',
+    "src/compile/x.ts:4 'x'.match",
+  ]);
+  const compiler = SOURCES.filter(({ path }) => path.startsWith('src/compile/'));
+  expect(compiler.length).toBeGreaterThan(15);
+  expect(regularExpressionsIn(compiler)).toEqual([]);
 });
 
 test('every file begins by saying what it is', () => {

@@ -8,8 +8,8 @@ import { meanSquaredError, softmaxCrossEntropy, sumSquaredError } from '../src/l
 import { Linear } from '../src/nn/linear.ts';
 import { sigmoid } from '../src/ops/activations.ts';
 import { add, mul } from '../src/ops/binary.ts';
+import { sum } from '../src/ops/broadcast.ts';
 import { unary } from '../src/ops/elementwise.ts';
-import { sum } from '../src/ops/reduce.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';

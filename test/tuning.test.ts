@@ -8,9 +8,11 @@ import type { Bench } from '../bench/cases.ts';
 import { isFaster, type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
 import { stepWith, worksOf } from '../bench/tuned-step.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import { GpuProgram } from '../src/compile/gpu-program.ts';
+import type { CompiledProgram } from '../src/compile/executor.ts';
 import { digits } from '../src/data/digits.ts';
+import { GpuProgram } from '../src/gpu/program.ts';
 import type { AdapterReport } from '../src/gpu/report.ts';
+import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { CompileOptions, Program, Recipe } from '../src/graph/executor.ts';
 import { digestOf, type ProductWork, type Tuning, type Work, workText } from '../src/graph/tuning.ts';
@@ -179,7 +181,7 @@ describe('a backend', () => {
   const use = async (backend: Backend) => {
     const shape = [64, 64];
     const program = await backend.compile(({ a }) => matmul(a, a), { a: { shape, dtype: 'f32' } });
-    const codes = (program as GpuProgram).kernels.map(({ code }) => code);
+    const codes = (program as CompiledProgram).kernels.map(({ code }) => code);
     program.dispose();
     const { tuning } = backend;
     backend.dispose();
@@ -263,7 +265,7 @@ describe('the tuner', () => {
   });
   afterAll(() => backend.dispose());
 
-  const USUAL = defaultConfiguration(WORK, { name: 'SwiftShader', software: true });
+  const USUAL = defaultConfiguration(WORK, ADAPTER_CLASSES.software);
   const WRONG = { ...ENTRY, columns: 8 };
   const BROKEN = { ...ENTRY, rows: 8 };
   /** Programs of WRONG are off by one element, those of BROKEN do not compile, and those of `slow` do everything ten times. */

@@ -114,7 +114,7 @@ function Lanes() {
     <div class="race-lanes">
       <Bars items={items} label="Images a second" />
       <p class="race-names">
-        {gpu.value ? `GPU: ${gpu.value.name}. CPU: plain TypeScript on one thread.` : 'Nothing was raced yet.'}
+        {gpu.value ? `GPU: ${gpu.value.name}. CPU: WebAssembly on one thread.` : 'Nothing was raced yet.'}
       </p>
     </div>
   );

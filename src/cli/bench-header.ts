@@ -2,7 +2,7 @@
 import { cpus, loadavg } from 'node:os';
 import type { Suite } from '../../bench/cases.ts';
 import type { Backend } from '../backend.ts';
-import { GpuExecutor } from '../compile/gpu-executor.ts';
+import { GpuExecutor } from '../compile/executor.ts';
 import { type Clock, clockOf } from '../gpu/profiler.ts';
 import { deviceFields, tuningFields } from './device.ts';
 import { plural } from './train-report.ts';

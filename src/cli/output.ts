@@ -1,14 +1,7 @@
 // The two streams of the command line. Standard output carries results: text for people, or JSON Lines under --json and then
 // nothing else. Standard error carries progress, logs and warnings. So `thalweg ... --json | jq` and `> result.txt` just work.
 import { ProgressLine } from './progress.ts';
-
-/** Where text goes: what is used of a Node stream. */
-export interface TextStream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  on?(event: 'error', listener: (error: Error) => void): unknown;
-}
+import type { TextStream } from './text-stream.ts';
 
 /** The version of the JSON Lines, raised when a field changes its meaning or goes away. */
 export const SCHEMA = 1;

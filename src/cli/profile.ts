@@ -1,14 +1,16 @@
 // `thalweg train --profile`: one training step, dispatch by dispatch, slowest first, each held against the ceilings measured
 // here, and as a trace that chrome://tracing and Perfetto open. It has weights of its own: the run that follows is what it
 // would have been.
+
 import { join } from 'node:path';
-import { type Bench, type Ceiling, floorOf, type Work } from '../../bench/cases.ts';
+import { type Bench, type Ceiling, floorOf } from '../../bench/cases.ts';
 import { ceilingsOf, gpuCeilingsSuite } from '../../bench/ceilings.ts';
 import type { Finding } from '../../bench/findings.ts';
 import { formatFigure, shareText } from '../../bench/report.ts';
 import { runSuite } from '../../bench/run.ts';
 import { type StepProfile, type TimedDispatch, TrainingStep } from '../../bench/training.ts';
 import type { Backend } from '../backend.ts';
+import type { DispatchWork } from '../compile/work.ts';
 import { DeviceError, OptionError } from '../graph/errors.ts';
 import { writeAtomic } from '../node/files.ts';
 import type { Examples } from '../train/batch.ts';
@@ -54,7 +56,7 @@ export interface HeldProfile {
 
 /** Holds each dispatch, and the step, against its roofline: the least time that the ceilings allow its work. */
 export function heldAgainst({ clock, dispatches }: StepProfile, ceiling: Ceiling | undefined): HeldProfile {
-  const held = (d: Omit<TimedDispatch, 'once'>, floors: readonly Work[]): Held => {
+  const held = (d: Omit<TimedDispatch, 'once'>, floors: readonly DispatchWork[]): Held => {
     const ms = ceiling && floors.reduce((sum, work) => sum + floorOf(work, ceiling).ms, 0);
     return {
       ...d,

@@ -1,6 +1,6 @@
 // The progress line, as Keras prints it: redrawn in place on a terminal, whole lines now and then elsewhere. Rendering is a
 // pure function; ProgressLine only decides when. The time a first step takes (pipelines are made in it) counts for no estimate.
-import type { TextStream } from './output.ts';
+import type { TextStream } from './text-stream.ts';
 
 /** What the line shows. */
 export interface ProgressState {

@@ -1,8 +1,8 @@
 // How much there is to compute: operations of a node, and of a whole step.
 import type { Recipe } from '../graph/executor.ts';
 import type { Spec } from '../graph/op.ts';
+import { rootsOf } from '../graph/recipe.ts';
 import { sizeOf } from '../graph/shape.ts';
-import { rootsOf } from '../graph/simplify.ts';
 import type { Node } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 
@@ -12,7 +12,7 @@ export function flopsOf({ op, inputs, outs, params }: Node): number {
   if (op.flops) return op.flops(inputs, params);
   const floats = (specs: readonly Spec[]) =>
     specs.reduce((sum, s) => sum + (s.dtype === 'f32' ? sizeOf(s.shape) : 0), 0);
-  if (op.kernel) return floats(inputs);
+  if (op.kernel || op.opaque) return floats(inputs);
   const moves = !op.map || op.cost === 0 || op.cost === Number.POSITIVE_INFINITY;
   return moves ? 0 : floats(outs);
 }
@@ -27,8 +27,15 @@ export interface StepWork {
 
 export function workOf(recipe: Recipe): StepWork {
   const written = [...(recipe.assignments ?? []), ...(recipe.records ?? [])];
+  const isKernel = ({ op }: Node) => op?.kernel !== undefined || op?.opaque !== undefined;
   return {
-    flops: topologicalOrder(rootsOf(recipe)).reduce((sum, node) => sum + (node.op?.kernel ? flopsOf(node) : 0), 0),
+    flops: topologicalOrder(rootsOf(recipe)).reduce((sum, node) => sum + (isKernel(node) ? flopsOf(node) : 0), 0),
     assigned: written.reduce((sum, [, { size }]) => sum + size, 0),
   };
+}
+
+/** Operations, a multiply-add as two, and bytes moved. */
+export interface DispatchWork {
+  readonly flops: number;
+  readonly bytes: number;
 }

@@ -1,5 +1,5 @@
-// The CPU engine: the same recipes as on the GPU, run op by op. In floats its kernels are WebAssembly, where there is that; the
-// plain loops stay the truth that they are held against, and in doubles they run alone.
+// The CPU engine: the same recipes as on the GPU. In floats products and fused elementwise chains are WebAssembly SIMD, where there is
+// that; the plain loops are the reference they are compared with, and in doubles they run alone.
 
 import type { Precision } from '../graph/dtype.ts';
 import { DeviceError } from '../graph/errors.ts';

@@ -1,5 +1,5 @@
-// Runs a graph on the CPU, op by op and unfused, in topological order: in doubles it is the truth that gradients are
-// proved against, in floats the fallback that trains where there is no GPU.
+// Runs a graph on the CPU, op by op and unfused, in topological order: the reference that gradients are proved against in doubles,
+// and what programs are compared with. Training on the CPU runs fused WebAssembly instead (program.ts).
 import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';

@@ -1,11 +1,12 @@
-// A recipe on the CPU: its ops one after the other over arrays that are allocated once, each in WebAssembly where it has that,
-// else as its plain loop.
+// A recipe on the CPU over arrays that are allocated once: elementwise chains fused and products in WebAssembly, every other op as
+// its plain loop.
 import type { HostArray } from '../graph/dtype.ts';
 import { disposedProgram, missingVariable } from '../graph/errors.ts';
 import type { CompileOptions, Program, Recipe, Storage, Ticket } from '../graph/executor.ts';
 import { Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
-import { rootsOf, simplifyRecipe } from '../graph/simplify.ts';
+import { rootsOf } from '../graph/recipe.ts';
+import { simplifyRecipe } from '../graph/simplify.ts';
 import { type Node, type Tensor, type Variable, variableOf } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import { bytesOf, type CpuArray, type Heap } from './heap.ts';

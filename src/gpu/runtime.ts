@@ -14,6 +14,15 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** What a pipeline is made from. */
+export interface PipelineFacts {
+  readonly label: string;
+  readonly code: string;
+  readonly entryPoint: string;
+  readonly constants: Record<string, number>;
+  readonly bindings: readonly { readonly access: Access }[];
+}
+
 export class GpuRuntime {
   readonly device: GPUDevice;
   readonly opened: OpenedDevice;
@@ -127,19 +136,24 @@ export class GpuRuntime {
     this.device.queue.writeBuffer(buffer, offset + whole, tail);
   }
 
-  /** The compiled form of `code`, whose bindings 0, 1, … of group 0 have the given accesses. Cached by text. */
-  pipeline(label: string, code: string, accesses: readonly Access[]): Promise<Pipeline> {
-    const key = `${accesses.join()}\n${code}`;
+  /** The compiled form of a shader, whose bindings 0, 1, … of group 0 have the accesses of its own. Cached by text. */
+  pipeline(shader: PipelineFacts): Promise<Pipeline> {
+    const { code, bindings, entryPoint, constants } = shader;
+    const accesses = bindings.map(({ access }) => access);
+    const key = `${accesses.join()} ${entryPoint} ${JSON.stringify(constants)}\n${code}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
-      pipeline = this.#compile(label, code, accesses);
+      pipeline = this.#compile(shader, accesses);
       this.#pipelines.set(key, pipeline);
       pipeline.catch(() => this.#pipelines.delete(key));
     }
     return pipeline;
   }
 
-  async #compile(label: string, code: string, accesses: readonly Access[]): Promise<Pipeline> {
+  async #compile(
+    { label, code, entryPoint, constants }: PipelineFacts,
+    accesses: readonly Access[],
+  ): Promise<Pipeline> {
     this.check();
     const layout = this.#layout(accesses);
     this.counters.pipelines++;
@@ -150,7 +164,7 @@ export class GpuRuntime {
       const pipeline = await this.device.createComputePipelineAsync({
         label,
         layout: this.device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main' },
+        compute: { module, entryPoint, constants },
       });
       await invalid;
       return { pipeline, layout };

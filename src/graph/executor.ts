@@ -30,6 +30,11 @@ export interface Recipe {
   readonly records?: readonly (readonly [Variable, Tensor])[];
   /** With it, a step whose assigned values or `checked` tensors hold a non-finite number changes nothing. */
   readonly guard?: Guard;
+  /**
+   * Cuts the step in two where these tensors (the packed gradients) are complete: what computes them and all that does not depend on
+   * them, then the rest and every assignment. A host may run the parts one by one, with something in between.
+   */
+  readonly split?: readonly Tensor[];
 }
 
 export interface Guard {

@@ -3,8 +3,8 @@ import type { HostArray } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import type { Recipe } from './executor.ts';
 import type { Spec } from './op.ts';
+import { rootsOf } from './recipe.ts';
 import { formatShape, sizeOf } from './shape.ts';
-import { rootsOf } from './simplify.ts';
 import { topologicalOrder } from './walk.ts';
 
 /** The names that runs of one program may give, and those they have given so far. */

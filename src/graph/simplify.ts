@@ -3,62 +3,67 @@
 
 import { type HostArray, hostArray } from './dtype.ts';
 import type { Recipe } from './executor.ts';
-import { expandConstant, Node, Tensor } from './tensor.ts';
-import { topologicalOrder } from './walk.ts';
+import { mapRecipe, rootsOf } from './recipe.ts';
+import { rewrite, withInputs } from './rewrite.ts';
+import { expandConstant, Node, type Tensor } from './tensor.ts';
 
 /** Constants up to this many elements are compared and folded by value. */
 const SMALL = 64;
 
 /** The simplified counterparts of `roots`, in order. */
 export function simplify(roots: readonly Tensor[]): Tensor[] {
-  const replaced = new Map<Node, readonly Tensor[]>();
-  const known = new Map<string, readonly Tensor[]>();
-  const current = (t: Tensor) => replaced.get(t.node)![t.output]!;
-  for (const node of topologicalOrder(roots)) {
-    const inputs = node.inputs.map(current);
-    replaced.set(node, node.op ? rewrite(node, inputs, known) : [leaf(node, known)]);
-  }
-  return roots.map(current);
-}
-
-/** Every tensor that a recipe needs computed, in a fixed order. */
-export function rootsOf({ outputs = {}, assignments = [], records = [], guard }: Recipe): Tensor[] {
-  return [
-    ...Object.values(outputs),
-    ...(guard ? [guard.step, ...guard.checked] : []),
-    ...assignments.map(([, t]) => t),
-    ...records.map(([, t]) => t),
-  ];
+  return roots.map(simplifier(roots));
 }
 
 /** The same recipe over a simplified graph. */
 export function simplifyRecipe(recipe: Recipe): Recipe {
-  const simpler = simplify(rootsOf(recipe)).values();
-  const next = () => simpler.next().value!;
-  const outputs = Object.fromEntries(Object.keys(recipe.outputs ?? {}).map((name) => [name, next()]));
-  const guard = recipe.guard && { ...recipe.guard, step: next(), checked: recipe.guard.checked.map(next) };
-  const assignments = (recipe.assignments ?? []).map(([variable]) => [variable, next()] as const);
-  const records = (recipe.records ?? []).map(([variable]) => [variable, next()] as const);
-  return { outputs, assignments, records, ...(guard && { guard }) };
+  return mapRecipe(recipe, simplifier(rootsOf(recipe)));
+}
+
+function simplifier(roots: readonly Tensor[]): (t: Tensor) => Tensor {
+  const known = new Map<string, readonly Tensor[]>();
+  return rewrite(roots, (node, inputs) => (node.op ? simpler(node, inputs, known) : [leaf(node, known)]));
 }
 
 function leaf(node: Node, known: Map<string, readonly Tensor[]>): Tensor {
   const { source } = node;
-  if (source?.kind !== 'constant' || source.data.length > SMALL) return new Tensor(node);
+  if (source?.kind !== 'constant' || source.data.length > SMALL) return node.outputs[0]!;
   const { shape, dtype } = node.outs[0]!;
-  return remember(known, `${dtype} ${shape} = ${source.data}`, () => [new Tensor(node)])[0]!;
+  return remember(known, `${dtype} ${shape} = ${source.data}`, () => node.outputs)[0]!;
 }
 
-function rewrite(node: Node, inputs: readonly Tensor[], known: Map<string, readonly Tensor[]>): readonly Tensor[] {
+function simpler(node: Node, inputs: readonly Tensor[], known: Map<string, readonly Tensor[]>): readonly Tensor[] {
   const op = node.op!;
-  const simpler = op.simplify?.(inputs, node.params) ?? folded(node, inputs);
-  if (simpler) return [simpler];
-  const key = `${op.name} ${JSON.stringify(node.params, exact)} ${inputs.map((t) => `${t.node.id}.${t.output}`)}`;
-  return remember(known, key, () => {
-    const same = inputs.every((t, k) => t.node === node.inputs[k]!.node && t.output === node.inputs[k]!.output);
-    const next = same ? node : new Node(op, undefined, inputs, node.params, node.outs);
-    return next.outs.map((_, output) => new Tensor(next, output));
-  });
+  const other = op.simplify?.(inputs, node.params) ?? folded(node, inputs);
+  if (other) return [other];
+  const key = `${numberOf(op)} ${textOf(node.params)} ${inputs.map((t) => `${t.node.id}.${t.output}`)}`;
+  return remember(known, key, () => withInputs(node, inputs));
+}
+
+const numbers = new WeakMap<object, number>();
+let ops = 0;
+
+/** Tells ops apart, those of one name too. */
+function numberOf(op: object): number {
+  let number = numbers.get(op);
+  if (number === undefined) {
+    number = ops++;
+    numbers.set(op, number);
+  }
+  return number;
+}
+
+const texts = new WeakMap<object, string>();
+
+/** Params as text, once an object: graphs are rewritten several times, and keep them. */
+function textOf(params: unknown): string {
+  if (typeof params !== 'object' || params === null) return JSON.stringify(params, exact);
+  let text = texts.get(params);
+  if (text === undefined) {
+    text = JSON.stringify(params, exact);
+    texts.set(params, text);
+  }
+  return text;
 }
 
 /** JSON has no infinities; two params that differ only in them must not look alike. */
@@ -84,7 +89,7 @@ function folded(node: Node, inputs: readonly Tensor[]): Tensor | undefined {
   if (!op.map || inputs.length === 0 || inputs.some((t) => t.node.source?.kind !== 'constant')) return undefined;
   const values = inputs.map((t) => (t.node.source as { data: HostArray }).data);
   const fills = op.elementwise && values.every((data) => data.length === 1);
-  const size = new Tensor(node).size;
+  const size = node.outputs[0]!.size;
   if (!fills && (size > SMALL || inputs.some((t) => t.size > SMALL))) return undefined;
   const result = hostArray(out.dtype, fills ? 1 : size, 'float64');
   const arrays = inputs.map((t, k) => ({
@@ -94,5 +99,5 @@ function folded(node: Node, inputs: readonly Tensor[]): Tensor | undefined {
   }));
   op.cpu(arrays, [{ shape: fills ? [] : out.shape, dtype: out.dtype, data: result }], node.params);
   if (!result.every((value) => Number.isFinite(value))) return undefined;
-  return new Tensor(new Node(undefined, { kind: 'constant', data: result }, [], undefined, [out]));
+  return new Node(undefined, { kind: 'constant', data: result }, [], undefined, [out]).outputs[0]!;
 }

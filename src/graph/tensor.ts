@@ -25,6 +25,8 @@ export class Node {
   readonly inputs: readonly Tensor[];
   readonly params: unknown;
   readonly outs: readonly Spec[];
+  /** Its outputs as tensors: two tensors are the same exactly where these are. */
+  readonly outputs: readonly Tensor[];
 
   constructor(
     op: Op | undefined,
@@ -38,6 +40,7 @@ export class Node {
     this.inputs = inputs;
     this.params = params;
     this.outs = outs;
+    this.outputs = outs.map((_, output) => new Tensor(this, output));
   }
 
   /** The op's name, or the kind of leaf. */
@@ -46,7 +49,7 @@ export class Node {
   }
 }
 
-/** An immutable recipe for an array. Methods are added by the op table (`src/ops`). */
+/** An immutable recipe for an array. `reshape` is added by src/ops/reshape.ts; every other op is a function. */
 export class Tensor implements Spec {
   readonly node: Node;
   /** Which of the node's outputs this is. */
@@ -108,10 +111,10 @@ export function variableOf(node: Node): Variable | undefined {
 
 /** Applies an op: checks shapes and returns its outputs as tensors. */
 export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor[] {
-  const outs = op.shape(inputs, params);
+  // Specs alone: an op may return an input, which is a whole graph.
+  const outs = op.shape(inputs, params).map(({ shape, dtype }) => ({ shape, dtype }));
   for (const out of outs) checkShape(op.name, out.shape);
-  const node = new Node(op as Op, undefined, inputs, params, outs);
-  return outs.map((_, output) => new Tensor(node, output));
+  return [...new Node(op as Op, undefined, inputs, params, outs).outputs];
 }
 
 /** {@link apply} for an op of one output. */

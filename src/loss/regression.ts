@@ -4,8 +4,9 @@ import { OptionError, ShapeError } from '../graph/errors.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { minimum, mul, sub } from '../ops/binary.ts';
+import { sum } from '../ops/broadcast.ts';
 import { oneHot } from '../ops/gather.ts';
-import { mean, sum } from '../ops/reduce.ts';
+import { mean } from '../ops/reduce.ts';
 import { abs, square } from '../ops/unary.ts';
 import { areClasses, checkSame, defineLoss, type Loss } from './loss.ts';
 

@@ -35,7 +35,7 @@ export const accuracyOp: Op<void> = {
   epilogue: true,
   kernel: ({ inputs, gpu }) => {
     const [logits, labels] = inputs;
-    return accuracyKernel({ B: sizeOf(labels!.shape), C: logits!.shape.at(-1)!, software: gpu.software });
+    return accuracyKernel({ B: sizeOf(labels!.shape), C: logits!.shape.at(-1)!, barriers: gpu.barriers });
   },
 };
 

@@ -1,5 +1,5 @@
 // The activations: unary rows of f32, element by element, safe far from 0 on both sides.
-import { ERF, IS_NAN, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.ts';
+import { ERF, ERFC, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.ts';
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
@@ -46,8 +46,7 @@ export const sigmoid = unary('sigmoid', {
       y[i] = (x[i]! < 0 ? t : 1) / (1 + t);
     }
   },
-  declare: () => [IS_NAN, SIGMOID],
-  wgsl: (x) => `sigmoid(${x})`,
+  wgsl: (x, _, declare) => `${declare(SIGMOID)}(${x})`,
   vjp: (dy, _x, y) => mul(dy, mul(y, sub(1, y))),
 });
 
@@ -57,8 +56,7 @@ export const tanh = unary('tanh', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.tanh(x[i]!);
   },
-  declare: () => [TANH],
-  wgsl: (x) => `tanhExact(${x})`,
+  wgsl: (x, _, declare) => `${declare(TANH)}(${x})`,
   vjp: (dy, _x, y) => mul(dy, sub(1, square(y))),
 });
 
@@ -71,8 +69,7 @@ export const silu = unary('silu', {
       y[i] = (x[i]! * (x[i]! < 0 ? t : 1)) / (1 + t);
     }
   },
-  declare: () => [IS_NAN, SIGMOID],
-  wgsl: (x) => `(${x} * sigmoid(${x}))`,
+  wgsl: (x, _, declare) => `(${x} * ${declare(SIGMOID)}(${x}))`,
   // σ + xσ(1 - σ) = σ + y(1 - σ)
   vjp: (dy, x, y) => {
     const s = sigmoid(x);
@@ -86,8 +83,7 @@ export const softplus = unary('softplus', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i]!, 0) + Math.log1p(Math.exp(-Math.abs(x[i]!)));
   },
-  declare: () => [SOFTPLUS],
-  wgsl: (x) => `softplus(${x})`,
+  wgsl: (x, _, declare) => `${declare(SOFTPLUS)}(${x})`,
   vjp: (dy, x) => mul(dy, sigmoid(x)),
 });
 
@@ -97,8 +93,7 @@ export const erf = unary('erf', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = erfOf(x[i]!);
   },
-  declare: () => [ERF],
-  wgsl: (x) => `erf(${x})`,
+  wgsl: (x, _, declare) => `${declare(ERF)}(${x})`,
   vjp: (dy, x) => mul(dy, mul(exp(mul(square(x), -1)), 2 / Math.sqrt(Math.PI))),
 });
 
@@ -126,11 +121,10 @@ export const geluOp = unaryOp<{ readonly approximate: 'none' | 'tanh' }>('gelu',
       y[i] = (v * (u < 0 ? t : 1)) / (1 + t);
     }
   },
-  declare: ({ approximate }) => (approximate === 'none' ? [ERF] : [IS_NAN, SIGMOID]),
-  wgsl: (x, { approximate }) =>
+  wgsl: (x, { approximate }, declare) =>
     approximate === 'none'
-      ? `(0.5 * ${x} * erfc(${f32(-Math.SQRT1_2)} * ${x}))`
-      : `(${x} * sigmoid(${f32(2 * TANH_SCALE)} * (${x} + ${f32(TANH_CUBIC)} * ${x} * ${x} * ${x})))`,
+      ? `(0.5 * ${x} * ${declare(ERFC)}(${f32(-Math.SQRT1_2)} * ${x}))`
+      : `(${x} * ${declare(SIGMOID)}(${f32(2 * TANH_SCALE)} * (${x} + ${f32(TANH_CUBIC)} * ${x} * ${x} * ${x})))`,
   vjp: (dy, x, _y, { approximate }) => mul(dy, approximate === 'none' ? erfSlope(x) : tanhSlope(x)),
 });
 

@@ -4,7 +4,6 @@ import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import type { DType } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { binary } from './elementwise.ts';
-import { neg, square } from './unary.ts';
 
 /** a + b. */
 export const add = binary('add', {
@@ -25,7 +24,7 @@ export const sub = binary('sub', {
   lanes: F32X4.SUB,
   wgsl: (a, b) => `(${a} - ${b})`,
   identity: { right: 0 },
-  vjp: (dy) => [() => dy, () => neg(dy)],
+  vjp: (dy) => [() => dy, () => mul(dy, -1)],
 });
 
 /** a · b, element by element. */
@@ -50,7 +49,7 @@ export const div = binary('div', {
   lanes: F32X4.DIV,
   wgsl: (a, b) => `(${a} / ${b})`,
   identity: { right: 1 },
-  vjp: (dy, a, b) => [() => div(dy, b), () => neg(mul(dy, div(a, square(b))))],
+  vjp: (dy, a, b) => [() => div(dy, b), () => mul(mul(dy, div(a, mul(b, b))), -1)],
 });
 
 /** The larger of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */

@@ -1,11 +1,11 @@
-// broadcastTo, and its gradient: the one place where broadcasting is undone.
+// broadcastTo and sum, which are each other's gradients: the one place where broadcasting is undone.
 
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { broadcastShapes, formatShape, mergeAxes, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
-import { sum } from './reduce.ts';
+import { type ReduceOptions, reduceOp, reduceWith } from './reduction.ts';
 import { reshape } from './reshape.ts';
 
 export const broadcastToOp: Op<{ readonly shape: Shape }> = {
@@ -34,6 +34,13 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
 /** Repeats x along its axes of size 1 (and new leading ones) until it has `shape`, as NumPy does. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply1(broadcastToOp, [x], { shape: [...shape] });
+}
+
+export const sumOp = reduceOp('sum', (dy, x) => broadcastTo(dy, x.shape));
+
+/** Σ x over `axes` (all unless said). */
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return reduceWith(sumOp, x, options);
 }
 
 /** Sums x over the axes that broadcasting added or stretched, back to `shape`. */

@@ -1,14 +1,15 @@
 // Softmax cross-entropy as one row op: each row's loss and, for backward, the residual softmax - target, which is that loss's
 // gradient. So training takes one dispatch here, and dlogits is a product that fuses into whatever reads it.
-import { crossEntropyKernel, crossEntropyRow } from '../../shaders/cross-entropy.wgsl.ts';
+import { crossEntropyKernel, crossEntropyRowKernel } from '../../shaders/cross-entropy.wgsl.ts';
+import { rowFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
-import { NARROW, type NdArray, type Op, type Spec } from '../graph/op.ts';
+import type { NdArray, Op, Spec } from '../graph/op.ts';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { isTraining } from '../graph/trace.ts';
 import { add, mul, sub } from './binary.ts';
+import { sum } from './broadcast.ts';
 import { oneHot } from './gather.ts';
-import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { logSoftmax, rowSums, softmax, softmaxGradOp } from './softmax.ts';
 
@@ -51,14 +52,11 @@ export const softmaxCrossEntropyOp: Op<CrossEntropy> = {
     dense ? denseRows(logits!, targets!, loss!, residual) : indexRows(logits!, targets!, loss!, residual),
   prologue: ({ dense }) => (dense ? [] : [1]),
   epilogue: true,
-  kernel: ({ inputs, gpu }, { dense, residual }) => {
-    return crossEntropyKernel({ ...sizes(inputs), dense, residual, software: gpu.software });
-  },
-  rows: ({ inputs, gpu, lanes }, { dense, residual }) => {
+  kernel: ({ inputs, gpu }, { dense, residual }) =>
+    crossEntropyKernel({ ...sizes(inputs), dense, residual, barriers: gpu.barriers }),
+  rows: ({ inputs, lanes }, { dense, residual }) => {
     const { B, C } = sizes(inputs);
-    if (C > NARROW) return undefined;
-    const code = crossEntropyRow({ B, C, dense, residual, software: gpu.software }, lanes);
-    return { rows: B, aligned: [0, 1], code, inputs: [0, 1], outs: residual ? [0, 1] : [0] };
+    return rowFits(C, lanes) ? crossEntropyRowKernel({ B, C, dense, residual }, lanes) : undefined;
   },
   vjp: (dys, [logits, targets], ys, { dense }) => [
     () => logitsGradient(dys, logits!, targets!, ys[1], dense),

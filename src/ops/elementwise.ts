@@ -4,7 +4,8 @@ import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
 import type { DType, HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
-import { type Op, type Spec, type WasmCode, wgslType } from '../graph/op.ts';
+import { type Declare, wgslType } from '../graph/kernel.ts';
+import type { Op, Spec, WasmCode } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { apply1, constant, fillOf, Tensor } from '../graph/tensor.ts';
 import { broadcastTo } from './broadcast.ts';
@@ -37,12 +38,10 @@ export function dtypeAmong(...xs: readonly TensorLike[]): DType {
 export interface UnaryRow<P> {
   /** Writes y from x, element by element. */
   cpu(x: HostArray, y: HostArray, p: P): void;
-  /** The expression; x is a name, so it may be used more than once. */
-  wgsl(x: string, p: P): string;
+  /** The expression; x is a name, so it may be used more than once. `declare` gives the name of a function that it calls. */
+  wgsl(x: string, p: P, declare: Declare): string;
   /** The same in WebAssembly: see {@link Op.lanes}. */
   lanes?(x: WasmCode, p: P): WasmCode;
-  /** Module-scope WGSL (functions) that the expression calls. */
-  declare?(p: P): string | readonly string[];
   /** dx from dy, x and y; absent where the derivative is zero or undefined everywhere. */
   vjp?(dy: Tensor, x: Tensor, y: Tensor, p: P): Tensor;
   readonly cost?: number;
@@ -62,10 +61,7 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
     },
     cpu: ([x], [y], p) => row.cpu(x!.data, y!.data, p),
     lanes: ([x], _, p) => row.lanes?.(x!, p),
-    map: (scope, p) => {
-      for (const text of [row.declare?.(p) ?? []].flat()) scope.declare(text);
-      return row.wgsl(scope.let('f32', scope.load(0, scope.i)), p);
-    },
+    map: (scope, p) => row.wgsl(scope.let('f32', scope.load(0, scope.i)), p, scope.declare),
     ...(row.vjp && { vjp: ([dy], [x], [y], p) => [() => row.vjp!(dy!, x!, y!, p)] }),
   };
 }
@@ -80,8 +76,8 @@ export function unary(name: string, row: UnaryRow<void>): ((x: TensorLike) => Te
 /** A row of two inputs of one shape and dtype. */
 export interface BinaryRow {
   cpu(a: HostArray, b: HostArray, y: HostArray): void;
-  /** The expression; a and b are names, so they may be used more than once. */
-  wgsl(a: string, b: string, dtype: DType): string;
+  /** The expression; a and b are names, so they may be used more than once. `declare` as in {@link UnaryRow.wgsl}. */
+  wgsl(a: string, b: string, dtype: DType, declare: Declare): string;
   /** Its WebAssembly instruction for four floats; of a comparison, which gives 1 or 0, the one that gives all bits or none. */
   readonly lanes?: number;
   /** [da, db]; absent where no gradient flows (comparisons). */
@@ -114,7 +110,7 @@ export function binary(
     map: (scope) => {
       const dtype = scope.inputs[0]!.dtype;
       const [a, b] = [0, 1].map((k) => scope.let(wgslType(dtype), scope.load(k, scope.i)));
-      return row.wgsl(a!, b!, dtype);
+      return row.wgsl(a!, b!, dtype, scope.declare);
     },
     simplify: ([a, b]) => {
       if (row.identity && fillOf(b!) === row.identity.right) return a;

@@ -5,7 +5,8 @@ import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
 import type { DType } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
-import { type Op, type Spec, wgslType } from '../graph/op.ts';
+import { wgslType } from '../graph/kernel.ts';
+import type { Op, Spec } from '../graph/op.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 

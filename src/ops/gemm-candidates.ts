@@ -1,6 +1,6 @@
 // What a tuner tries: a dozen configurations for a product. Data; no page loads it.
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
-import type { Capabilities } from '../graph/op.ts';
+import type { Capabilities } from '../graph/capabilities.ts';
 import type { ProductWork } from '../graph/tuning.ts';
 import { defaultConfiguration, fits } from './gemm-table.ts';
 
@@ -50,8 +50,9 @@ export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly
     ...usual,
     splitK,
   }));
-  // A CPU that plays the GPU is slow at barriers, so tiles are no use there; a GPU is tried on both.
-  const all = gpu.software ? [...registers, ...cut.slice(0, 2)] : [...tiles, ...registers.slice(0, 2), ...cut];
+  // Tiles are of no use where barriers are not cheap.
+  const all =
+    gpu.barriers === 'cheap' ? [...tiles, ...registers.slice(0, 2), ...cut] : [...registers, ...cut.slice(0, 2)];
   const same = JSON.stringify(usual);
   return all.filter((c) => JSON.stringify(c) !== same && fits(c, gpu));
 }

@@ -3,16 +3,19 @@
 import { gemmKernel } from '../../shaders/gemm.wgsl.ts';
 import type { GemmConfiguration, GemmVariant } from '../../shaders/gemm-frame.wgsl.ts';
 import { tileBytes } from '../../shaders/gemm-tiles.wgsl.ts';
-import type { Capabilities, KernelPlan } from '../graph/op.ts';
+import type { Capabilities } from '../graph/capabilities.ts';
+import type { KernelSpec } from '../graph/kernel.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { formatFault, type ProductWork, type Tuning, workText } from '../graph/tuning.ts';
 
 type Sizes = Pick<ProductWork, 'M' | 'N' | 'K'>;
 
-/** A row holds for adapters of this kind and name, and for products with this many elements along the smaller side and in all. */
+/** A row holds for these adapters, and for products with this many elements along the smaller side and in all. */
 interface Row {
-  readonly software?: boolean;
-  readonly adapter?: RegExp;
+  /** Whether barriers are cheap. Default: either. */
+  readonly cheapBarriers?: boolean;
+  /** Part of the adapter's name, in lower case. Default: any. */
+  readonly adapter?: string;
   readonly side?: number;
   readonly elements?: number;
   readonly use: GemmConfiguration;
@@ -26,10 +29,13 @@ function tiles(BM: number, BN: number, BK: number, TM: number, TN: number): Gemm
   return { kernel: 'tiles', BM, BN, BK, TM, TN };
 }
 
-/** Software: what was fastest where (SwiftShader pays for every load, lavapipe for registers it spills). Others: never measured. */
+/**
+ * Without cheap barriers: what was fastest (SwiftShader pays for every load, lavapipe for registers it spills). Others: never
+ * measured.
+ */
 const TABLE: readonly Row[] = [
-  { adapter: /swiftshader/i, use: registers(8, 8, 2, 2) },
-  { software: true, use: registers(4, 8, 4, 4) },
+  { cheapBarriers: false, adapter: 'swiftshader', use: registers(8, 8, 2, 2) },
+  { cheapBarriers: false, use: registers(4, 8, 4, 4) },
   { side: 128, elements: 2 ** 21, use: tiles(128, 128, 8, 8, 8) },
   { side: 33, elements: 2 ** 18, use: tiles(64, 64, 16, 8, 8) },
   { use: tiles(32, 32, 16, 4, 4) },
@@ -43,16 +49,17 @@ function partsOf({ M, N, K }: Sizes): number {
   return Math.min(16, Math.max(2, 2 ** Math.floor(Math.log2(K / 16 / groups))));
 }
 
-export function defaultConfiguration(v: Sizes, { name, software }: Pick<Capabilities, 'name' | 'software'>) {
+export function defaultConfiguration(v: Sizes, { name, barriers }: Pick<Capabilities, 'name' | 'barriers'>) {
+  const cheap = barriers === 'cheap';
   const [side, elements] = [Math.min(v.M, v.N), v.M * v.N];
   const { use } = TABLE.find(
     (row) =>
-      (row.software === undefined || row.software === software) &&
-      (row.adapter === undefined || (software && row.adapter.test(name))) &&
+      (row.cheapBarriers === undefined || row.cheapBarriers === cheap) &&
+      (row.adapter === undefined || name.toLowerCase().includes(row.adapter)) &&
       side >= (row.side ?? 0) &&
       elements >= (row.elements ?? 0),
   )!;
-  const splitK = software ? 1 : partsOf(v);
+  const splitK = cheap ? partsOf(v) : 1;
   return splitK > 1 ? { ...use, splitK } : use;
 }
 
@@ -63,7 +70,7 @@ export function productWork(v: Omit<ProductWork, 'kind' | 'batch'> & Pick<GemmVa
 }
 
 /** The kernel of a product: as it was tuned on this adapter, else as the table says. */
-export function productKernel(v: GemmVariant, gpu: Capabilities): KernelPlan {
+export function productKernel(v: GemmVariant, gpu: Capabilities): readonly KernelSpec[] {
   const tuned = gpu.tuned?.(productWork(v)) as GemmConfiguration | undefined;
   return gemmKernel(v, tuned !== undefined && fits(tuned, gpu) ? tuned : defaultConfiguration(v, gpu));
 }
@@ -81,9 +88,12 @@ export function faultOf(data: unknown, gpu: Partial<Capabilities>): string | und
   return undefined;
 }
 
-/** Whether a configuration can be used on an adapter: whole blocks, no more threads and workgroup memory than it has. */
+/**
+ * Whether a configuration can be used on an adapter: whole blocks, no more threads and workgroup memory than it has, and no
+ * barriers where kernels without any are requested.
+ */
 export function fits(c: GemmConfiguration, gpu: Partial<Capabilities> = {}): boolean {
-  const { maxComputeInvocationsPerWorkgroup: threads = 256, maxComputeWorkgroupStorageSize: bytes = 16384 } = gpu;
+  const { maxComputeInvocationsPerWorkgroup: threads = 256, sharedBytes: bytes = 16384 } = gpu;
   const whole = (n: number, by: number) => Number.isInteger(n) && n > 0 && n <= 256 && n % by === 0;
   if (!whole(c.splitK ?? 1, 1)) return false;
   if (c.kernel === 'registers') {
@@ -92,7 +102,7 @@ export function fits(c: GemmConfiguration, gpu: Partial<Capabilities> = {}): boo
       whole(rows, 4) && whole(columns, 4) && whole(x, 1) && whole(y, 1) && rows * columns <= 256 && x * y <= threads
     );
   }
-  if (c.kernel !== 'tiles') return false;
+  if (c.kernel !== 'tiles' || gpu.barriers === 'none') return false;
   const { BM, BN, BK, TM, TN } = c;
   const blocks = whole(BK, 4) && whole(TM, 4) && whole(TN, 4) && whole(BM, TM) && whole(BN, TN);
   return blocks && TM * TN <= 256 && (BM / TM) * (BN / TN) <= threads && tileBytes(c) <= bytes;

@@ -1,24 +1,18 @@
 // Matrix products: matmul with batch axes and transposes, and the linear layer's product with its fused bias gradient.
-import { rowProduct } from '../../shaders/row-product.wgsl.ts';
+import { type RowProductVariant, rowProduct } from '../../shaders/row-product.wgsl.ts';
 import { multiply, type Product } from '../cpu/matmul.ts';
 import { ONE, product } from '../cpu/wasm/matmul.ts';
 import { call, i32 } from '../cpu/wasm/module.ts';
+import { rowProductFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
-import {
-  type KernelScope,
-  NARROW,
-  type Op,
-  type RowScope,
-  type RowStage,
-  type Spec,
-  type WasmCode,
-} from '../graph/op.ts';
+import type { RowSpec } from '../graph/kernel.ts';
+import type { KernelScope, Op, RowScope, Spec, WasmCode } from '../graph/op.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
 import { broadcastTo, sumTo } from './broadcast.ts';
 import { productKernel } from './gemm-table.ts';
-import { offsets } from './reduce.ts';
+import { offsets } from './reduction.ts';
 import { reshape } from './reshape.ts';
 
 /** Which operands are stored transposed: a as (…, K, M), b as (…, N, K). */
@@ -138,21 +132,8 @@ export const matmulOp: Op<Matmul> = {
 };
 
 /** A product row by row, where its rows or what they are summed from are narrow. */
-function productRows(
-  { lanes, direct }: RowScope,
-  { M, N, K, transposeB, bias }: { M: number; N: number; K: number; transposeB: boolean; bias: boolean },
-): RowStage | undefined {
-  if ((N > NARROW && K > NARROW) || N * K > NARROW * 128 * lanes) return undefined;
-  const vecA = direct(0) && K % 4 === 0 && transposeB;
-  const vecB = direct(1) && (transposeB ? K : N) % 4 === 0;
-  return {
-    rows: M,
-    aligned: [0],
-    code: rowProduct({ N, K, transposeB, lanes, vecA, vecB, bias }),
-    inputs: bias ? [0, 1, 2] : [0, 1],
-    outs: [0],
-    vec4: [...(vecA ? [0] : []), ...(vecB ? [1] : [])],
-  };
+function productRows(scope: RowScope, v: RowProductVariant): RowSpec | undefined {
+  return rowProductFits(v.N, v.K, scope.lanes) ? rowProduct(v, scope.lanes, scope) : undefined;
 }
 
 /**

@@ -4,7 +4,8 @@
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import { type MapScope, type Op, type Spec, wgslType } from '../graph/op.ts';
+import { wgslType } from '../graph/kernel.ts';
+import type { MapScope, Op, Spec } from '../graph/op.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';

@@ -37,10 +37,9 @@ export const dropoutMaskOp: Op<DropoutMask> = {
     }
   },
   map: (scope, { p, stream }) => {
-    scope.declare(PHILOX);
     const counter = `vec4u(${scope.i} >> 2u, ${u32(stream)}, ${scope.load(0, '0u')}, 0u)`;
     const key = `vec2u(${scope.load(1, '0u')}, ${scope.load(1, '1u')})`;
-    const word = scope.let('u32', `philox(${counter}, ${key})[${scope.i} & 3u]`);
+    const word = scope.let('u32', `${scope.declare(PHILOX)}(${counter}, ${key})[${scope.i} & 3u]`);
     return `select(${f32(1 / (1 - p))}, 0.0, ${word} < ${u32(threshold(p))})`;
   },
 };
@@ -114,9 +113,10 @@ export const batchIndicesOp: Op<BatchIndicesOptions> = {
     const first = `(${t} % ${u32(stepsPerEpoch)}) * ${u32(stride)}`;
     const position = scope.let('u32', `min(${first} + ${scope.i}, ${u32(size - 1)})`);
     if (!shuffle) return `(${u32(offset)} + ${position})`;
-    for (const text of [PHILOX, SHUFFLE_KEY, PERMUTE]) scope.declare(text);
-    const key = `shuffleKey(vec2u(${scope.load(2, '0u')}, ${scope.load(2, '1u')}), ${t} / ${u32(stepsPerEpoch)})`;
-    return `(${u32(offset)} + permute(${position}, ${u32(size)}, ${u32(feistelHalfBits(size))}, ${key}))`;
+    const words = `vec2u(${scope.load(2, '0u')}, ${scope.load(2, '1u')})`;
+    const key = `${scope.declare(SHUFFLE_KEY)}(${words}, ${t} / ${u32(stepsPerEpoch)})`;
+    const place = `${position}, ${u32(size)}, ${u32(feistelHalfBits(size))}`;
+    return `(${u32(offset)} + ${scope.declare(PERMUTE)}(${place}, ${key}))`;
   },
 };
 

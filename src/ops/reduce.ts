@@ -1,131 +1,15 @@
-// Reductions over any axes: one kernel family (shaders/reduce.wgsl.ts), one fixed-order tree, so a sum has the same bits
-// every time. argmax and variance are here too.
+// Means, extrema, variance and argmax over any axes. What reductions share is in reduction.ts, sum in broadcast.ts.
 import { argmaxKernel } from '../../shaders/argmax.wgsl.ts';
-import { type ReduceLayout, type ReduceVariant, reduceKernel } from '../../shaders/reduce.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
-import type { NdArray, Op, Spec } from '../graph/op.ts';
-import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
+import type { Op } from '../graph/op.ts';
+import { formatShape, normalizeAxes, normalizeAxis, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, equal, mul, sub } from './binary.ts';
-import { broadcastTo } from './broadcast.ts';
+import { broadcastTo, sum } from './broadcast.ts';
 import { copy } from './counter.ts';
-import { reshape } from './reshape.ts';
+import { dropAxes, keptAsOnes, offsets, type ReduceOptions, reduceLayout, reduceOp, reduceWith } from './reduction.ts';
 import { square } from './unary.ts';
-
-/** Which axes to reduce (all unless said) and whether they stay, with size 1. */
-export interface ReduceOptions {
-  readonly axes?: number | readonly number[];
-  readonly keepDims?: boolean;
-}
-
-interface Reduce {
-  /** Sorted, non-negative. */
-  readonly axes: readonly number[];
-}
-
-type Kind = ReduceVariant['kind'];
-
-/** Where the elements lie; reduced axes that are walked as one are one. */
-export function reduceLayout(shape: Shape, axes: readonly number[]): ReduceLayout {
-  const strides = stridesOf(shape);
-  const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-  const reducedShape: number[] = [];
-  const reducedStrides: number[] = [];
-  for (const axis of axes) {
-    const size = shape[axis]!;
-    const stride = strides[axis]!;
-    const last = reducedShape.length - 1;
-    if (last >= 0 && reducedStrides[last] === stride * size) {
-      reducedShape[last]! *= size;
-      reducedStrides[last] = stride;
-    } else {
-      reducedShape.push(size);
-      reducedStrides.push(stride);
-    }
-  }
-  return {
-    keptShape: kept.map((axis) => shape[axis]!),
-    keptStrides: kept.map((axis) => strides[axis]!),
-    reducedShape,
-    reducedStrides,
-  };
-}
-
-/** The shape with the reduced axes kept as 1. */
-function keptAsOnes(x: Spec, axes: readonly number[]): number[] {
-  return x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
-}
-
-/** The flat offsets of every coordinate of `shape` under `strides`, in row-major order. */
-export function offsets(shape: Shape, strides: readonly number[]): Int32Array {
-  let list = Int32Array.of(0);
-  for (const [axis, n] of shape.entries()) {
-    const next = new Int32Array(list.length * n);
-    for (let i = 0, out = 0; i < list.length; i++)
-      for (let k = 0; k < n; k++) next[out++] = list[i]! + k * strides[axis]!;
-    list = next;
-  }
-  return list;
-}
-
-function reduceCpu(x: NdArray, y: NdArray, axes: readonly number[], kind: Kind): void {
-  const { keptShape, keptStrides, reducedShape, reducedStrides } = reduceLayout(x.shape, axes);
-  const bases = offsets(keptShape, keptStrides);
-  const runs = offsets(reducedShape.slice(0, -1), reducedStrides);
-  const count = reducedShape.at(-1) ?? 1;
-  const stride = reducedStrides.at(-1) ?? 1;
-  const scale = kind === 'mean' ? sizeOf(reducedShape) : 1;
-  const pick = kind === 'max' || kind === 'min' ? Math[kind] : undefined;
-  for (let o = 0; o < bases.length; o++) {
-    const base = bases[o]!;
-    let total = pick ? x.data[base]! : 0;
-    for (let run = 0; run < runs.length; run++) {
-      const at = base + runs[run]!;
-      total = pick
-        ? extremumOfRun(pick, total, x.data, at, stride, count)
-        : total + sumOfRun(x.data, at, stride, count);
-    }
-    y.data[o] = total / scale;
-  }
-}
-
-function sumOfRun(x: HostArray, at: number, stride: number, count: number): number {
-  let total = 0;
-  for (let k = 0, i = at; k < count; k++, i += stride) total += x[i]!;
-  return total;
-}
-
-/** The extremum of `first` and `count` elements. */
-function extremumOfRun(
-  pick: (a: number, b: number) => number,
-  first: number,
-  x: HostArray,
-  at: number,
-  stride: number,
-  count: number,
-): number {
-  let extremum = first;
-  for (let k = 0, i = at; k < count; k++, i += stride) extremum = pick(extremum, x[i]!);
-  return extremum;
-}
-
-/* @__NO_SIDE_EFFECTS__ */
-function reduceOp(kind: Kind, vjp: (dy: Tensor, x: Tensor, y: Tensor, axes: readonly number[]) => Tensor): Op<Reduce> {
-  return {
-    name: kind,
-    shape: ([x], { axes }) => {
-      if (x!.dtype !== 'f32') throw new ShapeError(`${kind}: x is ${x!.dtype}. It needs f32: cast(x, 'f32').`);
-      return [{ shape: keptAsOnes(x!, axes), dtype: 'f32' }];
-    },
-    cpu: ([x], [y], { axes }) => reduceCpu(x!, y!, axes, kind),
-    prologue: () => [0],
-    epilogue: true,
-    kernel: ({ inputs, gpu }, { axes }) =>
-      reduceKernel({ kind, layout: reduceLayout(inputs[0]!.shape, axes), software: gpu.software }),
-    vjp: ([dy], [x], [y], { axes }) => [() => vjp(dy!, x!, y!, axes)],
-  };
-}
 
 /** dy, shared equally among the elements that equal the extremum. */
 function toExtrema(dy: Tensor, x: Tensor, y: Tensor, axes: readonly number[]): Tensor {
@@ -134,15 +18,9 @@ function toExtrema(dy: Tensor, x: Tensor, y: Tensor, axes: readonly number[]): T
   return mul(chosen, share);
 }
 
-export const sumOp = reduceOp('sum', (dy, x) => broadcastTo(dy, x.shape));
 export const meanOp = reduceOp('mean', (dy, x, y) => broadcastTo(mul(dy, y.size / x.size), x.shape));
 export const maxOp = reduceOp('max', toExtrema);
 export const minOp = reduceOp('min', toExtrema);
-
-/** Σ x over `axes` (all unless said). */
-export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(sumOp, x, options);
-}
 
 /** The mean of x over `axes` (all unless said). */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -168,18 +46,6 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 function held(x: Tensor): Tensor {
   return x.node.op?.map ? copy(x) : x;
-}
-
-function reduceWith(op: Op<Reduce>, x: Tensor, { axes, keepDims = false }: ReduceOptions): Tensor {
-  const over = normalizeAxes(op.name, axes, x.rank);
-  return dropAxes(apply1(op, [x], { axes: over }), over, keepDims);
-}
-
-/** The tensor without the axes that a reduction left at size 1. */
-function dropAxes(y: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
-  if (keepDims) return y;
-  const kept = y.shape.filter((_, axis) => !axes.includes(axis));
-  return reshape(y, kept);
 }
 
 /**
@@ -214,7 +80,7 @@ export const argmaxOp: Op<{ readonly axis: number }> = {
   prologue: () => [0],
   epilogue: true,
   kernel: ({ inputs, gpu }, { axis }) =>
-    argmaxKernel({ layout: reduceLayout(inputs[0]!.shape, [axis]), software: gpu.software }),
+    argmaxKernel({ layout: reduceLayout(inputs[0]!.shape, [axis]), barriers: gpu.barriers }),
 };
 
 /** Which of `count` elements is the largest: the first among equals, the first NaN if there is one. */

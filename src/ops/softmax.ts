@@ -7,8 +7,8 @@ import type { NdArray, Op, Spec } from '../graph/op.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from './binary.ts';
-import { broadcastTo } from './broadcast.ts';
-import { max, sum } from './reduce.ts';
+import { broadcastTo, sum } from './broadcast.ts';
+import { max } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { exp, log } from './unary.ts';
 
@@ -80,7 +80,7 @@ function rowOp(
     },
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
-      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), software: gpu.software }),
+      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }),
     vjp: ([dy], [x], [y], { axis }) => [() => vjp(dy!, x!, y!, axis)],
   };
 }
@@ -107,7 +107,7 @@ function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray
     cpu: ([dy, y], [dx], { axis }) => cpu(dy!, y!, dx!, axis),
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
-      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), software: gpu.software }),
+      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }),
   };
 }
 

@@ -3,14 +3,13 @@
 import { internal } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
-import { broadcastTo } from './broadcast.ts';
-import { sum } from './reduce.ts';
+import { broadcastTo, sum } from './broadcast.ts';
 import { reshape } from './reshape.ts';
 
 /** Rows that are summed apart. */
 const ROWS = 32;
 
-/** Elements from which a sum takes two passes. */
+/** Elements from which a sum takes two kernels. */
 const LARGE = 2048;
 
 /** Σ of a few elements, in order. */

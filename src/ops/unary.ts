@@ -1,6 +1,6 @@
 // The unary rows: functions of one f32 tensor, element by element. Each CPU loop is written out: a closure per element would
 // be several times slower. Activations are in activations.ts.
-import { EXP, IS_NAN, integerPower, LOG, POW } from '../../shaders/special.wgsl.ts';
+import { EXP, integerPower, LOG, POW } from '../../shaders/special.wgsl.ts';
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
@@ -43,8 +43,7 @@ export const exp = unary('exp', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.exp(x[i]!);
   },
-  declare: () => [IS_NAN, EXP],
-  wgsl: (x) => `expExact(${x})`,
+  wgsl: (x, _, declare) => `${declare(EXP)}(${x})`,
   vjp: (dy, _x, y) => mul(dy, y),
 });
 
@@ -54,8 +53,7 @@ export const log = unary('log', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.log(x[i]!);
   },
-  declare: () => [IS_NAN, LOG],
-  wgsl: (x) => `logExact(${x})`,
+  wgsl: (x, _, declare) => `${declare(LOG)}(${x})`,
   vjp: (dy, x) => div(dy, x),
 });
 
@@ -98,13 +96,12 @@ export const powOp = unaryOp<{ readonly exponent: number }>('pow', {
   cpu: (x, y, { exponent }) => {
     for (let i = 0; i < y.length; i++) y[i] = x[i]! ** exponent;
   },
-  declare: ({ exponent }) => (isProduct(exponent) ? [integerPower(exponent).declare] : [IS_NAN, POW]),
-  wgsl: (x, { exponent }) => {
-    if (isProduct(exponent)) return `${integerPower(exponent).name}(${x})`;
+  wgsl: (x, { exponent }, declare) => {
+    if (isProduct(exponent)) return `${declare(integerPower(exponent))}(${x})`;
     if (exponent === 0.5) return `sqrt(${x})`;
     if (exponent === -0.5) return `inverseSqrt(${x})`;
-    if (!Number.isInteger(exponent)) return `powExact(${x}, ${f32(exponent)})`;
-    const size = `powExact(abs(${x}), ${f32(exponent)})`;
+    if (!Number.isInteger(exponent)) return `${declare(POW)}(${x}, ${f32(exponent)})`;
+    const size = `${declare(POW)}(abs(${x}), ${f32(exponent)})`;
     return exponent % 2 === 0 ? size : `(sign(${x}) * ${size})`;
   },
   vjp: (dy, x, _y, { exponent }) => (exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(x, exponent - 1), exponent))),

@@ -7,7 +7,7 @@ import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
 import { type NamedVariable, withPaths } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
-import { substitute } from '../graph/substitute.ts';
+import { substitute } from '../graph/rewrite.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
 import { add, equal, mul } from '../ops/binary.ts';

@@ -8,8 +8,9 @@ import { POLICY } from '../../app/build/policy.ts';
 /**
  * Page, worker and service worker together, in bytes, gzipped. It was 150 kB until the page's two engines became fast: what fuses a
  * step into few dispatches, or many steps into one, is 7 kB, the family of matrix products 1.6 kB, what writes WebAssembly 2.5 kB.
+ * 160 until the compiler became a list of passes: bindings by range, kernels of a user's own and what they may not do are 5 kB.
  */
-const MOST_BYTES = 160_000;
+const MOST_BYTES = 165_000;
 
 const files = new Map<string, Buffer>();
 let html: string;
@@ -36,6 +37,10 @@ test(`all of its JavaScript is at most ${MOST_BYTES / 1000} kB gzipped`, () => {
   console.log(`the page: ${(sum / 1000).toFixed(1)} kB of JavaScript gzipped (${each})`);
   expect(sizes).toHaveLength(3);
   expect(sum).toBeLessThanOrEqual(MOST_BYTES);
+});
+
+test('explanations of programs are left out', () => {
+  for (const name of named('.js')) expect(textOf(name), name).not.toContain('computed one step ahead');
 });
 
 describe('index.html', () => {

@@ -1,12 +1,12 @@
 // Variables in GPU buffers: one buffer for each group, members at their offsets.
 
-import type { GpuRuntime } from '../gpu/runtime.ts';
 import { ARRAYS, byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
 import type { Storage, VariableGroup } from '../graph/executor.ts';
 import { checkSize } from '../graph/inputs.ts';
 import type { Variable } from '../graph/tensor.ts';
 import type { Memory, Place } from './memory.ts';
+import type { GpuRuntime } from './runtime.ts';
 
 export class GpuStorage implements Storage {
   readonly bytes: number;

@@ -1,8 +1,17 @@
 // How many steps go into one dispatch of a persistent kernel, learnt from how long steps took: nothing else that the device has to
 // do gets a turn before it ends.
+import { ALIGNMENT } from './memory.ts';
 
-/** A dispatch makes 1, 2, 4, … or 2 ** (LENGTHS - 1) steps. */
-export const LENGTHS = 11;
+/** A dispatch makes 1, 2, 4, … or 2 ** (COUNT - 1) steps. */
+const COUNT = 11;
+
+/** Where the numbers of steps lie, in words: each at the start of a range that can be bound. */
+export const LENGTHS = {
+  bytes: COUNT * ALIGNMENT * 4,
+  offsets: Array.from({ length: COUNT }, (_, k) => k * ALIGNMENT),
+  words: () =>
+    Uint32Array.from({ length: COUNT * ALIGNMENT }, (_, i) => (i % ALIGNMENT === 0 ? 2 ** (i / ALIGNMENT) : 0)),
+} as const;
 
 /** Milliseconds that a dispatch should take; 50 at most. */
 const TARGET_MS = 25;
@@ -51,7 +60,7 @@ export class DispatchLength {
   /** Exponents of the lengths that together make `steps` steps, longest first. */
   split(steps: number): number[] {
     const fitting = Math.floor(Math.log2(Math.max(1, TARGET_MS / this.#msPerStep)));
-    const longest = Math.min(LENGTHS - 1, fitting);
+    const longest = Math.min(COUNT - 1, fitting);
     const exponents: number[] = [];
     for (let left = steps; left > 0; left -= 2 ** exponents.at(-1)!) {
       exponents.push(Math.min(longest, 31 - Math.clz32(left)));

@@ -1,0 +1,119 @@
+// The compiler: from a recipe to what a program runs, pass by pass. Each pass takes what the one before gives and changes nothing
+// of it; `docs/compiler.md` walks through them.
+import { type Memory, overlap, type Place, type ShaderLoop } from '../gpu/memory.ts';
+import type { Capabilities } from '../graph/capabilities.ts';
+import type { Recipe } from '../graph/executor.ts';
+import { simplifyRecipe } from '../graph/simplify.ts';
+import type { Node, Tensor, Variable } from '../graph/tensor.ts';
+import { Buffers } from './buffers.ts';
+import { scratchCountOf } from './builder.ts';
+import type { PassName } from './pass-names.ts';
+import { fuseRows } from './passes/fuse-rows.ts';
+import { group } from './passes/group.ts';
+import { guard } from './passes/guard.ts';
+import { type Commit, withoutHazards } from './passes/hazards.ts';
+import { type Looped, loop, persist, suitsPersistent, withoutBarriers } from './passes/loop.ts';
+import { materialize } from './passes/materialize.ts';
+import { pack } from './passes/pack.ts';
+import { type Placed, place } from './passes/place.ts';
+import { prefetch } from './passes/prefetch.ts';
+import { type Rendered, render } from './passes/render.ts';
+
+/** What a recipe is compiled for. */
+export interface Target {
+  readonly gpu: Capabilities;
+  /** False computes every op in a dispatch of its own. */
+  readonly fuse: boolean;
+  /** False keeps groups apart: where a driver refuses a dispatch of several. Default true. */
+  readonly merge?: boolean;
+  /** Whether steps run in a persistent kernel where they can. Default: where that is faster. */
+  readonly persistent?: boolean | undefined;
+  /** Where a leaf lies. */
+  leaf(node: Node): Place;
+  /** Where a variable lies. */
+  placeOf(variable: Variable): Place;
+}
+
+/** All that a program runs, and what it owns. */
+export interface Compiled {
+  /** What comes before the first step of a submit: values that each step computes for the next. */
+  readonly start: readonly Rendered[];
+  readonly steps: ShaderLoop<Rendered>;
+  readonly outputs: readonly (readonly [string, Tensor])[];
+  /** How many of the dispatches of a step come before the split, where the recipe has one. */
+  readonly split: number | undefined;
+  place(t: Tensor): Place;
+  /** Buffers that the program makes and owns. */
+  readonly owned: readonly Memory[];
+}
+
+/** Is shown what each pass gives, and gives it back. */
+export type Observe = <T>(pass: PassName, result: T) => T;
+
+/** @throws DeviceError where a kernel needs more than the adapter has, however it is arranged. */
+export function compile(recipe: Recipe, to: Target, observe: Observe = (_, result) => result): Compiled {
+  const overlaps = (a: Variable, b: Variable) => overlap(to.placeOf(a), to.placeOf(b));
+  const simple = observe('simplify', simplifyRecipe(recipe));
+  const ahead = observe('prefetch', to.fuse ? prefetch(simple, overlaps) : { recipe: simple, carried: [] });
+  const carried = ahead.carried.map(([variable]) => variable);
+  const steps = lowerSteps(ahead.recipe, to, carried, observe);
+  const start = carried.length > 0 ? lowerStart(ahead.carried, to, steps) : undefined;
+  return {
+    start: start ? render(start, to.gpu).plan : [],
+    steps: observe('render', render(steps, to.gpu)),
+    outputs: steps.graph.recipe.outputs,
+    split: steps.split,
+    place: steps.place,
+    owned: [...steps.owned, ...(start?.owned ?? [])],
+  };
+}
+
+/** A step, as a persistent kernel where that suits it and fits. */
+function lowerSteps(recipe: Recipe, to: Target, carried: readonly Variable[], observe: Observe): Looped {
+  const guards = ({ variable }: Commit) => !carried.includes(variable);
+  if (to.fuse && suitsPersistent(recipe, to.gpu, to.persistent)) {
+    const gpu = withoutBarriers(to.gpu);
+    const steps = persist(loop(lower(recipe, { ...to, gpu, whole: true }, carried, guards, observe)), to.gpu);
+    if (steps) return observe('loop', steps);
+  }
+  return observe('loop', loop(lower(recipe, to, carried, guards, observe)));
+}
+
+/** What is carried, computed for the first step of a submit. */
+function lowerStart(carried: Iterable<readonly [Variable, Tensor]>, to: Target, steps: Looped): Looped {
+  const placeOf = (variable: Variable) => steps.carried.get(variable.node) ?? to.placeOf(variable);
+  const leaf = (node: Node) => steps.carried.get(node) ?? to.leaf(node);
+  return loop(
+    lower(
+      { records: [...carried] },
+      { ...to, placeOf, leaf },
+      [],
+      () => true,
+      (_, result) => result,
+    ),
+  );
+}
+
+function lower(
+  recipe: Recipe,
+  to: Target & { readonly whole?: boolean },
+  carried: readonly Variable[],
+  guards: (commit: Commit) => boolean,
+  observe: Observe,
+): Placed {
+  const { gpu, fuse, merge = true, whole } = to;
+  const most = gpu.maxStorageBuffersPerShaderStage;
+  const own = new Set(carried);
+  const overlaps = (a: Variable, b: Variable) => !own.has(a) && !own.has(b) && overlap(to.placeOf(a), to.placeOf(b));
+  const prepared = observe('hazards', withoutHazards(recipe, overlaps, most));
+  const graph = observe('materialize', materialize(prepared, gpu, fuse));
+  const grouped = observe(
+    'group',
+    group(graph, most, fuse, (root) => scratchCountOf(root, { graph, gpu })),
+  );
+  const buffers = new Buffers(grouped, (node) => to.leaf(node).memory, carried);
+  const units = observe('fuse-rows', fuseRows(grouped, buffers, gpu, fuse && merge));
+  const packed = observe('pack', pack(units, buffers, { gpu, merge: fuse && merge }));
+  const placed = observe('place', place(packed, buffers, to.leaf, carried, whole));
+  return observe('guard', guard(placed, gpu, guards));
+}

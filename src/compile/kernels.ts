@@ -1,0 +1,227 @@
+// Kernels of map groups, of checks and of assignments: accesses first, statements on request. A thread has one element, or a few.
+import type { Capabilities } from '../graph/capabilities.ts';
+import { elementsPerThread, MAP_THREADS } from '../graph/cost.ts';
+import type { Guard } from '../graph/executor.ts';
+import { type Declaration, type KernelSpec, type Size3, wgslType } from '../graph/kernel.ts';
+import { identityOf, resolve } from '../graph/rewrite.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { Lines } from './expressions.ts';
+import { type Group, type Grouped, productsOf } from './passes/group.ts';
+import type { Commit } from './passes/hazards.ts';
+import type { Materialized } from './passes/materialize.ts';
+import type { Access, Contents, Kernel, Names, Value, Watch, Watches } from './plan.ts';
+
+/** What kernels are made from. */
+export interface Source extends Pick<Grouped, 'graph' | 'stored'> {
+  readonly gpu: Capabilities;
+}
+
+// ---- accesses
+
+export function accessOf(value: Value, width: Access['width'] = 'scalar'): Access {
+  return { value, type: 'array' in value ? value.array.type : wgslType(value.dtype), width };
+}
+
+/** The loads of an input, or of a value that is computed. */
+export function loadsOf(t: Tensor, graph: Materialized): Access[] {
+  return graph.readsOfInput(t).map(({ tensor }) => accessOf(tensor));
+}
+
+/** Each access once. */
+export function united(accesses: readonly Access[]): Access[] {
+  const found = new Map<Value, Access[]>();
+  for (const access of accesses) {
+    const same = found.get(access.value);
+    if (!same) found.set(access.value, [access]);
+    else if (!same.some(({ width }) => width === access.width)) same.push(access);
+  }
+  return [...found.values()].flat();
+}
+
+const without = (accesses: readonly Access[], values: ReadonlySet<Value>) =>
+  accesses.filter(({ value }) => !values.has(value));
+
+// ---- products of groups
+
+export function labelOf(group: Group, { label }: Pick<KernelSpec, 'label'> = {}): string {
+  const chain = [...group.chains.values()].flat().map((t) => t.node.name);
+  return [[...(group.root ? [group.root.name] : []), ...chain].join('+'), label].filter(Boolean).join(' ');
+}
+
+/** What computing chains reads beside the values they follow. */
+export function chainReads(products: readonly Tensor[], graph: Materialized): Access[] {
+  const chained = products.filter(({ node }) => node.op!.map);
+  const loads = chained.flatMap((t) => graph.reads(t).map(({ tensor }) => accessOf(tensor)));
+  return without(loads, new Set(products));
+}
+
+/** Stores the products that something reads, and tests what the guard watches. */
+export function storeProducts(
+  group: Group,
+  products: readonly Tensor[],
+  values: readonly string[],
+  body: Lines,
+  { graph, stored }: Source,
+  names: Names,
+  watches: Watches | undefined,
+): void {
+  for (const [k, t] of products.entries()) {
+    const value = values[k]!;
+    if (stored.has(t)) body.push(names.store(t, 'i', value));
+    for (const { tensor, part } of watchesOf(group, [t], watches)) {
+      if (part) {
+        const at = body.let('u32', part.offset === 0 ? 'i' : `i + ${part.offset}u`);
+        body.know(part.arena, at, value);
+        test(body.value(tensor, at), body, graph, names, watches!);
+      } else test(value, body, graph, names, watches!);
+    }
+  }
+}
+
+export function contentsOf(group: Group, { graph, stored }: Source, watches?: Watches): Contents {
+  return { graph, stored, group, watches: watches?.byGroup.get(group) ?? [] };
+}
+
+// ---- maps
+
+export function mapKernel(group: Group, source: Source, watches?: Watches): Kernel {
+  const members = productsOf(group);
+  const { graph, stored, gpu } = source;
+  return {
+    ...rangeKernel(labelOf(group), members[0]!.size, gpu, (names) => {
+      const body = new Lines(names, graph);
+      const values = members.map((m) => body.evaluate(m, 'i'));
+      storeProducts(group, members, values, body, source, names, watches);
+      return { body };
+    }),
+    reads: united([...chainReads(members, graph), ...watchReads(group, members, graph, watches)]),
+    writes: [...members.filter((t) => stored.has(t)).map((t) => accessOf(t)), ...watchWrites(group, members, watches)],
+    contents: [contentsOf(group, source, watches)],
+    guarded: (by) => mapKernel(group, source, by),
+  };
+}
+
+type RangeText = (names: Names) => { readonly body: Lines; readonly before?: readonly string[] };
+
+/** A thread, or a few elements a thread, over the indices below `size`. */
+function rangeKernel(
+  name: string,
+  size: number,
+  gpu: Capabilities,
+  text: RangeText,
+): Omit<Kernel, 'reads' | 'writes' | 'contents'> {
+  const each = elementsPerThread(size, gpu);
+  const count = Math.ceil(size / (MAP_THREADS * each));
+  const grid = folded(count, gpu);
+  return {
+    name,
+    workgroup: [MAP_THREADS, 1, 1],
+    grid,
+    shared: [],
+    barriers: false,
+    requires: [],
+    sized: false,
+    body: (names) => {
+      const { body, before = [] } = text(names);
+      const w = grid[1] > 1 ? `(group.x + group.y * ${grid[0]}u)` : 'group.x';
+      const first = `${w} * ${MAP_THREADS * each}u + lane`;
+      const loop =
+        each === 1
+          ? `let i = ${first};\n  if (i < ${size}u)`
+          : `let first = ${first};\n  for (var i = first; i < min(first + ${MAP_THREADS * each}u, ${size}u); i += ${MAP_THREADS}u)`;
+      return `${[...before, ...body.before, loop].join('\n  ')} {\n  ${body.text()}\n  }`;
+    },
+  };
+}
+
+/** Workgroups folded into y past what x holds. */
+export function folded(count: number, { maxComputeWorkgroupsPerDimension }: Capabilities): Size3 {
+  const x = Math.min(count, maxComputeWorkgroupsPerDimension);
+  return [x, Math.ceil(count / x), 1];
+}
+
+// ---- the guard
+
+/** Whether the bits of an f32 are those of an infinity or a NaN: comparisons cannot be relied on to tell. */
+const NOT_FINITE: Declaration = {
+  name: 'notFinite',
+  text: (name) => `fn ${name}(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }`,
+};
+
+/** The watches of a group that test these products. */
+function watchesOf(group: Group, products: readonly Tensor[], watches: Watches | undefined): readonly Watch[] {
+  return (watches?.byGroup.get(group) ?? []).filter(({ host }) => products.includes(host));
+}
+
+export function watchReads(
+  group: Group,
+  products: readonly Tensor[],
+  graph: Materialized,
+  watches?: Watches,
+): Access[] {
+  const own = watchesOf(group, products, watches);
+  if (own.length === 0) return [];
+  const known = new Set<Value>(own.flatMap(({ part }) => (part ? [resolve(part.arena)] : [])));
+  const loads = own.flatMap(({ tensor, part }) => (part ? loadsOf(tensor, graph) : []));
+  return [...without(loads, known), ...loadsOf(watches!.step, graph)];
+}
+
+export function watchWrites(group: Group, products: readonly Tensor[], watches?: Watches): Access[] {
+  const own = watchesOf(group, products, watches);
+  return own.length === 0 ? [] : [accessOf(watches!.status, 'atomic')];
+}
+
+/** Trips the guard where `value` is not finite. */
+function test(
+  value: string,
+  body: Lines,
+  graph: Materialized,
+  names: Names,
+  { step, status }: Omit<Watches, 'byGroup'>,
+): void {
+  const lines = new Lines(names, graph);
+  const now = lines.value(step, '0u');
+  const flag = names.pointer(status, '0u');
+  const trip = names.declare({
+    name: 'trip',
+    text: (name) =>
+      `fn ${name}() {\n  ${lines.text()}\n  if (atomicLoad(${flag}) == 0u) { atomicStore(${flag}, ${now} + 1u); }\n}`,
+  });
+  body.push(`if (${names.declare(NOT_FINITE)}(${value})) { ${trip}(); }`);
+}
+
+/** Tests values of one size that no kernel before could test. */
+export function checkKernel(checked: readonly Tensor[], flags: Omit<Watches, 'byGroup'>, source: Source): Kernel {
+  const { graph, stored, gpu } = source;
+  return {
+    ...rangeKernel('check', checked[0]!.size, gpu, (names) => {
+      const body = new Lines(names, graph, { hoist: true });
+      for (const t of checked) test(body.value(t, 'i'), body, graph, names, flags);
+      return { body };
+    }),
+    reads: united([...checked, flags.step].flatMap((t) => loadsOf(t, graph))),
+    writes: [accessOf(flags.status, 'atomic')],
+    contents: [{ graph, stored, checked }],
+  };
+}
+
+/** Writes variables of one size: guarded ones only where no check ever failed. */
+export function commitKernel(commits: readonly Commit[], guard: Guard | undefined, source: Source): Kernel {
+  const { graph, stored, gpu } = source;
+  const status = guard && identityOf(guard.status);
+  return {
+    ...rangeKernel('assign', commits[0]!.tensor.size, gpu, (names) => {
+      const body = new Lines(names, graph, { hoist: true });
+      const values = commits.map((c) => body.value(c.tensor, 'i'));
+      const stores = (guarded: boolean) =>
+        commits.flatMap((c, k) => (c.guarded === guarded ? names.store(identityOf(c.variable), 'i', values[k]!) : []));
+      const guarded = stores(true).join('\n  ');
+      body.push(status && guarded !== '' ? `if (good) {\n  ${guarded}\n  }` : guarded);
+      for (const line of stores(false)) body.push(line);
+      return { body, before: status ? [`let good = ${names.load(status, '0u')} == 0u;`] : [] };
+    }),
+    reads: united([...commits.flatMap((c) => loadsOf(c.tensor, graph)), ...(status ? [accessOf(status)] : [])]),
+    writes: commits.map((c) => accessOf(identityOf(c.variable))),
+    contents: [{ graph, stored, commits }],
+  };
+}

@@ -1,0 +1,92 @@
+// Render: the text of every dispatch, with its bindings and its grid.
+import type { Shader, ShaderLoop } from '../../gpu/memory.ts';
+import type { Capabilities } from '../../graph/capabilities.ts';
+import { DeviceError } from '../../graph/errors.ts';
+import { type OpaqueKernel, sharedBytesOf } from '../../graph/kernel.ts';
+import { entryPoint, sideBySide, threadsOf } from '../frame.ts';
+import { Layout, Module } from '../module.ts';
+import type { Contents, Dispatch, Kernel, Loop } from '../plan.ts';
+import type { Looped } from './loop.ts';
+
+/** A shader, and what it is made of. */
+export interface Rendered extends Shader {
+  readonly contents: readonly Contents[];
+  /** How many kernels share it. */
+  readonly kernels: number;
+}
+
+/** @throws DeviceError where a dispatch asks for more than the adapter has. */
+export function render({ plan, place }: Pick<Looped, 'plan' | 'place'>, gpu: Capabilities): ShaderLoop<Rendered> {
+  const [{ lengths, plan: dispatches }] = plan as readonly [Loop];
+  const shaders = (dispatches as readonly Dispatch[]).map((dispatch) => shaderOf(dispatch, place, gpu));
+  return { plan: shaders, ...(lengths && { lengths }) };
+}
+
+function shaderOf({ kernels }: Dispatch, place: Looped['place'], gpu: Capabilities): Rendered {
+  for (const part of kernels) {
+    const missing = part.requires.find((feature) => !gpu.features.has(feature));
+    const fault =
+      missing === undefined
+        ? excessOfWorkgroup(part, gpu)
+        : `it requires ${missing}, which ${gpu.name} does not have. Use another adapter.`;
+    if (fault !== undefined) throw new DeviceError(`${part.name}: ${fault}`);
+  }
+  const kernel = sideBySide(kernels, gpu);
+  const shader = kernel.opaque ? opaqueShader(kernel, kernel.opaque, place) : written(kernel, place, gpu);
+  const excess = excessOf(shader, gpu);
+  if (excess !== undefined) throw new DeviceError(`${kernel.name}: ${excess}`);
+  return { ...shader, kernels: kernels.length };
+}
+
+function written(kernel: Kernel, place: Looped['place'], gpu: Capabilities): Omit<Rendered, 'kernels'> {
+  const layout = new Layout(kernel, place, gpu.maxStorageBuffersPerShaderStage);
+  const module = new Module(layout);
+  const main = entryPoint(kernel, module);
+  return {
+    label: kernel.name,
+    code: module.text(kernel.requires, main),
+    entryPoint: 'main',
+    constants: {},
+    bindings: layout.bindings,
+    workgroups: kernel.grid,
+    contents: kernel.contents,
+  };
+}
+
+/** The op's module as it is: inputs, then outputs. */
+function opaqueShader(
+  { name, reads, writes, grid, contents }: Kernel,
+  { module, entryPoint = 'main', constants = {} }: OpaqueKernel,
+  place: Looped['place'],
+): Omit<Rendered, 'kernels'> {
+  const bindings = [
+    ...reads.map(({ value }) => ({ ...place(value), access: 'read' as const })),
+    ...writes.map(({ value }) => ({ ...place(value), access: 'write' as const })),
+  ];
+  return { label: name, code: module, entryPoint, constants, bindings, workgroups: grid, contents };
+}
+
+/** What of a kernel's workgroups is more than the adapter allows, as a sentence. */
+function excessOfWorkgroup({ workgroup, shared }: Kernel, gpu: Capabilities): string | undefined {
+  const threads = threadsOf(workgroup);
+  if (threads > gpu.maxComputeInvocationsPerWorkgroup)
+    return `its workgroups have ${threads} threads, this adapter has ${gpu.maxComputeInvocationsPerWorkgroup} at most. Use smaller ones.`;
+  const bytes = shared.reduce((sum, array) => sum + sharedBytesOf(array), 0);
+  if (bytes > gpu.sharedBytes)
+    return `it needs ${bytes} bytes of workgroup memory, this adapter has ${gpu.sharedBytes}. Use smaller arrays.`;
+  return undefined;
+}
+
+/** What of a dispatch is more than the adapter allows, as sentences. */
+function excessOf({ bindings, workgroups }: Omit<Rendered, 'kernels'>, gpu: Capabilities): string | undefined {
+  const buffers = gpu.maxStorageBuffersPerShaderStage;
+  if (bindings.length > buffers)
+    return `it needs ${bindings.length} storage buffers, this adapter has ${buffers} a kernel. Try fuse: false.`;
+  const most = Math.max(...workgroups);
+  if (most > gpu.maxComputeWorkgroupsPerDimension)
+    return `it needs ${most} workgroups along an axis, this adapter has ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`;
+  const big = bindings.find(({ words }) => words * 4 > gpu.maxStorageBufferBindingSize);
+  if (big)
+    return `it binds ${big.words * 4} bytes of ${big.memory.label}, this adapter binds ${gpu.maxStorageBufferBindingSize} at most. Use a smaller batch or model.`;
+  return undefined;
+}

@@ -1,0 +1,133 @@
+// What an op says of its GPU code: statements and operands, never an entry point. The compiler writes the frame around them
+// (bindings, entry point, builtins, names), so that several kernels can share a dispatch.
+import type { Feature } from './capabilities.ts';
+import type { DType } from './dtype.ts';
+
+/** The WGSL type a dtype has inside a kernel (`u8` is read as `u32`). */
+export type WgslType = 'f32' | 'u32' | 'i32';
+
+export function wgslType(dtype: DType): WgslType {
+  return dtype === 'u8' ? 'u32' : dtype;
+}
+
+/** Along x, y and z. */
+export type Size3 = readonly [x: number, y: number, z: number];
+
+/**
+ * Module-scope WGSL: a function or a private variable. The module chooses its name, which is `name` unless another declaration
+ * has taken it; equal texts are declared once.
+ */
+export interface Declaration {
+  readonly name: string;
+  /** Declarations that the text refers to. */
+  readonly uses?: readonly Declaration[];
+  /** The text under the chosen name, given those of what it uses. */
+  text(name: string, ...uses: string[]): string;
+}
+
+/** Adds a declaration to the module and gives its name. */
+export type Declare = (declaration: Declaration) => string;
+
+/** An array in storage that carries values from one kernel of an op to the next. */
+export interface Scratch {
+  readonly name: string;
+  readonly type: WgslType;
+  readonly size: number;
+}
+
+/** An array in workgroup memory. */
+export interface SharedArray {
+  readonly name: string;
+  readonly type: WgslType | 'vec4f';
+  readonly size: number;
+}
+
+/** Bytes of a shared array. */
+export function sharedBytesOf({ type, size }: SharedArray): number {
+  return size * (type === 'vec4f' ? 16 : 4);
+}
+
+/** An input inside the statements of a kernel. */
+export interface OperandText {
+  /** The element at `index`, a `u32` expression. */
+  load(index: string): string;
+  /** The `vec4f` at elements 4 · index to 4 · index + 3; only for inputs in {@link Operands.vec4}. */
+  load4(index: string): string;
+}
+
+/** An output inside the statements of a kernel. */
+export interface ResultText {
+  /** The statement that stores an element. */
+  store(index: string, value: string): string;
+}
+
+/** What the statements of a kernel refer to. */
+export interface KernelText {
+  readonly inputs: readonly OperandText[];
+  readonly outputs: readonly ResultText[];
+  scratch(array: Scratch): Pick<OperandText, 'load'> & ResultText;
+  /** The name of a workgroup array. */
+  shared(array: SharedArray): string;
+  /** The statement at which the threads of a workgroup wait for each other; only in uniform control flow. */
+  barrier(): string;
+  readonly declare: Declare;
+}
+
+/** The inputs and outputs that a kernel touches, by number. */
+export interface Operands {
+  /** Inputs loaded element by element. Default: all that are not in `vec4`. */
+  readonly inputs?: readonly number[];
+  /** Inputs loaded as `vec4f`; only where {@link KernelScope.direct}. An input may be in both lists. */
+  readonly vec4?: readonly number[];
+  /** Outputs stored. Default: all. */
+  readonly outputs?: readonly number[];
+}
+
+/** A kernel of an op. */
+export interface KernelSpec extends Operands {
+  /** What to call it in labels, after the op's name, where an op has several. */
+  readonly label?: string;
+  /** Threads in a workgroup. */
+  readonly workgroup: Size3;
+  /** Workgroups. */
+  readonly grid: Size3;
+  readonly reads?: readonly Scratch[];
+  readonly writes?: readonly Scratch[];
+  readonly shared?: readonly SharedArray[];
+  /** Whether threads of a workgroup wait for each other. Default false. */
+  readonly barriers?: boolean;
+  readonly requires?: readonly Feature[];
+  /**
+   * The statements of one thread, in which these are names: `group` (vec3u, the workgroup's place), `local` (vec3u, the thread's
+   * place in it), `lane` (u32, the same as one number), `id` (vec3u, group · workgroup + local), and `zero` (u32, 0 that no compiler
+   * knows: a loop from it is not unrolled). `return` ends the thread.
+   */
+  body(k: KernelText): string;
+}
+
+/** A kernel op's work as rows that do not depend on each other: row kernels that share a row follow each other in one dispatch. */
+export interface RowSpec extends Operands {
+  /** Rows; row r is element r of what is left of the shapes' first axes. */
+  readonly rows: number;
+  /** The inputs of which row r is all that row r of the outputs depends on; others are read anywhere. */
+  readonly aligned: readonly number[];
+  /**
+   * The statements of lane `lane` of row `r` (both u32), with `zero` as in {@link KernelSpec.body}. No barriers; `return` ends the
+   * lane's share of this row.
+   */
+  body(k: Omit<KernelText, 'barrier' | 'shared' | 'scratch'>): string;
+}
+
+/**
+ * A whole WGSL module with an entry point of its own. Its text is run as it is, in a dispatch of its own. Group 0 binds the inputs
+ * in order as `var<storage, read>`, then the outputs as `var<storage, read_write>`.
+ */
+export interface OpaqueKernel {
+  readonly module: string;
+  /** Default `main`. */
+  readonly entryPoint?: string;
+  readonly grid: Size3;
+  /** Values of `override` constants, by name. */
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly requires?: readonly Feature[];
+}
