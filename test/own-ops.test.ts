@@ -1,0 +1,101 @@
+// Ops outside the library: those that the documentation shows, kernels of all kinds beside each other, and a model that
+// trains with them.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Backend } from '../src/backend.ts';
+import { costsOf } from '../src/graph/capabilities.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import {
+  add,
+  arrayDataset,
+  constant,
+  createCpuBackend,
+  grad,
+  input,
+  losses,
+  mul,
+  nn,
+  optim,
+  relu,
+  softmax,
+  sum,
+  Trainer,
+} from '../src/index.ts';
+import { testExecutor } from './gpu.ts';
+import { ADAPTERS, documentedOps, expectTruth, wave } from './own-ops.ts';
+
+const { softsign, cumsum, unitRows } = documentedOps();
+
+const OPS: readonly (readonly [string, (x: Tensor) => Tensor])[] = [
+  ['softsign', softsign],
+  ['cumsum', cumsum],
+  ['cumsum in reverse', (x) => cumsum(x, { reverse: true })],
+  ['unitRows', unitRows],
+];
+
+const x = input('x', { shape: [5, 70], dtype: 'f32' });
+const w = input('w', { shape: [70], dtype: 'f32' });
+const inputs = { x: wave(350), w: wave(70, 1.3) };
+
+/** The op within others: computed from a chain, followed by one, read twice, with gradients back to both inputs. */
+function beside(fn: (x: Tensor) => Tensor): Record<string, Tensor> {
+  const hidden = mul(x, w);
+  const y = fn(add(hidden, x));
+  const loss = sum(mul(softmax(add(y, 0.5)), relu(y)));
+  const [dx, dw] = grad(loss, [x, w]) as [Tensor, Tensor];
+  return { y: mul(y, 2), other: softmax(hidden), loss, dx, dw };
+}
+
+describe.each(ADAPTERS)('ops of the documentation on %s', (_, capabilities) => {
+  it.each(OPS)('%s alone', async (_, fn) => {
+    const dy = constant(wave(350, 0.3), { shape: [5, 70] });
+    await expectTruth(capabilities, { y: fn(x), dx: grad(fn(x), [x], dy)[0]! }, { x: inputs.x });
+  });
+
+  it.each(OPS)('%s beside other groups', async (_, fn) => {
+    await expectTruth(capabilities, beside(fn), inputs);
+  });
+
+  it('all in one program', async () => {
+    const y = cumsum(softsign(unitRows(x)));
+    const z = unitRows(cumsum(softsign(x)));
+    const [dx] = grad(sum(mul(y, z)), [x]) as [Tensor];
+    await expectTruth(capabilities, { y, z, dx }, { x: inputs.x });
+  });
+});
+
+describe('a model with kernels of its own', () => {
+  const data = arrayDataset(
+    { shape: [60, 12], data: wave(720, 0.77) },
+    Array.from({ length: 60 }, (_, i) => (i * 5) % 4),
+    { classes: 4 },
+  );
+  const trained = async (backend: Backend) => {
+    const layers = [new nn.Linear(12, 16), softsign, unitRows, cumsum, new nn.Linear(16, 4)];
+    const trainer = await Trainer.create(backend, {
+      model: new nn.Sequential(...layers),
+      loss: losses.softmaxCrossEntropy,
+      optimizer: optim.adam({ lr: 0.01 }),
+      seed: 3,
+    });
+    await trainer.train(data, { maxSteps: 12, batchSize: 17 });
+    const weights = await Promise.all(trainer.parameters().map(({ path }) => trainer.state.read(path)));
+    trainer.dispose();
+    return { losses: trainer.history.steps.loss, weights };
+  };
+  let truth: Awaited<ReturnType<typeof trained>>;
+  beforeAll(async () => {
+    truth = await trained(createCpuBackend());
+  });
+
+  it.each([
+    ['fused', {}],
+    ['where a persistent kernel is requested', { persistent: true }],
+  ] as const)('trains on the GPU as on the CPU, %s', async (_, options) => {
+    const executor = await testExecutor(costsOf(true), options);
+    const run = await trained(new Backend(executor, { name: 'test', software: true }));
+    expect(run.losses).toHaveLength(12);
+    for (const [k, loss] of truth.losses.entries()) expect(run.losses[k], `loss ${k}`).toBeCloseTo(loss, 4);
+    for (const [k, values] of truth.weights.entries())
+      for (const [i, value] of values.entries()) expect(run.weights[k]![i], `${k} [${i}]`).toBeCloseTo(value, 3);
+  });
+});
