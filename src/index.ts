@@ -6,6 +6,17 @@ export { createCpuBackend } from './backend.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
 export { arrayDataset, split } from './data/dataset.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
+export { type ExplainOptions, explain } from './explain/explain.ts';
+export { type ExplainStepOptions, explainStep } from './explain/explain-step.ts';
+export type {
+  AccessExplanation,
+  BindingExplanation,
+  BufferExplanation,
+  DispatchExplanation,
+  Explanation,
+  KernelExplanation,
+  ValueExplanation,
+} from './explain/explanation.ts';
 export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 export type { AdapterClass } from './graph/adapter-classes.ts';
 export type { Capabilities, Feature } from './graph/capabilities.ts';

@@ -2,6 +2,8 @@
 // The program `thalweg`: verbs and flags. A verb is loaded when it is called; whatever it throws ends here as one line and an
 // exit code.
 import { Command } from 'commander';
+import type { PassName } from '../compile/pass-names.ts';
+import type { AdapterClass } from '../graph/adapter-classes.ts';
 import { presets } from '../train/presets.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
@@ -113,6 +115,21 @@ const PRESETS = Object.values(presets)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only where something is measured. */
 const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
+/** The names of passes and of adapter classes; what knows more of them is loaded only where something is explained. */
+const PASSES = Object.keys({
+  simplify: true,
+  prefetch: true,
+  hazards: true,
+  materialize: true,
+  group: true,
+  'fuse-rows': true,
+  pack: true,
+  place: true,
+  guard: true,
+  loop: true,
+  render: true,
+} satisfies Record<PassName, true>);
+const CLASSES = Object.keys({ 'webgpu-default': true, software: true, gpu: true } satisfies Record<AdapterClass, true>);
 const DATA = '--data <auto|mnist|digits|DIR>';
 
 function addTrain(program: Command): void {
@@ -179,6 +196,26 @@ function addGradcheck(program: Command): void {
   withOutput(withDevice(command));
 }
 
+function addExplain(program: Command): void {
+  const example = [
+    '  thalweg explain --preset mlp --as gpu',
+    '  thalweg explain --preset mlp --as software --pass group',
+    '  thalweg explain --preset classic --as webgpu-default --kernel 2',
+  ].join('\n');
+  const load = async () => (await import('./explain.ts')).explain;
+  const about = 'show what the compiler makes of a training step: graph, groups, dispatches, memory, WGSL';
+  const command = verb(program, 'explain', about, example, load)
+    .option(PRESET, `whose training step; default ${DEFAULT_PRESET}`)
+    .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
+    .option('--batch-size <N>', "examples a step; default: the preset's")
+    .option('--optimizer <NAME>', `${Object.keys(OPTIMIZERS).join(', ')}; default: the preset's`)
+    .option('--as <CLASS>', `compiles for ${CLASSES.join(', ')}, and opens no device; default: for the device`)
+    .option('--pass <NAME>', `what one pass gives: ${PASSES.join(', ')}`)
+    .option('--kernel <N>', 'one dispatch in full: kernels, accesses, bindings and WGSL')
+    .option('--wgsl', 'the WGSL of all dispatches, or with --kernel of one');
+  withOutput(withDevice(command));
+}
+
 function addBench(program: Command): void {
   const example = [
     '  thalweg bench matmul step',
@@ -239,7 +276,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for what there is)')
     .addHelpText('after', `\nExample:\n  thalweg train --preset classic\n\n${exitCodesText()}`)
     .exitOverride();
-  for (const add of [addTrain, addEval, addGradcheck, addBench, addTune, addInfo]) add(program);
+  for (const add of [addTrain, addEval, addGradcheck, addExplain, addBench, addTune, addInfo]) add(program);
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what there is)');
   try {
     await program.parseAsync(argv);

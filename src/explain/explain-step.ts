@@ -1,0 +1,60 @@
+// Explains a training step for any adapter, without a device: the step is traced as a Trainer traces it, and compiled on paper.
+import type { Backend } from '../backend.ts';
+import { GpuExecutor } from '../compile/executor.ts';
+import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts';
+import type { Capabilities } from '../graph/capabilities.ts';
+import { OptionError } from '../graph/errors.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Loss } from '../loss/loss.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import type { Examples } from '../train/batch.ts';
+import { orderOf, planRun } from '../train/run.ts';
+import { State } from '../train/state.ts';
+import { traceStep } from '../train/step.ts';
+import { explainRecipe } from './explain-recipe.ts';
+import type { Explanation } from './explanation.ts';
+import { PlanExecutor } from './plan-executor.ts';
+import { namesOf } from './state-names.ts';
+
+/** A training step, and the adapter to compile it for. */
+export interface ExplainStepOptions {
+  readonly model: { forward(x: Tensor): Tensor };
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Its shapes and dtypes decide the plan, its values nothing. */
+  readonly data: Examples;
+  /** Default 32. */
+  readonly batchSize?: number;
+  /** A class of adapters (`webgpu-default`, `software`, `gpu`), or a GPU backend, whose adapter is asked and not used. */
+  readonly as: AdapterClass | Backend | Capabilities;
+  /** As in `createBackend`. */
+  readonly fuse?: boolean;
+  readonly persistent?: boolean;
+  /** Default `step`. */
+  readonly title?: string;
+}
+
+/**
+ * What the compiler makes of a training step: see {@link explain}. Nothing is run, and no device is needed.
+ * @throws OptionError for the CPU backend and for classes that there are none of.
+ */
+export function explainStep(options: ExplainStepOptions): Explanation {
+  const { model, loss, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
+  const executor = new PlanExecutor(capabilitiesOf(as));
+  const state = new State(executor, { model, optimizer, seed: 0 });
+  const run = planRun(data, { batchSize }, 0, undefined);
+  const { recipe } = traceStep(state, { model, loss, metrics: {} }, data, orderOf(run), run.batchSize);
+  return explainRecipe(title, recipe, executor.target({ fuse, persistent }), namesOf(state));
+}
+
+function capabilitiesOf(as: ExplainStepOptions['as']): Capabilities {
+  if (typeof as === 'string') {
+    if (Object.hasOwn(ADAPTER_CLASSES, as)) return ADAPTER_CLASSES[as];
+    throw new OptionError(`explainStep: as is ${as}. Use ${Object.keys(ADAPTER_CLASSES).join(', ')} or a GPU backend.`);
+  }
+  if (!('executor' in as)) return as;
+  if (as.executor instanceof GpuExecutor) return as.executor.capabilities;
+  throw new OptionError(
+    `explainStep: the backend given as \`as\` is the CPU, which has no dispatches. Use ${Object.keys(ADAPTER_CLASSES).join(', ')} or a GPU backend.`,
+  );
+}

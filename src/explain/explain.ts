@@ -1,0 +1,27 @@
+// What the compiler made of a program, for people: the one function of it that takes what a backend compiled.
+import { CompiledProgram } from '../compile/executor.ts';
+import { OptionError } from '../graph/errors.ts';
+import type { Program } from '../graph/executor.ts';
+import type { State } from '../train/state.ts';
+import { explainRecipe } from './explain-recipe.ts';
+import type { Explanation } from './explanation.ts';
+import { namesOf } from './state-names.ts';
+
+/** How {@link explain} names what it finds. */
+export interface ExplainOptions {
+  /** The State whose variables the program reads: they are printed by their paths. */
+  readonly state?: State;
+}
+
+/**
+ * What the compiler made of a program: the result of each pass, and each dispatch with its kernels, accesses, bindings and WGSL. The
+ * program stays as it is.
+ * @throws OptionError for a program of the CPU backend, which has no dispatches.
+ */
+export function explain(program: Program, { state }: ExplainOptions = {}): Explanation {
+  if (!(program instanceof CompiledProgram))
+    throw new OptionError(
+      `explain: ${program?.label ?? 'this'} is no program of a GPU backend, and only those have dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,
+    );
+  return explainRecipe(program.label, program.recipe, program.target, state ? namesOf(state) : new Map());
+}

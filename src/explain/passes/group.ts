@@ -1,0 +1,19 @@
+// The groups: the kernel op, the chains after its outputs, what is read, what is stored, and which groups come first.
+import { type Group, type Grouped, productsOf } from '../../compile/passes/group.ts';
+import type { Labels } from '../labels.ts';
+import type { Results } from '../seen.ts';
+
+export function groupText({ group: grouped }: Results, labels: Labels): string[] {
+  return grouped.groups.flatMap((group) => groupLines(group, grouped, labels));
+}
+
+function groupLines(group: Group, { stored }: Grouped, labels: Labels): string[] {
+  const { id, root, chains, reads, before } = group;
+  const members = [...(root ? [root] : []), ...[...chains.values()].flat().map(({ node }) => node)];
+  const after = before.map((g) => `g${g.id}`).join(', ');
+  return [
+    `g${id}  ${members.map((node) => labels.op(node)).join(' + ')}`,
+    `    reads ${labels.list(reads)}`,
+    `    stores ${labels.list(productsOf(group).filter((t) => stored.has(t)))}${after ? `; after ${after}` : ''}`,
+  ];
+}

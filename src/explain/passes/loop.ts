@@ -1,0 +1,13 @@
+// The loop over the dispatches of a step, or the persistent kernel that all of them became.
+import type { Loop } from '../../compile/plan.ts';
+import { type Labels, plural } from '../labels.ts';
+import { dispatchesOf, type Results } from '../seen.ts';
+import { dispatchLines } from './pack.ts';
+
+export function loopText({ loop }: Results, labels: Labels): string[] {
+  const { lengths } = loop.plan[0] as Loop;
+  const dispatches = dispatchesOf(loop);
+  if (lengths) return ['one dispatch makes many steps, as many as a word says:', ...dispatchLines(dispatches, labels)];
+  const names = dispatches.map((_, k) => `d${k}`).join(', ');
+  return [`each step of a submit: ${names} (${plural(dispatches.length, 'dispatch', 'dispatches')})`];
+}

@@ -1,0 +1,15 @@
+// The rendered dispatches: workgroups, bindings, and how long the text is.
+import { type Labels, plural, shortened, workgroupsText } from '../labels.ts';
+import type { Results } from '../seen.ts';
+
+export function renderText({ render }: Results, _: Labels): string[] {
+  return render.plan.map(({ label, workgroups, bindings, code }, k) => {
+    const written = bindings.filter(({ access }) => access === 'write').length;
+    const facts = [
+      workgroupsText(workgroups),
+      `${plural(bindings.length, 'binding')}, ${written} written`,
+      plural(code.split('\n').length, 'line'),
+    ];
+    return `d${k}  ${shortened(label, 72)}: ${facts.join('; ')}`;
+  });
+}
