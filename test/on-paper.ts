@@ -1,24 +1,17 @@
 // Programs compiled without a device: memory that is none, what each pass gives, and short printed forms of it.
-import { compile, type Observe, type Target } from '../src/compile/index.ts';
+import { compile, type Observe, type PassResults, type Target } from '../src/compile/index.ts';
 import type { PassName } from '../src/compile/pass-names.ts';
-import type { Units } from '../src/compile/passes/fuse-rows.ts';
-import type { Group, Grouped } from '../src/compile/passes/group.ts';
-import type { Prepared } from '../src/compile/passes/hazards.ts';
-import type { Looped } from '../src/compile/passes/loop.ts';
-import type { Materialized } from '../src/compile/passes/materialize.ts';
-import type { Packed } from '../src/compile/passes/pack.ts';
-import type { Placed } from '../src/compile/passes/place.ts';
-import type { Prefetched } from '../src/compile/passes/prefetch.ts';
+import type { Group } from '../src/compile/passes/group.ts';
 import type { Rendered } from '../src/compile/passes/render.ts';
 import type { Dispatch, Value } from '../src/compile/plan.ts';
-import { type Memory, newMemory, type Place, type ShaderLoop } from '../src/gpu/memory.ts';
+import { type Memory, newMemory, type Place } from '../src/gpu/memory.ts';
 import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
 import type { Capabilities } from '../src/graph/capabilities.ts';
-import { byteLength } from '../src/graph/dtype.ts';
+import { byteLength, type DType } from '../src/graph/dtype.ts';
 import type { Executor, Recipe, Storage, VariableGroup } from '../src/graph/executor.ts';
 import { newCounters } from '../src/graph/executor.ts';
 import { resolve } from '../src/graph/rewrite.ts';
-import { fillOf, type Node, type Tensor, type Variable, variableOf } from '../src/graph/tensor.ts';
+import { fillOf, input, type Node, type Tensor, Variable, variableOf } from '../src/graph/tensor.ts';
 
 /** Where variables lie: each in a memory of its own, unless a group says otherwise. */
 export class PaperStorage implements Storage {
@@ -116,18 +109,7 @@ export function paperTarget(options: PaperOptions = {}): Target {
 }
 
 /** What each pass gives. */
-export interface Stages {
-  readonly simplify: Recipe;
-  readonly prefetch: Prefetched;
-  readonly hazards: Prepared;
-  readonly materialize: Materialized;
-  readonly group: Grouped;
-  readonly 'fuse-rows': Units;
-  readonly pack: Packed;
-  readonly place: Placed;
-  readonly guard: Placed;
-  readonly loop: Looped;
-  readonly render: ShaderLoop<Rendered>;
+export interface Stages extends PassResults {
   /** What comes before the first step of a submit. */
   readonly start: readonly Rendered[];
 }
@@ -176,7 +158,7 @@ export function dispatchTexts(dispatches: readonly Dispatch[]): string[] {
 }
 
 /** The dispatches of one step in the end. */
-export function stepOf({ plan }: Looped): readonly Dispatch[] {
+export function stepOf({ plan }: Pick<PassResults['loop'], 'plan'>): readonly Dispatch[] {
   const [loop] = plan;
   if (!loop || !('count' in loop)) throw new Error('a plan is one loop');
   return loop.plan as readonly Dispatch[];
@@ -184,4 +166,11 @@ export function stepOf({ plan }: Looped): readonly Dispatch[] {
 
 export function valueText(value: Value): string {
   return 'array' in value ? `${value.group.root!.name} ${value.array.name}` : value.node.name;
+}
+
+/** An input called x. */
+export const f32 = (...shape: number[]): Tensor => input('x', { shape, dtype: 'f32' });
+
+export function variable(shape: readonly number[], dtype: DType = 'f32'): Variable {
+  return new Variable(shape, { dtype, initial: () => new Float32Array(1) });
 }

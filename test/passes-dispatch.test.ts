@@ -5,7 +5,6 @@ import { sideBySide } from '../src/compile/frame.ts';
 import { isWorthwhile, suitsPersistent } from '../src/compile/passes/loop.ts';
 import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
 import { dispatchKernels, FULL_DEVICE_THREADS, PERSISTENT, persistentBound, rowKernels } from '../src/graph/cost.ts';
-import type { DType } from '../src/graph/dtype.ts';
 import { DeviceError } from '../src/graph/errors.ts';
 import type { Recipe } from '../src/graph/executor.ts';
 import type { Declaration, KernelSpec, OpaqueKernel, Scratch } from '../src/graph/kernel.ts';
@@ -28,15 +27,20 @@ import {
   sum,
   type Tensor,
   unpack,
-  Variable,
+  type Variable,
 } from '../src/index.ts';
-import { capabilitiesOf, dispatchTexts, type PaperOptions, PaperStorage, passesOf, stepOf } from './on-paper.ts';
+import {
+  capabilitiesOf,
+  dispatchTexts,
+  f32,
+  type PaperOptions,
+  PaperStorage,
+  passesOf,
+  stepOf,
+  variable,
+} from './on-paper.ts';
 import { moduleFaults, planFaults } from './plan-faults.ts';
 import { STEPS } from './training-steps.ts';
-
-const f32 = (...shape: number[]) => input('x', { shape, dtype: 'f32' });
-const variable = (shape: readonly number[], dtype: DType = 'f32') =>
-  new Variable(shape, { dtype, initial: () => new Float32Array(1) });
 
 /** A kernel op of x: each thread copies an element, unless said. */
 function kernelOp(name: string, spec: Partial<KernelSpec> = {}): (x: Tensor) => Tensor {

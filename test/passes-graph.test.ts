@@ -6,7 +6,6 @@ import { withoutHazards } from '../src/compile/passes/hazards.ts';
 import { materialize } from '../src/compile/passes/materialize.ts';
 import { prefetch } from '../src/compile/passes/prefetch.ts';
 import { EXPENSIVE, RECOMPUTE_BUDGET } from '../src/graph/cost.ts';
-import type { DType } from '../src/graph/dtype.ts';
 import type { Recipe } from '../src/graph/executor.ts';
 import { simplifyRecipe } from '../src/graph/simplify.ts';
 import {
@@ -17,7 +16,6 @@ import {
   div,
   exp,
   gatherRows,
-  input,
   linear,
   matmul,
   mul,
@@ -32,13 +30,10 @@ import {
   sum,
   type Tensor,
   transpose,
-  Variable,
+  type Variable,
 } from '../src/index.ts';
-import { capabilitiesOf, expressionOf, groupText, type LeafNames, passesOf } from './on-paper.ts';
+import { capabilitiesOf, expressionOf, f32, groupText, type LeafNames, passesOf, variable } from './on-paper.ts';
 
-const f32 = (...shape: number[]) => input('x', { shape, dtype: 'f32' });
-const variable = (shape: readonly number[], dtype: DType = 'f32') =>
-  new Variable(shape, { dtype, initial: () => new Float32Array(1) });
 const apart = () => false;
 
 it('runs the passes in their order', () => {

@@ -2,8 +2,8 @@
 // The program `thalweg`: verbs and flags. A verb is loaded when it is called; whatever it throws ends here as one line and an
 // exit code.
 import { Command } from 'commander';
-import type { PassName } from '../compile/pass-names.ts';
-import type { AdapterClass } from '../graph/adapter-classes.ts';
+import { PASSES } from '../compile/pass-names.ts';
+import { ADAPTER_CLASSES } from '../graph/adapter-classes.ts';
 import { presets } from '../train/presets.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
@@ -115,21 +115,6 @@ const PRESETS = Object.values(presets)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only where something is measured. */
 const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
-/** The names of passes and of adapter classes; what knows more of them is loaded only where something is explained. */
-const PASSES = Object.keys({
-  simplify: true,
-  prefetch: true,
-  hazards: true,
-  materialize: true,
-  group: true,
-  'fuse-rows': true,
-  pack: true,
-  place: true,
-  guard: true,
-  loop: true,
-  render: true,
-} satisfies Record<PassName, true>);
-const CLASSES = Object.keys({ 'webgpu-default': true, software: true, gpu: true } satisfies Record<AdapterClass, true>);
 const DATA = '--data <auto|mnist|digits|DIR>';
 
 function addTrain(program: Command): void {
@@ -209,7 +194,10 @@ function addExplain(program: Command): void {
     .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
     .option('--batch-size <N>', "examples a step; default: the preset's")
     .option('--optimizer <NAME>', `${Object.keys(OPTIMIZERS).join(', ')}; default: the preset's`)
-    .option('--as <CLASS>', `compiles for ${CLASSES.join(', ')}, and opens no device; default: for the device`)
+    .option(
+      '--as <CLASS>',
+      `compiles for ${Object.keys(ADAPTER_CLASSES).join(', ')}, and opens no device; default: for the device`,
+    )
     .option('--pass <NAME>', `what one pass gives: ${PASSES.join(', ')}`)
     .option('--kernel <N>', 'one dispatch in full: kernels, accesses, bindings and WGSL')
     .option('--wgsl', 'the WGSL of all dispatches, or with --kernel of one');

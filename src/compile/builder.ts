@@ -27,7 +27,8 @@ import {
   watchReads,
   watchWrites,
 } from './kernels.ts';
-import { type Group, isPlain } from './passes/group.ts';
+import type { Group } from './passes/group.ts';
+import { isFill, type Materialized } from './passes/materialize.ts';
 import type { GroupScratch, Kernel, Names, Watches } from './plan.ts';
 
 /** The kernels of a group in order. @throws DeviceError where the adapter lacks what one requires. */
@@ -55,7 +56,13 @@ export function rowSpecOf({ root }: Group, source: Source): RowSpec | undefined 
 }
 
 function scopeOf(root: Node, { graph, gpu }: Pick<Source, 'graph' | 'gpu'>): KernelScope {
-  return { inputs: root.inputs, outs: root.outs, gpu, direct: (k) => isPlain(root.inputs[k]!, graph) };
+  return { inputs: root.inputs, outs: root.outs, gpu, direct: (k) => isDirect(root.inputs[k]!, graph) };
+}
+
+/** Whether an input is a plain f32 buffer, which can be loaded as vec4f. */
+function isDirect(t: Tensor, graph: Materialized): boolean {
+  const x = resolve(t);
+  return x.dtype === 'f32' && graph.inMemory(x) && !isFill(x);
 }
 
 /** Which inputs and outputs a kernel touches, and how. */
@@ -73,7 +80,7 @@ function operandAccesses(group: Group, operands: Operands, { graph, stored }: So
   const { inputs, vec4, outputs } = operandsOf(group, operands);
   const { root, chains } = group;
   const products = outputs.flatMap((k) => [root!.outputs[k]!, ...(chains.get(k) ?? [])]);
-  const indirect = vec4.find((k) => !isPlain(root!.inputs[k]!, graph));
+  const indirect = vec4.find((k) => !isDirect(root!.inputs[k]!, graph));
   if (indirect !== undefined)
     throw internal(`${root!.name}: its kernel loads input ${indirect} as vec4f, which is not direct`);
   return {

@@ -8,15 +8,15 @@ import type { Node, Tensor, Variable } from '../graph/tensor.ts';
 import { Buffers } from './buffers.ts';
 import { scratchCountOf } from './builder.ts';
 import type { PassName } from './pass-names.ts';
-import { fuseRows } from './passes/fuse-rows.ts';
-import { group } from './passes/group.ts';
+import { fuseRows, type Units } from './passes/fuse-rows.ts';
+import { type Grouped, group } from './passes/group.ts';
 import { guard } from './passes/guard.ts';
-import { type Commit, withoutHazards } from './passes/hazards.ts';
+import { type Prepared, withoutHazards } from './passes/hazards.ts';
 import { type Looped, loop, persist, suitsPersistent, withoutBarriers } from './passes/loop.ts';
-import { materialize } from './passes/materialize.ts';
-import { pack } from './passes/pack.ts';
+import { type Materialized, materialize } from './passes/materialize.ts';
+import { type Packed, pack } from './passes/pack.ts';
 import { type Placed, place } from './passes/place.ts';
-import { prefetch } from './passes/prefetch.ts';
+import { type Prefetched, prefetch } from './passes/prefetch.ts';
 import { type Rendered, render } from './passes/render.ts';
 
 /** What a recipe is compiled for. */
@@ -47,11 +47,28 @@ export interface Compiled {
   readonly owned: readonly Memory[];
 }
 
-/** Is shown what each pass gives, and gives it back. */
-export type Observe = <T>(pass: PassName, result: T) => T;
+/** What each pass gives. */
+export interface PassResults {
+  readonly simplify: Recipe;
+  readonly prefetch: Prefetched;
+  readonly hazards: Prepared;
+  readonly materialize: Materialized;
+  readonly group: Grouped;
+  readonly 'fuse-rows': Units;
+  readonly pack: Packed;
+  readonly place: Placed;
+  readonly guard: Placed;
+  readonly loop: Looped;
+  readonly render: ShaderLoop<Rendered>;
+}
+
+/** Receives what each pass gives, and returns it. */
+export type Observe = <P extends PassName>(pass: P, result: PassResults[P]) => PassResults[P];
+
+const unobserved: Observe = (_, result) => result;
 
 /** @throws DeviceError where a kernel needs more than the adapter has, however it is arranged. */
-export function compile(recipe: Recipe, to: Target, observe: Observe = (_, result) => result): Compiled {
+export function compile(recipe: Recipe, to: Target, observe: Observe = unobserved): Compiled {
   const overlaps = (a: Variable, b: Variable) => overlap(to.placeOf(a), to.placeOf(b));
   const simple = observe('simplify', simplifyRecipe(recipe));
   const ahead = observe('prefetch', to.fuse ? prefetch(simple, overlaps) : { recipe: simple, carried: [] });
@@ -70,35 +87,25 @@ export function compile(recipe: Recipe, to: Target, observe: Observe = (_, resul
 
 /** A step, as a persistent kernel where that suits it and fits. */
 function lowerSteps(recipe: Recipe, to: Target, carried: readonly Variable[], observe: Observe): Looped {
-  const guards = ({ variable }: Commit) => !carried.includes(variable);
   if (to.fuse && suitsPersistent(recipe, to.gpu, to.persistent)) {
     const gpu = withoutBarriers(to.gpu);
-    const steps = persist(loop(lower(recipe, { ...to, gpu, whole: true }, carried, guards, observe)), to.gpu);
+    const steps = persist(loop(lower(recipe, { ...to, gpu, whole: true }, carried, observe)), to.gpu);
     if (steps) return observe('loop', steps);
   }
-  return observe('loop', loop(lower(recipe, to, carried, guards, observe)));
+  return observe('loop', loop(lower(recipe, to, carried, observe)));
 }
 
 /** What is carried, computed for the first step of a submit. */
 function lowerStart(carried: Iterable<readonly [Variable, Tensor]>, to: Target, steps: Looped): Looped {
   const placeOf = (variable: Variable) => steps.carried.get(variable.node) ?? to.placeOf(variable);
   const leaf = (node: Node) => steps.carried.get(node) ?? to.leaf(node);
-  return loop(
-    lower(
-      { records: [...carried] },
-      { ...to, placeOf, leaf },
-      [],
-      () => true,
-      (_, result) => result,
-    ),
-  );
+  return loop(lower({ records: [...carried] }, { ...to, placeOf, leaf }, [], unobserved));
 }
 
 function lower(
   recipe: Recipe,
   to: Target & { readonly whole?: boolean },
   carried: readonly Variable[],
-  guards: (commit: Commit) => boolean,
   observe: Observe,
 ): Placed {
   const { gpu, fuse, merge = true, whole } = to;
@@ -115,5 +122,5 @@ function lower(
   const units = observe('fuse-rows', fuseRows(grouped, buffers, gpu, fuse && merge));
   const packed = observe('pack', pack(units, buffers, { gpu, merge: fuse && merge }));
   const placed = observe('place', place(packed, buffers, to.leaf, carried, whole));
-  return observe('guard', guard(placed, gpu, guards));
+  return observe('guard', guard(placed, gpu));
 }

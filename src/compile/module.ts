@@ -3,7 +3,7 @@
 import { ALIGNMENT, type Binding, type Memory, type Place } from '../gpu/memory.ts';
 import { internal } from '../graph/errors.ts';
 import type { Declaration, WgslType } from '../graph/kernel.ts';
-import { type Access, dtypeOfValue, type Kernel, type Names, type Value } from './plan.ts';
+import { type Access, dtypeOfValue, type Kernel, type Names, nameOf, type Value } from './plan.ts';
 import { isPredeclared } from './predeclared.ts';
 
 type Width = Access['width'];
@@ -97,14 +97,13 @@ export class Layout {
   }
 
   #refer(value: Value, width: Width): Reference {
-    if (!this.#declared.has(value))
-      throw internal(`${nameOfValue(value)} is used in a kernel that does not declare it`);
+    if (!this.#declared.has(value)) throw internal(`${nameOf(value)} is used in a kernel that does not declare it`);
     const { memory, offset, words } = this.#place(value);
     const bound = this.#modes.get(memory)!;
     const own = bound.filter(({ slot }) => slot.places.some((p) => p.offset === offset && p.words === words));
     const elements = elementsOf(own[0]!.slot, this.#uses.get(memory)!, own[0]!.mode, new Set([width]));
     const binding = own.find(({ element }) => element === elements[0]);
-    if (!binding) throw internal(`${nameOfValue(value)} is used as ${width} in a kernel that does not declare that`);
+    if (!binding) throw internal(`${nameOf(value)} is used as ${width} in a kernel that does not declare that`);
     return { name: `m${this.#numbers.get(binding)}`, base: offset - binding.offset, element: binding.element };
   }
 
@@ -172,10 +171,6 @@ function elementsOf(
 function hasAtomics({ ranges }: Use): boolean {
   for (const { widths } of ranges.values()) if (widths.has('atomic')) return true;
   return false;
-}
-
-export function nameOfValue(value: Value): string {
-  return 'array' in value ? `${value.group.root!.name} ${value.array.name}` : `${value}`;
 }
 
 /** WGSL's names of the features that a module has to enable. https://www.w3.org/TR/WGSL/#enable-extensions-sec */

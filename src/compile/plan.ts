@@ -114,3 +114,8 @@ export type Plan = readonly (Dispatch | Loop)[];
 export function dtypeOfValue(value: Value): DType {
   return 'array' in value ? value.array.type : value.dtype;
 }
+
+/** What to call a value in labels and errors. */
+export function nameOf(value: Value): string {
+  return 'array' in value ? `${value.group.root!.name} ${value.array.name}` : value.node.name;
+}

@@ -1,6 +1,6 @@
 // A recipe compiled and described: what each pass made of it, and its dispatches and buffers.
 import { sideBySide } from '../compile/frame.ts';
-import type { Target } from '../compile/index.ts';
+import type { PassResults, Target } from '../compile/index.ts';
 import { PASSES, type PassName } from '../compile/pass-names.ts';
 import type { Rendered } from '../compile/passes/render.ts';
 import type { Access, Dispatch } from '../compile/plan.ts';
@@ -31,9 +31,9 @@ import { placeText } from './passes/place.ts';
 import { prefetchText } from './passes/prefetch.ts';
 import { renderText } from './passes/render.ts';
 import { simplifyText } from './passes/simplify.ts';
-import { dispatchesOf, observed, type Results, type Seen } from './seen.ts';
+import { dispatchesOf, observed, type Seen } from './seen.ts';
 
-type Printer = (results: Results, labels: Labels) => string[];
+type Printer = (results: PassResults, labels: Labels) => string[];
 
 const PRINTERS = {
   simplify: simplifyText,

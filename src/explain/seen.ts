@@ -1,37 +1,13 @@
 // What each pass gave in one compilation, by its name, and a program compiled under observation.
-import { type Compiled, compile, type Observe, type Target } from '../compile/index.ts';
+import { type Compiled, compile, type Observe, type PassResults, type Target } from '../compile/index.ts';
 import type { PassName } from '../compile/pass-names.ts';
-import type { Units } from '../compile/passes/fuse-rows.ts';
-import type { Grouped } from '../compile/passes/group.ts';
-import type { Prepared } from '../compile/passes/hazards.ts';
 import type { Looped } from '../compile/passes/loop.ts';
-import type { Materialized } from '../compile/passes/materialize.ts';
-import type { Packed } from '../compile/passes/pack.ts';
-import type { Placed } from '../compile/passes/place.ts';
-import type { Prefetched } from '../compile/passes/prefetch.ts';
-import type { Rendered } from '../compile/passes/render.ts';
 import type { Dispatch, Loop } from '../compile/plan.ts';
-import type { ShaderLoop } from '../gpu/memory.ts';
 import type { Recipe } from '../graph/executor.ts';
-
-/** The result of each pass. */
-export interface Results {
-  readonly simplify: Recipe;
-  readonly prefetch: Prefetched;
-  readonly hazards: Prepared;
-  readonly materialize: Materialized;
-  readonly group: Grouped;
-  readonly 'fuse-rows': Units;
-  readonly pack: Packed;
-  readonly place: Placed;
-  readonly guard: Placed;
-  readonly loop: Looped;
-  readonly render: ShaderLoop<Rendered>;
-}
 
 /** The results, what came of them, and what it was compiled for. */
 export interface Seen {
-  readonly results: Results;
+  readonly results: PassResults;
   readonly compiled: Compiled;
   readonly target: Target;
 }
@@ -44,7 +20,7 @@ export function observed(recipe: Recipe, target: Target): Seen {
     return result;
   };
   const compiled = compile(recipe, target, observe);
-  return { results: results as unknown as Results, compiled, target };
+  return { results: results as unknown as PassResults, compiled, target };
 }
 
 /** The dispatches that the steps of a submit repeat: one, where it is a persistent kernel. */

@@ -2,7 +2,7 @@
 // epilogue) and those its loads compute (its prologue), or map tensors at one index. Nothing here knows an op by name.
 import { resolve } from '../../graph/rewrite.ts';
 import type { Node, Tensor } from '../../graph/tensor.ts';
-import { isFill, type Materialized, type Read } from './materialize.ts';
+import type { Materialized, Read } from './materialize.ts';
 
 /** What is computed together. */
 export interface Group {
@@ -261,10 +261,4 @@ function deepen(draft: Draft, depth: number): void {
     next.draft.depth = next.depth;
     for (const after of next.draft.after) stack.push({ draft: after, depth: next.depth + 1 });
   }
-}
-
-/** Whether an opaque kernel's or a vec4 load's input can be bound as it is. */
-export function isPlain(t: Tensor, graph: Materialized): boolean {
-  const x = resolve(t);
-  return x.dtype === 'f32' && graph.inMemory(x) && !isFill(x);
 }

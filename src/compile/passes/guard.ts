@@ -8,24 +8,25 @@ import type { Tensor } from '../../graph/tensor.ts';
 import { checkKernel } from '../kernels.ts';
 import type { Dispatch, Kernel, Watch, Watches } from '../plan.ts';
 import type { Group } from './group.ts';
-import type { Commit } from './hazards.ts';
-import { bySize, commitsTogether } from './pack.ts';
+import { bySize, intoDispatches } from './pack.ts';
 import type { Placed } from './place.ts';
 
-/** `guards` says which assignments the guard looks at. */
-export function guard(placed: Placed, gpu: Capabilities, guards: (commit: Commit) => boolean): Placed {
+/** Tests what variables of the State take. What steps carry follows from counters alone. */
+export function guard(placed: Placed, gpu: Capabilities): Placed {
   const { recipe } = placed.graph;
   if (!recipe.guard) return placed;
   const flags = { status: identityOf(recipe.guard.status), step: recipe.guard.step };
   const checked = recipe.guard.checked.map((t) => ({ tensor: t, seen: t }));
-  const assigned = recipe.commits.flat().filter((commit) => commit.guarded && guards(commit));
+  const assigned = recipe.commits
+    .flat()
+    .filter(({ guarded, variable }) => guarded && !placed.carried.has(variable.node));
   const guarding = new Guarding(placed, flags, gpu);
   const after: Tensor[] = [];
   for (const { tensor, seen } of [...checked, ...assigned])
     if (tensor.dtype === 'f32' && !guarding.fold(seen)) after.push(tensor);
   const memories = (t: Tensor) => placed.graph.readsOfInput(t).map((read) => placed.place(read.tensor).memory);
   const fixed = [placed.place(flags.status).memory, ...memories(flags.step)];
-  const checks = commitsTogether(
+  const checks = intoDispatches(
     after.map((t) => [t]),
     (t) => [...fixed, ...memories(t)],
     gpu,

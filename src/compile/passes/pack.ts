@@ -38,7 +38,7 @@ export function pack(units: Units, buffers: Buffers, { gpu, merge }: PackOptions
   packing.close();
   packing.add(units.units.filter((unit) => late.has(unit)));
   const commits = merge
-    ? commitsTogether(recipe.commits, (commit) => packing.buffersOfCommit(commit), gpu)
+    ? intoDispatches(recipe.commits, (commit) => packing.buffersOfCommit(commit), gpu)
     : recipe.commits;
   const { units: _, ...rest } = units;
   return {
@@ -197,8 +197,8 @@ function runTogether(kernels: readonly Kernel[], { barriers, sharedBytes }: Capa
   return new Set(waiting.map(({ workgroup }) => threadsOf(workgroup))).size <= 1 && bytes <= sharedBytes;
 }
 
-/** Sets of assignments in as few dispatches as their buffers fit. */
-export function commitsTogether<T>(
+/** Sets of items that belong together, in as few dispatches as their buffers fit. */
+export function intoDispatches<T>(
   sets: readonly (readonly T[])[],
   buffersOf: (item: T) => readonly unknown[],
   { maxStorageBuffersPerShaderStage }: Capabilities,

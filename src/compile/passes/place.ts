@@ -5,7 +5,7 @@ import { byteLength } from '../../graph/dtype.ts';
 import { identityOf, resolve } from '../../graph/rewrite.ts';
 import type { Node, Tensor, Variable } from '../../graph/tensor.ts';
 import type { Buffer, Buffers } from '../buffers.ts';
-import { type Dispatch, dtypeOfValue, type Value } from '../plan.ts';
+import { type Dispatch, dtypeOfValue, nameOf, type Value } from '../plan.ts';
 import type { Packed } from './pack.ts';
 
 export interface Placed extends Packed {
@@ -44,10 +44,6 @@ export function place(
 function wordsOf(value: Value): number {
   const size = 'array' in value ? value.array.size : value.size;
   return byteLength(dtypeOfValue(value), size) / 4;
-}
-
-function labelOf(value: Value): string {
-  return 'array' in value ? `${value.group.root!.name} ${value.array.name}` : value.node.name;
 }
 
 class Placement {
@@ -105,21 +101,22 @@ class Placement {
       for (const slot of pool) slot.free ||= slot.until < at;
       for (const [buffer, values] of sets) {
         const growing = this.#growing.get(buffer);
-        const until = last.get(buffer)!;
-        const memory = growing ?? this.#take(pool, values, until);
-        let offset = growing ? aligned(growing.bytes / 4) : 0;
+        if (growing) {
+          for (const value of values) this.places.set(value, extend(growing, wordsOf(value)));
+          continue;
+        }
+        const memory = this.#take(pool, values, last.get(buffer)!);
+        let offset = 0;
         for (const value of values) {
-          const words = wordsOf(value);
-          this.places.set(value, { memory, offset, words });
-          offset = aligned(offset + words);
-          if (growing) growing.bytes = Math.ceil(((this.places.get(value)!.offset + words) * 4) / 16) * 16;
+          this.places.set(value, { memory, offset, words: wordsOf(value) });
+          offset = aligned(offset + wordsOf(value));
         }
       }
     }
   }
 
   #take(pool: { memory: Memory; free: boolean; until: number }[], values: readonly Value[], until: number): Memory {
-    const label = values.map(labelOf).join(', ');
+    const label = values.map(nameOf).join(', ');
     const words =
       values.slice(0, -1).reduce((end, value) => aligned(end + wordsOf(value)), 0) + wordsOf(values.at(-1)!);
     const bytes = words * 4;

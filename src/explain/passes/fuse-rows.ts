@@ -1,11 +1,11 @@
 // Kernels after fuse-rows: those of each group, and row kernels, which take rows through several groups (`g2 > g3`).
 
+import type { PassResults } from '../../compile/index.ts';
 import type { Kernel } from '../../compile/plan.ts';
 import { sharedBytesOf } from '../../graph/kernel.ts';
 import { kernelName, type Labels, partsText, sizeText, workgroupsText } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
-export function fuseRowsText(results: Results, labels: Labels): string[] {
+export function fuseRowsText(results: PassResults, labels: Labels): string[] {
   return results['fuse-rows'].units.flatMap(({ kernels }) => kernels.map((kernel) => kernelText(kernel, labels)));
 }
 

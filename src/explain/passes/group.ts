@@ -1,9 +1,10 @@
 // The groups: the kernel op, the chains after its outputs, what is read, what is stored, and which groups come first.
+
+import type { PassResults } from '../../compile/index.ts';
 import { type Group, type Grouped, productsOf } from '../../compile/passes/group.ts';
 import type { Labels } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
-export function groupText({ group: grouped }: Results, labels: Labels): string[] {
+export function groupText({ group: grouped }: PassResults, labels: Labels): string[] {
   return grouped.groups.flatMap((group) => groupLines(group, grouped, labels));
 }
 

@@ -1,12 +1,13 @@
 // The guard: which values are tested where, and which by a dispatch of their own.
+
+import type { PassResults } from '../../compile/index.ts';
 import type { Placed } from '../../compile/passes/place.ts';
 import type { Contents, Dispatch, Watch } from '../../compile/plan.ts';
 import { resolve } from '../../graph/rewrite.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Labels } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
-export function guardText({ guard: placed }: Results, labels: Labels): string[] {
+export function guardText({ guard: placed }: PassResults, labels: Labels): string[] {
   const { guard, commits } = placed.graph.recipe;
   if (!guard) return ['no guard'];
   const assigned = new Map(

@@ -1,18 +1,19 @@
 // Hazards: copies that were added, and the sets of assignments, each of which one dispatch makes.
+
+import type { PassResults } from '../../compile/index.ts';
 import type { Commit } from '../../compile/passes/hazards.ts';
 import { rootsOf } from '../../graph/recipe.ts';
 import type { Node } from '../../graph/tensor.ts';
 import { topologicalOrder } from '../../graph/walk.ts';
 import type { Labels } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
 /** The copies that the pass added. */
-export function copiesOf({ prefetch, materialize }: Results): Node[] {
+export function copiesOf({ prefetch, materialize }: PassResults): Node[] {
   const before = new Set(topologicalOrder(rootsOf(prefetch.recipe)));
   return materialize.order.filter((node) => node.op?.name === 'copy' && !before.has(node));
 }
 
-export function hazardsText(results: Results, labels: Labels): string[] {
+export function hazardsText(results: PassResults, labels: Labels): string[] {
   const { commits, outputs } = results.hazards;
   const copies = copiesOf(results).map((node) => labels.definition(node));
   const commitText = ({ variable, tensor, guarded }: Commit) =>

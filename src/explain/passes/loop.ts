@@ -1,10 +1,12 @@
 // The loop over the dispatches of a step, or the persistent kernel that all of them became.
+
+import type { PassResults } from '../../compile/index.ts';
 import type { Loop } from '../../compile/plan.ts';
 import { type Labels, plural } from '../labels.ts';
-import { dispatchesOf, type Results } from '../seen.ts';
+import { dispatchesOf } from '../seen.ts';
 import { dispatchLines } from './pack.ts';
 
-export function loopText({ loop }: Results, labels: Labels): string[] {
+export function loopText({ loop }: PassResults, labels: Labels): string[] {
   const { lengths } = loop.plan[0] as Loop;
   const dispatches = dispatchesOf(loop);
   if (lengths) return ['one dispatch makes many steps, as many as a word says:', ...dispatchLines(dispatches, labels)];

@@ -1,16 +1,17 @@
 // What is materialized: for each map op whether its result lies in memory or is computed where it is read.
+
+import type { PassResults } from '../../compile/index.ts';
 import type { Node } from '../../graph/tensor.ts';
 import type { Labels } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
-export function materializeText(results: Results, labels: Labels): string[] {
+export function materializeText(results: PassResults, labels: Labels): string[] {
   return results.materialize.order
     .filter(({ op }) => op)
     .map((node) => `${wayOf(node, results)}  ${labels.definition(node)}`);
 }
 
 /** `kernel`: an op with kernels of its own, whose results are never computed again. `memory` and `inline`: maps. */
-function wayOf(node: Node, { materialize }: Results): string {
+function wayOf(node: Node, { materialize }: PassResults): string {
   if (node.op!.placement) return 'arena ';
   if (!node.op!.map) return 'kernel';
   return materialize.isKept(node) ? 'memory' : 'inline';

@@ -1,10 +1,11 @@
 // Dispatches after pack: the kernels that share each, the assignments last.
+
+import type { PassResults } from '../../compile/index.ts';
 import type { Dispatch } from '../../compile/plan.ts';
 import type { Labels } from '../labels.ts';
-import type { Results } from '../seen.ts';
 import { kernelText } from './fuse-rows.ts';
 
-export function packText({ pack }: Results, labels: Labels): string[] {
+export function packText({ pack }: PassResults, labels: Labels): string[] {
   const { dispatches, commits, split } = pack;
   const lines = dispatchLines([...dispatches, ...commits], labels);
   return split === undefined ? lines : [...lines, `the first ${split} come before the split`];

@@ -1,12 +1,12 @@
 // Memory after place: each buffer with its bytes, what lies in it at which byte, and from which to which dispatch.
 
+import type { PassResults } from '../../compile/index.ts';
 import type { BufferExplanation } from '../explanation.ts';
 import type { Labels } from '../labels.ts';
 import { buffersOf } from '../memory.ts';
-import type { Results } from '../seen.ts';
 import { formatInteger } from '../table.ts';
 
-export function placeText({ place }: Results, labels: Labels): string[] {
+export function placeText({ place }: PassResults, labels: Labels): string[] {
   return buffersOf([...place.dispatches, ...place.commits], place, labels).flatMap(bufferLines);
 }
 

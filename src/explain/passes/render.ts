@@ -1,8 +1,9 @@
 // The rendered dispatches: workgroups, bindings, and how long the text is.
-import { type Labels, plural, shortened, workgroupsText } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
-export function renderText({ render }: Results, _: Labels): string[] {
+import type { PassResults } from '../../compile/index.ts';
+import { type Labels, plural, shortened, workgroupsText } from '../labels.ts';
+
+export function renderText({ render }: PassResults, _: Labels): string[] {
   return render.plan.map(({ label, workgroups, bindings, code }, k) => {
     const written = bindings.filter(({ access }) => access === 'write').length;
     const facts = [

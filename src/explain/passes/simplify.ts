@@ -1,10 +1,11 @@
 // The graph after simplify: every op with its inputs, then what the step assigns.
+
+import type { PassResults } from '../../compile/index.ts';
 import { rootsOf } from '../../graph/recipe.ts';
 import { topologicalOrder } from '../../graph/walk.ts';
 import type { Labels } from '../labels.ts';
-import type { Results } from '../seen.ts';
 
-export function simplifyText({ simplify }: Results, labels: Labels): string[] {
+export function simplifyText({ simplify }: PassResults, labels: Labels): string[] {
   const nodes = topologicalOrder(rootsOf(simplify)).filter(({ op }) => op && !op.view);
   const { outputs = {}, assignments = [], records = [], guard } = simplify;
   return [
