@@ -5,27 +5,24 @@ import type { Capabilities } from './capabilities.ts';
 /** Threads in a workgroup of a map kernel. */
 export const MAP_THREADS = 64;
 
-/**
- * Elements that a thread of a map kernel computes one after another. Where workgroups are expensive, 16 of them keep the cores
- * busy (SwiftShader and lavapipe on two cores: the update of `mlp` 1.3x faster than with one element a thread).
- */
+/** Elements that a thread of a map kernel computes one after another. Where workgroups are expensive, 16 keep the cores busy: an estimate. */
 export function elementsPerThread(size: number, { workgroups }: Capabilities): number {
   return workgroups === 'expensive' ? Math.min(32, Math.ceil(size / (MAP_THREADS * 16))) : 1;
 }
 
-/** Adds' worth of repeated work that costs less than a dispatch and the memory between. */
+/** Adds' worth of repeated work that costs less than a dispatch and the memory between: an estimate. */
 export const RECOMPUTE_BUDGET = 2 ** 20;
 
-/** For how many elements a scalar that is computed where it is read counts once: those of a thread, or of neighbouring lanes. */
+/** For how many elements a scalar that is computed where it is read counts once: those of a thread, or of neighbouring lanes. An estimate. */
 export const SCALAR_REUSE = 8;
 
 /** Work per element, in adds, from which a value is never computed twice. */
 export const EXPENSIVE = 8;
 
-/** Prefetch: the largest variable that counts as a counter or a table, and the largest value prefetched for its cost, in elements. */
+/** Prefetch: the largest variable that counts as a counter or a table, and the largest value prefetched for its cost, in elements. Estimates. */
 export const PREFETCH = { leaf: 256, value: 4096 } as const;
 
-/** A kernel of more threads fills a device: to share a dispatch would only make it wait for registers. */
+/** A kernel of more threads fills a device: to share a dispatch would only make it wait for registers. An estimate. */
 export const FULL_DEVICE_THREADS = 65536;
 
 /**
@@ -35,8 +32,8 @@ export const FULL_DEVICE_THREADS = 65536;
 export const SIDE_BY_SIDE_BYTES = 2 ** 18;
 
 /**
- * Kernels that share a dispatch. Compilers inline all of it, and their time grows faster than its text: SwiftShader takes 1.6 times
- * as long for a weight gradient among 16 as for one among 8.
+ * Kernels that share a dispatch. Compilers inline all of it, and their time grows faster than its text: on SwiftShader a weight
+ * gradient among 16 took 1.4 times as long to compile as one among 8 (2.5 s and 1.8 s each, on a busy machine). For GPUs an estimate.
  */
 export function dispatchKernels({ workgroups }: Capabilities): number {
   return workgroups === 'expensive' ? 12 : 16;
@@ -50,12 +47,12 @@ export function rowKernels({ workgroups }: Capabilities): number {
   return workgroups === 'expensive' ? 4 : 8;
 }
 
-/** Places where the guard tests an assigned arena as its parts are computed. With more, the tests are most of the text: a dispatch less. */
+/** Places where the guard tests an assigned arena as its parts are computed. With more, the tests would be most of the text. An estimate. */
 export const GUARD_HOSTS = 16;
 
 /**
  * Multiply-adds and elements a lane may take for one row in a row kernel. A wider product is faster by tiles that several rows
- * share, a wider row by lanes that add it up together.
+ * share, a wider row by lanes that add it up together. Estimates.
  */
 export const ROW = { multiplyAdds: 4096, narrow: 32, elements: { alone: 4096, shared: 256 } } as const;
 
