@@ -275,6 +275,8 @@ describe('pack', () => {
     };
     expect(packed(moves, { merge: false })).toEqual(['assign', 'assign']);
     expect(packed(moves)).toEqual(['assign | assign']);
+    // Unfused ops have dispatches of their own; assignments still share one.
+    expect(packed(moves, { fuse: false })).toEqual(['mul', 'mul', 'assign | assign']);
   });
 
   it('cuts a step in two where the split is complete', () => {

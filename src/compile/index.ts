@@ -120,7 +120,7 @@ function lower(
   );
   const buffers = new Buffers(grouped, (node) => to.leaf(node).memory, carried);
   const units = observe('fuse-rows', fuseRows(grouped, buffers, gpu, fuse && merge));
-  const packed = observe('pack', pack(units, buffers, { gpu, merge: fuse && merge }));
+  const packed = observe('pack', pack(units, buffers, { gpu, units: fuse && merge, commits: merge }));
   const placed = observe('place', place(packed, buffers, to.leaf, carried, whole));
   return observe('guard', guard(placed, gpu));
 }

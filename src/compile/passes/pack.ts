@@ -24,20 +24,22 @@ export interface Packed extends Omit<Units, 'units'> {
 
 export interface PackOptions {
   readonly gpu: Capabilities;
-  /** False gives every unit a dispatch of its own. */
-  readonly merge: boolean;
+  /** Whether units share dispatches, and whether assignments do. */
+  readonly units: boolean;
+  readonly commits: boolean;
 }
 
-export function pack(units: Units, buffers: Buffers, { gpu, merge }: PackOptions): Packed {
+export function pack(units: Units, buffers: Buffers, options: PackOptions): Packed {
+  const { gpu } = options;
   const { graph } = units;
   const { recipe } = graph;
   const late = afterSplit(units);
-  const packing = new Packing(buffers, units, gpu, merge);
+  const packing = new Packing(buffers, units, options);
   packing.add(units.units.filter((unit) => !late.has(unit)));
   const split = recipe.split.length > 0 ? packing.drafts.length : undefined;
   packing.close();
   packing.add(units.units.filter((unit) => late.has(unit)));
-  const commits = merge
+  const commits = options.commits
     ? intoDispatches(recipe.commits, (commit) => packing.buffersOfCommit(commit), gpu)
     : recipe.commits;
   const { units: _, ...rest } = units;
@@ -86,11 +88,11 @@ class Packing {
   /** Drafts before this one take nothing in any more. */
   #first = 0;
 
-  constructor(buffers: Buffers, { graph }: Units, gpu: Capabilities, merge: boolean) {
+  constructor(buffers: Buffers, { graph }: Units, { gpu, units }: PackOptions) {
     this.#buffers = buffers;
     this.#graph = graph;
     this.#gpu = gpu;
-    this.#merge = merge;
+    this.#merge = units;
   }
 
   /** What others wait for comes as early as it can, the rest as late, so that what the end of a step reads lies side by side. */
