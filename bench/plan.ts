@@ -106,7 +106,7 @@ class Planning implements Prepared {
     const { model, data, batchSize } = this.#facts;
     const { opened } = gpuOf(backend).runtime;
     const { onuncapturederror } = opened.device;
-    // A runtime of its own has compiled nothing yet.
+    // A new runtime has compiled nothing yet.
     const dawn = new DawnTime(opened.device, `round ${this.dawnMs.length}`);
     const runtime = new GpuRuntime({ ...opened, device: dawn.device });
     const own = new Backend(new GpuExecutor(runtime), backend.adapter);

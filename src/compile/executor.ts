@@ -65,7 +65,7 @@ export class GpuExecutor implements Executor {
   readonly #residents = new Map<HostArray, Resident>();
   readonly #defaults: Pick<CompileOptions, 'fuse' | 'persistent'>;
   readonly #tuning: Tuning | undefined;
-  /** Works whose entry of the tuning was asked for and found. */
+  /** Works with a tuned entry that a kernel requested. */
   readonly #used = new Set<Work>();
 
   /**

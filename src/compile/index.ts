@@ -22,7 +22,7 @@ import { type Rendered, render } from './passes/render.ts';
 /** What a recipe is compiled for. */
 export interface Target {
   readonly gpu: Capabilities;
-  /** False computes every op in a dispatch of its own. */
+  /** False gives every op a separate dispatch. */
   readonly fuse: boolean;
   /** False keeps groups apart: where a driver refuses a dispatch of several. Default true. */
   readonly merge?: boolean;
