@@ -9,6 +9,8 @@ export type { AdapterChoice, AdapterReport, DeviceKind } from './report.ts';
 export interface OpenedDevice {
   device: GPUDevice;
   report: AdapterReport;
+  /** Called with what the device is awaited for, where waiting costs the host something. */
+  awaits?(promise: Promise<unknown>): void;
   /** Destroys the device and lets the process exit. Calling it twice does no harm. */
   close(): void;
 }

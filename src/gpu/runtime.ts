@@ -75,6 +75,7 @@ export class GpuRuntime {
       reject = no;
     });
     this.#waiting.add(reject);
+    this.opened.awaits?.(promise);
     try {
       return await Promise.race([promise, end]);
     } finally {
@@ -161,11 +162,13 @@ export class GpuRuntime {
     const module = this.device.createShaderModule({ label, code });
     const invalid = this.device.popErrorScope();
     try {
-      const pipeline = await this.device.createComputePipelineAsync({
+      const made = this.device.createComputePipelineAsync({
         label,
         layout: this.device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
         compute: { module, entryPoint, constants },
       });
+      this.opened.awaits?.(made);
+      const pipeline = await made;
       await invalid;
       return { pipeline, layout };
     } catch (error) {

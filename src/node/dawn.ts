@@ -16,6 +16,7 @@ import {
   softwareRefused,
 } from '../gpu/adapter.ts';
 import { DeviceError } from '../graph/errors.ts';
+import { Rest } from './rest.ts';
 import { loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts';
 import { vulkanMayBeThere } from './vulkan.ts';
 
@@ -238,7 +239,9 @@ class Search {
     }
     // Dawn puts the driver and its version into the description.
     const facts = { name, driver: info.description, software: isSoftwareAdapter(info) || isSoftwareName(name) };
-    return openAdapter(adapter, facts, release);
+    const opened = await openAdapter(adapter, facts, release);
+    const rest = new Rest();
+    return facts.software ? { ...opened, awaits: (promise) => rest.during(promise) } : opened;
   }
 
   /** Dawn without a device below it: it validates and records, which measures what the host costs. */
