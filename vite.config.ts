@@ -13,25 +13,33 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /**
  * Test files that take 7 s of a processor or more, the slowest first: pipelines that a software GPU compiles, trainings in
- * full, and processes that need `dist`. They begin first, and `npm run test:quick` leaves them out.
+ * full, pages, and processes that need `dist`. They begin first, and `npm run test:quick` leaves them out.
  */
 const SLOW = [
   'fusion',
-  'parity',
+  'page/access',
+  'page/keep',
   'persistent',
-  'gemm',
+  'page/trouble',
+  'parity',
   'gpu-training',
-  'gpu-programs',
-  'page-session-trouble',
+  'page/stale',
+  'gemm',
   'cli',
-  'package',
   'cli-tune',
+  'page-session-trouble',
+  'page/panels',
+  'page/data',
   'bench',
+  'package',
   'cpu-fast',
+  'peers',
+  'page/training',
+  'split',
+  'gpu-programs',
   'gpu-resume',
   'page-session-races',
   'tuning',
-  'peers',
   'lr-find',
   'profile',
 ];
@@ -63,7 +71,6 @@ export default defineConfig(({ mode }) => ({
           testTimeout: isQuick(mode) ? 30_000 : 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 0 },
         },
       },
       ...(isQuick(mode) ? [] : inBrowsers()),
@@ -88,8 +95,7 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
         include: ['parity', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
         testTimeout: 120_000,
         hookTimeout: 120_000,
-        sequence: { groupOrder: 1 },
-        fileParallelism: false,
+        maxWorkers: 2,
         browser: {
           enabled: true,
           headless: true,
@@ -110,8 +116,7 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
         expect: { poll: { timeout: 10_000 } },
         testTimeout: 120_000,
         hookTimeout: 120_000,
-        maxWorkers: 1,
-        sequence: { groupOrder: 1 },
+        maxWorkers: 2,
       },
     },
   ];
