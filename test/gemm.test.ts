@@ -92,7 +92,7 @@ async function runOn(configuration: unknown, { tensors, outputs }: Made, fuse: b
   const values = tensors.map((t, k) => uniforms(t.size, hashText(`gemm ${k}`), 'gemm', -1, 1));
   const given = Object.fromEntries(values.map((data, k) => [`x${k}`, data]));
   const [first, second] = [await program.run(given), await program.run(given)];
-  const labels = (program as CompiledProgram).kernels.map(({ label }) => label);
+  const labels = (program as CompiledProgram).compiled.steps.plan.map(({ label }) => label);
   program.dispose();
   return { first, second, values, labels };
 }
@@ -214,7 +214,7 @@ describe('the table', () => {
     const kernels = async (tuned?: () => unknown) => {
       const executor = await testExecutor(tuned ? { tuned } : {});
       const program = (await executor.compile({ outputs: made.outputs })) as CompiledProgram;
-      const codes = program.kernels.map(({ code }) => code);
+      const codes = program.compiled.steps.plan.map(({ code }) => code);
       program.dispose();
       return codes;
     };

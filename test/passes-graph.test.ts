@@ -312,7 +312,7 @@ describe('materialize', () => {
 function groupsOf(recipe: Recipe, { buffers = 16, fuse = true } = {}): string[] {
   const graph = materialize(withoutHazards(simplifyRecipe(recipe), apart, buffers), capabilitiesOf({ buffers }), fuse);
   return grouping(graph, buffers, fuse).groups.map(
-    (g) => `${g.id}: ${groupText(g)}${g.before.length > 0 ? ` after ${g.before.map(({ id }) => id)}` : ''}`,
+    (g) => `${g.id}: ${groupText(g)}${g.before.size > 0 ? ` after ${[...g.before].map(({ id }) => id)}` : ''}`,
   );
 }
 

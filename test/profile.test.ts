@@ -9,7 +9,7 @@ import { Output } from '../src/cli/output.ts';
 import type { Plan } from '../src/cli/plan.ts';
 import { checkProfile, heldAgainst, profile, profileFile, profileText, traceOf } from '../src/cli/profile.ts';
 import { CompiledProgram, GpuExecutor } from '../src/compile/executor.ts';
-import type { DispatchWork } from '../src/compile/work.ts';
+import type { DispatchWork } from '../src/explain/dispatch-work.ts';
 import { workOfDispatch } from '../src/explain/dispatch-work.ts';
 import { input, resident, type Tensor } from '../src/graph/tensor.ts';
 import { relu } from '../src/ops/activations.ts';

@@ -181,7 +181,7 @@ describe('a backend', () => {
   const use = async (backend: Backend) => {
     const shape = [64, 64];
     const program = await backend.compile(({ a }) => matmul(a, a), { a: { shape, dtype: 'f32' } });
-    const codes = (program as CompiledProgram).kernels.map(({ code }) => code);
+    const codes = (program as CompiledProgram).compiled.steps.plan.map(({ code }) => code);
     program.dispose();
     const { tuning } = backend;
     backend.dispose();

@@ -16,16 +16,14 @@ import type { Node, Tensor } from '../graph/tensor.ts';
 import { Lines } from './expressions.ts';
 import {
   accessOf,
-  chainReads,
   contentsOf,
   labelOf,
   loadsOf,
   mapKernel,
+  productAccesses,
   type Source,
   storeProducts,
   united,
-  watchReads,
-  watchWrites,
 } from './kernels.ts';
 import type { Group } from './passes/group.ts';
 import { isFill, type Materialized } from './passes/materialize.ts';
@@ -76,24 +74,22 @@ function operandsOf({ root }: Group, { inputs, vec4 = [], outputs }: Operands) {
 }
 
 /** What loading and storing a group's operands touches, chains and watches included. */
-function operandAccesses(group: Group, operands: Operands, { graph, stored }: Source, watches?: Watches) {
+function operandAccesses(group: Group, operands: Operands, source: Source, watches?: Watches) {
+  const { graph } = source;
   const { inputs, vec4, outputs } = operandsOf(group, operands);
   const { root, chains } = group;
   const products = outputs.flatMap((k) => [root!.outputs[k]!, ...(chains.get(k) ?? [])]);
   const indirect = vec4.find((k) => !isDirect(root!.inputs[k]!, graph));
   if (indirect !== undefined)
     throw internal(`${root!.name}: its kernel loads input ${indirect} as vec4f, which is not direct`);
+  const own = productAccesses(group, products, source, watches);
   return {
     reads: united([
       ...inputs.flatMap((k) => loadsOf(root!.inputs[k]!, graph)),
       ...vec4.map((k) => accessOf(resolve(root!.inputs[k]!), 'vec4')),
-      ...chainReads(products, graph),
-      ...watchReads(group, products, graph, watches),
+      ...own.reads,
     ]),
-    writes: [
-      ...products.filter((t) => stored.has(t)).map((t) => accessOf(t)),
-      ...watchWrites(group, products, watches),
-    ],
+    writes: own.writes,
   };
 }
 

@@ -12,7 +12,7 @@ import type { CompileOptions, Counters, Executor, Recipe, Storage, VariableGroup
 import { Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
 import { entryFor, type Tuning, type TuningReport, type Work } from '../graph/tuning.ts';
-import { type Compiled, compile, type Observe, type Target } from './index.ts';
+import { type Compiled, compile, type Target } from './index.ts';
 import type { Rendered } from './passes/render.ts';
 import type { Contents } from './plan.ts';
 
@@ -35,19 +35,9 @@ export class CompiledProgram extends GpuProgram {
     this.compiled = compiled;
   }
 
-  /** The WGSL of every dispatch of a step. */
-  get kernels(): readonly { readonly label: string; readonly code: string }[] {
-    return this.compiled.steps.plan;
-  }
-
   /** All dispatches in order, for timing them one by one, with what they are made of. */
   override get parts(): readonly (ProgramPart & { readonly contents: readonly Contents[] })[] {
     return super.parts.map((part) => ({ ...part, contents: (part.shader as Rendered).contents }));
-  }
-
-  /** Compiles again under the eyes of `observe`; the program stays as it is. */
-  observe(observe: Observe): void {
-    compile(this.recipe, this.target, observe);
   }
 }
 

@@ -48,11 +48,30 @@ export function labelOf(group: Group, { label }: Pick<KernelSpec, 'label'> = {})
   return [[...(group.root ? [group.root.name] : []), ...chain].join('+'), label].filter(Boolean).join(' ');
 }
 
-/** What computing chains reads beside the values they follow. */
-export function chainReads(products: readonly Tensor[], graph: Materialized): Access[] {
+/** What computing and storing products of a group touches: chains, and what the guard watches there. */
+export function productAccesses(
+  group: Group,
+  products: readonly Tensor[],
+  { graph, stored }: Source,
+  watches: Watches | undefined,
+): Pick<Kernel, 'reads' | 'writes'> {
   const chained = products.filter(({ node }) => node.op!.map);
   const loads = chained.flatMap((t) => graph.reads(t).map(({ tensor }) => accessOf(tensor)));
-  return without(loads, new Set(products));
+  const watched = watchesOf(group, products, watches);
+  const arenas = new Set<Value>(watched.flatMap(({ part }) => (part ? [resolve(part.arena)] : [])));
+  const tests = watched.flatMap(({ tensor, part }) => (part ? loadsOf(tensor, graph) : []));
+  const flags = watched.length > 0 ? watches : undefined;
+  return {
+    reads: [
+      ...without(loads, new Set(products)),
+      ...without(tests, arenas),
+      ...(flags ? loadsOf(flags.step, graph) : []),
+    ],
+    writes: [
+      ...products.filter((t) => stored.has(t)).map((t) => accessOf(t)),
+      ...(flags ? [accessOf(flags.status, 'atomic')] : []),
+    ],
+  };
 }
 
 /** Stores the products that something reads, and tests what the guard watches. */
@@ -86,7 +105,8 @@ export function contentsOf(group: Group, { graph, stored }: Source, watches?: Wa
 
 export function mapKernel(group: Group, source: Source, watches?: Watches): Kernel {
   const members = productsOf(group);
-  const { graph, stored, gpu } = source;
+  const { graph, gpu } = source;
+  const { reads, writes } = productAccesses(group, members, source, watches);
   return {
     ...rangeKernel(labelOf(group), members[0]!.size, gpu, (names) => {
       const body = new Lines(names, graph);
@@ -94,8 +114,8 @@ export function mapKernel(group: Group, source: Source, watches?: Watches): Kern
       storeProducts(group, members, values, body, source, names, watches);
       return { body };
     }),
-    reads: united([...chainReads(members, graph), ...watchReads(group, members, graph, watches)]),
-    writes: [...members.filter((t) => stored.has(t)).map((t) => accessOf(t)), ...watchWrites(group, members, watches)],
+    reads: united(reads),
+    writes,
     contents: [contentsOf(group, source, watches)],
     guarded: (by) => mapKernel(group, source, by),
   };
@@ -151,24 +171,6 @@ const NOT_FINITE: Declaration = {
 /** The watches of a group that test these products. */
 function watchesOf(group: Group, products: readonly Tensor[], watches: Watches | undefined): readonly Watch[] {
   return (watches?.byGroup.get(group) ?? []).filter(({ host }) => products.includes(host));
-}
-
-export function watchReads(
-  group: Group,
-  products: readonly Tensor[],
-  graph: Materialized,
-  watches?: Watches,
-): Access[] {
-  const own = watchesOf(group, products, watches);
-  if (own.length === 0) return [];
-  const known = new Set<Value>(own.flatMap(({ part }) => (part ? [resolve(part.arena)] : [])));
-  const loads = own.flatMap(({ tensor, part }) => (part ? loadsOf(tensor, graph) : []));
-  return [...without(loads, known), ...loadsOf(watches!.step, graph)];
-}
-
-export function watchWrites(group: Group, products: readonly Tensor[], watches?: Watches): Access[] {
-  const own = watchesOf(group, products, watches);
-  return own.length === 0 ? [] : [accessOf(watches!.status, 'atomic')];
 }
 
 /** Trips the guard where `value` is not finite. */

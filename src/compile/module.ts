@@ -2,7 +2,7 @@
 // that is written a second binding of another kind, so all of its bindings are writable, and ranges that overlap are one.
 import { ALIGNMENT, type Binding, type Memory, type Place } from '../gpu/memory.ts';
 import { internal } from '../graph/errors.ts';
-import type { Declaration, WgslType } from '../graph/kernel.ts';
+import { type Declaration, type WgslType, wgslType } from '../graph/kernel.ts';
 import { type Access, dtypeOfValue, type Kernel, type Names, nameOf, type Value } from './plan.ts';
 import { isPredeclared } from './predeclared.ts';
 
@@ -17,9 +17,8 @@ interface Reference {
   readonly element: WgslType | 'vec4f' | 'atomic<u32>';
 }
 
-/** What a binding serves: one range of a memory, or all of it. */
-interface Slot {
-  readonly places: Place[];
+/** A range of a memory that a dispatch touches, and how. */
+interface Range extends Place {
   readonly widths: Set<Width>;
   readonly types: Set<WgslType>;
 }
@@ -27,8 +26,9 @@ interface Slot {
 /** The uses of one memory in a dispatch. */
 interface Use {
   /** By offset and length. */
-  readonly ranges: Map<string, Slot>;
+  readonly ranges: Map<string, Range>;
   written: boolean;
+  atomic: boolean;
 }
 
 /**
@@ -39,56 +39,48 @@ type Mode = 'ranges' | 'whole' | 'few';
 
 interface Bound extends Binding {
   readonly element: Reference['element'];
-  readonly slot: Slot;
-  readonly mode: Mode;
+  /** The ranges that lie in it. */
+  readonly ranges: readonly Range[];
 }
 
 /** Bindings and references of a dispatch: at most `most` bindings where they can be that few. */
 export class Layout {
   readonly bindings: readonly Bound[];
-  readonly #modes: ReadonlyMap<Memory, readonly Bound[]>;
-  readonly #numbers: ReadonlyMap<Bound, number>;
   readonly #uses = new Map<Memory, Use>();
-  readonly #place: (value: Value) => Place;
-  readonly #declared = new Set<Value>();
+  readonly #ranges = new Map<Value, Range>();
   readonly #references = new Map<Value, Partial<Record<Width, Reference>>>();
 
   constructor({ reads, writes }: Pick<Kernel, 'reads' | 'writes'>, place: (value: Value) => Place, most: number) {
-    this.#place = place;
-    for (const access of reads) this.#use(access, access.width === 'atomic');
-    for (const access of writes) this.#use(access, true);
-    const modes = new Map([...this.#uses].map(([memory, use]) => [memory, bindingsOf(memory, use, 'whole')] as const));
-    let count = 0;
-    for (const bound of modes.values()) count += bound.length;
+    for (const access of reads) this.#use(access, place(access.value), access.width === 'atomic');
+    for (const access of writes) this.#use(access, place(access.value), true);
+    const bound = new Map([...this.#uses].map(([memory, use]) => [memory, bindingsOf(memory, use, 'whole')] as const));
+    let count = [...bound.values()].flat().length;
     const roomy = count <= most;
     // What differs from layer to layer is read, so that is bound by ranges first, as far as there are bindings.
     for (const [memory, use] of [...this.#uses].sort(([, a], [, b]) => Number(a.written) - Number(b.written))) {
       const other = bindingsOf(memory, use, roomy ? 'ranges' : 'few');
-      const more = other.length - modes.get(memory)!.length;
+      const more = other.length - bound.get(memory)!.length;
       if (roomy && count + more > most) continue;
       count += more;
-      modes.set(memory, other);
+      bound.set(memory, other);
     }
-    this.bindings = [...modes.values()].flat();
-    this.#numbers = new Map(this.bindings.map((binding, n) => [binding, n]));
-    this.#modes = modes;
+    this.bindings = [...bound.values()].flat();
   }
 
-  #use({ value, type, width }: Access, written: boolean): void {
-    const place = this.#place(value);
-    const use = this.#uses.get(place.memory) ?? { ranges: new Map<string, Slot>(), written: false };
+  #use({ value, type, width }: Access, place: Place, written: boolean): void {
+    const use = this.#uses.get(place.memory) ?? { ranges: new Map<string, Range>(), written: false, atomic: false };
     this.#uses.set(place.memory, use);
-    this.#declared.add(value);
     const key = `${place.offset} ${place.words}`;
-    const slot = use.ranges.get(key) ?? { places: [], widths: new Set(), types: new Set() };
-    use.ranges.set(key, slot);
-    slot.places.push(place);
-    slot.widths.add(width);
-    slot.types.add(type);
+    const range = use.ranges.get(key) ?? { ...place, widths: new Set(), types: new Set() };
+    use.ranges.set(key, range);
+    this.#ranges.set(value, range);
+    range.widths.add(width);
+    range.types.add(type);
     use.written ||= written;
+    use.atomic ||= width === 'atomic';
   }
 
-  /** @throws an internal error where the kernel did not declare the access. */
+  /** @throws an internal error where the kernel did not declare the value. */
   reference(value: Value, width: Width): Reference {
     const widths = this.#references.get(value) ?? {};
     this.#references.set(value, widths);
@@ -97,14 +89,16 @@ export class Layout {
   }
 
   #refer(value: Value, width: Width): Reference {
-    if (!this.#declared.has(value)) throw internal(`${nameOf(value)} is used in a kernel that does not declare it`);
-    const { memory, offset, words } = this.#place(value);
-    const bound = this.#modes.get(memory)!;
-    const own = bound.filter(({ slot }) => slot.places.some((p) => p.offset === offset && p.words === words));
-    const elements = elementsOf(own[0]!.slot, this.#uses.get(memory)!, own[0]!.mode, new Set([width]));
-    const binding = own.find(({ element }) => element === elements[0]);
-    if (!binding) throw internal(`${nameOf(value)} is used as ${width} in a kernel that does not declare that`);
-    return { name: `m${this.#numbers.get(binding)}`, base: offset - binding.offset, element: binding.element };
+    const range = this.#ranges.get(value);
+    if (!range) throw internal(`${nameOf(value)} is used in a kernel that does not declare it`);
+    const own = this.bindings.filter(({ ranges }) => ranges.includes(range));
+    const as = (wanted: string) => own.find(({ element }) => element === wanted);
+    const binding = (width === 'vec4' && as('vec4f')) || as(wgslType(dtypeOfValue(value))) || own[0]!;
+    return {
+      name: `m${this.bindings.indexOf(binding)}`,
+      base: range.offset - binding.offset,
+      element: binding.element,
+    };
   }
 
   /** Sizes are stated, so that compilers need not keep indices within what a binding happens to hold. */
@@ -119,58 +113,30 @@ export class Layout {
   }
 }
 
-/** What of a memory is bound by itself: its ranges, or all of it. */
-function slotsOf(use: Use, mode: Mode): Slot[] {
-  const slots = [...use.ranges.values()];
-  const sorted = slots.map(({ places }) => places[0]!).sort((a, b) => a.offset - b.offset);
-  const apart = sorted.every((p, k) => k === 0 || sorted[k - 1]!.offset + sorted[k - 1]!.words <= p.offset);
+/** What of a memory is bound: its ranges by themselves, or all of it. */
+function bindingsOf(memory: Memory, { ranges: uses, written, atomic }: Use, mode: Mode): Bound[] {
+  const ranges = [...uses.values()];
+  const sorted = [...ranges].sort((a, b) => a.offset - b.offset);
+  const apart = sorted.every((range, k) => k === 0 || sorted[k - 1]!.offset + sorted[k - 1]!.words <= range.offset);
   // A range starts where WebGPU allows it; those of a buffer with atomic words are of one type.
-  const bindable = sorted.every(({ offset }) => offset % ALIGNMENT === 0);
-  if (slots.length === 1 && bindable) return slots;
-  if (mode === 'ranges' && bindable && !hasAtomics(use) && (apart || !use.written)) return slots;
-  return [
-    {
-      places: slots.flatMap(({ places }) => places),
-      widths: new Set(slots.flatMap(({ widths }) => [...widths])),
-      types: new Set(slots.flatMap(({ types }) => [...types])),
-    },
-  ];
-}
-
-function rangeOf({ places }: Slot, memory: Memory): Place {
-  const [first] = places as [Place, ...Place[]];
-  const one =
-    places.every((p) => p.offset === first.offset && p.words === first.words) && first.offset % ALIGNMENT === 0;
-  return one ? first : { memory, offset: 0, words: memory.bytes / 4 };
-}
-
-function bindingsOf(memory: Memory, use: Use, mode: Mode): Bound[] {
-  const access = use.written ? ('write' as const) : ('read' as const);
-  return slotsOf(use, mode).flatMap((slot) => {
-    const range = rangeOf(slot, memory);
-    return elementsOf(slot, use, mode).map((element) => ({ ...range, access, element, slot, mode }));
+  const bindable = ranges.every(({ offset }) => offset % ALIGNMENT === 0);
+  const alone = bindable && (ranges.length === 1 || (mode === 'ranges' && !atomic && (apart || !written)));
+  const few = mode === 'few' || alone || sorted[0]!.offset === sorted.at(-1)!.offset;
+  const access = written ? 'write' : 'read';
+  return (alone ? ranges.map((range) => [range]) : [ranges]).flatMap((own) => {
+    const { offset, words } = alone ? own[0]! : { offset: 0, words: memory.bytes / 4 };
+    const types = new Set(own.flatMap((range) => [...range.types]));
+    const widths = new Set(own.flatMap((range) => [...range.widths]));
+    // Where one word is atomic, all words of the binding are.
+    const elements = atomic ? (['atomic<u32>'] as const) : written ? [...types] : elementsOf(types, widths, few);
+    return elements.map((element) => ({ memory, offset, words, access, element, ranges: own }));
   });
 }
 
-/** What an element is in the bindings of a slot that serve accesses of these widths. */
-function elementsOf(
-  slot: Slot,
-  use: Use,
-  mode: Mode,
-  widths: ReadonlySet<Width> = slot.widths,
-): Reference['element'][] {
-  // Where one word is atomic, all words of the binding are.
-  if (hasAtomics(use)) return ['atomic<u32>'];
-  if (use.written) return [...slot.types];
-  const alone = slot.places.every((p) => p.offset === slot.places[0]!.offset);
-  const quads = slot.widths.has('vec4') && (mode === 'few' || alone);
-  const scalars = widths.has('scalar') && !quads ? [...slot.types] : [];
-  return [...(widths.has('vec4') || quads ? (['vec4f'] as const) : []), ...scalars];
-}
-
-function hasAtomics({ ranges }: Use): boolean {
-  for (const { widths } of ranges.values()) if (widths.has('atomic')) return true;
-  return false;
+/** What an element is in the bindings that serve reads of these widths. */
+function elementsOf(types: ReadonlySet<WgslType>, widths: ReadonlySet<Width>, few: boolean): Reference['element'][] {
+  if (!widths.has('vec4')) return [...types];
+  return ['vec4f', ...(widths.has('scalar') && !few ? types : [])];
 }
 
 /** WGSL's names of the features that a module has to enable. https://www.w3.org/TR/WGSL/#enable-extensions-sec */

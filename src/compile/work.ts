@@ -33,9 +33,3 @@ export function workOf(recipe: Recipe): StepWork {
     assigned: written.reduce((sum, [, { size }]) => sum + size, 0),
   };
 }
-
-/** Operations, a multiply-add as two, and bytes moved. */
-export interface DispatchWork {
-  readonly flops: number;
-  readonly bytes: number;
-}

@@ -2,9 +2,15 @@
 // from outside and of those that it writes, each once, however often a kernel loads them.
 import { isFill } from '../compile/passes/materialize.ts';
 import type { Contents } from '../compile/plan.ts';
-import { type DispatchWork, flopsOf } from '../compile/work.ts';
+import { flopsOf } from '../compile/work.ts';
 import { resolve } from '../graph/rewrite.ts';
 import type { Tensor } from '../graph/tensor.ts';
+
+/** Operations, a multiply-add as two, and bytes moved. */
+export interface DispatchWork {
+  readonly flops: number;
+  readonly bytes: number;
+}
 
 /** The work of a dispatch from what it is made of. */
 export function workOfDispatch(contents: readonly Contents[]): DispatchWork {

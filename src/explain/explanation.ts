@@ -1,8 +1,8 @@
 // What a compilation came to, as plain data that JSON can hold, with methods that print it.
 
 import type { PassName } from '../compile/pass-names.ts';
-import type { DispatchWork } from '../compile/work.ts';
 import type { WgslType } from '../graph/kernel.ts';
+import type { DispatchWork } from './dispatch-work.ts';
 import { kernelName, plural, shortened, sizeText, workgroupsText } from './labels.ts';
 import { formatBytes, formatInteger, table } from './table.ts';
 

@@ -11,7 +11,7 @@ import type { Leaves } from './leaves.ts';
 import type { Memory, Place, Shader, ShaderLoop } from './memory.ts';
 import type { Encoded } from './profiler.ts';
 import type { GpuRuntime, Pipeline } from './runtime.ts';
-import { copyOut } from './storage.ts';
+import { copyOut, type Wanted } from './storage.ts';
 
 /** A dispatch with its GPU objects. */
 interface Recorded {
@@ -123,8 +123,20 @@ export class GpuProgram implements Program {
   }
 
   #submit(encode: (pass: GPUComputePassEncoder) => void, read: readonly Variable[]): () => Promise<HostArray[]> {
-    const encoder = this.#encode(encode);
-    const wanted = read.map((v) => ({ place: this.#runnable.leaves.placeOf(v), dtype: v.dtype, size: v.size }));
+    const { leaves } = this.#runnable;
+    return this.#send(
+      encode,
+      read.map((v) => ({ place: leaves.placeOf(v), dtype: v.dtype, size: v.size })),
+    );
+  }
+
+  /** Hands a pass to the device; the function it returns waits for it, and reads what is wanted. */
+  #send(encode: (pass: GPUComputePassEncoder) => void, wanted: readonly Wanted[]): () => Promise<HostArray[]> {
+    this.#checkAlive();
+    const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
+    const pass = encoder.beginComputePass({ label: this.label });
+    encode(pass);
+    pass.end();
     const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : () => this.#runtime.done();
     this.#runtime.submit(encoder);
     return values;
@@ -132,15 +144,6 @@ export class GpuProgram implements Program {
 
   #checkAlive(): void {
     if (this.#disposed) throw disposedProgram(this.label);
-  }
-
-  #encode(encode: (pass: GPUComputePassEncoder) => void): GPUCommandEncoder {
-    this.#checkAlive();
-    const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
-    const pass = encoder.beginComputePass({ label: this.label });
-    encode(pass);
-    pass.end();
-    return encoder;
   }
 
   /** Encodes `steps` steps into a pass. */
@@ -173,11 +176,8 @@ export class GpuProgram implements Program {
     const { outputs, place, leaves, inputs: names } = this.#runnable;
     names.check(inputs);
     for (const [name, data] of Object.entries(inputs)) leaves.write(name, data);
-    const encoder = this.#encode((pass) => this.encodeInto(pass, 1));
     const wanted = outputs.map(([, t]) => ({ place: place(t), dtype: t.dtype, size: t.size }));
-    const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : async () => [];
-    this.#runtime.submit(encoder);
-    const arrays = await values();
+    const arrays = await this.#send((pass) => this.encodeInto(pass, 1), wanted)();
     return Object.fromEntries(
       outputs.map(([name, t], n) => [name, { shape: t.shape, dtype: t.dtype, data: arrays[n]! }]),
     );

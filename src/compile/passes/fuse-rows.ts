@@ -3,8 +3,7 @@
 import type { Capabilities } from '../../graph/capabilities.ts';
 import { rowKernels } from '../../graph/cost.ts';
 import type { RowSpec } from '../../graph/kernel.ts';
-import type { Tensor } from '../../graph/tensor.ts';
-import type { Buffers, Home } from '../buffers.ts';
+import type { Buffers } from '../buffers.ts';
 import { kernelsOf, rowKernelOf, rowSpecOf } from '../builder.ts';
 import { rowByRow } from '../frame.ts';
 import type { Kernel } from '../plan.ts';
@@ -15,7 +14,7 @@ export interface Unit {
   readonly groups: readonly Group[];
   readonly kernels: readonly Kernel[];
   /** The units that must be done before it. */
-  readonly before: readonly Unit[];
+  readonly before: ReadonlySet<Unit>;
 }
 
 /** Kernels in the place of groups, each unit after those it waits for. */
@@ -23,12 +22,13 @@ export interface Units extends Omit<Grouped, 'groups'> {
   readonly units: readonly Unit[];
 }
 
-/** Groups that are to be one unit. */
-interface Draft {
+/** A unit that groups may still join. */
+interface Draft extends Unit {
   readonly groups: Group[];
-  /** The row form of each group; absent where it has none. */
-  readonly specs: RowSpec[] | undefined;
+  kernels: readonly Kernel[];
   readonly before: Set<Draft>;
+  /** The row form of each group; undefined where it has none. */
+  readonly specs: RowSpec[] | undefined;
   /** Longer than that of every draft before it. */
   readonly depth: number;
 }
@@ -37,27 +37,28 @@ export function fuseRows(grouped: Grouped, buffers: Buffers, gpu: Capabilities, 
   const source = { ...grouped, gpu };
   const drafts: Draft[] = [];
   const draftOf = new Map<Group, Draft>();
-  const count = new Count(grouped, buffers, draftOf);
   for (const group of grouped.groups) {
     const spec = fuse ? rowSpecOf(group, source) : undefined;
-    const before = new Set(group.before.map((g) => draftOf.get(g)!));
+    const before = new Set([...group.before].map((g) => draftOf.get(g)!));
     const chain = spec && chainFor(group, spec, before, grouped, rowKernels(gpu));
-    if (chain && count.of(chain, group) <= gpu.maxStorageBuffersPerShaderStage) {
+    if (
+      chain &&
+      countBuffers([...chain.groups, group], grouped, buffers, draftOf) <= gpu.maxStorageBuffersPerShaderStage
+    ) {
       chain.groups.push(group);
       chain.specs!.push(spec);
       for (const draft of before) if (draft !== chain) chain.before.add(draft);
       draftOf.set(group, chain);
     } else {
       const depth = 1 + Math.max(-1, ...[...before].map((draft) => draft.depth));
-      const draft = { groups: [group], specs: spec && [spec], before, depth };
+      const draft = { groups: [group], kernels: [], specs: spec && [spec], before, depth };
       drafts.push(draft);
       draftOf.set(group, draft);
     }
   }
-  const units = new Map<Draft, Unit>();
-  for (const draft of inOrder(drafts, ({ before }) => before)) {
+  for (const draft of drafts) {
     const { groups, specs } = draft;
-    const kernels =
+    draft.kernels =
       groups.length > 1
         ? [
             rowByRow(
@@ -66,9 +67,8 @@ export function fuseRows(grouped: Grouped, buffers: Buffers, gpu: Capabilities, 
             ),
           ]
         : kernelsOf(groups[0]!, source);
-    units.set(draft, { groups, kernels, before: [...draft.before].map((d) => units.get(d)!) });
   }
-  return { ...grouped, units: [...units.values()] };
+  return { ...grouped, units: inOrder(drafts, ({ before }) => before) };
 }
 
 /** The draft that the group can follow row by row: what else it waits for is done before the draft begins. */
@@ -92,40 +92,21 @@ function chainFor(
   return within.length > 0 && within.every(({ identity }) => identity) ? chain : undefined;
 }
 
-/** Counts the buffers of a draft with one group more. */
-class Count {
-  readonly #grouped: Grouped;
-  readonly #buffers: Buffers;
-  readonly #draftOf: ReadonlyMap<Group, Draft>;
-
-  constructor(grouped: Grouped, buffers: Buffers, draftOf: ReadonlyMap<Group, Draft>) {
-    this.#grouped = grouped;
-    this.#buffers = buffers;
-    this.#draftOf = draftOf;
+/** The buffers that groups would bind as one unit. */
+function countBuffers(
+  groups: readonly Group[],
+  { stored, behind }: Grouped,
+  buffers: Buffers,
+  draftOf: ReadonlyMap<Group, Draft>,
+): number {
+  const storedBy = (some: readonly Group[]) => some.flatMap(productsOf).filter((t) => stored.has(t));
+  const homeOf = (some: readonly Group[]) => ({ id: some[0]!.id, arena: buffers.arenaOf(storedBy(some)) });
+  const made = new Set(storedBy(groups));
+  const home = homeOf(groups);
+  const bound = new Set([...made].map((t) => buffers.of(t, home)));
+  for (const t of groups.flatMap(({ reads }) => [...reads])) {
+    const [maker] = behind(t);
+    if (!made.has(t)) bound.add(buffers.of(t, maker && homeOf(draftOf.get(maker)!.groups)));
   }
-
-  of(draft: Draft, group: Group): number {
-    const groups = [...draft.groups, group];
-    const writes = this.#writesOf(groups);
-    const home = this.#homeOf(groups);
-    const made = new Set(writes);
-    const reads = groups.flatMap((g) => g.reads).filter((t) => !made.has(t));
-    return new Set([
-      ...writes.map((value) => this.#buffers.of(value, home)),
-      ...reads.map((t) => this.#buffers.of(t, this.#makerOf(t))),
-    ]).size;
-  }
-
-  #makerOf(t: Tensor): Home | undefined {
-    const [maker] = this.#grouped.behind(t);
-    return maker && this.#homeOf(this.#draftOf.get(maker)!.groups);
-  }
-
-  #homeOf(groups: readonly Group[]): Home {
-    return { id: groups[0]!.id, arena: this.#buffers.arenaOf(this.#writesOf(groups)) };
-  }
-
-  #writesOf(groups: readonly Group[]): Tensor[] {
-    return groups.flatMap(productsOf).filter((t) => this.#grouped.stored.has(t));
-  }
+  return bound.size;
 }

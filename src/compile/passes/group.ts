@@ -7,14 +7,14 @@ import type { Materialized, Read } from './materialize.ts';
 /** What is computed together. */
 export interface Group {
   readonly id: number;
-  /** The kernel op; absent in a map group. */
-  readonly root?: Node;
+  /** The kernel op; undefined in a map group. */
+  readonly root: Node | undefined;
   /** By output: tensors computed from the stored value, at its index. A map group's members are under 0. */
   readonly chains: ReadonlyMap<number, readonly Tensor[]>;
   /** Tensors of others that it reads from memory. */
-  readonly reads: readonly Tensor[];
+  readonly reads: ReadonlySet<Tensor>;
   /** The groups that must be done before it. */
-  readonly before: readonly Group[];
+  readonly before: ReadonlySet<Group>;
 }
 
 /** The groups of a recipe, each after those it waits for. */
@@ -49,21 +49,10 @@ export function group(
   scratch: (root: Node) => number = () => 0,
 ): Grouped {
   const drafts = new Drafts(graph, buffers, fuse, scratch);
-  const groups = new Map<Draft, Group>();
-  const done = (draft: Draft) => groups.get(draft)!;
-  for (const draft of inOrder(drafts.all, (d) => d.before)) {
-    const { root, chains, reads } = draft;
-    const before = [...draft.before].map(done);
-    groups.set(draft, { id: groups.size, ...(root && { root }), chains, reads: [...reads], before });
-  }
-  const all = [...groups.values()];
-  return {
-    graph,
-    groups: all,
-    stored: storedOf(graph, all, drafts.arenas),
-    arenas: drafts.arenas,
-    behind: (t) => drafts.behind(t).map(done),
-  };
+  const groups = inOrder(drafts.all, ({ before }) => before);
+  for (const [id, draft] of groups.entries()) draft.id = id;
+  const { arenas } = drafts;
+  return { graph, groups, stored: storedOf(graph, groups, arenas), arenas, behind: (t) => drafts.behind(t) };
 }
 
 /** Items so that each comes after those it waits for, else as they are. */
@@ -95,7 +84,7 @@ function storedOf(graph: Materialized, groups: readonly Group[], arenas: Arenas)
   const stored = new Set([
     ...[...outputs.map(([, t]) => t), ...split].map(resolve),
     ...used.flatMap((t) => graph.readsOfInput(t).map(({ tensor }) => tensor)),
-    ...groups.flatMap(({ reads }) => reads),
+    ...groups.flatMap(({ reads }) => [...reads]),
   ]);
   // Parts of stored arenas are stored.
   for (const t of stored) for (const { part } of arenas.parts(t) ?? []) stored.add(resolve(part));
@@ -103,8 +92,8 @@ function storedOf(graph: Materialized, groups: readonly Group[], arenas: Arenas)
 }
 
 /** A group that others may still join. */
-interface Draft {
-  readonly root: Node | undefined;
+interface Draft extends Group {
+  id: number;
   readonly chains: Map<number, Tensor[]>;
   readonly products: Set<Tensor>;
   readonly reads: Set<Tensor>;
@@ -157,27 +146,18 @@ class Drafts {
   }
 
   #open(root?: Node): Draft {
-    const draft: Draft = {
-      root,
-      chains: new Map(),
-      products: new Set(),
-      reads: new Set(),
-      before: new Set(),
-      after: new Set(),
-      depth: 0,
+    const sets = {
+      products: new Set<Tensor>(),
+      reads: new Set<Tensor>(),
+      before: new Set<Draft>(),
+      after: new Set<Draft>(),
     };
+    const draft: Draft = { id: this.all.length, root, chains: new Map(), ...sets, depth: 0 };
     this.all.push(draft);
     for (const t of root?.outputs ?? []) this.#produce(draft, t);
-    const opaque = root?.op?.opaque !== undefined;
-    this.#read(
-      draft,
-      (root?.inputs ?? []).flatMap((t) => (opaque ? [resolve(t)] : this.#readsOf(t))),
-    );
+    for (const t of root?.inputs ?? [])
+      this.#read(draft, root!.op!.opaque ? [{ tensor: resolve(t) }] : this.#graph.readsOfInput(t));
     return draft;
-  }
-
-  #readsOf(t: Tensor): Tensor[] {
-    return this.#graph.readsOfInput(t).map(({ tensor }) => tensor);
   }
 
   #produce(draft: Draft, t: Tensor): void {
@@ -185,8 +165,8 @@ class Drafts {
     this.#producers.set(t, draft);
   }
 
-  #read(draft: Draft, tensors: readonly Tensor[]): void {
-    for (const t of tensors) {
+  #read(draft: Draft, reads: readonly Pick<Read, 'tensor'>[]): void {
+    for (const { tensor: t } of reads) {
       if (draft.products.has(t)) continue;
       draft.reads.add(t);
       for (const before of this.behind(t)) {
@@ -202,10 +182,7 @@ class Drafts {
     const home = this.#fuse ? this.#homeFor(reads, t.size) : undefined;
     const { draft, chain } = home ?? { draft: this.#open(), chain: 0 };
     draft.chains.set(chain, [...(draft.chains.get(chain) ?? []), t]);
-    this.#read(
-      draft,
-      reads.map(({ tensor }) => tensor),
-    );
+    this.#read(draft, reads);
     this.#produce(draft, t);
   }
 

@@ -61,8 +61,8 @@ function afterSplit({ units, graph }: Units): Set<Unit> {
   const late = new Set<Unit>();
   if (split.size === 0) return late;
   for (const unit of units) {
-    const reads = unit.groups.flatMap((g) => g.reads);
-    if (reads.some((t) => split.has(t)) || unit.before.some((before) => late.has(before))) late.add(unit);
+    const reads = unit.groups.flatMap((g) => [...g.reads]);
+    if (reads.some((t) => split.has(t)) || [...unit.before].some((before) => late.has(before))) late.add(unit);
   }
   return late;
 }
@@ -97,7 +97,7 @@ class Packing {
 
   /** What others wait for comes as early as it can, the rest as late, so that what the end of a step reads lies side by side. */
   add(units: readonly Unit[]): void {
-    const awaited = new Set(units.flatMap(({ before }) => before));
+    const awaited = new Set(units.flatMap(({ before }) => [...before]));
     for (const unit of units) if (awaited.has(unit)) this.#place(unit, false);
     const last = units.filter((unit) => !awaited.has(unit));
     const soonest = new Map(last.map((unit) => [unit, this.#soonest(unit)]));
@@ -109,7 +109,7 @@ class Packing {
   }
 
   #soonest({ before }: Unit): number {
-    return Math.max(this.#first, ...before.map((unit) => this.#at.get(unit)! + 1));
+    return Math.max(this.#first, ...[...before].map((unit) => this.#at.get(unit)! + 1));
   }
 
   #place(unit: Unit, late: boolean): void {

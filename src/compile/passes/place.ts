@@ -46,6 +46,12 @@ function wordsOf(value: Value): number {
   return byteLength(dtypeOfValue(value), size) / 4;
 }
 
+/** A buffer, and the last dispatch that uses what lies in it. */
+interface Pooled {
+  readonly memory: Memory;
+  until: number;
+}
+
 class Placement {
   readonly places = new Map<Value, Place>();
   readonly owned: Memory[] = [];
@@ -96,42 +102,30 @@ class Placement {
   placeResults(): void {
     const made = this.#dispatches.map((dispatch, id) => this.#buffersOf(dispatch, id));
     const last = this.#lastUses([...this.#dispatches, ...this.#packed.commits], made);
-    const pool: { memory: Memory; free: boolean; until: number }[] = [];
-    for (const [at, sets] of made.entries()) {
-      for (const slot of pool) slot.free ||= slot.until < at;
+    const pool: Pooled[] = [];
+    for (const [at, sets] of made.entries())
       for (const [buffer, values] of sets) {
         const growing = this.#growing.get(buffer);
-        if (growing) {
-          for (const value of values) this.places.set(value, extend(growing, wordsOf(value)));
-          continue;
-        }
-        const memory = this.#take(pool, values, last.get(buffer)!);
-        let offset = 0;
-        for (const value of values) {
-          this.places.set(value, { memory, offset, words: wordsOf(value) });
-          offset = aligned(offset + wordsOf(value));
-        }
+        const fresh = growing ?? newMemory(values.map(nameOf).join(', '), 0);
+        const ranges = values.map((value) => extend(fresh, wordsOf(value)));
+        const memory = growing ?? this.#take(pool, fresh, at, last.get(buffer)!);
+        for (const [k, value] of values.entries()) this.places.set(value, { ...ranges[k]!, memory });
       }
-    }
   }
 
-  #take(pool: { memory: Memory; free: boolean; until: number }[], values: readonly Value[], until: number): Memory {
-    const label = values.map(nameOf).join(', ');
-    const words =
-      values.slice(0, -1).reduce((end, value) => aligned(end + wordsOf(value)), 0) + wordsOf(values.at(-1)!);
-    const bytes = words * 4;
-    if (until === Number.POSITIVE_INFINITY) return this.#own(label, bytes);
-    const fitting = pool.filter(
-      ({ free, memory }) => free && memory.bytes >= bytes && memory.bytes <= 4 * bytes + 1024,
-    );
-    let slot = fitting.sort((a, b) => a.memory.bytes - b.memory.bytes)[0];
-    if (!slot) {
-      slot = { memory: this.#own(label, bytes), free: false, until };
-      pool.push(slot);
+  /** The smallest pooled buffer that is free at dispatch `at` and not far too large, else this one; results share theirs with none. */
+  #take(pool: Pooled[], fresh: Memory, at: number, until: number): Memory {
+    const { bytes } = fresh;
+    const fits = (slot: Pooled) =>
+      slot.until < at && slot.memory.bytes >= bytes && slot.memory.bytes <= 4 * bytes + 1024;
+    const fitting = until === Number.POSITIVE_INFINITY ? [] : pool.filter(fits);
+    const [slot] = fitting.sort((a, b) => a.memory.bytes - b.memory.bytes);
+    if (slot) slot.until = until;
+    else {
+      this.owned.push(fresh);
+      pool.push({ memory: fresh, until });
     }
-    slot.free = false;
-    slot.until = until;
-    return slot.memory;
+    return slot?.memory ?? fresh;
   }
 
   /** The values that a dispatch writes and that need a place, by the buffer they share. */

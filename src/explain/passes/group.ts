@@ -11,10 +11,10 @@ export function groupText({ group: grouped }: PassResults, labels: Labels): stri
 function groupLines(group: Group, { stored }: Grouped, labels: Labels): string[] {
   const { id, root, chains, reads, before } = group;
   const members = [...(root ? [root] : []), ...[...chains.values()].flat().map(({ node }) => node)];
-  const after = before.map((g) => `g${g.id}`).join(', ');
+  const after = [...before].map((g) => `g${g.id}`).join(', ');
   return [
     `g${id}  ${members.map((node) => labels.op(node)).join(' + ')}`,
-    `    reads ${labels.list(reads)}`,
+    `    reads ${labels.list([...reads])}`,
     `    stores ${labels.list(productsOf(group).filter((t) => stored.has(t)))}${after ? `; after ${after}` : ''}`,
   ];
 }
