@@ -60,7 +60,7 @@ const LOADER_VARIABLES = ['VK_LOADER_DRIVERS_SELECT', 'VK_LOADER_DRIVERS_DISABLE
 /** Opens devices through Dawn. `webgpu` is imported at the first `open`, not before. */
 export function dawnProvider(sources: Partial<DawnSources> = {}): GpuProvider {
   const {
-    importDawn = () => import('webgpu'),
+    importDawn = importWebgpu,
     findSwiftShader = findArchive,
     prepareSwiftShader = swiftShaderOfNpm,
     driverMayBeThere = () => vulkanMayBeThere(),
@@ -95,6 +95,11 @@ function inTurn(work: () => Promise<OpenResult>): Promise<OpenResult> {
   const done = () => {}; // and nothing of the result stays reachable from here
   turn = mine.then(done, done);
   return mine;
+}
+
+/** Bundlers must not fail where the optional package is not there: esbuild looks for the `catch`, webpack for the comment. */
+function importWebgpu(): Promise<DawnModule> {
+  return import(/* webpackIgnore: true */ 'webgpu').catch(explainImport);
 }
 
 function explainImport(error: NodeJS.ErrnoException): never {

@@ -2,6 +2,7 @@
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts.
 import type { Backend } from '../backend.ts';
 import type { Scale } from '../data/dataset.ts';
+import type { Bytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -340,7 +341,7 @@ export class Trainer {
   }
 
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
-  async save(configuration?: unknown): Promise<Uint8Array<ArrayBuffer>> {
+  async save(configuration?: unknown): Promise<Bytes> {
     const saved = {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
@@ -356,7 +357,7 @@ export class Trainer {
    * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so does
    * the description of a model that `network()` made, which `networkOf` reads.
    */
-  async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Bytes> {
     const all = { ...networkMetadata(descriptionOf(this.#task.model)), ...metadata };
     return this.#life.during(() => saveWeights(this.state, all));
   }
