@@ -3,7 +3,7 @@
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { internal, OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
-import { type NamedVariable, variablesOf } from '../graph/paths.ts';
+import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
 import { Variable } from '../graph/tensor.ts';
@@ -50,6 +50,7 @@ export interface StateOptions {
 }
 
 export class State {
+  readonly [NOT_OF_A_MODEL] = true;
   readonly storage: Storage;
   /** The most bytes of one array that a kernel can read on this engine. */
   readonly maxBindingBytes: number;

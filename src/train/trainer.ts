@@ -5,6 +5,7 @@ import type { Scale } from '../data/dataset.ts';
 import type { Bytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
+import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
@@ -87,6 +88,7 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
 }
 
 export class Trainer {
+  readonly [NOT_OF_A_MODEL] = true;
   readonly backend: Backend;
   readonly state: State;
   /** What happened in all runs so far. */
