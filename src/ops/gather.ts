@@ -1,5 +1,6 @@
 // Gather: rows of a table picked by index (an embedding, a batch of a data set), one-hot rows, and casts between dtypes.
 import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
+import { IS_NAN } from '../../shaders/special.wgsl.ts';
 import { quotient, u32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
@@ -116,11 +117,15 @@ export const castOp: Op<{ readonly dtype: Castable }> = {
   },
   lanes: ([x], [from], { dtype }) =>
     dtype === 'f32' ? [x!, simd(from!.dtype === 'u32' ? F32X4.FROM_U32 : F32X4.FROM_I32)] : undefined,
-  map: (scope, { dtype }) => `${wgslType(dtype)}(${scope.load(0, scope.i)})`,
+  map: (scope, { dtype }) => {
+    const x = scope.load(0, scope.i);
+    const y = `${wgslType(dtype)}(${x})`;
+    return scope.inputs[0]!.dtype !== 'f32' || dtype === 'f32' ? y : `select(${y}, 0, ${scope.declare(IS_NAN)}(${x}))`;
+  },
 };
 
 /**
- * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends; u32 and i32 keep their bits. No
+ * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends, NaN becomes 0; u32 and i32 keep their bits. No
  * gradient flows through it. Throws for u8, which is for storage only.
  */
 export function cast(x: Tensor, dtype: Castable): Tensor {
