@@ -12,6 +12,20 @@ export const IS_NAN: Declaration = {
 }`,
 };
 
+/** A NaN that no compiler knows for one. */
+export const NAN_OF: Declaration = {
+  name: 'nanOf',
+  text: (name) => `fn ${name}(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) | 0x7fc00000u); }`,
+};
+
+/** Element `place` of the one-hot row of `index`, NaN where that is not below `depth`. */
+export const ONE_HOT: Declaration = {
+  name: 'oneHot',
+  text: (name) => `fn ${name}(index: u32, place: u32, depth: u32) -> f32 {
+  return select(select(0.0, 1.0, index == place), bitcast<f32>(index | 0x7fc00000u), index >= depth);
+}`,
+};
+
 /** e^x. NaN gives NaN. */
 export const EXP: Declaration = {
   name: 'expExact',

@@ -120,7 +120,7 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   gatherRowsGrad: [
     { inputs: [ROWS, whole('u32', ...ROW_PAIRS.map((_, i) => (i * 5) % 140))], params: { shape: [130, 3] } },
   ],
-  oneHot: 'no floats',
+  oneHot: [{ inputs: [whole('u32', 2, 3, 4, 0xffffffff)], params: { depth: 4 } }],
   dropoutMask: 'no floats',
   batchIndices: 'no floats',
   sum: reduced,
