@@ -3,13 +3,16 @@
 import { describe, expect, it, test } from 'vitest';
 import { grad } from '../src/autodiff/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
-import { constant, type Tensor } from '../src/graph/tensor.ts';
+import { simplify } from '../src/graph/simplify.ts';
+import { constant, input, type Tensor } from '../src/graph/tensor.ts';
 import { erf, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../src/ops/activations.ts';
-import { add, div, maximum, minimum, mul } from '../src/ops/binary.ts';
+import { add, div, greater, maximum, minimum, mul, notEqual } from '../src/ops/binary.ts';
 import { erfOf } from '../src/ops/erf.ts';
+import { expm1 } from '../src/ops/expm1.ts';
 import { cast, gatherRows, oneHot } from '../src/ops/gather.ts';
 import { concat, pad, slice, transpose } from '../src/ops/movement.ts';
 import { clip, where } from '../src/ops/select.ts';
+import { logSoftmax } from '../src/ops/softmax.ts';
 import { abs, exp, log, pow, sign, sqrt } from '../src/ops/unary.ts';
 
 const valuesOf = (x: Tensor) => Array.from(interpret([x], () => undefined)[0]!.data);
@@ -85,6 +88,52 @@ describe('known values', () => {
     ['sqrt', sqrt],
   ] as const)('%s lets NaN through', (_, fn) => {
     expect(valuesOf(fn(constant(Number.NaN)))).toEqual([Number.NaN]);
+  });
+});
+
+// NumPy's and PyTorch's values; test/specials.test.ts compares all engines at them.
+describe('special values', () => {
+  const [inf, nan] = [Infinity, Number.NaN];
+  it.each<[string, (x: Tensor) => Tensor, readonly number[]]>([
+    ['log', log, [-inf, -inf, nan, inf, nan]],
+    ['sign', sign, [0, -0, -1, 1, nan]],
+    ['expm1', expm1, [0, -0, -1, inf, nan]],
+    ['notEqual itself', (x) => notEqual(x, x), [0, 0, 0, 0, 1]],
+    ['where', (x) => where(x, 1, 2), [2, 2, 1, 1, 1]],
+    ['pow 0.5', (x) => pow(x, 0.5), [0, -0, nan, inf, nan]],
+    ['pow 1.5', (x) => pow(x, 1.5), [0, 0, inf, inf, nan]],
+    ['pow -1.5', (x) => pow(x, -1.5), [inf, inf, 0, 0, nan]],
+    ['pow -65', (x) => pow(x, -65), [inf, -inf, -0, 0, nan]],
+    ['1 / x', (x) => div(1, x), [inf, -inf, -0, 0, nan]],
+    ['clip', (x) => clip(x, { min: -1, max: 1 }), [0, -0, -1, 1, nan]],
+  ])('%s at 0, -0, -Infinity, Infinity and NaN', (_, fn, wanted) =>
+    expect(valuesOf(fn(constant([0, -0, -inf, inf, nan])))).toEqual(wanted),
+  );
+
+  test('gradients are NaN where the input is', () => {
+    const x = constant([nan, -2]);
+    expect(gradientOf(abs(x), x)).toEqual([nan, -1]);
+    const row = constant([[nan, 1]]);
+    expect(gradientOf(logSoftmax(row), row)).toEqual([nan, nan]);
+  });
+
+  test('where chooses values; a slope that is infinite is NaN where it was not chosen', () => {
+    const x = constant([0, 4]);
+    expect(gradientOf(where(greater(x, 0), sqrt(x), 0), x)).toEqual([nan, 0.25]);
+    const y = sqrt(where(greater(x, 0), x, 1));
+    expect(valuesOf(y)).toEqual([1, 2]);
+    expect(gradientOf(y, x)).toEqual([0, 0.25]);
+  });
+
+  test('the gradient of a quotient of tiny numbers is finite', () => {
+    const b = constant(1e-200);
+    expect(gradientOf(div(1e-200, b), b)[0]! / -1e200).toBeCloseTo(1, 12);
+  });
+
+  test('-0 is another constant than 0', () => {
+    const x = input('x', { shape: [], dtype: 'f32' });
+    const both = simplify([div(x, constant(0)), div(x, constant(-0))]);
+    expect(interpret(both, () => Float64Array.of(1)).map(({ data }) => data[0])).toEqual([inf, -inf]);
   });
 });
 

@@ -4,8 +4,8 @@ import type { OpName } from '../src/ops/table.ts';
 import type { SampleInput } from './sample.ts';
 
 const LARGEST = 3.4028234663852886e38;
-export const SMALLEST = 2 ** -126;
-export const SPECIALS = [0, -0, 1, -3, Infinity, -Infinity, Number.NaN, LARGEST, -LARGEST, SMALLEST, -SMALLEST];
+const SMALLEST = 2 ** -126;
+const SPECIALS = [0, -0, 1, -3, Infinity, -Infinity, Number.NaN, LARGEST, -LARGEST, SMALLEST, -SMALLEST];
 const N = SPECIALS.length;
 
 /** One use of an op, applied as it is in the table. */

@@ -49,7 +49,8 @@ export const div = binary('div', {
   lanes: F32X4.DIV,
   wgsl: (a, b) => `(${a} / ${b})`,
   identity: { right: 1 },
-  vjp: (dy, a, b) => [() => div(dy, b), () => mul(mul(dy, div(a, mul(b, b))), -1)],
+  // y / b, not a / b², which overflows where b² is 0.
+  vjp: (dy, _a, b, y) => [() => div(dy, b), () => mul(mul(dy, div(y, b)), -1)],
 });
 
 /** The larger of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */

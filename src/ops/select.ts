@@ -60,8 +60,8 @@ export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('c
     for (let i = 0; i < y.length; i++) y[i] = Math.min(Math.max(x[i]!, min), max);
   },
   wgsl: (x, { min, max }) => {
-    const below = max === Infinity ? x : `select(${x}, ${f32(max)}, ${x} > ${f32(max)})`;
-    return min === -Infinity ? below : `select(${below}, ${f32(min)}, ${x} < ${f32(min)})`;
+    const below = Math.fround(max) === Infinity ? x : `select(${x}, ${f32(max)}, ${x} > ${f32(max)})`;
+    return Math.fround(min) === -Infinity ? below : `select(${below}, ${f32(min)}, ${x} < ${f32(min)})`;
   },
   vjp: (dy, x, _y, { min, max }) => {
     const above = min === -Infinity ? undefined : greaterEqual(x, min);
