@@ -39,7 +39,7 @@ export function f32(value: number): string {
   const rounded = Math.fround(value);
   if (!Number.isFinite(rounded))
     throw new RangeError(`f32 literal: ${value} is not a finite 32-bit float. Use a finite bound instead.`);
-  const text = Object.is(rounded, -0) ? '-0.0' : String(rounded);
+  const text = String(rounded);
   return `f32(${/[.e]/.test(text) ? text : `${text}.0`})`;
 }
 

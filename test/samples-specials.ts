@@ -8,9 +8,14 @@ const SMALLEST = 2 ** -126;
 const SPECIALS = [0, -0, 1, -3, Infinity, -Infinity, Number.NaN, LARGEST, -LARGEST, SMALLEST, -SMALLEST];
 const N = SPECIALS.length;
 
+export interface SpecialInput extends SampleInput {
+  /** Whether it is no input but a constant, one value everywhere. */
+  readonly constant?: boolean;
+}
+
 /** One use of an op, applied as it is in the table. */
 export interface Special {
-  readonly inputs: readonly SampleInput[];
+  readonly inputs: readonly SpecialInput[];
   readonly params?: object;
   /** Whether the sign of a zero must be right: what moves values and what works on their signs alone. */
   readonly zeros?: boolean;
@@ -46,7 +51,14 @@ const TARGETS = [ROWS, LONG].map(({ shape: [rows, columns] }) => matrix(rows!, c
 
 const unary: Special[] = [{ inputs: [X] }];
 const signed: Special[] = [{ inputs: [X], zeros: true }];
-const pairs: Special[] = [{ inputs: [A, B] }];
+const constant = (value: number): SpecialInput => ({ ...vector(SPECIALS.map(() => value)), constant: true });
+/** Pairs, an input with itself, and beside constants, which compilers put to use; but for those that WGSL lets them fold away. */
+const pairsBut = (...folded: readonly number[]): Special[] => [
+  { inputs: [A, B] },
+  { inputs: [X, X] },
+  ...SPECIALS.filter((value) => !folded.includes(value)).map((value) => ({ inputs: [X, constant(value)] })),
+];
+const pairs = pairsBut();
 const moved = (params: object): Special[] => [{ inputs: [ROWS], params, zeros: true }];
 const reduced: Special[] = [ROWS, LONG].map((x) => ({ inputs: [x], params: { axes: [1] }, hardware: x === LONG }));
 const along: Special[] = [ROWS, LONG].map((x) => ({ inputs: [x], params: { axis: 1 }, hardware: x === LONG }));
@@ -99,8 +111,8 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   gelu: ['none', 'tanh'].map((approximate) => ({ inputs: [X], params: { approximate } })),
   add: pairs,
   sub: pairs,
-  mul: pairs,
-  div: pairs,
+  mul: pairsBut(0), // x · 0 is 0
+  div: pairsBut(Infinity, -Infinity), // x / ∞ is 0
   maximum: pairs,
   minimum: pairs,
   equal: pairs,
@@ -109,7 +121,10 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   lessEqual: pairs,
   greater: pairs,
   greaterEqual: pairs,
-  where: [{ inputs: [A, B, vector(LEFT.map((_, i) => i))], zeros: true }],
+  where: [
+    { inputs: [A, B, vector(LEFT.map((_, i) => i))], zeros: true },
+    ...SPECIALS.map((a) => ({ inputs: [X, constant(a), vector(SPECIALS.map((_, i) => i))], zeros: true })),
+  ],
   reshape: moved({ shape: [3, ROW_PAIRS.length] }),
   broadcastTo: [{ inputs: [X], params: { shape: [2, N] }, zeros: true }],
   transpose: moved({ axes: [1, 0] }),
