@@ -38,6 +38,7 @@ const SLOW = [
   'split',
   'gpu-programs',
   'gpu-resume',
+  'specials',
   'page-session-races',
   'tuning',
   'lr-find',
@@ -92,7 +93,7 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
       resolve: { alias: [{ find: './gpu-node.ts', replacement: at('test/gpu-web.ts') }] },
       test: {
         name: 'browser',
-        include: ['parity', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
+        include: ['parity', 'specials', 'gpu-programs', 'gpu-training'].map((name) => `test/${name}.test.ts`),
         testTimeout: 120_000,
         hookTimeout: 120_000,
         maxWorkers: 2,

@@ -1,5 +1,6 @@
 // dx of a row gather: dx[n, r] = Σ dy[b, r] over the b with index[b] = n. Each lane owns COLUMNS columns of one row and scans
-// all indices in order, so the sum has one order and needs no atomics. Columns of neighbouring lanes are neighbours.
+// all indices in order, so the sum has one order and needs no atomics. Columns of neighbouring lanes are neighbours. An index past
+// the end adds to no row.
 import type { KernelSpec } from '../src/graph/kernel.ts';
 import { foldGroups } from './reduce.wgsl.ts';
 import { lines, wgsl } from './wgsl.ts';
@@ -35,7 +36,7 @@ let r = t % LANES_PER_ROW;
 if (n >= N) { return; }
 ${lines(columns, (k) => `var total${k} = 0.0;`)}
 for (var b = 0u; b < B; b++) {
-  if (min(${indices!.load('b')}, N - 1u) != n) { continue; }
+  if (${indices!.load('b')} != n) { continue; }
   ${lines(columns, (k) => `${guard(k)}{ ${added(k)} }`)}
 }
 ${lines(columns, (k) => `${guard(k)}{ ${stored(k)} }`)}

@@ -57,9 +57,6 @@ export function vec4(part: (i: number) => string): string {
   return `vec4f(${range(4).map(part).join(', ')})`;
 }
 
-/** Workgroups that every adapter allows along an axis. */
-export const MOST_GROUPS = 65535;
-
 /** What the kernels share: the batch and the part of K that a workgroup along z works on, and where results go. */
 export interface Frame {
   /** The sizes as WGSL constants. */
@@ -85,7 +82,6 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   const { M, N, K, transposeA, transposeB, strideA, strideB } = v;
   const batches = sizeOf(v.batch);
   const count = batches * parts;
-  const many = count > MOST_GROUPS;
   const whole = parts === 1;
   const alone = c.kernel === 'registers';
   const size = count * M * N + (v.columnSums ? parts * M : 0);
@@ -96,11 +92,7 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   return {
     sizes: `const M = ${M}u;\nconst N = ${N}u;\nconst K = ${K}u;`,
     each: (z, statements) => wgsl`
-#if ${many}
-for (var z = ${z}; z < ${count}u; z += ${MOST_GROUPS}u) {
-#else
 let z = ${z};
-#endif
 #if ${whole}
 let batch = z;
 let base = batch * ${M * N}u;
@@ -113,11 +105,8 @@ let base = (part * ${batches}u + batch) * ${M * N}u;
 let offsetA = ${stridedIndex('batch', v.batch, strideA, 0)};
 let offsetB = ${stridedIndex('batch', v.batch, strideB, 0)};
 ${statements}
-#if ${many}
-}
-#endif
 `,
-    z: Math.min(count, MOST_GROUPS),
+    z: count,
     from: whole ? '0u' : `part * ${chunk}u`,
     to: whole ? 'K' : 'end',
     partial,

@@ -33,7 +33,7 @@ for (var k = ${frame.from}; k < ${frame.to}; k += ${transposeA ? 1 : 4}u) {
   ${oneDeep(c, transposeB, readers)}
   ${block.multiply}
 #else
-  ${fourDeep(c, transposeB, readers)}
+  ${fourDeep(c, transposeB, readers, K % 4 > 0)}
 #endif
 }
 ${block.close}
@@ -67,12 +67,20 @@ function oneDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean, 
 ${lines(columns / 4, (h) => `let b${h} = ${b(h)};`)}`;
 }
 
-/** Four k at once. Past K's end a reads zeros, so b may read anything finite. */
-function fourDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean, { readA, readB }: Readers): string {
+/** Four k at once. Past K's end both are zeros. */
+function fourDeep(
+  { rows, columns }: RegisterConfiguration,
+  transposeB: boolean,
+  { readA, readB }: Readers,
+  pastK: boolean,
+): string {
   const parts = columns / 4;
+  const within = (j: number, b: string) => (pastK && j > 0 ? `select(vec4f(0.0), ${b}, k + ${j}u < K)` : b);
   const b = transposeB
     ? lines(columns, (c) => `let b${c} = ${readB}(offsetB, col + ${c}u, k);`)
-    : lines(4, (j) => lines(parts, (h) => `let b${j}_${h} = ${readB}(offsetB, k + ${j}u, col + ${h * 4}u);`));
+    : lines(4, (j) =>
+        lines(parts, (h) => `let b${j}_${h} = ${within(j, `${readB}(offsetB, k + ${j}u, col + ${h * 4}u)`)};`),
+      );
   const sum = (r: number, h: number) =>
     transposeB
       ? vec4((c) => `dot(a${r}, b${h * 4 + c})`)

@@ -54,13 +54,13 @@ export function tileKernel(v: GemmVariant, c: TileConfiguration, frame: Frame): 
   ${block.multiply}
 }
 `;
-      const a = { tile: tileA, read: `${readA}(offsetA`, first: 'top', side: BM, across: !transposeA, zeros: pastK };
-      const b = { tile: tileB, read: `${readB}(offsetB`, first: 'left', side: BN, across: transposeB, zeros: false };
+      const a = { tile: tileA, read: `${readA}(offsetA`, first: 'top', side: BM, across: !transposeA };
+      const b = { tile: tileB, read: `${readB}(offsetB`, first: 'left', side: BN, across: transposeB };
       const statements = wgsl`
 ${block.open}
 for (var k0 = ${frame.from}; k0 < ${frame.to}; k0 += ${BK}u) {
-  ${stage(a, c)}
-  ${stage(b, c)}
+  ${stage(a, c, pastK)}
+  ${stage(b, c, pastK)}
   ${k.barrier()}
   for (var k = 0u; k < ${BK}u; k += ${UNROLLED}u) {
     ${lines(UNROLLED, oneK)}
@@ -104,16 +104,14 @@ interface Staging {
   readonly side: number;
   /** It lies in memory along k, so four rows of four k are turned round. */
   readonly across: boolean;
-  /** Whatever is past K's end is zero: that of a, so that b may hold anything finite there. */
-  readonly zeros: boolean;
 }
 
-/** Puts an operand's tile into workgroup memory. */
-function stage({ tile, read, first, side, across, zeros }: Staging, { BK }: TileConfiguration): string {
+/** Puts an operand's tile into workgroup memory, with zeros past K's end. */
+function stage({ tile, read, first, side, across }: Staging, { BK }: TileConfiguration, pastK: boolean): string {
   const width = side / 4 + 1;
   const four = (o: string, i: string) => {
     const values = `${read}, ${o}, ${i})`;
-    return zeros ? `select(vec4f(0.0), ${values}, k0 + k < K)` : values;
+    return pastK ? `select(vec4f(0.0), ${values}, k0 + k < K)` : values;
   };
   return across
     ? wgsl`

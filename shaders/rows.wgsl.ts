@@ -7,6 +7,7 @@
 import type { Capabilities } from '../src/graph/capabilities.ts';
 import type { Declaration, KernelSpec, KernelText, OperandText, RowSpec, SharedArray } from '../src/graph/kernel.ts';
 import { foldGroups, MAX_OR_NAN, powerOfTwo } from './reduce.wgsl.ts';
+import { NAN_OF } from './special.wgsl.ts';
 import { wgsl } from './wgsl.ts';
 
 export interface RowsVariant {
@@ -43,12 +44,6 @@ export interface RowsCode {
 const IS_NOT_FINITE: Declaration = {
   name: 'isNotFinite',
   text: (name) => `fn ${name}(v: f32) -> bool { return (bitcast<u32>(v) & 0x7f800000u) == 0x7f800000u; }`,
-};
-
-/** A NaN that no compiler knows for one. */
-const NAN_OF: Declaration = {
-  name: 'nanOf',
-  text: (name) => `fn ${name}(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) | 0x7fc00000u); }`,
 };
 
 /** e^v for v <= 0. */

@@ -4,6 +4,7 @@
 //   softmaxGrad = y (dy - Σ dy·y)      logSoftmaxGrad = dy - exp(y) Σ dy
 import type { KernelSpec } from '../src/graph/kernel.ts';
 import { EXP_BELOW, type RowsCode, type RowsVariant, type RowText, rowsKernel } from './rows.wgsl.ts';
+import { EXP } from './special.wgsl.ts';
 
 export type SoftmaxKind = 'softmax' | 'logSoftmax' | 'logSumExp' | 'softmaxGrad' | 'logSoftmaxGrad';
 
@@ -37,7 +38,8 @@ const CODE: Readonly<Record<SoftmaxKind, RowsCode>> = {
   logSoftmaxGrad: {
     max: false,
     sums: { s: ({ inputs: [dy] }) => dy!.load('i') },
-    each: ({ inputs: [dy, y], outputs: [dx] }) => dx!.store('i', `${dy!.load('i')} - exp(${y!.load('i')}) * s`),
+    each: ({ inputs: [dy, y], outputs: [dx], declare }) =>
+      dx!.store('i', `${dy!.load('i')} - ${declare(EXP)}(${y!.load('i')}) * s`),
   },
 };
 

@@ -12,6 +12,20 @@ export const IS_NAN: Declaration = {
 }`,
 };
 
+/** A NaN that no compiler knows for one. */
+export const NAN_OF: Declaration = {
+  name: 'nanOf',
+  text: (name) => `fn ${name}(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) | 0x7fc00000u); }`,
+};
+
+/** Element `place` of the one-hot row of `index`, NaN where that is not below `depth`. */
+export const ONE_HOT: Declaration = {
+  name: 'oneHot',
+  text: (name) => `fn ${name}(index: u32, place: u32, depth: u32) -> f32 {
+  return select(select(0.0, 1.0, index == place), bitcast<f32>(index | 0x7fc00000u), index >= depth);
+}`,
+};
+
 /** e^x. NaN gives NaN. */
 export const EXP: Declaration = {
   name: 'expExact',
@@ -21,21 +35,38 @@ export const EXP: Declaration = {
 }`,
 };
 
-/** The natural logarithm. NaN and negative numbers give NaN. */
-export const LOG: Declaration = {
-  name: 'logExact',
+/** -1, 0 or 1. NaN gives NaN. */
+export const SIGN: Declaration = {
+  name: 'signExact',
   uses: [IS_NAN],
   text: (name, notANumber) => `fn ${name}(x: f32) -> f32 {
-  return select(log(x), sqrt(x), x < 0.0 || ${notANumber}(x));
+  return select(sign(x), x, ${notANumber}(x));
 }`,
 };
 
-/** x to a power that is not whole. NaN and negative numbers give NaN. */
+/** The natural logarithm: -Infinity at 0 and -0. NaN and negative numbers give NaN. Only positive finite numbers are left to the built-in. */
+export const LOG: Declaration = {
+  name: 'logExact',
+  text: (name) => `fn ${name}(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let outside = select(bits, 0x7fc00000u, bits > 0x80000000u);
+  let limit = select(outside, 0xff800000u, (bits & 0x7fffffffu) == 0u);
+  return select(log(x), bitcast<f32>(limit), bits - 1u >= 0x7f7fffffu);
+}`,
+};
+
+/**
+ * x to a power that is not whole, or |x| to one that is. NaN and negative numbers give NaN. 0 and ±Infinity, which change places where the
+ * exponent is negative, are not left to the built-in: SwiftShader's is 1.5e-4 for 0 to the power of 0.1.
+ */
 export const POW: Declaration = {
   name: 'powExact',
   uses: [IS_NAN],
   text: (name, notANumber) => `fn ${name}(x: f32, exponent: f32) -> f32 {
-  return select(pow(x, exponent), sqrt(x), x < 0.0 || ${notANumber}(x));
+  let size = bitcast<u32>(x) & 0x7fffffffu;
+  let limit = bitcast<f32>(select(size, size ^ 0x7f800000u, exponent < 0.0));
+  let y = select(pow(x, exponent), sqrt(x), x < 0.0 || ${notANumber}(x));
+  return select(y, limit, size == 0u || size == 0x7f800000u);
 }`,
 };
 

@@ -1,15 +1,18 @@
 // Elementwise, movement and gather ops against known values: what finite differences do not see (constants, ties, kinks,
-// NaN, overflow, clamped indices) and the errors.
+// NaN, overflow, indices past the end) and the errors.
 import { describe, expect, it, test } from 'vitest';
 import { grad } from '../src/autodiff/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
-import { constant, type Tensor } from '../src/graph/tensor.ts';
+import { simplify } from '../src/graph/simplify.ts';
+import { constant, input, type Tensor } from '../src/graph/tensor.ts';
 import { erf, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../src/ops/activations.ts';
-import { add, div, maximum, minimum, mul } from '../src/ops/binary.ts';
+import { add, div, greater, maximum, minimum, mul, notEqual } from '../src/ops/binary.ts';
 import { erfOf } from '../src/ops/erf.ts';
+import { expm1 } from '../src/ops/expm1.ts';
 import { cast, gatherRows, oneHot } from '../src/ops/gather.ts';
 import { concat, pad, slice, transpose } from '../src/ops/movement.ts';
 import { clip, where } from '../src/ops/select.ts';
+import { logSoftmax } from '../src/ops/softmax.ts';
 import { abs, exp, log, pow, sign, sqrt } from '../src/ops/unary.ts';
 
 const valuesOf = (x: Tensor) => Array.from(interpret([x], () => undefined)[0]!.data);
@@ -88,6 +91,52 @@ describe('known values', () => {
   });
 });
 
+// NumPy's and PyTorch's values; test/specials.test.ts compares all engines at them.
+describe('special values', () => {
+  const [inf, nan] = [Infinity, Number.NaN];
+  it.each<[string, (x: Tensor) => Tensor, readonly number[]]>([
+    ['log', log, [-inf, -inf, nan, inf, nan]],
+    ['sign', sign, [0, -0, -1, 1, nan]],
+    ['expm1', expm1, [0, -0, -1, inf, nan]],
+    ['notEqual itself', (x) => notEqual(x, x), [0, 0, 0, 0, 1]],
+    ['where', (x) => where(x, 1, 2), [2, 2, 1, 1, 1]],
+    ['pow 0.5', (x) => pow(x, 0.5), [0, -0, nan, inf, nan]],
+    ['pow 1.5', (x) => pow(x, 1.5), [0, 0, inf, inf, nan]],
+    ['pow -1.5', (x) => pow(x, -1.5), [inf, inf, 0, 0, nan]],
+    ['pow -65', (x) => pow(x, -65), [inf, -inf, -0, 0, nan]],
+    ['1 / x', (x) => div(1, x), [inf, -inf, -0, 0, nan]],
+    ['clip', (x) => clip(x, { min: -1, max: 1 }), [0, -0, -1, 1, nan]],
+  ])('%s at 0, -0, -Infinity, Infinity and NaN', (_, fn, wanted) =>
+    expect(valuesOf(fn(constant([0, -0, -inf, inf, nan])))).toEqual(wanted),
+  );
+
+  test('gradients are NaN where the input is', () => {
+    const x = constant([nan, -2]);
+    expect(gradientOf(abs(x), x)).toEqual([nan, -1]);
+    const row = constant([[nan, 1]]);
+    expect(gradientOf(logSoftmax(row), row)).toEqual([nan, nan]);
+  });
+
+  test('where chooses values; a slope that is infinite is NaN where it was not chosen', () => {
+    const x = constant([0, 4]);
+    expect(gradientOf(where(greater(x, 0), sqrt(x), 0), x)).toEqual([nan, 0.25]);
+    const y = sqrt(where(greater(x, 0), x, 1));
+    expect(valuesOf(y)).toEqual([1, 2]);
+    expect(gradientOf(y, x)).toEqual([0, 0.25]);
+  });
+
+  test('the gradient of a quotient of tiny numbers is finite', () => {
+    const b = constant(1e-200);
+    expect(gradientOf(div(1e-200, b), b)[0]! / -1e200).toBeCloseTo(1, 12);
+  });
+
+  test('-0 is another constant than 0', () => {
+    const x = input('x', { shape: [], dtype: 'f32' });
+    const both = simplify([div(x, constant(0)), div(x, constant(-0))]);
+    expect(interpret(both, () => Float64Array.of(1)).map(({ data }) => data[0])).toEqual([inf, -inf]);
+  });
+});
+
 describe('kinks and ties', () => {
   const x = constant([-1, 0, 1]);
   test('relu gives 0 at 0', () => expect(gradientOf(relu(x), x)).toEqual([0, 0, 1]));
@@ -147,16 +196,21 @@ describe('gather', () => {
     [3, 4],
     [5, 6],
   ]);
-  test('an index past the end takes the last row', () =>
-    expect(valuesOf(gatherRows(table, u32s(2, 0, 7, 0xffffffff)))).toEqual([5, 6, 1, 2, 5, 6, 5, 6]));
+  test('an index past the end gives NaN, a negative one too', () => {
+    const minusOne = cast(constant(Int32Array.of(-1)), 'u32');
+    expect(valuesOf(gatherRows(table, u32s(2, 0, 3)))).toEqual([5, 6, 1, 2, Number.NaN, Number.NaN]);
+    expect(valuesOf(gatherRows(table, minusOne))).toEqual([Number.NaN, Number.NaN]);
+    expect(valuesOf(gatherRows(u32s(7, 8), u32s(2)))).toEqual([8]);
+  });
   test('the gradient adds every use of a row, and leaves unused rows 0', () =>
-    expect(gradientOf(gatherRows(table, u32s(0, 2, 0, 9)), table)).toEqual([2, 2, 0, 0, 2, 2]));
+    expect(gradientOf(gatherRows(table, u32s(0, 2, 0, 3)), table)).toEqual([2, 2, 0, 0, 1, 1]));
   test('bytes come out as u32', () => {
     const bytes = constant(Uint8Array.of(250, 251, 252, 253), { shape: [2, 2] });
     expect(gatherRows(bytes, u32s(1)).dtype).toBe('u32');
     expect(valuesOf(gatherRows(bytes, u32s(1)))).toEqual([252, 253]);
   });
-  test('oneHot is 0 outside its depth', () => expect(valuesOf(oneHot(u32s(1, 3), 3))).toEqual([0, 1, 0, 0, 0, 0]));
+  test('oneHot is NaN outside its depth', () =>
+    expect(valuesOf(oneHot(u32s(1, 3), 3))).toEqual([0, 1, 0, Number.NaN, Number.NaN, Number.NaN]));
   test('cast cuts off and stops at the ends', () => {
     const x = constant([-1.7, 1.7, 1e20, -1e20, Number.NaN]);
     expect(valuesOf(cast(x, 'i32'))).toEqual([-1, 1, 2 ** 31 - 1, -(2 ** 31), 0]);

@@ -4,6 +4,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { GpuExecutor } from '../src/compile/executor.ts';
 import { CpuExecutor } from '../src/cpu/executor.ts';
+import { costsOf } from '../src/graph/capabilities.ts';
 import { DeviceError, ShaderError } from '../src/graph/errors.ts';
 import type { Executor, Recipe, Storage } from '../src/graph/executor.ts';
 import type { Op } from '../src/graph/op.ts';
@@ -314,6 +315,35 @@ it.each([true, false])(
   },
 );
 
+it.each([
+  ['rows', [65_535 * 16 + 1, 1], [1, 1]],
+  ['columns', [1, 1], [1, 65_535 * 16 + 1]],
+])('multiplies more %s than workgroups of 16 along an axis hold', async (_, a, b) => {
+  const inputs = [a, b].map((shape, k) => input(`x${k}`, { shape, dtype: 'f32' }));
+  const program = await gpu.compile({ outputs: { y: matmul(inputs[0]!, inputs[1]!) } });
+  const [x0, x1] = inputs.map(({ size }) => Float32Array.from({ length: size }, (_, i) => (i + 2) % 7));
+  const { data } = (await program.run({ x0: x0!, x1: x1! })).y!;
+  for (const i of [0, 1, 65_535 * 16 - 1, 65_535 * 16]) expect(data[i]).toBe(((i + 2) % 7) * 2);
+  program.dispose();
+});
+
+it('takes rows of several kernels in a row past the workgroups of an axis', async () => {
+  const x = input('x', { shape: [300, 4], dtype: 'f32' });
+  const w = input('w', { shape: [4, 4], dtype: 'f32' });
+  const [values, weights] = [x, w].map(({ size }) =>
+    Float32Array.from({ length: size }, (_, i) => ((i * 7) % 11) / 11),
+  );
+  const got = [];
+  for (const maxComputeWorkgroupsPerDimension of [65_535, 3]) {
+    const executor = await testExecutor({ ...costsOf(true), maxComputeWorkgroupsPerDimension });
+    const program = await executor.compile({ outputs: { y: matmul(matmul(x, w), w) } });
+    expect(program.dispatches).toBe(1);
+    got.push((await program.run({ x: values!, w: weights! })).y!.data);
+    program.dispose();
+  }
+  expect(got[1]).toEqual(got[0]);
+});
+
 describe('errors', () => {
   it('of WGSL show the numbered lines around the fault', async () => {
     const broken: Op<void> = {
@@ -341,10 +371,10 @@ describe('errors', () => {
   });
 
   it('of sizes beyond the adapter name the kernel and the limit', async () => {
-    const tall = input('x', { shape: [2_097_153, 1], dtype: 'f32' });
-    const one = input('one', { shape: [1, 1], dtype: 'f32' });
-    await expect(gpu.compile({ outputs: { y: matmul(tall, one) } })).rejects.toThrow(
-      /matmul: it needs \d+ workgroups along an axis, this adapter has 65535. Use a smaller batch./,
+    const few = await testExecutor({ maxComputeWorkgroupsPerDimension: 2 });
+    const many = { outputs: { y: square(input('x', { shape: [4097 * 64], dtype: 'f32' })) } };
+    await expect(few.compile(many)).rejects.toThrow(
+      /square: it needs \d+ workgroups along an axis, this adapter has 2. Use a smaller batch./,
     );
     const narrow = await testExecutor({ maxStorageBufferBindingSize: 1024 });
     const long = input('x', { shape: [257], dtype: 'f32' });

@@ -167,6 +167,17 @@ describe('softmaxCrossEntropy', () => {
     expect(values(dx!).map(Number.isFinite)).toEqual([false, false, true, true]);
   });
 
+  it('squared errors give NaN for a label that is no class', () => {
+    const x = constant([
+      [1, 2],
+      [3, 4],
+    ]);
+    for (const loss of [losses.meanSquaredError, losses.sumSquaredError]) {
+      expect(onlyValue(loss(x, labels([1, 2])))).toBeNaN();
+      expect(onlyValue(loss(x, labels([1, 0])))).not.toBeNaN();
+    }
+  });
+
   it.each([Number.NaN, Infinity])('gives NaN for a logit that is %d, wherever the label is', (bad) => {
     const x = constant(Float64Array.of(1, bad, 3, 1, 2, 3), { shape: [2, 3] });
     for (const label of [0, 1, 2]) {

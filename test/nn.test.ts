@@ -310,12 +310,13 @@ describe('other layers', () => {
     const at = leaf([2, 2], 'u32');
     const y = layer.forward(at);
     expect(y.shape).toEqual([2, 2, 2]);
-    expect(
+    const rowsAt = (...indices: number[]) =>
       evaluate(y, [
-        [at, [2, 0, 1, 2]],
+        [at, indices],
         [layer.weight, [1, 2, 3, 4, 5, 6]],
-      ]),
-    ).toEqual([5, 6, 1, 2, 3, 4, 5, 6]);
+      ]);
+    expect(rowsAt(2, 0, 1, 2)).toEqual([5, 6, 1, 2, 3, 4, 5, 6]);
+    expect(rowsAt(2, 0, 3, 2)).toEqual([5, 6, 1, 2, Number.NaN, Number.NaN, 5, 6]);
     const values = [...draw(new nn.Embedding(100, 40).weight, 'e')];
     expect(Math.sqrt(values.reduce((a, b) => a + b * b, 0) / 4000)).toBeCloseTo(1, 1);
     expect(() => layer.forward(leaf([2]))).toThrow(/^Embedding: the indices are f32 \[2\]\. They must be u32: /);

@@ -107,8 +107,9 @@ export class Lines {
   #literal(value: number, dtype: DType): string {
     if (dtype === 'i32') return `i32(${value})`;
     if (dtype !== 'f32') return `${value}u`;
-    if (Number.isFinite(Math.fround(value))) return f32(value);
-    // WGSL refuses constants that are not finite; bits that only a variable holds are no constant.
+    const rounded = Math.fround(value);
+    if (Number.isFinite(rounded) && !Object.is(rounded, -0)) return f32(value);
+    // WGSL refuses constants that are not finite, and Tint takes -0 for 0; bits that only a variable holds are no constant.
     const bits = `0x${new Uint32Array(Float32Array.of(value).buffer)[0]!.toString(16)}u`;
     const text = (name: string) => `var<private> ${name}: u32 = ${bits};`;
     return this.let('f32', `bitcast<f32>(${this.#names.declare({ name: 'bits', text })})`);

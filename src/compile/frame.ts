@@ -63,9 +63,14 @@ fn ${name}(w: u32, thread: u32, zero: u32) {
   return name;
 }
 
-/** Kernels that do not wait for each other as one. Those with barriers must have one workgroup size. */
+/**
+ * Kernels that do not wait for each other as one, its workgroups counted through: so is a single one with more along an axis than the
+ * adapter allows. Those with barriers must have one workgroup size.
+ */
 export function sideBySide(kernels: readonly Kernel[], gpu: Capabilities): Kernel {
-  if (kernels.length === 1) return kernels[0]!;
+  const [first] = kernels as [Kernel];
+  const fits = first.opaque || Math.max(...first.grid) <= gpu.maxComputeWorkgroupsPerDimension;
+  if (kernels.length === 1 && fits) return first;
   const threads = kernels.map(({ workgroup, grid }) => threadsOf(workgroup) * threadsOf(grid));
   const weights = kernels.map(({ barriers, sized }, k) =>
     barriers ? Number.POSITIVE_INFINITY : sized ? threads[k]! : 0,
@@ -100,10 +105,11 @@ export function rowByRow(stages: readonly RowKernel[], gpu: Capabilities): Kerne
   const { rows } = stages[0]!;
   const { lanes, workgroups } = gpu;
   const size = workgroups === 'expensive' ? Math.min(64, Math.max(8, 2 ** Math.ceil(Math.log2(rows / 4)))) : 64;
+  const grid = folded(Math.ceil((rows * lanes) / size), gpu);
   return {
     name: stages.map(({ name }) => name).join(' > '),
     workgroup: [size, 1, 1],
-    grid: folded(Math.ceil((rows * lanes) / size), gpu),
+    grid,
     ...together(stages),
     shared: [],
     barriers: lanes > 1,
@@ -116,7 +122,7 @@ export function rowByRow(stages: readonly RowKernel[], gpu: Capabilities): Kerne
         names.add(`// ${stage.name}\nfn ${name}(r: u32, lane: u32, zero: u32) {\n  {\n    ${block(body)}\n  }\n}`);
         return `if (r < ${rows}u) { ${name}(r, at % ${lanes}u, zero); }`;
       });
-      const at = `let at = id.x;\n  let r = at / ${lanes}u;\n  `;
+      const at = `let at = id.x${grid[1] > 1 ? ` + group.y * ${grid[0] * size}u` : ''};\n  let r = at / ${lanes}u;\n  `;
       return `${at}${calls.join(lanes > 1 ? '\n  storageBarrier();\n  ' : '\n  ')}`;
     },
     guarded: (watches) =>

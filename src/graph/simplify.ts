@@ -29,7 +29,8 @@ function leaf(node: Node, known: Map<string, readonly Tensor[]>): Tensor {
   const { source } = node;
   if (source?.kind !== 'constant' || source.data.length > SMALL) return node.outputs[0]!;
   const { shape, dtype } = node.outs[0]!;
-  return remember(known, `${dtype} ${shape} = ${source.data}`, () => node.outputs)[0]!;
+  const values = Array.from(source.data, (v) => (Object.is(v, -0) ? '-0' : v));
+  return remember(known, `${dtype} ${shape} = ${values}`, () => node.outputs)[0]!;
 }
 
 function simpler(node: Node, inputs: readonly Tensor[], known: Map<string, readonly Tensor[]>): readonly Tensor[] {

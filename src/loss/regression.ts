@@ -12,7 +12,8 @@ import { areClasses, checkSame, defineLoss, type Loss } from './loss.ts';
 
 /**
  * The mean over all elements of (prediction - target)², as PyTorch's `mse_loss`. Targets are f32 of the predictions' shape, or
- * class indices u32 (B) for predictions (B, C), which become one-hot rows (of zeros alone where the index is no class).
+ * class indices u32 (B) for predictions (B, C), which become one-hot rows. An index that is no class
+ * makes the loss NaN.
  */
 export const meanSquaredError: Loss = defineLoss(
   'meanSquaredError',

@@ -6,7 +6,7 @@ import { gatherRows } from '../ops/gather.ts';
 import { normal } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
-/** u32 indices (...) to the rows of the weight they name (..., size). */
+/** u32 indices (...) to the rows of the weight they name (..., size); NaN where an index is `count` or more. */
 export class Embedding implements NamedLayer {
   readonly kind = 'Embedding';
   /** (count, size) */

@@ -1,6 +1,6 @@
 // The binary rows: arithmetic, extrema and comparisons, broadcast as NumPy does.
+import { IS_NAN } from '../../shaders/special.wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
-
 import type { DType } from '../graph/dtype.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { binary } from './elementwise.ts';
@@ -49,7 +49,8 @@ export const div = binary('div', {
   lanes: F32X4.DIV,
   wgsl: (a, b) => `(${a} / ${b})`,
   identity: { right: 1 },
-  vjp: (dy, a, b) => [() => div(dy, b), () => mul(mul(dy, div(a, mul(b, b))), -1)],
+  // y / b, not a / b², which overflows where b² is 0.
+  vjp: (dy, _a, b, y) => [() => div(dy, b), () => mul(mul(dy, div(y, b)), -1)],
 });
 
 /** The larger of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */
@@ -99,14 +100,17 @@ export const equal = binary('equal', {
   wgsl: (a, b) => indicator(`${a} == ${b}`),
 });
 
-/** 1 where a ≠ b, else 0. */
+/** 1 where a ≠ b, which NaN is from everything, else 0. */
 export const notEqual = binary('notEqual', {
   out: 'f32',
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! !== b[i]! ? 1 : 0;
   },
   lanes: F32X4.NOT_EQUAL,
-  wgsl: (a, b) => indicator(`${a} != ${b}`),
+  wgsl: (a, b, dtype, declare) => {
+    const nan = (x: string) => (dtype === 'f32' ? ` || ${declare(IS_NAN)}(${x})` : '');
+    return indicator(`${a} != ${b}${nan(a)}${nan(b)}`);
+  },
 });
 
 /** 1 where a < b, else 0. */

@@ -1,5 +1,6 @@
 // expm1: e^x - 1 without the cancellation near 0, where exp(x) - 1 has no correct digit left in f32. Adam's bias correction
 // 1 - β^t = -expm1(t · ln β) needs it for β near 1.
+import { EXP } from '../../shaders/special.wgsl.ts';
 import type { Declaration } from '../graph/kernel.ts';
 import { add, mul } from './binary.ts';
 import { unary } from './elementwise.ts';
@@ -8,10 +9,11 @@ import { unary } from './elementwise.ts';
 // difference loses two bits at most.
 const EXPM1: Declaration = {
   name: 'expm1',
-  text: (name) => `fn ${name}(x: f32) -> f32 {
+  uses: [EXP],
+  text: (name, exp) => `fn ${name}(x: f32) -> f32 {
   let tail = 1.0 + x * 0.16666667 * (1.0 + x * 0.14285715 * (1.0 + x * 0.125 * (1.0 + x * 0.11111111)));
   let near = x * (1.0 + x * 0.5 * (1.0 + x * 0.33333334 * (1.0 + x * 0.25 * (1.0 + x * 0.2 * tail))));
-  return select(exp(x) - 1.0, near, abs(x) <= 0.5);
+  return select(${exp}(x) - 1.0, near, abs(x) <= 0.5);
 }`,
 };
 

@@ -1,5 +1,6 @@
 // Gather: rows of a table picked by index (an embedding, a batch of a data set), one-hot rows, and casts between dtypes.
 import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
+import { IS_NAN, NAN_OF, ONE_HOT } from '../../shaders/special.wgsl.ts';
 import { quotient, u32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
@@ -30,15 +31,21 @@ export const gatherRowsOp: Op<void> = {
     const R = sizeOf(source!.shape.slice(1));
     for (let b = 0; b < indices!.data.length; b++) {
       const n = Math.min(indices!.data[b]!, N - 1);
-      y!.data.set(source!.data.subarray(n * R, (n + 1) * R), b * R);
+      if (n !== indices!.data[b]! && source!.dtype === 'f32') y!.data.fill(Number.NaN, b * R, (b + 1) * R);
+      else y!.data.set(source!.data.subarray(n * R, (n + 1) * R), b * R);
     }
   },
   map: (scope) => {
     const [source] = scope.inputs;
     const R = sizeOf(source!.shape.slice(1));
     const b = scope.let('u32', quotient(scope.i, R, sizeOf(scope.out.shape)));
-    const row = `min(${scope.load(1, b)}, ${u32(source!.shape[0]! - 1)})`;
-    return scope.load(0, scope.let('u32', R === 1 ? row : `(${row} - ${b}) * ${u32(R)} + ${scope.i}`));
+    const index = scope.load(1, b);
+    const N = source!.shape[0]!;
+    const row = `min(${index}, ${u32(N - 1)})`;
+    const value = scope.load(0, scope.let('u32', R === 1 ? row : `(${row} - ${b}) * ${u32(R)} + ${scope.i}`));
+    return source!.dtype === 'f32'
+      ? `select(${scope.declare(NAN_OF)}(${value}), ${value}, ${index} < ${u32(N)})`
+      : value;
   },
   vjp: ([dy], [source, indices]) => [
     source!.dtype === 'f32' ? () => apply1(gatherRowsGradOp, [dy!, indices!], { shape: source!.shape }) : undefined,
@@ -48,13 +55,14 @@ export const gatherRowsOp: Op<void> = {
 
 /**
  * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 of any shape (B), result (B, ...row). u8 sources
- * give u32. An index past the end takes the last row. The gradient adds up what every use of a row received.
+ * give u32. An index past the end gives a row of NaN, and adds to no gradient; of integers, which have no NaN, it takes the last row. The
+ * gradient adds up what every use of a row received.
  */
 export function gatherRows(source: Tensor, indices: Tensor): Tensor {
   return apply1(gatherRowsOp, [source, indices], undefined);
 }
 
-/** dsource from dy and the indices: row n is the sum of the rows of dy whose index is n, in order. */
+/** dsource from dy and the indices: row n is the sum of the rows of dy whose index is n, in order. An index past the end adds to none. */
 export const gatherRowsGradOp: Op<{ readonly shape: Shape }> = {
   name: 'gatherRowsGrad',
   shape: ([dy], { shape }) => [{ shape, dtype: dy!.dtype }],
@@ -63,7 +71,8 @@ export const gatherRowsGradOp: Op<{ readonly shape: Shape }> = {
     const R = sizeOf(shape.slice(1));
     dx!.data.fill(0);
     for (let b = 0; b < indices!.data.length; b++) {
-      const to = Math.min(indices!.data[b]!, N - 1) * R;
+      if (indices!.data[b]! >= N) continue;
+      const to = indices!.data[b]! * R;
       for (let r = 0; r < R; r++) dx!.data[to + r]! += dy!.data[b * R + r]!;
     }
   },
@@ -84,13 +93,14 @@ export const oneHotOp: Op<{ readonly depth: number }> = {
     for (let b = 0; b < indices!.data.length; b++) {
       const index = indices!.data[b]!;
       if (index < depth) y!.data[b * depth + index] = 1;
+      else y!.data.fill(Number.NaN, b * depth, (b + 1) * depth);
     }
   },
   map: (scope, { depth }) =>
-    `select(0.0, 1.0, ${scope.load(0, `${scope.i} / ${u32(depth)}`)} == ${scope.i} % ${u32(depth)})`,
+    `${scope.declare(ONE_HOT)}(${scope.load(0, `${scope.i} / ${u32(depth)}`)}, ${scope.i} % ${u32(depth)}, ${u32(depth)})`,
 };
 
-/** indices (…) to (…, depth): 1 at the index, else 0; all 0 where the index is not below `depth`. */
+/** indices (…) to (…, depth): 1 at the index, else 0; all NaN where the index is not below `depth`. */
 export function oneHot(indices: Tensor, depth: number): Tensor {
   if (!Number.isInteger(depth) || depth < 1)
     throw new ShapeError(`oneHot: depth ${depth} is not a whole number above 0. Give the number of classes.`);
@@ -116,11 +126,15 @@ export const castOp: Op<{ readonly dtype: Castable }> = {
   },
   lanes: ([x], [from], { dtype }) =>
     dtype === 'f32' ? [x!, simd(from!.dtype === 'u32' ? F32X4.FROM_U32 : F32X4.FROM_I32)] : undefined,
-  map: (scope, { dtype }) => `${wgslType(dtype)}(${scope.load(0, scope.i)})`,
+  map: (scope, { dtype }) => {
+    const x = scope.load(0, scope.i);
+    const y = `${wgslType(dtype)}(${x})`;
+    return scope.inputs[0]!.dtype !== 'f32' || dtype === 'f32' ? y : `select(${y}, 0, ${scope.declare(IS_NAN)}(${x}))`;
+  },
 };
 
 /**
- * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends; u32 and i32 keep their bits. No
+ * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends, NaN becomes 0; u32 and i32 keep their bits. No
  * gradient flows through it. Throws for u8, which is for storage only.
  */
 export function cast(x: Tensor, dtype: Castable): Tensor {

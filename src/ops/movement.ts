@@ -271,6 +271,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
       `pad: [${before}] before and [${after}] after do not fit ${formatShape(x.shape)}. Give a whole number >= 0 an axis.`,
     );
   }
-  if (!Number.isFinite(value)) throw new OptionError(`pad: the value ${value} is not finite. Give a finite one.`);
+  if (!Number.isFinite(Math.fround(value)))
+    throw new OptionError(`pad: the value ${value} is not finite in 32 bits. Give a finite one.`);
   return [...low, ...high].every((n) => n === 0) ? x : apply1(padOp, [x], { before: low, after: high, value });
 }

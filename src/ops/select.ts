@@ -3,7 +3,6 @@ import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import { wgslType } from '../graph/kernel.ts';
 import type { Op } from '../graph/op.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
@@ -28,15 +27,18 @@ export const whereOp: Op<void> = {
   lanes: ([c, a, b], [condition]) =>
     condition!.dtype === 'f32' ? [a!, b!, c!, fill(0), simd(F32X4.NOT_EQUAL), simd(F32X4.SELECT)] : undefined,
   map: (scope) => {
-    const type = wgslType(scope.inputs[0]!.dtype);
-    return `select(${scope.load(2, scope.i)}, ${scope.load(1, scope.i)}, ${scope.load(0, scope.i)} != ${type}(0))`;
+    const c = scope.load(0, scope.i);
+    // By its bits: NaN is not 0.
+    const bits = scope.inputs[0]!.dtype === 'f32' ? `(bitcast<u32>(${c}) & 0x7fffffffu)` : `u32(${c})`;
+    return `select(${scope.load(2, scope.i)}, ${scope.load(1, scope.i)}, ${bits} != 0u)`;
   },
   vjp: ([dy], [condition]) => [undefined, () => where(condition!, dy!, 0), () => where(condition!, 0, dy!)],
 };
 
 /**
- * a where `condition` is not 0, else b; all three broadcast against each other. No gradient flows to the condition, nor to
- * the side that was not taken (not even a NaN).
+ * a where `condition` is not 0 (NaN is not), else b; all three broadcast against each other. No gradient flows to the condition, and
+ * 0 to the side not taken. As in PyTorch, that 0 times an infinite slope is NaN: the gradient of `where(x > 0, sqrt(x), 0)` is NaN at
+ * x = 0. Choose before instead: `sqrt(where(greater(x, 0), x, 1))`, inside another `where` if need be.
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   const dtype = dtypeAmong(a, b);
@@ -58,8 +60,8 @@ export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('c
     for (let i = 0; i < y.length; i++) y[i] = Math.min(Math.max(x[i]!, min), max);
   },
   wgsl: (x, { min, max }) => {
-    const below = max === Infinity ? x : `select(${x}, ${f32(max)}, ${x} > ${f32(max)})`;
-    return min === -Infinity ? below : `select(${below}, ${f32(min)}, ${x} < ${f32(min)})`;
+    const below = Math.fround(max) === Infinity ? x : `select(${x}, ${f32(max)}, ${x} > ${f32(max)})`;
+    return Math.fround(min) === -Infinity ? below : `select(${below}, ${f32(min)}, ${x} < ${f32(min)})`;
   },
   vjp: (dy, x, _y, { min, max }) => {
     const above = min === -Infinity ? undefined : greaterEqual(x, min);

@@ -1,6 +1,6 @@
 // The unary rows: functions of one f32 tensor, element by element. Each CPU loop is written out: a closure per element would
 // be several times slower. Activations are in activations.ts.
-import { EXP, integerPower, LOG, POW } from '../../shaders/special.wgsl.ts';
+import { EXP, integerPower, LOG, POW, SIGN } from '../../shaders/special.wgsl.ts';
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
@@ -19,7 +19,7 @@ export const neg = unary('neg', {
   vjp: (dy) => neg(dy),
 });
 
-/** |x|. The gradient at 0 is 0, as PyTorch's. */
+/** |x|. The gradient at 0 is 0, as PyTorch's, and NaN at NaN. */
 export const abs = unary('abs', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.abs(x[i]!);
@@ -29,12 +29,12 @@ export const abs = unary('abs', {
   vjp: (dy, x) => mul(dy, sign(x)),
 });
 
-/** -1, 0 or 1. No gradient flows through it. */
+/** -1, 0 or 1; NaN where x is. No gradient flows through it. */
 export const sign = unary('sign', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.sign(x[i]!);
   },
-  wgsl: (x) => `sign(${x})`,
+  wgsl: (x, _, declare) => `${declare(SIGN)}(${x})`,
 });
 
 /** e^x. */
@@ -94,7 +94,9 @@ const MAX_PRODUCT = 64;
 export const powOp = unaryOp<{ readonly exponent: number }>('pow', {
   cost: 4,
   cpu: (x, y, { exponent }) => {
-    for (let i = 0; i < y.length; i++) y[i] = x[i]! ** exponent;
+    if (exponent === 0.5) for (let i = 0; i < y.length; i++) y[i] = Math.sqrt(x[i]!);
+    else if (exponent === -0.5) for (let i = 0; i < y.length; i++) y[i] = 1 / Math.sqrt(x[i]!);
+    else for (let i = 0; i < y.length; i++) y[i] = x[i]! ** exponent;
   },
   wgsl: (x, { exponent }, declare) => {
     if (isProduct(exponent)) return `${declare(integerPower(exponent))}(${x})`;
@@ -102,7 +104,7 @@ export const powOp = unaryOp<{ readonly exponent: number }>('pow', {
     if (exponent === -0.5) return `inverseSqrt(${x})`;
     if (!Number.isInteger(exponent)) return `${declare(POW)}(${x}, ${f32(exponent)})`;
     const size = `${declare(POW)}(abs(${x}), ${f32(exponent)})`;
-    return exponent % 2 === 0 ? size : `(sign(${x}) * ${size})`;
+    return exponent % 2 === 0 ? size : `select(${size}, -${size}, (bitcast<u32>(${x}) >> 31u) == 1u)`;
   },
   vjp: (dy, x, _y, { exponent }) => (exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(x, exponent - 1), exponent))),
 });
@@ -111,7 +113,10 @@ function isProduct(exponent: number): boolean {
   return Number.isInteger(exponent) && Math.abs(exponent) <= MAX_PRODUCT;
 }
 
-/** x to a constant power; NaN for negative x and an exponent that is not whole. Throws where `exponent` is not finite. */
+/**
+ * x to a constant power; NaN for finite negative x and an exponent that is not whole. 0.5 and -0.5 are `sqrt` and `rsqrt`. Throws
+ * where `exponent` is not finite.
+ */
 export function pow(x: TensorLike, exponent: number): Tensor {
   if (!Number.isFinite(Math.fround(exponent)))
     throw new OptionError(`pow: the exponent ${exponent} is not a finite number. Give one, like pow(x, 3).`);
