@@ -30,18 +30,25 @@ interface GoneOn extends Resumed {
 }
 
 export async function train(call: Call): Promise<ExitCode> {
-  const { settings, flags } = call;
-  const before = settings.resume === undefined ? undefined : await goOn(settings.resume);
+  const { settings, flags, output } = call;
+  let before = settings.resume === undefined ? undefined : await goOn(settings.resume);
   const plan = before ? resumedPlan(before.settings, settings, before.file) : planOf(settings);
   const out = settings.out ?? before?.folder;
   if (settings.saveEvery !== undefined && out === undefined)
     throw new OptionError('--save-every: there is no folder to save to. Add --out DIR.');
-  const open = { preset: plan.preset.name, overwrite: flags['overwrite'] === true, resuming: before?.folder };
+  const open = {
+    preset: plan.preset.name,
+    overwrite: flags['overwrite'] === true,
+    resuming: before?.folder,
+    onWait: (text: string) => output.log(text),
+  };
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   const ended = new AbortController();
-  const surroundings = { output: call.output, signal: AbortSignal.any([call.signal, ended.signal]) };
+  const surroundings = { output, signal: AbortSignal.any([call.signal, ended.signal]) };
   const data = beginLoading(plan.data, surroundings); // while the device is opened
   try {
+    // Another run may have written there until the folder was locked.
+    if (folder && before?.folder !== undefined) before = await goOn(before.folder);
     return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run(data));
   } finally {
     ended.abort();
@@ -56,7 +63,7 @@ async function goOn(path: string): Promise<GoneOn> {
   // Whether the data's folder is still there is found out when it is read.
   const context = { ...OPTION_CONTEXT, isFolder: () => true };
   const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
-  return { ...resumed, step, settings, ranOn: await ranOnBeside(resumed.file) };
+  return { ...resumed, step, settings, ranOn: ranOnBeside(resumed.file) };
 }
 
 /** One call of the verb, once device and folder are there. */
@@ -72,6 +79,8 @@ class TrainCall {
   /** Milliseconds of compiling before this run began. */
   #compiledBefore = 0;
   #lastSave = 0;
+  /** The run made its last step before it was ended; the rest of what it writes is missing. */
+  #unfinished = false;
   readonly #clock = new TrainingClock();
 
   constructor(call: Call, backend: Backend, plan: Plan, folder: RunFolder | undefined, before: GoneOn | undefined) {
@@ -131,7 +140,9 @@ class TrainCall {
   #checkLength({ run, stepsMade, state }: Trainer, file: string): void {
     const { total } = this.#length;
     const made = stepsMade - (run?.start ?? 0);
-    if (made >= total) {
+    const folder = this.#folder?.resumed ? this.#folder : undefined;
+    this.#unfinished = made === total && folder !== undefined && !folder.isFinished(this.#before!.bytes);
+    if (made >= total && !this.#unfinished) {
       throw new OptionError(
         `--resume: the run in ${file} is complete: ${made} of ${total} steps. Give a larger --epochs or --max-steps to go on.`,
       );
@@ -148,6 +159,7 @@ class TrainCall {
     const { total, perEpoch } = this.#length;
     output.log(planText(trainer, this.#plan, this.#length));
     if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
+    if (this.#unfinished) output.log('All steps were made; what was not written is written now.');
     this.#checkSame();
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
@@ -184,13 +196,14 @@ class TrainCall {
   async #train(trainer: Trainer, data: LoadedData): Promise<ExitCode> {
     const { output } = this.#call;
     const first = trainer.stepsMade;
-    if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
+    if (this.#backend.kind === 'gpu' && !this.#unfinished) output.log('Compiling the kernels ...');
     const options = this.#fitOptions(data);
     await this.#begin(trainer);
     this.#lastSave = first;
     this.#compiledBefore = this.#backend.executor.counters.compileMs;
     try {
-      for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
+      if (!this.#unfinished)
+        for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
     } catch (error) {
       if (!(error instanceof DivergenceError)) throw error;
       await this.#finish(trainer);
@@ -245,8 +258,12 @@ class TrainCall {
     const begun = this.#clock.firstStepMs !== undefined;
     this.#clock.see(event);
     if (!begun) this.#tellStart();
+    const { perEpoch, total } = this.#length;
+    // The event of the epoch follows, and with it a checkpoint.
+    const ends = event.type !== 'epoch' && (step % perEpoch === 0 || step === total);
     const due = settings.saveEvery !== undefined && trainer.stepsMade - this.#lastSave >= settings.saveEvery;
-    if (due || event.type === 'epoch') await this.#save(trainer);
+    if (event.type === 'epoch' || (due && !ends)) await this.#save(trainer);
+    await this.#folder?.writeDue(ends ? step - 1 : step);
   }
 
   #tellStart(): void {
