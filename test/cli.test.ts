@@ -1,6 +1,17 @@
 // The program as its users meet it: the built `thalweg` in a process of its own, on a handful of examples and mostly on the CPU.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -101,6 +112,16 @@ describe('help', () => {
     expect(code).toBe(0);
     expect(out).toContain('thalweg train --resume');
     expect(out).toMatch(/130 {2}interrupted/);
+  });
+
+  it.skipIf(process.platform === 'win32')('ends well when its reader is gone or the disk is full', () => {
+    const shell = (command: string) =>
+      spawnSync('sh', ['-c', command, process.execPath, MAIN], { cwd: folder, encoding: 'utf8' });
+    for (const verb of ['', 'explain']) {
+      const { status, stderr } = shell(`"$0" "$1" ${verb} --help | true`);
+      expect([status, stderr]).toEqual([0, '']);
+    }
+    if (existsSync('/dev/full')) expect(shell('"$0" "$1" --help > /dev/full')).toMatchObject({ status: 1, stderr: '' });
   });
 
   it('guesses what was meant', async () => {
@@ -209,6 +230,81 @@ describe('train', () => {
     expect(losses('cut')!.length).toBe(losses('whole')!.length);
   });
 
+  it.skipIf(process.platform === 'win32')(
+    'saves and ends at SIGTERM and SIGHUP, and keeps other runs out until then',
+    async () => {
+      for (const name of ['SIGTERM', 'SIGHUP'] as const) {
+        let others: Promise<Ended> | undefined;
+        const seen: Watch['seen'] = (out, child) => {
+          if (others || !out.includes('"step":12,')) return;
+          others = thalweg(train('--out', name, '--overwrite'));
+          others.then(() => child.kill(name));
+        };
+        const cut = await thalweg(train('--preset', 'classic', '--epochs', '20000', '--out', name, '--json'), { seen });
+        expect([cut.code, cut.err]).toEqual([130, expect.stringContaining('A checkpoint was written. To go on:')]);
+        const other = (await others)!;
+        expect([other.code, other.err]).toEqual([
+          1,
+          expect.stringMatching(
+            /error: \w+: cannot write: process \d+ on .* writes there\. Wait for its end.*\(EBUSY\)/,
+          ),
+        ]);
+        expect(readdirSync(path(name)).sort()).toEqual(readdirSync(path('whole')).sort());
+      }
+    },
+  );
+
+  it.skipIf(!existsSync('/dev/full'))('saves the run when there is no room for its events', () => {
+    const args = train('--preset', 'classic', '--epochs', '20000', '--out', 'full', '--json').join(' ');
+    const { status, stderr } = spawnSync('sh', ['-c', `"$0" "$1" ${args} > /dev/full`, process.execPath, MAIN], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('standard output: cannot write: the disk is full.')]);
+    expect(stderr).toMatch(/Standard output could not be written at step \d+\. A checkpoint was written/);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it('has the lines of every step of a checkpoint when it is killed, and leaves nothing behind', async () => {
+    let killed = false;
+    const seen: Watch['seen'] = (out, child) => {
+      if (!killed && out.includes('"step":150,')) killed = child.kill('SIGKILL');
+    };
+    const flags = ['--preset', 'classic', '--epochs', '40', '--save-every', '3', '--out', 'killed'];
+    await thalweg(train(...flags, '--json'), { seen });
+    expect(killed).toBe(true);
+    const { tensors } = readSafetensors(bytes('killed', 'checkpoint.safetensors'), 'checkpoint');
+    const step = tensors.get('trainer.step')!.data[0]!;
+    const steps = (run: string) =>
+      (
+        bytes(run, 'metrics.jsonl')
+          .toString()
+          .match(/"type":"step","step":\d+/g) ?? []
+      ).map((m) => Number(m.slice(21)));
+    expect(step).toBeGreaterThan(100);
+    expect(steps('killed').slice(0, step)).toEqual(Array.from({ length: step }, (_, k) => k + 1));
+    writeFileSync(path('killed', '.weights.safetensors.0123456789abcdef.tmp'), 'half');
+    const { code, err } = await thalweg(['train', '--resume', 'killed', '--device', 'cpu']);
+    expect([code, err]).toEqual([0, expect.stringContaining('Going on from')]);
+    expect(steps('killed')).toEqual(steps('whole'));
+    expect(bytes('killed', 'checkpoint.safetensors')).toEqual(bytes('whole', 'checkpoint.safetensors'));
+    expect(readdirSync(path('killed')).sort()).toEqual(readdirSync(path('whole')).sort());
+  });
+
+  it('finishes a run that was killed between its last checkpoint and its weights', async () => {
+    cpSync(path('whole'), path('nearly'), { recursive: true });
+    for (const name of ['weights.safetensors', 'loss.svg']) rmSync(path('nearly', name));
+    const resume = () => thalweg(['train', '--resume', 'nearly', '--device', 'cpu']);
+    const { code, out, err } = await resume();
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining('All steps were made; what was not written is written now.'),
+    ]);
+    expect(out).toMatch(/^Test accuracy .*; 0 steps in /);
+    for (const name of readdirSync(path('whole'))) expect(bytes('nearly', name), name).toEqual(bytes('whole', name));
+    expect((await resume()).err).toContain('is complete: 200 of 200 steps');
+  });
+
   it('refuses to go on with a run in another way than it began', async () => {
     const cases = [
       [['--seed', '3'], 2, '--seed: 3 contradicts --resume: the run in whole/checkpoint.safetensors has 0'],
@@ -294,6 +390,12 @@ describe('train', () => {
 describe('bad input', () => {
   beforeAll(() => {
     mkdirSync(path('taken'));
+    mkdirSync(path('folders', 'weights.safetensors'), { recursive: true });
+    symlinkSync('loop', path('loop'));
+    writeFileSync(path('nul.json'), '{ "data": "a\\u0000b" }');
+    writeFileSync(path('huge'), 'not a header');
+    truncateSync(path('huge'), 2 ** 33);
+    if (process.platform !== 'win32') execFileSync('mkfifo', [path('pipe')]);
     writeFileSync(path('taken', 'checkpoint.safetensors'), 'another run');
     writeFileSync(path('a-file'), 'text');
     writeFileSync(path('config.json'), '{ "preset": "mlp", "batchsize": 3 }');
@@ -315,6 +417,14 @@ describe('bad input', () => {
     [['--out', 'taken'], 2, '--out: taken holds a run already'],
     [['--out', 'a-file'], 1, 'a file and not a folder'],
     [['--out', 'a-file/below'], 1, 'a-file/below: cannot make the folder'],
+    [['--out', 'folders'], 1, 'folders/weights.safetensors: cannot write: it is a folder and not a file'],
+    [['--data', 'loop'], 1, 'loop: cannot read: its symbolic links lead back to themselves. Check the path (ELOOP)'],
+    [['--data', 'x'.repeat(300)], 1, 'cannot read: the name is too long'],
+    [['--config', 'nul.json', '--seed', '1'], 1, 'cannot read: no path can hold a NUL character'],
+    [['--config', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
+    [['--config', 'huge'], 1, 'huge: cannot read: it has 8589934592 bytes, and at most 1048576 are expected'],
+    [['--resume', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
+    [['--resume', 'huge'], 1, 'huge: not a safetensors file, or cut short: byte 0 announces a header'],
     [['--resume', 'nowhere'], 1, 'nowhere: cannot read: it does not exist'],
     [['--resume', 'a-file'], 1, 'a-file: not a safetensors file'],
     [['--data', 'small'], 1, 'its images have 196 pixels, and the first layer of mlp takes 28 x 28 = 784'],
@@ -322,7 +432,8 @@ describe('bad input', () => {
     [['--require-gpu'], 2, '--require-gpu: contradicts --device cpu'],
     [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': none answers to that name"],
   ])('train %j', async (flags, code, text) => {
-    const ended = await thalweg(train(...flags));
+    const named = flags[0] === '--config' ? ['train', '--device', 'cpu', ...flags] : train(...flags);
+    const ended = await thalweg(named);
     expect([ended.code, ended.err]).toEqual([code, expect.stringContaining(text)]);
     expect(ended.out).toBe('');
     expect(bytes('taken', 'checkpoint.safetensors').toString()).toBe('another run');
