@@ -8,7 +8,7 @@ import { type NetworkDescription, networkText } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
 import { matchTensors, readSafetensors, storedDtype, type TensorToStore, writeSafetensors } from './safetensors.ts';
-import { quoted } from './safetensors-header.ts';
+import { escaped, quoted } from './safetensors-header.ts';
 import type { Entry, State } from './state.ts';
 
 const FORMAT = 'thalweg 1';
@@ -77,7 +77,9 @@ export function loadState(state: State, bytes: Uint8Array, file: string, fits: F
   const { tensors, metadata } = readSafetensors(bytes, file);
   if (metadata['format'] !== FORMAT) {
     const what =
-      metadata['thalweg'] === undefined ? 'not a checkpoint of a run' : `of the format ${metadata['format']}`;
+      metadata['thalweg'] === undefined
+        ? 'not a checkpoint of a run'
+        : `of the format ${quoted(metadata['format'] ?? 'none')}`;
     throw new CheckpointError(
       `${file}: it is ${what}, which is ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
     );
@@ -85,7 +87,7 @@ export function loadState(state: State, bytes: Uint8Array, file: string, fits: F
   const saved = parseSaved(metadata['thalweg'], file, tensors.get(`${COUNTER_PREFIX}step`)?.data[0]);
   if (saved.optimizer.name !== state.optimizer.name) {
     throw new CheckpointError(
-      `${file}: it was trained by ${saved.optimizer.name}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
+      `${file}: it was trained by ${escaped(saved.optimizer.name)}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
     );
   }
   const entries = state.entries();

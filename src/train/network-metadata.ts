@@ -1,6 +1,7 @@
 // The description of a network in a safetensors file's metadata.
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { checkDescription, type NetworkDescription } from './network.ts';
+import { escaped } from './safetensors-header.ts';
 
 /** Where files of weights and checkpoints keep the description of their network, as JSON. */
 export const NETWORK_KEY = 'thalweg.network';
@@ -18,7 +19,7 @@ export function networkIn(metadata: Readonly<Record<string, string>>, file: stri
     return checkDescription(JSON.parse(text));
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof OptionError)) throw error;
-    const why = error instanceof SyntaxError ? 'it is not JSON.' : error.message;
+    const why = error instanceof SyntaxError ? 'it is not JSON.' : escaped(error.message);
     throw new CheckpointError(`${file}: the metadata is damaged: "${NETWORK_KEY}": ${why} Use an undamaged copy.`, {
       cause: error,
     });
