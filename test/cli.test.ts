@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
 import { perturbationText } from '../src/cli/gradcheck.ts';
@@ -40,9 +41,9 @@ interface Watch {
   seen(out: string, child: ReturnType<typeof spawn>): void;
 }
 
-function thalweg(args: readonly string[], watch?: Watch): Promise<Ended> {
+function thalweg(args: readonly string[], watch?: Watch, env: Record<string, string> = {}): Promise<Ended> {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, CI: '1' } });
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, CI: '1', ...env } });
     let out = '';
     let err = '';
     child.stdout.on('data', (text) => {
@@ -384,6 +385,47 @@ describe('train', () => {
     expect(dispatchesPerStep).toBeGreaterThan(0);
     expect(firstStepMs).toBeGreaterThan(0);
     expect(firstStepMs).toBeLessThan(1000 * (time! + 30));
+  });
+});
+
+describe('a device that is lost', () => {
+  it('goes on from the last checkpoint on another', { timeout: 180_000 }, async () => {
+    const adapter = process.platform === 'linux' && process.arch === 'x64' ? ['--adapter', 'swiftshader'] : [];
+    const flags = ['--preset', 'classic', '--device', 'gpu', ...adapter, '--batch-size', '16', '--data', data];
+    const run = ['train', ...flags, '--max-steps', '20', '--json', '--out'];
+    // The first device that trains is destroyed when its first epoch of 5 steps was saved and another is under way.
+    const runtime = JSON.stringify(pathToFileURL(resolve('dist/src/gpu/runtime.js')));
+    writeFileSync(
+      path('lose.mjs'),
+      `import { existsSync } from 'node:fs';
+      import { GpuRuntime } from ${runtime};
+      const { submit } = GpuRuntime.prototype;
+      let lost = false;
+      GpuRuntime.prototype.submit = function (encoder) {
+        submit.call(this, encoder);
+        if (lost || !existsSync('lost/checkpoint.safetensors')) return;
+        lost = true;
+        this.device.destroy();
+      };`,
+    );
+    await thalweg([...run, 'kept']);
+    const env = { NODE_OPTIONS: `--import=${pathToFileURL(path('lose.mjs'))}` };
+    const { code, err, events } = await thalweg([...run, 'lost'], undefined, env);
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/warning: GPU .* Opening another; training goes on from step 5,/),
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'end', step: 20 });
+    for (const name of ['checkpoint.safetensors', 'weights.safetensors'])
+      expect(bytes('lost', name), name).toEqual(bytes('kept', name));
+    const steps = bytes('lost', 'metrics.jsonl')
+      .toString()
+      .match(/"type":"step","step":\d+/g);
+    expect(steps).toEqual(
+      bytes('kept', 'metrics.jsonl')
+        .toString()
+        .match(/"type":"step","step":\d+/g),
+    );
   });
 });
 

@@ -31,6 +31,8 @@ interface Curves {
   readonly testAccuracy: PlotPoint[];
 }
 
+const noCurves = (): Curves => ({ loss: [], accuracy: [], testLoss: [], testAccuracy: [] });
+
 /** A checkpoint that a run goes on from. */
 export interface Resumed {
   readonly file: string;
@@ -96,7 +98,8 @@ export class RunFolder {
   readonly resumed: boolean;
   readonly #folder: string;
   readonly #preset: string;
-  readonly #curves: Curves = { loss: [], accuracy: [], testLoss: [], testAccuracy: [] };
+  #curves = noCurves();
+  #saved = false;
   readonly #unlock: () => void;
   #metrics: LineWriter | undefined;
   /** A checkpoint, and the step whose line must be in metrics.jsonl before it is written. */
@@ -139,8 +142,10 @@ export class RunFolder {
     return join(this.#folder, FILES[which]);
   }
 
-  /** Begins: old files go, config.json is written, and what `from` has up to `step` is where the curves begin. */
+  /** Begins, or begins again: old files go, config.json is written, and the curves begin with what `from` has up to `step`. */
   async begin(config: Readonly<Record<string, unknown>>, from?: { folder: string; step: number }): Promise<void> {
+    this.#metrics?.close();
+    this.#due = undefined;
     const kept = from ? linesUpTo(join(from.folder, FILES.metrics), from.step) : [];
     if (!from) {
       // The checkpoint first: without it, nobody resumes a run of which the rest is gone.
@@ -149,6 +154,7 @@ export class RunFolder {
     }
     await this.describe(config);
     await writeAtomic(this.#file('metrics'), kept.map((line) => `${line}\n`).join(''));
+    this.#curves = noCurves();
     for (const line of kept) this.#draw(JSON.parse(line));
     this.#metrics = await appendLines(this.#file('metrics'), { keep: true });
   }
@@ -189,6 +195,12 @@ export class RunFolder {
     this.#due = undefined;
     this.#metrics?.sync();
     await writeAtomic(this.#file('checkpoint'), due.bytes);
+    this.#saved = true;
+  }
+
+  /** Whether a checkpoint of this run was written. */
+  get saved(): boolean {
+    return this.#saved;
   }
 
   /** Writes State, pictures and, last, weights as they are now. */
