@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileError, fileError } from '../src/node/file-error.ts';
-import { prepareFolder, removeTemporaries, writeAtomic } from '../src/node/files.ts';
+import { prepareFile, prepareFolder, removeTemporaries, writeAtomic } from '../src/node/files.ts';
 import { LOCK, lockFolder } from '../src/node/folder-lock.ts';
 import { appendLines } from '../src/node/lines.ts';
 import { readText, readWhole, withFile } from '../src/node/read-file.ts';
@@ -274,6 +274,7 @@ describe('reading', () => {
         `${path()}: cannot read: it is a named pipe and not a regular file. Name a file.`,
       );
       expect((await refusal(writeAtomic(path(), 'x'))).message).toMatch(/f: cannot write: it is a named pipe and not/);
+      expect((await refusal(prepareFile(path()))).message).toMatch(/f: cannot write: it is a named pipe and not/);
       expect((await refused(() => readWhole('/dev/zero'))).message).toMatch(/cannot read: it is a device and not/);
       expect((await refused(() => readText(folder))).message).toMatch(/it is a folder and not a file.* \(EISDIR\)/);
       expect(performance.now() - began).toBeLessThan(1000);
@@ -343,10 +344,12 @@ describe('lockFolder', () => {
     writeFileSync(lock(), text);
     const said: string[] = [];
     const beat = setInterval(() => utimesSync(lock(), new Date(), new Date()), 50);
-    const held = await refusal(lockFolder(folder, (told) => said.push(told), SILENCE));
+    const held = await refusal(lockFolder(folder, { onWait: (told) => said.push(told), silence: SILENCE }));
     expect(held.code).toBe('EBUSY');
     clearInterval(beat);
-    const unlock = await lockFolder(folder, (told) => said.push(told), SILENCE);
+    const ended = lockFolder(folder, { silence: SILENCE, signal: AbortSignal.abort() });
+    await expect(ended).rejects.toMatchObject({ name: 'AbortError' });
+    const unlock = await lockFolder(folder, { onWait: (told) => said.push(told), silence: SILENCE });
     expect(said).toHaveLength(2);
     expect(said[0]).toMatch(/^Waiting to see whether .* still writes to /);
     unlock();

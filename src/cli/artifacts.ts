@@ -88,6 +88,8 @@ interface RunFolderOptions {
   readonly resuming?: string | undefined;
   /** Called where it takes some seconds to see whether another process writes there. */
   onWait?(text: string): void;
+  /** Ends that wait. */
+  readonly signal?: AbortSignal;
 }
 
 /** A folder that a run writes to. */
@@ -118,14 +120,17 @@ export class RunFolder {
    * checkpoint is refused unless `overwrite` is true or `resuming`, the folder of the run to resume, is this one.
    * @throws FileError, OptionError
    */
-  static async open(path: string, { preset, overwrite, resuming, onWait }: RunFolderOptions): Promise<RunFolder> {
+  static async open(
+    path: string,
+    { preset, overwrite, resuming, onWait, signal }: RunFolderOptions,
+  ): Promise<RunFolder> {
     const folder = await prepareFolder(path);
     for (const name of Object.values(FILES)) {
       const file = join(path, name);
       const found = statSync(file, { throwIfNoEntry: false });
       if (found) refuseIrregular('write', file, found);
     }
-    const unlock = await lockFolder(path, onWait);
+    const unlock = await lockFolder(path, { onWait, signal });
     const resumed = resuming !== undefined && folder === resolve(resuming);
     const run = new RunFolder(path, folder, preset, resumed, unlock);
     if (!resumed && !overwrite && existsSync(run.#file('checkpoint'))) {

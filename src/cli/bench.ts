@@ -1,7 +1,7 @@
 // `thalweg bench`: measures what was asked for, suite by suite, and tells it as tables, Markdown or JSON Lines. Whatever ends it,
 // what was found until then is printed and written.
 
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Bench } from '../../bench/cases.ts';
 import { ceilingsOf, ceilingsSuite } from '../../bench/ceilings.ts';
 import { comparisonOf, comparisonReport, type EarlierRun, readEarlier } from '../../bench/compare.ts';
@@ -12,7 +12,7 @@ import { runSuite } from '../../bench/run.ts';
 import { suites } from '../../bench/suites.ts';
 import { type Backend, createCpuBackend } from '../backend.ts';
 import { OptionError } from '../graph/errors.ts';
-import { prepareFolder, writeAtomic } from '../node/files.ts';
+import { prepareFile, prepareFolder, writeAtomic } from '../node/files.ts';
 import { readText } from '../node/read-file.ts';
 import { headerOf, headerText } from './bench-header.ts';
 import type { Call } from './context.ts';
@@ -44,7 +44,7 @@ export async function bench(call: Call): Promise<ExitCode> {
   // What cannot be read or written is found out before anything is measured.
   const earlier = flags.compare === undefined ? undefined : readEarlier(readText(flags.compare), flags.compare);
   if (flags.svg !== undefined) await prepareFolder(flags.svg);
-  if (flags.save !== undefined) await prepareFolder(dirname(flags.save));
+  if (flags.save !== undefined) await prepareFile(flags.save);
   return withBackend(call, (backend) => new BenchCall(call, backend, flags, earlier).run());
 }
 

@@ -3,6 +3,7 @@
 import type { Backend } from '../backend.ts';
 import { DeviceError, DivergenceError, OptionError } from '../graph/errors.ts';
 import { digestOf } from '../graph/tuning.ts';
+import { prepareFile } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
@@ -41,6 +42,7 @@ export async function train(call: Call): Promise<ExitCode> {
     overwrite: flags['overwrite'] === true,
     resuming: before?.folder,
     onWait: (text: string) => output.log(text),
+    signal: call.signal,
   };
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   const ended = new AbortController();
@@ -128,6 +130,7 @@ class TrainCall {
     const profiling = flags['profile'] === undefined ? undefined : await import('./profile.ts');
     const trace = profiling?.profileFile(flags['profile'], this.#folder?.path);
     profiling?.checkProfile(this.#backend, settings.device);
+    if (trace !== undefined && !settings.dryRun) await prepareFile(trace);
     const data = await loadData(this.#plan.data, { output, signal }, loading);
     this.#plan = { ...this.#plan, data: data.choice };
     checkFits(data, this.#plan.preset);

@@ -41,9 +41,7 @@ export async function writeAtomic(
 ): Promise<void> {
   let made: string | undefined;
   try {
-    const found = await stat(path).catch(() => undefined);
-    // A device, such as /dev/null, would be replaced by a file.
-    if (found) refuseIrregular('write', path, found);
+    await checkTarget(path);
     const { temporary, file } = await openTemporary(path, random);
     made = temporary;
     try {
@@ -58,6 +56,12 @@ export async function writeAtomic(
     throw fileError('write', path, error);
   }
   await syncFolder(dirname(path));
+}
+
+/** A device, such as /dev/null, would be replaced by a file. */
+async function checkTarget(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found) refuseIrregular('write', path, found);
 }
 
 /** Puts the renamed entry itself on the disk. Not every platform lets a folder be opened, and the data is safe already. */
@@ -131,4 +135,10 @@ export async function prepareFolder(path: string): Promise<string> {
     throw fileError('write into the folder', path, error);
   }
   return folder;
+}
+
+/** Proves that a file can be written: {@link prepareFolder} of its folder, and no folder or device of its name. @throws FileError */
+export async function prepareFile(path: string): Promise<void> {
+  await prepareFolder(dirname(path));
+  await checkTarget(path);
 }

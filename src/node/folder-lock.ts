@@ -39,15 +39,22 @@ interface Holder {
   readonly token: string;
 }
 
+export interface LockOptions {
+  /** Called where it takes some seconds to see whether the holder of a lock is still there. */
+  onWait?(text: string): void;
+  /** Ends that wait; the promise then rejects with an AbortError. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds without a touch. Default 20,000. */
+  readonly silence?: number;
+}
+
 /**
- * Locks a folder until the function it returns is called, or the process ends. `onWait` is called where it takes some seconds
- * to see whether the holder of a lock is still there.
+ * Locks a folder until the function it returns is called, or the process ends.
  * @throws FileError where another process holds the lock.
  */
 export async function lockFolder(
   folder: string,
-  onWait: (text: string) => void = () => {},
-  silence = SILENCE, // for tests
+  { onWait, signal, silence = SILENCE }: LockOptions = {},
 ): Promise<() => void> {
   const path = join(folder, LOCK);
   const token = randomBytes(8).toString('hex');
@@ -57,8 +64,8 @@ export async function lockFolder(
     if (text === undefined) continue; // given back meanwhile
     const holder = holderIn(text);
     const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
-    const wait = () => onWait(`Waiting to see whether ${who} still writes to ${folder} ...`);
-    if (await isAlive(path, holder, silence, wait))
+    const wait = () => onWait?.(`Waiting to see whether ${who} still writes to ${folder} ...`);
+    if (await isAlive(path, holder, { onWait: wait, signal, silence }))
       throw new FileError(
         `${folder}: cannot write: ${who} writes there. Wait for its end, or choose another folder (EBUSY).`,
         'EBUSY',
@@ -108,8 +115,7 @@ function holderIn(text: string): Holder | undefined {
 async function isAlive(
   path: string,
   holder: Holder | undefined,
-  silence: number,
-  onWait: () => void,
+  { onWait, signal, silence }: { onWait: () => void; signal: AbortSignal | undefined; silence: number },
 ): Promise<boolean> {
   if (holder?.place === placeOf()) {
     if (holder.started !== undefined) return startOf(String(holder.pid)) === holder.started;
@@ -119,7 +125,7 @@ async function isAlive(
   const end = performance.now() + silence - (Date.now() - touched);
   if (performance.now() < end) onWait();
   while (performance.now() < end) {
-    await sleep(Math.min(500, silence / 4));
+    await sleep(Math.min(500, silence / 4), undefined, { signal });
     if (touchOf(path) !== touched) return true; // touched, or another one: the next look tells
   }
   return false;
