@@ -132,7 +132,9 @@ async function attack(k) {
   const again = await thalweg(resumes ? ['train', '--resume', out, ...flags] : [...train(out), '--overwrite'], {
     container,
   });
-  if (again.code !== 0) {
+  // The kill may have come after all was written.
+  const complete = again.err.includes('is complete');
+  if (again.code !== 0 && !complete) {
     fault('the run does not go on', again.err.trim().split('\n')[0].slice(0, 160));
     return 'killed';
   }
