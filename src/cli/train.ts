@@ -1,7 +1,7 @@
 // `thalweg train`: a preset on a data set, from flags to a test accuracy. Everything that can be wrong is found out before the
 // first step; afterwards nothing that was learned is lost.
 import type { Backend } from '../backend.ts';
-import { DeviceError, DivergenceError, OptionError } from '../graph/errors.ts';
+import { DivergenceError, OptionError } from '../graph/errors.ts';
 import { digestOf } from '../graph/tuning.ts';
 import { prepareFile } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
@@ -11,7 +11,8 @@ import { Trainer } from '../train/trainer.ts';
 import { FILES, type RanOn, type Resumed, RunFolder, ranOnBeside, readResumed } from './artifacts.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
-import { deviceFields, deviceLine, tuningFields, withBackend } from './device.ts';
+import { deviceFields, deviceLine, tuningFields } from './device.ts';
+import { withBackends } from './device-loss.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
@@ -51,40 +52,18 @@ export async function train(call: Call): Promise<ExitCode> {
   try {
     // Another run may have written there until the folder was locked.
     if (folder && before?.folder !== undefined) before = await goOn(before.folder);
-    for (const losses: number[] = []; ; ) {
-      const ended = await withBackend(call, (backend) =>
-        orLost(backend, () => new TrainCall(call, backend, plan, folder, before).run(data)),
-      );
-      if (!(ended instanceof DeviceError)) return ended;
-      losses.push(performance.now());
-      const often = (losses.at(-(MOST_LOSSES + 1)) ?? Number.NEGATIVE_INFINITY) > performance.now() - LOSS_WINDOW;
-      if (often || call.signal.aborted) throw ended;
-      if (folder?.saved) before = await goOn(folder.path);
-      const from = before
-        ? `from step ${formatInteger(before.step)}, the last one that was saved`
-        : 'from the beginning';
-      output.warn(`${ended.message.replace(/ Create a new .*/, '')} Opening another; training goes on ${from}.`);
-    }
+    return await withBackends(
+      call,
+      (backend) => new TrainCall(call, backend, plan, folder, before).run(data),
+      async (reason) => {
+        if (folder?.saved) before = await goOn(folder.path);
+        const from = before ? `step ${formatInteger(before.step)}, the last one that was saved` : 'the beginning';
+        output.warn(`${reason} Opening another; training goes on from ${from}.`);
+      },
+    );
   } finally {
     ended.abort();
     folder?.close();
-  }
-}
-
-/** Devices lost within this many milliseconds, and how many of them are too many. */
-const [LOSS_WINDOW, MOST_LOSSES] = [60_000, 3];
-
-/** What `work` gives, or its error where the device was lost meanwhile. */
-async function orLost<T>({ executor }: Backend, work: () => Promise<T>): Promise<T | DeviceError> {
-  let lost = false;
-  executor.lost.catch(() => {
-    lost = true;
-  });
-  try {
-    return await work();
-  } catch (error) {
-    if (lost && error instanceof DeviceError) return error;
-    throw error;
   }
 }
 
