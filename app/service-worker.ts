@@ -35,22 +35,26 @@ async function activate(): Promise<void> {
   await scope.clients.claim();
 }
 
+/** What this build keeps; other caches of the origin, older builds' and other pages', are not looked into. */
+async function kept(request: Request | string): Promise<Response | undefined> {
+  return (await caches.open(CACHE)).match(request);
+}
+
 /** The newest page where there is a network, for it names the files; the kept one where there is none. */
 async function page(request: Request): Promise<Response> {
-  const kept = () => caches.match(PAGE());
   try {
     const response = await fetch(request);
     // Only a server that fails is answered for: a redirection is to be followed, and what is not there is not the page.
-    return response.status >= 500 ? ((await kept()) ?? response) : response;
+    return response.status >= 500 ? ((await kept(PAGE())) ?? response) : response;
   } catch (error) {
-    const found = await kept();
+    const found = await kept(PAGE());
     if (found) return found;
     throw error;
   }
 }
 
 async function file(request: Request): Promise<Response> {
-  return (await caches.match(request)) ?? fetch(request);
+  return (await kept(request)) ?? fetch(request);
 }
 
 scope.addEventListener('install', (event) => (event as Extendable).waitUntil(install()));

@@ -9,6 +9,7 @@ import { adam } from '../src/optim/adam.ts';
 import { cosine } from '../src/optim/schedules.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
+import { network } from '../src/train/network.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
 import { blobs, Net, netTrainer, weightsOf } from './blobs.ts';
 
@@ -178,23 +179,75 @@ describe('what does not fit is refused, and changes nothing', () => {
       /"more" is not part of the model/,
       async () => changed((t) => t.set('more', t.get('out.bias')!)),
     ],
-    ['damaged metadata', /metadata is damaged: "thalweg" is not JSON/, async () => changed(() => {}, { thalweg: '{' })],
+    [
+      'damaged metadata',
+      /metadata is damaged: "thalweg" is not JSON/,
+      async () =>
+        changed(
+          () => {},
+          () => '{',
+        ),
+    ],
     [
       'a hostile run',
       /the run has fields of wrong types/,
       async () =>
-        changed(() => {}, { thalweg: JSON.stringify({ optimizer: { name: 'sgd' }, loss: 'x', run: { size: -1 } }) }),
+        changed(
+          () => {},
+          () => ({ optimizer: { name: 'sgd' }, loss: 'x', run: { size: -1 } }),
+        ),
     ],
     [
       'a run that begins after the step of the State',
       /c\.st: the metadata is damaged: the run begins after 7 steps, and 0 were made\. Use an undamaged copy\./,
       async () => {
         const run = { dataName: 'd', size: 9, batchSize: 3, shuffle: true, dropLast: false, start: 7 };
-        const saved = { optimizer: { name: 'sgd' }, loss: 'x', run };
-        const bytes = await changed(() => {}, { thalweg: JSON.stringify(saved) });
+        const bytes = await changed(
+          () => {},
+          () => ({ optimizer: { name: 'sgd' }, loss: 'x', run }),
+        );
         expect(() => describeCheckpoint(bytes, 'c.st')).toThrow(/begins after 7 steps/);
         return bytes;
       },
+    ],
+    [
+      'another loss',
+      /c\.st: it was trained with the loss "mse", this trainer has "softmaxCrossEntropy"\. Use the same loss, or loadWeights\./,
+      async () =>
+        changed(
+          (t) => t,
+          (saved) => ({ ...saved, loss: 'mse' }),
+        ),
+    ],
+    [
+      'a data order that began later',
+      /c\.st: it contradicts itself: the data order began after 9 steps, and 0 were made/,
+      async () => changed((t) => t.get('trainer.origin')!.data.set([9])),
+    ],
+    [
+      'the order of another run',
+      /the data order began after 3 steps, and the run after 0/,
+      async () =>
+        changed(
+          (t) => {
+            t.get('trainer.origin')!.data.set([3]);
+            t.get('trainer.step')!.data.set([5]);
+          },
+          (saved) => ({
+            ...saved,
+            run: { dataName: 'd', size: 9, batchSize: 3, shuffle: true, dropLast: false, start: 0 },
+          }),
+        ),
+    ],
+    [
+      'the order of another seed',
+      /the data order \[7, 0\] is not the seed's, \[1, 0\]/,
+      async () => changed((t) => t.get('trainer.order')!.data.set([7])),
+    ],
+    [
+      'NaN among the weights',
+      /c\.st: "out\.bias" holds NaN at index 2\. Use a checkpoint from before, or loadWeights\./,
+      async () => changed((t) => t.get('out.bias')!.data.set([Number.NaN], 2)),
     ],
     ['a cut file', /c\.st: /, async () => (await (await netTrainer()).save()).subarray(0, 300)],
   ];
@@ -207,14 +260,36 @@ describe('what does not fit is refused, and changes nothing', () => {
     expect([...(await trainer.state.snapshot()).arrays.values()]).toEqual([...before.arrays.values()]);
   });
 
-  /** A good checkpoint with something changed. */
+  it('another activation, and an infinite moment', async () => {
+    const make = (activation: 'relu' | 'tanh') => {
+      const description = { inputs: 4, hidden: [5], outputs: 3, activation, loss: 'cross-entropy' } as const;
+      return netTrainer({ model: network(description).model, optimizer: adam() });
+    };
+    const [relu, tanh] = [await make('relu'), await make('tanh')];
+    await relu.train(blobs(30), { maxSteps: 2, batchSize: 10 });
+    const bytes = await relu.save();
+    await expect(tanh.load(bytes, 'c.st')).rejects.toThrow(
+      "c.st: its network is 4-5-3, relu, cross-entropy, this trainer's 4-5-3, tanh, cross-entropy. Create the trainer with the same network.",
+    );
+    const { tensors, metadata } = readSafetensors(bytes, 'x');
+    tensors.get('optimizer.v.hidden.bias')!.data.set([Number.POSITIVE_INFINITY], 4);
+    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
+    await expect((await make('relu')).load(writeSafetensors(stored, metadata), 'c.st')).rejects.toThrow(
+      'c.st: "optimizer.v.hidden.bias" holds Infinity at index 4.',
+    );
+    await (await make('relu')).load(bytes);
+  });
+
+  /** A good checkpoint with something changed; `resave` gives what it keeps beside tensors, as plain data or text. */
   async function changed(
     change: (tensors: ReturnType<typeof readSafetensors>['tensors']) => void,
-    metadata: Record<string, string> = {},
+    resave?: (saved: object) => object | string,
   ): Promise<Uint8Array> {
     const file = readSafetensors(await (await netTrainer()).save(), 'x');
     change(file.tensors);
     const tensors = [...file.tensors].map(([name, tensor]) => ({ name, ...tensor }));
-    return writeSafetensors(tensors, { ...file.metadata, ...metadata });
+    const saved = resave?.(JSON.parse(file.metadata['thalweg']!)) ?? file.metadata['thalweg']!;
+    const thalweg = typeof saved === 'string' ? saved : JSON.stringify(saved);
+    return writeSafetensors(tensors, { ...file.metadata, thalweg });
   }
 });

@@ -282,13 +282,13 @@ describe('Output', () => {
   const make = (options: { json?: boolean; quiet?: boolean; isTTY?: boolean } = {}) => {
     const [out, err] = [sink(options.isTTY), sink(options.isTTY)];
     let now = 1000;
-    let closed = 0;
+    const closed: string[] = [];
     const output = new Output({
       ...options,
       stdout: out.stream,
       stderr: err.stream,
       now: () => now,
-      onClosed: () => closed++,
+      onClosed: (why) => closed.push(why),
     });
     return { output, out, err, tick: (ms: number) => (now += ms), closed: () => closed };
   };
@@ -342,12 +342,36 @@ describe('Output', () => {
   });
 
   it('goes quiet when the reader of standard output is gone', () => {
-    const { output, out, closed } = make();
+    const { output, out, err, closed } = make();
     for (const listener of out.errors) listener(Object.assign(new Error('gone'), { code: 'EPIPE' }));
     output.result('r');
     expect(out.text()).toBe('');
-    expect(closed()).toBe(1);
-    expect(() => out.errors[0]?.(new Error('other'))).toThrow('other');
+    expect([closed(), output.full, err.text()]).toEqual([['closed'], false, '']);
+    out.errors[0]?.(new Error('later'));
+    expect(closed()).toHaveLength(1);
+  });
+
+  it('says once that standard output is full', () => {
+    const { output, out, err, closed } = make({ isTTY: true });
+    output.progress.update(STATE);
+    for (let k = 0; k < 3; k++) out.errors[0]?.(Object.assign(new Error('full'), { code: 'ENOSPC' }));
+    output.result('r');
+    expect([out.text(), closed(), output.full]).toEqual(['', ['full'], true]);
+    const told = 'error: standard output: cannot write: the disk is full. Free some space (ENOSPC).\n';
+    expect(err.text().split(told)).toHaveLength(2);
+  });
+
+  it('shows control characters of files and devices, and obeys none', () => {
+    const { output, out, err } = make({ isTTY: true });
+    const name = 'a\u001b[2J\u009b31m\u0007\r\u202eb\n\tc';
+    const shown = 'a\\u001b[2J\\u009b31m\\u0007\\u000d\\u202eb\n\tc';
+    output.result(name);
+    expect(out.text()).toBe(`${shown}\n`);
+    for (const say of ['log', 'warn', 'error'] as const) output[say](name);
+    output.progress.status(name);
+    expect(err.text().split(shown)).toHaveLength(5);
+    expect(eventLine('x', 0, 0, { name })).toMatch(/^[ -~]*$/);
+    expect(JSON.parse(eventLine('x', 0, 0, { name }))).toMatchObject({ name });
   });
 
   it('never breaks a line', () => expect(eventLine('log', 0, 0, { text: 'a\nb\u2028' })).not.toMatch(/\n/));

@@ -1,8 +1,20 @@
 // The program as its users meet it: the built `thalweg` in a process of its own, on a handful of examples and mostly on the CPU.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
 import { perturbationText } from '../src/cli/gradcheck.ts';
@@ -29,9 +41,9 @@ interface Watch {
   seen(out: string, child: ReturnType<typeof spawn>): void;
 }
 
-function thalweg(args: readonly string[], watch?: Watch): Promise<Ended> {
+function thalweg(args: readonly string[], watch?: Watch, env: Record<string, string> = {}): Promise<Ended> {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, CI: '1' } });
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, CI: '1', ...env } });
     let out = '';
     let err = '';
     child.stdout.on('data', (text) => {
@@ -51,6 +63,11 @@ function thalweg(args: readonly string[], watch?: Watch): Promise<Ended> {
 
 /** A run on the small data set, on the CPU. */
 const train = (...args: string[]) => ['train', '--device', 'cpu', '--data', data, '--batch-size', '16', ...args];
+
+/** A short run on a GPU. Other software drivers than SwiftShader may take half a minute to compile what is new to them. */
+const SWIFTSHADER = process.platform === 'linux' && process.arch === 'x64' ? ['--adapter', 'swiftshader'] : [];
+const SHORT = 'train --preset classic --batch-size 16 --max-steps 20 --device gpu --json --quiet';
+const ON_GPU = [...SHORT.split(' '), ...SWIFTSHADER];
 
 /** IDX files: bars whose place is the class, which any network learns. */
 function writeIdx(path: string, train: number, test: number, side = 28): void {
@@ -101,6 +118,16 @@ describe('help', () => {
     expect(code).toBe(0);
     expect(out).toContain('thalweg train --resume');
     expect(out).toMatch(/130 {2}interrupted/);
+  });
+
+  it.skipIf(process.platform === 'win32')('ends well when its reader is gone or the disk is full', () => {
+    const shell = (command: string) =>
+      spawnSync('sh', ['-c', command, process.execPath, MAIN], { cwd: folder, encoding: 'utf8' });
+    for (const verb of ['', 'explain']) {
+      const { status, stderr } = shell(`"$0" "$1" ${verb} --help | true`);
+      expect([status, stderr]).toEqual([0, '']);
+    }
+    if (existsSync('/dev/full')) expect(shell('"$0" "$1" --help > /dev/full')).toMatchObject({ status: 1, stderr: '' });
   });
 
   it('guesses what was meant', async () => {
@@ -209,6 +236,81 @@ describe('train', () => {
     expect(losses('cut')!.length).toBe(losses('whole')!.length);
   });
 
+  it.skipIf(process.platform === 'win32')(
+    'saves and ends at SIGTERM and SIGHUP, and keeps other runs out until then',
+    async () => {
+      for (const name of ['SIGTERM', 'SIGHUP'] as const) {
+        let others: Promise<Ended> | undefined;
+        const seen: Watch['seen'] = (out, child) => {
+          if (others || !out.includes('"step":12,')) return;
+          others = thalweg(train('--out', name, '--overwrite'));
+          others.then(() => child.kill(name));
+        };
+        const cut = await thalweg(train('--preset', 'classic', '--epochs', '20000', '--out', name, '--json'), { seen });
+        expect([cut.code, cut.err]).toEqual([130, expect.stringContaining('A checkpoint was written. To go on:')]);
+        const other = (await others)!;
+        expect([other.code, other.err]).toEqual([
+          1,
+          expect.stringMatching(
+            /error: \w+: cannot write: process \d+ on .* writes there\. Wait for its end.*\(EBUSY\)/,
+          ),
+        ]);
+        expect(readdirSync(path(name)).sort()).toEqual(readdirSync(path('whole')).sort());
+      }
+    },
+  );
+
+  it.skipIf(!existsSync('/dev/full'))('saves the run when there is no room for its events', () => {
+    const args = train('--preset', 'classic', '--epochs', '20000', '--out', 'full', '--json').join(' ');
+    const { status, stderr } = spawnSync('sh', ['-c', `"$0" "$1" ${args} > /dev/full`, process.execPath, MAIN], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('standard output: cannot write: the disk is full.')]);
+    expect(stderr).toMatch(/Standard output could not be written at step \d+\. A checkpoint was written/);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it('has the lines of every step of a checkpoint when it is killed, and leaves nothing behind', async () => {
+    let killed = false;
+    const seen: Watch['seen'] = (out, child) => {
+      if (!killed && out.includes('"step":150,')) killed = child.kill('SIGKILL');
+    };
+    const flags = ['--preset', 'classic', '--epochs', '40', '--save-every', '3', '--out', 'killed'];
+    await thalweg(train(...flags, '--json'), { seen });
+    expect(killed).toBe(true);
+    const { tensors } = readSafetensors(bytes('killed', 'checkpoint.safetensors'), 'checkpoint');
+    const step = tensors.get('trainer.step')!.data[0]!;
+    const steps = (run: string) =>
+      (
+        bytes(run, 'metrics.jsonl')
+          .toString()
+          .match(/"type":"step","step":\d+/g) ?? []
+      ).map((m) => Number(m.slice(21)));
+    expect(step).toBeGreaterThan(100);
+    expect(steps('killed').slice(0, step)).toEqual(Array.from({ length: step }, (_, k) => k + 1));
+    writeFileSync(path('killed', '.weights.safetensors.0123456789abcdef.tmp'), 'half');
+    const { code, err } = await thalweg(['train', '--resume', 'killed', '--device', 'cpu']);
+    expect([code, err]).toEqual([0, expect.stringContaining('Going on from')]);
+    expect(steps('killed')).toEqual(steps('whole'));
+    expect(bytes('killed', 'checkpoint.safetensors')).toEqual(bytes('whole', 'checkpoint.safetensors'));
+    expect(readdirSync(path('killed')).sort()).toEqual(readdirSync(path('whole')).sort());
+  });
+
+  it('finishes a run that was killed between its last checkpoint and its weights', async () => {
+    cpSync(path('whole'), path('nearly'), { recursive: true });
+    for (const name of ['weights.safetensors', 'loss.svg']) rmSync(path('nearly', name));
+    const resume = () => thalweg(['train', '--resume', 'nearly', '--device', 'cpu']);
+    const { code, out, err } = await resume();
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining('All steps were made; what was not written is written now.'),
+    ]);
+    expect(out).toMatch(/^Test accuracy .*; 0 steps in /);
+    for (const name of readdirSync(path('whole'))) expect(bytes('nearly', name), name).toEqual(bytes('whole', name));
+    expect((await resume()).err).toContain('is complete: 200 of 200 steps');
+  });
+
   it('refuses to go on with a run in another way than it began', async () => {
     const cases = [
       [['--seed', '3'], 2, '--seed: 3 contradicts --resume: the run in whole/checkpoint.safetensors has 0'],
@@ -278,22 +380,60 @@ describe('train', () => {
   });
 
   it('runs on the GPU, and the process ends by itself', { timeout: 180_000 }, async () => {
-    // Other software drivers may take half a minute to compile what is new to them.
-    const adapter = process.platform === 'linux' && process.arch === 'x64' ? ['--adapter', 'swiftshader'] : [];
-    const flags = ['--preset', 'classic', '--device', 'gpu', ...adapter, '--batch-size', '16', '--max-steps', '3'];
-    const { code, events } = await thalweg(['train', ...flags, '--data', data, '--json', '--quiet']);
+    const { code, events } = await thalweg([...ON_GPU, '--data', data, '--out', 'kept']);
     expect(code).toBe(0);
-    expect(events.at(-1)).toMatchObject({ type: 'end', backend: 'gpu', steps: 3, parameters: 13_002 });
+    expect(events.at(-1)).toMatchObject({ type: 'end', backend: 'gpu', steps: 20, parameters: 13_002 });
     const { dispatchesPerStep, firstStepMs, time } = events.at(-1) as Record<string, number>;
     expect(dispatchesPerStep).toBeGreaterThan(0);
     expect(firstStepMs).toBeGreaterThan(0);
     expect(firstStepMs).toBeLessThan(1000 * (time! + 30));
+  });
+
+  it('goes on from the last checkpoint on another device when its own is lost', { timeout: 180_000 }, async () => {
+    // The first device that trains is destroyed when its first epoch of 5 steps was saved and another is under way.
+    const runtime = JSON.stringify(pathToFileURL(resolve('dist/src/gpu/runtime.js')));
+    writeFileSync(
+      path('lose.mjs'),
+      `import { existsSync } from 'node:fs';
+      import { GpuRuntime } from ${runtime};
+      const { submit } = GpuRuntime.prototype;
+      let lost = false;
+      GpuRuntime.prototype.submit = function (encoder) {
+        submit.call(this, encoder);
+        if (lost || !existsSync('lost/checkpoint.safetensors')) return;
+        lost = true;
+        this.device.destroy();
+      };`,
+    );
+    const env = { NODE_OPTIONS: `--import=${pathToFileURL(path('lose.mjs'))}` };
+    const { code, err, events } = await thalweg([...ON_GPU, '--data', data, '--out', 'lost'], undefined, env);
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/warning: GPU .* Opening another; training goes on from step 5,/),
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'end', step: 20 });
+    for (const name of ['checkpoint.safetensors', 'weights.safetensors'])
+      expect(bytes('lost', name), name).toEqual(bytes('kept', name));
+    const steps = bytes('lost', 'metrics.jsonl')
+      .toString()
+      .match(/"type":"step","step":\d+/g);
+    expect(steps).toEqual(
+      bytes('kept', 'metrics.jsonl')
+        .toString()
+        .match(/"type":"step","step":\d+/g),
+    );
   });
 });
 
 describe('bad input', () => {
   beforeAll(() => {
     mkdirSync(path('taken'));
+    mkdirSync(path('folders', 'weights.safetensors'), { recursive: true });
+    symlinkSync('loop', path('loop'));
+    writeFileSync(path('nul.json'), '{ "data": "a\\u0000b" }');
+    writeFileSync(path('huge'), 'not a header');
+    truncateSync(path('huge'), 2 ** 33);
+    if (process.platform !== 'win32') execFileSync('mkfifo', [path('pipe')]);
     writeFileSync(path('taken', 'checkpoint.safetensors'), 'another run');
     writeFileSync(path('a-file'), 'text');
     writeFileSync(path('config.json'), '{ "preset": "mlp", "batchsize": 3 }');
@@ -315,6 +455,14 @@ describe('bad input', () => {
     [['--out', 'taken'], 2, '--out: taken holds a run already'],
     [['--out', 'a-file'], 1, 'a file and not a folder'],
     [['--out', 'a-file/below'], 1, 'a-file/below: cannot make the folder'],
+    [['--out', 'folders'], 1, 'folders/weights.safetensors: cannot write: it is a folder and not a file'],
+    [['--data', 'loop'], 1, 'loop: cannot read: its symbolic links lead back to themselves. Check the path (ELOOP)'],
+    [['--data', 'x'.repeat(300)], 1, 'cannot read: the name is too long'],
+    [['--config', 'nul.json', '--seed', '1'], 1, 'cannot read: no path can hold a NUL character'],
+    [['--config', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
+    [['--config', 'huge'], 1, 'huge: cannot read: it has 8589934592 bytes, and at most 1048576 are expected'],
+    [['--resume', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
+    [['--resume', 'huge'], 1, 'huge: not a safetensors file, or cut short: byte 0 announces a header'],
     [['--resume', 'nowhere'], 1, 'nowhere: cannot read: it does not exist'],
     [['--resume', 'a-file'], 1, 'a-file: not a safetensors file'],
     [['--data', 'small'], 1, 'its images have 196 pixels, and the first layer of mlp takes 28 x 28 = 784'],
@@ -322,7 +470,8 @@ describe('bad input', () => {
     [['--require-gpu'], 2, '--require-gpu: contradicts --device cpu'],
     [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': none answers to that name"],
   ])('train %j', async (flags, code, text) => {
-    const ended = await thalweg(train(...flags));
+    const named = flags[0] === '--config' ? ['train', '--device', 'cpu', ...flags] : train(...flags);
+    const ended = await thalweg(named);
     expect([ended.code, ended.err]).toEqual([code, expect.stringContaining(text)]);
     expect(ended.out).toBe('');
     expect(bytes('taken', 'checkpoint.safetensors').toString()).toBe('another run');

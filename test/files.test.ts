@@ -1,5 +1,5 @@
 // Files that are whole or absent: what stays on the disk when writing fails, and what the error says.
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -8,14 +8,20 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appendLines, FileError, fileError, prepareFolder, writeAtomic } from '../src/node/files.ts';
+import { FileError, fileError } from '../src/node/file-error.ts';
+import { prepareFile, prepareFolder, removeTemporaries, writeAtomic } from '../src/node/files.ts';
+import { LOCK, lockFolder } from '../src/node/folder-lock.ts';
+import { appendLines } from '../src/node/lines.ts';
+import { readText, readWhole, withFile } from '../src/node/read-file.ts';
 
 let folder = '';
 let code = '';
@@ -70,6 +76,17 @@ describe('writeAtomic', () => {
     expect(readdirSync(folder)).toEqual(['taken']);
   });
 
+  it('takes another name where a killed process left its file', async () => {
+    const left = join(folder, '.a.0000000000000000.tmp');
+    writeFileSync(left, 'half');
+    const names = ['0000000000000000', '0000000000000001'];
+    await writeAtomic(join(folder, 'a'), 'x', () => names.shift()!);
+    expect(readFileSync(join(folder, 'a'), 'utf8')).toBe('x');
+    expect(readdirSync(folder).sort()).toEqual(['.a.0000000000000000.tmp', 'a']);
+    expect((await refusal(writeAtomic(join(folder, 'a'), 'y', () => '0000000000000000'))).code).toBe('EEXIST');
+    expect(readFileSync(left, 'utf8')).toBe('half');
+  });
+
   it('says that a part of the path is a file', async () => {
     writeFileSync(join(folder, 'f'), '');
     expect((await refusal(writeAtomic(join(folder, 'f', 'a'), 'x'))).message).toMatch(/is a file and not a folder/);
@@ -81,14 +98,20 @@ describe('writeAtomic', () => {
       const path = join(folder, 'a');
       writeFileSync(path, 'old');
       // A child process, since the limit cannot be lifted again, and JavaScript, since Node 20 does not run TypeScript.
-      const source = readFileSync(new URL('../src/node/files.ts', import.meta.url), 'utf8');
-      const { outputText } = ts.transpileModule(source, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-      });
-      writeFileSync(join(code, 'files.mjs'), outputText);
+      const compilerOptions = {
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.ESNext,
+        rewriteRelativeImportExtensions: true,
+      };
+      for (const name of ['file-error', 'read-file', 'files', 'lines']) {
+        const source = readFileSync(new URL(`../src/node/${name}.ts`, import.meta.url), 'utf8');
+        writeFileSync(join(code, `${name}.js`), ts.transpileModule(source, { compilerOptions }).outputText);
+      }
+      writeFileSync(join(code, 'package.json'), '{ "type": "module" }');
       writeFileSync(
         join(code, 'main.mjs'),
-        `import { appendLines, writeAtomic } from './files.mjs';
+        `import { writeAtomic } from './files.js';
+      import { appendLines } from './lines.js';
       process.on('SIGXFSZ', () => {});
       const said = [];
       const log = await appendLines(${JSON.stringify(join(folder, 'log'))}, { flushMs: 0 });
@@ -138,6 +161,17 @@ describe('prepareFolder', () => {
     expect(statSync(path).isDirectory()).toBe(true);
     expect(readdirSync(path)).toEqual([]);
     expect(await prepareFolder(path)).toBe(path);
+  });
+
+  it('removes what killed processes left, but not what somebody writes now', async () => {
+    const [old, fresh, other] = ['.a.0123456789abcdef.tmp', '.b.0123456789abcdef.tmp', '.c.1-2.tmp'];
+    for (const name of [old, fresh, other]) writeFileSync(join(folder, name), '');
+    utimesSync(join(folder, old), 0, 0);
+    utimesSync(join(folder, other), 0, 0);
+    await prepareFolder(folder);
+    expect(readdirSync(folder).sort()).toEqual([fresh, other]);
+    removeTemporaries(folder, { alone: true });
+    expect(readdirSync(folder)).toEqual([other]);
   });
 
   it('says that it is a file, or below one', async () => {
@@ -211,16 +245,6 @@ describe('appendLines', () => {
     expect(text()).toBe(after);
   });
 
-  it('drops the lines it is told to, and half lines', async () => {
-    writeFileSync(path(), '1\n2\n3\n4');
-    const log = await appendLines(path(), { keep: (line) => Number(line) < 3 });
-    log.close();
-    expect(text()).toBe('1\n2\n');
-    rmSync(path());
-    (await appendLines(path(), { keep: () => true })).close();
-    expect(text()).toBe('');
-  });
-
   it('appends after what others appended', async () => {
     const log = await appendLines(path(), { flushMs: 0 });
     log.write('a');
@@ -234,5 +258,108 @@ describe('appendLines', () => {
     expect((await refusal(appendLines(join(folder, 'gone', 'm'), { keep: true }))).message).toMatch(
       /cannot append: it does not exist/,
     );
+  });
+});
+
+describe('reading', () => {
+  const path = () => join(folder, 'f');
+  const refused = (work: () => unknown) => refusal((async () => work())());
+
+  it.skipIf(process.platform === 'win32')(
+    'refuses pipes, devices and folders by what they are, and does not wait',
+    async () => {
+      execFileSync('mkfifo', [path()]);
+      const began = performance.now();
+      expect((await refused(() => readText(path()))).message).toBe(
+        `${path()}: cannot read: it is a named pipe and not a regular file. Name a file.`,
+      );
+      expect((await refusal(writeAtomic(path(), 'x'))).message).toMatch(/f: cannot write: it is a named pipe and not/);
+      expect((await refusal(prepareFile(path()))).message).toMatch(/f: cannot write: it is a named pipe and not/);
+      expect((await refused(() => readWhole('/dev/zero'))).message).toMatch(/cannot read: it is a device and not/);
+      expect((await refused(() => readText(folder))).message).toMatch(/it is a folder and not a file.* \(EISDIR\)/);
+      expect(performance.now() - began).toBeLessThan(1000);
+      expect(statSync(path()).isFIFO()).toBe(true);
+    },
+  );
+
+  it('refuses a file that is too large before it reads it', async () => {
+    writeFileSync(path(), 'text');
+    expect(readText(path(), 4)).toBe('text');
+    truncateSync(path(), 2 ** 40);
+    expect((await refused(() => readText(path()))).message).toBe(
+      `${path()}: cannot read: it has ${2 ** 40} bytes, and at most ${2 ** 26} are expected. Check the path.`,
+    );
+    const head = withFile(path(), (file) => file.read(0, 6));
+    expect([...head]).toEqual([116, 101, 120, 116, 0, 0]);
+    expect((await refused(() => readWhole(path()))).message).toMatch(/no memory for its 1099511627776 bytes/);
+  });
+
+  it.each([
+    ['a\0b', /no path can hold a NUL character\. Check the path \(ERR_INVALID_ARG_VALUE\)/],
+    ['x'.repeat(300), /the name is too long/],
+    ['loop', /its symbolic links lead back to themselves\. Check the path \(ELOOP\)/],
+    ['gone', /it does not exist/],
+  ])('says what is wrong with the path %j', async (name, message) => {
+    if (name === 'loop') await symlink(join(folder, 'loop'), join(folder, 'loop'));
+    expect((await refused(() => readText(join(folder, name)))).message).toMatch(message);
+  });
+});
+
+describe('lockFolder', () => {
+  const lock = () => join(folder, LOCK);
+  const written = () => JSON.parse(readFileSync(lock(), 'utf8'));
+  const SILENCE = 400;
+
+  it('lets one process in at a time, and leaves nothing', async () => {
+    const unlock = await lockFolder(folder);
+    expect((await refusal(lockFolder(folder))).message).toBe(
+      `${folder}: cannot write: process ${process.pid} on ${hostname()} writes there. Wait for its end, or choose another folder (EBUSY).`,
+    );
+    unlock();
+    unlock();
+    expect(readdirSync(folder)).toEqual([]);
+    (await lockFolder(folder))();
+  });
+
+  it('takes over from a process of the same number that started at another time', async () => {
+    const before = await lockFolder(folder);
+    const holder = written();
+    before();
+    writeFileSync(lock(), JSON.stringify({ ...holder, ...(holder.started ? { started: '1' } : { pid: 2 ** 22 + 1 }) }));
+    const began = performance.now();
+    const unlock = await lockFolder(folder);
+    expect(performance.now() - began).toBeLessThan(300);
+    expect(written().token).not.toBe(holder.token);
+    unlock();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'another container',
+      JSON.stringify({ pid: process.pid, started: '5', place: 'elsewhere', host: 'b', token: 't' }),
+    ],
+    ['half a lock', '{"pid":'],
+  ])('waits to see whether the holder is there: %s', async (_, text) => {
+    writeFileSync(lock(), text);
+    const said: string[] = [];
+    const beat = setInterval(() => utimesSync(lock(), new Date(), new Date()), 50);
+    const held = await refusal(lockFolder(folder, { onWait: (told) => said.push(told), silence: SILENCE }));
+    expect(held.code).toBe('EBUSY');
+    clearInterval(beat);
+    const ended = lockFolder(folder, { silence: SILENCE, signal: AbortSignal.abort() });
+    await expect(ended).rejects.toMatchObject({ name: 'AbortError' });
+    const unlock = await lockFolder(folder, { onWait: (told) => said.push(told), silence: SILENCE });
+    expect(said).toHaveLength(2);
+    expect(said[0]).toMatch(/^Waiting to see whether .* still writes to /);
+    unlock();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('gives nobody a lock that another took over', async () => {
+    const unlock = await lockFolder(folder);
+    writeFileSync(lock(), '{"token":"another"}');
+    unlock();
+    expect(readFileSync(lock(), 'utf8')).toBe('{"token":"another"}');
   });
 });

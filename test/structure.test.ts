@@ -259,6 +259,16 @@ test('run-time dependencies are those that are imported', () => {
   expect(Object.keys(peerDependencies).sort()).toEqual(['@sparticuz/chromium', 'webgpu']);
 });
 
+test('every package is locked with its digest', () => {
+  for (const path of ['package-lock.json', 'bench/peers/package-lock.json']) {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as {
+      packages: Record<string, { integrity?: string }>;
+    };
+    const without = Object.keys(packages).filter((name) => name !== '' && !packages[name]!.integrity);
+    expect(without, path).toEqual([]);
+  }
+});
+
 test('thalweg reaches nothing of Node, thalweg/node does', () => {
   const page = reachedFrom('src/index.ts');
   const ofNode = page.filter(({ path }) => OF_NODE.some((prefix) => path.startsWith(prefix)));

@@ -1,10 +1,15 @@
 // What --out writes: config.json, metrics.jsonl, checkpoint.safetensors, weights.safetensors, loss.svg and accuracy.svg. Each
 // file is whole or absent, and the folder is proved writable before anything is trained.
-import { existsSync } from 'node:fs';
-import { readFile, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants } from 'node:buffer';
+import { existsSync, statSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { OptionError } from '../graph/errors.ts';
-import { appendLines, fileError, type LineWriter, prepareFolder, writeAtomic } from '../node/files.ts';
+import { prepareFolder, removeTemporaries, writeAtomic } from '../node/files.ts';
+import { lockFolder } from '../node/folder-lock.ts';
+import { appendLines, type LineWriter } from '../node/lines.ts';
+import { readText, refuseIrregular, withFile } from '../node/read-file.ts';
+import { headerEnd, readHeader, readSafetensors, type StoredTensor } from '../train/safetensors.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { accuracyPlot, lossPlot, type PlotPoint } from './plot.ts';
 
@@ -26,6 +31,8 @@ interface Curves {
   readonly testAccuracy: PlotPoint[];
 }
 
+const noCurves = (): Curves => ({ loss: [], accuracy: [], testLoss: [], testAccuracy: [] });
+
 /** A checkpoint that a run goes on from. */
 export interface Resumed {
   readonly file: string;
@@ -38,7 +45,7 @@ export interface Resumed {
 export async function readResumed(path: string): Promise<Resumed> {
   const folder = await isFolder(path);
   const file = folder ? join(path, FILES.checkpoint) : path;
-  return { file, bytes: await readBytes(file), folder: folder ? path : undefined };
+  return { file, bytes: readWeights(file), folder: folder ? path : undefined };
 }
 
 /** What decides a run's bits beside its settings. */
@@ -49,9 +56,9 @@ export interface RanOn {
 }
 
 /** What the config.json beside a run's checkpoint says it ran on; undefined where there is none to read. */
-export async function ranOnBeside(checkpoint: string): Promise<RanOn | undefined> {
+export function ranOnBeside(checkpoint: string): RanOn | undefined {
   try {
-    const config: unknown = JSON.parse(await readFile(join(dirname(checkpoint), FILES.config), 'utf8'));
+    const config: unknown = JSON.parse(readText(join(dirname(checkpoint), FILES.config)));
     const { adapterName: adapter, tuning } = config as { adapterName?: unknown; tuning?: { digest?: unknown } | null };
     return typeof adapter === 'string' ? { adapter, tuning: tuning ? String(tuning.digest) : undefined } : undefined;
   } catch {
@@ -66,45 +73,73 @@ export async function isFolder(path: string): Promise<boolean> {
   );
 }
 
-export async function readBytes(file: string): Promise<Uint8Array> {
-  return readFile(file).catch((error) => {
-    throw fileError('read', file, error);
+/** The bytes of a safetensors file, read once its header was found to be right. @throws FileError, CheckpointError */
+export function readWeights(path: string): Uint8Array {
+  return withFile(path, (file) => {
+    const end = headerEnd(file.read(0, 8), path, file.size);
+    readHeader(file.read(0, end), path, file.size);
+    return file.read(0, file.size);
   });
+}
+
+interface RunFolderOptions {
+  readonly preset: string;
+  readonly overwrite: boolean;
+  readonly resuming?: string | undefined;
+  /** Called where it takes some seconds to see whether another process writes there. */
+  onWait?(text: string): void;
+  /** Ends that wait. */
+  readonly signal?: AbortSignal;
 }
 
 /** A folder that a run writes to. */
 export class RunFolder {
   /** As it was named. */
   readonly path: string;
+  /** It is the folder of the run to resume. */
+  readonly resumed: boolean;
   readonly #folder: string;
   readonly #preset: string;
-  readonly #curves: Curves = { loss: [], accuracy: [], testLoss: [], testAccuracy: [] };
-  #metrics: LineWriter | undefined;
+  #curves = noCurves();
   #saved = false;
+  readonly #unlock: () => void;
+  #metrics: LineWriter | undefined;
+  /** A checkpoint, and the step whose line must be in metrics.jsonl before it is written. */
+  #due: { readonly step: number; readonly bytes: Uint8Array } | undefined;
 
-  private constructor(path: string, folder: string, preset: string) {
+  private constructor(path: string, folder: string, preset: string, resumed: boolean, unlock: () => void) {
     this.path = path;
+    this.resumed = resumed;
     this.#folder = folder;
     this.#preset = preset;
+    this.#unlock = unlock;
   }
 
   /**
-   * Makes the folder and proves that it can be written to. One that holds another run's checkpoint is refused unless
-   * `overwrite` is true or `resuming`, the folder that is gone on with, is this one.
+   * Makes the folder, proves that it can be written to and locks it until {@link close}. One that holds another run's
+   * checkpoint is refused unless `overwrite` is true or `resuming`, the folder of the run to resume, is this one.
    * @throws FileError, OptionError
    */
   static async open(
     path: string,
-    { preset, overwrite, resuming }: { preset: string; overwrite: boolean; resuming?: string },
+    { preset, overwrite, resuming, onWait, signal }: RunFolderOptions,
   ): Promise<RunFolder> {
     const folder = await prepareFolder(path);
-    const run = new RunFolder(path, folder, preset);
-    if (resuming !== undefined && folder === (await prepareFolder(resuming))) return run;
-    if (!overwrite && existsSync(run.#file('checkpoint'))) {
+    for (const name of Object.values(FILES)) {
+      const file = join(path, name);
+      const found = statSync(file, { throwIfNoEntry: false });
+      if (found) refuseIrregular('write', file, found);
+    }
+    const unlock = await lockFolder(path, { onWait, signal });
+    const resumed = resuming !== undefined && folder === resolve(resuming);
+    const run = new RunFolder(path, folder, preset, resumed, unlock);
+    if (!resumed && !overwrite && existsSync(run.#file('checkpoint'))) {
+      unlock();
       throw new OptionError(
         `--out: ${path} holds a run already (${FILES.checkpoint}). Choose another folder, go on with it by --resume ${path}, or replace it by --overwrite.`,
       );
     }
+    removeTemporaries(folder, { alone: true });
     return run;
   }
 
@@ -112,12 +147,19 @@ export class RunFolder {
     return join(this.#folder, FILES[which]);
   }
 
-  /** Begins: old files go, config.json is written, and what `from` has up to `step` is where the curves begin. */
+  /** Begins, or begins again: old files go, config.json is written, and the curves begin with what `from` has up to `step`. */
   async begin(config: Readonly<Record<string, unknown>>, from?: { folder: string; step: number }): Promise<void> {
-    const kept = from ? await linesUpTo(join(from.folder, FILES.metrics), from.step) : [];
-    if (!from) await Promise.all(Object.values(FILES).map((name) => rm(join(this.#folder, name), { force: true })));
+    this.#metrics?.close();
+    this.#due = undefined;
+    const kept = from ? linesUpTo(join(from.folder, FILES.metrics), from.step) : [];
+    if (!from) {
+      // The checkpoint first: without it, nobody resumes a run of which the rest is gone.
+      const { checkpoint, ...others } = FILES;
+      for (const name of [checkpoint, ...Object.values(others)]) await rm(join(this.#folder, name), { force: true });
+    }
     await this.describe(config);
     await writeAtomic(this.#file('metrics'), kept.map((line) => `${line}\n`).join(''));
+    this.#curves = noCurves();
     for (const line of kept) this.#draw(JSON.parse(line));
     this.#metrics = await appendLines(this.#file('metrics'), { keep: true });
   }
@@ -125,11 +167,6 @@ export class RunFolder {
   /** Writes config.json, again as often as there is more to say in it. */
   async describe(config: Readonly<Record<string, unknown>>): Promise<void> {
     await writeAtomic(this.#file('config'), `${JSON.stringify(config, undefined, 2)}\n`);
-  }
-
-  /** Whether a checkpoint was written. */
-  get saved(): boolean {
-    return this.#saved;
   }
 
   /** Adds an event's line to metrics.jsonl. */
@@ -147,34 +184,68 @@ export class RunFolder {
     if (onAccuracy && event['accuracy'] !== undefined) onAccuracy.push([step, Number(event['accuracy'])]);
   }
 
-  /** Writes the whole State. */
+  /**
+   * Takes the whole State as it is now. Steps are made ahead of what was told, so it is written by {@link writeDue} once
+   * metrics.jsonl has their lines: a run that is resumed from it lacks none.
+   */
   async checkpoint(trainer: Trainer, configuration: unknown): Promise<void> {
-    await writeAtomic(this.#file('checkpoint'), await trainer.save(configuration));
+    const bytes = await trainer.save(configuration);
+    this.#due = { step: trainer.stepsMade, bytes };
+  }
+
+  /** Writes the checkpoint that waits, if the lines up to `step` are all that it needs. */
+  async writeDue(step: number): Promise<void> {
+    const due = this.#due;
+    if (!due || due.step > step) return;
+    this.#due = undefined;
+    this.#metrics?.sync();
+    await writeAtomic(this.#file('checkpoint'), due.bytes);
     this.#saved = true;
   }
 
-  /** Writes State, weights and pictures as they are now. */
+  /** Whether a checkpoint of this run was written. */
+  get saved(): boolean {
+    return this.#saved;
+  }
+
+  /** Writes State, pictures and, last, weights as they are now. */
   async finish(trainer: Trainer, configuration: unknown, caption: string): Promise<void> {
     await this.checkpoint(trainer, configuration);
-    await writeAtomic(this.#file('weights'), await trainer.saveWeights({ preset: this.#preset }));
+    await this.writeDue(Number.POSITIVE_INFINITY);
     const { loss, accuracy, testLoss, testAccuracy } = this.#curves;
     await writeAtomic(this.#file('loss'), lossPlot({ train: loss, validation: testLoss, caption }));
     if (accuracy.length + testAccuracy.length > 0)
       await writeAtomic(this.#file('accuracy'), accuracyPlot({ train: accuracy, validation: testAccuracy, caption }));
+    await writeAtomic(this.#file('weights'), await trainer.saveWeights({ preset: this.#preset }));
   }
 
-  /** Puts metrics.jsonl on the disk. A second call does nothing. */
+  /** Whether the weights, which a run writes last, are those of its checkpoint. */
+  isFinished(checkpoint: Uint8Array): boolean {
+    const file = this.#file('weights');
+    const saved = readSafetensors(checkpoint, FILES.checkpoint).tensors;
+    try {
+      const { tensors } = readSafetensors(readWeights(file), file);
+      const bytes = (tensor?: StoredTensor) => Buffer.from(tensor?.data.buffer ?? new ArrayBuffer(0));
+      return [...tensors].every(([name, tensor]) => bytes(tensor).equals(bytes(saved.get(name))));
+    } catch {
+      return false; // not there, or damaged
+    }
+  }
+
+  /** Puts metrics.jsonl on the disk and gives the folder back. A second call does nothing. */
   close(): void {
-    this.#metrics?.close();
+    try {
+      this.#metrics?.close();
+    } finally {
+      this.#unlock();
+    }
   }
 }
 
 /** The lines of a metrics.jsonl whose step was made by then; none where there is no such file. */
-async function linesUpTo(path: string, step: number): Promise<string[]> {
+function linesUpTo(path: string, step: number): string[] {
   if (!existsSync(path)) return [];
-  const text = await readFile(path, 'utf8').catch((error) => {
-    throw fileError('read', path, error);
-  });
+  const text = readText(path, constants.MAX_STRING_LENGTH);
   return text.split('\n').filter((line) => {
     try {
       return JSON.parse(line).step <= step;

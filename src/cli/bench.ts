@@ -1,8 +1,7 @@
 // `thalweg bench`: measures what was asked for, suite by suite, and tells it as tables, Markdown or JSON Lines. Whatever ends it,
 // what was found until then is printed and written.
 
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Bench } from '../../bench/cases.ts';
 import { ceilingsOf, ceilingsSuite } from '../../bench/ceilings.ts';
 import { comparisonOf, comparisonReport, type EarlierRun, readEarlier } from '../../bench/compare.ts';
@@ -13,7 +12,8 @@ import { runSuite } from '../../bench/run.ts';
 import { suites } from '../../bench/suites.ts';
 import { type Backend, createCpuBackend } from '../backend.ts';
 import { OptionError } from '../graph/errors.ts';
-import { fileError, prepareFolder, writeAtomic } from '../node/files.ts';
+import { prepareFile, prepareFolder, writeAtomic } from '../node/files.ts';
+import { readText } from '../node/read-file.ts';
 import { headerOf, headerText } from './bench-header.ts';
 import type { Call } from './context.ts';
 import { deviceLine, withBackend } from './device.ts';
@@ -42,9 +42,9 @@ const ROUND_MS = { usual: 20, quick: 10 };
 export async function bench(call: Call): Promise<ExitCode> {
   const flags = readFlags(call);
   // What cannot be read or written is found out before anything is measured.
-  const earlier = flags.compare === undefined ? undefined : await earlierRun(flags.compare);
+  const earlier = flags.compare === undefined ? undefined : readEarlier(readText(flags.compare), flags.compare);
   if (flags.svg !== undefined) await prepareFolder(flags.svg);
-  if (flags.save !== undefined) await prepareFolder(dirname(flags.save));
+  if (flags.save !== undefined) await prepareFile(flags.save);
   return withBackend(call, (backend) => new BenchCall(call, backend, flags, earlier).run(), 'gpu');
 }
 
@@ -66,13 +66,6 @@ function readFlags({ flags, settings }: Call): BenchFlags {
     save: text('save'),
     compare: text('compare'),
   };
-}
-
-async function earlierRun(file: string): Promise<EarlierRun> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw fileError('read', file, error);
-  });
-  return readEarlier(text, file);
 }
 
 /** One call of the verb, once the device is there. */

@@ -1,9 +1,9 @@
 // What every verb is given: its settings, where it may print, and the signal that somebody wants it to end.
 
 import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, relative, sep } from 'node:path';
-import { fileError } from '../node/files.ts';
+import { fileError } from '../node/file-error.ts';
+import { readText } from '../node/read-file.ts';
 import { presets } from '../train/presets.ts';
 import { checkSettings, type OptionContext, parseConfig, parseFlags, type Settings } from './options.ts';
 import type { Output } from './output.ts';
@@ -22,8 +22,17 @@ export interface Call {
 export const OPTION_CONTEXT: OptionContext = {
   presets: Object.keys(presets),
   optimizers: Object.keys(OPTIMIZERS),
-  isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  isFolder(path) {
+    try {
+      return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    } catch (error) {
+      throw fileError('read', path, error);
+    }
+  },
 };
+
+/** The most bytes of a --config file. */
+const MOST_CONFIG = 2 ** 20;
 
 /** Keys that config.json has beside settings. */
 export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters'] as const;
@@ -31,17 +40,14 @@ export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'p
 /** The settings of a --config file and of flags together; where both speak, flags do. @throws OptionError, FileError */
 export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {
   const file = flags['config'];
-  const fromFile = typeof file === 'string' ? await readConfig(file) : {};
+  const fromFile = typeof file === 'string' ? readConfig(file) : {};
   const settings = { ...fromFile, ...parseFlags(flags, OPTION_CONTEXT) };
   checkSettings(settings);
   return settings;
 }
 
-async function readConfig(file: string): Promise<Settings> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw fileError('read', file, error);
-  });
-  return parseConfig(text, file, OPTION_CONTEXT, CONFIG_EXTRAS);
+function readConfig(file: string): Settings {
+  return parseConfig(readText(file, MOST_CONFIG), file, OPTION_CONTEXT, CONFIG_EXTRAS);
 }
 
 /** How this program was called, for hints of what to type next. */

@@ -1,37 +1,40 @@
-// Ctrl-C: the first asks the run to end well, the second ends the process at once. A reader that goes away (`| head`) also asks.
+// Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end well, the second ends the process at once. Standard output that cannot
+// be written any more (`| head`, a full disk) also asks.
 import { EXIT } from './exit.ts';
 
 export interface Interrupt {
   readonly signal: AbortSignal;
-  /** Asks the run to end, as the first Ctrl-C does, because nobody reads standard output any more. */
-  stop(): void;
+  /** Asks the run to end, as the first Ctrl-C does, because nobody reads standard output any more or there is no room for it. */
+  stop(why: 'closed' | 'full'): void;
   /** Leaves signals to Node again. */
   release(): void;
 }
 
-const CLOSED = new DOMException('Standard output was closed.', 'AbortError');
+const STOPPED = {
+  closed: new DOMException('Standard output was closed', 'AbortError'),
+  full: new DOMException('Standard output could not be written', 'AbortError'),
+} as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Why the run was asked to end, as the beginning of a sentence. */
-export function reasonOf(signal: AbortSignal): 'Interrupted' | 'Standard output was closed' {
-  return signal.reason === CLOSED ? 'Standard output was closed' : 'Interrupted';
+export function reasonOf({ reason }: AbortSignal): string {
+  return Object.values(STOPPED).includes(reason) ? reason.message : 'Interrupted';
 }
 
-/** Listens for SIGINT and SIGTERM; `onFirst` is called at the first. */
-export function listenForInterrupt(onFirst: () => void): Interrupt {
+/** Listens for signals; `onFirst` is called at the first. Where the verb has nothing to save, that one ends the process. */
+export function listenForInterrupt(onFirst: () => void, { saves }: { readonly saves: boolean }): Interrupt {
   const controller = new AbortController();
   const listener = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    if (!saves || controller.signal.aborted) process.exit(EXIT.interrupted);
     controller.abort();
     onFirst();
   };
-  process.on('SIGINT', listener);
-  process.on('SIGTERM', listener);
+  for (const name of SIGNALS) process.on(name, listener);
   return {
     signal: controller.signal,
-    stop: () => controller.abort(CLOSED),
+    stop: (why) => controller.abort(STOPPED[why]),
     release() {
-      process.off('SIGINT', listener);
-      process.off('SIGTERM', listener);
+      for (const name of SIGNALS) process.off(name, listener);
     },
   };
 }

@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { PASSES } from '../compile/pass-names.ts';
 import { ADAPTER_CLASSES } from '../graph/adapter-classes.ts';
+import { codeOf } from '../node/file-error.ts';
 import { presets } from '../train/presets.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
@@ -28,7 +29,7 @@ const EXPECTED = new Set([
 ]);
 
 /** Runs a verb from flags to exit code. */
-async function perform(load: () => Promise<Verb>, flags: Flags): Promise<ExitCode> {
+async function perform(load: () => Promise<Verb>, flags: Flags, saves: boolean): Promise<ExitCode> {
   const print = (json: boolean, quiet: boolean) =>
     new Output({
       stdout: process.stdout,
@@ -36,16 +37,19 @@ async function perform(load: () => Promise<Verb>, flags: Flags): Promise<ExitCod
       env: process.env,
       json,
       quiet,
-      // Nobody reads the events any more.
-      onClosed: () => json && interrupt.stop(),
+      // Nobody gets the events any more.
+      onClosed: (why) => json && interrupt.stop(why),
     });
   let output: Output | undefined;
-  const interrupt = listenForInterrupt(() => output?.log('Ending after this step; Ctrl-C again ends at once.'));
+  const onFirst = () => output?.log('Ending after this step; Ctrl-C again ends at once.');
+  const interrupt = listenForInterrupt(onFirst, { saves });
   try {
     const settings = await readSettings(flags);
     output = print(settings.json ?? false, settings.quiet ?? false);
     const verb = await load();
-    return await verb({ settings, flags, output, signal: interrupt.signal });
+    const code = await verb({ settings, flags, output, signal: interrupt.signal });
+    const lost = output.full && (code === EXIT.done || code === EXIT.interrupted);
+    return lost ? EXIT.failed : code;
   } catch (error) {
     output ??= print(flags['json'] === true, flags['quiet'] === true);
     return report(error, output, interrupt.signal);
@@ -68,6 +72,9 @@ function report(error: unknown, output: Output, signal: AbortSignal): ExitCode {
   return code;
 }
 
+/** Verbs that end well when a signal asks for it. */
+const SAVES = ['train', 'bench', 'tune'];
+
 /** A verb with the flags that several have. */
 function verb(
   program: Command,
@@ -85,7 +92,7 @@ function verb(
       // What nobody said must not overrule a --config file.
       const { fuse, ...options } = command.opts();
       const flags = { ...options, ...(fuse === false && { fuse }), target: command.args[0], targets: command.args };
-      process.exitCode = await perform(load, flags);
+      process.exitCode = await perform(load, flags, SAVES.includes(name));
     });
 }
 
@@ -274,4 +281,9 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+// Help and usage are printed by commander. A reader that went away is no fault; a full disk is.
+process.stdout.on('error', (error) => {
+  if (codeOf(error) !== 'EPIPE') process.exitCode ||= EXIT.failed;
+});
+process.stderr.on('error', () => {});
 await main(process.argv);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Backend } from '../backend.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
-import { FileError } from '../node/files.ts';
+import { FileError } from '../node/file-error.ts';
 import { sgd } from '../optim/sgd.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import { type NetworkDescription, network, networkText } from '../train/network.ts';
@@ -13,7 +13,7 @@ import { networkOf } from '../train/network-file.ts';
 import { type Preset, presets } from '../train/presets.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
-import { FILES, isFolder, readBytes } from './artifacts.ts';
+import { FILES, isFolder, readWeights } from './artifacts.ts';
 import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
 import { type DataChoice, parseConfig, type Settings } from './options.ts';
 import { configurationOf, presetOf } from './plan.ts';
@@ -34,7 +34,7 @@ export interface ModelFile {
 /** Opens what `eval` and `gradcheck` were pointed at. @throws FileError, CheckpointError, OptionError */
 export async function openModelFile(path: string, settings: Settings): Promise<ModelFile> {
   const file = (await isFolder(path)) ? inFolder(path) : path;
-  const bytes = await readBytes(file);
+  const bytes = readWeights(file);
   const { metadata } = readSafetensors(bytes, file);
   const network = networkOf(bytes, file);
   const named = (name: string | undefined) =>

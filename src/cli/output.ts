@@ -1,7 +1,8 @@
 // The two streams of the command line. Standard output carries results: text for people, or JSON Lines under --json and then
 // nothing else. Standard error carries progress, logs and warnings. So `thalweg ... --json | jq` and `> result.txt` just work.
+import { codeOf, fileError } from '../node/file-error.ts';
 import { ProgressLine } from './progress.ts';
-import type { TextStream } from './text-stream.ts';
+import { printable, type TextStream } from './text-stream.ts';
 
 /** The version of the JSON Lines, raised when a field changes its meaning or goes away. */
 export const SCHEMA = 1;
@@ -20,8 +21,8 @@ export interface OutputOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Milliseconds; for tests. */
   readonly now?: () => number;
-  /** The reader of standard output went away (`| head`). */
-  readonly onClosed?: () => void;
+  /** The reader of standard output went away (`| head`), or there is no room for more. */
+  readonly onClosed?: (why: 'closed' | 'full') => void;
 }
 
 /**
@@ -30,10 +31,11 @@ export interface OutputOptions {
  */
 export function eventLine(type: string, step: number, time: number, fields: EventFields = {}): string {
   const event = { type, step, time: Math.round(time * 1000) / 1000, schema: SCHEMA, ...fields };
-  return JSON.stringify(event, (_key, value: unknown) => {
+  const line = JSON.stringify(event, (_key, value: unknown) => {
     if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
     return value instanceof Float32Array || value instanceof Float64Array ? [...value] : value;
   });
+  return printable(line);
 }
 
 export class Output {
@@ -45,6 +47,7 @@ export class Output {
   readonly #now: () => number;
   readonly #start: number;
   #closed = false;
+  #full = false;
 
   constructor({
     stdout,
@@ -62,9 +65,12 @@ export class Output {
     this.#now = now;
     this.#start = now();
     stdout.on?.('error', (error) => {
-      if (!('code' in error) || error.code !== 'EPIPE') throw error;
+      if (this.#closed) return;
       this.#closed = true;
-      onClosed?.();
+      const why = codeOf(error) === 'EPIPE' ? 'closed' : 'full';
+      this.#full = why === 'full';
+      if (this.#full) this.error(fileError('write', 'standard output', error).message);
+      onClosed?.(why);
     });
     stderr.on?.('error', () => {}); // nowhere left to say it
   }
@@ -72,6 +78,11 @@ export class Output {
   /** Seconds since this was made: the `time` of events. */
   get time(): number {
     return (this.#now() - this.#start) / 1000;
+  }
+
+  /** Whether standard output could not take what was printed, for want of room or a fault of the device. */
+  get full(): boolean {
+    return this.#full;
   }
 
   /** An event under --json; otherwise nothing. Returns the line, which is also what metrics.jsonl gets. */
@@ -83,7 +94,7 @@ export class Output {
 
   /** A result for people, on standard output; nothing under --json, whose events say the same. */
   result(text: string): void {
-    if (!this.json) this.#toStdout(text);
+    if (!this.json) this.#toStdout(printable(text));
   }
 
   /** What is going on, on standard error; nothing under --quiet. */

@@ -1,6 +1,6 @@
 // The progress line, as Keras prints it: redrawn in place on a terminal, whole lines now and then elsewhere. Rendering is a
 // pure function; ProgressLine only decides when. The time a first step takes (pipelines are made in it) counts for no estimate.
-import type { TextStream } from './text-stream.ts';
+import { printable, type TextStream } from './text-stream.ts';
 
 /** What the line shows. */
 export interface ProgressState {
@@ -199,7 +199,7 @@ export class ProgressLine {
   /** Prints a line of text above the progress line. */
   log(text: string): void {
     this.hide();
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${printable(text)}\n`);
     if (this.#redraw && this.#state !== undefined) this.#print(this.#now(), false);
   }
 
@@ -209,7 +209,7 @@ export class ProgressLine {
     if (this.#quiet || !this.#redraw || time - this.#shown < REDRAW_MS) return;
     this.#shown = time;
     this.#open = true;
-    this.#stream.write(`\r${text.slice(0, (this.#stream.columns || 80) - 1)}\u001b[K`);
+    this.#stream.write(`\r${printable(text).slice(0, (this.#stream.columns || 80) - 1)}\u001b[K`);
   }
 
   /** Ends an unfinished line, so that other text begins on its own. */

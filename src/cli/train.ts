@@ -3,6 +3,7 @@
 import type { Backend } from '../backend.ts';
 import { DivergenceError, OptionError } from '../graph/errors.ts';
 import { digestOf } from '../graph/tuning.ts';
+import { prepareFile } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
@@ -11,7 +12,8 @@ import { FILES, type RanOn, type Resumed, RunFolder, ranOnBeside, readResumed } 
 import { showCompiling } from './compiling.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
-import { deviceFields, deviceLine, tuningFields, withBackend } from './device.ts';
+import { deviceFields, deviceLine, tuningFields } from './device.ts';
+import { withBackends } from './device-loss.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
@@ -31,21 +33,37 @@ interface GoneOn extends Resumed {
 }
 
 export async function train(call: Call): Promise<ExitCode> {
-  const { settings, flags } = call;
-  const before = settings.resume === undefined ? undefined : await goOn(settings.resume);
+  const { settings, flags, output } = call;
+  let before = settings.resume === undefined ? undefined : await goOn(settings.resume);
   const plan = before ? resumedPlan(before.settings, settings, before.file) : planOf(settings);
   const out = settings.out ?? before?.folder;
   if (settings.saveEvery !== undefined && out === undefined)
     throw new OptionError('--save-every: there is no folder to save to. Add --out DIR.');
-  const open = { preset: plan.preset.name, overwrite: flags['overwrite'] === true, resuming: before?.folder };
+  const open = {
+    preset: plan.preset.name,
+    overwrite: flags['overwrite'] === true,
+    resuming: before?.folder,
+    onWait: (text: string) => output.log(text),
+    signal: call.signal,
+  };
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   const ended = new AbortController();
-  const surroundings = { output: call.output, signal: AbortSignal.any([call.signal, ended.signal]) };
+  const surroundings = { output, signal: AbortSignal.any([call.signal, ended.signal]) };
   const data = beginLoading(plan.data, surroundings); // while the device is opened
   try {
-    // Dispatches are timed where there are any: a software adapter will do.
-    const usual = flags['profile'] === undefined ? 'auto' : 'gpu';
-    return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run(data), usual);
+    // Another run may have written there until the folder was locked.
+    if (folder && before?.folder !== undefined) before = await goOn(before.folder);
+    return await withBackends(
+      call,
+      (backend) => new TrainCall(call, backend, plan, folder, before).run(data),
+      async (reason) => {
+        if (folder?.saved) before = await goOn(folder.path);
+        const from = before ? `step ${formatInteger(before.step)}, the last one that was saved` : 'the beginning';
+        output.warn(`${reason} Opening another; training goes on from ${from}.`);
+      },
+      // Dispatches are timed where there are any: a software adapter will do.
+      flags['profile'] === undefined ? 'auto' : 'gpu',
+    );
   } finally {
     ended.abort();
     folder?.close();
@@ -59,7 +77,7 @@ async function goOn(path: string): Promise<GoneOn> {
   // Whether the data's folder is still there is found out when it is read.
   const context = { ...OPTION_CONTEXT, isFolder: () => true };
   const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
-  return { ...resumed, step, settings, ranOn: await ranOnBeside(resumed.file) };
+  return { ...resumed, step, settings, ranOn: ranOnBeside(resumed.file) };
 }
 
 /** One call of the verb, once device and folder are there. */
@@ -75,6 +93,8 @@ class TrainCall {
   /** Milliseconds of compiling before this run began. */
   #compiledBefore = 0;
   #lastSave = 0;
+  /** The run made its last step before it was ended; the rest of what it writes is missing. */
+  #unfinished = false;
   readonly #clock = new TrainingClock();
 
   constructor(call: Call, backend: Backend, plan: Plan, folder: RunFolder | undefined, before: GoneOn | undefined) {
@@ -92,6 +112,7 @@ class TrainCall {
     const profiling = flags['profile'] === undefined ? undefined : await import('./profile.ts');
     const trace = profiling?.profileFile(flags['profile'], this.#folder?.path);
     profiling?.checkProfile(this.#backend, settings.device);
+    if (trace !== undefined && !settings.dryRun) await prepareFile(trace);
     const data = await loadData(this.#plan.data, { output, signal }, loading);
     this.#plan = { ...this.#plan, data: data.choice };
     checkFits(data, this.#plan.preset);
@@ -134,7 +155,9 @@ class TrainCall {
   #checkLength({ run, stepsMade, state }: Trainer, file: string): void {
     const { total } = this.#length;
     const made = stepsMade - (run?.start ?? 0);
-    if (made >= total) {
+    const folder = this.#folder?.resumed ? this.#folder : undefined;
+    this.#unfinished = made === total && folder !== undefined && !folder.isFinished(this.#before!.bytes);
+    if (made >= total && !this.#unfinished) {
       throw new OptionError(
         `--resume: the run in ${file} is complete: ${made} of ${total} steps. Give a larger --epochs or --max-steps to go on.`,
       );
@@ -151,6 +174,7 @@ class TrainCall {
     const { total, perEpoch } = this.#length;
     output.log(planText(trainer, this.#plan, this.#length));
     if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
+    if (this.#unfinished) output.log('All steps were made; what was not written is written now.');
     this.#checkSame();
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
@@ -187,17 +211,18 @@ class TrainCall {
   async #train(trainer: Trainer, data: LoadedData): Promise<ExitCode> {
     const { output } = this.#call;
     const first = trainer.stepsMade;
-    if (this.#backend.kind === 'gpu') output.log('Compiling the kernels ...');
+    if (this.#backend.kind === 'gpu' && !this.#unfinished) output.log('Compiling the kernels ...');
     const options = this.#fitOptions(data);
     await this.#begin(trainer);
     this.#lastSave = first;
     this.#compiledBefore = this.#backend.executor.counters.compileMs;
     const compiled = showCompiling(this.#backend, output);
     try {
-      for await (const event of trainer.fit(data.train, options)) {
-        compiled();
-        await this.#tell(event, trainer);
-      }
+      if (!this.#unfinished)
+        for await (const event of trainer.fit(data.train, options)) {
+          compiled();
+          await this.#tell(event, trainer);
+        }
     } catch (error) {
       if (!(error instanceof DivergenceError)) throw error;
       await this.#finish(trainer);
@@ -254,8 +279,12 @@ class TrainCall {
     const begun = this.#clock.firstStepMs !== undefined;
     this.#clock.see(event);
     if (!begun) this.#tellStart();
+    const { perEpoch, total } = this.#length;
+    // The event of the epoch follows, and with it a checkpoint.
+    const ends = event.type !== 'epoch' && (step % perEpoch === 0 || step === total);
     const due = settings.saveEvery !== undefined && trainer.stepsMade - this.#lastSave >= settings.saveEvery;
-    if (due || event.type === 'epoch') await this.#save(trainer);
+    if (event.type === 'epoch' || (due && !ends)) await this.#save(trainer);
+    await this.#folder?.writeDue(ends ? step - 1 : step);
   }
 
   #tellStart(): void {

@@ -29,28 +29,36 @@ export function idxLength(head: Uint8Array, file: string): { header: number; tot
 }
 
 /**
+ * Holds a file of `size` bytes that begins with `head` against its own header.
+ * @throws DataError for another format, a truncated file or bytes too many.
+ */
+export function checkIdx(head: Uint8Array, file: string, size: number): { header: number; total: number } {
+  const length = idxLength(head, file);
+  if (length === undefined) {
+    const expected = head.length < 4 ? 4 : 4 + 4 * head[3]!;
+    throw new DataError(
+      `${file}: the header ends at offset ${size}: expected ${expected} bytes, got ${size}. The file is truncated; get it again.`,
+    );
+  }
+  const { header, total } = length;
+  if (size !== total) {
+    const what = size < total ? 'the data ends' : 'the data should have ended';
+    const advice = size < total ? 'The file is truncated; get it again' : 'Remove the bytes after it or get it again';
+    throw new DataError(
+      `${file}: ${what} at offset ${Math.min(size, total)}: expected ${total - header} bytes for ${shapeOf(head, file).join(' x ')}, got ${size - header}. ${advice}.`,
+    );
+  }
+  return length;
+}
+
+/**
  * Reads an IDX file of unsigned bytes with 1 to 4 axes; `data` is a view of `bytes`.
  * @param file what errors call it
  * @throws DataError for another format, a truncated file or bytes too many.
  */
 export function parseIdx(bytes: Uint8Array, file: string): IdxArray {
-  const length = idxLength(bytes, file);
-  if (length === undefined) {
-    const expected = bytes.length < 4 ? 4 : 4 + 4 * bytes[3]!;
-    throw new DataError(
-      `${file}: the header ends at offset ${bytes.length}: expected ${expected} bytes, got ${bytes.length}. The file is truncated; get it again.`,
-    );
-  }
-  const { header, total } = length;
+  const { header, total } = checkIdx(bytes, file, bytes.length);
   const shape = shapeOf(bytes, file);
-  if (bytes.length !== total) {
-    const what = bytes.length < total ? 'the data ends' : 'the data should have ended';
-    const advice =
-      bytes.length < total ? 'The file is truncated; get it again' : 'Remove the bytes after it or get it again';
-    throw new DataError(
-      `${file}: ${what} at offset ${Math.min(bytes.length, total)}: expected ${total - header} bytes for ${shape.join(' x ')}, got ${bytes.length - header}. ${advice}.`,
-    );
-  }
   return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, total - header) };
 }
 

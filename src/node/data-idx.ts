@@ -1,11 +1,12 @@
 // IDX files on the disk, plain or gzip: found under their usual names, decompressed no further than their header allows.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { DataSet, Scale } from '../data/dataset.ts';
-import { type IdxArray, idxLength, idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from '../data/idx.ts';
+import { checkIdx, type IdxArray, idxLength, idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from '../data/idx.ts';
 import { DataError } from '../graph/errors.ts';
-import { fileError } from './files.ts';
+import { fileError } from './file-error.ts';
+import { refuseIrregular, withFile } from './read-file.ts';
 
 /** The names of an IDX set's files, as MNIST's authors gave them. */
 export const IDX_NAMES = [
@@ -44,10 +45,12 @@ export async function findIdxFiles(folder: string): Promise<IdxPaths> {
   return paths as unknown as IdxPaths;
 }
 
+/** The first that is a file. @throws FileError where only a folder, a pipe or a device has one of the names. */
 async function firstFile(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
-  }
+  const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
+  const k = found.findIndex((it) => it?.isFile());
+  if (k >= 0) return paths[k];
+  for (const [other, it] of found.entries()) if (it) refuseIrregular('read', paths[other]!, it);
   return undefined;
 }
 
@@ -66,16 +69,23 @@ export async function readIdxSet(
  * @throws DataError, or FileError where the system refuses.
  */
 export async function readIdx(path: string): Promise<IdxArray> {
-  const bytes = await stat(path)
-    .then(({ size }) => {
-      if (size > MAX_IDX_BYTES + 20)
-        throw new DataError(`${path}: expected at most ${MAX_IDX_BYTES + 20} bytes, got ${size}. Use a smaller set.`);
-      return readFile(path);
-    })
-    .catch((error) => {
-      throw error instanceof DataError ? error : fileError('read', path, error);
-    });
-  return parseIdx(bytes[0] === 0x1f && bytes[1] === 0x8b ? await gunzipIdx(bytes, path) : bytes, path);
+  const bytes = withFile(path, (file) => {
+    if (file.size > MOST_BYTES)
+      throw new DataError(`${path}: expected at most ${MOST_BYTES} bytes, got ${file.size}. Use a smaller set.`);
+    // What the header refuses is not read.
+    const head = file.read(0, MAX_HEADER);
+    if (!isGzip(head)) checkIdx(head, path, file.size);
+    return file.read(0, file.size);
+  });
+  return parseIdx(isGzip(bytes) ? await gunzipIdx(bytes, path) : bytes, path);
+}
+
+/** Bytes of the header of four axes, and the most bytes of a file. */
+const MAX_HEADER = 20;
+const MOST_BYTES = MAX_IDX_BYTES + MAX_HEADER;
+
+function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 /** Decompresses an IDX file, and stops as soon as it is longer than its own header says. */

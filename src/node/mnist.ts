@@ -1,5 +1,4 @@
 // MNIST for Node: from a folder that the user names, else from the cache, else from the mirrors into the cache.
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { DataPair } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
@@ -7,8 +6,10 @@ import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files
 import { DataError, OptionError } from '../graph/errors.ts';
 import { download, verified } from './data-download.ts';
 import { findIdxFiles, type IdxPaths, readIdxSet } from './data-idx.ts';
-import { FileError, prepareFolder, writeAtomic } from './files.ts';
+import { FileError } from './file-error.ts';
+import { prepareFolder, writeAtomic } from './files.ts';
 import { dataFolder } from './folders.ts';
+import { readWhole } from './read-file.ts';
 
 const ADVICE =
   "Use the digits made here (datasets.digits(), --data digits), or put MNIST's four files into a folder and name it (folder, --data DIR).";
@@ -139,7 +140,7 @@ async function fill(home: string, options: MnistOptions): Promise<string> {
 /** Whether an earlier download left the file, whole. */
 async function isThere(path: string, file: RemoteFile): Promise<boolean> {
   try {
-    verified(await readFile(path), file);
+    verified(readWhole(path, file.bytes), file);
     return true;
   } catch {
     return false;

@@ -1,13 +1,14 @@
 // What `thalweg tune` keeps: a file for each adapter and driver in the user's cache folder. Entries are merged into it; a file that
 // cannot be used, or has another version, is reported, and replaced by the next tuning.
-import { readFileSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AdapterReport } from '../gpu/report.ts';
 import { TUNING_VERSION, type Tuning, type TuningEntry, withEntries } from '../graph/tuning.ts';
 import { faultOf } from '../ops/gemm-table.ts';
-import { fileError, prepareFolder, writeAtomic } from './files.ts';
+import { FileError, fileError } from './file-error.ts';
+import { prepareFolder, writeAtomic } from './files.ts';
 import { cacheFolder } from './folders.ts';
+import { readText } from './read-file.ts';
 
 type Adapter = Pick<AdapterReport, 'name' | 'driver' | 'limits'>;
 
@@ -27,10 +28,11 @@ export function keptTuning(adapter: Adapter, warn: (text: string) => void): Tuni
   const file = tuningFile(adapter);
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readText(file);
   } catch (error) {
-    const absent = ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-    if (!absent) warn(`${fileError('read', file, error).message} Until then the default kernels are used.`);
+    if (!(error instanceof FileError)) throw error;
+    const absent = ['ENOENT', 'ENOTDIR'].includes(error.code);
+    if (!absent) warn(`${error.message} Until then the default kernels are used.`);
     return undefined;
   }
   const found = tuningIn(text, adapter);
@@ -65,14 +67,21 @@ function tuningIn(text: string, { name, driver, limits }: Adapter): Tuning | str
 export async function keepTuning(adapter: Adapter, entries: readonly TuningEntry[]): Promise<string> {
   const file = tuningFile(adapter);
   await prepareFolder(tuningFolder());
-  const before = await readFile(file, 'utf8').catch(() => '');
-  const found = tuningIn(before, adapter);
+  const found = tuningIn(textOr('', file), adapter);
   // A file that cannot be used is replaced.
   const all = withEntries(typeof found === 'string' ? [] : found.entries, entries);
   const { name, driver } = adapter;
   const kept = { version: TUNING_VERSION, adapter: name, driver, entries: all.filter(({ use }) => use !== undefined) };
   await writeAtomic(file, `${JSON.stringify(kept, undefined, 2)}\n`);
   return file;
+}
+
+function textOr(otherwise: string, file: string): string {
+  try {
+    return readText(file);
+  } catch {
+    return otherwise;
+  }
 }
 
 /** Removes an adapter's file; says whether there was one. @throws FileError */

@@ -4,8 +4,11 @@ import { type Bytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
+import { type NetworkDescription, networkText } from './network.ts';
+import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
 import { matchTensors, readSafetensors, storedDtype, type TensorToStore, writeSafetensors } from './safetensors.ts';
+import { escaped, quoted } from './safetensors-header.ts';
 import type { Entry, State } from './state.ts';
 
 const FORMAT = 'thalweg 1';
@@ -58,15 +61,25 @@ export function isCheckpointTensor(name: string, metadata: Metadata): boolean {
   return metadata['format'] === FORMAT && (name.startsWith(MOMENT_PREFIX) || name.startsWith(COUNTER_PREFIX));
 }
 
+/** What a checkpoint must agree with, beside the State's own variables. */
+export interface Fits {
+  readonly loss: string;
+  /** The network, where the model is a described one. */
+  readonly network?: NetworkDescription | undefined;
+}
+
 /**
  * Puts a checkpoint into a State of the same model and optimizer, and gives what was kept beside it.
- * @throws CheckpointError where the file is damaged, is no checkpoint or belongs to another model; the State is then as it was.
+ * @throws CheckpointError where the file is damaged, contradicts itself, is no checkpoint or belongs to another model or loss;
+ * the State is then as it was.
  */
-export function loadState(state: State, bytes: Uint8Array, file: string): Saved {
+export function loadState(state: State, bytes: Uint8Array, file: string, fits: Fits): Saved {
   const { tensors, metadata } = readSafetensors(bytes, file);
   if (metadata['format'] !== FORMAT) {
     const what =
-      metadata['thalweg'] === undefined ? 'not a checkpoint of a run' : `of the format ${metadata['format']}`;
+      metadata['thalweg'] === undefined
+        ? 'not a checkpoint of a run'
+        : `of the format ${quoted(metadata['format'] ?? 'none')}`;
     throw new CheckpointError(
       `${file}: it is ${what}, which is ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
     );
@@ -74,7 +87,7 @@ export function loadState(state: State, bytes: Uint8Array, file: string): Saved 
   const saved = parseSaved(metadata['thalweg'], file, tensors.get(`${COUNTER_PREFIX}step`)?.data[0]);
   if (saved.optimizer.name !== state.optimizer.name) {
     throw new CheckpointError(
-      `${file}: it was trained by ${saved.optimizer.name}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
+      `${file}: it was trained by ${escaped(saved.optimizer.name)}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
     );
   }
   const entries = state.entries();
@@ -84,15 +97,67 @@ export function loadState(state: State, bytes: Uint8Array, file: string): Saved 
     dtype: 'U32' as const,
   }));
   matchTensors(file, [...entries.map(wanted), ...counters], tensors);
-  const key = tensors.get(`${COUNTER_PREFIX}seed`)!.data;
+  const counter = (name: (typeof COUNTERS)[number]) => tensors.get(`${COUNTER_PREFIX}${name}`)!.data;
+  const key = counter('seed');
   if (key[0]! + key[1]! * 2 ** 32 !== state.seedNumber) {
     throw new CheckpointError(
       `${file}: its seed is ${key[0]! + key[1]! * 2 ** 32}, this trainer's ${state.seedNumber}. Create the trainer with that seed.`,
     );
   }
+  checkFits(file, saved, metadata, fits);
+  const [origin, ...order] = [...counter('origin'), ...counter('order')] as [number, number, number];
+  checkOrder(file, { step: counter('step')[0]!, seed: key, origin, order, start: saved.run?.start });
+  const others = new Set(state.others.map(({ path }) => path));
+  for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, tensors.get(name)!.data);
   writeEntries(state, entries, (name) => tensors.get(name)!.data);
-  for (const name of COUNTERS) state.storage.write(state[name], tensors.get(`${COUNTER_PREFIX}${name}`)!.data);
+  for (const name of COUNTERS) state.storage.write(state[name], counter(name));
   return saved;
+}
+
+/** Refuses a checkpoint of another loss, or of another network of the same shapes. */
+function checkFits(file: string, { loss }: Saved, metadata: Metadata, fits: Fits): void {
+  if (loss !== fits.loss)
+    throw new CheckpointError(
+      `${file}: it was trained with the loss ${quoted(loss)}, this trainer has ${quoted(fits.loss)}. Use the same loss, or loadWeights.`,
+    );
+  const network = networkIn(metadata, file);
+  const [got, want] = [network, fits.network].map((description) => description && networkText(description));
+  if (got !== undefined && want !== undefined && got !== want)
+    throw new CheckpointError(
+      `${file}: its network is ${got}, this trainer's ${want}. Create the trainer with the same network.`,
+    );
+}
+
+interface Order {
+  readonly step: number;
+  readonly seed: ArrayLike<number>;
+  readonly origin: number;
+  readonly order: readonly number[];
+  /** The step at which the run began. */
+  readonly start: number | undefined;
+}
+
+/** Refuses a data order that the run cannot have: it follows from the seed and the step at which it began. */
+function checkOrder(file: string, { step, seed, origin, order, start = origin }: Order): void {
+  const wanted = [seed[0]!, (seed[1]! ^ origin) >>> 0];
+  const wrong =
+    origin > step
+      ? `the data order began after ${origin} steps, and ${step} were made`
+      : origin !== start
+        ? `the data order began after ${origin} steps, and the run after ${start}`
+        : order.some((n, k) => n !== wanted[k])
+          ? `the data order [${order.join(', ')}] is not the seed's, [${wanted.join(', ')}]`
+          : undefined;
+  if (wrong) throw new CheckpointError(`${file}: it contradicts itself: ${wrong}. Use an undamaged copy.`);
+}
+
+function checkFinite(file: string, name: string, data: ArrayLike<number>): void {
+  for (let k = 0; k < data.length; k++) {
+    if (!Number.isFinite(data[k]))
+      throw new CheckpointError(
+        `${file}: ${quoted(name)} holds ${data[k]} at index ${k}. Use a checkpoint from before, or loadWeights.`,
+      );
+  }
 }
 
 /**

@@ -1,13 +1,10 @@
 // Which described network a file of weights or a checkpoint belongs to: what it says in its metadata, held against the shapes
 // of its tensors.
-import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
-import { checkDescription, type NetworkDescription, shapesOf } from './network.ts';
+import { type NetworkDescription, shapesOf } from './network.ts';
+import { networkIn } from './network-metadata.ts';
 import { presets } from './presets.ts';
 import { matchTensors, readSafetensors } from './safetensors.ts';
-
-/** Where files of weights and checkpoints keep the description of their network, as JSON. */
-export const NETWORK_KEY = 'thalweg.network';
 
 /**
  * The network that a safetensors file's weights belong to, by its own words: as a Trainer whose model `network()` made has
@@ -16,10 +13,9 @@ export const NETWORK_KEY = 'thalweg.network';
  */
 export function networkOf(bytes: Uint8Array, file = 'weights'): NetworkDescription | undefined {
   const { tensors, metadata } = readSafetensors(bytes, file);
-  const text = metadata[NETWORK_KEY];
   const name = metadata['preset'] ?? '';
   const preset = Object.hasOwn(presets, name) ? presets[name as keyof typeof presets].network : undefined;
-  const description = text === undefined ? preset : parse(text, file);
+  const description = networkIn(metadata, file) ?? preset;
   if (description === undefined) return undefined;
   const weights = new Map([...tensors].filter(([path]) => !isCheckpointTensor(path, metadata)));
   matchTensors(
@@ -28,21 +24,4 @@ export function networkOf(bytes: Uint8Array, file = 'weights'): NetworkDescripti
     weights,
   );
   return description;
-}
-
-function parse(text: string, file: string): NetworkDescription {
-  try {
-    return checkDescription(JSON.parse(text));
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof OptionError)) throw error;
-    const why = error instanceof SyntaxError ? 'it is not JSON.' : error.message;
-    throw new CheckpointError(`${file}: the metadata is damaged: "${NETWORK_KEY}": ${why} Use an undamaged copy.`, {
-      cause: error,
-    });
-  }
-}
-
-/** A network as a file's metadata. */
-export function networkMetadata(description: NetworkDescription | undefined): Record<string, string> {
-  return description ? { [NETWORK_KEY]: JSON.stringify(description) } : {};
 }

@@ -18,8 +18,12 @@ export interface Header {
 
 /** A name from a file, made safe to print: quoted, control characters escaped, cut at 80 characters. */
 export function quoted(name: string): string {
-  const text = JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
-  return text.replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escaped(JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name));
+}
+
+/** Text with its control characters escaped. */
+export function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Why a string cannot name a tensor or a metadata key, or undefined if it can. */

@@ -3,7 +3,7 @@
 // https://github.com/huggingface/safetensors#format
 import type { Bytes, DType } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
-import { badKey, type HeaderEntry, parseHeader, quoted } from './safetensors-header.ts';
+import { badKey, type Header, type HeaderEntry, parseHeader, quoted } from './safetensors-header.ts';
 
 /** The dtypes Thalweg stores, by their safetensors names. */
 export type StoredDtype = 'F32' | 'U32' | 'I32' | 'U8';
@@ -83,27 +83,38 @@ export function writeSafetensors(
   return file;
 }
 
+/** Where the header of a file of `size` bytes ends, by its first eight. @throws CheckpointError where it does not fit in. */
+export function headerEnd(first: Uint8Array, file: string, size: number): number {
+  if (size < 8 || first.length < 8) {
+    throw new CheckpointError(
+      `${file}: not a safetensors file: ${size} bytes, and the header length alone takes 8. Use an undamaged copy.`,
+    );
+  }
+  const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER) || length > BigInt(size - 8)) {
+    const limit = length > BigInt(MAX_HEADER) ? `at most ${MAX_HEADER} are allowed` : `the file has ${size}`;
+    throw new CheckpointError(
+      `${file}: not a safetensors file, or cut short: byte 0 announces a header of ${length} bytes; ${limit}. Use an undamaged copy.`,
+    );
+  }
+  return 8 + Number(length);
+}
+
+/** The header of a file of `size` bytes, which `bytes` begin. @throws CheckpointError where it describes no such file. */
+export function readHeader(bytes: Uint8Array, file: string, size: number): Header & { readonly dataStart: number } {
+  const dataStart = headerEnd(bytes, file, size);
+  const header = parseHeader(bytes, file, 8, dataStart);
+  for (const entry of header.entries) checkEntry(file, entry, size - dataStart);
+  checkTiling(file, header.entries, size - dataStart);
+  return { ...header, dataStart };
+}
+
 /**
  * Reads a safetensors file; `file` is the name used in errors.
  * @throws CheckpointError for anything that is not a whole, well-formed file with the dtypes of {@link StoredDtype}.
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
-  if (bytes.length < 8) {
-    throw new CheckpointError(
-      `${file}: not a safetensors file: ${bytes.length} bytes, and the header length alone takes 8. Use an undamaged copy.`,
-    );
-  }
-  const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER) || length > BigInt(bytes.length - 8)) {
-    const limit = length > BigInt(MAX_HEADER) ? `at most ${MAX_HEADER} are allowed` : `the file has ${bytes.length}`;
-    throw new CheckpointError(
-      `${file}: not a safetensors file, or cut short: byte 0 announces a header of ${length} bytes; ${limit}. Use an undamaged copy.`,
-    );
-  }
-  const dataStart = 8 + Number(length);
-  const { entries, metadata } = parseHeader(bytes, file, 8, dataStart);
-  for (const entry of entries) checkEntry(file, entry, bytes.length - dataStart);
-  checkTiling(file, entries, bytes.length - dataStart);
+  const { entries, metadata, dataStart } = readHeader(bytes, file, bytes.length);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
     const stored = dtype as StoredDtype;

@@ -23,7 +23,7 @@ import { type Landscape, type LandscapeOptions, landscape, snapshotWeights } fro
 import { disposedError, Lifetime } from './lifetime.ts';
 import { type LrFind, type LrFindOptions, lrFind } from './lr-find.ts';
 import { descriptionOf } from './network.ts';
-import { networkMetadata } from './network-file.ts';
+import { networkMetadata } from './network-metadata.ts';
 import { checkOptions, type Names, show } from './options.ts';
 import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
@@ -370,7 +370,8 @@ export class Trainer {
    */
   async load(bytes: Uint8Array, file = 'checkpoint'): Promise<Saved> {
     this.#idle('load');
-    const saved = loadState(this.state, bytes, file);
+    const fits = { loss: this.#task.loss.lossName, network: descriptionOf(this.#task.model) };
+    const saved = loadState(this.state, bytes, file, fits);
     this.#running.step = await this.#life.during(() => this.state.count(this.state.step));
     this.#running.rates.override = saved.learningRate;
     this.#run = saved.run;
