@@ -1,5 +1,7 @@
 // The memory of a CPU executor in floats: one WebAssembly memory, so that kernels and plain loops work on the same arrays. It
 // grows as it must; what was released is taken again by the first array that fits.
+
+import { DeviceEnd } from '../graph/device-end.ts';
 import { ARRAYS, type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { DeviceError } from '../graph/errors.ts';
 import type { Counters } from '../graph/executor.ts';
@@ -31,12 +33,15 @@ export class Heap {
   readonly note: string | undefined;
   /** 1 where the f32 array at `address` holds no NaN and no infinity. */
   readonly allFinite!: (address: number, bytes: number) => number;
+  /** After it nothing is computed, read or written. */
+  readonly end: DeviceEnd;
   readonly #counters: Counters;
   /** By address. */
   #arrays: CpuArray[] = [];
 
-  constructor(counters: Counters, precision: Precision) {
+  constructor(counters: Counters, precision: Precision, end = new DeviceEnd()) {
     this.#counters = counters;
+    this.end = end;
     this.precision = precision;
     if (precision === 'float64') return;
     try {
