@@ -62,7 +62,7 @@ export function isCheckpointTensor(name: string, metadata: Metadata): boolean {
  * Puts a checkpoint into a State of the same model and optimizer, and gives what was kept beside it.
  * @throws CheckpointError where the file is damaged, is no checkpoint or belongs to another model; the State is then as it was.
  */
-export function loadState(state: State, bytes: Uint8Array, file: string): Saved {
+export function loadState(state: State, bytes: Uint8Array, file: string): Saved & { readonly step: number } {
   const { tensors, metadata } = readSafetensors(bytes, file);
   if (metadata['format'] !== FORMAT) {
     const what =
@@ -92,7 +92,7 @@ export function loadState(state: State, bytes: Uint8Array, file: string): Saved 
   }
   writeEntries(state, entries, (name) => tensors.get(name)!.data);
   for (const name of COUNTERS) state.storage.write(state[name], tensors.get(`${COUNTER_PREFIX}${name}`)!.data);
-  return saved;
+  return { ...saved, step: tensors.get(`${COUNTER_PREFIX}step`)!.data[0]! };
 }
 
 /**
