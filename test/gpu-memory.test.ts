@@ -2,11 +2,16 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/executor.ts';
 import { DeviceError } from '../src/graph/errors.ts';
 import { input, Variable } from '../src/graph/tensor.ts';
+import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { add } from '../src/ops/binary.ts';
 import { square } from '../src/ops/unary.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { Trainer } from '../src/train/trainer.ts';
+import { blobs, Net } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
 import { openDevice } from './gpu-node.ts';
 
@@ -127,6 +132,24 @@ describe('the end', () => {
       gc();
     }
     expect(refs.map((ref) => ref.deref() !== undefined)).toEqual([false, false, false]);
+  });
+
+  it('is told to a paused run', async () => {
+    const opened = await openDevice();
+    const backend = new Backend(new GpuExecutor(opened), { name: 'the test device', software: true });
+    const task = { model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd() };
+    const trainer = await Trainer.create(backend, task);
+    trainer.pause();
+    const run = trainer.train(blobs(32), { epochs: 1 });
+    const compiled = setInterval(() => {
+      if (trainer.dispatchesPerStep === undefined) return;
+      clearInterval(compiled);
+      setTimeout(() => opened.device.destroy(), 20);
+    });
+    await expect(run).rejects.toThrow(/it was disposed\. Create a new backend and load the last checkpoint\./);
+    expect(trainer.paused).toBe(false);
+    await expect(trainer.evaluate(blobs(32))).rejects.toThrow(DeviceError);
+    backend.dispose();
   });
 
   async function useAndDispose(): Promise<WeakRef<object>[]> {

@@ -1,6 +1,6 @@
 // How long the GPU works: of each dispatch, from timestamp queries, in a pass of its own so that nothing overlaps; and of a
 // whole pass, by the host's clock where there are no timestamp queries.
-import type { GpuRuntime } from './runtime.ts';
+import { type GpuRuntime, USAGE } from './runtime.ts';
 
 /** What can be encoded into a pass. */
 export interface Encoded {
@@ -61,14 +61,13 @@ function submitStamped(
   label: string,
   passes: readonly Encoded[],
 ): { readonly since: number; read(): Promise<BigUint64Array> } {
-  const { device } = runtime;
   const count = 2 * passes.length;
-  const querySet = device.createQuerySet({ label, type: 'timestamp', count });
-  const resolved = device.createBuffer({ label, size: count * 8, usage: 512 | 4 }); // QUERY_RESOLVE | COPY_SRC
+  const querySet = runtime.device.createQuerySet({ label, type: 'timestamp', count });
+  const resolved = runtime.buffer(label, count * 8, USAGE.QUERY_RESOLVE | USAGE.COPY_SRC);
   const staging = runtime.staging(count * 8);
   const free = () => {
     querySet.destroy();
-    resolved.destroy();
+    runtime.destroy(resolved);
   };
   let since = 0;
   const record = (encoder: GPUCommandEncoder) => {

@@ -91,12 +91,8 @@ export class GpuRuntime {
     if (failure) throw failure;
   }
 
-  /** A zeroed storage buffer. */
-  buffer(label: string, bytes: number): GPUBuffer {
-    return this.#create(label, bytes, GPU_USAGE.STORAGE | GPU_USAGE.COPY_SRC | GPU_USAGE.COPY_DST);
-  }
-
-  #create(label: string, bytes: number, usage: number): GPUBuffer {
+  /** A zeroed buffer: for storage, unless said. */
+  buffer(label: string, bytes: number, usage: number = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST): GPUBuffer {
     this.check();
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     const most = this.device.limits.maxBufferSize;
@@ -247,7 +243,7 @@ export class GpuRuntime {
   /** A staging buffer that `readBack` gives back. */
   staging(bytes: number): GPUBuffer {
     const free = this.#staging.get(stagingSize(bytes));
-    return free?.pop() ?? this.#create('staging', stagingSize(bytes), GPU_USAGE.MAP_READ | GPU_USAGE.COPY_DST);
+    return free?.pop() ?? this.buffer('staging', stagingSize(bytes), USAGE.MAP_READ | USAGE.COPY_DST);
   }
 
   /** The bytes of a staging buffer, when everything submitted before is done. */
@@ -303,7 +299,7 @@ const [LARGEST_STAGING, MOST_STAGING] = [2 ** 22, 8];
 const LOST_SOON = 100;
 
 /** GPUBufferUsage, which Node does not have as a global. */
-const GPU_USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, STORAGE: 128 } as const;
+export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, STORAGE: 128, QUERY_RESOLVE: 512 } as const;
 
 /** Powers of two, so that few sizes serve all. */
 function stagingSize(bytes: number): number {

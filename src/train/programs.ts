@@ -15,7 +15,7 @@ export interface StepProgram {
 }
 
 /** Unused programs that are kept: those that hold a data set on the device, and those that are given their values. */
-const [IDLE_OF_DATA, IDLE_OF_INPUTS] = [6, 8];
+const [IDLE_OF_DATA, IDLE_OF_INPUTS] = [6, 12];
 
 interface Disposable {
   dispose(): void;
