@@ -95,8 +95,13 @@ export class Backend {
     const variables = variablesOf(model);
     const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
     const storage = this.executor.allocate(variables.map(({ variable }) => ({ variable })));
-    for (const [k, { variable }] of variables.entries()) storage.write(variable, initial[k]!);
-    return storage;
+    try {
+      for (const [k, { variable }] of variables.entries()) storage.write(variable, initial[k]!);
+      return storage;
+    } catch (error) {
+      storage.dispose();
+      throw error;
+    }
   }
 
   /** Runs `fn` once on arrays, and gives its outputs: `await backend.run(({ x }) => softmax(x), { x: array })`. */

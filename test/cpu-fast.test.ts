@@ -261,6 +261,20 @@ describe('memory', () => {
     expect(new Set(sizes).size).toBe(1);
   });
 
+  test('of 16 MB and more is given up when nothing is left in it', async () => {
+    const heap = new Heap(newCounters(), 'float32');
+    const [large, small] = [new Set<CpuArray>(), new Set<CpuArray>()];
+    heap.array(floats(5_000_000), large);
+    heap.array(floats(1), small);
+    heap.release(large);
+    expect(heap.memory!.buffer.byteLength).toBeGreaterThan(20_000_000);
+    heap.release(small);
+    expect(heap.memory!.buffer.byteLength).toBe(2 ** 16);
+    const { address, data } = heap.array(floats(8), small);
+    data[4] = Number.NaN;
+    expect([heap.allFinite(address!, 16), heap.allFinite(address!, 32)]).toEqual([1, 0]);
+  });
+
   test('that grows in mid-life leaves programs and variables as they were', async () => {
     const executor = new CpuExecutor();
     const v = new Variable([3], { initial: () => new Float32Array(3) });

@@ -56,6 +56,7 @@ export class PaperExecutor implements Executor {
   readonly maxBindingBytes = 2 ** 27;
   readonly counters = newCounters();
   readonly lost = new Promise<never>(() => {});
+  readonly orLost = <T>(promise: Promise<T>): Promise<T> => promise;
   readonly storages: PaperStorage[] = [];
 
   allocate(groups: readonly VariableGroup[]): PaperStorage {

@@ -110,7 +110,11 @@ export class GpuExecutor implements Executor {
   }
 
   get lost(): Promise<never> {
-    return this.runtime.lost;
+    return this.runtime.end.lost;
+  }
+
+  orLost<T>(promise: Promise<T>): Promise<T> {
+    return this.runtime.end.orLost(promise);
   }
 
   allocate(groups: readonly VariableGroup[]): Storage {
@@ -178,7 +182,12 @@ export class GpuExecutor implements Executor {
         );
       }
       const buffer = this.runtime.buffer('data', bytes);
-      this.runtime.write(buffer, 0, toWords(array.data, array.dtype));
+      try {
+        this.runtime.write(buffer, 0, toWords(array.data, array.dtype));
+      } catch (error) {
+        this.runtime.destroy(buffer);
+        throw error;
+      }
       resident = { memory: { label: 'data', bytes, buffer }, readers: 0 };
       this.#residents.set(array.data, resident);
     }
@@ -193,6 +202,7 @@ export class GpuExecutor implements Executor {
   }
 
   dispose(): void {
+    this.#residents.clear();
     this.runtime.dispose();
   }
 }

@@ -1,6 +1,7 @@
 // The CPU engine: the same recipes as on the GPU. In floats products and fused elementwise chains are WebAssembly SIMD, where there is
 // that; the plain loops are the reference they are compared with, and in doubles they run alone.
 
+import { DeviceEnd } from '../graph/device-end.ts';
 import type { Precision } from '../graph/dtype.ts';
 import { DeviceError } from '../graph/errors.ts';
 import {
@@ -23,13 +24,20 @@ export class CpuExecutor implements Executor {
   readonly maxBindingBytes = Number.POSITIVE_INFINITY;
   readonly precision: Precision;
   readonly counters: Counters = newCounters();
-  readonly lost = new Promise<never>(() => {});
+  readonly #end = new DeviceEnd();
   readonly #heap: Heap;
-  #disposed = false;
 
   constructor({ precision = 'float32' }: { precision?: Precision } = {}) {
     this.precision = precision;
-    this.#heap = new Heap(this.counters, precision);
+    this.#heap = new Heap(this.counters, precision, this.#end);
+  }
+
+  get lost(): Promise<never> {
+    return this.#end.lost;
+  }
+
+  orLost<T>(promise: Promise<T>): Promise<T> {
+    return this.#end.orLost(promise);
   }
 
   get note(): string | undefined {
@@ -37,20 +45,16 @@ export class CpuExecutor implements Executor {
   }
 
   allocate(groups: readonly VariableGroup[]): Storage {
-    this.#check();
+    this.#end.check();
     return new CpuStorage(groups, this.#heap);
   }
 
   async compile(recipe: Recipe, options: CompileOptions = {}): Promise<Program> {
-    this.#check();
+    this.#end.check();
     return new CpuProgram(recipe, options, this.#heap).link();
   }
 
-  #check(): void {
-    if (this.#disposed) throw new DeviceError('CPU backend: it was disposed. Make a new one with createBackend().');
-  }
-
   dispose(): void {
-    this.#disposed = true;
+    this.#end.tell(new DeviceError('CPU backend: it was disposed. Make a new one with createBackend().'));
   }
 }

@@ -1,5 +1,7 @@
 // The memory of a CPU executor in floats: one WebAssembly memory, so that kernels and plain loops work on the same arrays. It
-// grows as it must; what was released is taken again by the first array that fits.
+// grows as it must; what was released is taken again by the first array that fits. A large one is given up when it is empty.
+
+import { DeviceEnd } from '../graph/device-end.ts';
 import { ARRAYS, type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { DeviceError } from '../graph/errors.ts';
 import type { Counters } from '../graph/executor.ts';
@@ -12,6 +14,8 @@ import { moduleOf } from './wasm/module.ts';
 const PAGE = 2 ** 16;
 /** Arrays begin at multiples of it; vector loads may reach that far past an array's end. */
 const UNIT = 16;
+/** Bytes of a memory that is kept though it is empty. */
+const KEPT = 2 ** 24;
 
 /** An array of a program or a storage. */
 export interface CpuArray extends Spec {
@@ -26,28 +30,35 @@ export interface CpuArray extends Spec {
 export class Heap {
   readonly precision: Precision;
   /** Absent in doubles, and where there is no WebAssembly: then arrays are plain ones. */
-  readonly memory: WebAssembly.Memory | undefined;
+  memory: WebAssembly.Memory | undefined;
   /** Why there is no WebAssembly, in one sentence. */
   readonly note: string | undefined;
   /** 1 where the f32 array at `address` holds no NaN and no infinity. */
-  readonly allFinite!: (address: number, bytes: number) => number;
+  allFinite!: (address: number, bytes: number) => number;
+  /** After it nothing is computed, read or written. */
+  readonly end: DeviceEnd;
   readonly #counters: Counters;
   /** By address. */
   #arrays: CpuArray[] = [];
 
-  constructor(counters: Counters, precision: Precision) {
+  constructor(counters: Counters, precision: Precision, end = new DeviceEnd()) {
     this.#counters = counters;
+    this.end = end;
     this.precision = precision;
     if (precision === 'float64') return;
     try {
-      const memory = new WebAssembly.Memory({ initial: 1 });
-      const module = new WebAssembly.Module(moduleOf([finiteCheck]));
-      this.allFinite = new WebAssembly.Instance(module, { m: { m: memory } }).exports['0'] as Heap['allFinite'];
-      this.memory = memory;
-      new Float32Array(memory.buffer)[ONE] = 1;
+      this.#open();
     } catch (error) {
       this.note = `Without WebAssembly it is many times slower: ${(error as Error).message}`;
     }
+  }
+
+  #open(): void {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const module = new WebAssembly.Module(moduleOf([finiteCheck]));
+    this.allFinite = new WebAssembly.Instance(module, { m: { m: memory } }).exports['0'] as Heap['allFinite'];
+    this.memory = memory;
+    new Float32Array(memory.buffer)[ONE] = 1;
   }
 
   /** A zeroed array, or one `offset` elements into another, noted in `owned` for its release. @throws DeviceError */
@@ -74,6 +85,8 @@ export class Heap {
     this.#count(-bytesOf(owned));
     this.#arrays = this.#arrays.filter((array) => !owned.has(array));
     owned.clear();
+    // Every program and storage has arrays here: where there are none, nothing refers to the memory.
+    if (this.memory && this.#arrays.length === 0 && this.memory.buffer.byteLength > KEPT) this.#open();
   }
 
   #view(dtype: Spec['dtype'], address: number, size: number): HostArray {

@@ -68,8 +68,13 @@ export class CpuProgram implements Program {
 
   /** Compiles what there is in WebAssembly. */
   async link(): Promise<this> {
-    await this.#kernels?.link(this.#heap.memory!);
-    return this;
+    try {
+      await this.#kernels?.link(this.#heap.memory!);
+      return this;
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   // ---- plan
@@ -154,6 +159,7 @@ export class CpuProgram implements Program {
   }
 
   #checkAlive(): void {
+    this.#heap.end.check();
     // The memory of a disposed storage may be another's by now.
     if (this.#disposed || this.#storages.some((storage) => (storage as CpuStorage).disposed))
       throw disposedProgram(this.label);

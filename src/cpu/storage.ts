@@ -15,11 +15,16 @@ export class CpuStorage implements Storage {
 
   constructor(groups: readonly VariableGroup[], heap: Heap) {
     this.heap = heap;
-    for (const { variable, members } of groups) {
-      const array = heap.array(variable, this.#owned);
-      this.#arrays.set(variable, array);
-      for (const { variable: member, offset } of members ?? [])
-        this.#arrays.set(member, heap.array(member, this.#owned, array, offset));
+    try {
+      for (const { variable, members } of groups) {
+        const array = heap.array(variable, this.#owned);
+        this.#arrays.set(variable, array);
+        for (const { variable: member, offset } of members ?? [])
+          this.#arrays.set(member, heap.array(member, this.#owned, array, offset));
+      }
+    } catch (error) {
+      this.dispose();
+      throw error;
     }
     this.bytes = bytesOf(this.#owned);
   }
@@ -36,11 +41,13 @@ export class CpuStorage implements Storage {
   }
 
   write(variable: Variable, data: HostArray): void {
+    this.heap.end.check();
     checkSize('storage', `${variable}`, variable, data);
     this.array(variable).data.set(data);
   }
 
   async read(variables: readonly Variable[]): Promise<HostArray[]> {
+    this.heap.end.check();
     return variables.map((variable) => this.array(variable).data.slice());
   }
 

@@ -54,6 +54,7 @@ export class PlanExecutor implements Executor {
   readonly kind = 'gpu';
   readonly counters = newCounters();
   readonly lost = new Promise<never>(() => {});
+  readonly orLost = <T>(promise: Promise<T>): Promise<T> => promise;
   readonly capabilities: Capabilities;
   readonly #storages: PlanStorage[] = [];
   readonly #leaves = new Map<Node | HostArray, Place>();

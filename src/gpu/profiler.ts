@@ -1,6 +1,6 @@
 // How long the GPU works: of each dispatch, from timestamp queries, in a pass of its own so that nothing overlaps; and of a
 // whole pass, by the host's clock where there are no timestamp queries.
-import type { GpuRuntime } from './runtime.ts';
+import { type GpuRuntime, USAGE } from './runtime.ts';
 
 /** What can be encoded into a pass. */
 export interface Encoded {
@@ -50,25 +50,54 @@ export async function timeDispatches(
 
 /** Microseconds of each dispatch by the device's clock. */
 async function timestampEach(runtime: GpuRuntime, dispatches: readonly Encoded[]): Promise<number[]> {
-  const { device } = runtime;
-  const count = dispatches.length * 2;
-  const querySet = device.createQuerySet({ label: 'profile', type: 'timestamp', count });
-  const resolved = device.createBuffer({ label: 'profile', size: count * 8, usage: 512 | 4 }); // QUERY_RESOLVE | COPY_SRC
-  const staging = runtime.staging(count * 8);
-  const encoder = device.createCommandEncoder({ label: 'profile' });
-  for (const [n, dispatch] of dispatches.entries()) {
-    const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * n, endOfPassWriteIndex: 2 * n + 1 };
-    const pass = encoder.beginComputePass({ label: dispatch.label, timestampWrites });
-    dispatch.encode(pass);
-    pass.end();
-  }
-  encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-  encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
-  runtime.submit(encoder);
-  const times = new BigUint64Array(await runtime.readBack(staging, count * 8));
-  querySet.destroy();
-  resolved.destroy();
+  const { read } = submitStamped(runtime, 'profile', dispatches);
+  const times = await read();
   return dispatches.map((_, n) => Number(times[2 * n + 1]! - times[2 * n]!) / 1000);
+}
+
+/** Submits passes with a timestamp before and after each; `read` waits for them and gives them in nanoseconds. */
+function submitStamped(
+  runtime: GpuRuntime,
+  label: string,
+  passes: readonly Encoded[],
+): { readonly since: number; read(): Promise<BigUint64Array> } {
+  const count = 2 * passes.length;
+  const querySet = runtime.device.createQuerySet({ label, type: 'timestamp', count });
+  const resolved = runtime.buffer(label, count * 8, USAGE.QUERY_RESOLVE | USAGE.COPY_SRC);
+  const staging = runtime.staging(count * 8);
+  const free = () => {
+    querySet.destroy();
+    runtime.destroy(resolved);
+  };
+  let since = 0;
+  const record = (encoder: GPUCommandEncoder) => {
+    for (const [n, dispatch] of passes.entries()) {
+      const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * n, endOfPassWriteIndex: 2 * n + 1 };
+      recordPass(encoder, dispatch, { timestampWrites });
+    }
+    encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
+    since = performance.now();
+  };
+  try {
+    runtime.submit(label, record);
+  } catch (error) {
+    free();
+    runtime.destroy(staging);
+    throw error;
+  }
+  const read = () => runtime.readBack(staging, count * 8).finally(free);
+  return { since, read: async () => new BigUint64Array(await read()) };
+}
+
+function recordPass(
+  encoder: GPUCommandEncoder,
+  { label, encode }: Encoded,
+  more: Omit<GPUComputePassDescriptor, 'label'> = {},
+): void {
+  const pass = encoder.beginComputePass({ label, ...more });
+  encode(pass);
+  pass.end();
 }
 
 /** Microseconds of each dispatch by the host's clock, from submit to completion. */
@@ -104,38 +133,25 @@ export async function waitFor(done: () => Promise<unknown>, expected: number, si
 }
 
 /** Submits one pass and tells how long the device took for it; `expected`: about how many milliseconds that should be. */
-export async function timePass(runtime: GpuRuntime, { label, encode }: Encoded, expected = 0): Promise<Timing> {
-  const { device } = runtime;
-  const encoder = device.createCommandEncoder({ label });
+export async function timePass(runtime: GpuRuntime, dispatch: Encoded, expected = 0): Promise<Timing> {
+  const { label } = dispatch;
   if (clockOf(runtime) === 'wall clock') {
-    const pass = encoder.beginComputePass({ label });
-    encode(pass);
-    pass.end();
-    const since = performance.now();
-    runtime.submit(encoder);
+    let since = 0;
+    runtime.submit(label, (encoder) => {
+      recordPass(encoder, dispatch);
+      since = performance.now();
+    });
     return waitFor(() => runtime.done(), expected, since);
   }
-  const querySet = device.createQuerySet({ label, type: 'timestamp', count: 2 });
-  const resolved = device.createBuffer({ label, size: 16, usage: 512 | 4 }); // QUERY_RESOLVE | COPY_SRC
-  const staging = runtime.staging(16);
-  const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-  const pass = encoder.beginComputePass({ label, timestampWrites });
-  encode(pass);
-  pass.end();
-  encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-  encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-  const since = performance.now();
-  runtime.submit(encoder);
-  let times = new BigUint64Array();
+  const { since, read } = submitStamped(runtime, label, [dispatch]);
+  let times: BigUint64Array = new BigUint64Array();
   await waitFor(
     async () => {
-      times = new BigUint64Array(await runtime.readBack(staging, 16));
+      times = await read();
     },
     expected,
     since,
   );
-  querySet.destroy();
-  resolved.destroy();
   return { ms: Number(times[1]! - times[0]!) / 1e6, clock: 'timestamp queries' };
 }
 
@@ -150,15 +166,9 @@ export function timeRecording({ device }: GpuRuntime, { label, encode }: Encoded
 }
 
 /** Milliseconds the host takes for `times` submits of a pass each, encoder and all; returns when the device is done. */
-export async function timeSubmits(runtime: GpuRuntime, { label, encode }: Encoded, times: number): Promise<number> {
+export async function timeSubmits(runtime: GpuRuntime, dispatch: Encoded, times: number): Promise<number> {
   const since = performance.now();
-  for (let k = 0; k < times; k++) {
-    const encoder = runtime.device.createCommandEncoder({ label });
-    const pass = encoder.beginComputePass({ label });
-    encode(pass);
-    pass.end();
-    runtime.submit(encoder);
-  }
+  for (let k = 0; k < times; k++) runtime.submit(dispatch.label, (encoder) => recordPass(encoder, dispatch));
   const ms = performance.now() - since;
   await runtime.done();
   return ms;

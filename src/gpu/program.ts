@@ -11,7 +11,7 @@ import type { Leaves } from './leaves.ts';
 import type { Memory, Place, Shader, ShaderLoop } from './memory.ts';
 import type { Encoded } from './profiler.ts';
 import type { GpuRuntime, Pipeline } from './runtime.ts';
-import { copyOut, type Wanted } from './storage.ts';
+import { submitAndRead, type Wanted } from './storage.ts';
 
 /** A dispatch with its GPU objects. */
 interface Recorded {
@@ -83,7 +83,7 @@ export class GpuProgram implements Program {
       memory.buffer = runtime.buffer(memory.label, memory.bytes);
       this.#made.push(memory);
     }
-    const pipelines = await Promise.all([...start, ...plan].map((shader) => runtime.pipeline(shader)));
+    const pipelines = await Promise.all([...start, ...plan].map((shader) => runtime.pipeline(shader, this)));
     this.#start = start.map((shader, n) => record(runtime, shader, pipelines[n]!));
     this.#recorded = plan.map((shader, n) => record(runtime, shader, pipelines[start.length + n]!));
     if (lengths) {
@@ -133,13 +133,15 @@ export class GpuProgram implements Program {
   /** Hands a pass to the device; the function it returns waits for it, and reads what is wanted. */
   #send(encode: (pass: GPUComputePassEncoder) => void, wanted: readonly Wanted[]): () => Promise<HostArray[]> {
     this.#checkAlive();
-    const encoder = this.#runtime.device.createCommandEncoder({ label: this.label });
-    const pass = encoder.beginComputePass({ label: this.label });
-    encode(pass);
-    pass.end();
-    const values = wanted.length > 0 ? copyOut(this.#runtime, encoder, wanted) : () => this.#runtime.done();
-    this.#runtime.submit(encoder);
-    return values;
+    const { label } = this;
+    const record = (encoder: GPUCommandEncoder) => {
+      const pass = encoder.beginComputePass({ label });
+      encode(pass);
+      pass.end();
+    };
+    if (wanted.length > 0) return submitAndRead(this.#runtime, label, record, wanted);
+    this.#runtime.submit(label, record);
+    return () => this.#runtime.done();
   }
 
   #checkAlive(): void {
@@ -187,6 +189,7 @@ export class GpuProgram implements Program {
     this.#disposed = true;
     for (const memory of this.#made.splice(0)) this.#runtime.destroy(memory.buffer!);
     this.#runnable.leaves.dispose();
+    this.#runtime.releasePipelines(this);
     this.#recorded = [];
     this.#lengths = [];
     this.#start = [];

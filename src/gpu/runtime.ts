@@ -1,8 +1,10 @@
 // The one place that talks to a GPUDevice: buffers with labels and a byte count, pipelines cached by their text, bind groups,
 // submits, read-backs through rotating staging buffers, and errors turned into ours.
+import { DeviceEnd } from '../graph/device-end.ts';
 import { DeviceError, ShaderError } from '../graph/errors.ts';
 import { type Counters, newCounters } from '../graph/executor.ts';
-import type { OpenedDevice } from './adapter.ts';
+import { Recent } from '../graph/recent.ts';
+import { type OpenedDevice, sentence } from './adapter.ts';
 import { shaderMessage } from './shader-error.ts';
 
 /** How a binding is used: read-only or read-write storage. */
@@ -27,87 +29,107 @@ export class GpuRuntime {
   readonly device: GPUDevice;
   readonly opened: OpenedDevice;
   readonly counters: Counters = newCounters();
-  /** Rejects when the device is lost. */
-  readonly lost: Promise<never>;
+  readonly end = new DeviceEnd();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #pipelines = new Recent<Pipeline>(IDLE_PIPELINES);
   readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #pending = new Set<Promise<void>>();
-  /** Rejects of the promises that a lost device must end. */
-  readonly #waiting = new Set<(error: DeviceError) => void>();
   /** What went wrong since the last check, to be told once. */
   #failure: DeviceError | undefined;
-  /** The device's end, told for good. */
-  #gone: DeviceError | undefined;
 
   constructor(opened: OpenedDevice) {
     this.opened = opened;
     this.device = opened.device;
     this.device.onuncapturederror = ({ error }) => this.#fail(error.message);
-    this.lost = this.device.lost.then((info) => {
-      const what = info.reason === 'destroyed' ? 'it was disposed' : `it was lost: ${info.message || info.reason}`;
-      const error = new DeviceError(
-        `GPU ${opened.report.name}: ${what}. Create a new backend and load the last checkpoint.`,
-      );
-      this.#gone = error;
-      for (const reject of this.#waiting) reject(error);
-      throw error;
-    });
-    this.lost.catch(() => {});
+    void this.device.lost.then(({ reason, message }) =>
+      this.#ends(reason === 'destroyed' ? DISPOSED : `it was lost: ${message || reason}`),
+    );
+  }
+
+  #ends(what: string): void {
+    this.end.tell(
+      new DeviceError(`GPU ${this.opened.report.name}: ${what}. Create a new backend and load the last checkpoint.`),
+    );
   }
 
   #fail(message: string): void {
     this.#failure ??= new DeviceError(`GPU ${this.opened.report.name}: ${message.trim()}`);
   }
 
+  /** Makes what a call of the device throws an error of ours. */
+  #ask<T>(what: string, call: () => T, advice = 'Create a new backend and load the last checkpoint.'): T {
+    try {
+      return call();
+    } catch (error) {
+      this.end.check();
+      if (error instanceof DeviceError) throw error;
+      throw new DeviceError(`GPU ${this.opened.report.name}: ${what} failed: ${sentence(error)} ${advice}`);
+    }
+  }
+
+  /** The same for a promise of the device, or the device's end if that comes first. */
+  async #wait<T>(what: string, call: () => Promise<T>): Promise<T> {
+    try {
+      const promise = call();
+      this.opened.awaits?.(promise);
+      return await this.end.orLost(promise);
+    } catch (error) {
+      // A browser may refuse a mapping a moment before it says that the device is lost, which is the reason to tell.
+      const soon = new Promise((resolve) => setTimeout(resolve, LOST_SOON));
+      await this.end.orLost(soon);
+      return this.#ask(what, () => {
+        throw error;
+      });
+    }
+  }
+
   /** Throws what went wrong since the last call, if anything did; a lost device is told at every call. */
   check(): void {
-    if (this.#gone) throw this.#gone;
+    this.end.check();
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure) throw failure;
   }
 
-  /** `promise`, or the device's end if that comes first. (A race with `lost` would leave a reaction on it for good.) */
-  async #orLost<T>(promise: Promise<T>): Promise<T> {
-    let reject!: (error: DeviceError) => void;
-    const end = new Promise<never>((_, no) => {
-      reject = no;
-    });
-    this.#waiting.add(reject);
-    this.opened.awaits?.(promise);
-    try {
-      return await Promise.race([promise, end]);
-    } finally {
-      this.#waiting.delete(reject);
-    }
-  }
-
-  /** A zeroed storage buffer. */
-  buffer(label: string, bytes: number): GPUBuffer {
-    return this.#create(label, bytes, GPU_USAGE.STORAGE | GPU_USAGE.COPY_SRC | GPU_USAGE.COPY_DST);
-  }
-
-  #create(label: string, bytes: number, usage: number): GPUBuffer {
+  /** A zeroed buffer: for storage, unless said. */
+  buffer(label: string, bytes: number, usage: number = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST): GPUBuffer {
     this.check();
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     const most = this.device.limits.maxBufferSize;
     if (size > most) {
       throw new DeviceError(
-        `${label}: ${size} bytes are more than this adapter's largest buffer (${most}). Use a smaller batch or model.`,
+        `${label}: ${size} bytes are more than this adapter's largest buffer (${most}). ${SMALLER}`,
       );
     }
-    this.device.pushErrorScope('out-of-memory');
-    const buffer = this.device.createBuffer({ label, size, usage });
-    this.#watch(
-      this.device.popErrorScope().then((error) => {
-        if (error) this.#fail(`${label}: no memory for ${size} bytes. Use a smaller batch size, or a smaller model.`);
-      }),
+    const buffer = this.#scoped(
+      'out-of-memory',
+      `${label}: a buffer of ${size} bytes`,
+      () => this.device.createBuffer({ label, size, usage }),
+      (error) => {
+        if (error) this.#fail(`${label}: no memory for ${size} bytes. ${SMALLER}`);
+      },
+      SMALLER,
     );
     this.counters.buffers++;
     this.counters.bytes += size;
     this.counters.peakBytes = Math.max(this.counters.peakBytes, this.counters.bytes);
     return buffer;
+  }
+
+  /** A call within an error scope, which ends with it whatever comes of it; `told` gets what the scope caught. */
+  #scoped<T>(
+    filter: GPUErrorFilter,
+    what: string,
+    call: () => T,
+    told: (error: GPUError | null) => void = () => {},
+    advice?: string,
+  ): T {
+    this.#ask(what, () => this.device.pushErrorScope(filter), advice);
+    try {
+      return this.#ask(what, call, advice);
+    } finally {
+      this.#watch((async () => told(await this.device.popErrorScope()))());
+    }
   }
 
   destroy(buffer: GPUBuffer): void {
@@ -128,27 +150,32 @@ export class GpuRuntime {
 
   write(buffer: GPUBuffer, offset: number, data: ArrayBufferView): void {
     this.check();
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const view = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const bytes = (isPlain(data.buffer) ? view : view.slice()) as Uint8Array<ArrayBuffer>;
     const whole = bytes.length & ~3;
-    if (whole > 0) this.device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>, 0, whole);
-    if (whole === bytes.length) return;
-    const tail = new Uint8Array(4);
-    tail.set(bytes.subarray(whole));
-    this.device.queue.writeBuffer(buffer, offset + whole, tail);
+    this.#ask(`${buffer.label}: writing ${bytes.length} bytes`, () => {
+      if (whole > 0) this.device.queue.writeBuffer(buffer, offset, bytes, 0, whole);
+      if (whole === bytes.length) return;
+      const tail = new Uint8Array(4);
+      tail.set(bytes.subarray(whole));
+      this.device.queue.writeBuffer(buffer, offset + whole, tail);
+    });
   }
 
-  /** The compiled form of a shader, whose bindings 0, 1, … of group 0 have the accesses of its own. Cached by text. */
-  pipeline(shader: PipelineFacts): Promise<Pipeline> {
+  /**
+   * The compiled form of a shader, whose bindings 0, 1, … of group 0 have the accesses of its own. Cached by text, and kept until
+   * `owner` releases it.
+   */
+  pipeline(shader: PipelineFacts, owner?: object): Promise<Pipeline> {
     const { code, bindings, entryPoint, constants } = shader;
     const accesses = bindings.map(({ access }) => access);
     const key = `${accesses.join()} ${entryPoint} ${JSON.stringify(constants)}\n${code}`;
-    let pipeline = this.#pipelines.get(key);
-    if (!pipeline) {
-      pipeline = this.#compile(shader, accesses);
-      this.#pipelines.set(key, pipeline);
-      pipeline.catch(() => this.#pipelines.delete(key));
-    }
-    return pipeline;
+    return this.#pipelines.get(key, () => this.#compile(shader, accesses), owner);
+  }
+
+  /** The end of a program: its pipelines may be forgotten. */
+  releasePipelines(owner: object): void {
+    this.#pipelines.release(owner);
   }
 
   async #compile(
@@ -158,9 +185,8 @@ export class GpuRuntime {
     this.check();
     const layout = this.#layout(accesses);
     this.counters.pipelines++;
-    this.device.pushErrorScope('validation');
-    const module = this.device.createShaderModule({ label, code });
-    const invalid = this.device.popErrorScope();
+    const what = `${label}: its shader module`;
+    const module = this.#scoped('validation', what, () => this.device.createShaderModule({ label, code }));
     try {
       const made = this.device.createComputePipelineAsync({
         label,
@@ -168,13 +194,11 @@ export class GpuRuntime {
         compute: { module, entryPoint, constants },
       });
       this.opened.awaits?.(made);
-      const pipeline = await made;
+      const pipeline = await this.end.orLost(made);
       this.counters.compiled++;
-      await invalid;
       return { pipeline, layout };
     } catch (error) {
       this.check();
-      await invalid.catch(() => undefined);
       const info = await module.getCompilationInfo().catch(() => undefined);
       throw new ShaderError(shaderMessage(label, code, info?.messages ?? [], (error as Error).message));
     }
@@ -184,37 +208,36 @@ export class GpuRuntime {
     const key = accesses.join();
     let layout = this.#layouts.get(key);
     if (!layout) {
-      layout = this.device.createBindGroupLayout({
-        label: key,
-        entries: accesses.map((access, binding) => ({
-          binding,
-          visibility: 4, // GPUShaderStage.COMPUTE
-          buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
-        })),
+      const entries = accesses.map((access, binding): GPUBindGroupLayoutEntry => {
+        const type = access === 'read' ? 'read-only-storage' : 'storage';
+        return { binding, visibility: 4, buffer: { type } }; // GPUShaderStage.COMPUTE
       });
+      layout = this.#ask('a bind group layout', () => this.device.createBindGroupLayout({ label: key, entries }));
       this.#layouts.set(key, layout);
     }
     return layout;
   }
 
-  bindGroup(label: string, layout: GPUBindGroupLayout, entries: readonly GPUBufferBinding[]): GPUBindGroup {
+  bindGroup(label: string, layout: GPUBindGroupLayout, bound: readonly GPUBufferBinding[]): GPUBindGroup {
     this.counters.bindGroups++;
-    return this.device.createBindGroup({
-      label,
-      layout,
-      entries: entries.map((resource, binding) => ({ binding, resource })),
-    });
+    const entries = bound.map((resource, binding) => ({ binding, resource }));
+    return this.#ask(`${label}: a bind group`, () => this.device.createBindGroup({ label, layout, entries }));
   }
 
-  submit(encoder: GPUCommandEncoder): void {
+  /** Records commands and hands them to the device. */
+  submit(label: string, record: (encoder: GPUCommandEncoder) => void): void {
     this.check();
-    this.device.queue.submit([encoder.finish()]);
+    this.#ask(`${label}: a submit`, () => {
+      const encoder = this.device.createCommandEncoder({ label });
+      record(encoder);
+      this.device.queue.submit([encoder.finish()]);
+    });
     this.counters.submits++;
   }
 
   /** Waits for everything submitted so far. */
   async done(): Promise<never[]> {
-    await this.#orLost(this.device.queue.onSubmittedWorkDone());
+    await this.#wait('waiting for its work', () => this.device.queue.onSubmittedWorkDone());
     this.check();
     return [];
   }
@@ -222,42 +245,71 @@ export class GpuRuntime {
   /** A staging buffer that `readBack` gives back. */
   staging(bytes: number): GPUBuffer {
     const free = this.#staging.get(stagingSize(bytes));
-    return free?.pop() ?? this.#create('staging', stagingSize(bytes), GPU_USAGE.MAP_READ | GPU_USAGE.COPY_DST);
+    return free?.pop() ?? this.buffer('staging', stagingSize(bytes), USAGE.MAP_READ | USAGE.COPY_DST);
   }
 
   /** The bytes of a staging buffer, when everything submitted before is done. */
   async readBack(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    const size = stagingSize(bytes);
+    let copy: ArrayBuffer;
     try {
-      await this.#orLost(staging.mapAsync(1, 0, stagingSize(bytes)));
+      await this.#wait('reading back', () => staging.mapAsync(1, 0, size));
+      copy = this.#ask('reading back', () => {
+        const read = staging.getMappedRange(0, size).slice(0, bytes);
+        staging.unmap();
+        return read;
+      });
     } catch (error) {
-      // A browser may refuse the mapping a moment before it says that the device is lost, which is the reason to tell.
-      await Promise.race([this.lost.catch(() => {}), new Promise((resolve) => setTimeout(resolve, LOST_SOON))]);
-      this.check();
-      throw new DeviceError(`GPU ${this.opened.report.name}: reading back failed: ${(error as Error).message}`);
+      this.destroy(staging);
+      throw error;
     }
-    const copy = staging.getMappedRange(0, stagingSize(bytes)).slice(0, bytes);
-    staging.unmap();
-    const free = this.#staging.get(staging.size) ?? [];
-    free.push(staging);
-    this.#staging.set(staging.size, free);
+    this.#keep(staging);
     this.check();
     return copy;
   }
 
+  /** Gives a staging buffer to the next one who reads; large ones, and many, are not kept. */
+  #keep(staging: GPUBuffer): void {
+    const free = this.#staging.get(staging.size) ?? [];
+    this.#staging.set(staging.size, free);
+    if (this.end.over || staging.size > LARGEST_STAGING || free.length >= MOST_STAGING) this.destroy(staging);
+    else free.push(staging);
+  }
+
+  /** Destroys the device, and lets go of everything that would keep it in memory. */
   dispose(): void {
+    this.#ends(DISPOSED);
     for (const list of this.#staging.values()) for (const buffer of list) this.destroy(buffer);
     this.#staging.clear();
+    this.#pipelines.clear();
+    this.#layouts.clear();
+    this.device.onuncapturederror = null;
     this.opened.close();
   }
 }
+
+const DISPOSED = 'it was disposed';
+const SMALLER = 'Use a smaller batch or model.';
+
+/** Pipelines that no program uses and are kept for one that will: a training step takes 4 to 10. */
+const IDLE_PIPELINES = 64;
+
+/** The bytes of the largest staging buffer that is kept, and how many of each size are. */
+const [LARGEST_STAGING, MOST_STAGING] = [2 ** 22, 8];
 
 /** Milliseconds within which a device that is lost says so. */
 const LOST_SOON = 100;
 
 /** GPUBufferUsage, which Node does not have as a global. */
-const GPU_USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, STORAGE: 128 } as const;
+export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, STORAGE: 128, QUERY_RESOLVE: 512 } as const;
 
 /** Powers of two, so that few sizes serve all. */
 function stagingSize(bytes: number): number {
   return 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
+}
+
+/** Whether Dawn and browsers take bytes of this buffer: shared memory crashes Dawn in Node, and browsers refuse resizable buffers. */
+function isPlain(buffer: ArrayBufferLike): boolean {
+  const shared = Object.prototype.toString.call(buffer) !== '[object ArrayBuffer]'; // whatever realm it is of
+  return !shared && (buffer as { resizable?: boolean }).resizable !== true;
 }

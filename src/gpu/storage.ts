@@ -16,6 +16,16 @@ export class GpuStorage implements Storage {
 
   constructor(runtime: GpuRuntime, groups: readonly VariableGroup[]) {
     this.#runtime = runtime;
+    try {
+      this.bytes = this.#make(groups);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  #make(groups: readonly VariableGroup[]): number {
+    const runtime = this.#runtime;
     let bytes = 0;
     for (const { variable, members = [] } of groups) {
       const size = Math.ceil(byteLength(variable.dtype, variable.size) / 16) * 16;
@@ -28,7 +38,7 @@ export class GpuStorage implements Storage {
         this.#places.set(member, { memory, offset, words: member.size });
       }
     }
-    this.bytes = bytes;
+    return bytes;
   }
 
   has(variable: Variable): boolean {
@@ -48,14 +58,8 @@ export class GpuStorage implements Storage {
   }
 
   async read(variables: readonly Variable[]): Promise<HostArray[]> {
-    const encoder = this.#runtime.device.createCommandEncoder({ label: 'read variables' });
-    const reader = copyOut(
-      this.#runtime,
-      encoder,
-      variables.map((v) => ({ place: this.place(v), dtype: v.dtype, size: v.size })),
-    );
-    this.#runtime.submit(encoder);
-    return reader();
+    const wanted = variables.map((v) => ({ place: this.place(v), dtype: v.dtype, size: v.size }));
+    return submitAndRead(this.#runtime, 'read variables', () => {}, wanted)();
   }
 
   dispose(): void {
@@ -70,17 +74,18 @@ export function toWords(data: HostArray, dtype: DType): ArrayBufferView {
   return data instanceof Words ? data : Words.from(data);
 }
 
-/** What {@link copyOut} copies. */
+/** What {@link submitAndRead} copies. */
 export interface Wanted {
   readonly place: Place;
   readonly dtype: DType;
   readonly size: number;
 }
 
-/** Encodes copies of places into one staging buffer; the function it returns waits for them and reads them. */
-export function copyOut(
+/** Submits commands, and copies of places into one staging buffer; the function it returns waits for them and reads them. */
+export function submitAndRead(
   runtime: GpuRuntime,
-  encoder: GPUCommandEncoder,
+  label: string,
+  record: (encoder: GPUCommandEncoder) => void,
   wanted: readonly Wanted[],
 ): () => Promise<HostArray[]> {
   let bytes = 0;
@@ -90,8 +95,17 @@ export function copyOut(
     return at;
   });
   const staging = runtime.staging(bytes);
-  for (const [n, { place, dtype, size }] of wanted.entries()) {
-    encoder.copyBufferToBuffer(place.memory.buffer!, place.offset * 4, staging, offsets[n]!, byteLength(dtype, size));
+  try {
+    runtime.submit(label, (encoder) => {
+      record(encoder);
+      for (const [n, { place, dtype, size }] of wanted.entries()) {
+        const { memory, offset } = place;
+        encoder.copyBufferToBuffer(memory.buffer!, offset * 4, staging, offsets[n]!, byteLength(dtype, size));
+      }
+    });
+  } catch (error) {
+    runtime.destroy(staging);
+    throw error;
   }
   return async () => {
     const copy = await runtime.readBack(staging, bytes);

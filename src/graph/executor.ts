@@ -114,7 +114,9 @@ export interface Executor {
   readonly tuning?: TuningReport | undefined;
   allocate(groups: readonly VariableGroup[]): Storage;
   compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;
-  /** Rejects with a DeviceError when the device is lost; never resolves otherwise. */
+  /** Rejects with a DeviceError when the device is lost or disposed of; never resolves otherwise. */
   readonly lost: Promise<never>;
+  /** `promise`, or the same rejection if that comes first. */
+  orLost<T>(promise: Promise<T>): Promise<T>;
   dispose(): void;
 }

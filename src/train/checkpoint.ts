@@ -73,7 +73,12 @@ export interface Fits {
  * @throws CheckpointError where the file is damaged, contradicts itself, is no checkpoint or belongs to another model or loss;
  * the State is then as it was.
  */
-export function loadState(state: State, bytes: Uint8Array, file: string, fits: Fits): Saved {
+export function loadState(
+  state: State,
+  bytes: Uint8Array,
+  file: string,
+  fits: Fits,
+): Saved & { readonly step: number } {
   const { tensors, metadata } = readSafetensors(bytes, file);
   if (metadata['format'] !== FORMAT) {
     const what =
@@ -111,7 +116,7 @@ export function loadState(state: State, bytes: Uint8Array, file: string, fits: F
   for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, tensors.get(name)!.data);
   writeEntries(state, entries, (name) => tensors.get(name)!.data);
   for (const name of COUNTERS) state.storage.write(state[name], counter(name));
-  return saved;
+  return { ...saved, step: counter('step')[0]! };
 }
 
 /** Refuses a checkpoint of another loss, or of another network of the same shapes. */

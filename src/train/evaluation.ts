@@ -91,12 +91,19 @@ export class Evaluator {
     const variables = [sums.cursor, sums.totals, ...(sums.confusion ? [sums.confusion] : [])];
     const storage = executor.allocate(variables.map((variable) => ({ variable })));
     const storages = [state.storage, storage];
-    const parts = await Promise.all(
+    const made = await Promise.allSettled(
       batches.map(async ({ assignments, rows, steps }) => {
         const program = await executor.compile({ assignments }, { storages, label: `evaluate [${rows}]` });
         return { program, steps };
       }),
     );
+    const parts = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = made.find((one) => one.status === 'rejected');
+    if (failed) {
+      for (const { program } of parts) program.dispose();
+      storage.dispose();
+      throw failed.reason;
+    }
     return new Evaluator({ storage, sums, parts, size: data.size, names });
   }
 

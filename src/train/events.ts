@@ -63,7 +63,10 @@ export interface Callbacks {
 
 /** What happened in all runs of a trainer. */
 export interface History {
-  /** Per step, index by index; `accuracy` is empty where there is none. */
+  /**
+   * Per step, index by index; `accuracy` is empty where there is none. Of more than 100,000 steps, and of more than 10,000 epochs,
+   * every second stays (then every fourth …), the first and the last always: `step` says which.
+   */
   readonly steps: { readonly step: number[]; readonly loss: number[]; readonly accuracy: number[] };
   readonly epochs: EpochEvent[];
   /** Learning rates set by hand, and the number of steps made before each took effect. */

@@ -15,6 +15,7 @@ import { bestConstantLoss, idleUnits, noBetter, PATIENCE } from './not-learning.
 import { Pacer } from './pacer.ts';
 import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
+import type { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import { RING, type State } from './state.ts';
 import type { Task } from './step.ts';
@@ -29,6 +30,7 @@ export interface Running {
   readonly gate: Gate;
   readonly life: Lifetime;
   readonly history: History;
+  readonly recorder: Recorder;
   readonly submitMs: number;
   /** Steps the State has made. */
   step: number;
@@ -105,7 +107,7 @@ export class Fit {
         const program = this.#programs.get(rows);
         if (program) yield* this.#advance(program);
         // It may have been held or ended before this is there, so that is looked at again.
-        else this.#programs.set(rows, await programs.step(this.#data, this.#run, rows));
+        else this.#programs.set(rows, await programs.step(this.#data, this.#run, rows, this));
       }
     }
     yield* this.#land(0);
@@ -119,7 +121,8 @@ export class Fit {
 
   async #pause(): Promise<void> {
     const began = performance.now();
-    if (!this.#options.signal?.aborted) await this.#trainer.gate.wait();
+    const { executor, gate } = this.#trainer;
+    if (!this.#options.signal?.aborted) await executor.orLost(gate.wait());
     this.#means.pause(performance.now() - began);
   }
 
@@ -168,8 +171,8 @@ export class Fit {
     const { validation } = this.#options;
     const rest = endsEpoch(this.#run, step) ? shortRows(this.#run) : 0;
     const later = [
-      rest > 0 && programs.step(this.#data, this.#run, rest),
-      validation && programs.evaluator(validation),
+      rest > 0 && programs.step(this.#data, this.#run, rest, this),
+      validation && programs.evaluator(validation, {}, this),
     ];
     // What goes wrong is told where it is used.
     for (const made of later) if (made) made.catch(() => {});
@@ -195,14 +198,12 @@ export class Fit {
 
   /** A step is done: history, callbacks, watches. */
   async *#made(event: StepEvent): AsyncGenerator<FitEvent, void, undefined> {
-    const { history, gate } = this.#trainer;
+    const { recorder, gate } = this.#trainer;
     this.#landed++;
-    history.steps.step.push(event.step);
-    history.steps.loss.push(event.loss);
-    if (event.accuracy !== undefined) history.steps.accuracy.push(event.accuracy);
+    recorder.step(event);
     this.#means.add(event, placeOf(this.#run, event.step - 1).rows);
     const ranAway = this.#watch.see(event.loss);
-    for (const callback of this.#callbacks) await callback.onStep?.(event);
+    await this.#call((callback) => callback.onStep?.(event));
     gate.made(event);
     if (this.#options.events === 'step') yield event;
     if (ranAway) {
@@ -213,15 +214,15 @@ export class Fit {
   }
 
   async *#warn(step: number): AsyncGenerator<FitEvent, void, undefined> {
-    const { executor, state, task, history } = this.#trainer;
+    const { executor, state, task, recorder } = this.#trainer;
     const idle = await idleUnits(executor, state, task, this.#data);
     if (idle.length === 0) return;
     const units = idle.map(({ name, idle: n, units: of }) => `${n} of ${of} units after ${name}`).join(', ');
     const [now, constant] = [this.#watch.smoothed, this.#constantLoss!].map((v) => v.toPrecision(4));
     const message = `not learning: after ${PATIENCE} steps the loss is ${now}, and a constant prediction has ${constant}; saturated or dead: ${units}. Lower the learning rate, or scale the inputs and initial weights down.`;
     const event: WarningEvent = { type: 'warning', code: 'notLearning', step, message };
-    history.warnings.push(event);
-    for (const callback of this.#callbacks) await callback.onWarning?.(event);
+    recorder.warning(event);
+    await this.#call((callback) => callback.onWarning?.(event));
     if (this.#options.events === 'step') yield event;
   }
 
@@ -236,15 +237,15 @@ export class Fit {
   }
 
   async *#endEpoch(complete: boolean): AsyncGenerator<FitEvent, void, undefined> {
-    const { state, history } = this.#trainer;
+    const { state, recorder } = this.#trainer;
     const trained = this.#means.finish();
     const began = performance.now();
     const judged = await this.#validate();
     const event = this.#epochEvent(trained, judged, complete, (performance.now() - began) / 1000);
-    history.epochs.push(event);
+    recorder.epoch(event);
     if (this.#stopper && complete && (await this.#stopper.see(event, state))) this.#reason ??= 'earlyStopping';
     if (this.#reached(event)) this.#reason ??= 'targetAccuracy';
-    for (const callback of this.#callbacks) await callback.onEpoch?.(event);
+    await this.#call((callback) => callback.onEpoch?.(event));
     yield event;
     this.#means.start();
   }
@@ -252,7 +253,7 @@ export class Fit {
   async #validate(): Promise<Evaluation | undefined> {
     const { validation } = this.#options;
     const { programs, life } = this.#trainer;
-    return validation && (await programs.evaluator(validation)).run(() => life.check());
+    return validation && (await programs.evaluator(validation, {}, this)).run(() => life.check());
   }
 
   #epochEvent(
@@ -304,7 +305,17 @@ export class Fit {
     } finally {
       if (!life.over) await this.#settle();
     }
-    for (const callback of this.#callbacks) await callback.onEnd?.(reason);
+    await this.#call((callback) => callback.onEnd?.(reason));
+  }
+
+  async #call(one: (callback: Callbacks) => void | Promise<void>): Promise<void> {
+    const { gate } = this.#trainer;
+    gate.calling = true;
+    try {
+      for (const callback of this.#callbacks) await one(callback);
+    } finally {
+      gate.calling = false;
+    }
   }
 
   /** Takes over how many steps were really made. */

@@ -1,4 +1,5 @@
 // The gate that a run passes before each submit: open, shut by pause(), or open for one step at a time.
+import { OptionError } from '../graph/errors.ts';
 import type { StepEvent } from './events.ts';
 
 /** A waiting `step()` call. */
@@ -11,6 +12,8 @@ export class Gate {
   #paused = false;
   readonly #grants: Grant[] = [];
   #wake: (() => void) | undefined;
+  /** A callback is under way, and the run waits for it. */
+  calling = false;
 
   get paused(): boolean {
     return this.#paused;
@@ -32,6 +35,10 @@ export class Gate {
 
   /** Lets one step through, pausing a run that is not; resolves with the step when it is done. */
   step(): Promise<StepEvent | undefined> {
+    if (this.calling)
+      throw new OptionError(
+        'step: the run waits for a callback, which may not wait for a step. Call it outside callbacks.',
+      );
     this.#paused = true;
     return new Promise((resolve, reject) => {
       this.#grants.push({ resolve, reject });

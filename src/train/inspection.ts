@@ -28,7 +28,7 @@ export interface Wanted {
   readonly y?: Values;
 }
 
-/** Runs the model, not training, on one batch; the program is kept for batches of the same shapes. */
+/** Runs the model, not training, on one batch; the program is kept for the next batches of the same shapes. */
 export async function inspect(
   { executor, state, task, programs }: { executor: Executor; state: State; task: Task; programs: Programs },
   x: Values,
@@ -38,10 +38,15 @@ export async function inspect(
   const xs = toArray('x', x);
   const ys = y && toArray('y', y);
   const name = [xs, ys].map((v) => v && `${v.dtype} ${formatShape(v.shape)}`).join(' ');
-  const program = await programs.keep(`inspect ${outputs} ${scale?.mean} ${scale?.std} ${name}`, () =>
-    compile(executor, state, task, { x: xs, ...(ys && { y: ys }) }, scale, outputs),
-  );
-  return sorted(await program.run({ x: x.data, ...(y && { y: y.data }) }));
+  const owner = {};
+  const key = `inspect ${outputs} ${scale?.mean} ${scale?.std} ${name}`;
+  const make = () => compile(executor, state, task, { x: xs, ...(ys && { y: ys }) }, scale, outputs);
+  try {
+    const program = await programs.ofInputs(key, make, owner);
+    return sorted(await program.run({ x: x.data, ...(y && { y: y.data }) }));
+  } finally {
+    programs.release(owner);
+  }
 }
 
 function compile(

@@ -1,6 +1,7 @@
-// The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and kept until the trainer is disposed.
+// The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and kept while they are used, or were lately.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { Recent } from '../graph/recent.ts';
 import { checkExamples, type Examples } from './batch.ts';
 import { type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
@@ -13,12 +14,23 @@ export interface StepProgram {
   readonly traced: TrainingStep;
 }
 
+/** Unused programs that are kept: those that hold a data set on the device, and those that are given their values. */
+const [IDLE_OF_DATA, IDLE_OF_INPUTS] = [6, 12];
+
+interface Disposable {
+  dispose(): void;
+}
+
+const drop = (made: Disposable) => made.dispose();
+
+/** An `owner` that is given keeps a program until {@link Programs.release}. */
 export class Programs {
   readonly #executor: Executor;
   readonly #state: State;
   readonly #task: Task;
   readonly #check: () => void;
-  readonly #kept = new Map<string, Promise<{ dispose(): void }>>();
+  readonly #ofData = new Recent<Disposable>(IDLE_OF_DATA, drop);
+  readonly #ofInputs = new Recent<Disposable>(IDLE_OF_INPUTS, drop);
   readonly #ids = new WeakMap<HostArray, number>();
   #nextId = 0;
 
@@ -31,15 +43,16 @@ export class Programs {
   }
 
   /** What trains on batches of `rows` rows of a run's data. */
-  async step(data: Examples, run: Run, rows: number): Promise<StepProgram> {
+  async step(data: Examples, run: Run, rows: number, owner?: object): Promise<StepProgram> {
     const { batchSize, shuffle } = run;
     const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
-    return this.keep(key, async () => {
+    const make = async () => {
       const traced = traceStep(this.#state, this.#task, data, orderOf(run), rows);
       const options = { storages: [this.#state.storage], label: `train [${rows}]` };
       const program = await this.#executor.compile(traced.recipe, options);
       return { traced, program, dispose: () => program.dispose() };
-    });
+    };
+    return this.#get(this.#ofData, key, make, owner);
   }
 
   /** @throws what would keep a run from being made on `data` or judged on `validation`. */
@@ -52,21 +65,26 @@ export class Programs {
   }
 
   /** What evaluates a data set. */
-  async evaluator(data: Examples, options: EvaluateOptions = {}): Promise<Evaluator> {
+  async evaluator(data: Examples, options: EvaluateOptions = {}, owner?: object): Promise<Evaluator> {
     checkExamples(data);
     const key = `evaluate ${this.#idOf(data)} ${options.batchSize} ${options.confusion ?? false}`;
-    return this.keep(key, () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options));
+    const make = () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options);
+    return this.#get(this.#ofData, key, make, owner);
   }
 
-  /** What `make` made the first time that `key` was asked for; what failed is forgotten. */
-  async keep<P extends { dispose(): void }>(key: string, make: () => Promise<P>): Promise<P> {
+  /** What `make` made of inputs when `key` was asked for first, or again after it was let go of. */
+  async ofInputs<P extends Disposable>(key: string, make: () => Promise<P>, owner: object): Promise<P> {
+    return this.#get(this.#ofInputs, key, make, owner);
+  }
+
+  #get<P extends Disposable>(kept: Recent<Disposable>, key: string, make: () => Promise<P>, owner?: object) {
     this.#check();
-    const known = this.#kept.get(key);
-    if (known) return known as Promise<P>;
-    const made = make();
-    this.#kept.set(key, made);
-    made.catch(() => this.#kept.delete(key));
-    return made;
+    return kept.get(key, make, owner) as Promise<P>;
+  }
+
+  release(owner: object): void {
+    this.#ofData.release(owner);
+    this.#ofInputs.release(owner);
   }
 
   /** A name for the data set's arrays and what they are read with. */
@@ -81,12 +99,7 @@ export class Programs {
   }
 
   dispose(): void {
-    for (const made of this.#kept.values()) {
-      made.then(
-        (program) => program.dispose(),
-        () => {},
-      );
-    }
-    this.#kept.clear();
+    this.#ofData.clear();
+    this.#ofInputs.clear();
   }
 }

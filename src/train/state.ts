@@ -95,7 +95,12 @@ export class State {
     );
     this.ring = zeros([RING, metrics]);
     this.storage = executor.allocate(this.#groups());
-    this.#initialize(key);
+    try {
+      this.#initialize(key);
+    } catch (error) {
+      this.storage.dispose();
+      throw error;
+    }
   }
 
   #groups(): VariableGroup[] {

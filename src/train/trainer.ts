@@ -28,6 +28,7 @@ import { checkOptions, type Names, show } from './options.ts';
 import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
+import { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
@@ -91,7 +92,7 @@ export class Trainer {
   readonly [NOT_OF_A_MODEL] = true;
   readonly backend: Backend;
   readonly state: State;
-  /** What happened in all runs so far. */
+  /** What happened in all runs so far; of very long ones every second, fourth … step and epoch. */
   readonly history: History = newHistory();
   readonly #task: Task;
   /** Another State of the same model and optimizer, at its initial values. */
@@ -129,6 +130,7 @@ export class Trainer {
       gate: new Gate(),
       life: this.#life,
       history: this.history,
+      recorder: new Recorder(this.history),
       submitMs,
       step: 0,
     };
@@ -174,7 +176,7 @@ export class Trainer {
   set learningRate(rate: number) {
     this.#life.check();
     this.#running.rates.set(rate);
-    this.history.rates.push({ step: this.stepsMade, learningRate: rate });
+    this.#running.recorder.rate(this.stepsMade, rate);
   }
 
   /**
@@ -188,11 +190,15 @@ export class Trainer {
     this.#life.check();
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
+    const { programs, gate } = this.#running;
+    let fit: Fit | undefined;
     try {
-      const fit = await this.#life.during(() => this.#begin(data, options));
-      yield* this.#life.stream(fit.events(), () => fit.drain());
+      fit = await this.#life.during(() => this.#begin(data, options));
+      yield* this.#life.stream(fit.events(), () => fit!.drain());
     } finally {
       this.#busy = false;
+      gate.close(); // A run that never began answers step() too.
+      if (fit) programs.release(fit);
     }
   }
 
@@ -205,10 +211,15 @@ export class Trainer {
   async #begin(data: Examples, options: FitOptions): Promise<Fit> {
     const { rates, step, programs } = this.#running;
     const run = planRun(data, options, step, this.#run);
-    const fit = new Fit(this.#running, data, run, options);
     rates.at(step, run); // A schedule that needs the run's length says so now.
-    const first = await programs.step(data, run, placeOf(run, step).rows);
-    programs.check(data, run, options.validation);
+    const fit = new Fit(this.#running, data, run, options);
+    const first = await programs.step(data, run, placeOf(run, step).rows, fit);
+    try {
+      programs.check(data, run, options.validation);
+    } catch (error) {
+      programs.release(fit);
+      throw error;
+    }
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
     this.#data = data;
@@ -252,7 +263,10 @@ export class Trainer {
     this.#running.gate.resume();
   }
 
-  /** Makes one step of the run, which is then paused; gives the step, or undefined where the run ended before. */
+  /**
+   * Makes one step of the run, which is then paused; gives the step, or undefined where the run ended before. What the run waits
+   * for, a callback or the body of its loop, must not await it.
+   */
   async step(): Promise<StepEvent | undefined> {
     this.#life.check();
     if (!this.#busy) throw new OptionError('step: no run is under way. Begin one with fit.');
@@ -262,8 +276,14 @@ export class Trainer {
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
     return this.#life.during(async () => {
-      const evaluator = await this.#running.programs.evaluator(data, options);
-      return evaluator.run(() => this.#life.check());
+      const { programs } = this.#running;
+      const owner = {};
+      try {
+        const evaluator = await programs.evaluator(data, options, owner);
+        return await evaluator.run(() => this.#life.check());
+      } finally {
+        programs.release(owner);
+      }
     });
   }
 
@@ -370,9 +390,10 @@ export class Trainer {
    */
   async load(bytes: Uint8Array, file = 'checkpoint'): Promise<Saved> {
     this.#idle('load');
+    // At once, so that whatever is called next, awaited or not, finds it done.
     const fits = { loss: this.#task.loss.lossName, network: descriptionOf(this.#task.model) };
-    const saved = loadState(this.state, bytes, file, fits);
-    this.#running.step = await this.#life.during(() => this.state.count(this.state.step));
+    const { step, ...saved } = loadState(this.state, bytes, file, fits);
+    this.#running.step = step;
     this.#running.rates.override = saved.learningRate;
     this.#run = saved.run;
     this.#scale = saved.scale;

@@ -1,0 +1,73 @@
+// Writes a trainer's history, and keeps it bounded: where it becomes long, every second step (then every fourth …) and epoch stays,
+// the first and the last always.
+import type { EpochEvent, History, StepEvent, WarningEvent } from './events.ts';
+
+/** The most steps, epochs, and rates or warnings that a history keeps. */
+export const MOST_STEPS = 100_000;
+export const MOST_EPOCHS = 10_000;
+const MOST_OTHERS = 10_000;
+
+/** Which entries of a long list stay. */
+class Stride {
+  readonly #most: number;
+  #seen = 0;
+  #every = 1;
+  /** Whether the last entry is there for being the last only. */
+  #passing = false;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Adds an entry, given as one value for each of some lists of equal length. */
+  push<T extends unknown[]>(lists: { readonly [K in keyof T]: T[K][] }, values: T): void {
+    if (lists[0]!.length === 0) [this.#seen, this.#every, this.#passing] = [0, 1, false]; // Someone emptied it.
+    if (this.#passing) for (const list of lists) list.pop();
+    if (lists[0]!.length >= this.#most) {
+      this.#every *= 2;
+      for (const list of lists) keepEverySecond(list);
+    }
+    this.#passing = this.#seen++ % this.#every !== 0;
+    for (const [k, list] of lists.entries()) list.push(values[k]);
+  }
+}
+
+function keepEverySecond(list: unknown[]): void {
+  for (let k = 0; 2 * k < list.length; k++) list[k] = list[2 * k];
+  list.length = Math.ceil(list.length / 2);
+}
+
+export class Recorder {
+  readonly #history: History;
+  readonly #steps: Stride;
+  readonly #epochs: Stride;
+
+  constructor(history: History, mostSteps = MOST_STEPS, mostEpochs = MOST_EPOCHS) {
+    this.#history = history;
+    this.#steps = new Stride(mostSteps);
+    this.#epochs = new Stride(mostEpochs);
+  }
+
+  step({ step, loss, accuracy }: StepEvent): void {
+    const { steps } = this.#history;
+    if (accuracy === undefined) this.#steps.push([steps.step, steps.loss], [step, loss]);
+    else this.#steps.push([steps.step, steps.loss, steps.accuracy], [step, loss, accuracy]);
+  }
+
+  epoch(event: EpochEvent): void {
+    this.#epochs.push([this.#history.epochs], [event]);
+  }
+
+  warning(event: WarningEvent): void {
+    keepLast(this.#history.warnings, event);
+  }
+
+  rate(step: number, learningRate: number): void {
+    keepLast(this.#history.rates, { step, learningRate });
+  }
+}
+
+function keepLast<T>(list: T[], entry: T): void {
+  list.push(entry);
+  if (list.length > MOST_OTHERS) list.shift();
+}
