@@ -1,7 +1,7 @@
 // What a Trainer says of a model on the CPU: evaluation, proofs of gradients, divergence, and runs that do not learn.
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
-import { arrayDataset } from '../src/data/dataset.ts';
+import { arrayDataset, rescaled } from '../src/data/dataset.ts';
 import { DivergenceError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { meanSquaredError, softmaxCrossEntropy, sumSquaredError } from '../src/loss/index.ts';
@@ -80,6 +80,47 @@ describe('judging', () => {
     const one = { shape: [1, 4], data: many.data.slice(1202 * 4) };
     const last = [...(await trainer.predict(one)).data];
     expect([...(await trainer.predict(many)).data.slice(1202 * 3)]).toEqual(last);
+  });
+
+  it('reads bytes as the model learnt to, however it came by its weights, and never by a guess', async () => {
+    const scale = { mean: 0.25, std: 0.5 };
+    const pixels = { shape: [30, 4], data: Uint8Array.from({ length: 120 }, (_, i) => (i * 37) % 256) };
+    const labels = Uint8Array.from({ length: 30 }, (_, i) => i % 3);
+    const bytes = arrayDataset(pixels, labels, { scale });
+    const first = await netTrainer();
+    await first.train(bytes, { maxSteps: 3, batchSize: 30 });
+    const want = await first.predict(pixels);
+    expect(await first.predict(bytes.x)).toEqual(want);
+    for (const file of [await first.saveWeights(), await first.save()]) {
+      const next = await netTrainer({ seed: 9 });
+      expect((await next.predict(bytes.slice(0, 2).x)).shape).toEqual([2, 3]);
+      await expect(next.predict(pixels)).rejects.toThrow(
+        'x: these are bytes, and how they become numbers is not known: neither do they have a scale, nor was the model trained on bytes or loaded from a file with a scale. Give floats, or a data set, whose x has its scale.',
+      );
+      const plain = { size: 30, x: pixels, y: { shape: [30], data: labels }, classes: 3 };
+      await expect(next.evaluate(plain)).rejects.toThrow(/^data: these are bytes/);
+      await next.loadWeights(file);
+      expect(next.scale).toEqual(scale);
+      expect(await next.predict(pixels)).toEqual(want);
+      expect((await next.inspect(pixels)).prediction).toEqual(want);
+      expect(await next.evaluate(plain)).toEqual(await first.evaluate(bytes));
+      const other = arrayDataset(pixels, labels);
+      await expect(next.evaluate(other)).rejects.toThrow(
+        'array: its bytes have the scale (x / 255 - 0) / 1, and the model learnt with (x / 255 - 0.25) / 0.5. Make the data with scale: { mean: 0.25, std: 0.5 }.',
+      );
+      expect(await next.evaluate(rescaled(other, next.scale))).toEqual(await first.evaluate(bytes));
+      await next.train(plain, { maxSteps: 1, batchSize: 30 });
+      expect(next.scale).toEqual(scale);
+    }
+    // Weights from elsewhere do not say.
+    const foreign = await netTrainer();
+    await foreign.train(bytes, { maxSteps: 1, batchSize: 30 });
+    await foreign.loadWeights(await (await netTrainer()).saveWeights());
+    expect(foreign.scale).toBeUndefined();
+    const damaged = await first.saveWeights({ 'thalweg.scale': '{"mean":0,"std":0}' });
+    await expect(foreign.loadWeights(damaged, 'w.st')).rejects.toThrow(
+      'w.st: the metadata is damaged: "thalweg.scale" is no mean and std. Use an undamaged copy.',
+    );
   });
 
   it('predicts with few programs, whatever the number of rows, and the same as alone', async () => {

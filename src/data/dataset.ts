@@ -8,6 +8,8 @@ import { Random } from './random.ts';
 export interface Values<A> {
   readonly shape: readonly number[];
   readonly data: A;
+  /** Of bytes: how they become numbers. */
+  readonly scale?: Scale;
 }
 
 /** How u8 examples become numbers: `(x / 255 - mean) / std`. */
@@ -68,15 +70,17 @@ export interface ArrayDatasetOptions {
   scale?: Scale;
 }
 
-const PLAIN: Scale = { mean: 0, std: 1 };
+/** The scale of bytes where nothing else is said: x / 255. */
+export const PLAIN: Scale = { mean: 0, std: 1 };
 
 /** A data set of parts that fit already. */
 export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
-  const { name, x, y } = parts;
+  const { name, x, y, scale } = parts;
   const size = x.shape[0]!;
   return Object.freeze({
     ...parts,
     size,
+    x: x.data instanceof Uint8Array ? { ...x, scale } : x,
     slice(from: number, to: number): DataSet {
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
         throw new DataError(
@@ -85,6 +89,11 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
       return makeDataset({ ...parts, x: rows(x, from, to), y: rows(y, from, to) });
     },
   });
+}
+
+/** A data set whose bytes are read by another scale: that of a model which learnt elsewhere. */
+export function rescaled(data: DataSet, scale: Scale | undefined): DataSet {
+  return scale ? makeDataset({ ...data, scale }) : data;
 }
 
 function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, from: number, to: number): Values<A> {

@@ -17,6 +17,8 @@ import { show } from './options.ts';
 export interface Values {
   readonly shape: Shape;
   readonly data: HostArray;
+  /** How bytes become numbers. Default: as those that the model learnt from. */
+  readonly scale?: Scale;
 }
 
 /** Examples to train on or to be judged by; a DataSet is one. */

@@ -1,7 +1,7 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts.
 import type { Backend } from '../backend.ts';
-import type { Scale } from '../data/dataset.ts';
+import { PLAIN, type Scale } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -27,6 +27,7 @@ import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
+import { agreedScale, isScaled, scaleMetadata, withScale } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 
@@ -162,6 +163,11 @@ export class Trainer {
     return this.#dispatches;
   }
 
+  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states. */
+  get scale(): Scale | undefined {
+    return this.#scale;
+  }
+
   /** The learning rate of the next step. */
   get learningRate(): number {
     return this.#running.rates.at(this.stepsMade, this.#run ?? { start: this.stepsMade });
@@ -199,9 +205,10 @@ export class Trainer {
     return this.history;
   }
 
-  async #begin(data: Examples, options: FitOptions): Promise<Fit> {
+  async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
     const { rates, step, programs } = this.#running;
-    const run = planRun(data, options, step, this.#run);
+    const run = planRun(given, asked, step, this.#run);
+    const { data, options } = this.#toTrain(given, asked);
     const fit = new Fit(this.#running, data, run, options);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const first = await programs.step(data, run, placeOf(run, step).rows);
@@ -209,20 +216,39 @@ export class Trainer {
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
     this.#data = data;
-    this.#scale = data.scale;
+    if (isScaled(data.x)) this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
     this.#dispatches = first.program.dispatches;
     return fit;
+  }
+
+  /** The data of a run, and of its validation, with the scales of their bytes. A run that goes on keeps the scale it had. */
+  #toTrain(given: Examples, options: FitOptions = {}): { data: Examples; options: FitOptions } {
+    const data = withScale(given, options.resume ? this.#scale : (given.scale ?? this.#scale ?? PLAIN));
+    if (!options.validation) return { data, options };
+    const scale = isScaled(data.x) ? data.scale : this.#scale;
+    return { data, options: { ...options, validation: this.#toJudge(options.validation, scale) } };
+  }
+
+  #toJudge(given: Examples, scale = this.#scale): Examples {
+    checkExamples(given);
+    return withScale(given, scale);
+  }
+
+  /** The scale of a batch for `predict` or `inspect`. */
+  #scaleOf(x: Values): Scale | undefined {
+    return isScaled(x) ? agreedScale('x', x.scale, this.#scale) : undefined;
   }
 
   /**
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(data: Examples, options: FitOptions = {}): Promise<void> {
+  async compile(given: Examples, asked: FitOptions = {}): Promise<void> {
     this.#life.check();
     const step = this.stepsMade;
-    const run = planRun(data, options, step, this.#run);
+    const run = planRun(given, asked, step, this.#run);
+    const { data, options } = this.#toTrain(given, asked);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
     const [first] = await this.#life.during(() =>
@@ -259,19 +285,23 @@ export class Trainer {
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
     return this.#life.during(async () => {
-      const evaluator = await this.#running.programs.evaluator(data, options);
+      const evaluator = await this.#running.programs.evaluator(this.#toJudge(data), options);
       return evaluator.run(() => this.#life.check());
     });
   }
 
-  /** The model's outputs for x [N, ...example]; bytes are scaled as those of the training data, floats are taken as they are. */
+  /**
+   * The model's outputs for x [N, ...example]. Floats are taken as they are; bytes are scaled as those that the model learnt from
+   * (see {@link scale}), or by the scale of the data set whose `x` they are.
+   * @throws OptionError for bytes whose scale is not known, or not the model's.
+   */
   async predict(x: Values): Promise<NdArray> {
-    return this.#life.during(() => predict(this.#running, x, this.#scale));
+    return this.#life.during(async () => predict(this.#running, x, this.#scaleOf(x)));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
   async inspect(x: Values, y?: Values): Promise<Inspection> {
-    return this.#life.during(() => inspect(this.#running, x, this.#scale, { outputs: true, y }));
+    return this.#life.during(async () => inspect(this.#running, x, this.#scaleOf(x), { outputs: true, y }));
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
@@ -312,7 +342,9 @@ export class Trainer {
    * weights as they are now. Nothing changes; a run may go on meanwhile, and shares the device.
    */
   async landscape(data: Examples, options: LandscapeOptions = {}): Promise<Landscape> {
-    return this.#life.during(() => landscape(this.#running, data, options, () => this.#life.check()));
+    return this.#life.during(async () =>
+      landscape(this.#running, this.#toJudge(data), options, () => this.#life.check()),
+    );
   }
 
   /** A copy of the weights by path, as they are after the steps under way; for the path of a {@link landscape}. */
@@ -325,14 +357,17 @@ export class Trainer {
    * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
    */
   async lrFind(data: Examples, options: LrFindOptions = {}): Promise<LrFind> {
-    return this.#life.during(() => lrFind(this.#running, this.#newState(), data, options, () => this.#life.check()));
+    return this.#life.during(async () => {
+      checkExamples(data);
+      return lrFind(this.#running, this.#newState(), this.#toTrain(data).data, options, () => this.#life.check());
+    });
   }
 
   #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
     this.#life.check();
-    const set = data ?? this.#data;
-    if (!set) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
-    checkExamples(set);
+    const given = data ?? this.#data;
+    if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
+    const set = this.#toJudge(given);
     if (!(Number.isSafeInteger(rows) && rows >= 1))
       throw new OptionError(`${what}: rows is ${rows}. Give a whole number from 1.`);
     const n = Math.min(rows, set.size);
@@ -353,11 +388,12 @@ export class Trainer {
   }
 
   /**
-   * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so does
-   * the description of a model that `network()` made, which `networkOf` reads.
+   * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so do the
+   * scale of the bytes they were learnt from and the description of a model that `network()` made, which `networkOf` reads.
    */
   async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const all = { ...networkMetadata(descriptionOf(this.#task.model)), ...metadata };
+    const described = networkMetadata(descriptionOf(this.#task.model));
+    const all = { ...described, ...scaleMetadata(this.#scale), ...metadata };
     return this.#life.during(() => saveWeights(this.state, all));
   }
 
@@ -375,10 +411,10 @@ export class Trainer {
     return saved;
   }
 
-  /** Takes weights from a file of weights or from a checkpoint; moments and counters stay. @throws CheckpointError */
+  /** Takes weights, and the scale of bytes, from a file of weights or a checkpoint; moments and counters stay. @throws CheckpointError */
   async loadWeights(bytes: Uint8Array, file = 'weights'): Promise<void> {
     this.#idle('loadWeights');
-    loadWeights(this.state, bytes, file);
+    this.#scale = loadWeights(this.state, bytes, file);
   }
 
   #idle(what: string): void {
