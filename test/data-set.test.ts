@@ -18,14 +18,23 @@ describe('arrayDataset', () => {
     expect([regression.x.shape, regression.y.shape, regression.classes]).toEqual([[2, 1], [2, 1], undefined]); // biome-ignore format: pairs
   });
 
-  it('keeps bytes as bytes without copying, and cuts a flat array into rows', () => {
+  it('keeps bytes as bytes, in a copy of its own, and cuts a flat array into rows', () => {
     const bytes = Uint8Array.of(1, 2, 3, 4);
     const labels = Uint8Array.of(1, 0);
     const data = arrayDataset(bytes, labels, { scale: { mean: 0.1, std: 0.3 } });
-    expect(data.x.data).toBe(bytes);
-    expect(data.y.data).toBe(labels);
+    expect([data.x.data, data.y.data]).toEqual([bytes, labels]);
+    bytes.fill(9);
+    labels.fill(9);
+    const floats = Float32Array.of(1, 2);
+    const clamped = Uint8ClampedArray.of(1, 2);
+    const values = Float32Array.of(0.5, 1.5);
+    const node = Buffer.from([1, 2]);
+    const others = [floats, clamped, node].map((x) => arrayDataset(x, values));
+    for (const array of [floats, clamped, node, values]) array.fill(9);
+    expect([...data.x.data, ...data.y.data]).toEqual([1, 2, 3, 4, 1, 0]);
+    for (const { x, y } of others) expect([...x.data, ...y.data]).toEqual([1, 2, 0.5, 1.5]);
     expect([data.x.shape, data.scale]).toEqual([[2, 2], { mean: 0.1, std: 0.3 }]); // biome-ignore format: pairs
-    const image = arrayDataset({ shape: [1, 2, 2], data: Float64Array.of(1, 2, 3, 4) }, labels.subarray(0, 1));
+    const image = arrayDataset({ shape: [1, 2, 2], data: Float64Array.of(1, 2, 3, 4) }, Uint8Array.of(1));
     expect(image.x).toEqual({ shape: [1, 2, 2], data: Float32Array.of(1, 2, 3, 4) });
   });
 

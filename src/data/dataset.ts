@@ -1,5 +1,6 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
 import { DataError, OptionError } from '../graph/errors.ts';
+import { handOver, ownedCopy } from '../graph/owned.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import { Random } from './random.ts';
@@ -18,7 +19,7 @@ export interface Scale {
   readonly std: number;
 }
 
-/** Examples with their targets, on the host. Nothing in it changes. */
+/** Examples with their targets, on the host. It owns its arrays: nothing in it may be changed. */
 export interface DataSet {
   /** `mnist`, `digits`, `array`, or a folder's name: what messages call it. */
   readonly name: string;
@@ -73,10 +74,12 @@ export interface ArrayDatasetOptions {
 /** The scale of bytes where nothing else is said: x / 255. */
 export const PLAIN: Scale = { mean: 0, std: 1 };
 
-/** A data set of parts that fit already. */
+/** A data set of parts that fit already, whose arrays are handed over to it. */
 export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
   const { name, x, y, scale } = parts;
   const size = x.shape[0]!;
+  handOver(x.data);
+  handOver(y.data);
   return Object.freeze({
     ...parts,
     size,
@@ -104,7 +107,7 @@ function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, f
 /**
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs).
  * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
- * Bytes stay bytes, everything else becomes f32. Typed arrays that need no conversion are kept, not copied.
+ * Bytes stay bytes, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
  * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
  */
 export function arrayDataset(
@@ -193,15 +196,14 @@ function fromLists(what: string, list: NestedNumbers): Flat {
 }
 
 function toExamples(name: string, { shape, data }: Flat): Values<Uint8Array | Float32Array> {
-  if (data instanceof Uint8Array) return { shape, data };
-  if (data instanceof Uint8ClampedArray)
-    return { shape, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+  if (data instanceof Uint8Array) return { shape, data: ownedCopy(data) };
+  if (data instanceof Uint8ClampedArray) return { shape, data: new Uint8Array(data) };
   return { shape, data: finite(`${name} x`, shape, data) };
 }
 
 /** The data as f32; refuses what is not finite there. */
 function finite(what: string, shape: readonly number[], data: NumberArray): Float32Array {
-  const floats = data instanceof Float32Array ? data : Float32Array.from(data);
+  const floats = data instanceof Float32Array ? ownedCopy(data) : Float32Array.from(data);
   for (let i = 0; i < floats.length; i++) {
     if (Number.isFinite(floats[i])) continue;
     const row = sizeOf(shape.slice(1));
@@ -224,7 +226,7 @@ function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick
   }
   if (!single)
     throw new DataError(`${name} y: class indices are one number an example, got ${formatShape(shape)}. Give (size).`);
-  const labels = data instanceof Uint8Array || data instanceof Uint32Array ? data : toIndices(name, data);
+  const labels = data instanceof Uint8Array || data instanceof Uint32Array ? ownedCopy(data) : toIndices(name, data);
   const classes = options.classes ?? largest(labels) + 1;
   if (!Number.isInteger(classes) || classes < 1)
     throw new OptionError(`classes: ${classes} is not a whole number of at least 1. Give the number of classes.`);

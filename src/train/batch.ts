@@ -5,6 +5,7 @@ import type { Scale } from '../data/dataset.ts';
 import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
+import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
@@ -80,6 +81,13 @@ export function checkExamples(data: Examples): void {
   }
 }
 
+/** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */
+export function ownExamples(data: Examples): Examples {
+  const [x, y] = [ownedCopy(data.x.data), ownedCopy(data.y.data)];
+  if (x === data.x.data && y === data.y.data) return data;
+  return { ...data, x: { ...data.x, data: x }, y: { ...data.y, data: y } };
+}
+
 const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly parts: readonly Tensor[] }>();
 
 /**
@@ -87,7 +95,8 @@ const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly p
  * where it is more than `maxBytes`, the most that a kernel can bind.
  */
 export function residentsOf(what: string, values: Values, maxBytes: number): readonly Tensor[] {
-  const known = residents.get(values.data);
+  const all = ownedCopy(values.data);
+  const known = residents.get(all);
   if (
     known?.maxBytes === maxBytes &&
     formatShape(known.parts[0]!.shape.slice(1)) === formatShape(values.shape.slice(1))
@@ -103,10 +112,10 @@ export function residentsOf(what: string, values: Values, maxBytes: number): rea
     );
   const parts = Array.from({ length: Math.ceil(size! / each) }, (_, k) => {
     const rows = Math.min(each, size! - k * each);
-    const data = rows === size ? values.data : values.data.subarray(k * each * width, (k * each + rows) * width);
+    const data = rows === size ? all : handOver(all.subarray(k * each * width, (k * each + rows) * width));
     return resident(what, toArray(what, { shape: [rows, ...row], data }));
   });
-  residents.set(values.data, { maxBytes, parts });
+  residents.set(all, { maxBytes, parts });
   return parts;
 }
 

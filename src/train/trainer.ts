@@ -9,7 +9,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { checkExamples, type Examples, type Values } from './batch.ts';
+import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
 import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
@@ -222,9 +222,9 @@ export class Trainer {
     return fit;
   }
 
-  /** The data of a run, and of its validation, with the scales of their bytes. A run that goes on keeps the scale it had. */
+  /** The data of a run, and of its validation, as they are now and with the scales of their bytes. A run that goes on keeps the scale it had. */
   #toTrain(given: Examples, options: FitOptions = {}): { data: Examples; options: FitOptions } {
-    const data = withScale(given, options.resume ? this.#scale : (given.scale ?? this.#scale ?? PLAIN));
+    const data = withScale(ownExamples(given), options.resume ? this.#scale : (given.scale ?? this.#scale ?? PLAIN));
     if (!options.validation) return { data, options };
     const scale = isScaled(data.x) ? data.scale : this.#scale;
     return { data, options: { ...options, validation: this.#toJudge(options.validation, scale) } };
@@ -232,7 +232,7 @@ export class Trainer {
 
   #toJudge(given: Examples, scale = this.#scale): Examples {
     checkExamples(given);
-    return withScale(given, scale);
+    return withScale(ownExamples(given), scale);
   }
 
   /** The scale of a batch for `predict` or `inspect`. */
