@@ -123,6 +123,23 @@ describe('judging', () => {
     );
   });
 
+  it.each([
+    [undefined, [0, 0.2]],
+    [false, [0, 51]],
+    [{ mean: 0.2, std: 0.5 }, [-0.4, 0]],
+  ] as const)('learns bytes as it reads them, with scale %j', async (scale, [a, b]) => {
+    const bytes = { shape: [2, 1], data: Uint8Array.of(0, 51) };
+    const data = arrayDataset(bytes, bytes, { ...(scale !== undefined && { scale }) });
+    const make = () => netTrainer({ model: new Linear(1, 1), loss: meanSquaredError });
+    const [trainer, byHand] = [await make(), await make()];
+    const floats = { shape: [2, 1], data: Float32Array.of(a, b) };
+    const before = (await trainer.evaluate(data)).loss;
+    expect(before).toBeCloseTo((await byHand.evaluate({ size: 2, x: floats, y: floats })).loss, 4);
+    expect((await trainer.inspect(data.x, data.y)).loss).toBeCloseTo(before, 4);
+    expect((await trainer.predict(data.x)).data[1]).toBeCloseTo((await byHand.predict(floats)).data[1]!, 4);
+    expect((await trainer.gradcheck(data)).pass).toBe(true);
+  });
+
   it('predicts with few programs, whatever the number of rows, and the same as alone', async () => {
     const trainer = await netTrainer();
     const compiled: string[] = [];

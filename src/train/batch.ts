@@ -29,7 +29,7 @@ export interface Examples {
   readonly size: number;
   /** [size, ...example] */
   readonly x: Values;
-  /** Class indices [size] (u8 or u32), or targets [size, ...] (f32). */
+  /** Class indices [size] (u8 or u32), or targets [size, ...] (f32, or u8 that is scaled as x is). */
   readonly y: Values;
   readonly classes?: number;
   readonly scale?: Scale;
@@ -134,7 +134,7 @@ export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: 
   const x = residentsOf(`${data.name ?? 'data'}.x`, data.x, maxBytes);
   const y = residentsOf(`${data.name ?? 'data'}.y`, data.y, maxBytes);
   const rows = gatherAcross(x, indices);
-  return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices)) };
+  return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices), y[0]!.dtype, data.scale) };
 }
 
 /** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */
@@ -144,7 +144,8 @@ export function prepareX(x: Tensor, stored: DType, { mean, std }: Scale = { mean
   return mean === 0 ? scaled : add(scaled, -mean / std);
 }
 
-/** Targets: bytes become class indices. */
-export function prepareY(y: Tensor): Tensor {
+/** Targets: bytes are class indices where there is one an example, else scaled as those of x are. */
+export function prepareY(y: Tensor, stored: DType, scale: Scale | undefined): Tensor {
+  if (stored === 'u8' && y.rank > 1) return prepareX(y, stored, scale);
   return y.dtype === 'f32' ? y : cast(y, 'u32');
 }

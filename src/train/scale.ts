@@ -1,6 +1,6 @@
 // How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model that learnt with it, so it travels with the
 // weights, and bytes are never read by a guess.
-import type { Scale } from '../data/dataset.ts';
+import { isBytes, type Scale } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import type { Examples, Values } from './batch.ts';
 
@@ -30,9 +30,9 @@ export function isScale(value: unknown): value is Scale {
   return Number.isFinite(mean) && Number.isFinite(std) && std! > 0;
 }
 
-/** Whether values are read by a scale. */
-export function isScaled(values: Values | undefined): boolean {
-  return values?.data instanceof Uint8Array;
+/** Whether examples or targets are bytes that are read by a scale: class indices are not. */
+export function hasBytes(x: Values | undefined, y: Values | undefined): boolean {
+  return isBytes(x) || (isBytes(y) && y!.shape.length > 1);
 }
 
 /**
@@ -58,7 +58,7 @@ function text({ mean, std }: Scale): string {
 
 /** The data set with the scale that its bytes are read by. @throws OptionError as {@link agreedScale}. */
 export function withScale(data: Examples, model: Scale | undefined): Examples {
-  if (!isScaled(data.x)) return data;
+  if (!hasBytes(data.x, data.y)) return data;
   const scale = agreedScale(data.name ?? 'data', data.scale, model);
   return scale === data.scale ? data : { ...data, scale };
 }

@@ -27,7 +27,7 @@ import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
-import { agreedScale, isScaled, scaleMetadata, withScale } from './scale.ts';
+import { agreedScale, hasBytes, scaleMetadata, withScale } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 
@@ -216,7 +216,7 @@ export class Trainer {
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
     this.#data = data;
-    if (isScaled(data.x)) this.#scale = data.scale;
+    if (hasBytes(data.x, data.y)) this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
     this.#dispatches = first.program.dispatches;
     return fit;
@@ -226,7 +226,7 @@ export class Trainer {
   #toTrain(given: Examples, options: FitOptions = {}): { data: Examples; options: FitOptions } {
     const data = withScale(ownExamples(given), options.resume ? this.#scale : (given.scale ?? this.#scale ?? PLAIN));
     if (!options.validation) return { data, options };
-    const scale = isScaled(data.x) ? data.scale : this.#scale;
+    const scale = hasBytes(data.x, data.y) ? data.scale : this.#scale;
     return { data, options: { ...options, validation: this.#toJudge(options.validation, scale) } };
   }
 
@@ -236,8 +236,8 @@ export class Trainer {
   }
 
   /** The scale of a batch for `predict` or `inspect`. */
-  #scaleOf(x: Values): Scale | undefined {
-    return isScaled(x) ? agreedScale('x', x.scale, this.#scale) : undefined;
+  #scaleOf(x: Values, y?: Values): Scale | undefined {
+    return hasBytes(x, y) ? agreedScale('x', x.scale ?? y?.scale, this.#scale) : undefined;
   }
 
   /**
@@ -301,7 +301,7 @@ export class Trainer {
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
   async inspect(x: Values, y?: Values): Promise<Inspection> {
-    return this.#life.during(async () => inspect(this.#running, x, this.#scaleOf(x), { outputs: true, y }));
+    return this.#life.during(async () => inspect(this.#running, x, this.#scaleOf(x, y), { outputs: true, y }));
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
