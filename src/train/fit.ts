@@ -324,8 +324,7 @@ export class Fit {
     this.#idle?.dispose();
     try {
       while (this.#pacer.inFlight > 0) await this.#pacer.next();
-      const kept = reason !== 'diverged' && reason !== 'failed' && !life.over;
-      if (kept) this.#stopper?.restore(state, this.#trainer.step);
+      if (!life.over) this.#stopper?.restore(state, this.#trainer.step);
     } finally {
       if (!life.over) await this.#settle();
     }

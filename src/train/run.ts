@@ -28,7 +28,7 @@ export interface EarlyStopping {
   readonly minDelta?: number;
   /** On the validation set, or while training where there is none: 'loss'. */
   readonly monitor?: 'loss' | 'accuracy';
-  /** Whether the run ends with the State of its best epoch: false. */
+  /** Whether the run ends with the State of its best epoch, whatever ends it, a divergence or an error included: false. */
   readonly restoreBest?: boolean;
 }
 
