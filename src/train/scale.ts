@@ -1,8 +1,9 @@
 // How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model that learnt with it, so it travels with the
 // weights, and bytes are never read by a guess.
-import { isBytes, type Scale } from '../data/dataset.ts';
+import { isBytes, PLAIN, type Scale } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
-import type { Examples, Values } from './batch.ts';
+import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
+import type { FitOptions } from './run.ts';
 
 /** Where files of weights keep it, as JSON. */
 const SCALE_KEY = 'thalweg.scale';
@@ -39,7 +40,7 @@ export function hasBytes(x: Values | undefined, y: Values | undefined): boolean 
  * The scale that bytes are read by: their own, or the model's where they have none.
  * @throws OptionError where neither is known, or the two differ.
  */
-export function agreedScale(what: string, own: Scale | undefined, model: Scale | undefined): Scale {
+function agreedScale(what: string, own: Scale | undefined, model: Scale | undefined): Scale {
   const scale = own ?? model;
   if (!scale)
     throw new OptionError(
@@ -56,9 +57,24 @@ function text({ mean, std }: Scale): string {
   return `(x / 255 - ${mean}) / ${std}`;
 }
 
-/** The data set with the scale that its bytes are read by. @throws OptionError as {@link agreedScale}. */
-export function withScale(data: Examples, model: Scale | undefined): Examples {
+/** The scale of a batch to be predicted or inspected. */
+export function scaleOfBatch(x: Values, y: Values | undefined, model: Scale | undefined): Scale | undefined {
+  return hasBytes(x, y) ? agreedScale('x', x.scale ?? y?.scale, model) : undefined;
+}
+
+/** A data set as it is now, with the scale that its bytes are read by. @throws as {@link agreedScale}, and checkExamples. */
+export function asJudged(given: Examples, model: Scale | undefined): Examples {
+  checkExamples(given);
+  const data = ownExamples(given);
   if (!hasBytes(data.x, data.y)) return data;
   const scale = agreedScale(data.name ?? 'data', data.scale, model);
   return scale === data.scale ? data : { ...data, scale };
+}
+
+/** The same of a run's data and its validation. A new run may bring another scale, which the model then learns with. */
+export function asTrained(given: Examples, options: FitOptions, model: Scale | undefined) {
+  const data = asJudged(given, options.resume ? model : (given?.scale ?? model ?? PLAIN));
+  if (!options.validation) return { data, options };
+  const scale = hasBytes(data.x, data.y) ? data.scale : model;
+  return { data, options: { ...options, validation: asJudged(options.validation, scale) } };
 }

@@ -1,7 +1,7 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts.
 import type { Backend } from '../backend.ts';
-import { PLAIN, type Scale } from '../data/dataset.ts';
+import type { Scale } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -9,7 +9,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
+import type { Examples, Values } from './batch.ts';
 import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
@@ -27,7 +27,7 @@ import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
-import { agreedScale, hasBytes, scaleMetadata, withScale } from './scale.ts';
+import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 
@@ -208,7 +208,7 @@ export class Trainer {
   async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
     const { rates, step, programs } = this.#running;
     const run = planRun(given, asked, step, this.#run);
-    const { data, options } = this.#toTrain(given, asked);
+    const { data, options } = asTrained(given, asked, this.#scale);
     const fit = new Fit(this.#running, data, run, options);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const first = await programs.step(data, run, placeOf(run, step).rows);
@@ -222,24 +222,6 @@ export class Trainer {
     return fit;
   }
 
-  /** The data of a run, and of its validation, as they are now and with the scales of their bytes. A run that goes on keeps the scale it had. */
-  #toTrain(given: Examples, options: FitOptions = {}): { data: Examples; options: FitOptions } {
-    const data = withScale(ownExamples(given), options.resume ? this.#scale : (given.scale ?? this.#scale ?? PLAIN));
-    if (!options.validation) return { data, options };
-    const scale = hasBytes(data.x, data.y) ? data.scale : this.#scale;
-    return { data, options: { ...options, validation: this.#toJudge(options.validation, scale) } };
-  }
-
-  #toJudge(given: Examples, scale = this.#scale): Examples {
-    checkExamples(given);
-    return withScale(ownExamples(given), scale);
-  }
-
-  /** The scale of a batch for `predict` or `inspect`. */
-  #scaleOf(x: Values, y?: Values): Scale | undefined {
-    return hasBytes(x, y) ? agreedScale('x', x.scale ?? y?.scale, this.#scale) : undefined;
-  }
-
   /**
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
@@ -248,7 +230,7 @@ export class Trainer {
     this.#life.check();
     const step = this.stepsMade;
     const run = planRun(given, asked, step, this.#run);
-    const { data, options } = this.#toTrain(given, asked);
+    const { data, options } = asTrained(given, asked, this.#scale);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
     const [first] = await this.#life.during(() =>
@@ -285,7 +267,7 @@ export class Trainer {
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
     return this.#life.during(async () => {
-      const evaluator = await this.#running.programs.evaluator(this.#toJudge(data), options);
+      const evaluator = await this.#running.programs.evaluator(asJudged(data, this.#scale), options);
       return evaluator.run(() => this.#life.check());
     });
   }
@@ -296,12 +278,14 @@ export class Trainer {
    * @throws OptionError for bytes whose scale is not known, or not the model's.
    */
   async predict(x: Values): Promise<NdArray> {
-    return this.#life.during(async () => predict(this.#running, x, this.#scaleOf(x)));
+    return this.#life.during(async () => predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale)));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
   async inspect(x: Values, y?: Values): Promise<Inspection> {
-    return this.#life.during(async () => inspect(this.#running, x, this.#scaleOf(x, y), { outputs: true, y }));
+    return this.#life.during(async () =>
+      inspect(this.#running, x, scaleOfBatch(x, y, this.#scale), { outputs: true, y }),
+    );
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
@@ -343,7 +327,7 @@ export class Trainer {
    */
   async landscape(data: Examples, options: LandscapeOptions = {}): Promise<Landscape> {
     return this.#life.during(async () =>
-      landscape(this.#running, this.#toJudge(data), options, () => this.#life.check()),
+      landscape(this.#running, asJudged(data, this.#scale), options, () => this.#life.check()),
     );
   }
 
@@ -358,8 +342,8 @@ export class Trainer {
    */
   async lrFind(data: Examples, options: LrFindOptions = {}): Promise<LrFind> {
     return this.#life.during(async () => {
-      checkExamples(data);
-      return lrFind(this.#running, this.#newState(), this.#toTrain(data).data, options, () => this.#life.check());
+      const set = asTrained(data, {}, this.#scale).data; // refused before a State is made
+      return lrFind(this.#running, this.#newState(), set, options, () => this.#life.check());
     });
   }
 
@@ -367,7 +351,7 @@ export class Trainer {
     this.#life.check();
     const given = data ?? this.#data;
     if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
-    const set = this.#toJudge(given);
+    const set = asJudged(given, this.#scale);
     if (!(Number.isSafeInteger(rows) && rows >= 1))
       throw new OptionError(`${what}: rows is ${rows}. Give a whole number from 1.`);
     const n = Math.min(rows, set.size);
