@@ -603,6 +603,10 @@ describe('values of flags', () => {
     expect(refusal(() => parseFlags({ optimizer: 'adm' }, context))).toMatch(
       /^--optimizer: "adm" is unknown\. Did you mean "adam"\?/,
     );
+    expect(parseFlags({ divergence: 'warn' }, context)).toEqual({ divergence: 'warn' });
+    expect(refusal(() => parseFlags({ divergence: 'of' }, context))).toBe(
+      '--divergence: "of" is unknown. Did you mean "off"? Use stop, warn or off.',
+    );
     expect(refusal(() => parseFlags({ saveEvery: '0' }, context))).toMatch(/^--save-every: "0" is below 1/);
     expect(refusal(() => parseFlags({ out: '' }, context))).toMatch(/^--out: "" is not a path/);
   });

@@ -18,6 +18,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
 import { perturbationText } from '../src/cli/gradcheck.ts';
+import { MNIST_SCALE } from '../src/data/digits.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { network } from '../src/train/network.ts';
 import { presets } from '../src/train/presets.ts';
@@ -195,7 +196,8 @@ describe('train', () => {
     expect(bytes('whole', 'loss.svg').toString()).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
     const { tensors, metadata } = readSafetensors(bytes('whole', 'weights.safetensors'), 'weights');
     const network = JSON.stringify(presets.classic.network);
-    expect(metadata).toEqual({ format: 'pt', 'thalweg.network': network, preset: 'classic' });
+    const scale = JSON.stringify(MNIST_SCALE);
+    expect(metadata).toEqual({ format: 'pt', 'thalweg.network': network, 'thalweg.scale': scale, preset: 'classic' });
     expect(tensors.get('hidden1.weight')!.shape).toEqual([16, 784]);
   });
 
@@ -530,6 +532,18 @@ describe('eval', () => {
       expect([code, err]).toEqual([0, '']);
       expect(events[0]).toMatchObject({ type: 'eval', preset: '784-5-4-10, gelu, cross-entropy', examples: 20 });
     }
+    // Weights are judged and proved by the scale that they learnt with.
+    const { tensors, metadata } = readSafetensors(bytes('own.safetensors'), 'own');
+    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
+    const losses = [];
+    for (const scale of [MNIST_SCALE, { mean: 0, std: 0.1 }]) {
+      writeFileSync(
+        path('own.safetensors'),
+        writeSafetensors(stored, { ...metadata, 'thalweg.scale': JSON.stringify(scale) }),
+      );
+      losses.push((await evaluate('own.safetensors', '--data', data)).events[0]!['loss']);
+    }
+    expect(losses[0]).not.toBe(losses[1]);
     const proof = await thalweg(['gradcheck', 'own.safetensors', '--device', 'cpu']);
     expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('gelu, cross-entropy are right on')]);
     const wrong = await evaluate('own.safetensors', '--preset', 'mlp');

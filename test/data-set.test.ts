@@ -18,15 +18,57 @@ describe('arrayDataset', () => {
     expect([regression.x.shape, regression.y.shape, regression.classes]).toEqual([[2, 1], [2, 1], undefined]); // biome-ignore format: pairs
   });
 
-  it('keeps bytes as bytes without copying, and cuts a flat array into rows', () => {
+  it('keeps bytes as bytes, in a copy of its own, and cuts a flat array into rows', () => {
     const bytes = Uint8Array.of(1, 2, 3, 4);
     const labels = Uint8Array.of(1, 0);
     const data = arrayDataset(bytes, labels, { scale: { mean: 0.1, std: 0.3 } });
-    expect(data.x.data).toBe(bytes);
-    expect(data.y.data).toBe(labels);
+    expect([data.x.data, data.y.data]).toEqual([bytes, labels]);
+    bytes.fill(9);
+    labels.fill(9);
+    const floats = Float32Array.of(1, 2);
+    const clamped = Uint8ClampedArray.of(1, 2);
+    const values = Float32Array.of(0.5, 1.5);
+    const node = Buffer.from([1, 2]);
+    const others = [floats, clamped, node].map((x) => arrayDataset(x, values));
+    for (const array of [floats, clamped, node, values]) array.fill(9);
+    expect([...data.x.data, ...data.y.data]).toEqual([1, 2, 3, 4, 1, 0]);
+    for (const { x, y } of others) expect([...x.data, ...y.data]).toEqual([1, 2, 0.5, 1.5]);
     expect([data.x.shape, data.scale]).toEqual([[2, 2], { mean: 0.1, std: 0.3 }]); // biome-ignore format: pairs
-    const image = arrayDataset({ shape: [1, 2, 2], data: Float64Array.of(1, 2, 3, 4) }, labels.subarray(0, 1));
+    const image = arrayDataset({ shape: [1, 2, 2], data: Float64Array.of(1, 2, 3, 4) }, Uint8Array.of(1), {
+      classes: 2,
+    });
     expect(image.x).toEqual({ shape: [1, 2, 2], data: Float32Array.of(1, 2, 3, 4) });
+  });
+
+  it('says what whole numbers were taken for, where nobody else did', () => {
+    const ask = "Say targets: 'classes' or targets: 'values'.";
+    const notes = [
+      arrayDataset([1, 2], [0, 2]),
+      arrayDataset([1, 2], [[3], [4]]),
+      arrayDataset([1, 2], Float32Array.of(0, 1), { name: 'mine' }),
+    ].map(({ note }) => note);
+    expect(notes).toEqual([
+      `array: y is taken for class indices, of 3 classes. ${ask}`,
+      `array: y is taken for numbers to regress on. ${ask}`,
+      `mine: y is taken for numbers to regress on. ${ask}`,
+    ]);
+    expect(arrayDataset([1, 2], [0, 2]).slice(0, 1).note).toBe(notes[0]);
+    const plain = [
+      arrayDataset([1, 2], [0, 2], { targets: 'values' }),
+      arrayDataset([1, 2], [0, 2], { classes: 3 }),
+      arrayDataset([1, 2], [0.5, 2]),
+      arrayDataset([[1]], [[1, 2]]),
+    ];
+    for (const data of plain) expect(data).not.toHaveProperty('note');
+  });
+
+  it('reads bytes to regress on as bytes in x, class indices never', () => {
+    const bytes = { shape: [2, 2], data: Uint8Array.of(0, 51, 102, 255) };
+    const both = arrayDataset(bytes, bytes);
+    expect([both.x, both.y]).toEqual(Array(2).fill({ ...bytes, scale: { mean: 0, std: 1 } }));
+    const raw = arrayDataset([1, 2], Uint8ClampedArray.of(3, 3), { targets: 'values', scale: false });
+    expect(raw.y).toEqual({ shape: [2, 1], data: Uint8Array.of(3, 3), scale: { mean: 0, std: 1 / 255 } });
+    expect(arrayDataset([1, 2], Uint8Array.of(0, 1)).y).toEqual({ shape: [2], data: Uint8Array.of(0, 1) });
   });
 
   it.each<[string, () => unknown, typeof DataError | typeof OptionError, RegExp]>([
@@ -76,10 +118,33 @@ describe('arrayDataset', () => {
       /3 numbers do not make 2 rows/,
     ],
     ['no classes', () => arrayDataset([1], [0], { classes: 0 }), OptionError, /classes: 0 is not/],
-    ['scale on floats', () => arrayDataset([1], [0], { scale: { mean: 0, std: 1 } }), OptionError, /holds floats/],
+    [
+      'one class',
+      () => arrayDataset([[1], [2], [3]], [0, 0, 0]),
+      DataError,
+      /^array y: every label is 0, and one class leaves nothing to learn\. To regress on numbers say targets: 'values'; else/,
+    ],
+    [
+      'a class that is the only one',
+      () => arrayDataset([1, 2], [4, 4], { targets: 'classes' }),
+      DataError,
+      /is 4, and one/,
+    ],
+    [
+      'one class by number',
+      () => arrayDataset([1], [0], { classes: 1 }),
+      OptionError,
+      /classes: 1 is not .* at least 2/,
+    ],
+    [
+      'scale on floats',
+      () => arrayDataset([1, 2], [0, 1], { scale: { mean: 0, std: 1 } }),
+      OptionError,
+      /holds floats/,
+    ],
     [
       'scale with std 0',
-      () => arrayDataset(Uint8Array.of(1), [0], { scale: { mean: 0, std: 0 } }),
+      () => arrayDataset(Uint8Array.of(1, 2), [0, 1], { scale: { mean: 0, std: 0 } }),
       OptionError,
       /std 0/,
     ],

@@ -2,16 +2,17 @@
 // survive divergence, and presets whose gradients are proved on this device. Runs in Node and in a browser.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import type { DataPair } from '../src/data/dataset.ts';
+import { arrayDataset, type DataPair } from '../src/data/dataset.ts';
 import { digits } from '../src/data/digits.ts';
 import { DivergenceError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
-import { softmaxCrossEntropy } from '../src/loss/index.ts';
+import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Dropout } from '../src/nn/dropout.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { relu } from '../src/ops/activations.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
+import type { Examples } from '../src/train/batch.ts';
 import { type Preset, presets } from '../src/train/presets.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
@@ -209,4 +210,25 @@ it('gives back every byte', async () => {
   await new Promise((resolve) => setTimeout(resolve));
   // Staging buffers are the engine's, kept for the next one who reads.
   expect(counters.bytes - before).toBeLessThanOrEqual(64 * 1024);
+});
+
+it.each(['cpu', 'gpu'])('learns from what a refilled array holds now, as a set or as its parts (%s)', async (kind) => {
+  const backend = kind === 'cpu' ? createCpuBackend() : gpu;
+  const make = () =>
+    Trainer.create(backend, { model: new Linear(1, 1), loss: meanSquaredError, optimizer: sgd({ lr: 0.5 }), seed: 1 });
+  const [x, y] = [{ shape: [4, 1], data: Float32Array.of(-1, 1, -1, 1) }, new Float32Array(4)];
+  const parts = { size: 4, x, y: { shape: [4, 1], data: y } };
+  const trainer = await make();
+  const learnt = async (data: Examples, by = trainer) => {
+    await by.train(data, { epochs: 30, batchSize: 4 });
+    expect((await by.evaluate(data)).loss).toBeLessThan(1e-9);
+    return Math.round((await by.predict({ shape: [1, 1], data: Float32Array.of(1) })).data[0]!);
+  };
+  y.fill(5);
+  const set = arrayDataset(x, y, { targets: 'values' });
+  expect([await learnt(set), await learnt(parts)]).toEqual([5, 5]);
+  y.fill(-5);
+  expect((await trainer.evaluate(parts)).loss).toBeCloseTo(100, 3);
+  expect([await learnt(parts), await learnt(set)]).toEqual([-5, 5]);
+  expect(await learnt(arrayDataset(x, y, { targets: 'values' }), await make())).toBe(-5);
 });

@@ -84,6 +84,38 @@ describe('lrFind', () => {
     trainer.dispose();
   });
 
+  const made = digits({ train: 12_000, test: 1000 });
+  it.each(['classic', 'mlp'] as const)(
+    'suggests a rate by which an epoch of %s learns as the preset does',
+    async (name) => {
+      const { train, test } = await made;
+      const { model, loss, optimizer, defaults } = presets[name];
+      const { batchSize } = defaults;
+      const create = (options: { lr?: number } = {}) =>
+        Trainer.create(createCpuBackend(), { model: model(), loss, optimizer: optimizer(options), seed: 1 });
+      const learnt = async (trainer: Trainer) => {
+        await trainer.train(train, { epochs: 1, batchSize });
+        return (await trainer.evaluate(test)).accuracy!;
+      };
+      const own = await create();
+      const found = await own.lrFind(train, { batchSize });
+      expect(found.rates.length > 100).toBe(name === 'classic');
+      const by = await learnt(await create({ lr: found.suggestion! }));
+      expect(by).toBeGreaterThan(0.9 * (await learnt(own)));
+    },
+  );
+
+  it('says so where it found none', async () => {
+    const { train } = await made;
+    const trainer = await presetTrainer('classic');
+    const { suggestion, note } = await trainer.lrFind(train, { steps: 100 });
+    expect(suggestion).toBeUndefined();
+    expect(note).toMatch(
+      /^lrFind: no rate stands out: the loss came to 1\.\d{3} in 100 steps, and the best constant prediction has 0\.[89]\d*\. Give more steps, such as \{ steps: 1000 \}, or other rates\.$/,
+    );
+    trainer.dispose();
+  });
+
   it('goes to the end where a network only saturates', async () => {
     const { train } = await digits({ train: 640, test: 1 });
     const trainer = await presetTrainer('classic');

@@ -36,6 +36,7 @@ describe('what cannot be used is refused by name', () => {
     ['batchsize', /^fit: there is no option batchsize\. Did you mean batchSize\?$/, { batchsize: 8 }],
     ['an option unlike any', /^fit: there is no option colour\. Its options are epochs, maxSteps, /, { colour: 1 }],
     ['a number for options', /^fit: its options are 3\. Give an object of epochs, /, 3],
+    ['divergence of no kind', /^fit: divergence is false\. Use 'stop', 'warn' or 'off'\.$/, { divergence: false }],
     ['events of no kind', /^fit: events is "steps"\. Use 'epoch' or 'step'\.$/, { events: 'steps' }],
     [
       'earlyStopping: true',

@@ -12,6 +12,7 @@ import { adam } from '../src/optim/adam.ts';
 import { cosine } from '../src/optim/schedules.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
+import { Stopper } from '../src/train/early-stopping.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../src/train/events.ts';
 import type { TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
@@ -330,6 +331,55 @@ describe('stopping early', () => {
     expect(trainer.history.epochs.map((e) => e.step)).toEqual([10, 20, 25]);
     expect(await weightsOf(trainer)).toEqual(seen[1]);
     expect(trainer.stepsMade).toBe(20);
+  });
+
+  it('ends with the State of the best epoch, whatever ends it', async () => {
+    const earlyStopping = { patience: 50, restoreBest: true };
+    const rates = { overflow: 3e38, runAway: 100 };
+    const endings = {
+      overflow: /is not finite at step/,
+      runAway: /run away/,
+      callback: /^enough$/,
+      left: undefined,
+    };
+    for (const [ending, message] of Object.entries(endings)) {
+      const bad = rates[ending as keyof typeof rates];
+      const trainer = await netTrainer({ optimizer: sgd({ lr: (t) => (t < 20 ? 0.1 : (bad ?? 0.1)) }) });
+      let best = await weightsOf(trainer);
+      const onStep = ({ step }: { step: number }) => {
+        if (step === 25 && ending === 'callback') throw new Error('enough');
+      };
+      const run = async () => {
+        const options = { epochs: 30, batchSize: 30, events: 'step', earlyStopping, onStep } as const;
+        for await (const e of trainer.fit(data, options)) {
+          if (e.type === 'epoch' && e.step === 20) best = await weightsOf(trainer);
+          if (e.step === 25 && ending === 'left') break;
+        }
+      };
+      if (message) await expect(run()).rejects.toThrow(message);
+      else await run();
+      expect(await weightsOf(trainer)).toEqual(best);
+      expect(trainer.stepsMade).toBe(20);
+      expect(trainer.history.epochs[1]!.trainLoss).toBeLessThan(trainer.history.epochs[0]!.trainLoss);
+      await trainer.train(data, { maxSteps: 1 }); // and goes on from there
+      expect(trainer.stepsMade).toBe(21);
+    }
+  });
+
+  it('takes any number for better than NaN', async () => {
+    const trainer = await netTrainer({ optimizer: sgd({ lr: 1e-9 }) });
+    const stopper = new Stopper({ patience: 2, restoreBest: true });
+    const epoch = (trainLoss: number, step: number) => stopper.see({ trainLoss, step } as EpochEvent, trainer.state);
+    expect([await epoch(Number.NaN, 1), await epoch(1e30, 2), await epoch(Number.NaN, 3)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect(stopper.restore(trainer.state, 3)).toBe(true);
+    expect(await epoch(Number.NaN, 4)).toBe(true);
+    const nothing = new Stopper({ patience: 1, restoreBest: true });
+    expect(await nothing.see({ trainLoss: Number.NaN, step: 1 } as EpochEvent, trainer.state)).toBe(true);
+    expect(nothing.restore(trainer.state, 2)).toBe(false);
   });
 
   it('ends at a target accuracy', async () => {

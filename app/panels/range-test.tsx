@@ -30,8 +30,9 @@ export function RangeTest() {
   return (
     <div class="range-test">
       <p>
-        A hundred steps at most, each with a larger rate than the one before. Where the loss falls fastest is a good
-        rate; where it shoots up, the rate is too large. It works on a copy: your run stays as it is.
+        A hundred steps, or a thousand where those say nothing, each with a larger rate than the one before. Where the
+        loss falls fastest below what a constant guess would have is a good rate; where it shoots up, the rate is too
+        large. It works on a copy: your run stays as it is.
       </p>
       <Button disabled={!store.ready.value || store.occupied.value !== undefined} onClick={() => void run()}>
         {busy.value ? 'Testing…' : 'Run the range test'}
@@ -49,7 +50,7 @@ function Curve({ test }: { readonly test: Found }) {
   const nearest = rates.reduce((best, rate, k) => (off(rate) < off(rates[best]!) ? k : best), 0);
   const summary =
     suggestion === undefined
-      ? 'No rate stands out: the loss hardly falls.'
+      ? 'No rate stands out: the loss does not fall below what a constant guess would have.'
       : `The loss falls fastest near a rate of ${numberText(suggestion)}.`;
   return (
     <>
@@ -81,7 +82,7 @@ function Curve({ test }: { readonly test: Found }) {
               lossText(test.losses[k]),
               lossText(smoothed[k]),
             ])
-            .filter((_, k) => k % 4 === 0),
+            .filter((_, k) => k % Math.ceil(rates.length / 25) === 0),
         })}
       />
       <p role="status">{summary}</p>

@@ -5,6 +5,7 @@ import {
   DeviceError,
   DivergenceError,
   type FitEvent,
+  rescaled,
   type StepEvent,
   type Trainer,
 } from '../../src/index.ts';
@@ -55,9 +56,14 @@ function forget({ history: { steps } }: Trainer): void {
   for (const list of [steps.step, steps.loss, steps.accuracy]) list.length = 0;
 }
 
+function scaledAs({ scale }: Trainer, data: DataPair): DataPair {
+  return { ...data, train: rescaled(data.train, scale), test: rescaled(data.test, scale) };
+}
+
 export class Run {
   readonly trainer: Trainer;
-  readonly data: DataPair;
+  /** Its pictures, read by the scale of the weights where they came out of a file. */
+  data: DataPair;
   readonly record: RunRecord;
   readonly path: WeightPath;
   readonly #hooks: RunHooks;
@@ -93,7 +99,7 @@ export class Run {
     this.#config = config;
     this.#loaded = from !== undefined;
     this.trainer = trainer;
-    this.data = data;
+    this.data = scaledAs(trainer, data);
     this.#hooks = hooks;
     this.record = new RunRecord(from?.record, from?.step);
     this.path = new WeightPath(trainer);
@@ -149,6 +155,7 @@ export class Run {
   /** Takes weights out of a file. */
   async loadWeights(bytes: Uint8Array, name: string): Promise<void> {
     await this.trainer.loadWeights(bytes, name);
+    this.data = scaledAs(this.trainer, this.data);
     this.#loaded = true;
   }
 

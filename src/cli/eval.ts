@@ -1,4 +1,5 @@
 // `thalweg eval`: how good weights are on a test set, and which digit they take for which.
+import { rescaled } from '../data/dataset.ts';
 import type { Call } from './context.ts';
 import { checkFits, loadData } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
@@ -16,7 +17,8 @@ export async function evaluate({ settings, flags, output, signal }: Call): Promi
     checkFits(data, preset);
     const trainer = await trainerOf(backend, preset, { model });
     try {
-      const { loss, accuracy = 0, size, confusion = [] } = await trainer.evaluate(data.test, { confusion: true });
+      const test = rescaled(data.test, trainer.scale);
+      const { loss, accuracy = 0, size, confusion = [] } = await trainer.evaluate(test, { confusion: true });
       output.result(
         `${preset.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.test.name}\n\n${confusionTable(confusion)}`,
       );

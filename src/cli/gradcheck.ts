@@ -1,6 +1,6 @@
 // `thalweg gradcheck`: the gradients of a preset, proved on this device; or, with --perturb, one of them told in words.
 import type { Backend } from '../backend.ts';
-import type { DataSet } from '../data/dataset.ts';
+import { type DataSet, rescaled } from '../data/dataset.ts';
 import type { Perturbation } from '../train/perturb.ts';
 import type { Trainer } from '../train/trainer.ts';
 import type { Call } from './context.ts';
@@ -27,8 +27,9 @@ export async function gradcheck(call: Call): Promise<ExitCode> {
     checkFits(data, preset);
     const trainer = await trainerOf(backend, preset, { seed: settings.seed, model });
     try {
-      if (element) return await tellPerturbation(call, trainer, data.train, element);
-      return await prove(call, backend, trainer, data.train, preset.name);
+      const examples = rescaled(data.train, trainer.scale);
+      if (element) return await tellPerturbation(call, trainer, examples, element);
+      return await prove(call, backend, trainer, examples, preset.name);
     } finally {
       trainer.dispose();
     }

@@ -145,6 +145,10 @@ function addTrain(program: Command): void {
       '--target-accuracy <A>',
       'ends at the first epoch with this test accuracy (0.97 or 97%); exit 4 if none has it',
     )
+    .option(
+      '--divergence <stop|warn|off>',
+      'what becomes of a loss that runs away; NaN and infinity always stop; default stop',
+    )
     .option('--out <DIR>', 'writes config.json, metrics.jsonl, checkpoint, weights (safetensors) and plots there')
     .option('--overwrite', 'lets --out replace a run that is there already')
     .option('--save-every <N>', 'steps between checkpoints in --out; one is written after each epoch in any case')

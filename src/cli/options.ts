@@ -2,6 +2,7 @@
 // is an OptionError that names the flag, the value and what is allowed, with a guess at what was meant.
 import { OptionError } from '../graph/errors.ts';
 import { editDistance, nearest } from '../graph/nearest.ts';
+import { DIVERGENCE } from '../train/run.ts';
 
 export const DEVICES = ['auto', 'gpu', 'cpu'] as const;
 export type DeviceChoice = (typeof DEVICES)[number];
@@ -168,6 +169,7 @@ const SETTINGS = {
   resume: parseText,
   saveEvery: (value, name) => parseCount(value, name),
   targetAccuracy: parseAccuracy,
+  divergence: (value, name) => parseChoice(value, name, DIVERGENCE),
   json: parseSwitch,
   quiet: parseSwitch,
   dryRun: parseSwitch,

@@ -241,13 +241,14 @@ class TrainCall {
 
   #fitOptions(data: LoadedData) {
     const { batchSize, epochs, maxSteps } = this.#plan;
-    const { targetAccuracy } = this.#call.settings;
+    const { targetAccuracy, divergence } = this.#call.settings;
     return {
       events: 'step',
       batchSize,
       epochs,
       maxSteps,
       targetAccuracy,
+      divergence,
       validation: data.test,
       signal: this.#call.signal,
       resume: this.#before !== undefined,

@@ -1,5 +1,6 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
 import { DataError, OptionError } from '../graph/errors.ts';
+import { handOver, ownedCopy } from '../graph/owned.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import { Random } from './random.ts';
@@ -8,6 +9,8 @@ import { Random } from './random.ts';
 export interface Values<A> {
   readonly shape: readonly number[];
   readonly data: A;
+  /** Of bytes: how they become numbers. */
+  readonly scale?: Scale;
 }
 
 /** How u8 examples become numbers: `(x / 255 - mean) / std`. */
@@ -16,7 +19,7 @@ export interface Scale {
   readonly std: number;
 }
 
-/** Examples with their targets, on the host. Nothing in it changes. */
+/** Examples with their targets, on the host. It owns its arrays: nothing in it may be changed. */
 export interface DataSet {
   /** `mnist`, `digits`, `array`, or a folder's name: what messages call it. */
   readonly name: string;
@@ -24,11 +27,13 @@ export interface DataSet {
   readonly size: number;
   /** Examples (size, ...example). Bytes are used as `(x / 255 - mean) / std`, floats as they are. */
   readonly x: Values<Uint8Array | Float32Array>;
-  /** Class indices (size) as integers, or dense targets (size, outputs) as floats. */
+  /** Class indices (size) as integers, or dense targets (size, outputs): floats, or bytes that are used as those of x are. */
   readonly y: Values<Uint8Array | Uint32Array | Float32Array>;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
   readonly scale: Scale;
+  /** One sentence on what y was taken for, where it could have been either. */
+  readonly note?: string;
   /** Examples `from` to `to` (exclusive) as a view; nothing is copied. */
   slice(from: number, to: number): DataSet;
 }
@@ -60,23 +65,32 @@ export interface ArrayDatasetOptions {
   /** What messages call the data set. Default `array`. */
   name?: string;
   /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` where y is one whole number >= 0 an
-   * example and not a float array. */
+   * example and not a float array; the data set's `note` says what it was taken for. */
   targets?: 'classes' | 'values';
-  /** The number of classes. Default: the largest index + 1. */
+  /** The number of classes, at least 2. Default: the largest index + 1. */
   classes?: number;
-  /** For bytes: `(x / 255 - mean) / std`. Default mean 0, std 1, which is x / 255. */
-  scale?: Scale;
+  /** For bytes in x, and in y where they are numbers to regress on: `(x / 255 - mean) / std`; false: 0 to 255 as they are.
+   * Default mean 0, std 1, which is x / 255. */
+  scale?: Scale | false;
 }
 
-const PLAIN: Scale = { mean: 0, std: 1 };
+/** The scale of bytes where nothing else is said: x / 255. */
+export const PLAIN: Scale = { mean: 0, std: 1 };
 
-/** A data set of parts that fit already. */
+/** Bytes as they are: 0 to 255. */
+const RAW: Scale = { mean: 0, std: 1 / 255 };
+
+/** A data set of parts that fit already, whose arrays are handed over to it. */
 export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
-  const { name, x, y } = parts;
+  const { name, x, y, scale } = parts;
   const size = x.shape[0]!;
+  handOver(x.data);
+  handOver(y.data);
   return Object.freeze({
     ...parts,
     size,
+    x: isBytes(x) ? { ...x, scale } : x,
+    y: isBytes(y) && y.shape.length > 1 ? { ...y, scale } : y,
     slice(from: number, to: number): DataSet {
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
         throw new DataError(
@@ -87,6 +101,11 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
   });
 }
 
+/** A data set whose bytes are read by another scale: that of a model which learnt elsewhere. */
+export function rescaled(data: DataSet, scale: Scale | undefined): DataSet {
+  return scale ? makeDataset({ ...data, scale }) : data;
+}
+
 function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, from: number, to: number): Values<A> {
   const row = sizeOf(v.shape.slice(1));
   return { shape: [to - from, ...v.shape.slice(1)], data: v.data.subarray(from * row, to * row) as A };
@@ -95,7 +114,7 @@ function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, f
 /**
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs).
  * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
- * Bytes stay bytes, everything else becomes f32. Typed arrays that need no conversion are kept, not copied.
+ * Bytes stay bytes, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
  * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
  */
 export function arrayDataset(
@@ -113,12 +132,20 @@ export function arrayDataset(
     );
   if (examples.shape.length === 1) examples.shape = [size, 1];
   const checked = toExamples(name, examples);
+  const { y: checkedTargets, ...meaning } = toTargets(name, targets, options);
+  const bytes = isBytes(checked) || (isBytes(checkedTargets) && meaning.classes === undefined);
   return makeDataset({
     name,
     x: checked,
-    ...toTargets(name, targets, options),
-    scale: checkScale(name, checked, options.scale),
+    y: checkedTargets,
+    ...meaning,
+    scale: checkScale(name, bytes, options.scale),
   });
+}
+
+/** Whether values are bytes, which are read by a scale unless they are class indices. */
+export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
+  return values?.data instanceof Uint8Array;
 }
 
 interface Flat {
@@ -184,15 +211,17 @@ function fromLists(what: string, list: NestedNumbers): Flat {
 }
 
 function toExamples(name: string, { shape, data }: Flat): Values<Uint8Array | Float32Array> {
-  if (data instanceof Uint8Array) return { shape, data };
-  if (data instanceof Uint8ClampedArray)
-    return { shape, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
-  return { shape, data: finite(`${name} x`, shape, data) };
+  return { shape, data: bytesOf(data) ?? finite(`${name} x`, shape, data) };
+}
+
+function bytesOf(data: NumberArray): Uint8Array | undefined {
+  if (data instanceof Uint8ClampedArray) return new Uint8Array(data);
+  return data instanceof Uint8Array ? ownedCopy(data) : undefined;
 }
 
 /** The data as f32; refuses what is not finite there. */
 function finite(what: string, shape: readonly number[], data: NumberArray): Float32Array {
-  const floats = data instanceof Float32Array ? data : Float32Array.from(data);
+  const floats = data instanceof Float32Array ? ownedCopy(data) : Float32Array.from(data);
   for (let i = 0; i < floats.length; i++) {
     if (Number.isFinite(floats[i])) continue;
     const row = sizeOf(shape.slice(1));
@@ -203,24 +232,34 @@ function finite(what: string, shape: readonly number[], data: NumberArray): Floa
   return floats;
 }
 
-function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick<DataSet, 'y' | 'classes'> {
+function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick<DataSet, 'y' | 'classes' | 'note'> {
   const { shape, data, untyped } = flat;
   const single = sizeOf(shape.slice(1)) === 1;
-  const whole = untyped ? data.every((v) => Number.isInteger(v) && v >= 0) : !isFloat(data);
-  const kind =
-    options.targets ?? (options.classes !== undefined || (shape.length === 1 && whole) ? 'classes' : 'values');
+  const whole = data.every((v: number) => Number.isInteger(v) && v >= 0);
+  const integers = untyped ? whole : !isFloat(data);
+  const said = options.targets ?? (options.classes === undefined ? undefined : 'classes');
+  const kind = said ?? (shape.length === 1 && integers ? 'classes' : 'values');
+  const note = (meaning: string) =>
+    said === undefined && single && whole
+      ? { note: `${name}: y is taken for ${meaning}. Say targets: 'classes' or targets: 'values'.` }
+      : {};
   if (kind === 'values') {
-    const values = finite(`${name} y`, shape, data);
-    return { y: { shape: shape.length === 1 ? [shape[0]!, 1] : shape, data: values }, classes: undefined };
+    const values = bytesOf(data) ?? finite(`${name} y`, shape, data);
+    const y = { shape: shape.length === 1 ? [shape[0]!, 1] : shape, data: values };
+    return { y, classes: undefined, ...note('numbers to regress on') };
   }
   if (!single)
     throw new DataError(`${name} y: class indices are one number an example, got ${formatShape(shape)}. Give (size).`);
-  const labels = data instanceof Uint8Array || data instanceof Uint32Array ? data : toIndices(name, data);
+  const labels = data instanceof Uint8Array || data instanceof Uint32Array ? ownedCopy(data) : toIndices(name, data);
+  if (options.classes === undefined && labels.every((label: number) => label === labels[0]))
+    throw new DataError(
+      `${name} y: every label is ${labels[0]}, and one class leaves nothing to learn. To regress on numbers say targets: 'values'; else say how many classes there are with { classes }.`,
+    );
   const classes = options.classes ?? largest(labels) + 1;
-  if (!Number.isInteger(classes) || classes < 1)
-    throw new OptionError(`classes: ${classes} is not a whole number of at least 1. Give the number of classes.`);
+  if (!Number.isInteger(classes) || classes < 2)
+    throw new OptionError(`classes: ${classes} is not a whole number of at least 2. Give the number of classes.`);
   checkLabels(`${name} y`, labels, classes);
-  return { y: { shape: [shape[0]!], data: labels }, classes };
+  return { y: { shape: [shape[0]!], data: labels }, classes, ...note(`class indices, of ${classes} classes`) };
 }
 
 function isFloat(data: NumberArray): boolean {
@@ -253,9 +292,10 @@ export function checkLabels(what: string, labels: Uint8Array | Uint32Array, clas
   }
 }
 
-function checkScale(name: string, x: Values<Uint8Array | Float32Array>, scale: Scale | undefined): Scale {
+function checkScale(name: string, bytes: boolean, scale: Scale | false | undefined): Scale {
   if (scale === undefined) return PLAIN;
-  if (!(x.data instanceof Uint8Array))
+  if (scale === false) return RAW;
+  if (!bytes)
     throw new OptionError(
       `scale: ${name} holds floats, which are used as they are. Scale them yourself, or give bytes.`,
     );

@@ -31,7 +31,10 @@ export class OptionError extends Error {
   override readonly name = 'OptionError';
 }
 
-/** Training stopped because a value was not finite or the loss ran away. The weights are those before the bad step. */
+/**
+ * Training stopped because a value was not finite or the loss ran away. The weights are those before the bad step, or after the
+ * last one of a loss that ran away; with `restoreBest`, those of the best epoch.
+ */
 export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
   /** The step that failed, counted from 0. */

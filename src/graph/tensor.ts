@@ -2,6 +2,7 @@
 import { type DType, dtypeOf, type HostArray, hostArray } from './dtype.ts';
 import { ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
+import { ownedCopy } from './owned.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
 
 /** Where a leaf's values come from. */
@@ -130,8 +131,12 @@ export function input(name: string, spec: Spec): Tensor {
   );
 }
 
-/** Values that stay on the device: uploaded once per backend, however many programs read them. */
-export function resident(name: string, array: NdArray): Tensor {
+/**
+ * Values that stay on the device: uploaded once per backend, however many programs read them. They are those that the array has
+ * now; what is written to it later changes nothing.
+ */
+export function resident(name: string, given: NdArray): Tensor {
+  const array = { ...given, data: ownedCopy(given.data) };
   checkShape(`data ${name}`, array.shape);
   return new Tensor(
     new Node(undefined, { kind: 'resident', array, name }, [], undefined, [

@@ -5,6 +5,7 @@ import type { Scale } from '../data/dataset.ts';
 import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
+import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
@@ -17,6 +18,8 @@ import { show } from './options.ts';
 export interface Values {
   readonly shape: Shape;
   readonly data: HostArray;
+  /** How bytes become numbers. Default: as those that the model learnt from. */
+  readonly scale?: Scale;
 }
 
 /** Examples to train on or to be judged by; a DataSet is one. */
@@ -26,7 +29,7 @@ export interface Examples {
   readonly size: number;
   /** [size, ...example] */
   readonly x: Values;
-  /** Class indices [size] (u8 or u32), or targets [size, ...] (f32). */
+  /** Class indices [size] (u8 or u32), or targets [size, ...] (f32, or u8 that is scaled as x is). */
   readonly y: Values;
   readonly classes?: number | undefined;
   readonly scale?: Scale | undefined;
@@ -78,6 +81,13 @@ export function checkExamples(data: Examples): void {
   }
 }
 
+/** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */
+export function ownExamples(data: Examples): Examples {
+  const [x, y] = [ownedCopy(data.x.data), ownedCopy(data.y.data)];
+  if (x === data.x.data && y === data.y.data) return data;
+  return { ...data, x: { ...data.x, data: x }, y: { ...data.y, data: y } };
+}
+
 const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly parts: readonly Tensor[] }>();
 
 /**
@@ -85,7 +95,8 @@ const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly p
  * where it is more than `maxBytes`, the most that a kernel can bind.
  */
 export function residentsOf(what: string, values: Values, maxBytes: number): readonly Tensor[] {
-  const known = residents.get(values.data);
+  const all = ownedCopy(values.data);
+  const known = residents.get(all);
   if (
     known?.maxBytes === maxBytes &&
     formatShape(known.parts[0]!.shape.slice(1)) === formatShape(values.shape.slice(1))
@@ -101,10 +112,10 @@ export function residentsOf(what: string, values: Values, maxBytes: number): rea
     );
   const parts = Array.from({ length: Math.ceil(size! / each) }, (_, k) => {
     const rows = Math.min(each, size! - k * each);
-    const data = rows === size ? values.data : values.data.subarray(k * each * width, (k * each + rows) * width);
+    const data = rows === size ? all : handOver(all.subarray(k * each * width, (k * each + rows) * width));
     return resident(what, toArray(what, { shape: [rows, ...row], data }));
   });
-  residents.set(values.data, { maxBytes, parts });
+  residents.set(all, { maxBytes, parts });
   return parts;
 }
 
@@ -123,7 +134,7 @@ export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: 
   const x = residentsOf(`${data.name ?? 'data'}.x`, data.x, maxBytes);
   const y = residentsOf(`${data.name ?? 'data'}.y`, data.y, maxBytes);
   const rows = gatherAcross(x, indices);
-  return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices)) };
+  return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices), y[0]!.dtype, data.scale) };
 }
 
 /** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */
@@ -133,7 +144,8 @@ export function prepareX(x: Tensor, stored: DType, { mean, std }: Scale = { mean
   return mean === 0 ? scaled : add(scaled, -mean / std);
 }
 
-/** Targets: bytes become class indices. */
-export function prepareY(y: Tensor): Tensor {
+/** Targets: bytes are class indices where there is one an example, else scaled as those of x are. */
+export function prepareY(y: Tensor, stored: DType, scale: Scale | undefined): Tensor {
+  if (stored === 'u8' && y.rank > 1) return prepareX(y, stored, scale);
   return y.dtype === 'f32' ? y : cast(y, 'u32');
 }

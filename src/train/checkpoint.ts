@@ -1,5 +1,6 @@
 // Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
+import type { Scale } from '../data/dataset.ts';
 import { type Bytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import type { Variable } from '../graph/tensor.ts';
@@ -9,6 +10,7 @@ import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
 import { matchTensors, readSafetensors, storedDtype, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
+import { isScale, scaleIn } from './scale.ts';
 import type { Entry, State } from './state.ts';
 
 const FORMAT = 'thalweg 1';
@@ -29,7 +31,7 @@ export interface Saved {
   /** The learning rate set by hand, where one was. */
   readonly learningRate?: number;
   /** How bytes become inputs. */
-  readonly scale?: { readonly mean: number; readonly std: number };
+  readonly scale?: Scale;
   /** Whatever the caller wants kept: plain data. */
   readonly configuration?: unknown;
 }
@@ -166,16 +168,19 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
 }
 
 /**
- * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone.
+ * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone. Gives the scale of
+ * the bytes that they were learnt from, where the file has one.
  * @throws CheckpointError where they do not fit the model; the State is then as it was.
  */
-export function loadWeights(state: State, bytes: Uint8Array, file: string): void {
+export function loadWeights(state: State, bytes: Uint8Array, file: string): Scale | undefined {
   const { tensors, metadata } = readSafetensors(bytes, file);
+  const scale = metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
   const entries = weightsOf(state);
   const own = new Set(entries.map(({ name }) => name));
   const weights = new Map([...tensors].filter(([name]) => own.has(name) || !isCheckpointTensor(name, metadata)));
   matchTensors(file, entries.map(wanted), weights);
   writeEntries(state, entries, (name) => weights.get(name)!.data);
+  return scale;
 }
 
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
@@ -252,9 +257,7 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
     throw damaged(`the run begins after ${saved.run.start} steps, and ${step} were made`);
   if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
-  const { scale } = saved;
-  if (scale !== undefined && !(Number.isFinite(scale?.mean) && scale.std > 0))
-    throw damaged('the scale is no mean and std');
+  if (saved.scale !== undefined && !isScale(saved.scale)) throw damaged('the scale is no mean and std');
   return saved as Saved;
 }
 

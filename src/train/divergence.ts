@@ -1,5 +1,5 @@
 // Divergence: a step that gave a value that is not finite is replayed unfused, from the State as it was, to name the first
-// tensor that went wrong; a loss that runs away is told by its running mean.
+// tensor that went wrong; a loss that runs away is told by the mean of its last steps.
 import { DivergenceError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { State } from './state.ts';
@@ -52,48 +52,72 @@ async function replay(
   }
 }
 
-/** Steps whose mean is what the loss began with. */
-const FIRST_STEPS = 20;
-const RUNAWAY = 3;
-/** Share of the old mean that stays in each step. */
-const SMOOTHING = 0.95;
+/** The least steps whose mean counts, and the share of an epoch: an epoch's loss cannot all fall into so much more than that. */
+const LEAST_STEPS = 20;
+const SHARE = 0.1;
+/** A mean loss above so many times the best constant prediction's has run away. */
+const RUNAWAY = 10;
+/** So many losses in a row must be above the best constant's too: a few rare targets far out are no trend. */
+const TREND = 3;
 
 /** Watches the losses of a run. */
 export class LossWatch {
+  /** The last losses, that of step k in element k mod length. */
+  readonly #last: Float64Array;
+  readonly #constant: number | undefined;
   #seen = 0;
-  #firstSum = 0;
-  #smoothed = 0;
-  /** A loss that no run needs to fear, the best constant prediction's say: running away means to pass three times this, too. */
-  readonly #floor: number;
+  #sum = 0;
+  #first = 0;
 
-  constructor(floor = 0) {
-    this.#floor = floor;
+  /** `constant`: the best constant prediction's loss. Where it is not known, nothing runs away. */
+  constructor(stepsPerEpoch: number, constant: number | undefined) {
+    this.#last = new Float64Array(Math.max(LEAST_STEPS, Math.ceil(SHARE * stepsPerEpoch)));
+    this.#constant = constant;
   }
 
-  /** The exponential mean of the losses, free of its bias towards 0. */
-  get smoothed(): number {
-    return this.#smoothed / (1 - SMOOTHING ** this.#seen);
+  /** The number of losses in {@link mean}. */
+  get steps(): number {
+    return Math.min(this.#seen, this.#last.length);
   }
 
-  /** The mean of the first steps' losses. */
-  get first(): number {
-    return this.#firstSum / Math.min(this.#seen, FIRST_STEPS);
+  /** The mean of the last losses. */
+  get mean(): number {
+    return this.#sum / this.steps;
   }
 
-  /** Takes the next step's loss; true where it has run away. */
-  see(loss: number): boolean {
-    if (this.#seen++ < FIRST_STEPS) this.#firstSum += loss;
-    this.#smoothed = SMOOTHING * this.#smoothed + (1 - SMOOTHING) * loss;
-    if (this.#seen <= FIRST_STEPS || this.first <= 0) return false;
-    return this.smoothed > RUNAWAY * Math.max(this.first, this.#floor);
+  /** Takes the next step's loss. */
+  see(loss: number): void {
+    const at = this.#seen % this.#last.length;
+    if (this.#seen++ === 0) this.#first = loss;
+    this.#sum += loss - this.#last[at]!;
+    this.#last[at] = loss;
+    if (at === 0) this.#add(); // What rounding leaves of a large loss that is gone does not stay.
   }
 
-  /** The error of a loss that had run away after a step, which is counted from 0. */
-  error(step: number, learningRate: number): DivergenceError {
-    const [now, then] = [this.smoothed, this.first].map((v) => v.toPrecision(4));
-    return new DivergenceError(
-      `loss has run away by step ${step + 1}: ${now} on average, ${then} at first. Lower the learning rate (now ${learningRate}) or clip gradients.`,
-      step,
-    );
+  #add(): void {
+    this.#sum = this.#last.reduce((a, b) => a + b);
+  }
+
+  /** Whether the loss has run away; at the end of a run, by however few losses there are. */
+  ranAway(ended = false): boolean {
+    if (this.#constant === undefined || (!ended && this.#seen < this.#last.length)) return false;
+    const calm = this.#calm;
+    if (!(this.mean > RUNAWAY * calm)) return false;
+    this.#add();
+    const before = (k: number) => this.#last[(this.#seen - 1 - k) % this.#last.length]!;
+    const trend = Array.from({ length: Math.min(TREND, this.#seen - 1) }, (_, k) => before(k));
+    return this.mean > RUNAWAY * calm && trend.every((loss) => loss > calm);
+  }
+
+  /** A loss that no run needs to fear: that of the best constant, or the first one where the network began worse. */
+  get #calm(): number {
+    return Math.max(this.#constant ?? 0, this.#first);
+  }
+
+  /** What has happened after `step` steps. */
+  message(step: number, learningRate: number): string {
+    const [now, calm] = [this.mean, this.#calm].map((v) => v.toPrecision(4));
+    const what = this.#first > this.#constant! ? 'at first it was' : 'a constant prediction has';
+    return `loss has run away by step ${step}: ${now} on average over ${this.steps} steps, and ${what} ${calm}. Lower the learning rate (now ${learningRate}) or clip gradients; where the loss is right, pass divergence: 'warn'.`;
   }
 }

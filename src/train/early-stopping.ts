@@ -29,7 +29,8 @@ export class Stopper {
   async see(event: EpochEvent, state: State): Promise<boolean> {
     const { patience, minDelta, restoreBest } = this.#options;
     const value = this.#monitored(event);
-    if (this.#best === undefined || value > this.#best + minDelta) {
+    // NaN is never better, and any number is better than none.
+    if (!Number.isNaN(value) && (this.#best === undefined || value > this.#best + minDelta)) {
       this.#best = value;
       this.#waited = 0;
       if (restoreBest) this.#snapshot = { step: event.step, state: await state.snapshot() };

@@ -43,7 +43,8 @@ export interface EpochEvent {
 /** Something is wrong that does not stop the run. */
 export interface WarningEvent {
   readonly type: 'warning';
-  readonly code: 'notLearning';
+  /** `runAway`: where `divergence` is 'warn'. */
+  readonly code: 'notLearning' | 'runAway';
   readonly step: number;
   readonly message: string;
 }

@@ -1,9 +1,10 @@
 // The loop of a run: submits steps a few hundred milliseconds at a time, turns what the ring recorded into events, and at
 // the end of each epoch judges, stops or goes on. It reads back late and waits only when three submits are under way.
 
-import { OptionError } from '../graph/errors.ts';
+import { DivergenceError, OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Examples } from './batch.ts';
+import { bestConstantLoss, noBetter } from './constant-loss.ts';
 import { explain, LossWatch } from './divergence.ts';
 import { Stopper } from './early-stopping.ts';
 import { EpochMeans } from './epoch-means.ts';
@@ -11,7 +12,7 @@ import type { Evaluation } from './evaluation.ts';
 import type { Callbacks, EpochEvent, FitEvent, History, StepEvent, StopReason, WarningEvent } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
-import { bestConstantLoss, idleUnits, noBetter, PATIENCE } from './not-learning.ts';
+import { IdleWatch, PATIENCE } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
 import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
@@ -56,9 +57,13 @@ export class Fit {
   readonly #means = new EpochMeans();
   /** By rows: those of the full and of the short batch, once they are there. */
   readonly #programs = new Map<number, StepProgram>();
-  /** Steps whose events were told. */
+  #idle: IdleWatch | undefined;
+  /** Steps whose events were told, and the last of them. */
   #landed = 0;
+  #last: StepEvent | undefined;
   #reason: StopReason | undefined;
+  /** A run warns of a thing once. */
+  readonly #warned = new Set<WarningEvent['code']>();
 
   constructor(trainer: Running, data: Examples, run: Run, options: FitOptions) {
     this.#trainer = trainer;
@@ -69,7 +74,7 @@ export class Fit {
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
     this.#stopper = options.earlyStopping ? new Stopper(options.earlyStopping) : undefined;
     this.#constantLoss = bestConstantLoss(trainer.task.loss, data);
-    this.#watch = new LossWatch(this.#constantLoss);
+    this.#watch = new LossWatch(stepsPerEpoch(run), this.#constantLoss);
   }
 
   /** The run's events as they come. Leaving the stream ends the run after the steps under way. */
@@ -111,7 +116,9 @@ export class Fit {
       }
     }
     yield* this.#land(0);
-    if (this.#means.steps > 0 && this.#reason !== 'aborted') yield* this.#endEpoch(false);
+    if (this.#reason === 'aborted') return;
+    if (this.#means.steps > 0) yield* this.#endEpoch(false);
+    yield* this.#lookForRunaway(true);
   }
 
   #over(): boolean {
@@ -200,28 +207,44 @@ export class Fit {
   async *#made(event: StepEvent): AsyncGenerator<FitEvent, void, undefined> {
     const { recorder, gate } = this.#trainer;
     this.#landed++;
+    this.#last = event;
     recorder.step(event);
     this.#means.add(event, placeOf(this.#run, event.step - 1).rows);
-    const ranAway = this.#watch.see(event.loss);
+    this.#watch.see(event.loss);
     await this.#call((callback) => callback.onStep?.(event));
     gate.made(event);
     if (this.#options.events === 'step') yield event;
-    if (ranAway) {
-      this.#reason = 'diverged';
-      throw this.#watch.error(event.step - 1, event.learningRate);
-    }
-    if (this.#landed === PATIENCE && noBetter(this.#watch.smoothed, this.#constantLoss)) yield* this.#warn(event.step);
+    yield* this.#lookForRunaway(false);
+    if (this.#landed % PATIENCE === 0) yield* this.#lookForIdleUnits(event.step);
   }
 
-  async *#warn(step: number): AsyncGenerator<FitEvent, void, undefined> {
-    const { executor, state, task, recorder } = this.#trainer;
-    const idle = await idleUnits(executor, state, task, this.#data);
+  async *#lookForRunaway(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {
+    const { divergence = 'stop' } = this.#options;
+    if (divergence === 'off' || this.#warned.has('runAway') || !this.#watch.ranAway(ended)) return;
+    const { step, learningRate } = this.#last!;
+    const message = this.#watch.message(step, learningRate);
+    if (divergence === 'warn') return yield* this.#warn('runAway', step, message);
+    this.#reason = 'diverged';
+    throw new DivergenceError(message, step - 1);
+  }
+
+  async *#lookForIdleUnits(step: number): AsyncGenerator<FitEvent, void, undefined> {
+    const { mean } = this.#watch;
+    if (this.#warned.has('notLearning') || !noBetter(mean, this.#constantLoss)) return;
+    const { executor, state, task } = this.#trainer;
+    this.#idle ??= await IdleWatch.compile(executor, state, task, this.#data);
+    const idle = await this.#idle.look();
     if (idle.length === 0) return;
     const units = idle.map(({ name, idle: n, units: of }) => `${n} of ${of} units after ${name}`).join(', ');
-    const [now, constant] = [this.#watch.smoothed, this.#constantLoss!].map((v) => v.toPrecision(4));
-    const message = `not learning: after ${PATIENCE} steps the loss is ${now}, and a constant prediction has ${constant}; saturated or dead: ${units}. Lower the learning rate, or scale the inputs and initial weights down.`;
-    const event: WarningEvent = { type: 'warning', code: 'notLearning', step, message };
-    recorder.warning(event);
+    const [now, constant] = [mean, this.#constantLoss!].map((v) => v.toPrecision(4));
+    const message = `not learning: after ${this.#landed} steps the loss is ${now}, and a constant prediction has ${constant}; saturated or dead: ${units}. Lower the learning rate, or scale the inputs and initial weights down.`;
+    yield* this.#warn('notLearning', step, message);
+  }
+
+  async *#warn(code: WarningEvent['code'], step: number, message: string): AsyncGenerator<FitEvent, void, undefined> {
+    this.#warned.add(code);
+    const event: WarningEvent = { type: 'warning', code, step, message };
+    this.#trainer.recorder.warning(event);
     await this.#call((callback) => callback.onWarning?.(event));
     if (this.#options.events === 'step') yield event;
   }
@@ -298,10 +321,10 @@ export class Fit {
     const reason = this.#reason ?? 'stopped';
     history.stopped = reason;
     gate.close();
+    this.#idle?.dispose();
     try {
       while (this.#pacer.inFlight > 0) await this.#pacer.next();
-      const kept = reason !== 'diverged' && reason !== 'failed' && !life.over;
-      if (kept) this.#stopper?.restore(state, this.#trainer.step);
+      if (!life.over) this.#stopper?.restore(state, this.#trainer.step);
     } finally {
       if (!life.over) await this.#settle();
     }

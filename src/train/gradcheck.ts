@@ -83,7 +83,7 @@ function trace({ state, task }: Model, x: NdArray, y: NdArray, scale: Scale | un
   const seed = constant([...seedKey(state.seedNumber)], { dtype: 'u32' });
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: true, step, seed }), () => {
-      const { loss } = judge(task, prepareX(input('x', x), x.dtype, scale), prepareY(input('y', y)));
+      const { loss } = judge(task, prepareX(input('x', x), x.dtype, scale), prepareY(input('y', y), y.dtype, scale));
       const byVariable = gradientsOf(state, loss);
       const members = state.arenas.flatMap((arena) => arena.members);
       const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));

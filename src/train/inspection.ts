@@ -61,7 +61,7 @@ function compile(
     const trace = newTrace({ training: false });
     return withTrace(trace, () => {
       const x = prepareX(input('x', specs.x), specs.x.dtype, scale);
-      const y = specs.y && prepareY(input('y', specs.y));
+      const y = specs.y && prepareY(input('y', specs.y), specs.y.dtype, scale);
       const all: Record<string, Tensor> = y ? withGradients(state, task, x, y) : { prediction: forward(task.model, x) };
       if (withOutputs) for (const [name, tensor] of trace.captures) all[`output ${name}`] = tensor;
       return all;

@@ -3,6 +3,7 @@
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { checkExamples, type Examples } from './batch.ts';
+import { bestConstantLoss, NO_BETTER } from './constant-loss.ts';
 import { checkOptions, type Names } from './options.ts';
 import { type Landed, Pacer } from './pacer.ts';
 import { Programs } from './programs.ts';
@@ -17,7 +18,7 @@ export interface LrFindOptions {
   /** The first and the last rate: 1e-7 and 10. */
   readonly from?: number;
   readonly to?: number;
-  /** The most steps, the rate growing by the same factor at each: 100. */
+  /** The most steps, the rate growing by the same factor at each. Default 100, and 1000 more where those suggest nothing. */
   readonly steps?: number;
   /** Ends it early; what was found until then is given. */
   readonly signal?: AbortSignal;
@@ -28,8 +29,13 @@ export interface LrFind {
   readonly rates: readonly number[];
   readonly losses: readonly number[];
   readonly smoothed: readonly number[];
-  /** In the middle of the longest fall of the smoothed loss ("valley"); absent where it hardly falls. */
+  /**
+   * In the middle of the longest fall of the smoothed loss ("valley") below what the best constant prediction has, moved back as
+   * far as the smoothed loss lags behind, at most to a third; absent where there is no such fall.
+   */
   readonly suggestion?: number;
+  /** One sentence where there is no suggestion. */
+  readonly note?: string;
   /** `diverged`: the smoothed loss passed four times its best, or a value was not finite. */
   readonly stopped: 'diverged' | 'done' | 'aborted';
 }
@@ -38,6 +44,11 @@ const NAMES: Names<LrFindOptions> = { batchSize: true, from: true, to: true, ste
 /** Share of the old mean that stays in each step. */
 const SMOOTHING = 0.98;
 const RUNAWAY = 4;
+/** Steps by which a smoothed loss lags behind, and the most that a suggestion is divided by for it. */
+const LAG = SMOOTHING / (1 - SMOOTHING);
+const MOST = 3;
+const STEPS = 100;
+const MORE_STEPS = 1000;
 
 interface Model {
   readonly executor: Executor;
@@ -56,8 +67,13 @@ export async function lrFind(
 ): Promise<LrFind> {
   try {
     const asked = checked(data, options);
-    await own.copyFrom(state);
-    return await search({ executor, state: own, task, submitMs }, data, asked, check);
+    const from = async (steps: number) => {
+      await own.copyFrom(state);
+      return search({ executor, state: own, task, submitMs }, data, { ...asked, steps }, check);
+    };
+    const found = await from(asked.steps);
+    const enough = found.suggestion !== undefined || found.stopped === 'aborted' || options.steps !== undefined;
+    return enough ? found : await from(MORE_STEPS);
   } finally {
     own.dispose();
   }
@@ -100,8 +116,21 @@ async function search(
   }
   const stopped = seen.diverged ? 'diverged' : seen.rates.length < steps ? 'aborted' : 'done';
   const { losses, smoothed } = seen;
-  const suggestion = valley(seen.rates, smoothed, steps);
-  return { rates: seen.rates, losses, smoothed, ...(suggestion !== undefined && { suggestion }), stopped };
+  const constant = bestConstantLoss(task.loss, data) ?? Number.POSITIVE_INFINITY;
+  // A fall to the best constant's loss is the biases' alone.
+  const learnt = smoothed.map((loss) => Math.min(loss, NO_BETTER * constant));
+  const middle = valley(seen.rates, learnt, steps);
+  const found = { rates: seen.rates, losses, smoothed, stopped } as const;
+  if (middle === undefined) return { ...found, note: noteOf(smoothed, constant) };
+  return { ...found, suggestion: Math.max(middle * (from / to) ** (LAG / (steps - 1)), middle / MOST) };
+}
+
+function noteOf(smoothed: readonly number[], constant: number): string {
+  const [least, limit] = [Math.min(...smoothed), constant].map((v) => v.toPrecision(4));
+  const than = Number.isFinite(constant) ? `, and the best constant prediction has ${limit}` : '';
+  const fell =
+    smoothed.length > 0 ? `the loss came to ${least} in ${smoothed.length} steps${than}` : 'no step was made';
+  return `lrFind: no rate stands out: ${fell}. Give more steps, such as { steps: ${10 * Math.max(STEPS, smoothed.length)} }, or other rates.`;
 }
 
 interface Sent {
@@ -146,7 +175,7 @@ class Seen {
 function checked(data: Examples, options: LrFindOptions) {
   checkOptions('lrFind', options, NAMES);
   checkExamples(data);
-  const { batchSize = 32, from = 1e-7, to = 10, steps = 100, signal } = options;
+  const { batchSize = 32, from = 1e-7, to = 10, steps = STEPS, signal } = options;
   if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {
     const most = `${data.name ?? 'data'} has ${data.size} examples`;
     throw new OptionError(

@@ -28,9 +28,11 @@ export interface EarlyStopping {
   readonly minDelta?: number;
   /** On the validation set, or while training where there is none: 'loss'. */
   readonly monitor?: 'loss' | 'accuracy';
-  /** Whether the run ends with the State of its best epoch: false. */
+  /** Whether the run ends with the State of its best epoch, whatever ends it, a divergence or an error included: false. */
   readonly restoreBest?: boolean;
 }
+
+export const DIVERGENCE = ['stop', 'warn', 'off'] as const;
 
 export interface FitOptions extends Callbacks {
   /** Times through the data. Where neither this nor `maxSteps` is given, the run goes on until it is stopped. */
@@ -52,6 +54,12 @@ export interface FitOptions extends Callbacks {
   readonly earlyStopping?: EarlyStopping;
   /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
   readonly targetAccuracy?: number;
+  /**
+   * What becomes of a loss that runs away: `stop` ends the run with a DivergenceError, `warn` warns once, `off` does nothing.
+   * It has run away where the mean of the last steps (a tenth of an epoch, at least 20) is more than 10 times what the best
+   * constant prediction has, and what the run began with. Values that are not finite always end the run. Default `stop`.
+   */
+  readonly divergence?: (typeof DIVERGENCE)[number];
   readonly callbacks?: readonly Callbacks[];
   /**
    * Goes on with the run that the State is in, as if it had never stopped: same data order, same schedule. `epochs` and
@@ -71,6 +79,7 @@ const NAMES: Names<FitOptions> = {
   events: true,
   earlyStopping: true,
   targetAccuracy: true,
+  divergence: true,
   callbacks: true,
   resume: true,
   onStep: true,
@@ -112,9 +121,11 @@ export function endsEpoch(run: Run, step: number): boolean {
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
   checkOptions('fit', options, NAMES);
-  const { events = 'epoch' } = options;
+  const { events = 'epoch', divergence = 'stop' } = options;
   if (events !== 'epoch' && events !== 'step')
     throw new OptionError(`fit: events is ${show(events)}. Use 'epoch' or 'step'.`);
+  if (!DIVERGENCE.includes(divergence))
+    throw new OptionError(`fit: divergence is ${show(divergence)}. Use 'stop', 'warn' or 'off'.`);
   checkExamples(data);
   if (options.resume && !before)
     throw new OptionError('fit: resume is true, but no run was begun or loaded. Leave it out.');

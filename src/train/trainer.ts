@@ -11,7 +11,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { checkExamples, type Examples, type Values } from './batch.ts';
+import type { Examples, Values } from './batch.ts';
 import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
@@ -30,6 +30,7 @@ import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
+import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 
@@ -167,6 +168,11 @@ export class Trainer {
     return this.#dispatches;
   }
 
+  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states. */
+  get scale(): Scale | undefined {
+    return this.#scale;
+  }
+
   /** The learning rate of the next step. */
   get learningRate(): number {
     return this.#running.rates.at(this.stepsMade, this.#run ?? { start: this.stepsMade });
@@ -208,9 +214,10 @@ export class Trainer {
     return this.history;
   }
 
-  async #begin(data: Examples, options: FitOptions): Promise<Fit> {
+  async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
     const { rates, step, programs } = this.#running;
-    const run = planRun(data, options, step, this.#run);
+    const run = planRun(given, asked, step, this.#run);
+    const { data, options } = asTrained(given, asked, this.#scale);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const fit = new Fit(this.#running, data, run, options);
     const first = await programs.step(data, run, placeOf(run, step).rows, fit);
@@ -223,7 +230,7 @@ export class Trainer {
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
     this.#data = data;
-    this.#scale = data.scale;
+    if (hasBytes(data.x, data.y)) this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
     this.#dispatches = first.program.dispatches;
     return fit;
@@ -233,10 +240,11 @@ export class Trainer {
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(data: Examples, options: FitOptions = {}): Promise<void> {
+  async compile(given: Examples, asked: FitOptions = {}): Promise<void> {
     this.#life.check();
     const step = this.stepsMade;
-    const run = planRun(data, options, step, this.#run);
+    const run = planRun(given, asked, step, this.#run);
+    const { data, options } = asTrained(given, asked, this.#scale);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
     const [first] = await this.#life.during(() =>
@@ -279,7 +287,7 @@ export class Trainer {
       const { programs } = this.#running;
       const owner = {};
       try {
-        const evaluator = await programs.evaluator(data, options, owner);
+        const evaluator = await programs.evaluator(asJudged(data, this.#scale), options, owner);
         return await evaluator.run(() => this.#life.check());
       } finally {
         programs.release(owner);
@@ -287,14 +295,20 @@ export class Trainer {
     });
   }
 
-  /** The model's outputs for x [N, ...example]; bytes are scaled as those of the training data, floats are taken as they are. */
+  /**
+   * The model's outputs for x [N, ...example]. Floats are taken as they are; bytes are scaled as those that the model learnt from
+   * (see {@link scale}), or by the scale of the data set whose `x` they are.
+   * @throws OptionError for bytes whose scale is not known, or not the model's.
+   */
   async predict(x: Values): Promise<NdArray> {
-    return this.#life.during(() => predict(this.#running, x, this.#scale));
+    return this.#life.during(async () => predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale)));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
   async inspect(x: Values, y?: Values): Promise<Inspection> {
-    return this.#life.during(() => inspect(this.#running, x, this.#scale, { outputs: true, y }));
+    return this.#life.during(async () =>
+      inspect(this.#running, x, scaleOfBatch(x, y, this.#scale), { outputs: true, y }),
+    );
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
@@ -335,7 +349,9 @@ export class Trainer {
    * weights as they are now. Nothing changes; a run may go on meanwhile, and shares the device.
    */
   async landscape(data: Examples, options: LandscapeOptions = {}): Promise<Landscape> {
-    return this.#life.during(() => landscape(this.#running, data, options, () => this.#life.check()));
+    return this.#life.during(async () =>
+      landscape(this.#running, asJudged(data, this.#scale), options, () => this.#life.check()),
+    );
   }
 
   /** A copy of the weights by path, as they are after the steps under way; for the path of a {@link landscape}. */
@@ -348,14 +364,17 @@ export class Trainer {
    * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
    */
   async lrFind(data: Examples, options: LrFindOptions = {}): Promise<LrFind> {
-    return this.#life.during(() => lrFind(this.#running, this.#newState(), data, options, () => this.#life.check()));
+    return this.#life.during(async () => {
+      const set = asTrained(data, {}, this.#scale).data; // refused before a State is made
+      return lrFind(this.#running, this.#newState(), set, options, () => this.#life.check());
+    });
   }
 
   #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
     this.#life.check();
-    const set = data ?? this.#data;
-    if (!set) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
-    checkExamples(set);
+    const given = data ?? this.#data;
+    if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
+    const set = asJudged(given, this.#scale);
     if (!(Number.isSafeInteger(rows) && rows >= 1))
       throw new OptionError(`${what}: rows is ${rows}. Give a whole number from 1.`);
     const n = Math.min(rows, set.size);
@@ -376,11 +395,12 @@ export class Trainer {
   }
 
   /**
-   * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so does
-   * the description of a model that `network()` made, which `networkOf` reads.
+   * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so do the
+   * scale of the bytes they were learnt from and the description of a model that `network()` made, which `networkOf` reads.
    */
   async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Bytes> {
-    const all = { ...networkMetadata(descriptionOf(this.#task.model)), ...metadata };
+    const described = networkMetadata(descriptionOf(this.#task.model));
+    const all = { ...described, ...scaleMetadata(this.#scale), ...metadata };
     return this.#life.during(() => saveWeights(this.state, all));
   }
 
@@ -400,10 +420,10 @@ export class Trainer {
     return saved;
   }
 
-  /** Takes weights from a file of weights or from a checkpoint; moments and counters stay. @throws CheckpointError */
+  /** Takes weights, and the scale of bytes, from a file of weights or a checkpoint; moments and counters stay. @throws CheckpointError */
   async loadWeights(bytes: Uint8Array, file = 'weights'): Promise<void> {
     this.#idle('loadWeights');
-    loadWeights(this.state, bytes, file);
+    this.#scale = loadWeights(this.state, bytes, file);
   }
 
   #idle(what: string): void {

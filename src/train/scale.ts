@@ -1,0 +1,80 @@
+// How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model that learnt with it, so it travels with the
+// weights, and bytes are never read by a guess.
+import { isBytes, PLAIN, type Scale } from '../data/dataset.ts';
+import { CheckpointError, OptionError } from '../graph/errors.ts';
+import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
+import type { FitOptions } from './run.ts';
+
+/** Where files of weights keep it, as JSON. */
+const SCALE_KEY = 'thalweg.scale';
+
+/** A scale as a file's metadata. */
+export function scaleMetadata(scale: Scale | undefined): Record<string, string> {
+  return scale ? { [SCALE_KEY]: JSON.stringify(scale) } : {};
+}
+
+/** The scale in the metadata of a file of weights. @throws CheckpointError where it is damaged. */
+export function scaleIn(metadata: Readonly<Record<string, string>>, file: string): Scale | undefined {
+  const text = metadata[SCALE_KEY];
+  if (text === undefined) return undefined;
+  try {
+    const scale: unknown = JSON.parse(text);
+    if (isScale(scale)) return { mean: scale.mean, std: scale.std };
+  } catch {}
+  throw new CheckpointError(
+    `${file}: the metadata is damaged: "${SCALE_KEY}" is no mean and std. Use an undamaged copy.`,
+  );
+}
+
+export function isScale(value: unknown): value is Scale {
+  const { mean, std } = (value ?? {}) as Partial<Scale>;
+  return Number.isFinite(mean) && Number.isFinite(std) && std! > 0;
+}
+
+/** Whether examples or targets are bytes that are read by a scale: class indices are not. */
+export function hasBytes(x: Values | undefined, y: Values | undefined): boolean {
+  return isBytes(x) || (isBytes(y) && y!.shape.length > 1);
+}
+
+/**
+ * The scale that bytes are read by: their own, or the model's where they have none.
+ * @throws OptionError where neither is known, or the two differ.
+ */
+function agreedScale(what: string, own: Scale | undefined, model: Scale | undefined): Scale {
+  const scale = own ?? model;
+  if (!scale)
+    throw new OptionError(
+      `${what}: these are bytes, and how they become numbers is not known: neither do they have a scale, nor was the model trained on bytes or loaded from a file with a scale. Give floats, or a data set, whose x has its scale.`,
+    );
+  if (own && model && !(own.mean === model.mean && own.std === model.std))
+    throw new OptionError(
+      `${what}: its bytes have the scale ${text(own)}, and the model learnt with ${text(model)}. Make the data with scale: { mean: ${model.mean}, std: ${model.std} }.`,
+    );
+  return scale;
+}
+
+function text({ mean, std }: Scale): string {
+  return `(x / 255 - ${mean}) / ${std}`;
+}
+
+/** The scale of a batch to be predicted or inspected. */
+export function scaleOfBatch(x: Values, y: Values | undefined, model: Scale | undefined): Scale | undefined {
+  return hasBytes(x, y) ? agreedScale('x', x.scale ?? y?.scale, model) : undefined;
+}
+
+/** A data set as it is now, with the scale that its bytes are read by. @throws as {@link agreedScale}, and checkExamples. */
+export function asJudged(given: Examples, model: Scale | undefined): Examples {
+  checkExamples(given);
+  const data = ownExamples(given);
+  if (!hasBytes(data.x, data.y)) return data;
+  const scale = agreedScale(data.name ?? 'data', data.scale, model);
+  return scale === data.scale ? data : { ...data, scale };
+}
+
+/** The same of a run's data and its validation. A new run may bring another scale, which the model then learns with. */
+export function asTrained(given: Examples, options: FitOptions, model: Scale | undefined) {
+  const data = asJudged(given, options.resume ? model : (given?.scale ?? model ?? PLAIN));
+  if (!options.validation) return { data, options };
+  const scale = hasBytes(data.x, data.y) ? data.scale : model;
+  return { data, options: { ...options, validation: asJudged(options.validation, scale) } };
+}
