@@ -1,7 +1,7 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
+import { checkOptions, type Names } from '../graph/options.ts';
 import type { EpochEvent } from './events.ts';
-import { checkOptions, type Names } from './options.ts';
 import type { EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
 

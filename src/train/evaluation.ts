@@ -3,6 +3,7 @@
 
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import { checkOptions, type Names } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
@@ -14,7 +15,6 @@ import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { type Examples, rowsAt } from './batch.ts';
-import { checkOptions, type Names } from './options.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';

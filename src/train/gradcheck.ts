@@ -6,6 +6,7 @@ import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
+import { checkOptions, type Names } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import { seedKey, uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -13,7 +14,6 @@ import { constant, input, type Tensor, type Variable } from '../graph/tensor.ts'
 import { newTrace, withTrace } from '../graph/trace.ts';
 import type { Placed } from './arena.ts';
 import { prepareX, prepareY, toArray, type Values } from './batch.ts';
-import { checkOptions, type Names } from './options.ts';
 import type { State } from './state.ts';
 import { gradientsOf, judge, type Task } from './step.ts';
 

@@ -2,8 +2,8 @@
 // until the loss runs away. It is made on a State of its own that begins as the trainer's is, which therefore stays as it is.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
+import { checkOptions, type Names } from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
-import { checkOptions, type Names } from './options.ts';
 import { type Landed, Pacer } from './pacer.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';

@@ -1,6 +1,7 @@
 // Dense networks from a description in plain data: what the presets are, what a page lets people edit, and what a file of
 // weights says about itself. Equal descriptions give equal networks: same paths, so same initial values and trajectories.
 import { OptionError } from '../graph/errors.ts';
+import { checkOptions, type Names, show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { capture } from '../graph/trace.ts';
 import { softmaxCrossEntropy, sumSquaredError } from '../loss/index.ts';
@@ -8,7 +9,6 @@ import type { Loss } from '../loss/loss.ts';
 import { Linear } from '../nn/linear.ts';
 import { gelu, relu, sigmoid, silu, tanh } from '../ops/activations.ts';
 import { reshape } from '../ops/reshape.ts';
-import { checkOptions, type Names, show } from './options.ts';
 
 const ACTIVATIONS = { relu, sigmoid, tanh, gelu, silu } as const;
 const LOSSES = { 'cross-entropy': softmaxCrossEntropy, 'squared-error': sumSquaredError } as const;

@@ -1,9 +1,9 @@
 // A run: which data, in which order, from which step and for how many. It is plain data, so that a checkpoint can keep it and
 // a new process go on with it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
 import { OptionError } from '../graph/errors.ts';
+import { checkOptions, type Names, show } from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
 import type { Callbacks } from './events.ts';
-import { checkOptions, type Names, show } from './options.ts';
 import type { DataOrder } from './step.ts';
 
 /** A run as a checkpoint keeps it. */

@@ -3,6 +3,7 @@
 import { grad, whyNoGradient } from '../autodiff/grad.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
+import { show } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
 import { Tensor, type Variable } from '../graph/tensor.ts';
@@ -17,7 +18,6 @@ import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { clipGradients } from '../optim/clip.ts';
 import { type Examples, rowsAt } from './batch.ts';
-import { show } from './options.ts';
 import { RING, type State } from './state.ts';
 
 /** What a trainer makes a model learn by. */
