@@ -1,5 +1,6 @@
 // Embedding: a table of vectors, looked up by index.
 import { ShapeError } from '../graph/errors.ts';
+import { checkOptions, FUNCTION } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { gatherRows } from '../ops/gather.ts';
@@ -13,9 +14,10 @@ export class Embedding implements NamedLayer {
   readonly weight: Variable;
 
   /** `count` vectors of `size`, from N(0, 1) unless said. */
-  constructor(count: number, size: number, options: { readonly initialWeight?: Initializer } = {}) {
+  constructor(count: number, size: number, options: { readonly initialWeight?: Initializer } = {}, ...extra: never[]) {
     checkSize('Embedding', 'count', count);
     checkSize('Embedding', 'size', size);
+    checkOptions('Embedding', options, { initialWeight: FUNCTION }, extra);
     this.weight = parameter([count, size], options.initialWeight ?? normal());
   }
 

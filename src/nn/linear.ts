@@ -1,5 +1,6 @@
 // Linear: y = x · Wᵀ + b, the weight [out, in] as PyTorch stores it.
 import { ShapeError } from '../graph/errors.ts';
+import { BOOLEAN, checkOptions, FUNCTION, type Names } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { linear } from '../ops/matmul.ts';
@@ -16,6 +17,8 @@ export interface LinearOptions {
   readonly initialBias?: Initializer;
 }
 
+const NAMES: Names<LinearOptions> = { bias: BOOLEAN, initialWeight: FUNCTION, initialBias: FUNCTION };
+
 /** x (..., in) to x · Wᵀ + b (..., out). */
 export class Linear implements NamedLayer {
   readonly kind = 'Linear';
@@ -24,9 +27,10 @@ export class Linear implements NamedLayer {
   /** (out) */
   readonly bias: Variable | undefined;
 
-  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}, ...extra: never[]) {
     checkSize('Linear', 'inFeatures', inFeatures);
     checkSize('Linear', 'outFeatures', outFeatures);
+    checkOptions('Linear', options, NAMES, extra);
     const bound = 1 / Math.sqrt(inFeatures);
     this.weight = parameter([outFeatures, inFeatures], options.initialWeight ?? uniform(-bound, bound));
     this.bias =

@@ -1,5 +1,6 @@
 // Sequential and Flatten: layers one after another, and what lies between pictures and Linear.
 import { OptionError, ShapeError } from '../graph/errors.ts';
+import { NUMBER, optionsOf, type Positional } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -30,12 +31,15 @@ export class Sequential implements NamedLayer {
   }
 }
 
-/** All axes from `startAxis` (1, so that the batch stays) become one. */
+/** All axes from `startAxis` (1, so that the batch stays) become one: `new nn.Flatten()`, `new nn.Flatten(2)`. */
 export class Flatten implements NamedLayer {
   readonly kind = 'Flatten';
   readonly startAxis: number;
 
-  constructor({ startAxis = 1 }: { startAxis?: number } = {}) {
+  constructor(...axis: Positional<{ readonly startAxis?: number }, 'startAxis'>) {
+    const { startAxis = 1 } = optionsOf<{ readonly startAxis?: number }>('Flatten', 'startAxis', axis, {
+      startAxis: NUMBER,
+    });
     if (!Number.isSafeInteger(startAxis) || startAxis < 0) {
       throw new OptionError(`Flatten: startAxis is ${startAxis}. Use a whole number from 0.`);
     }
