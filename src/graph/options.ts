@@ -23,9 +23,18 @@ export const FLOAT: Kind = {
   advice: 'Give a finite number.',
   fits: (v) => typeof v === 'number' && Number.isFinite(Math.fround(v)),
 };
+export const MILLISECONDS: Kind = {
+  advice: 'Give milliseconds above 0.',
+  fits: (v) => typeof v === 'number' && v > 0,
+};
 export const COUNT: Kind = {
   advice: 'Give a whole number from 1.',
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 1,
+};
+/** A seed: see `seedKey`. */
+export const SEED: Kind = {
+  advice: 'Give a whole number from 0 to 2^53 - 1, like 42.',
+  fits: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
 };
 export const OBJECT: Kind = { advice: 'Give an object.', fits: (v) => typeof v === 'object' && v !== null };
 export const ARRAY: Kind = { advice: 'Give an array.', fits: Array.isArray };
