@@ -1,6 +1,21 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
 import { DataError, OptionError } from '../graph/errors.ts';
-import { seedKey } from '../graph/random.ts';
+import {
+  COUNT,
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FINITE,
+  type Kind,
+  type Names,
+  NUMBER,
+  OBJECT,
+  oneOf,
+  POSITIVE,
+  SEED,
+  STRING,
+  show,
+} from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import { Random } from './random.ts';
 
@@ -68,6 +83,14 @@ export interface ArrayDatasetOptions {
   scale?: Scale;
 }
 
+const NAMES: Names<ArrayDatasetOptions> = {
+  name: STRING,
+  targets: oneOf('classes', 'values'),
+  classes: COUNT,
+  scale: OBJECT,
+};
+const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
+
 const PLAIN: Scale = { mean: 0, std: 1 };
 
 /** A data set of parts that fit already. */
@@ -77,7 +100,8 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
   return Object.freeze({
     ...parts,
     size,
-    slice(from: number, to: number): DataSet {
+    slice(from: number, to: number, ...extra: never[]): DataSet {
+      checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
         throw new DataError(
           `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
@@ -102,7 +126,9 @@ export function arrayDataset(
   x: NestedNumbers | NumberArray | Values<NumberArray>,
   y: NestedNumbers | NumberArray | Values<NumberArray>,
   options: ArrayDatasetOptions = {},
+  ...extra: never[]
 ): DataSet {
+  checkOptions('array', options, NAMES, extra);
   const name = options.name ?? 'array';
   const targets = flatten(`${name} y`, y);
   const size = targets.shape[0]!;
@@ -217,8 +243,6 @@ function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick
     throw new DataError(`${name} y: class indices are one number an example, got ${formatShape(shape)}. Give (size).`);
   const labels = data instanceof Uint8Array || data instanceof Uint32Array ? data : toIndices(name, data);
   const classes = options.classes ?? largest(labels) + 1;
-  if (!Number.isInteger(classes) || classes < 1)
-    throw new OptionError(`classes: ${classes} is not a whole number of at least 1. Give the number of classes.`);
   checkLabels(`${name} y`, labels, classes);
   return { y: { shape: [shape[0]!], data: labels }, classes };
 }
@@ -259,10 +283,8 @@ function checkScale(name: string, x: Values<Uint8Array | Float32Array>, scale: S
     throw new OptionError(
       `scale: ${name} holds floats, which are used as they are. Scale them yourself, or give bytes.`,
     );
-  if (!Number.isFinite(scale.mean) || !Number.isFinite(scale.std) || scale.std <= 0)
-    throw new OptionError(
-      `scale: mean ${scale.mean}, std ${scale.std} cannot be used. Both must be finite and std above 0.`,
-    );
+  checkOptions('scale', scale, SCALE);
+  for (const name of ['mean', 'std'] as const) checkValue('scale', name, scale[name], SCALE[name] as Kind);
   return scale;
 }
 
@@ -274,9 +296,14 @@ function checkScale(name: string, x: Values<Uint8Array | Float32Array>, scale: S
 export function split(
   data: DataSet,
   part: number,
-  { seed = 0 }: { seed?: number } = {},
+  options: { readonly seed?: number } = {},
+  ...extra: never[]
 ): { train: DataSet; validation: DataSet } {
-  seedKey(seed); // refuses what is not a seed
+  if (typeof data?.slice !== 'function' || typeof data.x !== 'object')
+    throw new OptionError(`split: the data are ${show(data)}. Give a data set, such as datasets.array(x, y).`);
+  checkValue('split', 'the part', part, NUMBER);
+  checkOptions('split', options, { seed: SEED }, extra);
+  const { seed = 0 } = options;
   const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * data.size)) : part;
   if (!Number.isInteger(count) || count < 1 || count >= data.size)
     throw new OptionError(
