@@ -2,6 +2,7 @@
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
 import { type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
+import { checkExtra } from '../graph/options.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
 import type { Run } from './run.ts';
@@ -111,8 +112,10 @@ export function loadWeights(state: State, bytes: Uint8Array, file: string): void
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
 export function describeCheckpoint(
   bytes: Uint8Array,
-  file: string,
+  file = 'checkpoint',
+  ...extra: never[]
 ): Saved & { readonly seed: number; readonly step: number } {
+  checkExtra('describeCheckpoint', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
   const seed = tensors.get(`${COUNTER_PREFIX}seed`)?.data;
   const step = tensors.get(`${COUNTER_PREFIX}step`)?.data;

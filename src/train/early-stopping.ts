@@ -1,11 +1,16 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
-import { checkOptions, type Names } from '../graph/options.ts';
+import { BOOLEAN, COUNT, checkOptions, type Names, oneOf } from '../graph/options.ts';
 import type { EpochEvent } from './events.ts';
 import type { EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
 
-const NAMES: Names<EarlyStopping> = { patience: true, minDelta: true, monitor: true, restoreBest: true };
+const NAMES: Names<EarlyStopping> = {
+  patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
+  minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
+  monitor: oneOf('loss', 'accuracy'),
+  restoreBest: BOOLEAN,
+};
 
 export class Stopper {
   readonly #options: Required<EarlyStopping>;
@@ -16,12 +21,6 @@ export class Stopper {
   constructor(options: EarlyStopping) {
     checkOptions('earlyStopping', options, NAMES);
     const { patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false } = options;
-    if (!(Number.isSafeInteger(patience) && patience >= 1))
-      throw new OptionError(`earlyStopping: patience is ${patience}. Give a whole number of epochs from 1.`);
-    if (!(minDelta >= 0 && Number.isFinite(minDelta)))
-      throw new OptionError(`earlyStopping: minDelta is ${minDelta}. Give a finite number >= 0.`);
-    if (monitor !== 'loss' && monitor !== 'accuracy')
-      throw new OptionError(`earlyStopping: monitor is ${String(monitor)}. Use 'loss' or 'accuracy'.`);
     this.#options = { patience, minDelta, monitor, restoreBest };
   }
 

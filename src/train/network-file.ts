@@ -1,6 +1,7 @@
 // Which described network a file of weights or a checkpoint belongs to: what it says in its metadata, held against the shapes
 // of its tensors.
 import { CheckpointError, OptionError } from '../graph/errors.ts';
+import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
 import { checkDescription, type NetworkDescription, shapesOf } from './network.ts';
 import { presets } from './presets.ts';
@@ -14,7 +15,8 @@ export const NETWORK_KEY = 'thalweg.network';
  * written them, or by the name of a preset. Undefined where it does not say.
  * @throws CheckpointError where the file is damaged, or its tensors are not those of the network it names.
  */
-export function networkOf(bytes: Uint8Array, file = 'weights'): NetworkDescription | undefined {
+export function networkOf(bytes: Uint8Array, file = 'weights', ...extra: never[]): NetworkDescription | undefined {
+  checkExtra('networkOf', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
   const text = metadata[NETWORK_KEY];
   const name = metadata['preset'] ?? '';

@@ -3,6 +3,7 @@
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { internal, OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
+import { COUNT, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
 import { type NamedVariable, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
@@ -49,6 +50,14 @@ export interface StateOptions {
   readonly maxArenaBytes?: number;
 }
 
+const NAMES: Names<StateOptions> = {
+  model: OBJECT,
+  optimizer: true,
+  seed: true,
+  metrics: COUNT,
+  maxArenaBytes: POSITIVE,
+};
+
 export class State {
   readonly storage: Storage;
   /** The most bytes of one array that a kernel can read on this engine. */
@@ -76,7 +85,13 @@ export class State {
   #disposed = false;
 
   /** Allocates the memory and gives every variable its initial values, which are functions of seed and path. */
-  constructor(executor: Executor, { model, optimizer, seed, metrics = 2, maxArenaBytes }: StateOptions) {
+  constructor(executor: Executor, options: StateOptions, ...extra: never[]) {
+    if (typeof executor?.compile !== 'function')
+      throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
+    checkOptions('state', options, NAMES, extra);
+    const { model, optimizer, seed, metrics = 2, maxArenaBytes } = options;
+    if (!Array.isArray(optimizer?.slots))
+      throw new OptionError(`state: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
     const key = seedKey(seed);
     this.seedNumber = seed;
     this.maxBindingBytes = executor.maxBindingBytes;
@@ -152,6 +167,7 @@ export class State {
   write(path: string, data: HostArray): void {
     this.#check();
     const variable = this.variable(path);
+    checkValue('state', `what to write to ${path}`, data, OBJECT);
     if (data.length !== variable.size) {
       throw new OptionError(
         `state: ${data.length} values for ${path} ${formatShape(variable.shape)}. Give ${variable.size}.`,

@@ -4,7 +4,20 @@ import type { Backend } from '../backend.ts';
 import type { Scale } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
-import { checkOptions, type Names, show } from '../graph/options.ts';
+import {
+  COUNT,
+  checkExtra,
+  checkOptions,
+  checkValue,
+  MILLISECONDS,
+  type Names,
+  NUMBERS,
+  OBJECT,
+  POSITIVE,
+  SEED,
+  STRING,
+  show,
+} from '../graph/options.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
@@ -16,7 +29,7 @@ import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
 import { Fit, type Running } from './fit.ts';
 import { Gate } from './gate.ts';
-import { type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
+import { GRADCHECK, type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
 import { type Inspection, inspect, predict, rowsOf } from './inspection.ts';
 import { type Landscape, type LandscapeOptions, landscape, snapshotWeights } from './landscape.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
@@ -53,11 +66,11 @@ const NAMES: Names<TrainerOptions> = {
   model: true,
   loss: true,
   optimizer: true,
-  seed: true,
-  metrics: true,
-  inputShape: true,
-  submitMs: true,
-  maxArenaBytes: true,
+  seed: SEED,
+  metrics: OBJECT,
+  inputShape: NUMBERS,
+  submitMs: MILLISECONDS,
+  maxArenaBytes: POSITIVE,
 };
 
 /** Refuses what is no backend, model, loss, optimizer or metric. */
@@ -105,7 +118,6 @@ export class Trainer {
   private constructor(backend: Backend, options: TrainerOptions) {
     checkTask(backend, options);
     const { model, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
-    if (!(submitMs > 0)) throw new OptionError(`trainer: submitMs is ${submitMs}. Give milliseconds above 0.`);
     const { executor } = backend;
     this.backend = backend;
     this.#task = { model, loss: asLoss(options.loss), metrics };
@@ -134,7 +146,8 @@ export class Trainer {
   }
 
   /** A trainer with a State of its own, its variables at their initial values. */
-  static async create(backend: Backend, options: TrainerOptions): Promise<Trainer> {
+  static async create(backend: Backend, options: TrainerOptions, ...extra: never[]): Promise<Trainer> {
+    checkExtra('trainer', extra);
     const trainer = new Trainer(backend, options);
     if (options.inputShape) {
       try {
@@ -180,8 +193,9 @@ export class Trainer {
    * @throws DivergenceError (from the stream) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
    */
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): AsyncGenerator<FitEvent, void, undefined>;
-  fit(data: Examples, options?: FitOptions): AsyncGenerator<EpochEvent, void, undefined>;
-  async *fit(data: Examples, options: FitOptions = {}): AsyncGenerator<FitEvent, void, undefined> {
+  fit(data: Examples, options?: FitOptions, ...extra: never[]): AsyncGenerator<EpochEvent, void, undefined>;
+  async *fit(data: Examples, options: FitOptions = {}, ...extra: never[]): AsyncGenerator<FitEvent, void, undefined> {
+    checkExtra('fit', extra);
     this.#life.check();
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
@@ -194,7 +208,8 @@ export class Trainer {
   }
 
   /** {@link fit} to its end; gives the history. */
-  async train(data: Examples, options: FitOptions = {}): Promise<History> {
+  async train(data: Examples, options: FitOptions = {}, ...extra: never[]): Promise<History> {
+    checkExtra('train', extra);
     for await (const _ of this.fit(data, options));
     return this.history;
   }
@@ -219,7 +234,8 @@ export class Trainer {
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(data: Examples, options: FitOptions = {}): Promise<void> {
+  async compile(data: Examples, options: FitOptions = {}, ...extra: never[]): Promise<void> {
+    checkExtra('compile', extra);
     this.#life.check();
     const step = this.stepsMade;
     const run = planRun(data, options, step, this.#run);
@@ -257,7 +273,8 @@ export class Trainer {
   }
 
   /** Loss, accuracy and metrics on a whole data set. */
-  async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
+  async evaluate(data: Examples, options: EvaluateOptions = {}, ...extra: never[]): Promise<Evaluation> {
+    checkExtra('evaluate', extra);
     return this.#life.during(async () => {
       const evaluator = await this.#running.programs.evaluator(data, options);
       return evaluator.run(() => this.#life.check());
@@ -265,12 +282,14 @@ export class Trainer {
   }
 
   /** The model's outputs for x [N, ...example]; bytes are scaled as those of the training data, floats are taken as they are. */
-  async predict(x: Values): Promise<NdArray> {
+  async predict(x: Values, ...extra: never[]): Promise<NdArray> {
+    checkExtra('predict', extra);
     return this.#life.during(() => predict(this.#running, x, this.#scale));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
-  async inspect(x: Values, y?: Values): Promise<Inspection> {
+  async inspect(x: Values, y?: Values, ...extra: never[]): Promise<Inspection> {
+    checkExtra('inspect', extra);
     return this.#life.during(() => inspect(this.#running, x, this.#scale, { outputs: true, y }));
   }
 
@@ -290,7 +309,8 @@ export class Trainer {
    * Proves the gradients on the first examples of `data` (those of the last run unless given): the CPU in doubles against
    * finite differences, and this backend against the CPU.
    */
-  async gradcheck(data?: Examples, options: GradcheckOptions = {}): Promise<GradcheckReport> {
+  async gradcheck(data?: Examples, options: GradcheckOptions = {}, ...extra: never[]): Promise<GradcheckReport> {
+    checkOptions('gradcheck', options, GRADCHECK, extra);
     const { x, y, scale } = this.#firstOf('gradcheck', data, options.rows);
     return this.#life.during(() => gradcheck(this.#running, x, y, scale, options));
   }
@@ -301,8 +321,11 @@ export class Trainer {
     index: readonly number[],
     data?: Examples,
     options: { readonly delta?: number; readonly rows?: number } = {},
+    ...extra: never[]
   ): Promise<Perturbation> {
-    checkOptions('perturb', options, { delta: true, rows: true });
+    checkValue('perturb', 'the path', path, STRING);
+    checkValue('perturb', 'the index', index, NUMBERS);
+    checkOptions('perturb', options, { delta: POSITIVE, rows: COUNT }, extra);
     const { x, y, scale } = this.#firstOf('perturb', data, options.rows);
     return this.#life.during(() => perturb(this.#running, path, index, x, y, scale, options.delta));
   }
@@ -311,7 +334,8 @@ export class Trainer {
    * The loss of the first examples of `data` on a grid in the plane of two random, filter-normalised directions through the
    * weights as they are now. Nothing changes; a run may go on meanwhile, and shares the device.
    */
-  async landscape(data: Examples, options: LandscapeOptions = {}): Promise<Landscape> {
+  async landscape(data: Examples, options: LandscapeOptions = {}, ...extra: never[]): Promise<Landscape> {
+    checkExtra('landscape', extra);
     return this.#life.during(() => landscape(this.#running, data, options, () => this.#life.check()));
   }
 
@@ -324,7 +348,8 @@ export class Trainer {
    * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
    * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
    */
-  async lrFind(data: Examples, options: LrFindOptions = {}): Promise<LrFind> {
+  async lrFind(data: Examples, options: LrFindOptions = {}, ...extra: never[]): Promise<LrFind> {
+    checkExtra('lrFind', extra);
     return this.#life.during(() => lrFind(this.#running, this.#newState(), data, options, () => this.#life.check()));
   }
 
@@ -333,14 +358,13 @@ export class Trainer {
     const set = data ?? this.#data;
     if (!set) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
     checkExamples(set);
-    if (!(Number.isSafeInteger(rows) && rows >= 1))
-      throw new OptionError(`${what}: rows is ${rows}. Give a whole number from 1.`);
     const n = Math.min(rows, set.size);
     return { x: rowsOf(set.x, 0, n), y: rowsOf(set.y, 0, n), scale: set.scale };
   }
 
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
-  async save(configuration?: unknown): Promise<Uint8Array<ArrayBuffer>> {
+  async save(configuration?: unknown, ...extra: never[]): Promise<Uint8Array<ArrayBuffer>> {
+    checkExtra('save', extra);
     const saved = {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
@@ -356,7 +380,13 @@ export class Trainer {
    * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so does
    * the description of a model that `network()` made, which `networkOf` reads.
    */
-  async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async saveWeights(
+    metadata: Readonly<Record<string, string>> = {},
+    ...extra: never[]
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    checkValue('saveWeights', 'the metadata', metadata, OBJECT);
+    for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
+    checkExtra('saveWeights', extra);
     const all = { ...networkMetadata(descriptionOf(this.#task.model)), ...metadata };
     return this.#life.during(() => saveWeights(this.state, all));
   }
@@ -365,7 +395,8 @@ export class Trainer {
    * Puts a whole saved State back. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
    * @throws CheckpointError, naming `file`; the trainer is then as it was.
    */
-  async load(bytes: Uint8Array, file = 'checkpoint'): Promise<Saved> {
+  async load(bytes: Uint8Array, file = 'checkpoint', ...extra: never[]): Promise<Saved> {
+    checkExtra('load', extra);
     this.#idle('load');
     const saved = loadState(this.state, bytes, file);
     this.#running.step = await this.#life.during(() => this.state.count(this.state.step));
@@ -376,7 +407,8 @@ export class Trainer {
   }
 
   /** Takes weights from a file of weights or from a checkpoint; moments and counters stay. @throws CheckpointError */
-  async loadWeights(bytes: Uint8Array, file = 'weights'): Promise<void> {
+  async loadWeights(bytes: Uint8Array, file = 'weights', ...extra: never[]): Promise<void> {
+    checkExtra('loadWeights', extra);
     this.#idle('loadWeights');
     loadWeights(this.state, bytes, file);
   }
