@@ -75,7 +75,12 @@ describe('arrayDataset', () => {
       DataError,
       /3 numbers do not make 2 rows/,
     ],
-    ['no classes', () => arrayDataset([1], [0], { classes: 0 }), OptionError, /^array: classes is 0\. Give a whole number from 1\.$/],
+    [
+      'no classes',
+      () => arrayDataset([1], [0], { classes: 0 }),
+      OptionError,
+      /^array: classes is 0\. Give a whole number from 1\.$/,
+    ],
     ['scale on floats', () => arrayDataset([1], [0], { scale: { mean: 0, std: 1 } }), OptionError, /holds floats/],
     [
       'scale with std 0',

@@ -1,6 +1,6 @@
 // Reverse-mode differentiation: from a graph to the graph of its gradients, written with the same ops.
 import { ShapeError } from '../graph/errors.ts';
-import { ARRAY, checkExtra, checkValue, FUNCTION, OBJECT } from '../graph/options.ts';
+import { ARRAY, checkExtra, checkValue, FUNCTION } from '../graph/options.ts';
 import { variablesOf } from '../graph/paths.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Node, Tensor } from '../graph/tensor.ts';
@@ -85,7 +85,7 @@ export function valueAndGrad<A extends readonly Tensor[]>(
   fn: (...args: A) => Tensor,
   ...extra: never[]
 ): (...args: A) => { value: Tensor; gradients: Record<string, Tensor> } {
-  checkValue('valueAndGrad', 'the model', model, OBJECT);
+  variablesOf(model); // refuses what has none
   checkValue('valueAndGrad', 'the function', fn, FUNCTION);
   checkExtra('valueAndGrad', extra);
   return (...args) => {

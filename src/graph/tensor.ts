@@ -72,7 +72,12 @@ export class Tensor implements Spec {
   /** Which of the node's outputs this is. */
   readonly output: number;
 
-  constructor(node: Node, output = 0) {
+  constructor(node: Node, output = 0, ...extra: never[]) {
+    checkExtra('Tensor', extra);
+    if (!(node instanceof Node))
+      throw new OptionError(
+        `Tensor: ${show(node)} makes no tensor. Use a function that gives one, such as constant([1, 2]).`,
+      );
     this.node = node;
     this.output = output;
   }
@@ -140,7 +145,8 @@ export function variableOf(node: Node): Variable | undefined {
 }
 
 /** Applies an op: checks shapes and returns its outputs as tensors. */
-export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor[] {
+export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...extra: never[]): Tensor[] {
+  checkExtra('apply', extra);
   if (typeof op?.shape !== 'function')
     throw new OptionError(`apply: the op is ${show(op)}. Give an object with a name, shape, cpu, and map or kernel.`);
   checkValue(op.name, 'the inputs', inputs, ARRAY);
@@ -155,8 +161,8 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tenso
 }
 
 /** {@link apply} for an op of one output. */
-export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor {
-  return apply(op, inputs, params)[0]!;
+export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...extra: never[]): Tensor {
+  return apply(op, inputs, params, ...extra)[0]!;
 }
 
 /** Numbers in a typed array; of which realm does not matter. */

@@ -22,8 +22,8 @@ export class ReLU implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('ReLU', extra);
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, relu(x));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, relu(x), extra);
   }
 }
 
@@ -36,8 +36,8 @@ export class LeakyReLU implements NamedLayer {
     const { negativeSlope = 0.01 } = optionsOf<LeakyReluOptions>('LeakyReLU', 'negativeSlope', slope, names);
     this.negativeSlope = negativeSlope;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }), extra);
   }
 }
 
@@ -47,8 +47,8 @@ export class Sigmoid implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('Sigmoid', extra);
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, sigmoid(x));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, sigmoid(x), extra);
   }
 }
 
@@ -58,8 +58,8 @@ export class Tanh implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('Tanh', extra);
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, tanh(x));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, tanh(x), extra);
   }
 }
 
@@ -72,8 +72,8 @@ export class GELU implements NamedLayer {
     const { approximate = 'none' } = options;
     this.approximate = approximate;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, gelu(x, { approximate: this.approximate }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, gelu(x, { approximate: this.approximate }), extra);
   }
 }
 
@@ -83,8 +83,8 @@ export class SiLU implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('SiLU', extra);
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, silu(x));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, silu(x), extra);
   }
 }
 
@@ -94,8 +94,8 @@ export class Softplus implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('Softplus', extra);
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, softplus(x));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, softplus(x), extra);
   }
 }
 
@@ -106,8 +106,8 @@ export class Softmax implements NamedLayer {
   constructor(...along: Along<AxisOptions>) {
     this.axis = optionsOf<AxisOptions>('Softmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, softmax(x, { axis: this.axis }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, softmax(x, { axis: this.axis }), extra);
   }
 }
 
@@ -118,7 +118,7 @@ export class LogSoftmax implements NamedLayer {
   constructor(...along: Along<AxisOptions>) {
     this.axis = optionsOf<AxisOptions>('LogSoftmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, logSoftmax(x, { axis: this.axis }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, logSoftmax(x, { axis: this.axis }), extra);
   }
 }

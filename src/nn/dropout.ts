@@ -17,7 +17,7 @@ export class Dropout implements NamedLayer {
     this.p = p;
   }
 
-  forward(x: Tensor): Tensor {
-    return captured(this, dropout(x, { p: this.p, stream: pathOf(this) || this.kind }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, dropout(x, { p: this.p, stream: pathOf(this) || this.kind }), extra);
   }
 }

@@ -4,6 +4,7 @@ import { checkOptions, FUNCTION } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { gatherRows } from '../ops/gather.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { normal } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
@@ -22,7 +23,8 @@ export class Embedding implements NamedLayer {
   }
 
   /** @throws ShapeError when the indices are not u32. */
-  forward(indices: Tensor): Tensor {
+  forward(indices: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Embedding', { indices }, extra);
     if (indices.dtype !== 'u32') {
       throw new ShapeError(
         `${nameOf(this)}: the indices are ${indices.dtype} ${formatShape(indices.shape)}. They must be u32: cast(x, 'u32').`,

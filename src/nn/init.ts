@@ -2,12 +2,14 @@
 // a variable begins the same whatever else is in the model and wherever it runs.
 import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import type { Spec } from '../graph/op.ts';
 import {
   checkExtra,
   checkOptions,
   checkValue,
   FINITE,
   FLOAT,
+  type Kind,
   type Names,
   NUMBER,
   oneOf,
@@ -18,11 +20,19 @@ import { normals, uniforms } from '../graph/random.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import type { Initializer } from '../graph/tensor.ts';
 
+const SPEC: Kind = {
+  advice: 'Give the initializer itself where one is wanted: initialWeight: nn.init.zeros.',
+  fits: (v) => Array.isArray((v as Spec | null)?.shape),
+};
+
 /** Every element is `value`. */
 export function constant(value: number, ...extra: never[]): Initializer {
   checkValue('constant', 'the value', value, NUMBER);
   checkExtra('constant', extra);
-  return ({ shape, dtype }) => hostArray(dtype, sizeOf(shape)).fill(value);
+  return (spec) => {
+    checkValue('init', 'the spec', spec, SPEC);
+    return hostArray(spec.dtype, sizeOf(spec.shape)).fill(value);
+  };
 }
 
 /** 0. */

@@ -6,6 +6,7 @@ import { checkShape, formatShape, type Shape, sameShape } from '../graph/shape.t
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
 import { mean } from '../ops/reduce.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { rsqrt, square } from '../ops/unary.ts';
 import { ones, zeros } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
@@ -43,7 +44,8 @@ export class LayerNorm implements NamedLayer {
   }
 
   /** @throws ShapeError when x does not end in the layer's shape. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('LayerNorm', { x }, extra);
     const lead = x.rank - this.shape.length;
     if (lead < 0 || !sameShape(x.shape.slice(lead), this.shape)) {
       throw new ShapeError(

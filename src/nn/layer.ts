@@ -40,7 +40,8 @@ export function nameOf(layer: NamedLayer): string {
 }
 
 /** The layer's output, named by its path: `hidden`, and `hidden#2` where the layer is used a second time. */
-export function captured(layer: NamedLayer, y: Tensor): Tensor {
+export function captured(layer: NamedLayer, y: Tensor, extra: readonly unknown[] = []): Tensor {
+  checkExtra(nameOf(layer), extra);
   const name = pathOf(layer) || layer.kind;
   const times = occurrence(`capture ${name}`);
   return capture(times === 0 ? name : `${name}#${times + 1}`, y);

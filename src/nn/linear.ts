@@ -4,6 +4,7 @@ import { BOOLEAN, checkOptions, FUNCTION, type Names } from '../graph/options.ts
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { linear } from '../ops/matmul.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { uniform } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
@@ -38,7 +39,8 @@ export class Linear implements NamedLayer {
   }
 
   /** @throws ShapeError when x's last axis is not `in`. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Linear', { x }, extra);
     const [outFeatures, inFeatures] = this.weight.shape as [number, number];
     if (x.shape.at(-1) !== inFeatures) {
       const fix =

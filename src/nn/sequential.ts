@@ -4,6 +4,7 @@ import { NUMBER, optionsOf, type Positional } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { reshape } from '../ops/reshape.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { captured, type Layer, type NamedLayer, nameOf } from './layer.ts';
 
 /** Each layer or function applied to what the one before gave; the layers' paths are `layers.0`, `layers.1`, … */
@@ -23,7 +24,8 @@ export class Sequential implements NamedLayer {
     this.layers = layers;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Sequential', { x }, extra);
     return captured(
       this,
       this.layers.reduce((y, layer) => (typeof layer === 'function' ? layer(y) : layer.forward(y)), x),
@@ -46,7 +48,8 @@ export class Flatten implements NamedLayer {
     this.startAxis = startAxis;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Flatten', { x }, extra);
     const start = this.startAxis;
     if (x.rank < start) {
       throw new ShapeError(

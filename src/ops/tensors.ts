@@ -29,10 +29,10 @@ export interface KeptAxisOptions extends AxisOptions {
   readonly keepDims?: boolean;
 }
 
-export const ONE_AXIS: Kind = { advice: 'Give one axis, such as -1.', fits: (v) => typeof v === 'number' };
+export const ONE_AXIS: Kind = { advice: 'Give one axis, such as -1.', fits: Number.isInteger };
 export const AXES: Kind = {
   advice: 'Give an axis or an array of them, such as 0 or [0, 1].',
-  fits: (v) => [v].flat().every((axis) => typeof axis === 'number'),
+  fits: (v) => [v].flat().every(Number.isInteger),
 };
 
 /** What follows x: options, or the axis by position with the other options after it. */

@@ -1,6 +1,6 @@
 // Schedules made of schedules (a warm-up, one after another), and the way back from a description to its schedule.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, checkValue, NUMBER } from '../graph/options.ts';
+import { checkExtra, checkOptions, checkValue, FINITE, NUMBER } from '../graph/options.ts';
 import { checkRate, checkSteps } from './check.ts';
 import {
   constant,
@@ -104,7 +104,7 @@ const FROM = {
 
 /** A rate as plain data; undefined for a schedule without a description. */
 export function rateDescription(lr: Rate, ...extra: never[]): number | ScheduleDescription | undefined {
-  if (typeof lr !== 'function') checkValue('rateDescription', 'the rate', lr, NUMBER);
+  if (typeof lr !== 'function') checkValue('rateDescription', 'the rate', lr, FINITE);
   checkExtra('rateDescription', extra);
   return typeof lr === 'number' ? lr : lr.description;
 }
@@ -112,6 +112,7 @@ export function rateDescription(lr: Rate, ...extra: never[]): number | ScheduleD
 /** The rate that {@link rateDescription} described. */
 export function rateFrom(description: number | ScheduleDescription, ...extra: never[]): Rate {
   checkExtra('rateFrom', extra);
+  if (typeof description === 'number') checkValue('rateFrom', 'the rate', description, FINITE);
   return typeof description === 'number' ? description : scheduleFrom(description);
 }
 

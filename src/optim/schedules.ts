@@ -1,7 +1,17 @@
 // Learning-rate schedules: functions from the step, counted from 0, and the run's length to a rate. They run on the host, which
 // writes a table of rates once per submit. Each carries a plain description of itself, so that a checkpoint can bring it back.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, checkValue, type Names, NUMBER, oneOf, withoutGaps } from '../graph/options.ts';
+import {
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FINITE,
+  type Kind,
+  type Names,
+  NUMBER,
+  oneOf,
+  withoutGaps,
+} from '../graph/options.ts';
 import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
 
 /** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
@@ -24,8 +34,20 @@ export type Rate = number | Schedule;
 
 /** The rate at `step` of `lr`, checked: @throws OptionError where it is not a finite number >= 0 that f32 can hold. */
 export function rateAt(lr: Rate, step: number, total: number | undefined, ...extra: never[]): number {
-  if (typeof lr !== 'function') checkValue('rateAt', 'lr', lr, NUMBER);
+  if (typeof lr !== 'function') checkValue('rateAt', 'lr', lr, FINITE);
+  checkValue('rateAt', 'the step', step, STEP);
+  if (total !== undefined) checkSteps('rateAt', 'the total', total);
   checkExtra('rateAt', extra);
+  return rateOf(lr, step, total);
+}
+
+const STEP: Kind = {
+  advice: 'Give a whole number from 0.',
+  fits: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
+};
+
+/** {@link rateAt} for a run, which asks at every step. */
+export function rateOf(lr: Rate, step: number, total: number | undefined): number {
   const rate = typeof lr === 'number' ? lr : lr(step, total);
   if (!(Number.isFinite(Math.fround(rate)) && rate >= 0)) {
     const name = (typeof lr === 'number' ? undefined : lr.description?.name) ?? 'lr';

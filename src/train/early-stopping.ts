@@ -1,16 +1,8 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
-import { BOOLEAN, COUNT, checkOptions, type Names, oneOf } from '../graph/options.ts';
 import type { EpochEvent } from './events.ts';
 import type { EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
-
-const NAMES: Names<EarlyStopping> = {
-  patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
-  minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
-  monitor: oneOf('loss', 'accuracy'),
-  restoreBest: BOOLEAN,
-};
 
 export class Stopper {
   readonly #options: Required<EarlyStopping>;
@@ -19,7 +11,6 @@ export class Stopper {
   #snapshot: { readonly step: number; readonly state: Snapshot } | undefined;
 
   constructor(options: EarlyStopping) {
-    checkOptions('earlyStopping', options, NAMES);
     const { patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false } = options;
     this.#options = { patience, minDelta, monitor, restoreBest };
   }

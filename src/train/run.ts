@@ -73,6 +73,12 @@ export interface FitOptions extends Callbacks {
   readonly resume?: boolean;
 }
 
+const EARLY_STOPPING: Names<EarlyStopping> = {
+  patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
+  minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
+  monitor: oneOf('loss', 'accuracy'),
+  restoreBest: BOOLEAN,
+};
 const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };
 const NAMES: Names<FitOptions> = {
   epochs: COUNT,
@@ -134,6 +140,7 @@ function checkCallbacks(callback: unknown): void {
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
   checkOptions('fit', options, NAMES);
+  if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
   for (const callback of options.callbacks ?? []) checkCallbacks(callback);
   checkExamples(data);
   if (options.validation !== undefined) checkExamples(options.validation);

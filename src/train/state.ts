@@ -3,7 +3,7 @@
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { internal, OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
-import { COUNT, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
+import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
 import { type NamedVariable, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
@@ -147,7 +147,8 @@ export class State {
   }
 
   /** The variable at `path`. @throws OptionError where there is none. */
-  variable(path: string): Variable {
+  variable(path: string, ...extra: never[]): Variable {
+    checkExtra('state', extra);
     const variable = this.#byPath.get(path);
     if (!variable) {
       throw new OptionError(
@@ -158,15 +159,15 @@ export class State {
   }
 
   /** A copy of the values at `path`, after everything submitted before. */
-  async read(path: string): Promise<HostArray> {
+  async read(path: string, ...extra: never[]): Promise<HostArray> {
     this.#check();
-    return (await this.storage.read([this.variable(path)]))[0]!;
+    return (await this.storage.read([this.variable(path, ...extra)]))[0]!;
   }
 
   /** Sets the values at `path`. @throws OptionError where they do not fill its shape. */
-  write(path: string, data: HostArray): void {
+  write(path: string, data: HostArray, ...extra: never[]): void {
     this.#check();
-    const variable = this.variable(path);
+    const variable = this.variable(path, ...extra);
     checkValue('state', `what to write to ${path}`, data, OBJECT);
     if (data.length !== variable.size) {
       throw new OptionError(

@@ -115,7 +115,8 @@ export class Trainer {
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
-  private constructor(backend: Backend, options: TrainerOptions) {
+  private constructor(backend: Backend, options: TrainerOptions, ...extra: never[]) {
+    checkExtra('trainer', extra);
     checkTask(backend, options);
     const { model, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
     const { executor } = backend;
@@ -147,8 +148,7 @@ export class Trainer {
 
   /** A trainer with a State of its own, its variables at their initial values. */
   static async create(backend: Backend, options: TrainerOptions, ...extra: never[]): Promise<Trainer> {
-    checkExtra('trainer', extra);
-    const trainer = new Trainer(backend, options);
+    const trainer = new Trainer(backend, options, ...extra);
     if (options.inputShape) {
       try {
         trainer.summary();
@@ -355,7 +355,7 @@ export class Trainer {
 
   #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
     this.#life.check();
-    const set = data ?? this.#data;
+    const set = data === undefined ? this.#data : data;
     if (!set) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
     checkExamples(set);
     const n = Math.min(rows, set.size);
