@@ -87,8 +87,9 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
   const trace = newTrace({ training: true, step, seed });
   return withPaths(task.model, () =>
     withTrace(trace, () => {
-      const { batchSize, ...rest } = order;
-      const indices = batchIndices(step, state.origin, state.order, { ...rest, batch: rows, stride: batchSize });
+      const { size, shuffle, stepsPerEpoch, batchSize: stride } = order;
+      const rowsOf = { size, shuffle, stepsPerEpoch, batch: rows, stride };
+      const indices = batchIndices(step, state.origin, state.order, rowsOf);
       const { x, y } = rowsAt(data, indices, state.maxBindingBytes);
       const { loss, metrics } = judge(task, x, y, data.classes);
       const slot = remainder(step, RING);
