@@ -193,14 +193,11 @@ function bounds(shape: Shape, axis: number, start: number): [number[], number[]]
 export function concat(xs: readonly Tensor[], ...axis: Along<AxisOptions>): Tensor;
 export function concat(...xsAndAxis: readonly [x: Tensor, ...(Tensor | number | AxisOptions)[]]): Tensor;
 export function concat(...given: readonly unknown[]): Tensor {
-  const named = Array.isArray(given[0]);
-  const count = given.findIndex((x) => !(x instanceof Tensor));
-  const [xs, rest] = named
-    ? [given[0] as readonly Tensor[], given.slice(1)]
-    : [given.slice(0, count < 0 ? given.length : count) as Tensor[], count < 0 ? [] : given.slice(count)];
-  if (!named) checkTensors('concat', { 'argument 0': given[0] });
+  const [head] = given;
+  const count = Array.isArray(head) ? 1 : Math.max(1, given.map((x) => x instanceof Tensor).lastIndexOf(true) + 1);
+  const xs = (Array.isArray(head) ? head : given.slice(0, count)) as readonly Tensor[];
   for (const [k, x] of xs.entries()) checkTensors('concat', { [`member ${k}`]: x });
-  const { axis = 0 } = optionsOf<AxisOptions>('concat', 'axis', rest, { axis: ONE_AXIS });
+  const { axis = 0 } = optionsOf<AxisOptions>('concat', 'axis', given.slice(count), { axis: ONE_AXIS });
   const [first] = xs;
   if (!first) throw new ShapeError('concat: no tensors. Give at least one.');
   const along = normalizeAxis('concat', axis, first.rank);

@@ -73,8 +73,8 @@ export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('c
 const NAMES: Names<ClipOptions> = { min: NUMBER, max: NUMBER };
 
 /**
- * x held between `min` and `max`: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` where one side is open. The gradient flows where min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are
- * not numbers.
+ * x held between `min` and `max`: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` where one side is open. The gradient flows where
+ * min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are not numbers.
  */
 export function clip(
   x: TensorLike,
