@@ -39,9 +39,9 @@ const KERNELS: readonly Kernel[] = [
   },
   { name: 'gelu', fn: ({ x }) => gelu(x!), arrays: 2, flops: 8, rows: 0 },
   { name: 'sum of all', fn: ({ x }) => sum(x!), arrays: 1, flops: 1 },
-  { name: 'sum of each row', fn: ({ x }) => sum(x!, { axes: 1 }), arrays: 1, flops: 1, rows: 0 },
-  { name: 'sum of each column', fn: ({ x }) => sum(x!, { axes: 0 }), arrays: 1, flops: 1, rows: 1 },
-  { name: 'max of each row', fn: ({ x }) => max(x!, { axes: 1 }), arrays: 1, flops: 1, rows: 0 },
+  { name: 'sum of each row', fn: ({ x }) => sum(x!, { axis: 1 }), arrays: 1, flops: 1, rows: 0 },
+  { name: 'sum of each column', fn: ({ x }) => sum(x!, { axis: 0 }), arrays: 1, flops: 1, rows: 1 },
+  { name: 'max of each row', fn: ({ x }) => max(x!, { axis: 1 }), arrays: 1, flops: 1, rows: 0 },
   { name: `softmax, rows of ${C}`, fn: ({ x }) => softmax(x!), arrays: 2, flops: 5, rows: 0 },
   { name: `softmax, rows of ${CLASSES}`, fn: ({ x }) => softmax(x!), columns: CLASSES, arrays: 2, flops: 5, rows: 0 },
 ];

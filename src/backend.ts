@@ -7,13 +7,26 @@ import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 import type { Precision } from './graph/dtype.ts';
 import { DeviceError, OptionError } from './graph/errors.ts';
 import type { CompileOptions, Executor, Program, Storage } from './graph/executor.ts';
-import { nearest } from './graph/nearest.ts';
 import type { NdArray, Spec } from './graph/op.ts';
+import {
+  ARRAY,
+  BOOLEAN,
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FUNCTION,
+  type Names,
+  OBJECT,
+  oneOf,
+  SEED,
+  STRING,
+} from './graph/options.ts';
 import { variablesOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
 import { newTrace, withTrace } from './graph/trace.ts';
 import type { Tuning, TuningReport } from './graph/tuning.ts';
 import { faultOf } from './ops/gemm-table.ts';
+import { checkTensors } from './ops/tensors.ts';
 
 /** What a backend runs on, as every report names it. */
 export interface AdapterSummary {
@@ -33,6 +46,17 @@ export interface TraceOptions extends CompileOptions {
   readonly step?: Tensor;
   readonly seed?: Tensor;
 }
+
+const TRACE: Names<TraceOptions> = {
+  label: STRING,
+  storages: ARRAY,
+  inputs: ARRAY,
+  fuse: BOOLEAN,
+  persistent: BOOLEAN,
+  training: BOOLEAN,
+  step: OBJECT,
+  seed: OBJECT,
+};
 
 export class Backend {
   readonly kind: 'gpu' | 'cpu';
@@ -74,13 +98,22 @@ export class Backend {
     fn: Traced<K>,
     inputs: Readonly<Record<K, Spec>>,
     options: TraceOptions = {},
+    ...extra: never[]
   ): Promise<Program> {
+    checkValue('compile', 'what to compile', fn, FUNCTION);
+    checkValue('compile', 'its inputs', inputs, OBJECT);
+    checkOptions('compile', options, TRACE, extra);
     const specs = Object.entries<Spec>(inputs);
     const tensors = Object.fromEntries(specs.map(([name, spec]) => [name, input(name, spec)])) as Record<K, Tensor>;
     const { training = false, step, seed } = options;
     const trace = newTrace({ training, step, seed });
     const result = withTrace(trace, () => fn(tensors));
     const outputs = result instanceof Tensor ? { y: result } : result;
+    // A function that only assigns has nothing to return.
+    if (outputs !== undefined || !training) {
+      checkValue('compile', 'what the function returns', outputs, OBJECT);
+      checkTensors('compile', outputs);
+    }
     return this.executor.compile(
       { outputs, assignments: trace.assignments },
       { ...options, inputs: Object.keys(inputs) },
@@ -91,7 +124,9 @@ export class Backend {
    * Memory for every variable in `model` (layers, or an optimizer's moments), with its initial values: functions of the seed
    * and of each variable's path. Programs compiled with it in `storages` read and move them.
    */
-  allocate(model: object, { seed = 0 }: { readonly seed?: number } = {}): Storage {
+  allocate(model: object, options: { readonly seed?: number } = {}, ...extra: never[]): Storage {
+    checkOptions('allocate', options, { seed: SEED }, extra);
+    const { seed = 0 } = options;
     const variables = variablesOf(model);
     const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
     const storage = this.executor.allocate(variables.map(({ variable }) => ({ variable })));
@@ -108,7 +143,9 @@ export class Backend {
   async run<K extends string = never>(
     fn: Traced<K>,
     inputs: Readonly<Record<K, NdArray>> = {} as Record<K, NdArray>,
+    ...extra: never[]
   ): Promise<Record<string, NdArray>> {
+    checkExtra('run', extra);
     const program = await this.compile(fn, inputs);
     try {
       return await program.run(
@@ -155,7 +192,17 @@ export interface BackendOptions {
   readonly precision?: Precision;
 }
 
-const DEVICES = ['auto', 'gpu', 'cpu'] as const satisfies readonly DeviceKind[];
+const PRECISION = oneOf('float32', 'float64');
+
+const NAMES: Names<BackendOptions> = {
+  device: oneOf('auto', 'gpu', 'cpu'),
+  adapter: true,
+  fuse: BOOLEAN,
+  persistent: BOOLEAN,
+  deterministic: BOOLEAN,
+  tuning: OBJECT,
+  precision: PRECISION,
+};
 
 /**
  * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
@@ -167,16 +214,9 @@ export async function createBackendWith(
   provider: GpuProvider,
   options: BackendOptions = {},
   kept: (report: AdapterReport) => Tuning | undefined = () => undefined,
+  extra: readonly unknown[] = [],
 ): Promise<Backend> {
-  checkNames('createBackend', options, [
-    'device',
-    'adapter',
-    'fuse',
-    'persistent',
-    'deterministic',
-    'tuning',
-    'precision',
-  ]);
+  checkOptions('createBackend', options, NAMES, extra);
   const {
     device = 'auto',
     adapter,
@@ -186,20 +226,13 @@ export async function createBackendWith(
     tuning,
     precision = 'float32',
   } = options;
-  if (!DEVICES.includes(device)) throw new OptionError(`createBackend: device is ${device}. Use auto, gpu or cpu.`);
-  if (precision !== 'float32' && precision !== 'float64') {
-    throw new OptionError(`createBackend: precision is ${precision}. Use float32 or float64.`);
-  }
-  for (const [name, value] of Object.entries({ fuse, persistent, deterministic }))
-    if (typeof value !== 'boolean' && (name !== 'persistent' || value !== undefined))
-      throw new OptionError(`createBackend: ${name} is ${value}. Use true or false.`);
   if (persistent && !fuse)
     throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&
     adapter !== 'software' &&
-    !(typeof adapter === 'object' && adapter.name)
+    !(typeof adapter === 'object' && typeof adapter?.name === 'string')
   ) {
     throw new OptionError(
       `createBackend: adapter is ${JSON.stringify(adapter)}. Use 'hardware', 'software' or { name }.`,
@@ -234,20 +267,6 @@ export async function createBackendWith(
   return cpuBackend(precision, refused);
 }
 
-/** Refuses options that there are none of: plain JavaScript has no compiler to say so. */
-function checkNames(what: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new OptionError(
-      `${what}: the options are ${JSON.stringify(options)}. Give an object with ${known.join(', ')}.`,
-    );
-  }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  const guess = nearest(unknown, known);
-  const advice = guess === undefined ? `Use ${known.join(', ')}.` : `Did you mean ${guess}?`;
-  throw new OptionError(`${what}: the option ${unknown} is unknown. ${advice}`);
-}
-
 function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
   return new Backend(
     new CpuExecutor({ precision }),
@@ -257,8 +276,8 @@ function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
 }
 
 /** The CPU backend, at once; `float64` is the reference that gradients are proved against. */
-export function createCpuBackend(options: { readonly precision?: Precision } = {}): Backend {
-  checkNames('createCpuBackend', options, ['precision']);
+export function createCpuBackend(options: { readonly precision?: Precision } = {}, ...extra: never[]): Backend {
+  checkOptions('createCpuBackend', options, { precision: PRECISION }, extra);
   const { precision = 'float32' } = options;
   return cpuBackend(precision, []);
 }

@@ -9,8 +9,8 @@ import { browserProvider } from './gpu/adapter.ts';
  * The engine to run on: the browser's GPU, or the CPU. In Node it offers the CPU alone; `thalweg/node` brings Dawn.
  * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
  */
-export function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  return createBackendWith(browserProvider(), options);
+export function createBackend(options: BackendOptions = {}, ...extra: never[]): Promise<Backend> {
+  return createBackendWith(browserProvider(), options, undefined, extra);
 }
 
 /** Data sets: `digits` needs no network; `mnist` is fetched once and kept by the browser. */

@@ -11,13 +11,13 @@ const two: NdArray = { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) };
 
 it('refuses options that there are none of', async () => {
   await expect(create({ devise: 'cpu' })).rejects.toThrow(
-    'createBackend: the option devise is unknown. Did you mean device?',
+    'createBackend: there is no option devise. Did you mean device?',
   );
   await expect(create({ zzz: 1 })).rejects.toThrow(
-    'the option zzz is unknown. Use device, adapter, fuse, persistent, deterministic, tuning, precision.',
+    'there is no option zzz. Its options are device, adapter, fuse, persistent, deterministic, tuning, precision.',
   );
-  await expect(create('cpu')).rejects.toThrow('createBackend: the options are "cpu". Give an object');
-  await expect(create(null)).rejects.toThrow('createBackend: the options are null.');
+  await expect(create('cpu')).rejects.toThrow('createBackend: its options are "cpu". Give an object of device');
+  await expect(create(null)).rejects.toThrow('createBackend: its options are null.');
   expect(() => createCpuBackend({ precission: 'float64' } as never)).toThrow('Did you mean precision?');
 });
 

@@ -194,7 +194,7 @@ describe('mnist for pages', () => {
   });
 
   it('refuses options that cannot be', async () => {
-    await expect(mnist({ timeoutMs: 0 })).rejects.toThrow('timeoutMs: 0 is no time');
+    await expect(mnist({ timeoutMs: 0 })).rejects.toThrow('mnist: timeoutMs is 0. Give milliseconds above 0.');
     await expect(mnist({ base: 'data' })).rejects.toThrow('base: "data" is no URL. Give that of a folder.');
     await expect(mnist({ mirrors: ['here'] })).rejects.toThrow('mirrors: "here" is no URL. Give that of a folder.');
   });

@@ -117,7 +117,12 @@ describe('arrayDataset', () => {
       DataError,
       /3 numbers do not make 2 rows/,
     ],
-    ['no classes', () => arrayDataset([1], [0], { classes: 0 }), OptionError, /classes: 0 is not/],
+    [
+      'no classes',
+      () => arrayDataset([1], [0], { classes: 0 }),
+      OptionError,
+      /^array: classes is 0\. Give a whole number of at least 2\.$/,
+    ],
     [
       'one class',
       () => arrayDataset([[1], [2], [3]], [0, 0, 0]),
@@ -130,12 +135,7 @@ describe('arrayDataset', () => {
       DataError,
       /is 4, and one/,
     ],
-    [
-      'one class by number',
-      () => arrayDataset([1], [0], { classes: 1 }),
-      OptionError,
-      /classes: 1 is not .* at least 2/,
-    ],
+    ['one class by number', () => arrayDataset([1], [0], { classes: 1 }), OptionError, /classes is 1\. .* at least 2/],
     [
       'scale on floats',
       () => arrayDataset([1, 2], [0, 1], { scale: { mean: 0, std: 1 } }),
@@ -146,7 +146,7 @@ describe('arrayDataset', () => {
       'scale with std 0',
       () => arrayDataset(Uint8Array.of(1, 2), [0, 1], { scale: { mean: 0, std: 0 } }),
       OptionError,
-      /std 0/,
+      /^scale: std is 0\. Give a finite number above 0\.$/,
     ],
     ['something else', () => arrayDataset(7 as never, [0]), DataError, /neither a list, a typed array nor/],
   ])('refuses %s', (_, make, type, message) => {
@@ -204,5 +204,5 @@ describe('slice and split', () => {
   it.each([0, 1.5, 101, -1, Number.NaN])('refuses to split off %s', (part) => {
     expect(() => split(data, part)).toThrow(OptionError);
   });
-  it('refuses a seed that is none', () => expect(() => split(data, 1, { seed: -1 })).toThrow(/seed: -1/));
+  it('refuses a seed that is none', () => expect(() => split(data, 1, { seed: -1 })).toThrow(/^split: seed is -1\. /));
 });

@@ -244,7 +244,7 @@ describe('errors', () => {
       'where: undefined is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.',
       () => where(x, x, undefined as unknown as number),
     ],
-    ['pow: the exponent NaN is not a finite number. Give one, like pow(x, 3).', () => pow(x, Number.NaN)],
+    ['pow: the exponent is NaN. Give a finite number.', () => pow(x, Number.NaN)],
     ['clip: min 2 is not below max 1. Swap or correct them.', () => clip(x, { min: 2, max: 1 })],
     ['transpose: axes [0,0] do not name each axis of [2, 3] once. Give 2 different axes.', () => transpose(x, [0, 0])],
     ['transpose: axis 2 is outside a tensor of rank 2. Use -2 to 1.', () => transpose(x, [2, 0])],

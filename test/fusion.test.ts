@@ -78,8 +78,8 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
     const labels = input('labels', { shape: [67], dtype: 'u32' });
     const outputs = {
       total: sum(x),
-      rows: mean(x, { axes: 1 }),
-      columns: max(x, { axes: 0 }),
+      rows: mean(x, { axis: 1 }),
+      columns: max(x, { axis: 0 }),
       product: relu(matmul(x, w)),
       turned: matmul(w, x, { transposeA: true, transposeB: true }),
       right: accuracy(x, labels),

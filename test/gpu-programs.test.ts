@@ -267,7 +267,7 @@ function tangle(x: Tensor, w: Tensor): Record<string, Tensor> {
   const h = matmul(x, w);
   const e = exp(mul(h, 0.1));
   const s = softmax(add(e, h));
-  const m = mean(square(sub(s, e)), { axes: 1, keepDims: true });
+  const m = mean(square(sub(s, e)), { axis: 1, keepDims: true });
   return { s, m, t: add(mul(s, m), h), u: sum(mul(e, m)) };
 }
 

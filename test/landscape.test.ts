@@ -194,7 +194,7 @@ describe('landscape', () => {
     [{ extent: 0 }, /landscape: extent is 0\./],
     [{ extent: Number.NaN }, /landscape: extent is NaN/],
     [{ images: 0 }, /landscape: images is 0/],
-    [{ directions: 'down' }, /landscape: directions is "down"\. Give 'random' or 'path'/],
+    [{ directions: 'down' }, /landscape: directions is "down"\. Use 'random' or 'path'/],
     [{ directions: 'path' }, /the path's 0 weights lie on one line/],
     [{ seed: -1 }, /seed/],
     [{ size: 3 }, /landscape: there is no option size/],

@@ -238,14 +238,14 @@ describe('reductions', () => {
     [2, 2, 2],
   ]);
   it('share the gradient of an extremum equally among ties', () => {
-    expect(values(grad(max(x, { axes: 1 }), [x])[0]!)).toEqual([0.5, 0, 0.5, 1 / 3, 1 / 3, 1 / 3]);
+    expect(values(grad(max(x, { axis: 1 }), [x])[0]!)).toEqual([0.5, 0, 0.5, 1 / 3, 1 / 3, 1 / 3]);
     expect(values(grad(max(x), [x])[0]!)).toEqual([0.5, 0, 0.5, 0, 0, 0]);
-    expect(values(grad(min(x, { axes: 0 }), [x])[0]!)).toEqual([0, 1, 0, 1, 0, 1]);
+    expect(values(grad(min(x, { axis: 0 }), [x])[0]!)).toEqual([0, 1, 0, 1, 0, 1]);
   });
   it('take the mean over any axes', () => {
-    expect(values(mean(x, { axes: 0 }))).toEqual([2.5, 1.5, 2.5]);
-    expect(values(mean(x, { axes: [0, 1], keepDims: true }))).toEqual([13 / 6]);
-    expect(mean(x, { axes: [0, 1], keepDims: true }).shape).toEqual([1, 1]);
+    expect(values(mean(x, { axis: 0 }))).toEqual([2.5, 1.5, 2.5]);
+    expect(values(mean(x, { axis: [0, 1], keepDims: true }))).toEqual([13 / 6]);
+    expect(mean(x, { axis: [0, 1], keepDims: true }).shape).toEqual([1, 1]);
     expect(values(grad(mean(x), [x])[0]!)).toEqual(new Array(6).fill(1 / 6));
   });
   it('let NaN through a maximum and a minimum', () => {
@@ -262,14 +262,14 @@ describe('reductions', () => {
   it('divide a variance by N - correction', () => {
     expect(onlyValue(variance(constant([1, 2, 3, 6])))).toBeCloseTo(14 / 3, 12);
     expect(onlyValue(variance(constant([1, 2, 3, 6]), { correction: 0 }))).toBeCloseTo(3.5, 12);
-    expect(values(variance(x, { axes: 1 }))).toEqual([expect.closeTo(4 / 3, 12), 0]);
-    expect(() => variance(x, { axes: [] })).toThrow(
+    expect(values(variance(x, { axis: 1 }))).toEqual([expect.closeTo(4 / 3, 12), 0]);
+    expect(() => variance(x, { axis: [] })).toThrow(
       /variance: 1 elements of \[2, 3\] over axes \[\] .* correction: 0\.$/,
     );
   });
   it('refuse whole numbers and axes outside the rank', () => {
     expect(() => sum(labels([1, 2]))).toThrow(new ShapeError("sum: x is u32. It needs f32: cast(x, 'f32')."));
-    expect(() => max(x, { axes: 2 })).toThrow(/max: axis 2 is outside a tensor of rank 2/);
+    expect(() => max(x, { axis: 2 })).toThrow(/max: axis 2 is outside a tensor of rank 2/);
     expect(() => argmax(x, { axis: -3 })).toThrow(/argmax: axis -3/);
     expect(() => softmax(constant(1))).toThrow(/softmax: axis -1 is outside a tensor of rank 0/);
   });
@@ -363,7 +363,7 @@ describe('losses by hand', () => {
     const x = constant([1, -1, 0.5, 3]);
     const dx = grad(losses.huber()(x, constant([0, 0, 0, 0])), [x])[0]!;
     expect(values(mul(dx, 4))).toEqual([1, -1, 0.5, 1].map((v) => expect.closeTo(v, 12)));
-    expect(() => losses.huber({ delta: 0 })).toThrow('huber: delta is 0. Use a finite number above 0.');
+    expect(() => losses.huber({ delta: 0 })).toThrow('huber: delta is 0. Give a finite number above 0.');
   });
 
   it.each([

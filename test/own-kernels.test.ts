@@ -28,7 +28,7 @@ const neighbours: Record<string, Tensor> = {
   s: softmax(square(x)),
   t: sum(x),
   u: mul(x, 3),
-  v: exp(max(x, { axes: 0 })),
+  v: exp(max(x, { axis: 0 })),
 };
 
 /** An op of one output like its first input, whose element i is `value(i, x)`. */

@@ -148,7 +148,7 @@ describe('fuse rows', () => {
     const y = layer(f32(16, 8));
     const other = exp(softmax(f32(16, 8)));
     // The second kernel also reads what no row kernel makes: it is there before, or the chain ends.
-    const late = linear(y, reshape(softmax(reshape(sum(y, { axes: 0 }), [1, 8])).reshape([8]), [1, 8]), f32(1));
+    const late = linear(y, reshape(softmax(reshape(sum(y, { axis: 0 }), [1, 8])).reshape([8]), [1, 8]), f32(1));
     expect(chains(all([late]))).toEqual([]);
     expect(chains(all([linear(y, reshape(other, [16, 8]), f32(16))]))).toHaveLength(0);
   });
@@ -326,7 +326,7 @@ describe('place', () => {
   });
 
   it('gives each output a buffer that nothing else is in', () => {
-    const [y, z] = [softmax(f32(8, 8)), sum(exp(f32(8, 8)), { axes: 1 })];
+    const [y, z] = [softmax(f32(8, 8)), sum(exp(f32(8, 8)), { axis: 1 })];
     const { place } = passesOf({ outputs: { y, z, w: relu(y) } });
     const memories = place.graph.recipe.outputs.map(([, t]) => place.place(t).memory);
     expect(new Set(memories).size).toBe(3);
@@ -334,7 +334,7 @@ describe('place', () => {
   });
 
   it('puts the parts of an arena at their offsets', () => {
-    const parts = [softmax(f32(4, 8)), sum(f32(8, 8), { axes: 0 })];
+    const parts = [softmax(f32(4, 8)), sum(f32(8, 8), { axis: 0 })];
     const arena = pack(parts, [0, 64], 128);
     const v = variable([128]);
     const { place, group } = passesOf({ assignments: [[v, mul(arena, 2)]] });

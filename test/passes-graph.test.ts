@@ -61,7 +61,7 @@ describe('simplify', () => {
     const both = simple(add(exp(mul(x, y)), relu(mul(x, y))));
     const [a, b] = both.node.inputs.map(({ node }) => node.inputs[0]!.node);
     expect(a).toBe(b);
-    const turned = simple(add(sum(x, { axes: 0, keepDims: true }), sum(x, { axes: 1, keepDims: true })));
+    const turned = simple(add(sum(x, { axis: 0, keepDims: true }), sum(x, { axis: 1, keepDims: true })));
     const [rows, columns] = turned.node.inputs.map(({ node }) => node.inputs[0]!.node);
     expect(rows).not.toBe(columns);
   });
@@ -346,7 +346,7 @@ describe('group', () => {
 
   it('refuses a chain that would wait for itself', () => {
     const y = linear(x, w, b);
-    const total = sum(matmul(y, w), { axes: 1, keepDims: true });
+    const total = sum(matmul(y, w), { axis: 1, keepDims: true });
     // y + total cannot follow y in its group: total comes after it.
     expect(groupsOf({ outputs: { z: add(y, mul(matmul(y, w), 2)) } })).toEqual(['0: linear', '1: matmul+add after 0']);
     expect(groupsOf({ outputs: { z: add(y, total) } }).at(-1)).toBe('3: add after 0,2');

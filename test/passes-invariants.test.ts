@@ -96,10 +96,10 @@ function drawn(seed: number): { recipe: Recipe; storage: PaperStorage } {
     () => relu(recent()),
     () => exp(recent()),
     () => transpose(recent()),
-    () => reshape(sum(recent(), { axes: 1, keepDims: true }).reshape([N]), [N, 1]).reshape([N]),
+    () => reshape(sum(recent(), { axis: 1, keepDims: true }).reshape([N]), [N, 1]).reshape([N]),
     () => matmul(recent(), any()),
     () => matmul(any(), recent(), { transposeA: true }),
-    () => linear(recent(), any(), reshape(sum(any(), { axes: 0 }), [N])),
+    () => linear(recent(), any(), reshape(sum(any(), { axis: 0 }), [N])),
     () => softmax(recent()),
     () => unpack(pack([recent(), any()], [0, 192], 384), 192, [N, N]),
   ];

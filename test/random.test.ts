@@ -149,7 +149,7 @@ describe('batchIndices', () => {
     expect(() => rows(0, { stepsPerEpoch: 4 })).toThrow(
       'batchIndices: 4 steps of 4 (this one of 4) do not fit 10 rows. Use 3 steps at most.',
     );
-    expect(() => rows(0, { batch: 0 })).toThrow('batchIndices: batch is 0. Give a whole number above 0.');
+    expect(() => rows(0, { batch: 0 })).toThrow('batchIndices: batch is 0. Give a whole number from 1.');
   });
 });
 

@@ -16,17 +16,17 @@ function reductions(reduce: ReduceFn): Sample[] {
   return [
     { name: 'a scalar', inputs: [{ shape: [] }], fn: (x) => reduce(x!) },
     { name: '[7] to a scalar', inputs: [{ shape: [7] }], fn: (x) => reduce(x!) },
-    { name: '[5, 1] over an axis of 1', inputs: [{ shape: [5, 1] }], fn: (x) => reduce(x!, { axes: 1 }) },
-    { name: '[65, 10] over rows', inputs: [{ shape: [65, 10] }], fn: (x) => reduce(x!, { axes: -1 }) },
-    { name: '[65, 17] over columns', inputs: [{ shape: [65, 17] }], fn: (x) => reduce(x!, { axes: 0 }) },
-    { name: '[3, 257] kept', inputs: [{ shape: [3, 257] }], fn: (x) => reduce(x!, { axes: [1], keepDims: true }) },
-    { name: '[2, 3, 4, 5] over 1 and 3', inputs: [{ shape: [2, 3, 4, 5] }], fn: (x) => reduce(x!, { axes: [3, 1] }) },
+    { name: '[5, 1] over an axis of 1', inputs: [{ shape: [5, 1] }], fn: (x) => reduce(x!, { axis: 1 }) },
+    { name: '[65, 10] over rows', inputs: [{ shape: [65, 10] }], fn: (x) => reduce(x!, { axis: -1 }) },
+    { name: '[65, 17] over columns', inputs: [{ shape: [65, 17] }], fn: (x) => reduce(x!, { axis: 0 }) },
+    { name: '[3, 257] kept', inputs: [{ shape: [3, 257] }], fn: (x) => reduce(x!, { axis: [1], keepDims: true }) },
+    { name: '[2, 3, 4, 5] over 1 and 3', inputs: [{ shape: [2, 3, 4, 5] }], fn: (x) => reduce(x!, { axis: [3, 1] }) },
     {
       name: '[2, 3, 2, 2, 3, 2] over 0, 2, 5',
       inputs: [{ shape: [2, 3, 2, 2, 3, 2] }],
-      fn: (x) => reduce(x!, { axes: [0, 2, 5] }),
+      fn: (x) => reduce(x!, { axis: [0, 2, 5] }),
     },
-    { name: '[2, 3] over no axis', inputs: [{ shape: [2, 3] }], fn: (x) => reduce(x!, { axes: [] }) },
+    { name: '[2, 3] over no axis', inputs: [{ shape: [2, 3] }], fn: (x) => reduce(x!, { axis: [] }) },
   ];
 }
 
@@ -34,24 +34,24 @@ function reductions(reduce: ReduceFn): Sample[] {
 function longReductions(reduce: ReduceFn): Sample[] {
   return [
     { name: '[1100] to a scalar', inputs: [{ shape: [1100] }], fn: (x) => reduce(x!), wrt: [] },
-    { name: '[1100, 3] over columns', inputs: [{ shape: [1100, 3] }], fn: (x) => reduce(x!, { axes: 0 }), wrt: [] },
+    { name: '[1100, 3] over columns', inputs: [{ shape: [1100, 3] }], fn: (x) => reduce(x!, { axis: 0 }), wrt: [] },
     { name: '[40009] in two passes', inputs: [{ shape: [40009] }], fn: (x) => reduce(x!), wrt: [] },
     {
       name: '[9001, 5] over columns in two passes',
       inputs: [{ shape: [9001, 5] }],
-      fn: (x) => reduce(x!, { axes: 0 }),
+      fn: (x) => reduce(x!, { axis: 0 }),
       wrt: [],
     },
     {
       name: '[3, 7001] over rows in two passes',
       inputs: [{ shape: [3, 7001] }],
-      fn: (x) => reduce(x!, { axes: 1 }),
+      fn: (x) => reduce(x!, { axis: 1 }),
       wrt: [],
     },
     {
       name: '[2, 1031, 33] over the middle',
       inputs: [{ shape: [2, 1031, 33] }],
-      fn: (x) => reduce(x!, { axes: 1 }),
+      fn: (x) => reduce(x!, { axis: 1 }),
       wrt: [],
     },
   ];
@@ -179,11 +179,11 @@ export const rowSamples = {
   mean: [
     ...reductions(mean),
     ...longReductions(mean),
-    { name: 'variance of [65, 10] over rows', inputs: [{ shape: [65, 10] }], fn: (x) => variance(x!, { axes: 1 }) },
+    { name: 'variance of [65, 10] over rows', inputs: [{ shape: [65, 10] }], fn: (x) => variance(x!, { axis: 1 }) },
     {
       name: 'variance of [3, 4, 5], population',
       inputs: [{ shape: [3, 4, 5] }],
-      fn: (x) => variance(x!, { axes: [0, 2], keepDims: true, correction: 0 }),
+      fn: (x) => variance(x!, { axis: [0, 2], keepDims: true, correction: 0 }),
     },
   ],
   max: [...reductions(max), ...longReductions(max)],

@@ -165,7 +165,7 @@ describe('judging', () => {
   it('predicts what has no row for each example', async () => {
     const model = {
       layer: new Linear(4, 3),
-      forward: (x: Tensor): Tensor => sum(model.layer.forward(x), { axes: [0] }),
+      forward: (x: Tensor): Tensor => sum(model.layer.forward(x), { axis: [0] }),
     };
     const trainer = await netTrainer({ model });
     const x = { shape: [5, 4], data: data.x.data.slice(0, 20) };
@@ -461,7 +461,7 @@ describe('not learning', () => {
     expect(bestConstantLoss(meanSquaredError, raw)).toBeCloseTo(0, 6);
     expect(
       bestConstantLoss(
-        asLoss((p, t) => meanSquaredError(p, add(t, 1))),
+        asLoss((p: Tensor, t: Tensor) => meanSquaredError(p, add(t, 1))),
         raw,
       ),
     ).toBeCloseTo(1, 6);

@@ -26,6 +26,18 @@ describe('what cannot be used is refused by name', () => {
     ['a batch of 0', /fit: batchSize is 0/, { batchSize: 0 }],
     ['half an epoch', /fit: epochs is 0\.5/, { epochs: 0.5 }],
     ['no steps', /fit: maxSteps is 0/, { maxSteps: 0 }],
+    ['an accuracy in percent', /^fit: targetAccuracy is 97\.5\. Give a fraction from 0 to 1/, { targetAccuracy: 97.5 }],
+    ['a word for a switch', /^fit: shuffle is "no"\. Give true or false\.$/, { shuffle: 'no' as never }],
+    [
+      'a controller for its signal',
+      /^fit: signal is an AbortController\. Give an AbortSignal: /,
+      { signal: new AbortController() as never },
+    ],
+    [
+      'a callback that nothing calls',
+      /^callbacks: there is no option onEpochEnd\. Did you mean onEpoch\?$/,
+      { callbacks: [{ onEpochEnd: () => {} } as never] },
+    ],
   ];
   it.each(fits)('%s', async (_, message, options) => {
     await expect((await netTrainer()).train(data, options)).rejects.toThrow(message);
@@ -135,6 +147,7 @@ describe('what cannot be used is refused by name', () => {
     for (const call of [() => trainer.train(pair), () => trainer.evaluate(pair)])
       await expect(call()).rejects.toThrow('data: a pair is no data set. Give one of its two sets: data.train');
     await expect(trainer.train(undefined as never)).rejects.toThrow('data: undefined is no data set.');
+    await trainer.evaluate(data); // what a set was compiled for must not answer in place of the check
     for (const [what, call] of [
       ['evaluate', () => trainer.evaluate(data, { batchsize: 3 } as never)],
       ['gradcheck', () => trainer.gradcheck(data, { entrys: 3 } as never)],

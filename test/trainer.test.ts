@@ -392,7 +392,7 @@ describe('stopping early', () => {
   it.each([
     [{ patience: 0 }, /patience is 0/],
     [{ minDelta: -1 }, /minDelta is -1/],
-    [{ monitor: 'f1' as 'loss' }, /monitor is f1/],
+    [{ monitor: 'f1' as 'loss' }, /^earlyStopping: monitor is "f1"\. Use /],
   ])('refuses %j', async (earlyStopping, message) => {
     await expect((await netTrainer()).train(data, { epochs: 1, earlyStopping })).rejects.toThrow(message);
   });

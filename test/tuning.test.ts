@@ -248,7 +248,7 @@ describe('a backend', () => {
       'createBackend: tuning: it has no version, and this release reads version 2. Run thalweg tune to write another.',
     );
     await expect(openBackend({ deterministic: 1 as unknown as boolean }, refuse)).rejects.toThrow(
-      'createBackend: deterministic is 1. Use true or false.',
+      'createBackend: deterministic is 1. Give true or false.',
     );
   });
 });

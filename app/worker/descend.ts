@@ -28,7 +28,7 @@ const cpu = (): Backend => {
 
 /** w² / 2: its gradient is w itself, so a step is lr times where one stands. x (rows, 1) to (rows). */
 function curve(x: Tensor): Tensor {
-  return mul(sum(square(x), { axes: 1 }), 0.5);
+  return mul(sum(square(x), { axis: 1 }), 0.5);
 }
 
 /** The place and depth of the two hollows; the second one is the deeper. */
@@ -39,10 +39,10 @@ const HOLLOWS = [
 
 /** A wide bowl with two hollows in it, the one nearer to the upper left only a local minimum. x (rows, 2) to (rows). */
 function valley(x: Tensor): Tensor {
-  const bowl = mul(sum(square(x), { axes: 1 }), 0.12);
+  const bowl = mul(sum(square(x), { axis: 1 }), 0.12);
   return HOLLOWS.reduce((height, hollow) => {
     const away = sub(x, constant(Float32Array.of(hollow.x, hollow.y), { shape: [1, 2] }));
-    const fall = exp(mul(sum(square(away), { axes: 1 }), -1 / hollow.width ** 2));
+    const fall = exp(mul(sum(square(away), { axis: 1 }), -1 / hollow.width ** 2));
     return sub(height, mul(fall, hollow.depth));
   }, bowl);
 }

@@ -1,17 +1,22 @@
 // Reverse-mode differentiation: from a graph to the graph of its gradients, written with the same ops.
 import { ShapeError } from '../graph/errors.ts';
+import { ARRAY, checkExtra, checkValue, FUNCTION } from '../graph/options.ts';
 import { variablesOf } from '../graph/paths.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Node, Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import { add } from '../ops/binary.ts';
 import { broadcastTo } from '../ops/broadcast.ts';
+import { checkTensors } from '../ops/tensors.ts';
 
 /**
  * The gradients of y with respect to each of `wrt`: Σ dy · ∂y/∂x, of x's shape. `dy` is ones unless given. Undefined where
  * y does not depend on x, or where no gradient can flow to it (see {@link whyNoGradient}).
  */
-export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): (Tensor | undefined)[] {
+export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor, ...extra: never[]): (Tensor | undefined)[] {
+  checkTensors('grad', { y, ...(dy !== undefined && { dy }) }, extra);
+  checkValue('grad', 'what to differentiate by', wrt, ARRAY);
+  for (const [k, x] of wrt.entries()) checkTensors('grad', { [`x ${k}`]: x });
   const start = dy ?? broadcastTo(constant(1), y.shape);
   if (!sameShape(start.shape, y.shape)) {
     throw new ShapeError(`grad: dy ${formatShape(start.shape)} must have the shape of y ${formatShape(y.shape)}.`);
@@ -51,7 +56,8 @@ function accumulate(dys: Map<Node, (Tensor | undefined)[]>, x: Tensor, dx: Tenso
  * Why y has no gradient with respect to x: the op that blocked it, or that y does not depend on x at all.
  * Undefined where a gradient does flow.
  */
-export function whyNoGradient(y: Tensor, x: Tensor): string | undefined {
+export function whyNoGradient(y: Tensor, x: Tensor, ...extra: never[]): string | undefined {
+  checkTensors('whyNoGradient', { y, x }, extra);
   const order = topologicalOrder([y]);
   const reached = reaching(order, [x]);
   if (!reached.has(y.node)) return `${y} does not depend on ${x}`;
@@ -77,10 +83,15 @@ function flows(node: Node, reached: Set<Node>): boolean {
 export function valueAndGrad<A extends readonly Tensor[]>(
   model: object,
   fn: (...args: A) => Tensor,
+  ...extra: never[]
 ): (...args: A) => { value: Tensor; gradients: Record<string, Tensor> } {
+  variablesOf(model); // refuses what has none
+  checkValue('valueAndGrad', 'the function', fn, FUNCTION);
+  checkExtra('valueAndGrad', extra);
   return (...args) => {
     const variables = variablesOf(model).filter(({ variable }) => variable.trainable);
     const value = fn(...args);
+    checkTensors('valueAndGrad', { value });
     if (value.size !== 1) {
       throw new ShapeError(
         `valueAndGrad: the value is ${formatShape(value.shape)}. It must be one number: take its mean or sum.`,

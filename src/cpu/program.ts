@@ -5,6 +5,7 @@ import { disposedProgram, missingVariable } from '../graph/errors.ts';
 import type { CompileOptions, Program, Recipe, Storage, Ticket } from '../graph/executor.ts';
 import { Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
+import { ARRAY, COUNT, checkValue } from '../graph/options.ts';
 import { rootsOf } from '../graph/recipe.ts';
 import { simplifyRecipe } from '../graph/simplify.ts';
 import { type Node, type Tensor, type Variable, variableOf } from '../graph/tensor.ts';
@@ -136,6 +137,8 @@ export class CpuProgram implements Program {
 
   submit(steps: number, read: readonly Variable[] = []): Ticket {
     this.#checkAlive();
+    checkValue(this.label, 'steps', steps, COUNT);
+    checkValue(this.label, 'what to read', read, ARRAY);
     for (let i = 0; i < steps; i++) {
       this.#compute();
       this.#assign();

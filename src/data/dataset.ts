@@ -1,7 +1,21 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
 import { DataError, OptionError } from '../graph/errors.ts';
+import {
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FINITE,
+  type Kind,
+  type Names,
+  NUMBER,
+  OBJECT,
+  oneOf,
+  POSITIVE,
+  SEED,
+  STRING,
+  show,
+} from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
-import { seedKey } from '../graph/random.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import { Random } from './random.ts';
 
@@ -74,6 +88,14 @@ export interface ArrayDatasetOptions {
   scale?: Scale | false;
 }
 
+const NAMES: Names<ArrayDatasetOptions> = {
+  name: STRING,
+  targets: oneOf('classes', 'values'),
+  classes: { advice: 'Give a whole number of at least 2.', fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2 },
+  scale: { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) },
+};
+const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
+
 /** The scale of bytes where nothing else is said: x / 255. */
 export const PLAIN: Scale = { mean: 0, std: 1 };
 
@@ -91,7 +113,8 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
     size,
     x: isBytes(x) ? { ...x, scale } : x,
     y: isBytes(y) && y.shape.length > 1 ? { ...y, scale } : y,
-    slice(from: number, to: number): DataSet {
+    slice(from: number, to: number, ...extra: never[]): DataSet {
+      checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
         throw new DataError(
           `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
@@ -121,7 +144,9 @@ export function arrayDataset(
   x: NestedNumbers | NumberArray | Values<NumberArray>,
   y: NestedNumbers | NumberArray | Values<NumberArray>,
   options: ArrayDatasetOptions = {},
+  ...extra: never[]
 ): DataSet {
+  checkOptions('array', options, NAMES, extra);
   const name = options.name ?? 'array';
   const targets = flatten(`${name} y`, y);
   const size = targets.shape[0]!;
@@ -256,8 +281,6 @@ function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick
       `${name} y: every label is ${labels[0]}, and one class leaves nothing to learn. To regress on numbers say targets: 'values'; else say how many classes there are with { classes }.`,
     );
   const classes = options.classes ?? largest(labels) + 1;
-  if (!Number.isInteger(classes) || classes < 2)
-    throw new OptionError(`classes: ${classes} is not a whole number of at least 2. Give the number of classes.`);
   checkLabels(`${name} y`, labels, classes);
   return { y: { shape: [shape[0]!], data: labels }, classes, ...note(`class indices, of ${classes} classes`) };
 }
@@ -299,10 +322,8 @@ function checkScale(name: string, bytes: boolean, scale: Scale | false | undefin
     throw new OptionError(
       `scale: ${name} holds floats, which are used as they are. Scale them yourself, or give bytes.`,
     );
-  if (!Number.isFinite(scale.mean) || !Number.isFinite(scale.std) || scale.std <= 0)
-    throw new OptionError(
-      `scale: mean ${scale.mean}, std ${scale.std} cannot be used. Both must be finite and std above 0.`,
-    );
+  checkOptions('scale', scale, SCALE);
+  for (const name of ['mean', 'std'] as const) checkValue('scale', name, scale[name], SCALE[name] as Kind);
   return scale;
 }
 
@@ -314,9 +335,14 @@ function checkScale(name: string, bytes: boolean, scale: Scale | false | undefin
 export function split(
   data: DataSet,
   part: number,
-  { seed = 0 }: { seed?: number } = {},
+  options: { readonly seed?: number } = {},
+  ...extra: never[]
 ): { train: DataSet; validation: DataSet } {
-  seedKey(seed); // refuses what is not a seed
+  if (typeof data?.slice !== 'function' || typeof data.x !== 'object')
+    throw new OptionError(`split: the data are ${show(data)}. Give a data set, such as datasets.array(x, y).`);
+  checkValue('split', 'the part', part, NUMBER);
+  checkOptions('split', options, { seed: SEED }, extra);
+  const { seed = 0 } = options;
   const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * data.size)) : part;
   if (!Number.isInteger(count) || count < 1 || count >= data.size)
     throw new OptionError(

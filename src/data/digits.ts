@@ -1,7 +1,6 @@
 // Digits made here, so that there is always something to learn: 28x28 handwritten-like images by a seeded generator, in
 // MNIST's format and numbers. Example i of a stream depends on (seed, stream, i) alone: train and test never share one.
-import { OptionError } from '../graph/errors.ts';
-import { seedKey } from '../graph/random.ts';
+import { checkOptions, FUNCTION, type Kind, type Names, SEED, SIGNAL } from '../graph/options.ts';
 import { type DataPair, type DataSet, makeDataset, type Scale } from './dataset.ts';
 import { Hand, IMAGE_SIZE } from './hand.ts';
 import { Random } from './random.ts';
@@ -24,16 +23,19 @@ export interface DigitsOptions {
   signal?: AbortSignal;
 }
 
+const SIZE: Kind = {
+  advice: 'Give a whole number from 1 to 1,000,000.',
+  fits: (v) => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) <= 1_000_000,
+};
+const NAMES: Names<DigitsOptions> = { train: SIZE, test: SIZE, seed: SEED, onProgress: FUNCTION, signal: SIGNAL };
+
 /**
  * Handwritten-like digits from a seeded generator: no file, no network. x (size, 784) bytes, y (size) labels 0 to 9. The same
  * seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
  */
-export async function digits(options: DigitsOptions = {}): Promise<DataPair> {
+export async function digits(options: DigitsOptions = {}, ...extra: never[]): Promise<DataPair> {
+  checkOptions('digits', options, NAMES, extra);
   const { train = 60_000, test = 10_000, seed = 0, onProgress, signal } = options;
-  for (const [name, count] of Object.entries({ train, test }))
-    if (!Number.isSafeInteger(count) || count < 1 || count > 1_000_000)
-      throw new OptionError(`digits ${name}: ${count} cannot be made. Give a whole number from 1 to 1,000,000.`);
-  seedKey(seed); // refuses what is not a seed
   const total = train + test;
   const turn = async (done: number) => {
     onProgress?.(done, total);

@@ -1,6 +1,7 @@
 // MNIST for pages: from a folder of the page's own site or from the mirrors, kept in the browser's Cache API so that it is
 // fetched once. Nothing is used, nor kept, before it was checked.
 import { DataError, OptionError } from '../graph/errors.ts';
+import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL } from '../graph/options.ts';
 import type { DataPair } from './dataset.ts';
 import { MNIST_SCALE } from './digits.ts';
 import { idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from './idx.ts';
@@ -23,6 +24,15 @@ export interface WebMnistOptions {
   files?: readonly RemoteFile[];
 }
 
+const OPTIONS: Names<WebMnistOptions> = {
+  base: true,
+  mirrors: ARRAY,
+  onProgress: FUNCTION,
+  signal: SIGNAL,
+  timeoutMs: MILLISECONDS,
+  cache: BOOLEAN,
+  files: ARRAY,
+};
 const NAMES = ['train-images', 'train-labels', 't10k-images', 't10k-labels'];
 const ADVICE = "Serve MNIST's four files from the page's own site, or use the digits made here.";
 
@@ -47,9 +57,9 @@ interface Loading {
  * else against their sizes), those of `base` against their format.
  * @throws DataError that says, host by host, why it cannot be had; the signal's reason.
  */
-export async function mnist(options: WebMnistOptions = {}): Promise<DataPair> {
+export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): Promise<DataPair> {
+  checkOptions('mnist', options, OPTIONS, extra);
   const { base, files = MNIST_FILES, signal, timeoutMs = 15_000, onProgress } = options;
-  if (!(timeoutMs > 0)) throw new OptionError(`timeoutMs: ${timeoutMs} is no time. Give milliseconds above 0.`);
   signal?.throwIfAborted();
   const folder = base === undefined ? undefined : folderOf('base', base);
   const mirrors = (options.mirrors ?? MNIST_MIRRORS).map((mirror) => folderOf('mirrors', mirror).href);

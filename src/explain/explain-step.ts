@@ -4,8 +4,9 @@ import { GpuExecutor } from '../compile/executor.ts';
 import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError } from '../graph/errors.ts';
+import { BOOLEAN, COUNT, checkOptions, type Names, STRING, show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { Loss } from '../loss/loss.ts';
+import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Examples } from '../train/batch.ts';
 import { orderOf, planRun } from '../train/run.ts';
@@ -19,7 +20,7 @@ import { namesOf } from './state-names.ts';
 /** A training step, and the adapter to compile it for. */
 export interface ExplainStepOptions {
   readonly model: { forward(x: Tensor): Tensor };
-  readonly loss: Loss;
+  readonly loss: Loss | LossFunction;
   readonly optimizer: Optimizer;
   /** Its shapes and dtypes decide the plan, its values nothing. */
   readonly data: Examples;
@@ -34,16 +35,32 @@ export interface ExplainStepOptions {
   readonly title?: string;
 }
 
+const NAMES: Names<ExplainStepOptions> = {
+  model: true,
+  loss: true,
+  optimizer: true,
+  data: true,
+  batchSize: COUNT,
+  as: true,
+  fuse: BOOLEAN,
+  persistent: BOOLEAN,
+  title: STRING,
+};
+
 /**
  * What the compiler makes of a training step: see {@link explain}. Nothing is run, and no device is needed.
  * @throws OptionError for the CPU backend and for classes that there are none of.
  */
-export function explainStep(options: ExplainStepOptions): Explanation {
+export function explainStep(options: ExplainStepOptions, ...extra: never[]): Explanation {
+  checkOptions('explainStep', options, NAMES, extra);
   const { model, loss, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
+  if (typeof model?.forward !== 'function')
+    throw new OptionError(`explainStep: the model is ${show(model)}. Give an object with a forward method.`);
+  if (typeof loss !== 'function') throw new OptionError(`explainStep: the loss is ${show(loss)}. Give one of losses.`);
   const executor = new PlanExecutor(capabilitiesOf(as));
   const state = new State(executor, { model, optimizer, seed: 0 });
   const run = planRun(data, { batchSize }, 0, undefined);
-  const { recipe } = traceStep(state, { model, loss, metrics: {} }, data, orderOf(run), run.batchSize);
+  const { recipe } = traceStep(state, { model, loss: asLoss(loss), metrics: {} }, data, orderOf(run), run.batchSize);
   return explainRecipe(title, recipe, executor.target({ fuse, persistent }), namesOf(state));
 }
 
@@ -52,6 +69,10 @@ function capabilitiesOf(as: ExplainStepOptions['as']): Capabilities {
     if (Object.hasOwn(ADAPTER_CLASSES, as)) return ADAPTER_CLASSES[as];
     throw new OptionError(`explainStep: as is ${as}. Use ${Object.keys(ADAPTER_CLASSES).join(', ')} or a GPU backend.`);
   }
+  if (typeof as !== 'object' || as === null || !('executor' in as || 'maxStorageBuffersPerShaderStage' in as))
+    throw new OptionError(
+      `explainStep: as is ${show(as)}. Use ${Object.keys(ADAPTER_CLASSES).join(', ')} or a GPU backend.`,
+    );
   if (!('executor' in as)) return as;
   if (as.executor instanceof GpuExecutor) return as.executor.capabilities;
   throw new OptionError(

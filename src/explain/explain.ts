@@ -2,6 +2,7 @@
 import { CompiledProgram } from '../compile/executor.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Program } from '../graph/executor.ts';
+import { checkOptions, OBJECT } from '../graph/options.ts';
 import type { State } from '../train/state.ts';
 import { explainRecipe } from './explain-recipe.ts';
 import type { Explanation } from './explanation.ts';
@@ -18,7 +19,9 @@ export interface ExplainOptions {
  * program stays as it is.
  * @throws OptionError for a program of the CPU backend, which has no dispatches.
  */
-export function explain(program: Program, { state }: ExplainOptions = {}): Explanation {
+export function explain(program: Program, options: ExplainOptions = {}, ...extra: never[]): Explanation {
+  checkOptions('explain', options, { state: OBJECT }, extra);
+  const { state } = options;
   if (!(program instanceof CompiledProgram))
     throw new OptionError(
       `explain: ${program?.label ?? 'this'} is no program of a GPU backend, and only those have dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,

@@ -5,6 +5,7 @@ import { disposedProgram, OptionError } from '../graph/errors.ts';
 import type { Program, Ticket } from '../graph/executor.ts';
 import type { Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
+import { ARRAY, COUNT, checkValue } from '../graph/options.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { DispatchLength, LENGTHS } from './dispatch-length.ts';
 import type { Leaves } from './leaves.ts';
@@ -97,6 +98,8 @@ export class GpuProgram implements Program {
   }
 
   submit(steps: number, read: readonly Variable[] = []): Ticket {
+    checkValue(this.label, 'steps', steps, COUNT);
+    checkValue(this.label, 'what to read', read, ARRAY);
     const length = this.#length;
     const submit = length?.submit(steps, performance.now());
     const values = this.#submit((pass) => this.encodeInto(pass, steps), read);

@@ -3,6 +3,7 @@ import type { HostArray } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import type { Recipe } from './executor.ts';
 import type { Spec } from './op.ts';
+import { checkValue, OBJECT, show } from './options.ts';
 import { rootsOf } from './recipe.ts';
 import { formatShape, sizeOf } from './shape.ts';
 import { topologicalOrder } from './walk.ts';
@@ -29,6 +30,7 @@ export class Inputs {
 
   /** @throws OptionError where a name is unknown, a size does not fit, or an input never had a value. */
   check(given: Readonly<Record<string, HostArray>>): void {
+    checkValue(this.#label, 'what it is given', given, OBJECT);
     for (const [name, data] of Object.entries(given)) {
       if (!this.#allowed.has(name)) {
         throw new OptionError(
@@ -50,8 +52,8 @@ export class Inputs {
 
 /** @throws OptionError where `data` does not fill the shape. */
 export function checkSize(label: string, what: string, { shape }: Spec, data: HostArray): void {
-  if (data.length === sizeOf(shape)) return;
+  if (data?.length === sizeOf(shape)) return;
   throw new OptionError(
-    `${label}: ${what} has ${data.length} values. It is ${formatShape(shape)}: give ${sizeOf(shape)}.`,
+    `${label}: ${what} ${data?.length === undefined ? `is ${show(data)}` : `has ${data.length} values`}. It is ${formatShape(shape)}: give ${sizeOf(shape)}.`,
   );
 }

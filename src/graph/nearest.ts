@@ -9,7 +9,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
     const name = plain(candidate);
-    const distance = wanted.length >= 2 && name.startsWith(wanted) ? 0.5 : editDistance(wanted, name);
+    const part = (wanted.length >= 2 && name.startsWith(wanted)) || (name.length >= 3 && wanted.includes(name));
+    const distance = part ? 0.5 : editDistance(wanted, name);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

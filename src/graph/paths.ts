@@ -1,6 +1,7 @@
 // A model is any object with variables in it. Walking it gives every variable a path (`hidden.weight`, `layers.0.weight`), the
 // one name it has in errors, checkpoints, initial values and pictures, and every layer the path its variables start with.
 import { OptionError } from './errors.ts';
+import { checkExtra, checkValue, OBJECT } from './options.ts';
 import { Tensor, Variable } from './tensor.ts';
 
 /** A variable and where it is in its model. */
@@ -20,7 +21,9 @@ let paths = new WeakMap<object, string>();
  * the way for {@link pathOf}.
  * @throws OptionError when there are none, or when two would have the same path.
  */
-export function variablesOf(model: object): NamedVariable[] {
+export function variablesOf(model: object, ...extra: never[]): NamedVariable[] {
+  checkValue('variablesOf', 'the model', model, OBJECT);
+  checkExtra('variablesOf', extra);
   const { variables, objects } = walk(model);
   if (variables.length === 0) {
     throw new OptionError(

@@ -1,5 +1,6 @@
 // Shapes: sizes of a row-major array, and the arithmetic every op needs on them.
 import { ShapeError } from './errors.ts';
+import { show } from './options.ts';
 
 /** Sizes per axis, outermost first; `[]` is a scalar. Rank is at most {@link MAX_RANK}. */
 export type Shape = readonly number[];
@@ -35,6 +36,8 @@ export function formatShape(shape: Shape): string {
 
 /** Refuses sizes that are not whole numbers >= 1 and ranks above {@link MAX_RANK}. */
 export function checkShape(what: string, shape: Shape): void {
+  if (!Array.isArray(shape))
+    throw new ShapeError(`${what}: the shape is ${show(shape)}. Give an array of sizes, such as [2, 3].`);
   if (shape.length > MAX_RANK) {
     throw new ShapeError(
       `${what}: rank ${shape.length} of ${formatShape(shape)} is above ${MAX_RANK}. Merge some axes with reshape.`,

@@ -1,7 +1,24 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
 import { type DType, dtypeOf, type HostArray, hostArray } from './dtype.ts';
-import { ShapeError } from './errors.ts';
+import { OptionError, ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
+import {
+  ARRAY,
+  BOOLEAN,
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FUNCTION,
+  type Kind,
+  type Names,
+  NUMBER,
+  NUMBERS,
+  OBJECT,
+  oneOf,
+  optionsOf,
+  STRING,
+  show,
+} from './options.ts';
 import { ownedCopy } from './owned.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
 
@@ -56,7 +73,12 @@ export class Tensor implements Spec {
   /** Which of the node's outputs this is. */
   readonly output: number;
 
-  constructor(node: Node, output = 0) {
+  constructor(node: Node, output = 0, ...extra: never[]) {
+    checkExtra('Tensor', extra);
+    if (!(node instanceof Node))
+      throw new OptionError(
+        `Tensor: ${show(node)} makes no tensor. Use a function that gives one, such as constant([1, 2]).`,
+      );
     this.node = node;
     this.output = output;
   }
@@ -86,14 +108,27 @@ export class Tensor implements Spec {
 /** How a variable gets its first values, from the path it has in the model and the run's seed. */
 export type Initializer = (spec: Spec, seed: number, path: string) => HostArray;
 
+export interface VariableOptions {
+  /** Default `f32`. */
+  readonly dtype?: DType;
+  readonly initial: Initializer;
+  /** Whether optimizers move it: false. */
+  readonly trainable?: boolean;
+}
+
+const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8');
+const VARIABLE: Names<VariableOptions> = { dtype: DTYPE, initial: FUNCTION, trainable: BOOLEAN };
+
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
 export class Variable extends Tensor {
   readonly initial: Initializer;
   /** Whether optimizers move it. */
   readonly trainable: boolean;
 
-  constructor(shape: Shape, options: { dtype?: DType; initial: Initializer; trainable?: boolean }) {
+  constructor(shape: Shape, options: VariableOptions, ...extra: never[]) {
     checkShape('Variable', shape);
+    checkOptions('Variable', options, VARIABLE, extra);
+    checkValue('Variable', 'initial', options.initial, FUNCTION);
     super(
       new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype: options.dtype ?? 'f32' }]),
     );
@@ -111,7 +146,15 @@ export function variableOf(node: Node): Variable | undefined {
 }
 
 /** Applies an op: checks shapes and returns its outputs as tensors. */
-export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor[] {
+export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...extra: never[]): Tensor[] {
+  checkExtra('apply', extra);
+  if (typeof op?.shape !== 'function')
+    throw new OptionError(`apply: the op is ${show(op)}. Give an object with a name, shape, cpu, and map or kernel.`);
+  checkValue(op.name, 'the inputs', inputs, ARRAY);
+  for (const [k, x] of inputs.entries()) {
+    if (!(x instanceof Tensor))
+      throw new ShapeError(`${op.name}: input ${k} is ${show(x)}, and no tensor. Give one, such as constant([1, 2]).`);
+  }
   // Specs alone: an op may return an input, which is a whole graph.
   const outs = op.shape(inputs, params).map(({ shape, dtype }) => ({ shape, dtype }));
   for (const out of outs) checkShape(op.name, out.shape);
@@ -119,12 +162,26 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tenso
 }
 
 /** {@link apply} for an op of one output. */
-export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor {
-  return apply(op, inputs, params)[0]!;
+export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...extra: never[]): Tensor {
+  return apply(op, inputs, params, ...extra)[0]!;
+}
+
+/** Numbers in a typed array; of which realm does not matter. */
+const TYPED: Kind = {
+  advice: 'Give numbers in a typed array, such as a Float32Array.',
+  fits: (v) => ArrayBuffer.isView(v) && 'length' in v && typeof (v as HostArray)[0] !== 'bigint',
+};
+
+function checkSpec(what: string, spec: Spec, extra: readonly unknown[]): void {
+  checkValue(what, 'its spec', spec, OBJECT);
+  checkValue(what, 'its dtype', spec.dtype, DTYPE);
+  checkExtra(what, extra);
 }
 
 /** A leaf that each run of a program is given values for. */
-export function input(name: string, spec: Spec): Tensor {
+export function input(name: string, spec: Spec, ...extra: never[]): Tensor {
+  checkValue('input', 'the name', name, STRING);
+  checkSpec(`input ${name}`, spec, extra);
   checkShape(`input ${name}`, spec.shape);
   return new Tensor(
     new Node(undefined, { kind: 'input', name }, [], undefined, [{ shape: [...spec.shape], dtype: spec.dtype }]),
@@ -135,7 +192,10 @@ export function input(name: string, spec: Spec): Tensor {
  * Values that stay on the device: uploaded once per backend, however many programs read them. They are those that the array has
  * now; what is written to it later changes nothing.
  */
-export function resident(name: string, given: NdArray): Tensor {
+export function resident(name: string, given: NdArray, ...extra: never[]): Tensor {
+  checkValue('resident', 'the name', name, STRING);
+  checkSpec(`data ${name}`, given, extra);
+  checkValue(`data ${name}`, 'data', given.data, TYPED);
   const array = { ...given, data: ownedCopy(given.data) };
   checkShape(`data ${name}`, array.shape);
   return new Tensor(
@@ -148,9 +208,23 @@ export function resident(name: string, given: NdArray): Tensor {
 /** Numbers nested in arrays, all of one length per level. */
 export type NestedNumbers = number | readonly NestedNumbers[];
 
-/** A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or a typed array with its shape. */
-export function constant(values: NestedNumbers | HostArray, options: { shape?: Shape; dtype?: DType } = {}): Tensor {
+/** Options of {@link constant}. */
+export interface ConstantOptions {
+  readonly shape?: Shape;
+  readonly dtype?: DType;
+}
+
+/**
+ * A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or values with their shape: `constant(values, [2, 2])`,
+ * `constant(values, { shape: [2, 2], dtype: 'u32' })`.
+ */
+export function constant(
+  values: NestedNumbers | HostArray,
+  ...given: readonly [options?: ConstantOptions] | readonly [shape: Shape, options?: Omit<ConstantOptions, 'shape'>]
+): Tensor {
+  const options = optionsOf<ConstantOptions>('constant', 'shape', given, { shape: NUMBERS, dtype: DTYPE });
   const nested = typeof values === 'number' || Array.isArray(values);
+  if (!nested) checkValue('constant', 'the value', values, TYPED);
   const shape = options.shape ?? (nested ? nestedShape(values as NestedNumbers) : [(values as HostArray).length]);
   checkShape('constant', shape);
   const flat = nested ? ([values].flat(Infinity) as number[]) : (values as HostArray);
@@ -172,7 +246,10 @@ export function constant(values: NestedNumbers | HostArray, options: { shape?: S
 }
 
 /** A tensor filled with one value. */
-export function full(value: number, shape: Shape, dtype: DType = 'f32'): Tensor {
+export function full(value: number, shape: Shape, dtype: DType = 'f32', ...extra: never[]): Tensor {
+  checkValue('full', 'the value', value, NUMBER);
+  checkValue('full', 'the dtype', dtype, DTYPE);
+  checkExtra('full', extra);
   checkShape('full', shape);
   const data = hostArray(dtype, 1, 'float64');
   data[0] = value;
@@ -193,6 +270,8 @@ export function expandConstant(data: HostArray, spec: Spec): HostArray {
 
 function nestedShape(values: NestedNumbers): number[] {
   if (typeof values === 'number') return [];
+  if (!Array.isArray(values))
+    throw new ShapeError(`constant: a member is ${show(values)}. Give numbers, nested in arrays.`);
   const inner = values.map(nestedShape);
   const first = inner[0] ?? [];
   if (inner.some((shape) => formatShape(shape) !== formatShape(first))) {

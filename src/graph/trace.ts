@@ -1,8 +1,11 @@
 // The trace in progress: whether it is for training, the step and seed that random ops read, and what the traced function
 // adds beside its result (assignments, captured inner tensors).
 import { OptionError } from './errors.ts';
+import { checkExtra, checkValue, type Kind, STRING } from './options.ts';
 import { formatShape, sameShape } from './shape.ts';
-import type { Tensor, Variable } from './tensor.ts';
+import { Tensor, type Variable } from './tensor.ts';
+
+const TENSOR: Kind = { advice: 'Give a tensor.', fits: (x) => x instanceof Tensor };
 
 /** A variable and the value it takes when the program's step ends. */
 export type Assignment = readonly [Variable, Tensor];
@@ -47,7 +50,10 @@ export function currentTrace(): Trace | undefined {
  * Lets `variable` take the value of `value` (same shape and dtype) when the step ends. Assignments are simultaneous: every
  * right-hand side sees the old values. Throws outside a training trace.
  */
-export function assign(variable: Variable, value: Tensor): void {
+export function assign(variable: Variable, value: Tensor, ...extra: never[]): void {
+  checkValue('assign', 'the variable', variable, TENSOR);
+  checkValue('assign', 'the value', value, TENSOR);
+  checkExtra('assign', extra);
   if (!current?.training)
     throw new OptionError('assign: only a training program may change variables. Guard it with isTraining().');
   if (!sameShape(variable.shape, value.shape) || variable.dtype !== value.dtype) {
@@ -62,7 +68,10 @@ export function assign(variable: Variable, value: Tensor): void {
 }
 
 /** Names an inner tensor (an activation, say), so that it can be asked for by that name; returns it unchanged. */
-export function capture(name: string, x: Tensor): Tensor {
+export function capture(name: string, x: Tensor, ...extra: never[]): Tensor {
+  checkValue('capture', 'the name', name, STRING);
+  checkValue('capture', 'x', x, TENSOR);
+  checkExtra('capture', extra);
   current?.captures.set(name, x);
   return x;
 }

@@ -1,9 +1,11 @@
 // What a loss is: a function of a batch of predictions and targets to one number, with the name reports give it and the
 // metrics worth reporting beside it.
 import { ShapeError } from '../graph/errors.ts';
+import { BOOLEAN, checkOptions, checkValue, FUNCTION, STRING } from '../graph/options.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { accuracy } from '../ops/accuracy.ts';
+import { checkTensors } from '../ops/tensors.ts';
 
 /** Scalars reported beside a loss. */
 export interface Metrics {
@@ -16,7 +18,7 @@ export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
 
 /** A loss: a scalar, averaged over the batch (the first axis), of which the gradient is taken. */
 export interface Loss {
-  (prediction: Tensor, target: Tensor): Tensor;
+  (prediction: Tensor, target: Tensor, ...extra: never[]): Tensor;
   readonly lossName: string;
   /** What else to report: accuracy where targets are class indices that the loss scores as classes. */
   metrics(prediction: Tensor, target: Tensor): Metrics;
@@ -33,11 +35,19 @@ export function asLoss(loss: Loss | LossFunction): Loss {
 export function defineLoss(
   lossName: string,
   formula: LossFunction,
-  { classes = false }: { readonly classes?: boolean } = {},
+  options: { readonly classes?: boolean } = {},
+  ...extra: never[]
 ): Loss {
+  checkValue('defineLoss', 'the name', lossName, STRING);
+  checkValue('defineLoss', 'the formula', formula, FUNCTION);
+  checkOptions('defineLoss', options, { classes: BOOLEAN }, extra);
   const metrics = (prediction: Tensor, target: Tensor): Metrics =>
-    classes && areClasses(prediction, target) ? { accuracy: accuracy(prediction, target) } : {};
-  return Object.assign((prediction: Tensor, target: Tensor) => formula(prediction, target), { lossName, metrics });
+    options.classes && areClasses(prediction, target) ? { accuracy: accuracy(prediction, target) } : {};
+  const loss = (prediction: Tensor, target: Tensor, ...extra: never[]) => {
+    checkTensors(lossName, { prediction, target }, extra);
+    return formula(prediction, target);
+  };
+  return Object.assign(loss, { lossName, metrics });
 }
 
 /** Whether targets are class indices, one for each row of predictions. */

@@ -1,6 +1,7 @@
 // Losses of numbers against numbers. The two squared errors also take class indices, as the classic lesson on digits does:
 // they become rows of zeros with a one.
-import { OptionError, ShapeError } from '../graph/errors.ts';
+import { ShapeError } from '../graph/errors.ts';
+import { optionsOf, POSITIVE, type Positional } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { minimum, mul, sub } from '../ops/binary.ts';
@@ -42,13 +43,18 @@ export const meanAbsoluteError: Loss = defineLoss('meanAbsoluteError', (predicti
   return mean(abs(sub(prediction, target)));
 });
 
+/** Options of {@link huber}, or its delta by position. */
+export interface HuberOptions {
+  /** 1. */
+  readonly delta?: number;
+}
+
 /**
  * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), d being prediction - target: squared near the
  * target, straight far from it. As PyTorch's `huber_loss`; `delta` is 1 unless said. Both are f32 of one shape.
  */
-export function huber({ delta = 1 }: { readonly delta?: number } = {}): Loss {
-  if (!(delta > 0 && Number.isFinite(delta)))
-    throw new OptionError(`huber: delta is ${delta}. Use a finite number above 0.`);
+export function huber(...given: Positional<HuberOptions, 'delta'>): Loss {
+  const { delta = 1 } = optionsOf<HuberOptions>('huber', 'delta', given, { delta: POSITIVE });
   return defineLoss('huber', (prediction, target) => {
     checkSame('huber', prediction, target);
     const distance = abs(sub(prediction, target));

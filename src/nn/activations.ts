@@ -1,42 +1,65 @@
 // Activations as layers, for Sequential and for outputs that have a name; each is the function of its name.
+import { checkExtra, checkOptions, FLOAT, oneOf, optionsOf, type Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { type GeluOptions, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../ops/activations.ts';
+import {
+  type GeluOptions,
+  gelu,
+  type LeakyReluOptions,
+  leakyRelu,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from '../ops/activations.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
+import { type Along, type AxisOptions, ONE_AXIS } from '../ops/tensors.ts';
 import { captured, type NamedLayer } from './layer.ts';
 
 /** max(x, 0). */
 export class ReLU implements NamedLayer {
   readonly kind = 'ReLU';
-  forward(x: Tensor): Tensor {
-    return captured(this, relu(x));
+  constructor(...extra: never[]) {
+    checkExtra('ReLU', extra);
+  }
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, relu(x), extra);
   }
 }
 
-/** x where x > 0, else negativeSlope · x: 0.01. */
+/** x where x > 0, else negativeSlope · x: 0.01, or as in `new nn.LeakyReLU(0.2)`. */
 export class LeakyReLU implements NamedLayer {
   readonly kind = 'LeakyReLU';
   readonly negativeSlope: number;
-  constructor({ negativeSlope = 0.01 }: { negativeSlope?: number } = {}) {
+  constructor(...slope: Positional<LeakyReluOptions, 'negativeSlope'>) {
+    const names = { negativeSlope: FLOAT };
+    const { negativeSlope = 0.01 } = optionsOf<LeakyReluOptions>('LeakyReLU', 'negativeSlope', slope, names);
     this.negativeSlope = negativeSlope;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }), extra);
   }
 }
 
 /** 1 / (1 + e^-x). */
 export class Sigmoid implements NamedLayer {
   readonly kind = 'Sigmoid';
-  forward(x: Tensor): Tensor {
-    return captured(this, sigmoid(x));
+  constructor(...extra: never[]) {
+    checkExtra('Sigmoid', extra);
+  }
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, sigmoid(x), extra);
   }
 }
 
 /** tanh x. */
 export class Tanh implements NamedLayer {
   readonly kind = 'Tanh';
-  forward(x: Tensor): Tensor {
-    return captured(this, tanh(x));
+  constructor(...extra: never[]) {
+    checkExtra('Tanh', extra);
+  }
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, tanh(x), extra);
   }
 }
 
@@ -44,27 +67,35 @@ export class Tanh implements NamedLayer {
 export class GELU implements NamedLayer {
   readonly kind = 'GELU';
   readonly approximate: 'none' | 'tanh';
-  constructor({ approximate = 'none' }: GeluOptions = {}) {
+  constructor(options: GeluOptions = {}, ...extra: never[]) {
+    checkOptions('GELU', options, { approximate: oneOf('none', 'tanh') }, extra);
+    const { approximate = 'none' } = options;
     this.approximate = approximate;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, gelu(x, { approximate: this.approximate }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, gelu(x, { approximate: this.approximate }), extra);
   }
 }
 
 /** x / (1 + e^-x). */
 export class SiLU implements NamedLayer {
   readonly kind = 'SiLU';
-  forward(x: Tensor): Tensor {
-    return captured(this, silu(x));
+  constructor(...extra: never[]) {
+    checkExtra('SiLU', extra);
+  }
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, silu(x), extra);
   }
 }
 
 /** log(1 + e^x). */
 export class Softplus implements NamedLayer {
   readonly kind = 'Softplus';
-  forward(x: Tensor): Tensor {
-    return captured(this, softplus(x));
+  constructor(...extra: never[]) {
+    checkExtra('Softplus', extra);
+  }
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, softplus(x), extra);
   }
 }
 
@@ -72,11 +103,11 @@ export class Softplus implements NamedLayer {
 export class Softmax implements NamedLayer {
   readonly kind = 'Softmax';
   readonly axis: number;
-  constructor({ axis = -1 }: { axis?: number } = {}) {
-    this.axis = axis;
+  constructor(...along: Along<AxisOptions>) {
+    this.axis = optionsOf<AxisOptions>('Softmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, softmax(x, { axis: this.axis }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, softmax(x, { axis: this.axis }), extra);
   }
 }
 
@@ -84,10 +115,10 @@ export class Softmax implements NamedLayer {
 export class LogSoftmax implements NamedLayer {
   readonly kind = 'LogSoftmax';
   readonly axis: number;
-  constructor({ axis = -1 }: { axis?: number } = {}) {
-    this.axis = axis;
+  constructor(...along: Along<AxisOptions>) {
+    this.axis = optionsOf<AxisOptions>('LogSoftmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
   }
-  forward(x: Tensor): Tensor {
-    return captured(this, logSoftmax(x, { axis: this.axis }));
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return captured(this, logSoftmax(x, { axis: this.axis }), extra);
   }
 }

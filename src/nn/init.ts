@@ -2,13 +2,37 @@
 // a variable begins the same whatever else is in the model and wherever it runs.
 import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import type { Spec } from '../graph/op.ts';
+import {
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FINITE,
+  FLOAT,
+  type Kind,
+  type Names,
+  NUMBER,
+  oneOf,
+  optionsOf,
+  type Positional,
+} from '../graph/options.ts';
 import { normals, uniforms } from '../graph/random.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import type { Initializer } from '../graph/tensor.ts';
 
+const SPEC: Kind = {
+  advice: 'Give the initializer itself where one is wanted: initialWeight: nn.init.zeros.',
+  fits: (v) => Array.isArray((v as Spec | null)?.shape),
+};
+
 /** Every element is `value`. */
-export function constant(value: number): Initializer {
-  return ({ shape, dtype }) => hostArray(dtype, sizeOf(shape)).fill(value);
+export function constant(value: number, ...extra: never[]): Initializer {
+  checkValue('constant', 'the value', value, NUMBER);
+  checkExtra('constant', extra);
+  return (spec) => {
+    checkValue('init', 'the spec', spec, SPEC);
+    return hostArray(spec.dtype, sizeOf(spec.shape)).fill(value);
+  };
 }
 
 /** 0. */
@@ -18,7 +42,10 @@ export const zeros: Initializer = constant(0);
 export const ones: Initializer = constant(1);
 
 /** U(low, high): [0, 1) unless said. */
-export function uniform(low = 0, high = 1): Initializer {
+export function uniform(low = 0, high = 1, ...extra: never[]): Initializer {
+  checkValue('uniform', 'low', low, FINITE);
+  checkValue('uniform', 'high', high, FINITE);
+  checkExtra('uniform', extra);
   if (!(low <= high && Number.isFinite(high - low))) {
     throw new OptionError(`uniform: the bounds are ${low} and ${high}. Give finite ones, the lower first.`);
   }
@@ -26,7 +53,10 @@ export function uniform(low = 0, high = 1): Initializer {
 }
 
 /** N(mean, deviation²): N(0, 1) unless said. */
-export function normal(mean = 0, deviation = 1): Initializer {
+export function normal(mean = 0, deviation = 1, ...extra: never[]): Initializer {
+  checkValue('normal', 'mean', mean, FINITE);
+  checkValue('normal', 'deviation', deviation, FINITE);
+  checkExtra('normal', extra);
   if (!(Number.isFinite(mean) && deviation >= 0 && Number.isFinite(deviation))) {
     throw new OptionError(`normal: mean ${mean}, deviation ${deviation}. Give finite numbers, the deviation >= 0.`);
   }
@@ -37,7 +67,10 @@ export function normal(mean = 0, deviation = 1): Initializer {
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
 
 /** PyTorch's `calculate_gain`: linear and sigmoid 1, tanh 5/3, relu √2, leakyRelu √(2 / (1 + negativeSlope²)), selu 3/4. */
-export function gainOf(nonlinearity: Nonlinearity, negativeSlope = 0.01): number {
+export function gainOf(nonlinearity: Nonlinearity, negativeSlope = 0.01, ...extra: never[]): number {
+  checkValue('gain', 'the nonlinearity', nonlinearity, oneOf(...NONLINEARITIES));
+  checkValue('gain', 'negativeSlope', negativeSlope, FLOAT);
+  checkExtra('gain', extra);
   switch (nonlinearity) {
     case 'linear':
     case 'sigmoid':
@@ -50,10 +83,10 @@ export function gainOf(nonlinearity: Nonlinearity, negativeSlope = 0.01): number
       return Math.sqrt(2 / (1 + negativeSlope ** 2));
     case 'selu':
       return 3 / 4;
-    default:
-      throw new OptionError(`gain: the nonlinearity ${nonlinearity as string} is unknown. Use 'relu' or 'tanh', say.`);
   }
 }
+
+const NONLINEARITIES: readonly Nonlinearity[] = ['linear', 'sigmoid', 'tanh', 'relu', 'leakyRelu', 'selu'];
 
 /** Options of the Kaiming initialisers. */
 export interface KaimingOptions {
@@ -65,18 +98,33 @@ export interface KaimingOptions {
   readonly negativeSlope?: number;
 }
 
+const KAIMING: Names<KaimingOptions> = {
+  fan: oneOf('in', 'out'),
+  nonlinearity: oneOf(...NONLINEARITIES),
+  negativeSlope: FLOAT,
+};
+
 /** U(-b, b) with b = gain · √(3 / fan). He et al. 2015; PyTorch's `kaiming_uniform_`. */
-export function kaimingUniform(options: KaimingOptions = {}): Initializer {
+export function kaimingUniform(options: KaimingOptions = {}, ...extra: never[]): Initializer {
+  checkOptions('kaimingUniform', options, KAIMING, extra);
   return scaled('kaimingUniform', options, (bound, size, seed, path) => uniforms(size, seed, path, -bound, bound), 3);
 }
 
 /** N(0, gain² / fan). He et al. 2015; PyTorch's `kaiming_normal_`. */
-export function kaimingNormal(options: KaimingOptions = {}): Initializer {
+export function kaimingNormal(options: KaimingOptions = {}, ...extra: never[]): Initializer {
+  checkOptions('kaimingNormal', options, KAIMING, extra);
   return scaled('kaimingNormal', options, (deviation, size, seed, path) => normals(size, seed, path, 0, deviation), 1);
 }
 
+/** Options of the Xavier initialisers, or their gain by position. */
+export interface XavierOptions {
+  /** 1. */
+  readonly gain?: number;
+}
+
 /** U(-b, b) with b = gain · √(6 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_uniform_`. */
-export function xavierUniform({ gain = 1 }: { gain?: number } = {}): Initializer {
+export function xavierUniform(...given: Positional<XavierOptions, 'gain'>): Initializer {
+  const { gain = 1 } = optionsOf<XavierOptions>('xavierUniform', 'gain', given, { gain: FINITE });
   return ({ shape }, seed, path) => {
     const { fanIn, fanOut } = fansOf('xavierUniform', path, shape);
     const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
@@ -85,7 +133,8 @@ export function xavierUniform({ gain = 1 }: { gain?: number } = {}): Initializer
 }
 
 /** N(0, gain² · 2 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_normal_`. */
-export function xavierNormal({ gain = 1 }: { gain?: number } = {}): Initializer {
+export function xavierNormal(...given: Positional<XavierOptions, 'gain'>): Initializer {
+  const { gain = 1 } = optionsOf<XavierOptions>('xavierNormal', 'gain', given, { gain: FINITE });
   return ({ shape }, seed, path) => {
     const { fanIn, fanOut } = fansOf('xavierNormal', path, shape);
     return normals(sizeOf(shape), seed, path, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));

@@ -1,10 +1,12 @@
 // Layer norm, composed of simple ops: the last axes to mean 0 and variance 1, then a learned scale and shift.
 // https://arxiv.org/abs/1607.06450
-import { OptionError, ShapeError } from '../graph/errors.ts';
+import { ShapeError } from '../graph/errors.ts';
+import { BOOLEAN, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
 import { checkShape, formatShape, type Shape, sameShape } from '../graph/shape.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
 import { mean } from '../ops/reduce.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { rsqrt, square } from '../ops/unary.ts';
 import { ones, zeros } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
@@ -17,6 +19,8 @@ export interface LayerNormOptions {
   readonly affine?: boolean;
 }
 
+const NAMES: Names<LayerNormOptions> = { eps: POSITIVE, affine: BOOLEAN };
+
 /** y = (x - mean) / √(variance + eps) · weight + bias over the last axes; the variance divides by their size. PyTorch's `LayerNorm`. */
 export class LayerNorm implements NamedLayer {
   readonly kind = 'LayerNorm';
@@ -26,28 +30,29 @@ export class LayerNorm implements NamedLayer {
   readonly weight: Variable | undefined;
   readonly bias: Variable | undefined;
 
-  constructor(shape: number | Shape, { eps = 1e-5, affine = true }: LayerNormOptions = {}) {
+  constructor(shape: number | Shape, options: LayerNormOptions = {}, ...extra: never[]) {
+    checkOptions('LayerNorm', options, NAMES, extra);
+    const { eps = 1e-5, affine = true } = options;
     if (!Array.isArray(shape))
       checkSize('LayerNorm', 'shape', shape, 'Give a whole number of at least 1, or an array of them.');
     this.shape = typeof shape === 'number' ? [shape] : [...shape];
     checkShape('LayerNorm', this.shape);
     if (this.shape.length === 0) throw new ShapeError('LayerNorm: the shape is []. Give at least one size.');
-    if (!(eps > 0 && Number.isFinite(eps)))
-      throw new OptionError(`LayerNorm: eps is ${eps}. Use a small number above 0.`);
     this.eps = eps;
     this.weight = affine ? parameter(this.shape, ones) : undefined;
     this.bias = affine ? parameter(this.shape, zeros) : undefined;
   }
 
   /** @throws ShapeError when x does not end in the layer's shape. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('LayerNorm', { x }, extra);
     const lead = x.rank - this.shape.length;
     if (lead < 0 || !sameShape(x.shape.slice(lead), this.shape)) {
       throw new ShapeError(
         `${nameOf(this)}: expected the last axes to be ${formatShape(this.shape)}, got x ${formatShape(x.shape)}. Reshape x, or make the layer for its last axes.`,
       );
     }
-    const over = { axes: this.shape.map((_, k) => lead + k), keepDims: true };
+    const over = { axis: this.shape.map((_, k) => lead + k), keepDims: true };
     const centred = sub(x, mean(x, over));
     const y = mul(centred, rsqrt(add(mean(square(centred), over), this.eps)));
     const scaled = this.weight ? mul(y, this.weight) : y;

@@ -1,6 +1,7 @@
 // What a layer is (anything with a forward) and the few things the layers here share: parameters, checks of sizes, a name
 // for errors, and a name under which the output can be looked at.
 import { ShapeError } from '../graph/errors.ts';
+import { checkExtra, show } from '../graph/options.ts';
 import { pathOf } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import { type Initializer, type Tensor, Variable } from '../graph/tensor.ts';
@@ -17,7 +18,8 @@ export interface NamedLayer extends Layer {
 }
 
 /** A variable that optimizers move. */
-export function parameter(shape: Shape, initial: Initializer): Variable {
+export function parameter(shape: Shape, initial: Initializer, ...extra: never[]): Variable {
+  checkExtra('parameter', extra);
   return new Variable(shape, { initial, trainable: true });
 }
 
@@ -29,8 +31,7 @@ export function checkSize(
   advice = 'Give a whole number of at least 1.',
 ): void {
   if (Number.isSafeInteger(size) && (size as number) >= 1) return;
-  const shown = typeof size === 'string' ? JSON.stringify(size) : String(size);
-  throw new ShapeError(`${layer}: ${name} is ${shown}. ${advice}`);
+  throw new ShapeError(`${layer}: ${name} is ${show(size)}. ${advice}`);
 }
 
 /** `Linear hidden`, as errors name a layer; `Linear` where it is in no model or is the model. */
@@ -39,7 +40,8 @@ export function nameOf(layer: NamedLayer): string {
 }
 
 /** The layer's output, named by its path: `hidden`, and `hidden#2` where the layer is used a second time. */
-export function captured(layer: NamedLayer, y: Tensor): Tensor {
+export function captured(layer: NamedLayer, y: Tensor, extra: readonly unknown[] = []): Tensor {
+  checkExtra(nameOf(layer), extra);
   const name = pathOf(layer) || layer.kind;
   const times = occurrence(`capture ${name}`);
   return capture(times === 0 ? name : `${name}#${times + 1}`, y);

@@ -1,8 +1,10 @@
 // Linear: y = x · Wᵀ + b, the weight [out, in] as PyTorch stores it.
 import { ShapeError } from '../graph/errors.ts';
+import { BOOLEAN, checkOptions, FUNCTION, type Names } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { linear } from '../ops/matmul.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { uniform } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
@@ -16,6 +18,8 @@ export interface LinearOptions {
   readonly initialBias?: Initializer;
 }
 
+const NAMES: Names<LinearOptions> = { bias: BOOLEAN, initialWeight: FUNCTION, initialBias: FUNCTION };
+
 /** x (..., in) to x · Wᵀ + b (..., out). */
 export class Linear implements NamedLayer {
   readonly kind = 'Linear';
@@ -24,9 +28,10 @@ export class Linear implements NamedLayer {
   /** (out) */
   readonly bias: Variable | undefined;
 
-  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}, ...extra: never[]) {
     checkSize('Linear', 'inFeatures', inFeatures);
     checkSize('Linear', 'outFeatures', outFeatures);
+    checkOptions('Linear', options, NAMES, extra);
     const bound = 1 / Math.sqrt(inFeatures);
     this.weight = parameter([outFeatures, inFeatures], options.initialWeight ?? uniform(-bound, bound));
     this.bias =
@@ -34,7 +39,8 @@ export class Linear implements NamedLayer {
   }
 
   /** @throws ShapeError when x's last axis is not `in`. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Linear', { x }, extra);
     const [outFeatures, inFeatures] = this.weight.shape as [number, number];
     if (x.shape.at(-1) !== inFeatures) {
       const fix =

@@ -1,8 +1,10 @@
 // Sequential and Flatten: layers one after another, and what lies between pictures and Linear.
 import { OptionError, ShapeError } from '../graph/errors.ts';
+import { NUMBER, optionsOf, type Positional } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { reshape } from '../ops/reshape.ts';
+import { checkTensors } from '../ops/tensors.ts';
 import { captured, type Layer, type NamedLayer, nameOf } from './layer.ts';
 
 /** Each layer or function applied to what the one before gave; the layers' paths are `layers.0`, `layers.1`, … */
@@ -26,7 +28,8 @@ export class Sequential implements NamedLayer {
     this.layers = layers;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Sequential', { x }, extra);
     return captured(
       this,
       this.layers.reduce((y, layer) => (typeof layer === 'function' ? layer(y) : layer.forward(y)), x),
@@ -34,19 +37,23 @@ export class Sequential implements NamedLayer {
   }
 }
 
-/** All axes from `startAxis` (1, so that the batch stays) become one. */
+/** All axes from `startAxis` (1, so that the batch stays) become one: `new nn.Flatten()`, `new nn.Flatten(2)`. */
 export class Flatten implements NamedLayer {
   readonly kind = 'Flatten';
   readonly startAxis: number;
 
-  constructor({ startAxis = 1 }: { startAxis?: number } = {}) {
+  constructor(...axis: Positional<{ readonly startAxis?: number }, 'startAxis'>) {
+    const { startAxis = 1 } = optionsOf<{ readonly startAxis?: number }>('Flatten', 'startAxis', axis, {
+      startAxis: NUMBER,
+    });
     if (!Number.isSafeInteger(startAxis) || startAxis < 0) {
       throw new OptionError(`Flatten: startAxis is ${startAxis}. Use a whole number from 0.`);
     }
     this.startAxis = startAxis;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    checkTensors('Flatten', { x }, extra);
     const start = this.startAxis;
     if (x.rank < start) {
       throw new ShapeError(

@@ -1,6 +1,8 @@
 // What a model is made of, as plain data: one row a layer with its output's shape and its parameters. Nothing is computed; the
 // forward is only traced.
 import { byteLength, type DType } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import { input, Tensor } from '../graph/tensor.ts';
@@ -44,7 +46,10 @@ export interface Summary {
  * The layers of `model` in the order of its properties, traced with an x of `inputShape` (batch included), not training.
  * @throws ShapeError when the layers do not fit the input or each other, naming the layer.
  */
-export function summary(model: Layer, inputShape: Shape, dtype: DType = 'f32'): Summary {
+export function summary(model: Layer, inputShape: Shape, dtype: DType = 'f32', ...extra: never[]): Summary {
+  if (typeof model?.forward !== 'function')
+    throw new OptionError(`summary: the model is ${show(model)}. Give an object with a forward method.`);
+  checkExtra('summary', extra);
   return withPaths(model, () => {
     const variables = variablesOf(model);
     const trace = newTrace({ training: false });

@@ -4,6 +4,7 @@ import type { DataPair } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
+import { ARRAY, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL, STRING } from '../graph/options.ts';
 import { download, verified } from './data-download.ts';
 import { findIdxFiles, type IdxPaths, readIdxSet } from './data-idx.ts';
 import { FileError } from './file-error.ts';
@@ -32,14 +33,27 @@ export interface MnistOptions {
   files?: readonly RemoteFile[];
 }
 
+const NAMES: Names<MnistOptions> = {
+  folder: STRING,
+  onProgress: FUNCTION,
+  signal: SIGNAL,
+  timeoutMs: MILLISECONDS,
+  mirrors: ARRAY,
+  cache: STRING,
+  classes: {
+    advice: 'Give a whole number from 1 to 256.',
+    fits: (v) => Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 256,
+  },
+  files: ARRAY,
+};
+
 /**
  * MNIST, or any IDX set in a folder: x (size, 784) bytes, y (size) labels.
  * @throws DataError where a file is missing, damaged or cannot be had; FileError where the system refuses.
  */
-export async function mnist(options: MnistOptions = {}): Promise<DataPair> {
+export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
+  checkOptions('mnist', options, NAMES, extra);
   const { folder, classes = 10, signal } = options;
-  if (!Number.isInteger(classes) || classes < 1 || classes > 256)
-    throw new OptionError(`classes: ${classes} cannot be the number of classes. Give a whole number from 1 to 256.`);
   signal?.throwIfAborted();
   if (folder !== undefined) {
     const name = basename(resolve(folder)) || 'idx';
@@ -64,8 +78,9 @@ export type QuickMnist = { data: DataPair; reason: undefined } | { data: undefin
 export async function mnistIfQuick(
   options: Omit<MnistOptions, 'folder' | 'classes'> & { quickMs?: number } = {},
 ): Promise<QuickMnist> {
-  const { quickMs = 3000, signal, mirrors = MNIST_MIRRORS, files = MNIST_FILES } = options;
-  const home = mnistFolder(options);
+  const { quickMs = 3000, ...asked } = options;
+  const { signal, mirrors = MNIST_MIRRORS, files = MNIST_FILES } = asked;
+  const home = mnistFolder(asked);
   if ((await cachedFiles(home)) === undefined) {
     const limit = AbortSignal.timeout(quickMs);
     try {
@@ -73,7 +88,7 @@ export async function mnistIfQuick(
       const both = signal === undefined ? limit : AbortSignal.any([signal, limit]);
       const { mirror } = await download(first, { mirrors, timeoutMs: quickMs / mirrors.length, signal: both });
       return {
-        data: await mnist({ timeoutMs: 5000, ...options, mirrors: withFirst(mirror, mirrors) }),
+        data: await mnist({ timeoutMs: 5000, ...asked, mirrors: withFirst(mirror, mirrors) }),
         reason: undefined,
       };
     } catch (error) {
@@ -85,7 +100,7 @@ export async function mnistIfQuick(
       throw error;
     }
   }
-  return { data: await mnist(options), reason: undefined };
+  return { data: await mnist(asked), reason: undefined };
 }
 
 /** An error's message without its advice. */

@@ -11,13 +11,17 @@ import { keptTuning } from './tuning.ts';
  * for the adapter, unless `deterministic` is true; a table that cannot be used is told by a warning of the process.
  * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
  */
-export function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  return openBackend(options, (warning) => process.emitWarning(warning));
+export function createBackend(options: BackendOptions = {}, ...extra: never[]): Promise<Backend> {
+  return openBackend(options, (warning) => process.emitWarning(warning), extra);
 }
 
 /** The same with warnings told otherwise. */
-export function openBackend(options: BackendOptions, warn: (text: string) => void): Promise<Backend> {
-  return createBackendWith(dawnProvider(), options, (report) => keptTuning(report, warn));
+export function openBackend(
+  options: BackendOptions,
+  warn: (text: string) => void,
+  extra: readonly unknown[] = [],
+): Promise<Backend> {
+  return createBackendWith(dawnProvider(), options, (report) => keptTuning(report, warn), extra);
 }
 
 /** Data sets: `digits` needs neither network nor files; `mnist` reads a folder or the cache, or downloads. */

@@ -5,6 +5,7 @@ import type { Op } from '../graph/op.ts';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { placeOfMax } from './reduce.ts';
+import { checkTensors } from './tensors.ts';
 
 export const accuracyOp: Op<void> = {
   name: 'accuracy',
@@ -43,6 +44,7 @@ export const accuracyOp: Op<void> = {
  * The fraction of rows whose largest logit (the first among equals) is at the label: a scalar from logits (..., C) and class
  * indices u32 (...). A row with NaN counts as its first NaN's place. No gradient flows through it.
  */
-export function accuracy(logits: Tensor, labels: Tensor): Tensor {
+export function accuracy(logits: Tensor, labels: Tensor, ...extra: never[]): Tensor {
+  checkTensors('accuracy', { logits, labels }, extra);
   return apply1(accuracyOp, [logits, labels], undefined);
 }

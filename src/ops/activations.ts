@@ -3,7 +3,7 @@ import { ERF, ERFC, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.t
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
-import { OptionError } from '../graph/errors.ts';
+import { checkOptions, FLOAT, oneOf, optionsOf, type Positional } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, greater, mul, sub } from './binary.ts';
 import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
@@ -29,11 +29,16 @@ export const leakyReluOp = unaryOp<{ readonly negativeSlope: number }>('leakyRel
   vjp: (dy, x, _y, { negativeSlope }) => where(greater(x, 0), dy, mul(dy, negativeSlope)),
 });
 
-/** x where positive, else `negativeSlope` · x (0.01 unless said, as PyTorch). Throws where the slope is not finite. */
-export function leakyRelu(x: TensorLike, options: { readonly negativeSlope?: number } = {}): Tensor {
+/** Options of {@link leakyRelu}. */
+export interface LeakyReluOptions {
+  /** 0.01, as PyTorch. */
+  readonly negativeSlope?: number;
+}
+
+/** x where positive, else the slope (0.01 unless said, as PyTorch) · x: `leakyRelu(x, 0.2)`. Throws where it is not finite. */
+export function leakyRelu(x: TensorLike, ...slope: Positional<LeakyReluOptions, 'negativeSlope'>): Tensor {
+  const options = optionsOf<LeakyReluOptions>('leakyRelu', 'negativeSlope', slope, { negativeSlope: FLOAT });
   const { negativeSlope = 0.01 } = options;
-  if (!Number.isFinite(Math.fround(negativeSlope)))
-    throw new OptionError(`leakyRelu: negativeSlope ${negativeSlope} is not a finite number. Give one, like 0.01.`);
   return apply1(leakyReluOp, [toTensor('leakyRelu', x)], { negativeSlope });
 }
 
@@ -144,9 +149,8 @@ function tanhSlope(x: Tensor): Tensor {
 }
 
 /** x Φ(x), Φ being the normal distribution (Hendrycks and Gimpel, arXiv:1606.08415), exactly or by its tanh form. */
-export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
+export function gelu(x: TensorLike, options: GeluOptions = {}, ...extra: never[]): Tensor {
+  checkOptions('gelu', options, { approximate: oneOf('none', 'tanh') }, extra);
   const { approximate = 'none' } = options;
-  if (approximate !== 'none' && approximate !== 'tanh')
-    throw new OptionError(`gelu: approximate is ${String(approximate)}. Use 'none' or 'tanh'.`);
   return apply1(geluOp, [toTensor('gelu', x)], { approximate });
 }

@@ -3,10 +3,12 @@
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
+import { checkValue, NUMBERS } from '../graph/options.ts';
 import { broadcastShapes, formatShape, mergeAxes, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
-import { type ReduceOptions, reduceOp, reduceWith } from './reduction.ts';
+import { type ReduceArguments, reduceOp, reduceWith } from './reduction.ts';
 import { reshape } from './reshape.ts';
+import { checkTensors } from './tensors.ts';
 
 export const broadcastToOp: Op<{ readonly shape: Shape }> = {
   name: 'broadcastTo',
@@ -32,15 +34,17 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
 };
 
 /** Repeats x along its axes of size 1 (and new leading ones) until it has `shape`, as NumPy does. */
-export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+export function broadcastTo(x: Tensor, shape: Shape, ...extra: never[]): Tensor {
+  checkTensors('broadcastTo', { x }, extra);
+  checkValue('broadcastTo', 'shape', shape, NUMBERS);
   return sameShape(x.shape, shape) ? x : apply1(broadcastToOp, [x], { shape: [...shape] });
 }
 
 export const sumOp = reduceOp('sum', (dy, x) => broadcastTo(dy, x.shape));
 
-/** Σ x over `axes` (all unless said). */
-export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(sumOp, x, options);
+/** Σ x over an axis or several (all unless said): `sum(x, 0)`, or `sum(x, { axis: 0, keepDims: true })`. */
+export function sum(x: Tensor, ...over: ReduceArguments): Tensor {
+  return reduceWith(sumOp, x, over);
 }
 
 /** Sums x over the axes that broadcasting added or stretched, back to `shape`. */
@@ -49,7 +53,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   const axes = x.shape
     .map((_, axis) => axis)
     .filter((axis) => axis < lead || (shape[axis - lead] === 1 && x.shape[axis] !== 1));
-  return reshape(axes.length === 0 ? x : sum(x, { axes, keepDims: true }), shape);
+  return reshape(axes.length === 0 ? x : sum(x, axes, { keepDims: true }), shape);
 }
 
 /** The stride of x along each axis of `shape`: 0 where it is stretched. */

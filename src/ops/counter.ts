@@ -1,6 +1,7 @@
 // Small ops on whole numbers that keep the host out of the loop: which slot of a ring a step writes, and the like.
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
+import { COUNT, checkExtra, checkValue } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { binary } from './elementwise.ts';
 
@@ -14,7 +15,9 @@ export const iotaOp: Op<{ readonly n: number }> = {
 };
 
 /** 0, 1, … n - 1 as u32 [n]. */
-export function iota(n: number): Tensor {
+export function iota(n: number, ...extra: never[]): Tensor {
+  checkValue('iota', 'n', n, COUNT);
+  checkExtra('iota', extra);
   return apply1(iotaOp, [], { n });
 }
 

@@ -4,6 +4,7 @@ import { crossEntropyKernel, crossEntropyRowKernel } from '../../shaders/cross-e
 import { rowFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
+import { BOOLEAN, checkOptions } from '../graph/options.ts';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { isTraining } from '../graph/trace.ts';
@@ -12,6 +13,7 @@ import { sum } from './broadcast.ts';
 import { oneHot } from './gather.ts';
 import { reshape } from './reshape.ts';
 import { logSoftmax, rowSums, softmax, softmaxGradOp } from './softmax.ts';
+import { checkTensors } from './tensors.ts';
 
 interface CrossEntropy {
   /** Whether targets are f32 of the logits' shape, not class indices. */
@@ -82,7 +84,7 @@ function logitsGradient(
   if (dLoss) parts.push(mul(perRow(dLoss), residual ?? crossEntropyRows(logits, targets, true)[1]!));
   if (dResidual) {
     const back = apply1(softmaxGradOp, [dResidual, softmax(logits)], { axis: logits.rank - 1 });
-    parts.push(dense ? mul(back, sum(targets, { axes: -1, keepDims: true })) : back);
+    parts.push(dense ? mul(back, sum(targets, -1, { keepDims: true })) : back);
   }
   return parts.reduce((a, b) => add(a, b));
 }
@@ -91,7 +93,7 @@ function logitsGradient(
 function targetsGradient([dLoss, dResidual]: readonly (Tensor | undefined)[], logits: Tensor): Tensor {
   const parts: Tensor[] = [];
   if (dLoss) parts.push(mul(mul(logSoftmax(logits), -1), perRow(dLoss)));
-  if (dResidual) parts.push(sub(sum(mul(dResidual, softmax(logits)), { axes: -1, keepDims: true }), dResidual));
+  if (dResidual) parts.push(sub(sum(mul(dResidual, softmax(logits)), -1, { keepDims: true }), dResidual));
   return parts.reduce((a, b) => add(a, b));
 }
 
@@ -144,13 +146,17 @@ function crossEntropyRows(logits: Tensor, targets: Tensor, residual: boolean): T
 export function softmaxCrossEntropy(
   logits: Tensor,
   targets: Tensor,
-  { residual = isTraining() }: { readonly residual?: boolean } = {},
+  options: { readonly residual?: boolean } = {},
+  ...extra: never[]
 ): Tensor {
+  checkTensors(NAME, { logits, targets });
+  checkOptions(NAME, options, { residual: BOOLEAN }, extra);
+  const { residual = isTraining() } = options;
   return crossEntropyRows(logits, targets, residual)[0]!;
 }
 
 /** The same from simple ops. */
 export function composedCrossEntropy(logits: Tensor, targets: Tensor): Tensor {
   const t = targets.dtype === 'f32' ? targets : oneHot(targets, logits.shape.at(-1)!);
-  return mul(sum(mul(t, logSoftmax(logits)), { axes: -1 }), -1);
+  return mul(sum(mul(t, logSoftmax(logits)), -1), -1);
 }

@@ -6,6 +6,7 @@ import type { DType, HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { type Declare, wgslType } from '../graph/kernel.ts';
 import type { Op, Spec, WasmCode } from '../graph/op.ts';
+import { checkExtra, show } from '../graph/options.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { apply1, constant, fillOf, Tensor } from '../graph/tensor.ts';
 import { broadcastTo } from './broadcast.ts';
@@ -17,16 +18,7 @@ export type TensorLike = Tensor | number;
 export function toTensor(op: string, x: TensorLike, dtype: DType = 'f32'): Tensor {
   if (typeof x === 'number') return constant(x, { dtype });
   if (x instanceof Tensor) return x;
-  const other: unknown = x;
-  const shown =
-    typeof other === 'string'
-      ? JSON.stringify(other.length > 40 ? `${other.slice(0, 37)}...` : other)
-      : typeof other === 'object' && other !== null
-        ? `an ${Array.isArray(other) ? 'array' : 'object'}`
-        : typeof other === 'function'
-          ? 'a function'
-          : String(other);
-  throw new ShapeError(`${op}: ${shown} is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.`);
+  throw new ShapeError(`${op}: ${show(x)} is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.`);
 }
 
 /** The dtype that numbers beside these take. */
@@ -68,9 +60,16 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
 
 /** A function of one tensor from a row without options; its op is `.op`. */
 /* @__NO_SIDE_EFFECTS__ */
-export function unary(name: string, row: UnaryRow<void>): ((x: TensorLike) => Tensor) & { readonly op: Op<void> } {
+export function unary(
+  name: string,
+  row: UnaryRow<void>,
+): ((x: TensorLike, ...extra: never[]) => Tensor) & { readonly op: Op<void> } {
   const op = unaryOp<void>(name, row);
-  return Object.assign((x: TensorLike) => apply1(op, [toTensor(name, x)], undefined), { op });
+  const fn = (x: TensorLike, ...extra: never[]) => {
+    checkExtra(name, extra);
+    return apply1(op, [toTensor(name, x)], undefined);
+  };
+  return Object.assign(fn, { op });
 }
 
 /** A row of two inputs of one shape and dtype. */
@@ -96,7 +95,7 @@ export interface BinaryRow {
 export function binary(
   name: string,
   row: BinaryRow,
-): ((a: TensorLike, b: TensorLike) => Tensor) & { readonly op: Op<void> } {
+): ((a: TensorLike, b: TensorLike, ...extra: never[]) => Tensor) & { readonly op: Op<void> } {
   const op: Op<void> = {
     name,
     elementwise: true,
@@ -118,7 +117,8 @@ export function binary(
     },
     ...(row.vjp && { vjp: ([dy], [a, b], [y]) => row.vjp!(dy!, a!, b!, y!) }),
   };
-  const fn = (a: TensorLike, b: TensorLike) => {
+  const fn = (a: TensorLike, b: TensorLike, ...extra: never[]) => {
+    checkExtra(name, extra);
     const dtype = dtypeAmong(a, b);
     const x = toTensor(name, a, dtype);
     const y = toTensor(name, b, dtype);

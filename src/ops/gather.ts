@@ -8,8 +8,10 @@ import type { DType } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { Op, Spec } from '../graph/op.ts';
+import { checkValue, oneOf } from '../graph/options.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
+import { checkTensors } from './tensors.ts';
 
 function checkIndices(what: string, indices: Spec): void {
   if (indices.dtype !== 'u32')
@@ -58,7 +60,8 @@ export const gatherRowsOp: Op<void> = {
  * give u32. An index past the end gives a row of NaN, and adds to no gradient; of integers, which have no NaN, it takes the last row. The
  * gradient adds up what every use of a row received.
  */
-export function gatherRows(source: Tensor, indices: Tensor): Tensor {
+export function gatherRows(source: Tensor, indices: Tensor, ...extra: never[]): Tensor {
+  checkTensors('gatherRows', { source, indices }, extra);
   return apply1(gatherRowsOp, [source, indices], undefined);
 }
 
@@ -101,7 +104,8 @@ export const oneHotOp: Op<{ readonly depth: number }> = {
 };
 
 /** indices (…) to (…, depth): 1 at the index, else 0; all NaN where the index is not below `depth`. */
-export function oneHot(indices: Tensor, depth: number): Tensor {
+export function oneHot(indices: Tensor, depth: number, ...extra: never[]): Tensor {
+  checkTensors('oneHot', { indices }, extra);
   if (!Number.isInteger(depth) || depth < 1)
     throw new ShapeError(`oneHot: depth ${depth} is not a whole number above 0. Give the number of classes.`);
   return apply1(oneHotOp, [indices], { depth });
@@ -137,8 +141,10 @@ export const castOp: Op<{ readonly dtype: Castable }> = {
  * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends, NaN becomes 0; u32 and i32 keep their bits. No
  * gradient flows through it. Throws for u8, which is for storage only.
  */
-export function cast(x: Tensor, dtype: Castable): Tensor {
-  if (!['f32', 'u32', 'i32'].includes(dtype))
-    throw new ShapeError(`cast: ${dtype} of ${formatShape(x.shape)} is for storage only. Cast to f32, u32 or i32.`);
+export function cast(x: Tensor, dtype: Castable, ...extra: never[]): Tensor {
+  checkTensors('cast', { x }, extra);
+  if ((dtype as DType) === 'u8')
+    throw new ShapeError(`cast: u8 of ${formatShape(x.shape)} is for storage only. Cast to f32, u32 or i32.`);
+  checkValue('cast', 'the dtype', dtype, oneOf('f32', 'u32', 'i32'));
   return x.dtype === dtype ? x : apply1(castOp, [x], { dtype });
 }

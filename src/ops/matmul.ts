@@ -7,6 +7,7 @@ import { rowProductFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { RowSpec } from '../graph/kernel.ts';
 import type { KernelScope, Op, RowScope, Spec, WasmCode } from '../graph/op.ts';
+import { BOOLEAN, checkOptions, type Names } from '../graph/options.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
@@ -14,12 +15,15 @@ import { broadcastTo, sumTo } from './broadcast.ts';
 import { productKernel } from './gemm-table.ts';
 import { offsets } from './reduction.ts';
 import { reshape } from './reshape.ts';
+import { checkTensors } from './tensors.ts';
 
 /** Which operands are stored transposed: a as (…, K, M), b as (…, N, K). */
 export interface MatmulOptions {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
 }
+
+const NAMES: Names<MatmulOptions> = { transposeA: BOOLEAN, transposeB: BOOLEAN };
 
 interface Matmul {
   readonly transposeA: boolean;
@@ -141,7 +145,10 @@ function productRows(scope: RowScope, v: RowProductVariant): RowSpec | undefined
  * (…, K, M), with `transposeB` b is stored (…, N, K).
  * @throws ShapeError where the inner sizes or the batch axes do not fit.
  */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}, ...extra: never[]): Tensor {
+  checkTensors('matmul', { a, b });
+  checkOptions('matmul', options, NAMES, extra);
+  const { transposeA = false, transposeB = false } = options;
   return apply1(matmulOp, [a, b], { transposeA, transposeB });
 }
 
@@ -228,7 +235,8 @@ export const linearGradOp: Op<void> = {
  * y = x · wᵀ + b for x (…, in), w (out, in) and b (out), as PyTorch's `F.linear`.
  * @throws ShapeError where the sizes do not fit.
  */
-export function linear(x: Tensor, w: Tensor, b?: Tensor): Tensor {
+export function linear(x: Tensor, w: Tensor, b?: Tensor, ...extra: never[]): Tensor {
+  checkTensors('linear', { x, w, ...(b !== undefined && { b }) }, extra);
   const K = x.shape.at(-1);
   if (x.rank < 1 || w.rank !== 2 || w.shape[1] !== K) {
     throw new ShapeError(

@@ -3,12 +3,14 @@
 
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
-import { OptionError, ShapeError } from '../graph/errors.ts';
+import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
+import { checkValue, FINITE, NUMBERS, optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
-import { apply1, type Tensor } from '../graph/tensor.ts';
+import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
+import { type Along, type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
 
 function refuseBytes(what: string, x: Spec): void {
   if (x.dtype === 'u8') throw new ShapeError(`${what}: x is u8, which is for storage only. Cast it: cast(x, 'f32').`);
@@ -42,7 +44,9 @@ function permuted(shape: Shape, axes: readonly number[]): number[] {
  * x with its axes in another order: axis k of the result is axis `axes[k]` of x. Reverses them unless told. Throws where
  * `axes` does not name every axis once.
  */
-export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]): Tensor {
+  checkTensors('transpose', { x }, extra);
+  if (axes !== undefined) checkValue('transpose', 'the axes', axes, NUMBERS);
   const order = axes?.map((axis) => normalizeAxis('transpose', axis, x.rank)) ?? x.shape.map((_, k) => x.rank - 1 - k);
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
     throw new ShapeError(
@@ -92,7 +96,10 @@ function origin(strides: readonly number[], at: readonly number[]): number {
  * The part of x from `starts` to `ends` (exclusive), axis by axis; negative positions count from the end, and axes after the
  * last one given are kept whole. Throws where a part is empty or reaches outside x.
  */
-export function slice(x: Tensor, starts: readonly number[], ends: readonly number[]): Tensor {
+export function slice(x: Tensor, starts: readonly number[], ends: readonly number[], ...extra: never[]): Tensor {
+  checkTensors('slice', { x }, extra);
+  checkValue('slice', 'starts', starts, NUMBERS);
+  checkValue('slice', 'ends', ends, NUMBERS);
   const from = x.shape.map((n, axis) => position(starts[axis] ?? 0, n));
   const to = x.shape.map((n, axis) => position(ends[axis] ?? n, n));
   const fits = (n: number, axis: number) =>
@@ -179,8 +186,18 @@ function bounds(shape: Shape, axis: number, start: number): [number[], number[]]
   return [shape.map((_, k) => (k === axis ? start : 0)), shape.map((n, k) => (k === axis ? start + n : n))];
 }
 
-/** The tensors one after another along `axis`. Throws where they differ elsewhere in shape, or in dtype. */
-export function concat(xs: readonly Tensor[], axis: number): Tensor {
+/**
+ * The tensors one after another along an axis, the first unless said: `concat(a, b)`, `concat([a, b], 1)` or
+ * `concat(a, b, { axis: 1 })`. Throws where they differ elsewhere in shape, or in dtype.
+ */
+export function concat(xs: readonly Tensor[], ...axis: Along<AxisOptions>): Tensor;
+export function concat(...xsAndAxis: readonly [x: Tensor, ...(Tensor | number | AxisOptions)[]]): Tensor;
+export function concat(...given: readonly unknown[]): Tensor {
+  const [head] = given;
+  const count = Array.isArray(head) ? 1 : Math.max(1, given.map((x) => x instanceof Tensor).lastIndexOf(true) + 1);
+  const xs = (Array.isArray(head) ? head : given.slice(0, count)) as readonly Tensor[];
+  for (const [k, x] of xs.entries()) checkTensors('concat', { [`member ${k}`]: x });
+  const { axis = 0 } = optionsOf<AxisOptions>('concat', 'axis', given.slice(count), { axis: ONE_AXIS });
   const [first] = xs;
   if (!first) throw new ShapeError('concat: no tensors. Give at least one.');
   const along = normalizeAxis('concat', axis, first.rank);
@@ -262,7 +279,17 @@ function literal(value: number, { dtype }: Spec): string {
  * x with `before[k]` elements of `value` (0 unless said) put before it and `after[k]` after it along axis k; axes after the
  * last one given are left alone.
  */
-export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
+export function pad(
+  x: Tensor,
+  before: readonly number[],
+  after: readonly number[],
+  value = 0,
+  ...extra: never[]
+): Tensor {
+  checkTensors('pad', { x }, extra);
+  checkValue('pad', 'before', before, NUMBERS);
+  checkValue('pad', 'after', after, NUMBERS);
+  checkValue('pad', 'the value', value, FINITE);
   const low = x.shape.map((_, axis) => before[axis] ?? 0);
   const high = x.shape.map((_, axis) => after[axis] ?? 0);
   const bad = [...before, ...after].some((n) => !Number.isInteger(n) || n < 0);
@@ -271,7 +298,5 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
       `pad: [${before}] before and [${after}] after do not fit ${formatShape(x.shape)}. Give a whole number >= 0 an axis.`,
     );
   }
-  if (!Number.isFinite(Math.fround(value)))
-    throw new OptionError(`pad: the value ${value} is not finite in 32 bits. Give a finite one.`);
   return [...low, ...high].every((n) => n === 0) ? x : apply1(padOp, [x], { before: low, after: high, value });
 }

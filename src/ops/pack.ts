@@ -1,7 +1,10 @@
 // pack: several tensors side by side in one flat vector (an arena). On the GPU its inputs are computed right in place.
+import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
-import { sizeOf } from '../graph/shape.ts';
+import { ARRAY, COUNT, checkValue, NUMBERS, show } from '../graph/options.ts';
+import { formatShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
+import { checkTensors } from './tensors.ts';
 
 interface Pack {
   /** Where each input starts, in elements. What lies between is zero. */
@@ -20,7 +23,17 @@ export const packOp: Op<Pack> = {
 };
 
 /** Σ of the tensors' elements at their offsets in a vector of `size`; what lies between them is zero. */
-export function pack(tensors: readonly Tensor[], offsets: readonly number[], size: number): Tensor {
+export function pack(tensors: readonly Tensor[], offsets: readonly number[], size: number, ...extra: never[]): Tensor {
+  checkValue('pack', 'the tensors', tensors, ARRAY);
+  checkTensors('pack', { ...tensors }, extra);
+  checkValue('pack', 'the size', size, COUNT);
+  checkValue('pack', 'the offsets', offsets, NUMBERS);
+  const fits = (x: Tensor, k: number) =>
+    Number.isSafeInteger(offsets[k]) && offsets[k]! >= 0 && offsets[k]! + x.size <= size;
+  if (offsets.length !== tensors.length || !tensors.every(fits))
+    throw new ShapeError(
+      `pack: offsets [${offsets}] do not place ${tensors.length} tensors in ${size} elements. Give one for each.`,
+    );
   return apply1(packOp, tensors, { offsets: [...offsets], size });
 }
 
@@ -34,6 +47,12 @@ export const unpackOp: Op<{ readonly offset: number; readonly shape: readonly nu
 };
 
 /** The tensor of `shape` that starts at `offset` of a flat vector. */
-export function unpack(x: Tensor, offset: number, shape: readonly number[]): Tensor {
+export function unpack(x: Tensor, offset: number, shape: readonly number[], ...extra: never[]): Tensor {
+  checkTensors('unpack', { x }, extra);
+  checkValue('unpack', 'the shape', shape, NUMBERS);
+  if (!(Number.isSafeInteger(offset) && offset >= 0 && offset + sizeOf(shape) <= x.size))
+    throw new ShapeError(
+      `unpack: ${formatShape(shape)} from ${show(offset)} on is not within the ${x.size} elements. Give a whole offset from 0.`,
+    );
   return apply1(unpackOp, [x], { offset, shape: [...shape] });
 }

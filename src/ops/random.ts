@@ -4,11 +4,22 @@ import { PERMUTE, PHILOX, SHUFFLE_KEY } from '../../shaders/random.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op, Spec } from '../graph/op.ts';
+import {
+  BOOLEAN,
+  COUNT,
+  checkOptions,
+  checkValue,
+  type Kind,
+  type Names,
+  optionsOf,
+  STRING,
+} from '../graph/options.ts';
 import { feistelHalfBits, hashText, permute, philox, shuffleKey } from '../graph/random.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { currentTrace, occurrence } from '../graph/trace.ts';
 import { mul } from './binary.ts';
+import { checkTensors } from './tensors.ts';
 
 interface DropoutMask {
   readonly shape: Shape;
@@ -61,12 +72,23 @@ export interface DropoutOptions {
   readonly stream?: string;
 }
 
+/** What p of a dropout must be. */
+export const BELOW_ONE: Kind = {
+  advice: 'Give a probability from 0 to below 1, like 0.5.',
+  fits: (p) => typeof p === 'number' && p >= 0 && p < 1,
+};
+
 /**
  * While training, x with each element set to 0 with probability p and the others multiplied by 1 / (1 - p); else x
- * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream. Throws where p is not in [0, 1).
+ * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream: `dropout(x, 0.5)`. Throws where p is not in [0, 1).
  */
-export function dropout(x: Tensor, { p, stream = 'dropout' }: DropoutOptions): Tensor {
-  if (!(p >= 0 && p < 1)) throw new OptionError(`dropout: p is ${p}. Give a probability from 0 to below 1, like 0.5.`);
+export function dropout(
+  x: Tensor,
+  ...given: readonly [options: DropoutOptions] | readonly [p: number, options?: Omit<DropoutOptions, 'p'>]
+): Tensor {
+  checkTensors('dropout', { x });
+  const { p, stream = 'dropout' } = optionsOf<DropoutOptions>('dropout', 'p', given, { p: BELOW_ONE, stream: STRING });
+  checkValue('dropout', 'p', p, BELOW_ONE);
   const trace = currentTrace();
   if (!trace?.training || p === 0) return x;
   if (!trace.step || !trace.seed)
@@ -89,6 +111,15 @@ export interface BatchIndicesOptions {
   /** Added to every row: where this part of the data set starts (0 unless said). */
   readonly offset?: number;
 }
+
+const NAMES: Names<BatchIndicesOptions> = {
+  size: COUNT,
+  batch: COUNT,
+  stride: COUNT,
+  stepsPerEpoch: COUNT,
+  shuffle: BOOLEAN,
+  offset: true,
+};
 
 export const batchIndicesOp: Op<BatchIndicesOptions> = {
   name: 'batchIndices',
@@ -125,10 +156,19 @@ export const batchIndicesOp: Op<BatchIndicesOptions> = {
  * once, in an order that `seed` (u32 [2]) and the epoch give. Throws where the batches do not fit the rows. A full batch asked
  * for where only a short one is left repeats a row.
  */
-export function batchIndices(step: Tensor, origin: Tensor, seed: Tensor, options: BatchIndicesOptions): Tensor {
-  const { size, batch, stride, stepsPerEpoch, offset = 0 } = options;
-  const bad = Object.entries({ size, batch, stride, stepsPerEpoch }).find(([, n]) => !Number.isInteger(n) || n < 1);
-  if (bad) throw new OptionError(`batchIndices: ${bad[0]} is ${bad[1]}. Give a whole number above 0.`);
+export function batchIndices(
+  step: Tensor,
+  origin: Tensor,
+  seed: Tensor,
+  options: BatchIndicesOptions,
+  ...extra: never[]
+): Tensor {
+  checkTensors('batchIndices', { step, origin, seed });
+  checkOptions('batchIndices', options, NAMES, extra);
+  const { size, batch, stride, stepsPerEpoch, shuffle, offset = 0 } = options;
+  for (const [name, n] of Object.entries({ size, batch, stride, stepsPerEpoch }))
+    checkValue('batchIndices', name, n, COUNT);
+  checkValue('batchIndices', 'shuffle', shuffle, BOOLEAN);
   if (!Number.isInteger(offset) || offset < 0 || size + offset > 2 ** 32)
     throw new OptionError(`batchIndices: rows from ${offset} to ${offset + size} do not fit 32 bits. Use fewer.`);
   if (batch > stride || (stepsPerEpoch - 1) * stride >= size) {

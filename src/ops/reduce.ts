@@ -3,18 +3,29 @@ import { argmaxKernel } from '../../shaders/argmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
+import { BOOLEAN, FINITE, optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxes, normalizeAxis, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, equal, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { copy } from './counter.ts';
-import { dropAxes, keptAsOnes, offsets, type ReduceOptions, reduceLayout, reduceOp, reduceWith } from './reduction.ts';
+import {
+  dropAxes,
+  keptAsOnes,
+  offsets,
+  type ReduceArguments,
+  type ReduceOptions,
+  reduceLayout,
+  reduceOp,
+  reduceWith,
+} from './reduction.ts';
+import { type Along, AXES, checkTensors, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
 import { square } from './unary.ts';
 
 /** dy, shared equally among the elements that equal the extremum. */
 function toExtrema(dy: Tensor, x: Tensor, y: Tensor, axes: readonly number[]): Tensor {
   const chosen = equal(x, y);
-  const share = div(dy, sum(chosen, { axes, keepDims: true }));
+  const share = div(dy, sum(chosen, axes, { keepDims: true }));
   return mul(chosen, share);
 }
 
@@ -22,22 +33,22 @@ export const meanOp = reduceOp('mean', (dy, x, y) => broadcastTo(mul(dy, y.size 
 export const maxOp = reduceOp('max', toExtrema);
 export const minOp = reduceOp('min', toExtrema);
 
-/** The mean of x over `axes` (all unless said). */
-export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(meanOp, x, options);
+/** The mean of x over an axis or several (all unless said): `mean(x, 0)`, or `mean(x, { axis: 0, keepDims: true })`. */
+export function mean(x: Tensor, ...over: ReduceArguments): Tensor {
+  return reduceWith(meanOp, x, over);
 }
 
 /**
- * The largest of x over `axes` (all unless said); NaN where there is one. Elements that share the maximum share its gradient
+ * The largest of x over an axis or several (all unless said); NaN where there is one. Elements that share the maximum share its gradient
  * equally, as PyTorch's `amax`.
  */
-export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(maxOp, held(x), options);
+export function max(x: Tensor, ...over: ReduceArguments): Tensor {
+  return reduceWith(maxOp, x, over, held);
 }
 
-/** The smallest of x over `axes` (all unless said); NaN and gradients as {@link max}. */
-export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return reduceWith(minOp, held(x), options);
+/** The smallest of x over an axis or several (all unless said); NaN and gradients as {@link max}. */
+export function min(x: Tensor, ...over: ReduceArguments): Tensor {
+  return reduceWith(minOp, x, over, held);
 }
 
 /**
@@ -48,21 +59,30 @@ function held(x: Tensor): Tensor {
   return x.node.op?.map ? copy(x) : x;
 }
 
+/** Options of {@link variance}. */
+export interface VarianceOptions extends ReduceOptions {
+  /** What N is lessened by: 1. */
+  readonly correction?: number;
+}
+
 /**
- * The variance of x over `axes` (all unless said): Σ (x - mean)² / (N - correction), as PyTorch's `var`. `correction` is 1
+ * The variance of x over an axis or several (all unless said): Σ (x - mean)² / (N - correction), as PyTorch's `var`. `correction` is 1
  * unless said (the estimate from a sample); 0 is that of a whole population. Throws a `ShapeError` where N <= correction.
  */
-export function variance(x: Tensor, options: ReduceOptions & { readonly correction?: number } = {}): Tensor {
-  const { axes, keepDims = false, correction = 1 } = options;
-  const over = normalizeAxes('variance', axes, x.rank);
+export function variance(x: Tensor, ...given: Along<VarianceOptions>): Tensor {
+  checkTensors('variance', { x });
+  const names = { axis: AXES, keepDims: BOOLEAN, correction: FINITE };
+  const options = optionsOf<VarianceOptions>('variance', 'axis', given, names);
+  const { keepDims = false, correction = 1 } = options;
+  const over = normalizeAxes('variance', options.axis, x.rank);
   const N = sizeOf(over.map((axis) => x.shape[axis]!));
   if (!(N > correction)) {
     throw new ShapeError(
       `variance: ${N} elements of ${formatShape(x.shape)} over axes [${over}] leave nothing to divide by with correction ${correction}. Use more elements or correction: 0.`,
     );
   }
-  const deviation = sub(x, mean(x, { axes: over, keepDims: true }));
-  return mul(sum(square(deviation), { axes: over, keepDims }), 1 / (N - correction));
+  const deviation = sub(x, mean(x, over, { keepDims: true }));
+  return mul(sum(square(deviation), over, { keepDims }), 1 / (N - correction));
 }
 
 export const argmaxOp: Op<{ readonly axis: number }> = {
@@ -98,7 +118,10 @@ export function placeOfMax(x: HostArray, at: number, stride: number, count: numb
 }
 
 /** The index (u32) of the largest element along `axis` (the last unless said), the first among equals; NaN counts as the largest. */
-export function argmax(x: Tensor, options: { readonly axis?: number; readonly keepDims?: boolean } = {}): Tensor {
+export function argmax(x: Tensor, ...given: Along<KeptAxisOptions>): Tensor {
+  checkTensors('argmax', { x });
+  const names = { axis: ONE_AXIS, keepDims: BOOLEAN };
+  const options = optionsOf<KeptAxisOptions>('argmax', 'axis', given, names);
   const axis = normalizeAxis('argmax', options.axis ?? -1, x.rank);
   return dropAxes(apply1(argmaxOp, [x], { axis }), [axis], options.keepDims ?? false);
 }

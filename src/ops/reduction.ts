@@ -4,15 +4,22 @@ import { type ReduceLayout, type ReduceVariant, reduceKernel } from '../../shade
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
+import { BOOLEAN, type Names, optionsOf } from '../graph/options.ts';
 import { normalizeAxes, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { reshape } from './reshape.ts';
+import { type Along, AXES, type Axis, checkTensors } from './tensors.ts';
 
 /** Which axes to reduce (all unless said) and whether they stay, with size 1. */
 export interface ReduceOptions {
-  readonly axes?: number | readonly number[];
+  readonly axis?: Axis;
   readonly keepDims?: boolean;
 }
+
+/** What follows x: `sum(x)`, `sum(x, 0)`, `sum(x, [0, 1], { keepDims: true })` or `sum(x, { axis: 0, keepDims: true })`. */
+export type ReduceArguments = Along<ReduceOptions>;
+
+const NAMES: Names<ReduceOptions> = { axis: AXES, keepDims: BOOLEAN };
 
 export interface Reduce {
   /** Sorted, non-negative. */
@@ -125,10 +132,17 @@ export function reduceOp(
   };
 }
 
-/** Applies a reduction over `axes` (all unless said). */
-export function reduceWith(op: Op<Reduce>, x: Tensor, { axes, keepDims = false }: ReduceOptions): Tensor {
-  const over = normalizeAxes(op.name, axes, x.rank);
-  return dropAxes(apply1(op, [x], { axes: over }), over, keepDims);
+/** Applies a reduction over the axes given (all unless said), to x as `prepared`. */
+export function reduceWith(
+  op: Op<Reduce>,
+  x: Tensor,
+  given: readonly unknown[],
+  prepared: (x: Tensor) => Tensor = (x) => x,
+): Tensor {
+  checkTensors(op.name, { x });
+  const { axis, keepDims = false } = optionsOf(op.name, 'axis', given, NAMES);
+  const over = normalizeAxes(op.name, axis, x.rank);
+  return dropAxes(apply1(op, [prepared(x)], { axes: over }), over, keepDims);
 }
 
 /** The tensor without the axes that a reduction left at size 1. */

@@ -2,8 +2,10 @@
 // Tensor's one method: `x.reshape([…])` reads better than a function around a long chain.
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
+import { checkExtra, checkValue, NUMBERS } from '../graph/options.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, fillOf, full, Tensor } from '../graph/tensor.ts';
+import { checkTensors } from './tensors.ts';
 
 export const reshapeOp: Op<{ readonly shape: Shape }> = {
   name: 'reshape',
@@ -27,8 +29,17 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = {
   vjp: ([dy], [x]) => [() => reshape(dy!, x!.shape)],
 };
 
-/** x under another shape of as many elements; one size may be -1 and is computed. */
-export function reshape(x: Tensor, shape: Shape): Tensor {
+/** x under another shape of as many elements, `reshape(x, [2, 3])` or `reshape(x, 2, 3)`; one size may be -1 and is computed. */
+export function reshape(x: Tensor, ...sizes: readonly [shape: Shape] | readonly number[]): Tensor {
+  checkTensors('reshape', { x });
+  const [first, ...others] = sizes;
+  const shape = typeof first === 'number' ? (sizes as readonly number[]) : first;
+  checkValue('reshape', 'the shape', shape, NUMBERS);
+  if (shape === first) checkExtra('reshape', others);
+  return reshapeTo(x, shape as Shape);
+}
+
+function reshapeTo(x: Tensor, shape: Shape): Tensor {
   const known = sizeOf(shape.filter((n) => n !== -1));
   const full = shape.map((n) => (n === -1 ? Math.floor(x.size / known) : n));
   return sameShape(x.shape, full) ? x : apply1(reshapeOp, [x], { shape: full });
@@ -36,11 +47,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 declare module '../graph/tensor.ts' {
   interface Tensor {
-    /** The same elements under another shape; one size may be -1 and is computed. */
-    reshape(shape: Shape): Tensor;
+    /** The same elements under another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1 and is computed. */
+    reshape(...sizes: readonly [shape: Shape] | readonly number[]): Tensor;
   }
 }
 
-Tensor.prototype.reshape = function (this: Tensor, shape: Shape): Tensor {
-  return reshape(this, shape);
+Tensor.prototype.reshape = function (this: Tensor, ...sizes: readonly [shape: Shape] | readonly number[]): Tensor {
+  return reshape(this, ...sizes);
 };

@@ -4,6 +4,7 @@ import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
+import { checkExtra, checkOptions, type Names, NUMBER } from '../graph/options.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { greaterEqual, lessEqual, mul } from './binary.ts';
@@ -40,7 +41,8 @@ export const whereOp: Op<void> = {
  * 0 to the side not taken. As in PyTorch, that 0 times an infinite slope is NaN: the gradient of `where(x > 0, sqrt(x), 0)` is NaN at
  * x = 0. Choose before instead: `sqrt(where(greater(x, 0), x, 1))`, inside another `where` if need be.
  */
-export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+export function where(condition: Tensor, a: TensorLike, b: TensorLike, ...extra: never[]): Tensor {
+  checkExtra('where', extra);
   const dtype = dtypeAmong(a, b);
   const c = toTensor('where', condition);
   const x = toTensor('where', a, dtype);
@@ -70,15 +72,30 @@ export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('c
   },
 });
 
+const NAMES: Names<ClipOptions> = { min: NUMBER, max: NUMBER };
+
 /**
- * x held between `min` and `max`. The gradient flows where min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are
- * not numbers.
+ * x held between `min` and `max`: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` where one side is open. The gradient flows where
+ * min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are not numbers.
  */
-export function clip(x: TensorLike, { min = -Infinity, max = Infinity }: ClipOptions): Tensor {
+export function clip(
+  x: TensorLike,
+  ...bounds: [bounds: ClipOptions] | [min: number | undefined, max?: number]
+): Tensor {
+  const { min = -Infinity, max = Infinity } = boundsOf(bounds);
   if (!(min <= max)) throw new OptionError(`clip: min ${min} is not below max ${max}. Swap or correct them.`);
   if (min === Infinity || max === -Infinity)
     throw new OptionError(`clip: nothing lies between min ${min} and max ${max}. Give finite bounds.`);
   return min === -Infinity && max === Infinity
     ? toTensor('clip', x)
     : apply1(clipOp, [toTensor('clip', x)], { min, max });
+}
+
+function boundsOf([first, ...others]: readonly unknown[]): ClipOptions {
+  const named = typeof first === 'object' && first !== null;
+  const [bounds, extra] = named ? [first, others] : [{ min: first, max: others[0] }, others.slice(1)];
+  checkOptions('clip', bounds, NAMES, extra);
+  if (Object.values(bounds).every((bound) => bound === undefined))
+    throw new OptionError('clip: there are no bounds. Give them, such as clip(x, -1, 1) or clip(x, { min: 0 }).');
+  return bounds as ClipOptions;
 }

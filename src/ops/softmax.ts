@@ -4,15 +4,17 @@ import { type SoftmaxKind, softmaxKernel } from '../../shaders/softmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
+import { BOOLEAN, optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { max } from './reduce.ts';
-import { reshape } from './reshape.ts';
+import { dropAxes } from './reduction.ts';
+import { type Along, type AxisOptions, checkTensors, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
 import { exp, log } from './unary.ts';
 
-interface Along {
+interface Row {
   /** Non-negative. */
   readonly axis: number;
 }
@@ -65,7 +67,7 @@ const ROW_LOOPS: Readonly<Record<'softmax' | 'logSoftmax' | 'logSumExp', RowLoop
 function rowOp(
   name: 'softmax' | 'logSoftmax' | 'logSumExp',
   vjp: (dy: Tensor, x: Tensor, y: Tensor, axis: number) => Tensor,
-): Op<Along> {
+): Op<Row> {
   const reduces = name === 'logSumExp';
   return {
     name,
@@ -91,7 +93,7 @@ export const logSumExpOp = rowOp('logSumExp', (dy, x, y) => mul(exp(sub(x, y)), 
 
 /** A gradient over rows: dx from dy and the output y. */
 /* @__NO_SIDE_EFFECTS__ */
-function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void): Op<Along> {
+function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void): Op<Row> {
   return {
     name,
     shape: ([dy, y]) => {
@@ -133,41 +135,40 @@ export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', (dy, y, dx, axis) =>
   }
 });
 
-/** Which axis the rows lie along; the last unless said. */
-export interface AxisOptions {
-  readonly axis?: number;
-}
-
-/** exp(x) / Σ exp(x) over an axis. A row that holds NaN or +inf, or nothing but -inf, is NaN, as in PyTorch. */
-export function softmax(x: Tensor, options: AxisOptions = {}): Tensor {
-  return along(softmaxOp, x, options);
+/** exp(x) / Σ exp(x) over an axis, the last unless said: `softmax(x, 0)` or `softmax(x, { axis: 0 })`. A row that holds NaN or +inf, or nothing but -inf, is NaN, as in PyTorch. */
+export function softmax(x: Tensor, ...axis: Along<AxisOptions>): Tensor {
+  return along(softmaxOp, x, axis);
 }
 
 /** x - log Σ exp(x) over an axis: log(softmax(x)) without its overflow. */
-export function logSoftmax(x: Tensor, options: AxisOptions = {}): Tensor {
-  return along(logSoftmaxOp, x, options);
+export function logSoftmax(x: Tensor, ...axis: Along<AxisOptions>): Tensor {
+  return along(logSoftmaxOp, x, axis);
 }
 
 /** log Σ exp(x) over an axis, without overflow. */
-export function logSumExp(x: Tensor, options: AxisOptions & { readonly keepDims?: boolean } = {}): Tensor {
-  const y = along(logSumExpOp, x, options);
+export function logSumExp(x: Tensor, ...given: Along<KeptAxisOptions>): Tensor {
+  checkTensors('logSumExp', { x });
+  const names = { axis: ONE_AXIS, keepDims: BOOLEAN };
+  const options = optionsOf<KeptAxisOptions>('logSumExp', 'axis', given, names);
   const axis = normalizeAxis('logSumExp', options.axis ?? -1, x.rank);
-  return options.keepDims ? y : reshape(y, [...x.shape.slice(0, axis), ...x.shape.slice(axis + 1)]);
+  return dropAxes(apply1(logSumExpOp, [x], { axis }), [axis], options.keepDims ?? false);
 }
 
-function along(op: Op<Along>, x: Tensor, { axis = -1 }: AxisOptions): Tensor {
+function along(op: Op<Row>, x: Tensor, given: readonly unknown[]): Tensor {
+  checkTensors(op.name, { x });
+  const { axis = -1 } = optionsOf<AxisOptions>(op.name, 'axis', given, { axis: ONE_AXIS });
   return apply1(op, [x], { axis: normalizeAxis(op.name, axis, x.rank) });
 }
 
 /** The same three from simple ops (gradients too), over a non-negative axis. */
 export const composed = {
   softmax(x: Tensor, axis: number): Tensor {
-    const e = exp(sub(x, max(x, { axes: axis, keepDims: true })));
-    return div(e, sum(e, { axes: axis, keepDims: true }));
+    const e = exp(sub(x, max(x, axis, { keepDims: true })));
+    return div(e, sum(e, axis, { keepDims: true }));
   },
   logSumExp(x: Tensor, axis: number): Tensor {
-    const m = max(x, { axes: axis, keepDims: true });
-    return add(log(sum(exp(sub(x, m)), { axes: axis, keepDims: true })), m);
+    const m = max(x, axis, { keepDims: true });
+    return add(log(sum(exp(sub(x, m)), axis, { keepDims: true })), m);
   },
   logSoftmax(x: Tensor, axis: number): Tensor {
     return sub(x, broadcastTo(composed.logSumExp(x, axis), x.shape));

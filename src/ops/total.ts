@@ -33,5 +33,5 @@ export const sumFewOp: Op<void> = {
 /** Σ x over all elements, a scalar: as `sum` gives it, added up in another order. */
 export function total(x: Tensor): Tensor {
   if (x.size <= LARGE || x.size % ROWS !== 0) return sum(x);
-  return apply1(sumFewOp, [sum(reshape(x, [ROWS, x.size / ROWS]), { axes: 1 })], undefined);
+  return apply1(sumFewOp, [sum(reshape(x, [ROWS, x.size / ROWS]), 1)], undefined);
 }

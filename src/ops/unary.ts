@@ -4,7 +4,7 @@ import { EXP, integerPower, LOG, POW, SIGN } from '../../shaders/special.wgsl.ts
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
-import { OptionError } from '../graph/errors.ts';
+import { checkExtra, checkValue, FLOAT } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, mul } from './binary.ts';
 import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
@@ -117,8 +117,8 @@ function isProduct(exponent: number): boolean {
  * x to a constant power; NaN for finite negative x and an exponent that is not whole. 0.5 and -0.5 are `sqrt` and `rsqrt`. Throws
  * where `exponent` is not finite.
  */
-export function pow(x: TensorLike, exponent: number): Tensor {
-  if (!Number.isFinite(Math.fround(exponent)))
-    throw new OptionError(`pow: the exponent ${exponent} is not a finite number. Give one, like pow(x, 3).`);
+export function pow(x: TensorLike, exponent: number, ...extra: never[]): Tensor {
+  checkValue('pow', 'the exponent', exponent, FLOAT);
+  checkExtra('pow', extra);
   return exponent === 1 ? toTensor('pow', x) : apply1(powOp, [toTensor('pow', x)], { exponent });
 }

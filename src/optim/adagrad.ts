@@ -1,4 +1,5 @@
 // Adagrad: steps scaled by the sum of all squared gradients so far. https://jmlr.org/papers/v12/duchi11a.html
+import type { Positional } from '../graph/options.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/gather.ts';
 import { sqrt, square } from '../ops/unary.ts';
@@ -19,7 +20,7 @@ export interface AdagradOptions extends CommonOptions {
 }
 
 /** sum += g²; p -= lr / (1 + t · lrDecay) · g / (√sum + eps), t from 0. lr 1e-2. As PyTorch's `Adagrad`. */
-export function adagrad(given: AdagradOptions = {}): Optimizer {
+export function adagrad(...given: Positional<AdagradOptions, 'lr'>): Optimizer {
   const defaults = { lrDecay: 0, weightDecay: 0, initialAccumulator: 0, eps: 1e-10 };
   const { options, ...common } = readOptions('adagrad', given, 1e-2, defaults);
   const { lrDecay, weightDecay, initialAccumulator, eps } = options;

@@ -1,5 +1,6 @@
 // Adam and AdamW: steps scaled by running means of the gradient and of its square. The correction of their bias is a function
 // of the step counter, so nothing per step comes from the host. https://arxiv.org/abs/1412.6980
+import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { expm1 } from '../ops/expm1.ts';
@@ -25,16 +26,16 @@ export interface AdamOptions extends CommonOptions {
  * m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p -= lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps), t from 1. lr 1e-3.
  * Weight decay adds weightDecay · p to g. As PyTorch's `Adam`.
  */
-export function adam(given: AdamOptions = {}): Optimizer {
+export function adam(...given: Positional<AdamOptions, 'lr'>): Optimizer {
   return make('adam', given, 0, false);
 }
 
 /** {@link adam} with weight decay apart from the gradient: p -= lr · weightDecay · p first. As PyTorch's `AdamW`: 0.01. */
-export function adamW(given: AdamOptions = {}): Optimizer {
+export function adamW(...given: Positional<AdamOptions, 'lr'>): Optimizer {
   return make('adamW', given, 0.01, true);
 }
 
-function make(name: string, given: AdamOptions, defaultDecay: number, decoupled: boolean): Optimizer {
+function make(name: string, given: Positional<AdamOptions, 'lr'>, defaultDecay: number, decoupled: boolean): Optimizer {
   const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: defaultDecay };
   const { options, ...common } = readOptions(name, given, 1e-3, defaults);
   const { beta1, beta2, eps, weightDecay } = options;

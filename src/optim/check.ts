@@ -1,28 +1,29 @@
 // Refusing options of optimizers and schedules that cannot be used: each check names what, which option and its value.
 import { OptionError } from '../graph/errors.ts';
+import { show } from '../graph/options.ts';
 
 /** Refuses learning rates that are not > 0 and finite, in f32 too. */
 export function checkRate(what: string, option: string, lr: number): void {
   const single = typeof lr === 'number' ? Math.fround(lr) : Number.NaN;
   if (!(single > 0 && Number.isFinite(single))) {
-    throw new OptionError(`${what}: ${option} is ${lr}. Use a finite number above 0, such as 0.001.`);
+    throw new OptionError(`${what}: ${option} is ${show(lr)}. Use a finite number above 0, such as 0.001.`);
   }
 }
 
 export function checkFloor(what: string, option: string, rate: number): void {
   if (!(rate >= 0 && Number.isFinite(rate)))
-    throw new OptionError(`${what}: ${option} is ${rate}. Use a finite rate >= 0.`);
+    throw new OptionError(`${what}: ${option} is ${show(rate)}. Use a finite rate >= 0.`);
 }
 
 export function checkFactor(what: string, option: string, factor: number): void {
   if (!(factor > 0 && Number.isFinite(factor))) {
-    throw new OptionError(`${what}: ${option} is ${factor}. Use a finite number above 0.`);
+    throw new OptionError(`${what}: ${option} is ${show(factor)}. Use a finite number above 0.`);
   }
 }
 
 export function checkSteps(what: string, option: string, steps: number): void {
   if (!(Number.isSafeInteger(steps) && steps >= 1)) {
-    throw new OptionError(`${what}: ${option} is ${steps}. Use a whole number of steps of at least 1.`);
+    throw new OptionError(`${what}: ${option} is ${show(steps)}. Use a whole number of steps of at least 1.`);
   }
 }
 
@@ -31,20 +32,20 @@ export function checkRange(what: string, option: string, value: number, from: nu
   if (!(value >= from && value < below)) {
     const range =
       below === Number.POSITIVE_INFINITY ? `a finite number of at least ${from}` : `${from} <= ${option} < ${below}`;
-    throw new OptionError(`${what}: ${option} is ${value}. Use ${range}.`);
+    throw new OptionError(`${what}: ${option} is ${show(value)}. Use ${range}.`);
   }
 }
 
 /** Refuses an `eps` that is 0 in f32: padding and unused parameters would become 0 / 0. */
 export function checkEpsilon(what: string, eps: number): void {
   if (!(eps >= 1.2e-38 && Number.isFinite(eps))) {
-    throw new OptionError(`${what}: eps is ${eps}. Use a small number above 0 that f32 can hold, such as 1e-8.`);
+    throw new OptionError(`${what}: eps is ${show(eps)}. Use a small number above 0 that f32 can hold, such as 1e-8.`);
   }
 }
 
 /** Refuses bounds that are not finite and above 0. */
 export function checkBound(what: string, max: number): void {
   if (!(max > 0 && Number.isFinite(max))) {
-    throw new OptionError(`${what}: the bound is ${max}. Use a finite number above 0, such as 1.`);
+    throw new OptionError(`${what}: the bound is ${show(max)}. Use a finite number above 0, such as 1.`);
   }
 }

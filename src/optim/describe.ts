@@ -1,5 +1,6 @@
 // Optimizers as plain data, for checkpoints and reports, and back.
 import { OptionError } from '../graph/errors.ts';
+import { checkExtra, checkOptions, type Names, OBJECT, STRING, show, withoutGaps } from '../graph/options.ts';
 import { adagrad } from './adagrad.ts';
 import { adam, adamW } from './adam.ts';
 import { rateDescription, rateFrom } from './compose.ts';
@@ -17,16 +18,24 @@ export interface OptimizerDescription {
   readonly options: Readonly<Record<string, number | boolean>>;
 }
 
+const NAMES: Names<OptimizerDescription> = { name: STRING, lr: true, clipNorm: true, clipValue: true, options: OBJECT };
+
 const KNOWN = { sgd, adam, adamW, rmsProp, adagrad };
 
 /** What {@link optimizerFrom} makes an equal optimizer from. */
-export function describe({ name, lr, clip, options }: Optimizer): OptimizerDescription {
+export function describe(optimizer: Optimizer, ...extra: never[]): OptimizerDescription {
+  if (typeof optimizer?.update !== 'function')
+    throw new OptionError(`describe: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+  checkExtra('describe', extra);
+  const { name, lr, clip, options } = optimizer;
   const all = { name, lr: rateDescription(lr), clipNorm: clip?.norm, clipValue: clip?.value, options: { ...options } };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as never;
+  return withoutGaps(all) as OptimizerDescription;
 }
 
 /** The optimizer that a description describes. @throws OptionError for one it does not know or that lacks a rate. */
-export function optimizerFrom({ name, lr, clipNorm, clipValue, options }: OptimizerDescription): Optimizer {
+export function optimizerFrom(description: OptimizerDescription, ...extra: never[]): Optimizer {
+  checkOptions('optimizerFrom', description, NAMES, extra);
+  const { name, lr, clipNorm, clipValue, options } = description;
   const make = Object.hasOwn(KNOWN, name) ? KNOWN[name as keyof typeof KNOWN] : undefined;
   if (!make) {
     throw new OptionError(`optimizer: ${JSON.stringify(name)} is unknown. Known are ${Object.keys(KNOWN).join(', ')}.`);

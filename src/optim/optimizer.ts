@@ -1,6 +1,6 @@
 // What an optimizer is: a function from parameters, gradients and its slots to what they become. It is traced once, on the flat
 // vectors that hold all parameters, so that an update is one kernel; nothing else in the engine knows which optimizer it is.
-import { OptionError } from '../graph/errors.ts';
+import { BOOLEAN, type Names, NUMBER, optionsOf, type Positional, withoutGaps } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { checkBound, checkRate } from './check.ts';
 import type { Clip } from './clip.ts';
@@ -45,35 +45,25 @@ export interface CommonOptions {
   readonly clipValue?: number;
 }
 
-const COMMON = ['lr', 'clipNorm', 'clipValue'];
+export const COMMON: Names<CommonOptions> = { lr: true, clipNorm: true, clipValue: true };
 
 /**
- * The given options with defaults filled in, and those common to all optimizers apart.
- * @throws OptionError for options that do not exist or have the wrong type, bad rates and bad clipping bounds.
+ * The given options, the rate perhaps by position, with defaults filled in, and those common to all optimizers apart.
+ * @throws OptionError for arguments and options that do not exist or have the wrong type, bad rates and bad clipping bounds.
  */
 export function readOptions<T extends Readonly<Record<string, number | boolean>>>(
   name: string,
-  given: CommonOptions & { readonly [K in keyof T]?: T[K] },
+  given: Positional<CommonOptions & { readonly [K in keyof T]?: T[K] }, 'lr'>,
   defaultLr: number,
   defaults: T,
 ): { lr: Rate; clip?: Clip; options: T } {
-  const options: Record<string, number | boolean> = { ...defaults };
-  for (const [key, value] of Object.entries(given)) {
-    if (COMMON.includes(key) || value === undefined) continue;
-    if (!Object.hasOwn(defaults, key)) {
-      throw new OptionError(
-        `${name}: there is no option ${key}. Its options are ${[...COMMON, ...Object.keys(defaults)].join(', ')}.`,
-      );
-    }
-    if (typeof value !== typeof defaults[key]) {
-      throw new OptionError(`${name}: ${key} is ${String(value)}. Use a ${typeof defaults[key]}.`);
-    }
-    options[key] = value as number | boolean;
-  }
-  const { lr = defaultLr, clipNorm, clipValue } = given;
+  const kinds = Object.entries(defaults).map(([key, value]) => [key, typeof value === 'boolean' ? BOOLEAN : NUMBER]);
+  const names = { ...COMMON, ...Object.fromEntries(kinds) };
+  const { lr = defaultLr, clipNorm, clipValue, ...own } = optionsOf<CommonOptions>(name, 'lr', given, names);
+  const options = { ...defaults, ...withoutGaps(own) };
   if (typeof lr !== 'function') checkRate(name, 'lr', lr);
   if (clipNorm !== undefined) checkBound(`${name}: clipNorm`, clipNorm);
   if (clipValue !== undefined) checkBound(`${name}: clipValue`, clipValue);
   const clip = clipNorm === undefined && clipValue === undefined ? undefined : { norm: clipNorm, value: clipValue };
-  return { lr, clip, options: Object.freeze(options) as T };
+  return { lr, clip, options: Object.freeze(options) };
 }

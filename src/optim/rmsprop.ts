@@ -1,5 +1,6 @@
 // RMSProp: steps scaled by a running mean of the squared gradient.
 // https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
+import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, maximum, mul, sub } from '../ops/binary.ts';
 import { sqrt, square } from '../ops/unary.ts';
@@ -25,7 +26,7 @@ export interface RmsPropOptions extends CommonOptions {
  * v = α v + (1 - α) g²; d = g / (√v + eps), or where centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
  * buf = momentum · buf + d; p -= lr · buf. lr 1e-2. As PyTorch's `RMSprop`.
  */
-export function rmsProp(given: RmsPropOptions = {}): Optimizer {
+export function rmsProp(...given: Positional<RmsPropOptions, 'lr'>): Optimizer {
   const defaults = { alpha: 0.99, eps: 1e-8, centered: false as boolean, momentum: 0, weightDecay: 0 };
   const { options, ...common } = readOptions('rmsProp', given, 1e-2, defaults);
   const { alpha, eps, centered, momentum, weightDecay } = options;

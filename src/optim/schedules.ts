@@ -1,6 +1,17 @@
 // Learning-rate schedules: functions from the step, counted from 0, and the run's length to a rate. They run on the host, which
 // writes a table of rates once per submit. Each carries a plain description of itself, so that a checkpoint can bring it back.
 import { OptionError } from '../graph/errors.ts';
+import {
+  checkExtra,
+  checkOptions,
+  checkValue,
+  FINITE,
+  type Kind,
+  type Names,
+  NUMBER,
+  oneOf,
+  withoutGaps,
+} from '../graph/options.ts';
 import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
 
 /** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
@@ -22,7 +33,21 @@ export type Schedule = ((step: number, total: number | undefined) => number) & {
 export type Rate = number | Schedule;
 
 /** The rate at `step` of `lr`, checked: @throws OptionError where it is not a finite number >= 0 that f32 can hold. */
-export function rateAt(lr: Rate, step: number, total: number | undefined): number {
+export function rateAt(lr: Rate, step: number, total: number | undefined, ...extra: never[]): number {
+  if (typeof lr !== 'function') checkValue('rateAt', 'lr', lr, FINITE);
+  checkValue('rateAt', 'the step', step, STEP);
+  if (total !== undefined) checkSteps('rateAt', 'the total', total);
+  checkExtra('rateAt', extra);
+  return rateOf(lr, step, total);
+}
+
+const STEP: Kind = {
+  advice: 'Give a whole number from 0.',
+  fits: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
+};
+
+/** {@link rateAt} for a run, which asks at every step. */
+export function rateOf(lr: Rate, step: number, total: number | undefined): number {
   const rate = typeof lr === 'number' ? lr : lr(step, total);
   if (!(Number.isFinite(Math.fround(rate)) && rate >= 0)) {
     const name = (typeof lr === 'number' ? undefined : lr.description?.name) ?? 'lr';
@@ -34,13 +59,20 @@ export function rateAt(lr: Rate, step: number, total: number | undefined): numbe
 }
 
 /** rate(t) = lr. */
-export function constant(lr: number): Schedule {
+export function constant(lr: number, ...extra: never[]): Schedule {
+  checkExtra('constant', extra);
   checkRate('constant', 'lr', lr);
   return described({ name: 'constant', lr }, () => lr);
 }
 
 /** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps; gamma 0.1. */
-export function stepDecay(lr: number, { every, gamma = 0.1 }: { every: number; gamma?: number }): Schedule {
+export function stepDecay(
+  lr: number,
+  options: { readonly every: number; readonly gamma?: number },
+  ...extra: never[]
+): Schedule {
+  checkOptions('stepDecay', options, { every: true, gamma: true }, extra);
+  const { every, gamma = 0.1 } = options;
   checkRate('stepDecay', 'lr', lr);
   checkSteps('stepDecay', 'every', every);
   checkFactor('stepDecay', 'gamma', gamma);
@@ -48,7 +80,13 @@ export function stepDecay(lr: number, { every, gamma = 0.1 }: { every: number; g
 }
 
 /** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`; `every` 1 step. */
-export function exponential(lr: number, { gamma, every = 1 }: { gamma: number; every?: number }): Schedule {
+export function exponential(
+  lr: number,
+  options: { readonly gamma: number; readonly every?: number },
+  ...extra: never[]
+): Schedule {
+  checkOptions('exponential', options, { gamma: true, every: true }, extra);
+  const { gamma, every = 1 } = options;
   checkRate('exponential', 'lr', lr);
   checkFactor('exponential', 'gamma', gamma);
   checkSteps('exponential', 'every', every);
@@ -56,7 +94,13 @@ export function exponential(lr: number, { gamma, every = 1 }: { gamma: number; e
 }
 
 /** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` (0) in T = `total` steps, the run's unless given. */
-export function linear(lr: number, { end = 0, total }: { end?: number; total?: number } = {}): Schedule {
+export function linear(
+  lr: number,
+  options: { readonly end?: number; readonly total?: number } = {},
+  ...extra: never[]
+): Schedule {
+  checkOptions('linear', options, { end: true, total: true }, extra);
+  const { end = 0, total } = options;
   checkRate('linear', 'lr', lr);
   checkFloor('linear', 'end', end);
   if (total !== undefined) checkSteps('linear', 'total', total);
@@ -69,7 +113,13 @@ export function linear(lr: number, { end = 0, total }: { end?: number; total?: n
  * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` (0)
  * after T = `total` steps, the run's unless given. https://arxiv.org/abs/1608.03983
  */
-export function cosine(peak: number, { min = 0, total }: { min?: number; total?: number } = {}): Schedule {
+export function cosine(
+  peak: number,
+  options: { readonly min?: number; readonly total?: number } = {},
+  ...extra: never[]
+): Schedule {
+  checkOptions('cosine', options, { min: true, total: true }, extra);
+  const { min = 0, total } = options;
   checkRate('cosine', 'peak', peak);
   checkFloor('cosine', 'min', min);
   if (total !== undefined) checkSteps('cosine', 'total', total);
@@ -91,20 +141,26 @@ export interface OneCycleOptions {
   readonly anneal?: 'cos' | 'linear';
 }
 
+const ONE_CYCLE: Names<OneCycleOptions> = {
+  total: true,
+  pctStart: NUMBER,
+  divFactor: true,
+  finalDivFactor: true,
+  anneal: oneOf('cos', 'linear'),
+};
+
 /**
  * From peak / divFactor up to `peak` at step pctStart · T - 1, then down to peak / divFactor / finalDivFactor at step T - 1,
  * each way along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
  */
-export function oneCycle(peak: number, options: OneCycleOptions = {}): Schedule {
+export function oneCycle(peak: number, options: OneCycleOptions = {}, ...extra: never[]): Schedule {
+  checkOptions('oneCycle', options, ONE_CYCLE, extra);
   const { total, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4, anneal = 'cos' } = options;
   checkRate('oneCycle', 'peak', peak);
   if (total !== undefined) checkSteps('oneCycle', 'total', total);
   checkFactor('oneCycle', 'divFactor', divFactor);
   checkFactor('oneCycle', 'finalDivFactor', finalDivFactor);
   if (!(pctStart >= 0 && pctStart <= 1)) throw new OptionError(`oneCycle: pctStart is ${pctStart}. Use 0 to 1.`);
-  if (anneal !== 'cos' && anneal !== 'linear') {
-    throw new OptionError(`oneCycle: anneal is ${String(anneal)}. Use 'cos' or 'linear'.`);
-  }
   const first = peak / divFactor;
   const between = anneal === 'cos' ? alongCosine : alongLine;
   return described({ name: 'oneCycle', peak, total, pctStart, divFactor, finalDivFactor, anneal }, (t, run) => {
@@ -129,10 +185,6 @@ export function described(
   rate: (t: number, run: number | undefined) => number,
 ): Schedule {
   return Object.freeze(Object.assign(rate, description && { description: Object.freeze(withoutGaps(description)) }));
-}
-
-function withoutGaps(description: ScheduleDescription): ScheduleDescription {
-  return Object.fromEntries(Object.entries(description).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** The steps a schedule is stretched over: its own total, else the run's. */

@@ -1,5 +1,6 @@
 // Stochastic gradient descent, with momentum, Nesterov's look-ahead and weight decay where asked for.
 import { OptionError } from '../graph/errors.ts';
+import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
 import { checkRange } from './check.ts';
@@ -17,9 +18,9 @@ export interface SgdOptions extends CommonOptions {
 
 /**
  * g += weightDecay · p; buf = momentum · buf + g; p -= lr · buf (Nesterov: p -= lr · (g + momentum · buf)). lr 1e-3. As
- * PyTorch's `SGD` with dampening 0.
+ * PyTorch's `SGD` with dampening 0. `sgd(0.1)` or `sgd({ lr: 0.1 })`, with other options `sgd(0.1, { momentum: 0.9 })`.
  */
-export function sgd(given: SgdOptions = {}): Optimizer {
+export function sgd(...given: Positional<SgdOptions, 'lr'>): Optimizer {
   const { options, ...common } = readOptions('sgd', given, 1e-3, {
     momentum: 0,
     nesterov: false as boolean,

@@ -5,6 +5,7 @@ import type { Scale } from '../data/dataset.ts';
 import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
+import { show } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { resident, type Tensor } from '../graph/tensor.ts';
@@ -12,7 +13,6 @@ import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast, gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { show } from './options.ts';
 
 /** Values as they come: row-major, the dtype being the array's. */
 export interface Values {

@@ -3,6 +3,7 @@
 import type { Scale } from '../data/dataset.ts';
 import { type Bytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
+import { checkExtra } from '../graph/options.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
 import { type NetworkDescription, networkText } from './network.ts';
@@ -186,8 +187,10 @@ export function loadWeights(state: State, bytes: Uint8Array, file: string): Scal
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
 export function describeCheckpoint(
   bytes: Uint8Array,
-  file: string,
+  file = 'checkpoint',
+  ...extra: never[]
 ): Saved & { readonly seed: number; readonly step: number } {
+  checkExtra('describeCheckpoint', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
   const seed = tensors.get(`${COUNTER_PREFIX}seed`)?.data;
   const step = tensors.get(`${COUNTER_PREFIX}step`)?.data;

@@ -1,11 +1,8 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
 import type { EpochEvent } from './events.ts';
-import { checkOptions, type Names } from './options.ts';
 import type { EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
-
-const NAMES: Names<EarlyStopping> = { patience: true, minDelta: true, monitor: true, restoreBest: true };
 
 export class Stopper {
   readonly #options: Required<EarlyStopping>;
@@ -14,14 +11,7 @@ export class Stopper {
   #snapshot: { readonly step: number; readonly state: Snapshot } | undefined;
 
   constructor(options: EarlyStopping) {
-    checkOptions('earlyStopping', options, NAMES);
     const { patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false } = options;
-    if (!(Number.isSafeInteger(patience) && patience >= 1))
-      throw new OptionError(`earlyStopping: patience is ${patience}. Give a whole number of epochs from 1.`);
-    if (!(minDelta >= 0 && Number.isFinite(minDelta)))
-      throw new OptionError(`earlyStopping: minDelta is ${minDelta}. Give a finite number >= 0.`);
-    if (monitor !== 'loss' && monitor !== 'accuracy')
-      throw new OptionError(`earlyStopping: monitor is ${String(monitor)}. Use 'loss' or 'accuracy'.`);
     this.#options = { patience, minDelta, monitor, restoreBest };
   }
 

@@ -3,6 +3,7 @@
 
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import { BOOLEAN, COUNT, type Names } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
@@ -14,7 +15,6 @@ import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { type Examples, rowsAt } from './batch.ts';
-import { checkOptions, type Names } from './options.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';
@@ -39,7 +39,7 @@ export interface EvaluateOptions {
   readonly confusion?: boolean;
 }
 
-const NAMES: Names<EvaluateOptions> = { batchSize: true, confusion: true };
+export const EVALUATE: Names<EvaluateOptions> = { batchSize: COUNT, confusion: BOOLEAN };
 
 const LARGEST_BATCH = 1000;
 const SMALLEST_BATCH = 250;
@@ -155,10 +155,7 @@ interface Sums {
 
 /** What evaluates `task` on `data`, not compiled yet. @throws what is wrong with the data, the options or the shapes. */
 export function traceEvaluation(task: Task, data: Examples, options: EvaluateOptions, maxBytes: number) {
-  checkOptions('evaluate', options, NAMES);
   const { batchSize = evaluationBatch(data.size), confusion = false } = options;
-  if (!(Number.isSafeInteger(batchSize) && batchSize >= 1))
-    throw new OptionError(`evaluate: batchSize is ${batchSize}. Give a whole number from 1.`);
   const { size, classes } = data;
   if (confusion && classes === undefined)
     throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');

@@ -3,9 +3,9 @@
 import { CpuExecutor } from '../cpu/executor.ts';
 import type { Scale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
-import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
+import { COUNT, type Names, POSITIVE } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import { seedKey, uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -13,7 +13,6 @@ import { constant, input, type Tensor, type Variable } from '../graph/tensor.ts'
 import { newTrace, withTrace } from '../graph/trace.ts';
 import type { Placed } from './arena.ts';
 import { prepareX, prepareY, toArray, type Values } from './batch.ts';
-import { checkOptions, type Names } from './options.ts';
 import type { State } from './state.ts';
 import { gradientsOf, judge, type Task } from './step.ts';
 
@@ -28,7 +27,12 @@ export interface GradcheckOptions {
   readonly backendTolerance?: number;
 }
 
-const NAMES: Names<GradcheckOptions> = { rows: true, entries: true, finiteTolerance: true, backendTolerance: true };
+export const GRADCHECK: Names<GradcheckOptions> = {
+  rows: COUNT,
+  entries: COUNT,
+  finiteTolerance: POSITIVE,
+  backendTolerance: POSITIVE,
+};
 
 /** One parameter's errors, as ‖g - ref‖ / ‖ref‖. */
 export interface GradcheckRow {
@@ -152,10 +156,7 @@ export async function gradcheck(
   scale: Scale | undefined,
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
-  checkOptions('gradcheck', options, NAMES);
   const { entries = 24, finiteTolerance = 1e-6, backendTolerance = 1e-4 } = options;
-  if (!(Number.isSafeInteger(entries) && entries >= 1))
-    throw new OptionError(`gradcheck: entries is ${entries}. Give a whole number from 1.`);
   const traced = trace(model, toArray('x', x), toArray('y', y), scale);
   const inputs = { x: x.data, y: y.data };
   const exact = await referenceOf(model, traced, inputs);

@@ -36,7 +36,7 @@ export async function inspect(
   { outputs = false, y }: Wanted = {},
 ): Promise<Inspection> {
   const xs = toArray('x', x);
-  const ys = y && toArray('y', y);
+  const ys = y === undefined ? undefined : toArray('y', y);
   const name = [xs, ys].map((v) => v && `${v.dtype} ${formatShape(v.shape)}`).join(' ');
   const owner = {};
   const key = `inspect ${outputs} ${scale?.mean} ${scale?.std} ${name}`;

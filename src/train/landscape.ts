@@ -2,11 +2,10 @@
 // or two along a run's path (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a
 // slice: what lies beside it is not seen. The device walks the grid by itself, from a copy of the weights, so a run may go on meanwhile.
 import type { HostArray } from '../graph/dtype.ts';
-import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
+import { ARRAY, COUNT, checkOptions, type Names, oneOf, POSITIVE, SEED, SIGNAL } from '../graph/options.ts';
 import { type NamedVariable, withPaths } from '../graph/paths.ts';
-import { seedKey } from '../graph/random.ts';
 import { substitute } from '../graph/rewrite.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
@@ -17,7 +16,6 @@ import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { checkExamples, type Examples, rowsAt } from './batch.ts';
 import { evaluationBatch } from './evaluation.ts';
-import { checkOptions, type Names, show } from './options.ts';
 import { drive } from './pacer.ts';
 import { checkPath, type PlanePoint, pathDirections, projector, randomDirections, type Weights } from './plane.ts';
 import { type State, zeros } from './state.ts';
@@ -61,15 +59,14 @@ export interface Landscape {
 }
 
 const NAMES: Names<LandscapeOptions> = {
-  n: true,
-  directions: true,
-  extent: true,
-  images: true,
-  seed: true,
-  path: true,
-  signal: true,
+  n: { advice: 'Give a whole number from 1 to 1000, such as 25.', fits: (v) => COUNT.fits(v) && (v as number) <= 1000 },
+  directions: oneOf('random', 'path'),
+  extent: POSITIVE,
+  images: COUNT,
+  seed: SEED,
+  path: ARRAY,
+  signal: SIGNAL,
 };
-const LARGEST_SIDE = 1000;
 
 /** The f32 variables of a model as they are after what was submitted before. */
 export async function snapshotWeights(state: State): Promise<Map<string, Float32Array>> {
@@ -132,15 +129,6 @@ function checked(data: Examples, options: LandscapeOptions) {
   checkOptions('landscape', options, NAMES);
   checkExamples(data);
   const { n = 25, directions = 'random', extent = 1, images = 1000, seed = 0, path = [], signal } = options;
-  if (!(Number.isSafeInteger(n) && n >= 1 && n <= LARGEST_SIDE))
-    throw new OptionError(`landscape: n is ${n}. Give a whole number from 1 to ${LARGEST_SIDE}, such as 25.`);
-  if (directions !== 'random' && directions !== 'path')
-    throw new OptionError(`landscape: directions is ${show(directions)}. Give 'random' or 'path'.`);
-  if (!(extent > 0 && Number.isFinite(extent)))
-    throw new OptionError(`landscape: extent is ${extent}. Give a number above 0, such as 1.`);
-  if (!(Number.isSafeInteger(images) && images >= 1))
-    throw new OptionError(`landscape: images is ${images}. Give a whole number from 1.`);
-  seedKey(seed); // refuses what is no seed
   signal?.throwIfAborted();
   return { n, directions, extent, images: Math.min(images, data.size), seed, path, signal };
 }

@@ -2,9 +2,9 @@
 // until the loss runs away. It is made on a State of its own that begins as the trainer's is, which therefore stays as it is.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
+import { COUNT, checkOptions, type Names, NUMBER, SIGNAL } from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
 import { bestConstantLoss, NO_BETTER } from './constant-loss.ts';
-import { checkOptions, type Names } from './options.ts';
 import { type Landed, Pacer } from './pacer.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
@@ -40,7 +40,7 @@ export interface LrFind {
   readonly stopped: 'diverged' | 'done' | 'aborted';
 }
 
-const NAMES: Names<LrFindOptions> = { batchSize: true, from: true, to: true, steps: true, signal: true };
+const NAMES: Names<LrFindOptions> = { batchSize: COUNT, from: NUMBER, to: NUMBER, steps: COUNT, signal: SIGNAL };
 /** Share of the old mean that stays in each step. */
 const SMOOTHING = 0.98;
 const RUNAWAY = 4;

@@ -1,5 +1,6 @@
 // Which described network a file of weights or a checkpoint belongs to: what it says in its metadata, held against the shapes
 // of its tensors.
+import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
 import { type NetworkDescription, shapesOf } from './network.ts';
 import { networkIn } from './network-metadata.ts';
@@ -11,7 +12,8 @@ import { matchTensors, readSafetensors } from './safetensors.ts';
  * written them, or by the name of a preset. Undefined where it does not say.
  * @throws CheckpointError where the file is damaged, or its tensors are not those of the network it names.
  */
-export function networkOf(bytes: Uint8Array, file = 'weights'): NetworkDescription | undefined {
+export function networkOf(bytes: Uint8Array, file = 'weights', ...extra: never[]): NetworkDescription | undefined {
+  checkExtra('networkOf', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
   const name = metadata['preset'] ?? '';
   const preset = Object.hasOwn(presets, name) ? presets[name as keyof typeof presets].network : undefined;

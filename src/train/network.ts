@@ -1,6 +1,7 @@
 // Dense networks from a description in plain data: what the presets are, what a page lets people edit, and what a file of
 // weights says about itself. Equal descriptions give equal networks: same paths, so same initial values and trajectories.
 import { OptionError } from '../graph/errors.ts';
+import { checkExtra, checkOptions, checkValue, type Names, OBJECT, show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { capture } from '../graph/trace.ts';
 import { softmaxCrossEntropy, sumSquaredError } from '../loss/index.ts';
@@ -8,7 +9,6 @@ import type { Loss } from '../loss/loss.ts';
 import { Linear } from '../nn/linear.ts';
 import { gelu, relu, sigmoid, silu, tanh } from '../ops/activations.ts';
 import { reshape } from '../ops/reshape.ts';
-import { checkOptions, type Names, show } from './options.ts';
 
 const ACTIVATIONS = { relu, sigmoid, tanh, gelu, silu } as const;
 const LOSSES = { 'cross-entropy': softmaxCrossEntropy, 'squared-error': sumSquaredError } as const;
@@ -75,7 +75,8 @@ class DenseNetwork {
  * and `out`; initial values are those of `nn.Linear`.
  * @throws OptionError naming the width, activation or loss that cannot be used.
  */
-export function network(description: NetworkDescription): Network {
+export function network(description: NetworkDescription, ...extra: never[]): Network {
+  checkExtra('network', extra);
   const checked = checkDescription(description);
   const model = new DenseNetwork(checked);
   descriptions.set(model, checked);
@@ -83,7 +84,9 @@ export function network(description: NetworkDescription): Network {
 }
 
 /** The description of a model that {@link network} made; undefined for any other. */
-export function descriptionOf(model: object): NetworkDescription | undefined {
+export function descriptionOf(model: object, ...extra: never[]): NetworkDescription | undefined {
+  checkValue('descriptionOf', 'the model', model, OBJECT);
+  checkExtra('descriptionOf', extra);
   return descriptions.get(model);
 }
 
@@ -97,7 +100,9 @@ export function shapesOf({ inputs, hidden, outputs }: NetworkDescription): { nam
 }
 
 /** `784-16-16-10, sigmoid, squared-error`. */
-export function networkText({ inputs, hidden, outputs, activation, loss }: NetworkDescription): string {
+export function networkText(description: NetworkDescription, ...extra: never[]): string {
+  checkExtra('networkText', extra);
+  const { inputs, hidden, outputs, activation, loss } = checkDescription(description);
   const widths = [inputs, ...hidden, outputs].join('-');
   return [widths, ...(hidden.length > 0 ? [activation] : []), loss].join(', ');
 }

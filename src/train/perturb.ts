@@ -35,8 +35,6 @@ export async function perturb(
   scale: Scale | undefined,
   delta = 1e-3,
 ): Promise<Perturbation> {
-  if (!(delta > 0 && Number.isFinite(delta)))
-    throw new OptionError(`perturb: delta is ${delta}. Give a number above 0.`);
   const variable = model.state.variable(path);
   if (!variable.trainable) throw new OptionError(`perturb: ${path} is not trained. Choose a trainable parameter.`);
   const flat = flatIndex(path, index, variable.shape);

@@ -1,6 +1,7 @@
 // A plane through a network's weights: two directions, at random or along a run's path, and where other weights are when
 // seen from it.
 import { OptionError } from '../graph/errors.ts';
+import { show } from '../graph/options.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { normals } from '../graph/random.ts';
 
@@ -123,8 +124,11 @@ export function projector(center: Weights, [d1, d2]: readonly [Weights, Weights]
 
 /** @throws OptionError where weights are not of the same model. */
 export function checkPath(center: Weights, path: readonly Weights[]): void {
-  for (const weights of path)
+  for (const weights of path) {
+    if (typeof weights?.get !== 'function')
+      throw new OptionError(`landscape: the weights are ${show(weights)}. Give what trainer.snapshotWeights() gave.`);
     for (const [name, { length }] of center) checkSize(name, length, weights.get(name)?.length);
+  }
 }
 
 function checkSize(path: string, expected: number, got: number | undefined): void {

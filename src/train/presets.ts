@@ -1,8 +1,9 @@
 // Presets: two networks for handwritten digits with everything needed to train them well, chosen by measurement on MNIST.
+import { optionsOf, type Positional, withoutGaps } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { adam } from '../optim/adam.ts';
-import type { CommonOptions, Optimizer } from '../optim/optimizer.ts';
+import { COMMON, type CommonOptions, type Optimizer } from '../optim/optimizer.ts';
 import { cosine } from '../optim/schedules.ts';
 import { sgd } from '../optim/sgd.ts';
 import { type NetworkDescription, network } from './network.ts';
@@ -17,7 +18,7 @@ export interface Preset {
   model(): { forward(x: Tensor): Tensor };
   readonly loss: Loss;
   /** Its optimizer, with the preset's schedule unless `lr` is given. */
-  optimizer(options?: CommonOptions): Optimizer;
+  optimizer(...given: Positional<CommonOptions, 'lr'>): Optimizer;
   /** The shape of one example. */
   readonly inputShape: readonly number[];
   readonly classes: number;
@@ -53,7 +54,8 @@ export const classic: Preset = {
   network: CLASSIC,
   model: () => network(CLASSIC).model,
   loss: network(CLASSIC).loss,
-  optimizer: (options = {}) => sgd({ lr: cosine(CLASSIC_LR), ...given(options) }),
+  optimizer: (...given) =>
+    sgd({ lr: cosine(CLASSIC_LR), ...withoutGaps(optionsOf<CommonOptions>('classic', 'lr', given, COMMON)) }),
   inputShape: [28, 28],
   classes: 10,
   defaults: { epochs: 15, batchSize: 32, lr: CLASSIC_LR },
@@ -66,15 +68,11 @@ export const mlp: Preset = {
   network: MLP,
   model: () => network(MLP).model,
   loss: network(MLP).loss,
-  optimizer: (options = {}) => adam({ lr: cosine(MLP_LR), ...given(options) }),
+  optimizer: (...given) =>
+    adam({ lr: cosine(MLP_LR), ...withoutGaps(optionsOf<CommonOptions>('mlp', 'lr', given, COMMON)) }),
   inputShape: [28, 28],
   classes: 10,
   defaults: { epochs: 5, batchSize: 128, lr: MLP_LR },
 };
-
-/** Options without those that are undefined, which would hide a default. */
-function given(options: CommonOptions): CommonOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
 
 export const presets = { classic, mlp } as const satisfies Readonly<Record<string, Preset>>;

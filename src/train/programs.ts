@@ -1,9 +1,10 @@
 // The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and kept while they are used, or were lately.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
 import { checkExamples, type Examples } from './batch.ts';
-import { type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
+import { EVALUATE, type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
 import { type Task, type TrainingStep, traceStep } from './step.ts';
@@ -67,6 +68,7 @@ export class Programs {
   /** What evaluates a data set. */
   async evaluator(data: Examples, options: EvaluateOptions = {}, owner?: object): Promise<Evaluator> {
     checkExamples(data);
+    checkOptions('evaluate', options, EVALUATE);
     const key = `evaluate ${this.#idOf(data)} ${options.batchSize} ${options.confusion ?? false}`;
     const make = () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options);
     return this.#get(this.#ofData, key, make, owner);

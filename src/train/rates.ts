@@ -1,7 +1,7 @@
 // Learning rates of a run: what the schedule says of each step, or what was set by hand. Before each submit the rates of its
 // steps are written to the State's table, where step s finds its own in row s mod RING.
 import { checkRate } from '../optim/check.ts';
-import { type Rate, rateAt } from '../optim/schedules.ts';
+import { type Rate, rateOf } from '../optim/schedules.ts';
 import type { Run } from './run.ts';
 import { RING, type State } from './state.ts';
 
@@ -23,7 +23,7 @@ export class Rates {
 
   /** The rate of a step. @throws OptionError where the schedule needs to know how many steps the run makes. */
   at(step: number, run: Pick<Run, 'start' | 'total'>): number {
-    return this.override ?? rateAt(this.#lr, step - run.start, run.total);
+    return this.override ?? rateOf(this.#lr, step - run.start, run.total);
   }
 
   /** Puts the rates of `steps` steps from `step` on into the table, and gives them. */

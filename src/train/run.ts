@@ -1,9 +1,21 @@
 // A run: which data, in which order, from which step and for how many. It is plain data, so that a checkpoint can keep it and
 // a new process go on with it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
 import { OptionError } from '../graph/errors.ts';
+import {
+  ARRAY,
+  BOOLEAN,
+  COUNT,
+  checkOptions,
+  checkValue,
+  FUNCTION,
+  type Names,
+  OBJECT,
+  oneOf,
+  SIGNAL,
+  show,
+} from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
 import type { Callbacks } from './events.ts';
-import { checkOptions, type Names, show } from './options.ts';
 import type { DataOrder } from './step.ts';
 
 /** A run as a checkpoint keeps it. */
@@ -68,24 +80,31 @@ export interface FitOptions extends Callbacks {
   readonly resume?: boolean;
 }
 
+const EARLY_STOPPING: Names<EarlyStopping> = {
+  patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
+  minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
+  monitor: oneOf('loss', 'accuracy'),
+  restoreBest: BOOLEAN,
+};
+const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };
 const NAMES: Names<FitOptions> = {
-  epochs: true,
-  maxSteps: true,
-  batchSize: true,
+  epochs: COUNT,
+  maxSteps: COUNT,
+  batchSize: COUNT,
   validation: true,
-  signal: true,
-  shuffle: true,
-  dropLast: true,
-  events: true,
+  signal: SIGNAL,
+  shuffle: BOOLEAN,
+  dropLast: BOOLEAN,
+  events: oneOf('epoch', 'step'),
   earlyStopping: true,
-  targetAccuracy: true,
-  divergence: true,
-  callbacks: true,
-  resume: true,
-  onStep: true,
-  onEpoch: true,
-  onWarning: true,
-  onEnd: true,
+  targetAccuracy: {
+    advice: 'Give a fraction from 0 to 1, such as 0.975.',
+    fits: (v) => Number.isFinite(v) && (v as number) >= 0 && (v as number) <= 1,
+  },
+  divergence: oneOf(...DIVERGENCE),
+  callbacks: ARRAY,
+  resume: BOOLEAN,
+  ...CALLBACKS,
 };
 
 /** Steps in an epoch. */
@@ -118,15 +137,24 @@ export function endsEpoch(run: Run, step: number): boolean {
   return run.total === undefined || epochs(run.total) > epochs(step - run.start);
 }
 
+/** Refuses callbacks that would never be called; an object of a class may have more than callbacks. */
+function checkCallbacks(callback: unknown): void {
+  checkValue('fit', 'a callback', callback, {
+    ...OBJECT,
+    advice: 'Give an object of onStep, onEpoch, onWarning, onEnd.',
+  });
+  const plain = show(callback) === 'an object';
+  const given = Object.keys(CALLBACKS).map((name) => [name, (callback as Record<string, unknown>)[name]]);
+  checkOptions('callbacks', plain ? callback : Object.fromEntries(given), CALLBACKS);
+}
+
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
   checkOptions('fit', options, NAMES);
-  const { events = 'epoch', divergence = 'stop' } = options;
-  if (events !== 'epoch' && events !== 'step')
-    throw new OptionError(`fit: events is ${show(events)}. Use 'epoch' or 'step'.`);
-  if (!DIVERGENCE.includes(divergence))
-    throw new OptionError(`fit: divergence is ${show(divergence)}. Use 'stop', 'warn' or 'off'.`);
+  if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
+  for (const callback of options.callbacks ?? []) checkCallbacks(callback);
   checkExamples(data);
+  if (options.validation !== undefined) checkExamples(options.validation);
   if (options.resume && !before)
     throw new OptionError('fit: resume is true, but no run was begun or loaded. Leave it out.');
   const base = options.resume ? before : undefined;
@@ -137,7 +165,6 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
     shuffle: options.shuffle ?? base?.shuffle ?? true,
     dropLast: options.dropLast ?? base?.dropLast ?? false,
   };
-  checkCount('batchSize', shape.batchSize);
   if (shape.batchSize > data.size) {
     throw new OptionError(
       `fit: batchSize is ${shape.batchSize}, and ${shape.dataName} has ${data.size} examples. Use at most ${data.size}.`,
@@ -149,15 +176,8 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
 }
 
 function totalSteps({ epochs, maxSteps }: FitOptions, perEpoch: number): number | undefined {
-  if (epochs !== undefined) checkCount('epochs', epochs);
-  if (maxSteps !== undefined) checkCount('maxSteps', maxSteps);
   if (epochs === undefined) return maxSteps;
   return Math.min(epochs * perEpoch, maxSteps ?? Number.POSITIVE_INFINITY);
-}
-
-function checkCount(option: string, n: number): void {
-  if (!(Number.isSafeInteger(n) && n >= 1))
-    throw new OptionError(`fit: ${option} is ${n}. Give a whole number from 1.`);
 }
 
 /** A run that goes on must see the data that it began with. */

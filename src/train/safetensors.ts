@@ -3,6 +3,7 @@
 // https://github.com/huggingface/safetensors#format
 import type { Bytes, DType } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
+import { checkValue, type Kind, STRING } from '../graph/options.ts';
 import { badKey, type Header, type HeaderEntry, parseHeader, quoted } from './safetensors-header.ts';
 
 /** The dtypes Thalweg stores, by their safetensors names. */
@@ -109,11 +110,18 @@ export function readHeader(bytes: Uint8Array, file: string, size: number): Heade
   return { ...header, dataStart };
 }
 
+const BYTES: Kind = {
+  advice: 'Give the bytes of a file as a Uint8Array.',
+  fits: (v) => ArrayBuffer.isView(v) && (v as Uint8Array).BYTES_PER_ELEMENT === 1,
+};
+
 /**
  * Reads a safetensors file; `file` is the name used in errors.
  * @throws CheckpointError for anything that is not a whole, well-formed file with the dtypes of {@link StoredDtype}.
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  checkValue('load', 'the name of the file', file, STRING);
+  checkValue(file, 'its content', bytes, BYTES);
   const { entries, metadata, dataStart } = readHeader(bytes, file, bytes.length);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {

@@ -3,6 +3,7 @@
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { internal, OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
+import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
 import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
@@ -49,6 +50,14 @@ export interface StateOptions {
   readonly maxArenaBytes?: number;
 }
 
+const NAMES: Names<StateOptions> = {
+  model: OBJECT,
+  optimizer: true,
+  seed: true,
+  metrics: COUNT,
+  maxArenaBytes: POSITIVE,
+};
+
 export class State {
   readonly [NOT_OF_A_MODEL] = true;
   readonly storage: Storage;
@@ -77,7 +86,13 @@ export class State {
   #disposed = false;
 
   /** Allocates the memory and gives every variable its initial values, which are functions of seed and path. */
-  constructor(executor: Executor, { model, optimizer, seed, metrics = 2, maxArenaBytes }: StateOptions) {
+  constructor(executor: Executor, options: StateOptions, ...extra: never[]) {
+    if (typeof executor?.compile !== 'function')
+      throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
+    checkOptions('state', options, NAMES, extra);
+    const { model, optimizer, seed, metrics = 2, maxArenaBytes } = options;
+    if (!Array.isArray(optimizer?.slots))
+      throw new OptionError(`state: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
     const key = seedKey(seed);
     this.seedNumber = seed;
     this.maxBindingBytes = executor.maxBindingBytes;
@@ -138,7 +153,8 @@ export class State {
   }
 
   /** The variable at `path`. @throws OptionError where there is none. */
-  variable(path: string): Variable {
+  variable(path: string, ...extra: never[]): Variable {
+    checkExtra('state', extra);
     const variable = this.#byPath.get(path);
     if (!variable) {
       throw new OptionError(
@@ -149,15 +165,16 @@ export class State {
   }
 
   /** A copy of the values at `path`, after everything submitted before. */
-  async read(path: string): Promise<HostArray> {
+  async read(path: string, ...extra: never[]): Promise<HostArray> {
     this.#check();
-    return (await this.storage.read([this.variable(path)]))[0]!;
+    return (await this.storage.read([this.variable(path, ...extra)]))[0]!;
   }
 
   /** Sets the values at `path`. @throws OptionError where they do not fill its shape. */
-  write(path: string, data: HostArray): void {
+  write(path: string, data: HostArray, ...extra: never[]): void {
     this.#check();
-    const variable = this.variable(path);
+    const variable = this.variable(path, ...extra);
+    checkValue('state', `what to write to ${path}`, data, OBJECT);
     if (data.length !== variable.size) {
       throw new OptionError(
         `state: ${data.length} values for ${path} ${formatShape(variable.shape)}. Give ${variable.size}.`,

@@ -3,6 +3,7 @@
 import { grad, whyNoGradient } from '../autodiff/grad.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
+import { show } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
 import { Tensor, type Variable } from '../graph/tensor.ts';
@@ -17,7 +18,6 @@ import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { clipGradients } from '../optim/clip.ts';
 import { type Examples, rowsAt } from './batch.ts';
-import { show } from './options.ts';
 import { RING, type State } from './state.ts';
 
 /** What a trainer makes a model learn by. */
@@ -87,8 +87,9 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
   const trace = newTrace({ training: true, step, seed });
   return withPaths(task.model, () =>
     withTrace(trace, () => {
-      const { batchSize, ...rest } = order;
-      const indices = batchIndices(step, state.origin, state.order, { ...rest, batch: rows, stride: batchSize });
+      const { size, shuffle, stepsPerEpoch, batchSize: stride } = order;
+      const rowsOf = { size, shuffle, stepsPerEpoch, batch: rows, stride };
+      const indices = batchIndices(step, state.origin, state.order, rowsOf);
       const { x, y } = rowsAt(data, indices, state.maxBindingBytes);
       const { loss, metrics } = judge(task, x, y, data.classes);
       const slot = remainder(step, RING);

@@ -5,6 +5,20 @@ import type { Scale } from '../data/dataset.ts';
 import type { Bytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
+import {
+  COUNT,
+  checkExtra,
+  checkOptions,
+  checkValue,
+  MILLISECONDS,
+  type Names,
+  NUMBERS,
+  OBJECT,
+  POSITIVE,
+  SEED,
+  STRING,
+  show,
+} from '../graph/options.ts';
 import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -17,14 +31,13 @@ import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
 import { Fit, type Running } from './fit.ts';
 import { Gate } from './gate.ts';
-import { type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
+import { GRADCHECK, type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
 import { type Inspection, inspect, predict, rowsOf } from './inspection.ts';
 import { type Landscape, type LandscapeOptions, landscape, snapshotWeights } from './landscape.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
 import { type LrFind, type LrFindOptions, lrFind } from './lr-find.ts';
 import { descriptionOf } from './network.ts';
 import { networkMetadata } from './network-metadata.ts';
-import { checkOptions, type Names, show } from './options.ts';
 import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
@@ -57,11 +70,11 @@ const NAMES: Names<TrainerOptions> = {
   model: true,
   loss: true,
   optimizer: true,
-  seed: true,
-  metrics: true,
-  inputShape: true,
-  submitMs: true,
-  maxArenaBytes: true,
+  seed: SEED,
+  metrics: OBJECT,
+  inputShape: NUMBERS,
+  submitMs: MILLISECONDS,
+  maxArenaBytes: POSITIVE,
 };
 
 /** Refuses what is no backend, model, loss, optimizer or metric. */
@@ -107,10 +120,10 @@ export class Trainer {
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
-  private constructor(backend: Backend, options: TrainerOptions) {
+  private constructor(backend: Backend, options: TrainerOptions, ...extra: never[]) {
+    checkExtra('trainer', extra);
     checkTask(backend, options);
     const { model, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
-    if (!(submitMs > 0)) throw new OptionError(`trainer: submitMs is ${submitMs}. Give milliseconds above 0.`);
     const { executor } = backend;
     this.backend = backend;
     this.#task = { model, loss: asLoss(options.loss), metrics };
@@ -140,8 +153,8 @@ export class Trainer {
   }
 
   /** A trainer with a State of its own, its variables at their initial values. */
-  static async create(backend: Backend, options: TrainerOptions): Promise<Trainer> {
-    const trainer = new Trainer(backend, options);
+  static async create(backend: Backend, options: TrainerOptions, ...extra: never[]): Promise<Trainer> {
+    const trainer = new Trainer(backend, options, ...extra);
     if (options.inputShape) {
       try {
         trainer.summary();
@@ -191,8 +204,9 @@ export class Trainer {
    * @throws DivergenceError (from the stream) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
    */
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): AsyncGenerator<FitEvent, void, undefined>;
-  fit(data: Examples, options?: FitOptions): AsyncGenerator<EpochEvent, void, undefined>;
-  async *fit(data: Examples, options: FitOptions = {}): AsyncGenerator<FitEvent, void, undefined> {
+  fit(data: Examples, options?: FitOptions, ...extra: never[]): AsyncGenerator<EpochEvent, void, undefined>;
+  async *fit(data: Examples, options: FitOptions = {}, ...extra: never[]): AsyncGenerator<FitEvent, void, undefined> {
+    checkExtra('fit', extra);
     this.#life.check();
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
@@ -209,7 +223,8 @@ export class Trainer {
   }
 
   /** {@link fit} to its end; gives the history. */
-  async train(data: Examples, options: FitOptions = {}): Promise<History> {
+  async train(data: Examples, options: FitOptions = {}, ...extra: never[]): Promise<History> {
+    checkExtra('train', extra);
     for await (const _ of this.fit(data, options));
     return this.history;
   }
@@ -240,7 +255,8 @@ export class Trainer {
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(given: Examples, asked: FitOptions = {}): Promise<void> {
+  async compile(given: Examples, asked: FitOptions = {}, ...extra: never[]): Promise<void> {
+    checkExtra('compile', extra);
     this.#life.check();
     const step = this.stepsMade;
     const run = planRun(given, asked, step, this.#run);
@@ -282,7 +298,8 @@ export class Trainer {
   }
 
   /** Loss, accuracy and metrics on a whole data set. */
-  async evaluate(data: Examples, options: EvaluateOptions = {}): Promise<Evaluation> {
+  async evaluate(data: Examples, options: EvaluateOptions = {}, ...extra: never[]): Promise<Evaluation> {
+    checkExtra('evaluate', extra);
     return this.#life.during(async () => {
       const { programs } = this.#running;
       const owner = {};
@@ -300,12 +317,14 @@ export class Trainer {
    * (see {@link scale}), or by the scale of the data set whose `x` they are.
    * @throws OptionError for bytes whose scale is not known, or not the model's.
    */
-  async predict(x: Values): Promise<NdArray> {
+  async predict(x: Values, ...extra: never[]): Promise<NdArray> {
+    checkExtra('predict', extra);
     return this.#life.during(async () => predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale)));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
-  async inspect(x: Values, y?: Values): Promise<Inspection> {
+  async inspect(x: Values, y?: Values, ...extra: never[]): Promise<Inspection> {
+    checkExtra('inspect', extra);
     return this.#life.during(async () =>
       inspect(this.#running, x, scaleOfBatch(x, y, this.#scale), { outputs: true, y }),
     );
@@ -327,7 +346,8 @@ export class Trainer {
    * Proves the gradients on the first examples of `data` (those of the last run unless given): the CPU in doubles against
    * finite differences, and this backend against the CPU.
    */
-  async gradcheck(data?: Examples, options: GradcheckOptions = {}): Promise<GradcheckReport> {
+  async gradcheck(data?: Examples, options: GradcheckOptions = {}, ...extra: never[]): Promise<GradcheckReport> {
+    checkOptions('gradcheck', options, GRADCHECK, extra);
     const { x, y, scale } = this.#firstOf('gradcheck', data, options.rows);
     return this.#life.during(() => gradcheck(this.#running, x, y, scale, options));
   }
@@ -338,8 +358,11 @@ export class Trainer {
     index: readonly number[],
     data?: Examples,
     options: { readonly delta?: number; readonly rows?: number } = {},
+    ...extra: never[]
   ): Promise<Perturbation> {
-    checkOptions('perturb', options, { delta: true, rows: true });
+    checkValue('perturb', 'the path', path, STRING);
+    checkValue('perturb', 'the index', index, NUMBERS);
+    checkOptions('perturb', options, { delta: POSITIVE, rows: COUNT }, extra);
     const { x, y, scale } = this.#firstOf('perturb', data, options.rows);
     return this.#life.during(() => perturb(this.#running, path, index, x, y, scale, options.delta));
   }
@@ -348,7 +371,8 @@ export class Trainer {
    * The loss of the first examples of `data` on a grid in the plane of two random, filter-normalised directions through the
    * weights as they are now. Nothing changes; a run may go on meanwhile, and shares the device.
    */
-  async landscape(data: Examples, options: LandscapeOptions = {}): Promise<Landscape> {
+  async landscape(data: Examples, options: LandscapeOptions = {}, ...extra: never[]): Promise<Landscape> {
+    checkExtra('landscape', extra);
     return this.#life.during(async () =>
       landscape(this.#running, asJudged(data, this.#scale), options, () => this.#life.check()),
     );
@@ -363,7 +387,8 @@ export class Trainer {
    * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
    * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
    */
-  async lrFind(data: Examples, options: LrFindOptions = {}): Promise<LrFind> {
+  async lrFind(data: Examples, options: LrFindOptions = {}, ...extra: never[]): Promise<LrFind> {
+    checkExtra('lrFind', extra);
     return this.#life.during(async () => {
       const set = asTrained(data, {}, this.#scale).data; // refused before a State is made
       return lrFind(this.#running, this.#newState(), set, options, () => this.#life.check());
@@ -372,17 +397,16 @@ export class Trainer {
 
   #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
     this.#life.check();
-    const given = data ?? this.#data;
+    const given = data === undefined ? this.#data : data;
     if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
     const set = asJudged(given, this.#scale);
-    if (!(Number.isSafeInteger(rows) && rows >= 1))
-      throw new OptionError(`${what}: rows is ${rows}. Give a whole number from 1.`);
     const n = Math.min(rows, set.size);
     return { x: rowsOf(set.x, 0, n), y: rowsOf(set.y, 0, n), scale: set.scale };
   }
 
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
-  async save(configuration?: unknown): Promise<Bytes> {
+  async save(configuration?: unknown, ...extra: never[]): Promise<Bytes> {
+    checkExtra('save', extra);
     const saved = {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
@@ -398,7 +422,10 @@ export class Trainer {
    * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so do the
    * scale of the bytes they were learnt from and the description of a model that `network()` made, which `networkOf` reads.
    */
-  async saveWeights(metadata: Readonly<Record<string, string>> = {}): Promise<Bytes> {
+  async saveWeights(metadata: Readonly<Record<string, string>> = {}, ...extra: never[]): Promise<Bytes> {
+    checkValue('saveWeights', 'the metadata', metadata, OBJECT);
+    for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
+    checkExtra('saveWeights', extra);
     const described = networkMetadata(descriptionOf(this.#task.model));
     const all = { ...described, ...scaleMetadata(this.#scale), ...metadata };
     return this.#life.during(() => saveWeights(this.state, all));
@@ -408,7 +435,8 @@ export class Trainer {
    * Puts a whole saved State back. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
    * @throws CheckpointError, naming `file`; the trainer is then as it was.
    */
-  async load(bytes: Uint8Array, file = 'checkpoint'): Promise<Saved> {
+  async load(bytes: Uint8Array, file = 'checkpoint', ...extra: never[]): Promise<Saved> {
+    checkExtra('load', extra);
     this.#idle('load');
     // At once, so that whatever is called next, awaited or not, finds it done.
     const fits = { loss: this.#task.loss.lossName, network: descriptionOf(this.#task.model) };
@@ -421,7 +449,8 @@ export class Trainer {
   }
 
   /** Takes weights, and the scale of bytes, from a file of weights or a checkpoint; moments and counters stay. @throws CheckpointError */
-  async loadWeights(bytes: Uint8Array, file = 'weights'): Promise<void> {
+  async loadWeights(bytes: Uint8Array, file = 'weights', ...extra: never[]): Promise<void> {
+    checkExtra('loadWeights', extra);
     this.#idle('loadWeights');
     this.#scale = loadWeights(this.state, bytes, file);
   }

@@ -1,0 +1,561 @@
+// Arguments as people give them: the forms of PyTorch and NumPy that are taken, and, for every function and constructor of the
+// package, what is refused: unknown options, values of wrong types, missing arguments and arguments too many.
+import { afterAll, describe, expect, it } from 'vitest';
+import * as thalweg from '../src/index.ts';
+import { FileError } from '../src/node/file-error.ts';
+import * as node from '../src/node/index.ts';
+
+const { constant, losses, nn, optim, Tensor } = thalweg;
+const backend = thalweg.createCpuBackend();
+const valuesOf = async (y: thalweg.Tensor) => [...(await backend.run(() => y))['y']!.data];
+
+describe('forms that are taken', () => {
+  const x = constant([
+    [-2, 0.5],
+    [3, -1],
+  ]);
+  const forms: [string, () => thalweg.Tensor, number[]][] = [
+    ['clip(x, lo, hi)', () => thalweg.clip(x, -1, 1), [-1, 0.5, 1, -1]],
+    ['clip(x, lo)', () => thalweg.clip(x, 0), [0, 0.5, 3, 0]],
+    ['clip(x, undefined, hi)', () => thalweg.clip(x, undefined, 0), [-2, 0, 0, -1]],
+    ['leakyRelu(x, slope)', () => thalweg.leakyRelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
+    ['nn.LeakyReLU(slope)', () => new nn.LeakyReLU(0.25).forward(x), [-0.5, 0.5, 3, -0.25]],
+    ['sum(x, axis)', () => thalweg.sum(x, 0), [1, -0.5]],
+    ['sum(x, axes)', () => thalweg.sum(x, [0, 1]), [0.5]],
+    ['sum(x, axis, options)', () => thalweg.sum(x, -1, { keepDims: true }), [-1.5, 2]],
+    ['mean(x, { axis })', () => thalweg.mean(x, { axis: 0 }), [0.5, -0.25]],
+    ['max(x, axis)', () => thalweg.max(x, 0), [3, 0.5]],
+    ['min(x, axis)', () => thalweg.min(x, 1), [-2, -1]],
+    ['variance(x, axis, options)', () => thalweg.variance(x, 0, { correction: 0 }), [6.25, 0.5625]],
+    ['argmax(x, axis)', () => thalweg.argmax(x, 0), [1, 0]],
+    ['softmax(x, axis)', () => thalweg.softmax(constant([[0], [0]]), 0), [0.5, 0.5]],
+    ['nn.Softmax(axis)', () => new nn.Softmax(0).forward(constant([[0], [0]])), [0.5, 0.5]],
+    ['logSoftmax(x, axis)', () => thalweg.logSoftmax(constant([[0], [0]]), 1), [0, 0]],
+    ['logSumExp(x, axis)', () => thalweg.logSumExp(constant([[0], [5]]), 1), [0, 5]],
+    ['constant(values, shape)', () => thalweg.sum(constant([1, 2, 3, 4], [2, 2]), 0), [4, 6]],
+    ['concat(a, b)', () => thalweg.concat(x, x), [-2, 0.5, 3, -1, -2, 0.5, 3, -1]],
+    ['concat([a, b], axis)', () => thalweg.concat([x, x], 1), [-2, 0.5, -2, 0.5, 3, -1, 3, -1]],
+    ['concat(a, b, { axis })', () => thalweg.concat(x, x, { axis: 1 }), [-2, 0.5, -2, 0.5, 3, -1, 3, -1]],
+    ['x.reshape(4, -1)', () => thalweg.sum(x.reshape(1, -1), 0), [-2, 0.5, 3, -1]],
+    ['huber(delta)', () => losses.huber(2)(constant([5]), constant([0])), [8]],
+  ];
+  it.each(forms)('%s', async (_, form, wanted) => expect(await valuesOf(form())).toEqual(wanted));
+
+  it.each(['sgd', 'adam', 'adamW', 'rmsProp', 'adagrad'] as const)('optim.%s(rate) and optim.%s(schedule)', (name) => {
+    const schedule = optim.cosine(0.5);
+    expect(optim[name](0.1)).toMatchObject({ name, lr: 0.1, options: optim[name]().options });
+    expect(optim[name](schedule, { clipNorm: 1 })).toMatchObject({ lr: schedule, clip: { norm: 1 } });
+    expect(optim[name](undefined, { weightDecay: 0.5 }).options['weightDecay']).toBe(0.5);
+    expect(thalweg.classic.optimizer(0.1)).toMatchObject({ name: 'sgd', lr: 0.1 });
+  });
+
+  const refusals: [string, () => unknown, string][] = [
+    [
+      'matmul(a, b, true)',
+      () => thalweg.matmul(x, x, true as never),
+      'matmul: its options are true. Give an object of transposeA, transposeB.',
+    ],
+    [
+      'sum(x, true)',
+      () => thalweg.sum(x, true as never),
+      'sum: axis is true. Give an axis or an array of them, such as 0 or [0, 1].',
+    ],
+    [
+      'sum(x, 0, true)',
+      () => thalweg.sum(x, 0, true as never),
+      'sum: its options are true. Give an object of keepDims.',
+    ],
+    [
+      'mean(x, { dim: 0 })',
+      () => thalweg.mean(x, { dim: 0 } as never),
+      'mean: there is no option dim. Did you mean axis?',
+    ],
+    [
+      'max(x, { axes: 0 })',
+      () => thalweg.max(x, { axes: 0 } as never),
+      'max: there is no option axes. Did you mean axis?',
+    ],
+    [
+      'clip(x)',
+      () => thalweg.clip(x, ...([] as unknown as [number])),
+      'clip: there are no bounds. Give them, such as clip(x, -1, 1) or clip(x, { min: 0 }).',
+    ],
+    [
+      'xs.map(relu)',
+      () => [x].map(thalweg.relu as never),
+      'relu: 0 is one argument too many. In a map, write (x) => relu(x).',
+    ],
+    [
+      'useBias',
+      () => new nn.Linear(2, 3, { useBias: false } as never),
+      'Linear: there is no option useBias. Did you mean bias?',
+    ],
+    [
+      'Linear(2, 3, false)',
+      () => new nn.Linear(2, 3, false as never),
+      'Linear: its options are false. Give an object of bias, initialWeight, initialBias.',
+    ],
+    [
+      'learningRate',
+      () => optim.sgd({ learningRate: 0.1 } as never),
+      'sgd: there is no option learningRate. Did you mean lr?',
+    ],
+    [
+      'sgd(0.1, 0.9)',
+      () => optim.sgd(0.1, 0.9 as never),
+      'sgd: its options are 0.9. Give an object of clipNorm, clipValue, momentum, nesterov, weightDecay.',
+    ],
+    [
+      'targets',
+      () => thalweg.arrayDataset([[1]], [0], { targets: 'regression' } as never),
+      "array: targets is \"regression\". Use 'classes' or 'values'.",
+    ],
+  ];
+  it.each(refusals)('but not %s', (_, form, message) =>
+    expect(form).toThrow(expect.objectContaining({ name: 'OptionError', message })),
+  );
+});
+
+const x = constant([
+  [1, 2],
+  [3, 4],
+]);
+const labels = constant([0, 1], { dtype: 'u32' });
+const vector = constant([1, 2]);
+const counter = (n: number) => constant(new Array(n).fill(0), { dtype: 'u32' });
+const variable = () => nn.parameter([2], nn.init.ones);
+const model = new nn.Linear(2, 2);
+const description = { inputs: 2, hidden: [3], outputs: 2, activation: 'relu', loss: 'cross-entropy' } as const;
+const data = thalweg.arrayDataset(
+  [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+    [7, 8],
+  ],
+  [0, 1, 1, 0],
+); // prettier-ignore
+const values = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
+const task = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.sgd(0.1) };
+const trainer = await thalweg.Trainer.create(backend, task);
+await trainer.train(data, { maxSteps: 2, batchSize: 2 });
+const weights = await trainer.saveWeights();
+const checkpoint = await trainer.save();
+const program = await backend.compile(({ v }) => thalweg.relu(v), { v: { shape: [2], dtype: 'f32' } });
+afterAll(() => trainer.dispose());
+
+/** Of which anything is taken. */
+const any = (value: unknown) => ({ value, takes: () => true });
+/** Of which numbers are taken too. */
+const like = (value: unknown) => ({ value, takes: (other: unknown) => typeof other === 'number' });
+/** A rate, which may be a schedule, or a member of Sequential. */
+const rate = (value: unknown) => ({ value, takes: (other: unknown) => typeof other === 'function' });
+/** A text of one's own. */
+const text = (value: string) => ({ value, takes: (other: unknown) => typeof other === 'string' });
+/** An object that is no options: its fields stay as they are. */
+const whole = (value: object) => ({ value, takes: () => false });
+/** Of which every object is taken. */
+const object = (value: unknown) => ({ value, takes: (other: unknown) => typeof other === 'object' && other !== null });
+
+interface Entry {
+  /** A call that is taken: each argument, or one with what else is taken. */
+  readonly args: readonly unknown[];
+  /** How many arguments must be given: all but the options unless said. */
+  readonly needs?: number;
+  /** Whether the call itself is made: it would need a network, or a run. */
+  readonly call?: false;
+  /** Whether more arguments are let be: initializers get more than they need, and programs are called in loops. */
+  readonly open?: true;
+}
+const unary: Entry = { args: [like(x)], needs: 1 };
+const binary: Entry = { args: [like(x), like(x)], needs: 2 };
+const reduction: Entry = { args: [x, 0, { keepDims: true }], needs: 1 };
+const along: Entry = { args: [x, 0], needs: 1 };
+const layer: Entry = { args: [] };
+const forward: Entry = { args: [x], needs: 1 };
+const loss: Entry = { args: [x, x], needs: 2 };
+const clipped: Entry = { args: [[x], 1], needs: 2 };
+
+/** Every function and constructor with a call that it takes; `Class#method` is called on {@link INSTANCES}. */
+const ENTRIES: Readonly<Record<string, Entry>> = {
+  grad: { args: [thalweg.sum(x), [x], constant(1)], needs: 2 },
+  valueAndGrad: { args: [model, (y: thalweg.Tensor) => thalweg.sum(model.forward(y))], needs: 2 },
+  whyNoGradient: { args: [x, x], needs: 2 },
+  createCpuBackend: { args: [{ precision: 'float32' }] },
+  arrayDataset: { args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2 }], needs: 2 },
+  split: { args: [whole(data), 0.5, { seed: 1 }], needs: 2 },
+  explain: { args: [await backend.compile(() => x, {}), {}], needs: 1, call: false },
+  explainStep: { args: [{ ...task, data, as: 'gpu', batchSize: 2, fuse: true, title: 'mine' }], needs: 1 },
+  variablesOf: { args: [model], needs: 1 },
+  apply: { args: [whole(thalweg.relu.op), [x], any(undefined)], needs: 2 },
+  apply1: { args: [whole(thalweg.relu.op), [x], any(undefined)], needs: 2 },
+  constant: { args: [[1, 2, 3, 4], [2, 2], { dtype: 'f32' }], needs: 1 },
+  full: { args: [like(1), [2, 2], 'f32'], needs: 2 },
+  input: { args: [text('x'), whole({ shape: [2], dtype: 'f32' })], needs: 2 },
+  resident: { args: [text('x'), whole({ shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) })], needs: 2 },
+  Tensor: { args: [x.node, any(0)], needs: 1 },
+  'Tensor#reshape': { args: [[4]], needs: 1 },
+  Variable: { args: [[2], { initial: nn.init.ones, dtype: 'f32', trainable: true }], needs: 2 },
+  assign: { args: [variable(), vector], needs: 2, call: false },
+  capture: { args: [text('x'), x], needs: 2 },
+  defineLoss: { args: [text('mine'), () => x, { classes: true }], needs: 2 },
+  'losses.binaryCrossEntropyWithLogits': loss,
+  'losses.softmaxCrossEntropy': { args: [x, labels], needs: 2 },
+  'losses.huber': { args: [1] },
+  'losses.meanAbsoluteError': loss,
+  'losses.meanSquaredError': loss,
+  'losses.sumSquaredError': loss,
+  'nn.GELU': { args: [{ approximate: 'tanh' }] },
+  'nn.LeakyReLU': { args: [0.2] },
+  'nn.LogSoftmax': { args: [-1] },
+  'nn.ReLU': layer,
+  'nn.Sigmoid': layer,
+  'nn.SiLU': layer,
+  'nn.Softmax': { args: [-1] },
+  'nn.Softplus': layer,
+  'nn.Tanh': layer,
+  'nn.Dropout': { args: [0.5] },
+  'nn.Embedding': { args: [3, 2, { initialWeight: nn.init.ones }], needs: 2 },
+  'nn.LayerNorm': { args: [2, { eps: 1e-3, affine: true }], needs: 1 },
+  'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
+  'nn.Flatten': { args: [1] },
+  'nn.Sequential': { args: [rate(model)] },
+  ...Object.fromEntries(
+    ['GELU', 'LeakyReLU', 'LogSoftmax', 'ReLU', 'Sigmoid', 'SiLU', 'Softmax', 'Softplus', 'Tanh', 'Dropout'].map(
+      (name) => [
+        `nn.${name}#forward`,
+        name === 'LogSoftmax' || name === 'Softmax' || name === 'Dropout' ? forward : unary,
+      ],
+    ),
+  ),
+  'nn.Embedding#forward': { args: [labels], needs: 1 },
+  'nn.LayerNorm#forward': forward,
+  'nn.Linear#forward': forward,
+  'nn.Flatten#forward': forward,
+  'nn.Sequential#forward': forward,
+  'nn.init.constant': { args: [like(1)], needs: 1 },
+  'nn.init.zeros': { args: [whole({ shape: [2], dtype: 'f32' }), any(0), any('path')], needs: 1, open: true },
+  'nn.init.ones': { args: [whole({ shape: [2], dtype: 'f32' }), any(0), any('path')], needs: 1, open: true },
+  'nn.init.uniform': { args: [0, 1] },
+  'nn.init.normal': { args: [0, 1] },
+  'nn.init.gainOf': { args: ['leakyRelu', 0.1], needs: 1 },
+  'nn.init.kaimingUniform': { args: [{ fan: 'in', nonlinearity: 'relu', negativeSlope: 0.1 }] },
+  'nn.init.kaimingNormal': { args: [{ fan: 'in', nonlinearity: 'relu', negativeSlope: 0.1 }] },
+  'nn.init.xavierUniform': { args: [1] },
+  'nn.init.xavierNormal': { args: [1] },
+  'nn.parameter': { args: [[2], nn.init.ones], needs: 2 },
+  'nn.summary': { args: [model, [1, 2], 'f32'], needs: 2 },
+  accuracy: { args: [x, labels], needs: 2 },
+  ...Object.fromEntries(
+    'relu sigmoid tanh silu softplus erf expm1 neg abs sign exp log sqrt rsqrt square'
+      .split(' ')
+      .map((name) => [name, unary]),
+  ),
+  ...Object.fromEntries(
+    'add sub mul div maximum minimum equal notEqual less lessEqual greater greaterEqual'
+      .split(' ')
+      .map((name) => [name, binary]),
+  ),
+  ...Object.fromEntries(['sum', 'mean', 'max', 'min'].map((name) => [name, reduction])),
+  variance: { args: [x, 0, { keepDims: true, correction: 1 }], needs: 1 },
+  argmax: reduction,
+  logSumExp: reduction,
+  softmax: along,
+  logSoftmax: along,
+  leakyRelu: { args: [like(x), 0.2], needs: 1 },
+  gelu: { args: [like(x), { approximate: 'tanh' }], needs: 1 },
+  pow: { args: [like(x), 2], needs: 2 },
+  broadcastTo: { args: [vector, [3, 2]], needs: 2 },
+  iota: { args: [3], needs: 1 },
+  remainder: { args: [like(labels), like(labels)], needs: 2 },
+  softmaxCrossEntropy: { args: [x, labels, { residual: true }], needs: 2 },
+  cast: { args: [x, 'u32'], needs: 2 },
+  gatherRows: { args: [x, labels], needs: 2 },
+  oneHot: { args: [labels, 3], needs: 2 },
+  linear: { args: [x, x, vector], needs: 2 },
+  matmul: { args: [x, x, { transposeA: true, transposeB: true }], needs: 2 },
+  concat: { args: [[x, x], 0], needs: 1 },
+  pad: { args: [x, [1, 1], [0, 0], 1], needs: 3 },
+  slice: { args: [x, [0], [1]], needs: 3 },
+  transpose: { args: [x, [1, 0]], needs: 1 },
+  pack: { args: [[vector], [0], 4], needs: 3 },
+  unpack: { args: [vector, 0, [2]], needs: 3 },
+  batchIndices: {
+    args: [
+      counter(1),
+      counter(1),
+      counter(2),
+      { size: 4, batch: 2, stride: 2, stepsPerEpoch: 2, shuffle: true, offset: 0 },
+    ],
+    needs: 4,
+  },
+  dropout: { args: [x, 0.5, { stream: 'mine' }], needs: 2 },
+  reshape: { args: [x, [4]], needs: 2 },
+  clip: { args: [like(x), -1, 1], needs: 2 },
+  where: { args: [like(x), like(x), like(x)], needs: 3 },
+  'optim.sgd': { args: [rate(0.1), { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1 }] },
+  'optim.adam': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
+  'optim.adamW': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
+  'optim.rmsProp': { args: [rate(0.1), { alpha: 0.9, eps: 1e-8, centered: true, momentum: 0.1, weightDecay: 0.1 }] },
+  'optim.adagrad': { args: [rate(0.1), { lrDecay: 0.1, weightDecay: 0.1, initialAccumulator: 0.1, eps: 1e-8 }] },
+  'optim.clipByGlobalNorm': clipped,
+  'optim.clipByValue': clipped,
+  'optim.clipGradients': { args: [[x], { norm: 1, value: 1 }], needs: 1 },
+  'optim.globalNorm': { args: [[x]], needs: 1 },
+  'optim.constant': { args: [0.1], needs: 1 },
+  'optim.cosine': { args: [0.1, { min: 0.01, total: 9 }], needs: 1 },
+  'optim.exponential': { args: [0.1, { gamma: 0.5, every: 2 }], needs: 2 },
+  'optim.linear': { args: [0.1, { end: 0.01, total: 9 }], needs: 1 },
+  'optim.oneCycle': {
+    args: [0.1, { total: 9, pctStart: 0.3, divFactor: 2, finalDivFactor: 3, anneal: 'cos' }],
+    needs: 1,
+  },
+  'optim.stepDecay': { args: [0.1, { every: 2, gamma: 0.5 }], needs: 2 },
+  'optim.warmup': { args: [rate(0.1), { steps: 3, startFactor: 0.1 }], needs: 2 },
+  'optim.sequence': { args: [[0.1, 0.2], { milestones: [3] }], needs: 2 },
+  'optim.rateAt': { args: [rate(0.1), 3, 9], needs: 2 },
+  'optim.rateDescription': { args: [rate(0.1)], needs: 1 },
+  'optim.rateFrom': { args: [0.1], needs: 1 },
+  'optim.scheduleFrom': { args: [{ name: 'cosine', peak: 0.1, min: 0.01, total: 9 }], needs: 1 },
+  'optim.describe': { args: [whole(task.optimizer)], needs: 1 },
+  'optim.optimizerFrom': { args: [optim.describe(optim.adam())], needs: 1 },
+  'classic.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
+  'mlp.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
+  describeCheckpoint: { args: [checkpoint, text('mine')], needs: 1 },
+  network: { args: [description], needs: 1 },
+  networkText: { args: [description], needs: 1 },
+  descriptionOf: { args: [object(model)], needs: 1 },
+  networkOf: { args: [weights, text('mine')], needs: 1 },
+  State: {
+    args: [backend.executor, { model, optimizer: task.optimizer, seed: 1, metrics: 2, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
+  'State#variable': { args: ['weight'], needs: 1 },
+  'State#read': { args: ['weight'], needs: 1 },
+  'State#write': { args: ['bias', Float32Array.of(1, 2)], needs: 2 },
+  Trainer: { args: [backend, { ...task, seed: 1, inputShape: [2], submitMs: 9, maxArenaBytes: 1e6 }], needs: 2 },
+  'Trainer.create': {
+    args: [backend, { ...task, seed: 1, inputShape: [2], submitMs: 9, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
+  ...Object.fromEntries(
+    ['fit', 'train', 'compile'].map((name) => [
+      `Trainer#${name}`,
+      {
+        args: [
+          whole(data),
+          {
+            epochs: 1,
+            maxSteps: 1,
+            batchSize: 2,
+            validation: data,
+            signal: new AbortController().signal,
+            shuffle: true,
+            dropLast: false,
+            events: 'epoch',
+            earlyStopping: { patience: 1, minDelta: 0, monitor: 'loss', restoreBest: false },
+            targetAccuracy: 0.9,
+            callbacks: [{ onStep: () => {} }],
+            resume: false,
+            onStep: () => {},
+            onEpoch: () => {},
+            onWarning: () => {},
+            onEnd: () => {},
+          },
+        ],
+        needs: 1,
+      },
+    ]),
+  ),
+  'Trainer#evaluate': { args: [whole(data), { batchSize: 2, confusion: true }], needs: 1 },
+  'Trainer#predict': { args: [whole(values)], needs: 1 },
+  'Trainer#inspect': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 1 },
+  'Trainer#gradcheck': { args: [whole(data), { rows: 2, entries: 1, finiteTolerance: 1e-6, backendTolerance: 1e-3 }] },
+  'Trainer#perturb': { args: ['weight', [0, 0], whole(data), { delta: 1e-3, rows: 2 }], needs: 2 },
+  'Trainer#landscape': {
+    args: [whole(data), { n: 1, directions: 'random', extent: 1, images: 2, seed: 0, path: [] }],
+    needs: 1,
+  },
+  'Trainer#lrFind': { args: [whole(data), { batchSize: 2, from: 1e-3, to: 1, steps: 2 }], needs: 1 },
+  'backend#compile': {
+    args: [
+      () => x,
+      { v: whole({ shape: [2], dtype: 'f32' }).value },
+      { training: false, fuse: true, persistent: false, storages: [] },
+    ],
+    needs: 2,
+  },
+  'backend#allocate': { args: [model, { seed: 1 }], needs: 1 },
+  'backend#run': {
+    args: [
+      ({ v }: { v: thalweg.Tensor }) => thalweg.relu(v),
+      { v: { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) } },
+    ],
+    needs: 1,
+  },
+  'program#run': { args: [{ v: Float32Array.of(1, 2) }], open: true },
+  'program#submit': { args: [1, []], needs: 1, open: true },
+  'data#slice': { args: [0, 2], needs: 2 },
+  'Trainer#save': { args: [any({})] },
+  'Trainer#saveWeights': { args: [object({})] },
+  'Trainer#load': { args: [checkpoint, text('mine')], needs: 1 },
+  'Trainer#loadWeights': { args: [weights, text('mine')], needs: 1 },
+  createBackend: {
+    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+  },
+  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
+  'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
+  'node.mnist': { args: [{ folder: '/none', classes: 3, timeoutMs: 5, mirrors: [] }], call: false },
+  'node.createBackend': {
+    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+  },
+};
+
+/** What takes no arguments, and what a State does for the trainer. */
+const WITHOUT = new Set([
+  ...['isTraining', 'classic.model', 'mlp.model', 'Tensor#toString', 'Variable#toString'],
+  ...['backend#dispose', 'program#dispose', 'program#link'],
+  ...['parameters', 'snapshot', 'restore', 'copyFrom', 'count', 'beginOrder', 'entries', 'dispose'].map(
+    (m) => `State#${m}`,
+  ),
+  ...['pause', 'resume', 'step', 'summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
+]);
+
+const INSTANCES: Readonly<Record<string, object>> = {
+  Tensor: x,
+  State: trainer.state,
+  Trainer: trainer,
+  'nn.GELU': new nn.GELU(),
+  'nn.LeakyReLU': new nn.LeakyReLU(),
+  'nn.LogSoftmax': new nn.LogSoftmax(),
+  'nn.ReLU': new nn.ReLU(),
+  'nn.Sigmoid': new nn.Sigmoid(),
+  'nn.SiLU': new nn.SiLU(),
+  'nn.Softmax': new nn.Softmax(),
+  'nn.Softplus': new nn.Softplus(),
+  'nn.Tanh': new nn.Tanh(),
+  'nn.Dropout': new nn.Dropout(),
+  'nn.Embedding': new nn.Embedding(2, 2),
+  'nn.LayerNorm': new nn.LayerNorm(2),
+  'nn.Linear': model,
+  'nn.Flatten': new nn.Flatten(),
+  'nn.Sequential': new nn.Sequential(model),
+};
+
+type Callable = (...args: readonly unknown[]) => unknown;
+const isClass = (fn: unknown): fn is { prototype: object } => typeof fn === 'function' && /^class\b/.test(`${fn}`);
+
+/** The functions that `owner` itself has, to be called on `self`. */
+function methodsOf(owner: object, self: unknown): [string, Callable][] {
+  return Object.entries(Object.getOwnPropertyDescriptors(owner))
+    .filter(([name, { value }]) => typeof value === 'function' && name !== 'constructor')
+    .map(([name, { value }]) => [name, (...args) => value.apply(self, args)]);
+}
+
+const found = new Map<string, Callable>();
+const seen = new Set<unknown>();
+
+/** Notes every function, constructor and method that exports lead to, by path; each once, functions before objects. */
+function find(exported: object, prefix: string): void {
+  const entries = Object.entries(exported).sort(
+    (a, b) => Number(typeof b[1] === 'function') - Number(typeof a[1] === 'function'),
+  );
+  for (const [name, value] of entries) {
+    const path = `${prefix}${name}`;
+    if (seen.has(value) || (isClass(value) && value.prototype instanceof Error)) continue;
+    if (typeof value === 'object' && value !== null && !('shape' in value && 'cpu' in value)) find(value, `${path}.`);
+    if (typeof value !== 'function') continue;
+    seen.add(value);
+    found.set(path, isClass(value) ? (...args) => Reflect.construct(value as never, args) : value);
+    if (!isClass(value)) continue;
+    for (const [method, fn] of methodsOf(value, value)) found.set(`${path}.${method}`, fn);
+    for (const [method, fn] of methodsOf(value.prototype, INSTANCES[path])) found.set(`${path}#${method}`, fn);
+  }
+}
+
+const ours = [...Object.values(thalweg), FileError].filter(
+  (value): value is typeof thalweg.OptionError => isClass(value) && value.prototype instanceof Error,
+);
+
+/** undefined where the call is refused by one of our errors, else what came of it. */
+async function outcome(fn: Callable, args: readonly unknown[]): Promise<string | undefined> {
+  try {
+    const result = fn(...args) as { then?: unknown; next?: () => Promise<unknown>; dispose?: () => void } | undefined;
+    if (typeof result?.next === 'function') for (; !((await result.next()) as { done: boolean }).done; );
+    else if (typeof result?.then === 'function') await result;
+    return 'taken';
+  } catch (error) {
+    return ours.some((type) => error instanceof type) ? undefined : `${error}`;
+  }
+}
+
+/** Values that cannot stand where `value` does. */
+function wrongFor(value: unknown): unknown[] {
+  const others = ['?', true, null, 3, { unknownOption: 1 }, () => {}];
+  const kindOf = (v: unknown) =>
+    v instanceof Tensor ? 'tensor' : Array.isArray(v) ? 'array' : v === null ? 'null' : typeof v;
+  const wrong = others.filter(
+    (other) => kindOf(other) !== kindOf(value) || kindOf(value) === 'object' || kindOf(value) === 'string',
+  );
+  return typeof value === 'number' ? [...wrong, Number.NaN] : wrong;
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+
+const shown = (value: unknown) =>
+  typeof value === 'function' || typeof value === 'number' ? `${value}` : JSON.stringify(value);
+
+/** Names and arguments of all that must be refused. */
+function* wrongCalls({ args, needs = 0, open }: Entry): Generator<[string, unknown[]]> {
+  const names = ['name', 'title', 'stream'];
+  const counts =
+    /^(epochs|maxSteps|batchSize|patience|rows|entries|n|images|steps|classes|train|test|total|every|size|batch|stride|stepsPerEpoch|metrics|seed)$/;
+  const free = args.map((arg) => (isPlain(arg) && 'takes' in arg ? (arg as ReturnType<typeof like>) : undefined));
+  const valid = args.map((arg, k) => free[k]?.value ?? arg);
+  for (let k = 0; k < needs; k++) yield [`${k} arguments`, valid.slice(0, k)];
+  const instead = (k: number, value: unknown) => valid.map((arg, at) => (at === k ? value : arg));
+  for (const [k, value] of valid.entries()) {
+    for (const wrong of wrongFor(value)) {
+      if (!free[k]?.takes(wrong)) yield [`argument ${k} is ${shown(wrong)}`, instead(k, wrong)];
+    }
+    if (!isPlain(value) || free[k]) continue;
+    yield [`argument ${k} with an unknown option`, instead(k, { ...value, unknownOption: 1 })];
+    for (const [name, option] of Object.entries(value)) {
+      for (const wrong of [
+        ...wrongFor(option),
+        ...(counts.test(name) && typeof option === 'number' ? [-1, 1.5] : []),
+      ]) {
+        if (typeof wrong === 'string' && names.includes(name)) continue;
+        yield [`${name} is ${shown(wrong)}`, instead(k, { ...value, [name]: wrong })];
+      }
+    }
+  }
+  if (!open) yield ['an argument too many', [...valid, { one: 'more' }]];
+}
+
+describe('every function and constructor refuses what it does not understand', () => {
+  find(thalweg, '');
+  find(node, 'node.');
+  for (const [method, fn] of methodsOf(Object.getPrototypeOf(backend), backend)) found.set(`backend#${method}`, fn);
+  for (const [method, fn] of methodsOf(Object.getPrototypeOf(program), program)) found.set(`program#${method}`, fn);
+  for (const [method, fn] of methodsOf(data, data)) found.set(`data#${method}`, fn);
+  const paths = [...found.keys()].filter((path) => !WITHOUT.has(path));
+
+  it('has an entry for each, and no other', () => {
+    expect(Object.keys(ENTRIES).sort()).toEqual([...paths].sort());
+  });
+
+  it.each(paths)('%s', async (path) => {
+    const fn = found.get(path)!;
+    const entry = ENTRIES[path]!;
+    const valid = entry.args.map((arg) => (isPlain(arg) && 'takes' in arg ? arg['value'] : arg));
+    if (entry.call !== false) expect(await outcome(fn, valid)).toBe('taken');
+    const faults: string[] = [];
+    for (const [name, args] of wrongCalls(entry)) {
+      const came = await outcome(fn, args);
+      if (came !== undefined) faults.push(`${name}: ${came}`);
+    }
+    expect(faults).toEqual([]);
+  });
+});
