@@ -111,8 +111,19 @@ function use(tarball) {
   check('the tarball brings no optional peer', bare);
   succeeds('a Node program type-checks, libraries included', 'npx', ['tsc', '-p', 'tsconfig.node.json']);
   succeeds('a page type-checks, libraries included', 'npx', ['tsc', '-p', 'tsconfig.page.json']);
+  // The oldest TypeScript that is supported.
+  succeeds('a CommonJS program type-checks with TypeScript 5.5', 'npx', [
+    '-y',
+    '-p',
+    'typescript@5.5',
+    'tsc',
+    '-p',
+    'tsconfig.common.json',
+  ]);
+  succeeds('and trains', 'node', ['out/common.cjs']);
   succeeds('thalweg trains on the CPU', 'node', ['out/page.js']);
   succeeds('without its peers thalweg/node says what to install', 'node', ['missing.mjs']);
+  bundles();
   const peers = Object.entries(own.peerDependencies).map(([name, range]) => `${name}@${range}`);
   if (!succeeds('its peers install beside it', 'npm', install(...peers))) return;
   const trained = succeeds('thalweg/node trains', 'node', ['out/node.js']);
@@ -121,6 +132,28 @@ function use(tarball) {
   const loop = succeeds('an example runs outside the repository', 'node', ['bare-loop.mjs']);
   if (loop) check('and learns', Number(/(\d+) of 1000 test digits are right/.exec(loop.out)?.[1]) > 750, loop.text);
   commandLine();
+}
+
+/** Bundlers resolve what is imported: a peer that is not there must not stop them. */
+function bundles() {
+  if (!succeeds('bundlers install', 'npm', install('esbuild@0.25', 'webpack@5', 'webpack-cli@6'))) return;
+  const esbuild = ['bundled.mjs', '--bundle', '--platform=node', '--format=esm', '--outfile=out/esbuild.mjs'];
+  if (succeeds('esbuild bundles thalweg/node', 'npx', ['esbuild', ...esbuild]))
+    succeeds('and its bundle runs', 'node', ['out/esbuild.mjs']);
+  const webpack = [
+    '--mode',
+    'production',
+    '--target',
+    'node20',
+    '--entry',
+    './bundled.mjs',
+    '-o',
+    'out/webpack',
+    '--output-filename',
+    'main.cjs',
+  ];
+  if (succeeds('webpack bundles thalweg/node', 'npx', ['webpack', ...webpack]))
+    succeeds('and its bundle runs', 'node', ['out/webpack/main.cjs']);
 }
 
 function commandLine() {

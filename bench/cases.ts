@@ -1,6 +1,6 @@
 // What a suite is made of: groups of cases that are timed in turns, and what they are all given.
 import type { Backend } from '../src/backend.ts';
-import type { DispatchWork } from '../src/explain/dispatch-work.ts';
+import type { DispatchWork } from '../src/explain/explanation.ts';
 import type { Finding, RanOn, Unit } from './findings.ts';
 import type { Rounds, Samples, Subject } from './measure.ts';
 

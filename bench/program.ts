@@ -1,6 +1,6 @@
 // Cases that are programs: a function of tensors, compiled as any user's is, on random arrays, and checked on some of its rows.
 import type { Backend, Traced } from '../src/backend.ts';
-import type { DispatchWork } from '../src/explain/dispatch-work.ts';
+import type { DispatchWork } from '../src/explain/explanation.ts';
 import { type Timing, timePass } from '../src/gpu/profiler.ts';
 import { GpuProgram } from '../src/gpu/program.ts';
 import type { HostArray } from '../src/graph/dtype.ts';

@@ -2,8 +2,8 @@
 // timed by the host's clock from the first submit until the last losses are there.
 import type { Backend } from '../src/backend.ts';
 import { CompiledProgram } from '../src/compile/executor.ts';
-import type { DispatchWork } from '../src/explain/dispatch-work.ts';
 import { workOfDispatch } from '../src/explain/dispatch-work.ts';
+import type { DispatchWork } from '../src/explain/explanation.ts';
 import { type Clock, type Timing, timeDispatches, waitFor } from '../src/gpu/profiler.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import { internal } from '../src/graph/errors.ts';

@@ -79,7 +79,7 @@ export class Backend {
   get line(): string {
     if (this.kind === 'cpu') {
       const without = this.executor.note ? ` ${this.executor.note}` : '';
-      return `Running on the CPU${this.notes.length > 0 ? ': no GPU device was found' : ''}.${without}`;
+      return `Running on the CPU${this.notes.length > 0 ? ': no GPU was found' : ''}.${without}`;
     }
     return `Running on the GPU: ${this.adapter.name}.`;
   }
@@ -159,9 +159,12 @@ export class Backend {
 
 /** What {@link createBackend} may be asked for. */
 export interface BackendOptions {
-  /** `auto` (the default): a GPU where there is one, else the CPU. `gpu`: a GPU or an error. `cpu`: the CPU. */
+  /**
+   * `auto` (the default): a hardware GPU where there is one, else the CPU. `gpu`: a hardware GPU, else a software adapter, else an
+   * error. `cpu`: the CPU.
+   */
   readonly device?: DeviceKind;
-  /** Which GPU adapter; any, hardware first, unless said. */
+  /** Which GPU adapter, or an error. `software` is SwiftShader out of npm in Node on Linux x64, else a driver of the system. */
   readonly adapter?: AdapterChoice;
   /** False computes every op in a dispatch of its own on the GPU: slower, to see what fusion does. Default true. */
   readonly fuse?: boolean;
@@ -235,7 +238,9 @@ export async function createBackendWith(
       throw new OptionError('createBackend: the CPU has no adapter. Leave adapter out, or ask for device gpu.');
     return cpuBackend(precision, []);
   }
-  const { opened, refused } = await provider.open(adapter, { allowSoftware: adapter !== 'hardware' });
+  // A fixed rule without timing: software adapters are taken where they are asked for, since the CPU backend is faster than any.
+  const choice = device === 'auto' ? (adapter ?? 'hardware') : adapter;
+  const { opened, refused } = await provider.open(choice, { allowSoftware: choice !== 'hardware' });
   if (opened) {
     const { report } = opened;
     const fault = tuning === undefined ? undefined : faultOf(tuning, report.limits);

@@ -1,7 +1,7 @@
 // Backends as JavaScript and TypeScript meet them: options that there are none of, and inputs by name.
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type BackendOptions, createBackendWith, createCpuBackend } from '../src/backend.ts';
-import { browserProvider } from '../src/gpu/adapter.ts';
+import { browserProvider, type GpuProvider } from '../src/gpu/adapter.ts';
 import type { NdArray } from '../src/graph/op.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { add } from '../src/ops/binary.ts';
@@ -19,6 +19,50 @@ it('refuses options that there are none of', async () => {
   await expect(create('cpu')).rejects.toThrow('createBackend: its options are "cpu". Give an object of device');
   await expect(create(null)).rejects.toThrow('createBackend: its options are null.');
   expect(() => createCpuBackend({ precission: 'float64' } as never)).toThrow('Did you mean precision?');
+});
+
+describe('which device', () => {
+  /** A provider that has these kinds of adapter, and says what it was asked for. */
+  const provider = (...there: ('hardware' | 'software')[]) => {
+    const asked: unknown[] = [];
+    const open: GpuProvider['open'] = async (choice) => {
+      asked.push(choice);
+      const found = there.find((kind) => choice === undefined || choice === kind);
+      if (!found) return { opened: undefined, refused: ["X: a software adapter. Take it with adapter 'software'."] };
+      const device = { limits: {}, lost: new Promise(() => {}), destroy() {} } as unknown as GPUDevice;
+      const name = found === 'software' ? 'X' : 'GeForce';
+      const report = {
+        name,
+        vendor: '',
+        architecture: '',
+        description: '',
+        driver: '',
+        software: found === 'software',
+      };
+      return { opened: { device, report: { ...report, features: [], limits: {} }, close() {} }, refused: [] };
+    };
+    return { asked, open };
+  };
+  const chosen = async (there: ('hardware' | 'software')[], options: BackendOptions) => {
+    const backend = await createBackendWith(provider(...there), options);
+    return [backend.kind, backend.adapter.name];
+  };
+
+  it.each<[string, ('hardware' | 'software')[], BackendOptions, string[]]>([
+    ['auto: hardware', ['hardware', 'software'], {}, ['gpu', 'GeForce']],
+    ['auto: the CPU rather than a software adapter', ['software'], {}, ['cpu', 'CPU']],
+    ['auto: the CPU where there is nothing', [], {}, ['cpu', 'CPU']],
+    ['gpu: a software adapter where there is no other', ['software'], { device: 'gpu' }, ['gpu', 'X, software']],
+    ['a software adapter that is asked for', ['hardware', 'software'], { adapter: 'software' }, ['gpu', 'X, software']],
+  ])('%s', async (_, there, options, wanted) => expect(await chosen(there, options)).toEqual(wanted));
+
+  it('says why it is the CPU, and throws where what was asked for is missing', async () => {
+    const { line, notes } = await createBackendWith(provider('software'), {});
+    expect(line).toMatch(/^Running on the CPU: no GPU was found\./);
+    expect(notes).toEqual(["X: a software adapter. Take it with adapter 'software'."]);
+    await expect(chosen([], { device: 'gpu' })).rejects.toThrow('no usable GPU device.');
+    await expect(chosen(['software'], { adapter: 'hardware' })).rejects.toThrow('no usable GPU device.');
+  });
 });
 
 it('lets a function take the inputs that are given, and no others', async () => {

@@ -609,9 +609,9 @@ describe('values of flags', () => {
 
   it('says with flags what the library says with options', () => {
     const refused = `no usable GPU device. ${softwareRefused('llvmpipe')} Or use device cpu.`;
-    expect(flagText(refused)).toMatch(/Allow it with --adapter software, or .* Or use --device cpu\.$/);
+    expect(flagText(refused)).toMatch(/Take it with --adapter software, or .* Or use --device cpu\.$/);
     expect(flagText(refused, true)).toMatch(
-      /Allow it by leaving --require-gpu out, or .* Or leave --require-gpu out\.$/,
+      /Take it by leaving --require-gpu out, or .* Or leave --require-gpu out\.$/,
     );
   });
 

@@ -396,6 +396,9 @@ describe('other layers', () => {
     expect(() => new nn.Sequential(new nn.ReLU(), 3 as never)).toThrow(
       /^Sequential: member 1 is neither a layer nor a function\. /,
     );
+    expect(() => new nn.Sequential(new nn.Linear(2, 2), nn.ReLU as never)).toThrow(
+      'Sequential: member 1 is the class ReLU. Give a layer: new ReLU(…).',
+    );
   });
 });
 

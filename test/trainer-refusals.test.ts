@@ -88,6 +88,35 @@ describe('what cannot be used is refused by name', () => {
     );
   });
 
+  it('layers in #private fields, or made in forward', async () => {
+    class Hidden {
+      readonly out = new Linear(4, 3);
+      readonly #hidden = new Linear(4, 4);
+      forward(x: Tensor): Tensor {
+        return this.out.forward(this.#hidden.forward(x));
+      }
+    }
+    class Late {
+      readonly out = new Linear(4, 3);
+      forward(x: Tensor): Tensor {
+        return this.out.forward(new Linear(4, 4).forward(x));
+      }
+    }
+    for (const model of [new Hidden(), new Late()]) {
+      const trainer = await netTrainer({ model });
+      await expect(trainer.train(data, { epochs: 1 })).rejects.toThrow(
+        /^train.*: it reads .*, which is in none of the model's fields\. Keep layers in fields that are not #private, and make them once, not in forward\./,
+      );
+    }
+  });
+
+  it('a trainer that its model refers to is no part of the model', async () => {
+    const model = Object.assign(new Net(), { trainer: undefined as Trainer | undefined });
+    model.trainer = await netTrainer({ model });
+    const paths = model.trainer.parameters().map(({ path }) => path);
+    expect((await netTrainer({ model })).parameters().map(({ path }) => path)).toEqual(paths);
+  });
+
   it('a forward, a loss or a metric that returns no Tensor', async () => {
     class Named extends Net {
       override forward(x: Tensor): Tensor {

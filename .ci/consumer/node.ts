@@ -1,4 +1,4 @@
-// A program for Node, as somebody with strict settings writes it: a small network learns on whatever WebGPU there is.
+// A program for Node, as somebody with strict settings writes it: a small network learns on whatever WebGPU there is, also in software.
 import { strictEqual } from 'node:assert/strict';
 import {
   type Backend,
@@ -21,7 +21,7 @@ class Net {
   }
 }
 
-const backend: Backend = await createBackend();
+const backend: Backend = await createBackend({ device: 'gpu' });
 if (process.platform === 'linux' && process.arch === 'x64') strictEqual(backend.kind, 'gpu', backend.notes.join(' '));
 const data = await datasets.digits({ train: 1000, test: 200 });
 const trainer = await Trainer.create(backend, {

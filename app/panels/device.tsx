@@ -16,26 +16,29 @@ const CAUSES: Record<WebGpuCause, string> = {
     'This browser has WebGPU and found no adapter: hardware acceleration may be off, the driver out of date or on the browser’s blocklist. On Linux, Chrome may need chrome://flags/#enable-unsafe-webgpu and Vulkan; chrome://gpu tells more.',
   'device-refused': 'There is an adapter, but its device was refused.',
   software:
-    'This is a software adapter: everything works, but its speeds are not a GPU’s. For a GPU, allow hardware acceleration in the browser’s settings and bring the driver up to date.',
+    'This browser has no GPU for WebGPU, only a software adapter. For a GPU, allow hardware acceleration in the browser’s settings and bring the driver up to date.',
 };
 
 /** Why no hardware GPU computes, in the header; nothing where one does. */
 export function DeviceNote() {
   const device = store.device.value;
   if (!device?.cause) return null;
-  const software = device.cause === 'software' && device.kind === 'gpu';
+  const software = device.cause === 'software';
   const { config } = store;
+  const onGpu = device.kind === 'gpu';
   return (
     <Note level={software ? 'info' : 'warning'}>
       <div class="note-offer">
         <p>
           {CAUSES[device.cause]} {device.cause === 'device-refused' && device.notes.join(' ')}{' '}
-          {!software && 'Training goes on, on the CPU.'}
+          {onGpu
+            ? 'Training runs on it: everything works, but its speeds are not a GPU’s.'
+            : `Training goes on, on the CPU${software ? ', which is faster than the adapter' : ''}.`}
         </p>
         <Button onClick={() => location.reload()}>Look for a GPU again</Button>
         {software && (
-          <Button onClick={() => void store.change({ ...config.value, device: 'cpu' })}>
-            Train on the CPU instead
+          <Button onClick={() => void store.change({ ...config.value, device: onGpu ? 'cpu' : 'gpu' })}>
+            {onGpu ? 'Train on the CPU instead' : 'Train on the software adapter'}
           </Button>
         )}
       </div>

@@ -112,7 +112,7 @@ const LOSS_NAMES = { 'cross-entropy': 'cross-entropy', 'squared-error': 'squared
 const OPTIMIZER_NAMES = { sgd: 'SGD', momentum: 'SGD with momentum', adam: 'Adam', adamw: 'AdamW', rmsprop: 'RMSProp' };
 const SCHEDULE_NAMES = { cosine: 'cosine, down to zero', constant: 'constant' };
 const DATA_NAMES = { auto: 'MNIST where it can be had', mnist: 'MNIST', digits: 'made digits, built in' };
-const DEVICE_NAMES = { auto: 'the best there is', gpu: 'GPU', cpu: 'CPU' };
+const DEVICE_NAMES = { auto: 'a GPU, else the CPU', gpu: 'a GPU, else in software', cpu: 'CPU' };
 
 /** The classic lesson's units and loss, and today's, with a rate that suits plain descent there. */
 const LESSONS = {

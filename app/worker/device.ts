@@ -7,6 +7,7 @@ const CAUSES: readonly (readonly [cause: WebGpuCause, sentence: RegExp])[] = [
   ['insecure-context', /not a secure context/],
   ['no-webgpu', /no navigator\.gpu/],
   ['device-refused', /requestDevice: .* refused/],
+  ['software', /: a software adapter/],
   ['no-adapter', /found no adapter|requestAdapter failed/],
 ];
 

@@ -45,7 +45,7 @@ export async function bench(call: Call): Promise<ExitCode> {
   const earlier = flags.compare === undefined ? undefined : await earlierRun(flags.compare);
   if (flags.svg !== undefined) await prepareFolder(flags.svg);
   if (flags.save !== undefined) await prepareFolder(dirname(flags.save));
-  return withBackend(call, (backend) => new BenchCall(call, backend, flags, earlier).run());
+  return withBackend(call, (backend) => new BenchCall(call, backend, flags, earlier).run(), 'gpu');
 }
 
 function readFlags({ flags, settings }: Call): BenchFlags {

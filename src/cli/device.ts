@@ -1,5 +1,6 @@
 // From flags to a backend, and how it is told which one it is.
 import type { Backend } from '../backend.ts';
+import type { DeviceKind } from '../gpu/report.ts';
 import { DeviceError } from '../graph/errors.ts';
 import { digestOf, workText } from '../graph/tuning.ts';
 import { openBackend as openInNode } from '../node/providers.ts';
@@ -7,8 +8,12 @@ import type { Call } from './context.ts';
 import type { Settings } from './options.ts';
 
 /** The backend that the flags ask for. @throws DeviceError that says what is missing and what to install. */
-export async function openBackend(settings: Settings, warn: (text: string) => void): Promise<Backend> {
-  const { device = 'auto', adapter, requireGpu = false, fuse = true, deterministic = false, persistent } = settings;
+export async function openBackend(
+  settings: Settings,
+  warn: (text: string) => void,
+  usual: DeviceKind = 'auto',
+): Promise<Backend> {
+  const { device = usual, adapter, requireGpu = false, fuse = true, deterministic = false, persistent } = settings;
   const how = { fuse, deterministic, ...(persistent !== undefined && { persistent }) };
   if (!requireGpu) return inFlags(openInNode({ device, ...how, ...(adapter && { adapter }) }, warn));
   const wanted = { device: 'gpu', adapter: adapter ?? 'hardware', ...how } as const;
@@ -32,20 +37,22 @@ async function inFlags(opening: Promise<Backend>, requireGpu = false): Promise<B
 /** A sentence of the library about devices, as the command line says it. */
 export function flagText(text: string, requireGpu = false): string {
   const [allow, otherwise] = requireGpu
-    ? ['Allow it by leaving --require-gpu out', 'leave --require-gpu out']
-    : ['Allow it with --adapter software', 'use --device cpu'];
+    ? ['Take it by leaving --require-gpu out', 'leave --require-gpu out']
+    : ['Take it with --adapter software', 'use --device cpu'];
   return text
-    .replaceAll("Allow it with adapter 'software'", allow)
+    .replaceAll("Take it with adapter 'software'", allow)
     .replaceAll('Or use device cpu', `Or ${otherwise}`)
     .replaceAll('Use the CPU backend', `${otherwise[0]!.toUpperCase()}${otherwise.slice(1)}`);
 }
 
 /** What was chosen and, in short, why nothing better was: one line. */
 export function deviceLine({ line, notes, kind, adapter }: Backend): string {
-  const wanting = kind === 'cpu' || adapter.software;
-  // A note's advice is for `thalweg info`, which prints it all.
-  const why = notes[0]?.split(/(?<=\.) (?=[A-Z])/)[0];
-  return wanting && why ? `${line} ${flagText(why)}` : line;
+  if ((kind === 'gpu' && !adapter.software) || notes.length === 0) return line;
+  // The rest of the advice is for `thalweg info`, which prints it all.
+  const [why] = notes[0]!.split(/(?<=\.) (?=[A-Z])/);
+  const software = notes.find((note) => note.includes("adapter 'software'"))?.split(':')[0];
+  const instead = kind === 'cpu' && software ? ` --adapter software takes ${software}, on the same processor.` : '';
+  return `${line} ${flagText(why!)}${instead}`;
 }
 
 /** Which tuned kernels a backend may use, for what keeps a record of a run; null for the default ones alone. */
@@ -60,12 +67,13 @@ export function deviceFields({ kind, adapter }: Backend) {
   return { backend: kind, adapter: adapter.name, software: adapter.software };
 }
 
-/** Opens a backend for `work` and closes it, whatever happens. */
+/** Opens a backend for `work` and closes it, whatever happens; `usual` is the device where no flag names one. */
 export async function withBackend<T>(
   { settings, output }: Pick<Call, 'settings' | 'output'>,
   work: (backend: Backend) => Promise<T>,
+  usual: DeviceKind = 'auto',
 ): Promise<T> {
-  const backend = await openBackend(settings, (text) => output.warn(text));
+  const backend = await openBackend(settings, (text) => output.warn(text), usual);
   try {
     return await work(backend);
   } finally {

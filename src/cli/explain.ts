@@ -33,14 +33,18 @@ export async function explain(call: Call): Promise<ExitCode> {
     throw new OptionError(
       '--device: cpu has no dispatches to explain. Use --device gpu, or --as gpu without a device.',
     );
-  return withBackend(call, async (backend) => {
-    if (backend.kind === 'cpu')
-      throw new DeviceError(
-        'explain: there is no GPU here, and the CPU has no dispatches. Use --as gpu, --as software or --as webgpu-default, which need no device.',
-      );
-    output.log(deviceLine(backend));
-    return show(call, explained(settings, backend), shown, deviceFields(backend));
-  });
+  return withBackend(
+    call,
+    async (backend) => {
+      if (backend.kind === 'cpu')
+        throw new DeviceError(
+          'explain: there is no GPU here, and the CPU has no dispatches. Use --as gpu, --as software or --as webgpu-default, which need no device.',
+        );
+      output.log(deviceLine(backend));
+      return show(call, explained(settings, backend), shown, deviceFields(backend));
+    },
+    'gpu',
+  );
 }
 
 function shownBy(flags: Call['flags']): Shown {

@@ -89,9 +89,10 @@ function verb(
     });
 }
 
-function withDevice(command: Command): Command {
+function withDevice(command: Command, usual = 'auto'): Command {
+  const about = 'auto: a GPU where there is one, else the CPU; gpu: a GPU, else a software adapter';
   return command
-    .option('--device <auto|gpu|cpu>', 'what to run on; auto: a GPU where there is one, a software GPU, else the CPU')
+    .option('--device <auto|gpu|cpu>', `what to run on; ${about}; default ${usual}`)
     .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is a part of the adapter's name")
     .option('--require-gpu', 'refuse software adapters and the CPU')
     .option('--deterministic', 'the default kernels, whatever thalweg tune found for this adapter')
@@ -201,7 +202,7 @@ function addExplain(program: Command): void {
     .option('--pass <NAME>', `what one pass gives: ${PASSES.join(', ')}`)
     .option('--kernel <N>', 'one dispatch in full: kernels, accesses, bindings and WGSL')
     .option('--wgsl', 'the WGSL of all dispatches, or with --kernel of one');
-  withOutput(withDevice(command));
+  withOutput(withDevice(command, 'gpu'));
 }
 
 function addBench(program: Command): void {
@@ -222,7 +223,7 @@ function addBench(program: Command): void {
     .option('--svg <DIR>', 'writes plots there: the speed-up over the CPU, and the roofline')
     .option('--save <FILE>', 'writes what --json prints to a file, for --compare')
     .option('--compare <FILE>', 'says what got faster or slower since the run that --save wrote there');
-  withOutput(withDevice(command));
+  withOutput(withDevice(command, 'gpu'));
 }
 
 function addTune(program: Command): void {
@@ -242,7 +243,7 @@ function addTune(program: Command): void {
     .option('--seed <N>', 'decides the random data; default 0')
     .option('--show', 'shows what is kept for this adapter, and measures nothing')
     .option('--reset', 'removes what is kept for this adapter, and measures nothing');
-  withOutput(withDevice(command));
+  withOutput(withDevice(command, 'gpu'));
 }
 
 function addInfo(program: Command): void {

@@ -10,7 +10,7 @@ import { formatFigure, shareText } from '../../bench/report.ts';
 import { runSuite } from '../../bench/run.ts';
 import { type StepProfile, type TimedDispatch, TrainingStep } from '../../bench/training.ts';
 import type { Backend } from '../backend.ts';
-import type { DispatchWork } from '../explain/dispatch-work.ts';
+import type { DispatchWork } from '../explain/explanation.ts';
 import { DeviceError, OptionError } from '../graph/errors.ts';
 import { writeAtomic } from '../node/files.ts';
 import type { Examples } from '../train/batch.ts';

@@ -8,6 +8,7 @@ import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
 import { Trainer } from '../train/trainer.ts';
 import { FILES, type RanOn, type Resumed, RunFolder, ranOnBeside, readResumed } from './artifacts.ts';
+import { showCompiling } from './compiling.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
 import { deviceFields, deviceLine, tuningFields, withBackend } from './device.ts';
@@ -42,7 +43,9 @@ export async function train(call: Call): Promise<ExitCode> {
   const surroundings = { output: call.output, signal: AbortSignal.any([call.signal, ended.signal]) };
   const data = beginLoading(plan.data, surroundings); // while the device is opened
   try {
-    return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run(data));
+    // Dispatches are timed where there are any: a software adapter will do.
+    const usual = flags['profile'] === undefined ? 'auto' : 'gpu';
+    return await withBackend(call, (backend) => new TrainCall(call, backend, plan, folder, before).run(data), usual);
   } finally {
     ended.abort();
     folder?.close();
@@ -189,13 +192,19 @@ class TrainCall {
     await this.#begin(trainer);
     this.#lastSave = first;
     this.#compiledBefore = this.#backend.executor.counters.compileMs;
+    const compiled = showCompiling(this.#backend, output);
     try {
-      for await (const event of trainer.fit(data.train, options)) await this.#tell(event, trainer);
+      for await (const event of trainer.fit(data.train, options)) {
+        compiled();
+        await this.#tell(event, trainer);
+      }
     } catch (error) {
       if (!(error instanceof DivergenceError)) throw error;
       await this.#finish(trainer);
       if (!this.#folder) throw error;
       throw new DivergenceError(`${error.message} The weights from before are in ${this.#folder.path}.`, error.step);
+    } finally {
+      compiled();
     }
     if (trainer.history.stopped === 'aborted') return this.#interrupted(trainer);
     // A run that Ctrl-C reaches from here on is over anyway: it is told of and kept.

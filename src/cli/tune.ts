@@ -33,14 +33,18 @@ export async function tune(call: Call): Promise<ExitCode> {
     throw new OptionError('--show: contradicts --reset. Leave one of them out.');
   const sizes = sizesOf(flags['size']);
   const rounds = flags['rounds'] === undefined ? ROUNDS : parseCount(flags['rounds'], '--rounds', 1, 1000);
-  return withBackend({ ...call, settings: { ...settings, deterministic: true } }, async (backend) => {
-    const { report } = backend;
-    if (!report) throw new DeviceError(`tune: ${backend.line} It has no kernels to choose among. Use --device gpu.`);
-    output.log(deviceLine(backend));
-    if (flags['show'] === true) return show(call, backend, report);
-    if (flags['reset'] === true) return reset(call, backend, report);
-    return new TuneCall(call, backend, report, rounds).run(sizes);
-  });
+  return withBackend(
+    { ...call, settings: { ...settings, deterministic: true } },
+    async (backend) => {
+      const { report } = backend;
+      if (!report) throw new DeviceError(`tune: ${backend.line} It has no kernels to choose among. Use --device gpu.`);
+      output.log(deviceLine(backend));
+      if (flags['show'] === true) return show(call, backend, report);
+      if (flags['reset'] === true) return reset(call, backend, report);
+      return new TuneCall(call, backend, report, rounds).run(sizes);
+    },
+    'gpu',
+  );
 }
 
 /** `M,N,K` as the three products that training makes of such sizes. */

@@ -5,12 +5,7 @@ import type { Contents } from '../compile/plan.ts';
 import { flopsOf } from '../compile/work.ts';
 import { resolve } from '../graph/rewrite.ts';
 import type { Tensor } from '../graph/tensor.ts';
-
-/** Operations, a multiply-add as two, and bytes moved. */
-export interface DispatchWork {
-  readonly flops: number;
-  readonly bytes: number;
-}
+import type { DispatchWork } from './explanation.ts';
 
 /** The work of a dispatch from what it is made of. */
 export function workOfDispatch(contents: readonly Contents[]): DispatchWork {

@@ -2,7 +2,6 @@
 
 import type { PassName } from '../compile/pass-names.ts';
 import type { WgslType } from '../graph/kernel.ts';
-import type { DispatchWork } from './dispatch-work.ts';
 import { kernelName, plural, shortened, sizeText, workgroupsText } from './labels.ts';
 import { formatBytes, formatInteger, table } from './table.ts';
 
@@ -59,6 +58,12 @@ export interface KernelExplanation {
   readonly barriers: boolean;
   /** Bytes of workgroup memory. */
   readonly sharedBytes: number;
+}
+
+/** Operations, a multiply-add as two, and bytes moved. */
+export interface DispatchWork {
+  readonly flops: number;
+  readonly bytes: number;
 }
 
 /** A dispatch; `flops` and `bytes` are what a roofline counts: see {@link DispatchWork}. */

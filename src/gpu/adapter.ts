@@ -153,9 +153,9 @@ export function sentence(error: unknown): string {
   return /[.!?]$/.test(line) ? line : `${line}.`;
 }
 
-/** The sentence for a software adapter where hardware was asked for. */
+/** The sentence for a software adapter where only hardware is taken. */
 export function softwareRefused(name: string): string {
-  return `${name}: this is a software adapter, and hardware was asked for. Allow it with adapter 'software', or install a GPU driver.`;
+  return `${name}: a software adapter, which computes on the CPU. Take it with adapter 'software', or install a GPU driver.`;
 }
 
 /**

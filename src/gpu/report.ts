@@ -1,7 +1,7 @@
 // What may be asked of a device and what is said about one that was found, as plain data: the package's declarations speak of
 // these and of no WebGPU type, so that programs without the DOM's types can use them.
 
-/** Which backend: `auto` takes a GPU adapter where there is one and the CPU backend otherwise. */
+/** Which backend: `auto` takes a hardware GPU where there is one and the CPU backend otherwise; `gpu` software adapters too. */
 export type DeviceKind = 'auto' | 'gpu' | 'cpu';
 
 /** Which WebGPU adapter. `name` is a case-insensitive part of its name, description, vendor, architecture or device. */

@@ -169,6 +169,7 @@ export class GpuRuntime {
       });
       this.opened.awaits?.(made);
       const pipeline = await made;
+      this.counters.compiled++;
       await invalid;
       return { pipeline, layout };
     } catch (error) {

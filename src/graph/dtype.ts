@@ -27,3 +27,6 @@ export function hostArray(dtype: DType, size: number, precision: Precision = 'fl
 export function byteLength(dtype: DType, size: number): number {
   return dtype === 'u8' ? Math.ceil(size / 4) * 4 : size * 4;
 }
+
+/** Bytes in memory of their own: `Uint8Array<ArrayBuffer>`, in words that TypeScript before 5.7 reads as well. */
+export type Bytes = ReturnType<Uint8Array['slice']>;

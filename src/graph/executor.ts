@@ -88,6 +88,8 @@ export interface Counters {
   buffers: number;
   bindGroups: number;
   pipelines: number;
+  /** How many of the pipelines are compiled. */
+  compiled: number;
   submits: number;
   /** Bytes in buffers alive now, and the most there ever were. */
   bytes: number;
@@ -97,7 +99,7 @@ export interface Counters {
 }
 
 export function newCounters(): Counters {
-  return { buffers: 0, bindGroups: 0, pipelines: 0, submits: 0, bytes: 0, peakBytes: 0, compileMs: 0 };
+  return { buffers: 0, bindGroups: 0, pipelines: 0, compiled: 0, submits: 0, bytes: 0, peakBytes: 0, compileMs: 0 };
 }
 
 /** An engine that runs recipes. */

@@ -10,6 +10,9 @@ export interface NamedVariable {
   readonly variable: Variable;
 }
 
+/** Objects with this property are no part of a model that refers to them: a trainer, say, which holds variables of its own. */
+export const NOT_OF_A_MODEL = Symbol('not of a model');
+
 let paths = new WeakMap<object, string>();
 
 /**
@@ -66,7 +69,7 @@ function walk(model: object): { variables: NamedVariable[]; objects: Map<object,
       if (!(value instanceof Variable) || seen.has(value) || path === '') continue;
       seen.add(value);
       variables.push({ path, variable: value });
-    } else if (!objects.has(value)) {
+    } else if (!objects.has(value) && !(NOT_OF_A_MODEL in value)) {
       objects.set(value, path);
       const entries = value instanceof Map ? [...value] : Object.entries(value);
       for (const [key, child] of entries.reverse()) stack.push([child, path === '' ? `${key}` : `${path}.${key}`]);

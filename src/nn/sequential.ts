@@ -15,6 +15,10 @@ export class Sequential implements NamedLayer {
   /** @throws OptionError when a member is neither a function nor has a forward. */
   constructor(...layers: readonly (Layer | ((x: Tensor) => Tensor))[]) {
     for (const [k, layer] of layers.entries()) {
+      if (typeof layer === 'function' && typeof layer.prototype?.forward === 'function')
+        throw new OptionError(
+          `Sequential: member ${k} is the class ${layer.name}. Give a layer: new ${layer.name}(…).`,
+        );
       if (typeof layer !== 'function' && typeof (layer as Partial<Layer> | undefined)?.forward !== 'function') {
         throw new OptionError(
           `Sequential: member ${k} is neither a layer nor a function. Give objects with a forward.`,

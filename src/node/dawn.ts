@@ -1,5 +1,5 @@
-// Node's WebGPU: Dawn, out of the npm package `webgpu`. It takes a hardware adapter if there is one, else a software Vulkan
-// driver of the system, else SwiftShader out of npm, and says why it passed over what it did not take.
+// Node's WebGPU: Dawn, out of the npm package `webgpu`. It takes a hardware adapter if there is one, else SwiftShader out of npm,
+// else a software Vulkan driver of the system, and says why it passed over what it did not take.
 import { isMainThread } from 'node:worker_threads';
 import {
   type AdapterChoice,
@@ -17,7 +17,7 @@ import {
 } from '../gpu/adapter.ts';
 import { DeviceError } from '../graph/errors.ts';
 import { Rest } from './rest.ts';
-import { loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts';
+import { findSwiftShader as findArchive, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts';
 import { vulkanMayBeThere } from './vulkan.ts';
 
 /** What Dawn's npm package exports. */
@@ -30,6 +30,8 @@ export interface DawnModule {
 /** Where Dawn and SwiftShader come from; tests pass their own. */
 export interface DawnSources {
   importDawn(): Promise<DawnModule>;
+  /** Throws where the package that holds SwiftShader is not there. */
+  findSwiftShader(): void;
   /** Makes SwiftShader loadable and returns its ICD file for `VK_DRIVER_FILES`. */
   prepareSwiftShader(): string;
   /** Whether the system can have a driver of its own: where it cannot, Dawn is not asked. */
@@ -58,7 +60,8 @@ const LOADER_VARIABLES = ['VK_LOADER_DRIVERS_SELECT', 'VK_LOADER_DRIVERS_DISABLE
 /** Opens devices through Dawn. `webgpu` is imported at the first `open`, not before. */
 export function dawnProvider(sources: Partial<DawnSources> = {}): GpuProvider {
   const {
-    importDawn = () => import('webgpu'),
+    importDawn = importWebgpu,
+    findSwiftShader = findArchive,
     prepareSwiftShader = swiftShaderOfNpm,
     driverMayBeThere = () => vulkanMayBeThere(),
   } = sources;
@@ -70,7 +73,11 @@ export function dawnProvider(sources: Partial<DawnSources> = {}): GpuProvider {
         try {
           const dawn = await importDawn().catch(explainImport);
           installGlobals(dawn);
-          const search = new Search(dawn, choice, allowSoftware, refused, { prepareSwiftShader, driverMayBeThere });
+          const search = new Search(dawn, choice, allowSoftware, refused, {
+            findSwiftShader,
+            prepareSwiftShader,
+            driverMayBeThere,
+          });
           return { opened: await search.run(), refused };
         } catch (error) {
           if (!(error instanceof DeviceError)) throw error;
@@ -88,6 +95,11 @@ function inTurn(work: () => Promise<OpenResult>): Promise<OpenResult> {
   const done = () => {}; // and nothing of the result stays reachable from here
   turn = mine.then(done, done);
   return mine;
+}
+
+/** Bundlers must not fail where the optional package is not there: esbuild looks for the `catch`, webpack for the comment. */
+function importWebgpu(): Promise<DawnModule> {
+  return import(/* webpackIgnore: true */ 'webgpu').catch(explainImport);
 }
 
 function explainImport(error: NodeJS.ErrnoException): never {
@@ -138,7 +150,11 @@ class Search {
     const wanted = this.#wanted;
     if (wanted?.trim().toLowerCase() === 'null') return this.#openNull();
     const names = this.#sources.driverMayBeThere() ? await listAdapters(this.#dawn) : [];
-    const opened = (await this.#openListed(names)) ?? (await this.#openSwiftShader());
+    // SwiftShader before a software driver of the system: llvmpipe computes faster, but compiles for many times as long.
+    const opened =
+      (await this.#openListed(names, 'hardware')) ??
+      (await this.#openSwiftShader()) ??
+      (await this.#openListed(names, 'software'));
     if (!opened && wanted !== undefined && this.#refused.length === 0) {
       const there = [...(names ?? []), 'SwiftShader (out of npm)', 'null'].join(', ');
       this.#refused.push(`adapter '${wanted}': none answers to that name. There are: ${there}.`);
@@ -150,12 +166,13 @@ class Search {
     return typeof this.#choice === 'object' ? this.#choice.name : undefined;
   }
 
-  async #openListed(names: readonly string[] | undefined): Promise<OpenedDevice | undefined> {
+  async #openListed(
+    names: readonly string[] | undefined,
+    kind: 'hardware' | 'software',
+  ): Promise<OpenedDevice | undefined> {
     // Where Dawn does not list, its own first choice (undefined) is all there is to try.
-    if (!names) return this.#try(undefined, []);
-    const hardware = names.filter((name) => !isSoftwareName(name));
-    const software = names.filter((name) => isSoftwareName(name)).sort(slowestLast);
-    for (const name of this.#candidates(hardware, software)) {
+    if (!names) return kind === 'hardware' ? this.#try(undefined, []) : undefined;
+    for (const name of this.#candidates(names, kind)) {
       const opened = await this.#try(name, names);
       if (opened) return opened;
     }
@@ -163,28 +180,32 @@ class Search {
   }
 
   /** The listed adapters to try in turn; undefined stands for Dawn's own first choice. */
-  #candidates(hardware: readonly string[], software: readonly string[]): readonly (string | undefined)[] {
+  #candidates(names: readonly string[], kind: 'hardware' | 'software'): readonly (string | undefined)[] {
+    const hardware = names.filter((name) => !isSoftwareName(name));
+    const software = names.filter((name) => isSoftwareName(name)).sort(slowestLast);
     const wanted = this.#wanted;
     if (wanted !== undefined) {
       const named = [...hardware, ...software].filter((name) => answersTo(wanted, [name]));
-      return named.length > 0 ? named : [...hardware, ...software];
+      return kind === 'software' ? [] : named.length > 0 ? named : [...hardware, ...software];
     }
-    if (this.#choice === 'software') return software;
+    if (kind === 'software') return software;
+    if (this.#choice === 'software') return [];
     // Of several GPUs Dawn knows the fastest.
-    if (hardware.length > 0) return [undefined, ...software];
+    if (hardware.length > 0) return [undefined];
     this.#refused.push(noHardware(software));
-    return software;
+    return [];
   }
 
   async #openSwiftShader(): Promise<OpenedDevice | undefined> {
     const wanted = this.#wanted;
     if (wanted !== undefined && !answersTo(wanted, SWIFTSHADER_NAMES)) return undefined;
-    if (!this.#allowSoftware) {
-      if (wanted !== undefined || this.#choice === 'software') this.#refused.push(softwareRefused('SwiftShader'));
-      return undefined;
-    }
     let icd: string;
     try {
+      if (!this.#allowSoftware) {
+        this.#sources.findSwiftShader();
+        this.#refused.push(softwareRefused('SwiftShader'));
+        return undefined;
+      }
       icd = this.#sources.prepareSwiftShader();
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;

@@ -7,7 +7,7 @@ import { mnist } from './mnist.ts';
 import { keptTuning } from './tuning.ts';
 
 /**
- * The engine to run on: a GPU through Dawn (hardware first, then a software driver), or the CPU. It uses what `thalweg tune` kept
+ * The engine to run on: a GPU through Dawn where there is one, else the CPU; a software adapter where it is asked for. It uses what `thalweg tune` kept
  * for the adapter, unless `deterministic` is true; a table that cannot be used is told by a warning of the process.
  * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
  */

@@ -40,8 +40,10 @@ const MANIFEST = 'sha256.json';
 const UNPACKING = '.unpacking-';
 const HOUR_MS = 3_600_000;
 
+const PACKAGE = '@sparticuz/chromium';
+
 /** The command that installs it; 147 is the last line that runs on Node 20. */
-export const INSTALL_SWIFTSHADER = 'npm install @sparticuz/chromium@147';
+export const INSTALL_SWIFTSHADER = `npm install ${PACKAGE}@147`;
 
 /**
  * Finds the installed package's archive.
@@ -56,13 +58,15 @@ export function findSwiftShader(): SwiftShaderArchive {
   }
   let main: string;
   try {
-    main = createRequire(import.meta.url).resolve('@sparticuz/chromium');
+    // In two steps, which webpack does not take for a dependency of its bundle.
+    const { resolve } = createRequire(import.meta.url);
+    main = resolve(PACKAGE);
   } catch {
-    throw new DeviceError(`SwiftShader: the package @sparticuz/chromium is not installed. Run: ${INSTALL_SWIFTSHADER}`);
+    throw new DeviceError(`SwiftShader: the package ${PACKAGE} is not installed. Run: ${INSTALL_SWIFTSHADER}`);
   }
   for (let folder = dirname(main); folder !== dirname(folder); folder = dirname(folder)) {
     const about = readJson(join(folder, 'package.json')) as { name?: string; version?: string } | undefined;
-    if (about?.name !== '@sparticuz/chromium') continue;
+    if (about?.name !== PACKAGE) continue;
     return { path: join(folder, 'bin', 'swiftshader.tar.br'), version: String(about.version) };
   }
   throw new DeviceError(`SwiftShader: ${main} belongs to no package. Run: ${INSTALL_SWIFTSHADER}`);

@@ -21,15 +21,15 @@ export interface Values {
 
 /** Examples to train on or to be judged by; a DataSet is one. */
 export interface Examples {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Examples. */
   readonly size: number;
   /** [size, ...example] */
   readonly x: Values;
   /** Class indices [size] (u8 or u32), or targets [size, ...] (f32). */
   readonly y: Values;
-  readonly classes?: number;
-  readonly scale?: Scale;
+  readonly classes?: number | undefined;
+  readonly scale?: Scale | undefined;
 }
 
 /** A values' dtype and shape, which must be filled. */

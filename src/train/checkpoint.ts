@@ -1,6 +1,6 @@
 // Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
-import { type HostArray, hostArray } from '../graph/dtype.ts';
+import { type Bytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkExtra } from '../graph/options.ts';
 import type { Variable } from '../graph/tensor.ts';
@@ -37,7 +37,7 @@ export async function saveState(
   state: State,
   saved: Omit<Saved, 'optimizer'>,
   metadata: Metadata = {},
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const entries = state.entries();
   const counters = COUNTERS.map((name) => state[name]);
   const { tensors, rest } = await readEntries(state, entries, counters);
@@ -49,7 +49,7 @@ export async function saveState(
 }
 
 /** The bytes of the weights alone, under their paths. */
-export async function saveWeights(state: State, metadata: Metadata = {}): Promise<Uint8Array<ArrayBuffer>> {
+export async function saveWeights(state: State, metadata: Metadata = {}): Promise<Bytes> {
   const { tensors } = await readEntries(state, weightsOf(state), []);
   return writeSafetensors(tensors, { format: 'pt', ...metadata });
 }

@@ -1,7 +1,7 @@
 // Files of named tensors in Hugging Face's safetensors format: 8 bytes of little-endian header length, a JSON header, the data.
 // PyTorch, JAX and Python read what is written here. The reader trusts nothing: every refusal names file, tensor and offset.
 // https://github.com/huggingface/safetensors#format
-import type { DType } from '../graph/dtype.ts';
+import type { Bytes, DType } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkValue, type Kind, STRING } from '../graph/options.ts';
 import { badKey, type HeaderEntry, parseHeader, quoted } from './safetensors-header.ts';
@@ -53,7 +53,7 @@ export function storedDtype(dtype: DType): StoredDtype {
 export function writeSafetensors(
   tensors: readonly TensorToStore[],
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array<ArrayBuffer> {
+): Bytes {
   const ordered = [...tensors].sort((a, b) => elementBytes(b.dtype) - elementBytes(a.dtype));
   const seen = new Set<string>(['__metadata__']);
   const members: string[] = [];

@@ -4,7 +4,7 @@ import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { internal, OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
 import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
-import { type NamedVariable, variablesOf } from '../graph/paths.ts';
+import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
 import { Variable } from '../graph/tensor.ts';
@@ -59,6 +59,7 @@ const NAMES: Names<StateOptions> = {
 };
 
 export class State {
+  readonly [NOT_OF_A_MODEL] = true;
   readonly storage: Storage;
   /** The most bytes of one array that a kernel can read on this engine. */
   readonly maxBindingBytes: number;

@@ -2,6 +2,7 @@
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts.
 import type { Backend } from '../backend.ts';
 import type { Scale } from '../data/dataset.ts';
+import type { Bytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import {
@@ -18,6 +19,7 @@ import {
   STRING,
   show,
 } from '../graph/options.ts';
+import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
@@ -99,6 +101,7 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
 }
 
 export class Trainer {
+  readonly [NOT_OF_A_MODEL] = true;
   readonly backend: Backend;
   readonly state: State;
   /** What happened in all runs so far. */
@@ -363,7 +366,7 @@ export class Trainer {
   }
 
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
-  async save(configuration?: unknown, ...extra: never[]): Promise<Uint8Array<ArrayBuffer>> {
+  async save(configuration?: unknown, ...extra: never[]): Promise<Bytes> {
     checkExtra('save', extra);
     const saved = {
       loss: this.#task.loss.lossName,
@@ -380,10 +383,7 @@ export class Trainer {
    * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so does
    * the description of a model that `network()` made, which `networkOf` reads.
    */
-  async saveWeights(
-    metadata: Readonly<Record<string, string>> = {},
-    ...extra: never[]
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  async saveWeights(metadata: Readonly<Record<string, string>> = {}, ...extra: never[]): Promise<Bytes> {
     checkValue('saveWeights', 'the metadata', metadata, OBJECT);
     for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
     checkExtra('saveWeights', extra);

@@ -33,7 +33,7 @@ async function violations(page: Page): Promise<string[]> {
 describe('a page that has trained and been drawn on', () => {
   let shown: OpenedPage;
   beforeAll(async () => {
-    shown = await openPage({ hash: '#preset=classic&data=mnist' });
+    shown = await openPage({ hash: '#preset=classic&data=mnist&device=gpu' });
   });
   afterAll(() => shown.close());
 
@@ -84,7 +84,7 @@ test('the basics: title, description, language, one heading of the first rank', 
 });
 
 test('space trains and pauses, and every control is reached by the tab key', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=mnist' });
+  opened = await openPage({ hash: '#preset=classic&data=mnist&device=gpu' });
   const { page } = opened;
   await page.locator('h1').click();
   await page.keyboard.press('Space');
@@ -133,7 +133,7 @@ test('a hidden tab goes on training', async () => {
 });
 
 test('over 20 s of training the page handles each event in 16 ms, 99 times out of 100', async () => {
-  opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&data=mnist' });
+  opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&data=mnist&device=gpu' });
   const { page } = opened;
   await draw(page, THREE);
   await page.getByTestId('train').click();

@@ -64,7 +64,7 @@ test('weights that the page saves are read by the command line, and the other wa
 }, 120_000);
 
 test('a checkpoint brings a run back, with its curve, and it goes on bit for bit', async () => {
-  opened = await openPage({ hash: HASH });
+  opened = await openPage({ hash: `${HASH}&device=gpu` });
   const { page } = opened;
   await trainFor(page, 100);
   const at = await numberIn(page, 'steps');

@@ -9,7 +9,7 @@ let opened: OpenedPage;
 let page: Page;
 
 beforeAll(async () => {
-  opened = await openPage({ hash: '#preset=mlp&data=mnist&batch=32' });
+  opened = await openPage({ hash: '#preset=mlp&data=mnist&batch=32&device=gpu' });
   page = opened.page;
 });
 afterAll(() => opened.close());

@@ -11,7 +11,7 @@ afterEach(() => opened.close());
 const state = () => opened.page.getByTestId('state').innerText();
 
 test('another device: the header names it and loads no more', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  opened = await openPage({ hash: '#preset=classic&data=digits&device=gpu' });
   const { page } = opened;
   await opened.ready();
   await page.getByRole('button', { name: 'Train on the CPU instead' }).click();

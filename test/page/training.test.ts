@@ -9,7 +9,7 @@ let opened: OpenedPage;
 let page: Page;
 
 beforeAll(async () => {
-  opened = await openPage({ hash: '#preset=classic&data=digits' });
+  opened = await openPage({ hash: '#preset=classic&data=digits&device=gpu' });
   page = opened.page;
 });
 afterAll(() => opened.close());

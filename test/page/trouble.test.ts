@@ -11,7 +11,9 @@ const message = () => opened.page.getByTestId('message').innerText();
 
 describe('a rate that is too large', () => {
   test('mlp with SGD overflows: the page says so, and goes on from the weights before the bad step', async () => {
-    opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&schedule=constant&lr=0.1&batch=32&data=mnist' });
+    opened = await openPage({
+      hash: '#preset=mlp&optimizer=sgd&schedule=constant&lr=0.1&batch=32&data=mnist&device=gpu',
+    });
     const { page } = opened;
     await trainFor(page, 100);
     await fill(page, 'learning-rate', '1e30');
@@ -46,7 +48,7 @@ GPUAdapter.prototype.requestDevice = async function (...args) {
 };`;
 
 test('a device lost in mid-run: it says why, opens another, and goes on from the last snapshot', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=mnist', patchWorker: KEEP_DEVICES });
+  opened = await openPage({ hash: '#preset=classic&data=mnist&device=gpu', patchWorker: KEEP_DEVICES });
   const { page } = opened;
   await page.getByTestId('train').click();
   await waitForNumber(page, 'steps', (steps) => steps > 300);
@@ -77,7 +79,9 @@ const CAUSES: readonly (readonly [name: string, patch: string, says: RegExp])[] 
   ['there is no adapter', 'GPU.prototype.requestAdapter = async () => null;', /adapter|hardware acceleration/i],
   [
     'the device is refused',
-    "GPUAdapter.prototype.requestDevice = async () => { throw new TypeError('maxBufferSize 1 is too much'); };",
+    `GPUAdapter.prototype.requestDevice = async () => { throw new TypeError('maxBufferSize 1 is too much'); };
+    for (const name of ['vendor', 'architecture', 'device', 'description', 'isFallbackAdapter'])
+      Object.defineProperty(GPUAdapterInfo.prototype, name, { get: () => name !== 'isFallbackAdapter' && 'GeForce' });`,
     /refused/i,
   ],
 ];
@@ -94,12 +98,21 @@ describe.each(CAUSES)('where %s', (_, patch, says) => {
   });
 });
 
-test('a software adapter is called one, with what to do', async () => {
+test('a software adapter is passed over with a word, and taken where it is chosen', async () => {
   opened = await openPage({ hash: '#preset=classic&data=mnist' });
-  await opened.page
-    .getByText(/not a GPU|software adapter/i)
+  const { page } = opened;
+  const adapter = () => page.getByTestId('adapter').innerText();
+  await page
+    .getByText(/only a software adapter.*on the CPU, which is faster/)
     .first()
     .waitFor();
+  expect(await adapter()).toMatch(/CPU/);
+  await page.getByRole('button', { name: 'Train on the software adapter' }).click();
+  await page
+    .getByText(/its speeds are not a GPU’s/)
+    .first()
+    .waitFor();
+  expect(await adapter()).toMatch(/SwiftShader.*software/i);
   opened.expectQuiet();
 });
 
@@ -151,14 +164,17 @@ describe('nonsense', () => {
   test('a layer beyond the adapter: the limit is named, with its value', async () => {
     const limit =
       "Object.defineProperty(GPUSupportedLimits.prototype, 'maxStorageBufferBindingSize', { get: () => 64 * 2 ** 20 });";
-    opened = await openPage({ hash: '#preset=classic&data=mnist', patchWorker: limit });
+    opened = await openPage({ hash: '#preset=classic&data=mnist&device=gpu', patchWorker: limit });
     await fill(opened.page, 'hidden', '4096-8192');
     await expect
       .poll(message)
       .toMatch(/hidden2: 4096 x 8192 weights are 128 MiB, and maxStorageBufferBindingSize .* 64 MiB/);
     opened.expectQuiet();
     await opened.close();
-    opened = await openPage({ hash: '#preset=classic&data=mnist&seed=5&hidden=4096-8192', patchWorker: limit });
+    opened = await openPage({
+      hash: '#preset=classic&data=mnist&seed=5&hidden=4096-8192&device=gpu',
+      patchWorker: limit,
+    });
     await expect.poll(message).toMatch(/The address: hidden2: 4096 x 8192 .* Took the preset classic/);
     await trainFor(opened.page, 20);
     expect(await opened.page.getByTestId('seed').inputValue()).toBe('5');
