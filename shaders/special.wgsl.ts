@@ -82,17 +82,18 @@ export const SIGMOID: Declaration = {
 };
 
 /**
- * tanh. The built-in may be inexact near 0 (a difference of exponentials) and NaN past 88 (their quotient). Below 0.3 this
+ * tanh. NaN gives NaN. The built-in may be inexact near 0 (a difference of exponentials) and NaN past 88 (their quotient). Below 0.3 this
  * is the Taylor series, whose next term is under 5e-8 of it.
  */
 export const TANH: Declaration = {
   name: 'tanhExact',
-  text: (name) => `fn ${name}(x: f32) -> f32 {
+  uses: [IS_NAN],
+  text: (name, notANumber) => `fn ${name}(x: f32) -> f32 {
   let x2 = x * x;
   let near = x * (1.0 + x2 * (-0.33333333 + x2 * (0.13333333 + x2 * (-0.053968254 + x2 * 0.021869488))));
   let t = exp(-2.0 * abs(x));
   let far = (1.0 - t) / (1.0 + t);
-  return select(select(far, -far, x < 0.0), near, abs(x) < 0.3);
+  return select(select(far, -far, x < 0.0), near, abs(x) < 0.3 || ${notANumber}(x));
 }`,
 };
 

@@ -52,10 +52,10 @@ const TARGETS = [ROWS, LONG].map(({ shape: [rows, columns] }) => matrix(rows!, c
 const unary: Special[] = [{ inputs: [X] }];
 const signed: Special[] = [{ inputs: [X], zeros: true }];
 const constant = (value: number): SpecialInput => ({ ...vector(SPECIALS.map(() => value)), constant: true });
-/** Pairs, an input with itself, and beside constants, which compilers put to use; but for those that WGSL lets them fold away. */
-const pairsBut = (...folded: readonly number[]): Special[] => [
+/** Pairs, an input with itself, and beside constants, which compilers put to use; but for what WGSL lets them fold or regroup. */
+const pairsBut = (...folded: readonly (number | 'itself')[]): Special[] => [
   { inputs: [A, B] },
-  { inputs: [X, X] },
+  ...(folded.includes('itself') ? [] : [{ inputs: [X, X] }]),
   ...SPECIALS.filter((value) => !folded.includes(value)).map((value) => ({ inputs: [X, constant(value)] })),
 ];
 const pairs = pairsBut();
@@ -110,9 +110,9 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   erf: unary,
   gelu: ['none', 'tanh'].map((approximate) => ({ inputs: [X], params: { approximate } })),
   add: pairs,
-  sub: pairs,
-  mul: pairsBut(0), // x · 0 is 0
-  div: pairsBut(Infinity, -Infinity), // x / ∞ is 0
+  sub: pairsBut('itself'), // x - x is 0
+  mul: pairsBut('itself', 0), // dy · x + dy · x is dy (x + x), x · 0 is 0
+  div: pairsBut(0, Infinity, -Infinity), // x / ∞ is 0, x / 0 anything
   maximum: pairs,
   minimum: pairs,
   equal: pairs,

@@ -51,7 +51,7 @@ describe.each(Object.entries(variants))('%s', (_, variant) => {
       const lines = mismatches(got[key]!, wanted[k]!, special).map((line) => `${what}${line}, ${text(special.params)}`);
       found.set(name, [...(found.get(name) ?? []), ...lines]);
     }
-  });
+  }, 300_000); // lavapipe with its cache cold
   it.each([...new Set(uses.map(({ name }) => name))])('%s', (name) => {
     const lines = found.get(name)!;
     expect([...lines.slice(0, 8), ...(lines.length > 8 ? [`and ${lines.length - 8} more`] : [])]).toEqual([]);
