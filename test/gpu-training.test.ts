@@ -195,7 +195,7 @@ it('evaluates, predicts and inspects as the CPU does', async () => {
   expect(a.accuracy).toBe(b.accuracy);
   expect(a.loss).toBeCloseTo(b.loss, 5);
   expect(a.confusion).toEqual(b.confusion);
-  const x = { shape: [3, 784], data: data.test.x.data.subarray(0, 3 * 784) };
+  const { x } = data.test.slice(0, 3);
   const [p, q] = [await onGpu.predict(x), await onCpu.predict(x)];
   for (const [i, value] of q.data.entries()) expect(p.data[i]).toBeCloseTo(value, 5);
   onGpu.dispose();

@@ -51,7 +51,7 @@ function Curve({ test }: { readonly test: Found }) {
   const summary =
     suggestion === undefined
       ? 'No rate stands out: the loss does not fall below what a constant guess would have.'
-      : `The loss falls fastest near a rate of ${numberText(suggestion)}.`;
+      : `A good rate is near ${numberText(suggestion)}.`;
   return (
     <>
       <LineChart

@@ -118,7 +118,7 @@ export class Fit {
     yield* this.#land(0);
     if (this.#reason === 'aborted') return;
     if (this.#means.steps > 0) yield* this.#endEpoch(false);
-    yield* this.#lookForRunaway(true);
+    if (this.#reason !== 'targetAccuracy') yield* this.#lookForRunaway(true);
   }
 
   #over(): boolean {
