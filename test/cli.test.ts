@@ -274,7 +274,7 @@ describe('train', () => {
   it('has the lines of every step of a checkpoint when it is killed, and leaves nothing behind', async () => {
     let killed = false;
     const seen: Watch['seen'] = (out, child) => {
-      if (!killed && out.includes('"step":150,')) killed = child.kill('SIGKILL');
+      if (!killed && out.includes('"step":40,')) killed = child.kill('SIGKILL');
     };
     const flags = ['--preset', 'classic', '--epochs', '40', '--save-every', '3', '--out', 'killed'];
     await thalweg(train(...flags, '--json'), { seen });
@@ -287,7 +287,7 @@ describe('train', () => {
           .toString()
           .match(/"type":"step","step":\d+/g) ?? []
       ).map((m) => Number(m.slice(21)));
-    expect(step).toBeGreaterThan(100);
+    expect(step).toBeGreaterThan(20);
     expect(steps('killed').slice(0, step)).toEqual(Array.from({ length: step }, (_, k) => k + 1));
     writeFileSync(path('killed', '.weights.safetensors.0123456789abcdef.tmp'), 'half');
     const { code, err } = await thalweg(['train', '--resume', 'killed', '--device', 'cpu']);
