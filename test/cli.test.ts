@@ -389,7 +389,7 @@ describe('train', () => {
     expect(firstStepMs).toBeLessThan(1000 * (time! + 30));
   });
 
-  it('goes on from the last checkpoint on another device when its own is lost', { timeout: 180_000 }, async () => {
+  it('continues from the last checkpoint on another device when its own is lost', { timeout: 180_000 }, async () => {
     // The first device that trains is destroyed when its first epoch of 5 steps was saved and another is under way.
     const runtime = JSON.stringify(pathToFileURL(resolve('dist/src/gpu/runtime.js')));
     writeFileSync(
@@ -409,7 +409,7 @@ describe('train', () => {
     const { code, err, events } = await thalweg([...ON_GPU, '--data', data, '--out', 'lost'], undefined, env);
     expect([code, err]).toEqual([
       0,
-      expect.stringMatching(/warning: GPU .* Opening another; training goes on from step 5,/),
+      expect.stringMatching(/warning: GPU .* Opening another; training continues from step 5,/),
     ]);
     expect(events.at(-1)).toMatchObject({ type: 'end', step: 20 });
     for (const name of ['checkpoint.safetensors', 'weights.safetensors'])
