@@ -276,7 +276,7 @@ describe('train', () => {
   it('has the lines of every step of a checkpoint when it is killed, and leaves nothing behind', async () => {
     let killed = false;
     const seen: Watch['seen'] = (out, child) => {
-      if (!killed && out.includes('"step":150,')) killed = child.kill('SIGKILL');
+      if (!killed && out.includes('"step":40,')) killed = child.kill('SIGKILL');
     };
     const flags = ['--preset', 'classic', '--epochs', '40', '--save-every', '3', '--out', 'killed'];
     await thalweg(train(...flags, '--json'), { seen });
@@ -289,7 +289,7 @@ describe('train', () => {
           .toString()
           .match(/"type":"step","step":\d+/g) ?? []
       ).map((m) => Number(m.slice(21)));
-    expect(step).toBeGreaterThan(100);
+    expect(step).toBeGreaterThan(20);
     expect(steps('killed').slice(0, step)).toEqual(Array.from({ length: step }, (_, k) => k + 1));
     writeFileSync(path('killed', '.weights.safetensors.0123456789abcdef.tmp'), 'half');
     const { code, err } = await thalweg(['train', '--resume', 'killed', '--device', 'cpu']);
@@ -391,7 +391,7 @@ describe('train', () => {
     expect(firstStepMs).toBeLessThan(1000 * (time! + 30));
   });
 
-  it('goes on from the last checkpoint on another device when its own is lost', { timeout: 180_000 }, async () => {
+  it('continues from the last checkpoint on another device when its own is lost', { timeout: 180_000 }, async () => {
     // The first device that trains is destroyed when its first epoch of 5 steps was saved and another is under way.
     const runtime = JSON.stringify(pathToFileURL(resolve('dist/src/gpu/runtime.js')));
     writeFileSync(
@@ -411,7 +411,7 @@ describe('train', () => {
     const { code, err, events } = await thalweg([...ON_GPU, '--data', data, '--out', 'lost'], undefined, env);
     expect([code, err]).toEqual([
       0,
-      expect.stringMatching(/warning: GPU .* Opening another; training goes on from step 5,/),
+      expect.stringMatching(/warning: GPU .* Opening another; training continues from step 5,/),
     ]);
     expect(events.at(-1)).toMatchObject({ type: 'end', step: 20 });
     for (const name of ['checkpoint.safetensors', 'weights.safetensors'])

@@ -254,8 +254,9 @@ describe.skipIf(process.platform === 'win32')('unpacking SwiftShader', () => {
   });
 
   it('is safe in several processes at once', async () => {
-    // Node 20 runs no TypeScript, so the three modules are transpiled next to each other.
-    for (const file of ['graph/errors.ts', 'node/files.ts', 'node/folders.ts', 'node/swiftshader.ts']) {
+    // Node 20 runs no TypeScript, so the modules are transpiled next to each other.
+    const node = ['file-error', 'read-file', 'files', 'folders', 'swiftshader'];
+    for (const file of ['graph/errors.ts', ...node.map((name) => `node/${name}.ts`)]) {
       const source = readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8');
       const compilerOptions = {
         module: ts.ModuleKind.ESNext,

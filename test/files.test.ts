@@ -277,7 +277,7 @@ describe('reading', () => {
       expect((await refusal(prepareFile(path()))).message).toMatch(/f: cannot write: it is a named pipe and not/);
       expect((await refused(() => readWhole('/dev/zero'))).message).toMatch(/cannot read: it is a device and not/);
       expect((await refused(() => readText(folder))).message).toMatch(/it is a folder and not a file.* \(EISDIR\)/);
-      expect(performance.now() - began).toBeLessThan(1000);
+      expect(performance.now() - began).toBeLessThan(10_000);
       expect(statSync(path()).isFIFO()).toBe(true);
     },
   );
@@ -328,7 +328,7 @@ describe('lockFolder', () => {
     writeFileSync(lock(), JSON.stringify({ ...holder, ...(holder.started ? { started: '1' } : { pid: 2 ** 22 + 1 }) }));
     const began = performance.now();
     const unlock = await lockFolder(folder);
-    expect(performance.now() - began).toBeLessThan(300);
+    expect(performance.now() - began).toBeLessThan(5000);
     expect(written().token).not.toBe(holder.token);
     unlock();
     expect(readdirSync(folder)).toEqual([]);

@@ -15,7 +15,7 @@ export interface Call {
   /** Flags of this verb alone, as they were written. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly output: Output;
-  /** Aborted by Ctrl-C. */
+  /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
 }
 

@@ -21,7 +21,7 @@ const MEANINGS: Readonly<Record<ExitCode, string>> = {
   3: 'no usable device',
   4: 'the target accuracy was not reached, a gradient check failed, or a kernel that was to be timed gave a wrong result',
   5: 'training diverged; the weights are those before the bad step',
-  130: 'interrupted (Ctrl-C); a checkpoint was written if there was a place for it',
+  130: 'interrupted (Ctrl-C, SIGTERM, SIGHUP); a checkpoint was written if there was a place for it',
 };
 
 /** The table for `--help`. */

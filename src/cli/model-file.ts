@@ -13,10 +13,10 @@ import { networkOf } from '../train/network-file.ts';
 import { type Preset, presets } from '../train/presets.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
-import { FILES, isFolder, readWeights } from './artifacts.ts';
 import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
 import { type DataChoice, parseConfig, type Settings } from './options.ts';
 import { configurationOf, presetOf } from './plan.ts';
+import { FILES, isFolder, readWeights } from './run-files.ts';
 
 /** What is needed to judge weights: a preset, or as much of one as a described network has. */
 export type Evaluated = Pick<Preset, 'name' | 'model' | 'loss' | 'inputShape'> & Partial<Pick<Preset, 'optimizer'>>;

@@ -8,7 +8,7 @@ import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
 import { Trainer } from '../train/trainer.ts';
-import { FILES, type RanOn, type Resumed, RunFolder, ranOnBeside, readResumed } from './artifacts.ts';
+import { RunFolder } from './artifacts.ts';
 import { showCompiling } from './compiling.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
 import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
@@ -20,6 +20,7 @@ import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
 import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
 import { formatDuration, formatMetric } from './progress.ts';
+import { FILES, type RanOn, type Resumed, ranOnBeside, readResumed } from './run-files.ts';
 import { formatInteger } from './table.ts';
 import { explanation, percent, planText, plural, rateText, TrainingClock } from './train-report.ts';
 import { thalwegVersion } from './versions.ts';
@@ -59,7 +60,7 @@ export async function train(call: Call): Promise<ExitCode> {
       async (reason) => {
         if (folder?.saved) before = await goOn(folder.path);
         const from = before ? `step ${formatInteger(before.step)}, the last one that was saved` : 'the beginning';
-        output.warn(`${reason} Opening another; training goes on from ${from}.`);
+        output.warn(`${reason} Opening another; training continues from ${from}.`);
       },
       // Dispatches are timed where there are any: a software adapter will do.
       flags['profile'] === undefined ? 'auto' : 'gpu',

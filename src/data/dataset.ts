@@ -125,7 +125,10 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
 }
 
 /** A data set whose bytes are read by another scale: that of a model which learnt elsewhere. */
-export function rescaled(data: DataSet, scale: Scale | undefined): DataSet {
+export function rescaled(data: DataSet, scale: Scale | undefined, ...extra: never[]): DataSet {
+  checkExtra('rescaled', extra);
+  checkValue('rescaled', 'the data', data, OBJECT);
+  checkScale('rescaled', true, scale);
   return scale ? makeDataset({ ...data, scale }) : data;
 }
 
