@@ -124,10 +124,15 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
   });
 }
 
+function checkSet(what: string, data: DataSet): void {
+  if (typeof data?.slice !== 'function' || typeof data.x !== 'object')
+    throw new OptionError(`${what}: the data are ${show(data)}. Give a data set, such as datasets.array(x, y).`);
+}
+
 /** A data set whose bytes are read by another scale: that of a model which learnt elsewhere. */
 export function rescaled(data: DataSet, scale: Scale | undefined, ...extra: never[]): DataSet {
   checkExtra('rescaled', extra);
-  checkValue('rescaled', 'the data', data, OBJECT);
+  checkSet('rescaled', data);
   checkScale('rescaled', true, scale);
   return scale ? makeDataset({ ...data, scale }) : data;
 }
@@ -341,8 +346,7 @@ export function split(
   options: { readonly seed?: number } = {},
   ...extra: never[]
 ): { train: DataSet; validation: DataSet } {
-  if (typeof data?.slice !== 'function' || typeof data.x !== 'object')
-    throw new OptionError(`split: the data are ${show(data)}. Give a data set, such as datasets.array(x, y).`);
+  checkSet('split', data);
   checkValue('split', 'the part', part, NUMBER);
   checkOptions('split', options, { seed: SEED }, extra);
   const { seed = 0 } = options;
