@@ -400,8 +400,8 @@ describe('train', () => {
       import { GpuRuntime } from ${runtime};
       const { submit } = GpuRuntime.prototype;
       let lost = false;
-      GpuRuntime.prototype.submit = function (encoder) {
-        submit.call(this, encoder);
+      GpuRuntime.prototype.submit = function (...given) {
+        submit.apply(this, given);
         if (lost || !existsSync('lost/checkpoint.safetensors')) return;
         lost = true;
         this.device.destroy();

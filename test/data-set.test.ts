@@ -1,7 +1,9 @@
 // The user's own arrays: what is taken, what is refused and in which words, and the seeded split.
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { arrayDataset, split } from '../src/data/dataset.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
+import { netTrainer } from './blobs.ts';
 
 describe('arrayDataset', () => {
   it('takes nested lists; whole numbers are class indices', () => {
@@ -205,4 +207,31 @@ describe('slice and split', () => {
     expect(() => split(data, part)).toThrow(OptionError);
   });
   it('refuses a seed that is none', () => expect(() => split(data, 1, { seed: -1 })).toThrow(/^split: seed is -1\. /));
+});
+
+describe('arrays that are not plain', () => {
+  const foreign = <T>(code: string): T => runInNewContext(code) as T;
+
+  it('of another realm are what they are', async () => {
+    const x = foreign<Uint8Array>('Uint8Array.of(0, 51, 102, 255)');
+    const set = arrayDataset(x, foreign<number[]>('[0, 1]'));
+    expect(set.x.data).toEqual(Uint8Array.of(0, 51, 102, 255));
+    const labels = foreign<Uint32Array>('Uint32Array.of(1, 0)');
+    expect(arrayDataset(foreign<Float32Array>('Float32Array.of(1, 2)'), labels).y.data).toEqual(Uint32Array.of(1, 0));
+    const plain = { size: 1, x: { shape: [1, 4], data: x }, y: { shape: [1], data: labels.subarray(0, 1) } };
+    const trainer = await netTrainer();
+    const bytes = { ...plain, x: { shape: [1, 4], data: Uint8Array.from(x) } };
+    await trainer.train(bytes, { maxSteps: 1 });
+    expect((await trainer.predict(plain.x)).data).toEqual((await trainer.predict(bytes.x)).data);
+    expect((await trainer.evaluate(plain)).loss).toBe((await trainer.evaluate(bytes)).loss);
+  });
+
+  it('whole numbers of 64 bits, and rows as typed arrays', () => {
+    const set = arrayDataset([Float32Array.of(1, 2), Float32Array.of(3, 4)], BigInt64Array.of(0n, 1n));
+    expect(set.x).toMatchObject({ shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) });
+    expect([...set.y.data]).toEqual([0, 1]);
+    const bytes = arrayDataset([Uint8Array.of(1, 2), Uint8ClampedArray.of(3, 4)], [0, 1]);
+    expect(bytes.x.data).toEqual(Uint8Array.of(1, 2, 3, 4));
+    expect(() => arrayDataset([Float32Array.of(1, 2), Float32Array.of(3)], [0, 1])).toThrow('got one of 1');
+  });
 });

@@ -1,4 +1,5 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
+import { kindOf, ofThisRealm } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import {
   checkExtra,
@@ -61,7 +62,7 @@ export interface DataPair {
 }
 
 /** Numbers in nested lists, all of the same lengths. */
-export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
+export type NestedNumbers = readonly number[] | readonly (NestedNumbers | GivenArray)[];
 
 /** Arrays of numbers that {@link arrayDataset} takes. */
 export type NumberArray =
@@ -74,6 +75,9 @@ export type NumberArray =
   | Int32Array
   | Float32Array
   | Float64Array;
+
+/** The same, and whole numbers of 64 bits, which become floats or class indices. */
+export type GivenArray = NumberArray | BigInt64Array | BigUint64Array;
 
 export interface ArrayDatasetOptions {
   /** What messages call the data set. Default `array`. */
@@ -149,8 +153,8 @@ function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, f
  * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
  */
 export function arrayDataset(
-  x: NestedNumbers | NumberArray | Values<NumberArray>,
-  y: NestedNumbers | NumberArray | Values<NumberArray>,
+  x: NestedNumbers | GivenArray | Values<GivenArray>,
+  y: NestedNumbers | GivenArray | Values<GivenArray>,
   options: ArrayDatasetOptions = {},
   ...extra: never[]
 ): DataSet {
@@ -178,7 +182,7 @@ export function arrayDataset(
 
 /** Whether values are bytes, which are read by a scale unless they are class indices. */
 export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
-  return values?.data instanceof Uint8Array;
+  return kindOf(values?.data) === 'Uint8Array';
 }
 
 interface Flat {
@@ -188,30 +192,37 @@ interface Flat {
   untyped: boolean;
 }
 
-function isTyped(values: unknown): values is NumberArray {
-  return ArrayBuffer.isView(values) && !(values instanceof DataView);
+function isTyped(values: unknown): values is GivenArray {
+  return kindOf(values) !== undefined;
 }
 
 /** A typed array alone, as `size` rows. */
-function cut(what: string, data: NumberArray, size: number): Flat {
+function cut(what: string, data: GivenArray, size: number): Flat {
   if (data.length === 0 || data.length % size !== 0)
     throw new DataError(
       `${what}: ${data.length} numbers do not make ${size} rows, one for each target. Give { shape, data } or other lengths.`,
     );
-  return { shape: [size, data.length / size], data, untyped: false };
+  return { shape: [size, data.length / size], data: own(data), untyped: false };
 }
 
-function flatten(what: string, values: NestedNumbers | NumberArray | Values<NumberArray>): Flat {
-  if (isTyped(values)) return notEmpty(what, { shape: [values.length], data: values, untyped: false });
+/** Numbers in an array of this realm. */
+function own(data: GivenArray): NumberArray {
+  return kindOf(data)!.startsWith('Big')
+    ? Float64Array.from(data as BigInt64Array, Number)
+    : ofThisRealm(data as NumberArray);
+}
+
+function flatten(what: string, values: NestedNumbers | GivenArray | Values<GivenArray>): Flat {
+  if (isTyped(values)) return notEmpty(what, { shape: [values.length], data: own(values), untyped: false });
   if (Array.isArray(values)) return fromLists(what, values as NestedNumbers);
-  const { shape, data } = (values ?? {}) as Values<NumberArray>;
+  const { shape, data } = (values ?? {}) as Values<GivenArray>;
   if (!Array.isArray(shape) || !isTyped(data))
     throw new DataError(`${what}: neither a list, a typed array nor { shape, data }. Give one of them.`);
   if (shape.length === 0 || shape.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(shape) !== data.length)
     throw new DataError(
       `${what}: shape ${formatShape(shape)} does not fit its ${data.length} numbers. Their product must be the count.`,
     );
-  return notEmpty(what, { shape: [...shape], data, untyped: false });
+  return notEmpty(what, { shape: [...shape], data: own(data), untyped: false });
 }
 
 function notEmpty(what: string, flat: Flat): Flat {
@@ -220,17 +231,27 @@ function notEmpty(what: string, flat: Flat): Flat {
   return flat;
 }
 
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) || isTyped(value);
+}
+
 function fromLists(what: string, list: NestedNumbers): Flat {
   const shape: number[] = [];
-  for (let level: unknown = list; Array.isArray(level); level = level[0]) shape.push(level.length);
+  let level: unknown = list;
+  // The innermost rows may be typed arrays.
+  for (; isList(level); level = level[0]) {
+    shape.push(level.length);
+    if (isTyped(level)) break;
+  }
   notEmpty(what, { shape, data: new Float64Array(0), untyped: true });
-  const data = new Float64Array(sizeOf(shape));
+  const bytes = /^Uint8(Clamped)?Array$/.test(kindOf(level) ?? '');
+  const data = bytes ? new Uint8Array(sizeOf(shape)) : new Float64Array(sizeOf(shape));
   let at = 0;
   const fill = (part: unknown, axis: number, path: string): void => {
     if (axis < shape.length) {
-      if (!Array.isArray(part) || part.length !== shape[axis])
+      if (!isList(part) || part.length !== shape[axis])
         throw new DataError(
-          `${what}${path}: expected a list of ${shape[axis]}, got ${Array.isArray(part) ? `one of ${part.length}` : String(part)}. All rows must have one length.`,
+          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `one of ${part.length}` : String(part)}. All rows must have one length.`,
         );
       for (const [i, child] of part.entries()) fill(child, axis + 1, `${path}[${i}]`);
       return;
@@ -240,7 +261,7 @@ function fromLists(what: string, list: NestedNumbers): Flat {
     data[at++] = part;
   };
   fill(list, 0, '');
-  return { shape, data, untyped: true };
+  return { shape, data, untyped: !isTyped(level) };
 }
 
 function toExamples(name: string, { shape, data }: Flat): Values<Uint8Array | Float32Array> {

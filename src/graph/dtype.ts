@@ -11,11 +11,27 @@ export type Precision = 'float32' | 'float64';
 /** The typed array of each dtype in 32-bit floats. */
 export const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, u8: Uint8Array };
 
+const TAG = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
+
+/** `Uint8Array`, say, of whatever realm (a frame, a `vm` context) a typed array is; undefined for anything else. */
+export function kindOf(data: unknown): string | undefined {
+  return TAG.call(data);
+}
+
+/** A typed array as one of this realm, over the same memory. */
+export function ofThisRealm<A extends ArrayBufferView & { readonly length: number }>(data: A): A {
+  const Own = (globalThis as unknown as Record<string, new (buffer: ArrayBufferLike, at: number, n: number) => A>)[
+    kindOf(data)!
+  ]!;
+  return data instanceof Own ? data : new Own(data.buffer, data.byteOffset, data.length);
+}
+
 /** The dtype of a host array. */
 export function dtypeOf(data: HostArray): DType {
-  if (data instanceof Uint8Array) return 'u8';
-  if (data instanceof Uint32Array) return 'u32';
-  return data instanceof Int32Array ? 'i32' : 'f32';
+  const kind = kindOf(data);
+  if (kind === 'Uint8Array') return 'u8';
+  if (kind === 'Uint32Array') return 'u32';
+  return kind === 'Int32Array' ? 'i32' : 'f32';
 }
 
 /** A zeroed host array of `size` elements. */

@@ -1,6 +1,6 @@
 // Arrays that nobody writes to, so that the reference tells the content: what lies on a device is found again by it. A caller's
 // array may be refilled, so it is copied.
-import { dtypeOf, type HostArray, hostArray } from './dtype.ts';
+import { dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
 
 const owned = new WeakSet<HostArray>();
 /** The last copy of a caller's array. */
@@ -19,7 +19,7 @@ export function ownedCopy<A extends HostArray>(data: A): A {
   if (known && sameBits(known, data)) return known as A;
   // Not slice(): on Node's Buffer that is a view.
   const copy = handOver(
-    hostArray(dtypeOf(data), data.length, data instanceof Float64Array ? 'float64' : undefined) as A,
+    hostArray(dtypeOf(data), data.length, kindOf(data) === 'Float64Array' ? 'float64' : undefined) as A,
   );
   copy.set(data);
   copies.set(data, copy);

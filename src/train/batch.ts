@@ -2,7 +2,7 @@
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
 import type { Scale } from '../data/dataset.ts';
-import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray } from '../graph/dtype.ts';
+import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
@@ -53,7 +53,8 @@ export function toArray(what: string, values: Values): NdArray {
 }
 
 function isHostArray(data: unknown): data is HostArray {
-  return [Float64Array, ...Object.values(ARRAYS)].some((type) => data instanceof type);
+  const kind = kindOf(data);
+  return kind === 'Float64Array' || Object.values(ARRAYS).some(({ name }) => name === kind);
 }
 
 /** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */
@@ -79,6 +80,29 @@ export function checkExamples(data: Examples): void {
       );
     }
   }
+}
+
+/** How many classes the labels of a data set need. */
+export interface Labels {
+  readonly classes: number;
+  /** Whether the model must have just as many outputs: as many or more are enough where the labels alone tell. */
+  readonly exact: boolean;
+}
+
+/**
+ * The classes of a data set whose targets are class indices: those it states, else those that its labels show.
+ * @throws DataError where a label is not below the number that is stated.
+ */
+export function labelsOf({ name = 'data', y, classes }: Examples, { exact = false } = {}): Labels | undefined {
+  if (y.shape.length !== 1 || dtypeOf(y.data) === 'f32') return undefined;
+  let at = 0;
+  for (let k = 1; k < y.data.length; k++) if (y.data[k]! > y.data[at]!) at = k;
+  const needed = y.data[at]! + 1;
+  if (classes !== undefined && needed > classes)
+    throw new DataError(
+      `${name}: the label of example ${at} is ${y.data[at]}, and there are ${classes} classes. Give labels from 0 to ${classes - 1}.`,
+    );
+  return { classes: classes ?? needed, exact: exact && classes !== undefined };
 }
 
 /** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */

@@ -14,7 +14,7 @@ import { matmul } from '../ops/matmul.ts';
 import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { type Examples, rowsAt } from './batch.ts';
+import { type Examples, labelsOf, rowsAt } from './batch.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';
@@ -185,7 +185,7 @@ function traceBatch(
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: false }), () => {
       const { x, y } = rowsAt(data, add(iota(rows), cursor), maxBytes);
-      const { prediction, metrics } = judge(task, x, y, data.classes);
+      const { prediction, metrics } = judge(task, x, y, labelsOf(data));
       const values = Object.values(metrics).map((metric) => mul(reshape(metric, [1]), rows));
       const assignments: Assignment[] = [
         [totals, add(totals, side(values, totals.size))],

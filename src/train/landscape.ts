@@ -14,7 +14,7 @@ import { copy, iota, remainder } from '../ops/counter.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { checkExamples, type Examples, rowsAt } from './batch.ts';
+import { checkExamples, type Examples, labelsOf, rowsAt } from './batch.ts';
 import { evaluationBatch } from './evaluation.ts';
 import { drive } from './pacer.ts';
 import { checkPath, type PlanePoint, pathDirections, projector, randomDirections, type Weights } from './plane.ts';
@@ -178,7 +178,7 @@ class Grid {
     const { x, y } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
     const inputs = batches === 1 ? await this.#keep(x) : x;
     const loss = withPaths(task.model, () =>
-      withTrace(newTrace({ training: false }), () => judge(task, inputs, y, data.classes).loss),
+      withTrace(newTrace({ training: false }), () => judge(task, inputs, y, labelsOf(data)).loss),
     );
     const [here] = substitute([loss], this.#weightsAt(point));
     const hit = equal(iota(this.losses.size), point);

@@ -51,7 +51,7 @@ export interface FitOptions extends Callbacks {
   readonly epochs?: number;
   /** The most steps the run makes. */
   readonly maxSteps?: number;
-  /** Examples a step: 32. */
+  /** Examples a step. Default 32, or all of a smaller data set. */
   readonly batchSize?: number;
   /** Judged at the end of each epoch. */
   readonly validation?: Examples;
@@ -161,7 +161,7 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
   const shape = {
     dataName: data.name ?? 'data',
     size: data.size,
-    batchSize: options.batchSize ?? base?.batchSize ?? 32,
+    batchSize: options.batchSize ?? base?.batchSize ?? Math.min(32, data.size),
     shuffle: options.shuffle ?? base?.shuffle ?? true,
     dropLast: options.dropLast ?? base?.dropLast ?? false,
   };

@@ -17,7 +17,7 @@ import { batchIndices } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { clipGradients } from '../optim/clip.ts';
-import { type Examples, rowsAt } from './batch.ts';
+import { type Examples, type Labels, labelsOf, rowsAt } from './batch.ts';
 import { RING, type State } from './state.ts';
 
 /** What a trainer makes a model learn by. */
@@ -59,12 +59,13 @@ export function judge(
   { model, loss, metrics }: Task,
   x: Tensor,
   y: Tensor,
-  classes?: number,
+  labels?: Labels,
 ): { prediction: Tensor; loss: Tensor; metrics: Record<string, Tensor> } {
   const prediction = forward(model, x);
-  if (classes !== undefined && y.dtype === 'u32' && y.rank === 1 && prediction.shape.at(-1) !== classes) {
+  const width = prediction.shape.at(-1)!;
+  if (labels && (labels.exact ? width !== labels.classes : width < labels.classes)) {
     throw new ShapeError(
-      `model: its output is ${formatShape(prediction.shape)}, and the data has ${classes} classes. Make the last layer ${classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
+      `model: its output is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
     );
   }
   const value = loss(prediction, y);
@@ -91,7 +92,7 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
       const rowsOf = { size, shuffle, stepsPerEpoch, batch: rows, stride };
       const indices = batchIndices(step, state.origin, state.order, rowsOf);
       const { x, y } = rowsAt(data, indices, state.maxBindingBytes);
-      const { loss, metrics } = judge(task, x, y, data.classes);
+      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }));
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
       const recipe: Recipe = {
