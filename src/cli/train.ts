@@ -227,8 +227,10 @@ class TrainCall {
     } catch (error) {
       if (!(error instanceof DivergenceError)) throw error;
       await this.#finish(trainer);
-      if (!this.#folder) throw error;
-      throw new DivergenceError(`${error.message} The weights from before are in ${this.#folder.path}.`, error.step);
+      // The library's advice, as flags say it.
+      const message = error.message.replace("pass divergence: 'warn'", 'use --divergence warn');
+      const kept = this.#folder ? ` The weights from before are in ${this.#folder.path}.` : '';
+      throw new DivergenceError(`${message}${kept}`, error.step);
     } finally {
       compiled();
     }
