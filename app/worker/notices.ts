@@ -30,7 +30,11 @@ export function notLearningNotice({ message, step }: WarningEvent, { activation,
       ? 'Its units are saturated: the steps were so large that they ended on the flat ends of their curves, where the gradient is nearly 0. Nothing overflows, it only stops.'
       : 'Its units are dead: they give 0 whatever comes in, and a unit that gives 0 has no gradient.';
   const next = `Lower the learning rate (set to ${lr}) and reset.`;
-  return { code: 'not-learning', level: 'warning', text: `Not learning by step ${step}. ${why} ${next} (${message.replace(/\. Lower the learning rate .*$/s, '')})` };
+  return {
+    code: 'not-learning',
+    level: 'warning',
+    text: `Not learning by step ${step}. ${why} ${next} (${message.replace(/\. Lower the learning rate .*$/s, '')})`,
+  };
 }
 
 const OUT_OF_MEMORY = /no memory for|largest buffer|out of memory/i;
