@@ -1,5 +1,5 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
-import { kindOf, ofThisRealm } from '../graph/dtype.ts';
+import { kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import {
   checkExtra,
@@ -18,6 +18,16 @@ import {
 } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
+import {
+  cut,
+  type Flat,
+  flatten,
+  type GivenArray,
+  isTyped,
+  type NestedNumbers,
+  type NumberArray,
+  type Shaped,
+} from './given.ts';
 import { Random } from './random.ts';
 
 /** A row-major array with its shape. */
@@ -60,24 +70,6 @@ export interface DataPair {
   /** One sentence that says where the data came from. */
   readonly source: string;
 }
-
-/** Numbers in nested lists, all of the same lengths. */
-export type NestedNumbers = readonly number[] | readonly (NestedNumbers | GivenArray)[];
-
-/** Arrays of numbers that {@link arrayDataset} takes. */
-export type NumberArray =
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
-
-/** The same, and whole numbers of 64 bits, which become floats or class indices. */
-export type GivenArray = NumberArray | BigInt64Array | BigUint64Array;
 
 export interface ArrayDatasetOptions {
   /** What messages call the data set. Default `array`. */
@@ -153,8 +145,8 @@ function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, f
  * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
  */
 export function arrayDataset(
-  x: NestedNumbers | GivenArray | Values<GivenArray>,
-  y: NestedNumbers | GivenArray | Values<GivenArray>,
+  x: NestedNumbers | GivenArray | Shaped,
+  y: NestedNumbers | GivenArray | Shaped,
   options: ArrayDatasetOptions = {},
   ...extra: never[]
 ): DataSet {
@@ -183,85 +175,6 @@ export function arrayDataset(
 /** Whether values are bytes, which are read by a scale unless they are class indices. */
 export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
   return kindOf(values?.data) === 'Uint8Array';
-}
-
-interface Flat {
-  shape: number[];
-  data: NumberArray;
-  /** The data came as a list, so its type says nothing. */
-  untyped: boolean;
-}
-
-function isTyped(values: unknown): values is GivenArray {
-  return kindOf(values) !== undefined;
-}
-
-/** A typed array alone, as `size` rows. */
-function cut(what: string, data: GivenArray, size: number): Flat {
-  if (data.length === 0 || data.length % size !== 0)
-    throw new DataError(
-      `${what}: ${data.length} numbers do not make ${size} rows, one for each target. Give { shape, data } or other lengths.`,
-    );
-  return { shape: [size, data.length / size], data: own(data), untyped: false };
-}
-
-/** Numbers in an array of this realm. */
-function own(data: GivenArray): NumberArray {
-  return kindOf(data)!.startsWith('Big')
-    ? Float64Array.from(data as BigInt64Array, Number)
-    : ofThisRealm(data as NumberArray);
-}
-
-function flatten(what: string, values: NestedNumbers | GivenArray | Values<GivenArray>): Flat {
-  if (isTyped(values)) return notEmpty(what, { shape: [values.length], data: own(values), untyped: false });
-  if (Array.isArray(values)) return fromLists(what, values as NestedNumbers);
-  const { shape, data } = (values ?? {}) as Values<GivenArray>;
-  if (!Array.isArray(shape) || !isTyped(data))
-    throw new DataError(`${what}: neither a list, a typed array nor { shape, data }. Give one of them.`);
-  if (shape.length === 0 || shape.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(shape) !== data.length)
-    throw new DataError(
-      `${what}: shape ${formatShape(shape)} does not fit its ${data.length} numbers. Their product must be the count.`,
-    );
-  return notEmpty(what, { shape: [...shape], data: own(data), untyped: false });
-}
-
-function notEmpty(what: string, flat: Flat): Flat {
-  if (sizeOf(flat.shape) === 0)
-    throw new DataError(`${what}: empty, shape ${formatShape(flat.shape)}. Give at least one example.`);
-  return flat;
-}
-
-function isList(value: unknown): value is readonly unknown[] {
-  return Array.isArray(value) || isTyped(value);
-}
-
-function fromLists(what: string, list: NestedNumbers): Flat {
-  const shape: number[] = [];
-  let level: unknown = list;
-  // The innermost rows may be typed arrays.
-  for (; isList(level); level = level[0]) {
-    shape.push(level.length);
-    if (isTyped(level)) break;
-  }
-  notEmpty(what, { shape, data: new Float64Array(0), untyped: true });
-  const bytes = /^Uint8(Clamped)?Array$/.test(kindOf(level) ?? '');
-  const data = bytes ? new Uint8Array(sizeOf(shape)) : new Float64Array(sizeOf(shape));
-  let at = 0;
-  const fill = (part: unknown, axis: number, path: string): void => {
-    if (axis < shape.length) {
-      if (!isList(part) || part.length !== shape[axis])
-        throw new DataError(
-          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `one of ${part.length}` : String(part)}. All rows must have one length.`,
-        );
-      for (const [i, child] of part.entries()) fill(child, axis + 1, `${path}[${i}]`);
-      return;
-    }
-    if (typeof part !== 'number')
-      throw new DataError(`${what}${path}: expected a number, got ${typeof part}. All rows must have one length.`);
-    data[at++] = part;
-  };
-  fill(list, 0, '');
-  return { shape, data, untyped: !isTyped(level) };
 }
 
 function toExamples(name: string, { shape, data }: Flat): Values<Uint8Array | Float32Array> {

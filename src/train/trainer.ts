@@ -1,5 +1,5 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
-// programs over it; how a run goes is in fit.ts, what a step does in step.ts.
+// programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
 import type { Scale } from '../data/dataset.ts';
 import type { Bytes } from '../graph/dtype.ts';
