@@ -137,10 +137,12 @@ describe('what cannot be used is refused by name', () => {
   it('values and data sets that are neither', async () => {
     const trainer = await netTrainer();
     const predict = (x: unknown) => trainer.predict(x as Values);
-    await expect(predict([[1, 2, 3, 4]])).rejects.toThrow(
-      /^x: it is an array of arrays\. Give \{ shape: \[rows, …\], data \}/,
+    await expect(predict(new Float32Array(4))).rejects.toThrow(
+      'x: a bare array of 4 numbers, and an example is not known yet. Give whole examples, or { shape: [rows, …], data }.',
     );
-    await expect(predict(new Float32Array(4))).rejects.toThrow('x: it is a bare array.');
+    await trainer.train(data, { maxSteps: 1 });
+    await expect(predict(new Float32Array(6))).rejects.toThrow('x: a bare array of 6 numbers, and an example is [4].');
+    await expect(predict([[1, 2], [3]])).rejects.toThrow('x[1]: expected a list of 2, got one of 1.');
     await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: it is of an array.');
     await expect(predict(undefined)).rejects.toThrow(OptionError);
     const pair = { train: data, test: data } as never;

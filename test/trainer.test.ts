@@ -407,3 +407,33 @@ it('takes the events of an epoch as the example in the README does', async () =>
   }
   expect(lines).toHaveLength(1);
 });
+
+describe('what people have', () => {
+  it('predicts lists, bare arrays and data sets as it does values', async () => {
+    const trainer = await netTrainer();
+    await trainer.train(data, { maxSteps: 2 });
+    const rows = [
+      [1, 2, 3, 4],
+      [0.5, 0, -1, 2],
+    ];
+    const { data: wanted } = await trainer.predict({ shape: [2, 4], data: Float32Array.from(rows.flat()) });
+    for (const batch of [rows, rows.map((row) => Float32Array.from(row)), Float64Array.from(rows.flat())])
+      expect((await trainer.predict(batch)).data).toEqual(wanted);
+    expect((await trainer.predict(data)).data).toEqual((await trainer.predict(data.x)).data);
+    expect((await trainer.inspect(rows)).prediction.data).toEqual(wanted);
+  });
+
+  it('takes callbacks one by one, and files as an ArrayBuffer', async () => {
+    const seen: number[] = [];
+    const trainer = await netTrainer();
+    await trainer.train(data, { maxSteps: 2, callbacks: { onStep: ({ step }) => void seen.push(step) } });
+    expect(seen).toEqual([1, 2]);
+    const bytes = await trainer.saveWeights();
+    const another = await netTrainer({ seed: 9 });
+    await another.loadWeights(bytes.buffer);
+    expect((await another.predict(data.x)).data).toEqual((await trainer.predict(data.x)).data);
+    const checkpoint = await trainer.save();
+    await trainer.load(checkpoint.buffer);
+    expect(trainer.stepsMade).toBe(2);
+  });
+});

@@ -48,7 +48,7 @@ export function cut(what: string, data: GivenArray, size: number): Flat {
 }
 
 /** Numbers in an array of this realm. */
-function own(data: GivenArray): NumberArray {
+export function own(data: GivenArray): NumberArray {
   return kindOf(data)!.startsWith('Big')
     ? Float64Array.from(data as BigInt64Array, Number)
     : ofThisRealm(data as NumberArray);

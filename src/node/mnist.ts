@@ -1,5 +1,7 @@
 // MNIST for Node: from a folder that the user names, else from the cache, else from the mirrors into the cache.
+
 import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { DataPair } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
@@ -17,7 +19,7 @@ const ADVICE =
 
 export interface MnistOptions {
   /** A folder with an IDX set (MNIST, Fashion-MNIST and the like), read as it is: no checksum, no network. */
-  folder?: string;
+  folder?: string | URL;
   /** Called while downloading, with the bytes of all files so far and in all. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
@@ -34,7 +36,10 @@ export interface MnistOptions {
 }
 
 const NAMES: Names<MnistOptions> = {
-  folder: STRING,
+  folder: {
+    advice: 'Give a path, or a file: URL.',
+    fits: (v) => typeof v === 'string' || (v instanceof URL && v.protocol === 'file:'),
+  },
   onProgress: FUNCTION,
   signal: SIGNAL,
   timeoutMs: MILLISECONDS,
@@ -53,7 +58,8 @@ const NAMES: Names<MnistOptions> = {
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   checkOptions('mnist', options, NAMES, extra);
-  const { folder, classes = 10, signal } = options;
+  const { classes = 10, signal } = options;
+  const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
   signal?.throwIfAborted();
   if (folder !== undefined) {
     const name = basename(resolve(folder)) || 'idx';

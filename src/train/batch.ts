@@ -2,6 +2,7 @@
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
 import type { Scale } from '../data/dataset.ts';
+import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -80,6 +81,28 @@ export function checkExamples(data: Examples): void {
       );
     }
   }
+}
+
+/** A batch as people have it: values, a data set, or examples as `datasets.array` takes them. */
+export type Batch = Values | Pick<Examples, 'x'> | NestedNumbers | GivenArray;
+
+/** A batch as values; `example` is the shape of one, where it is known. */
+export function valuesOf(what: string, batch: Batch, example: Shape | undefined): Values {
+  if (Array.isArray(batch)) return asValues(flatten(what, batch as NestedNumbers));
+  if (isTyped(batch)) {
+    const rows = example && batch.length / sizeOf(example);
+    if (!rows || !Number.isSafeInteger(rows))
+      throw new OptionError(
+        `${what}: a bare array of ${batch.length} numbers, and an example is ${example ? formatShape(example) : 'not known yet'}. Give whole examples, or { shape: [rows, …], data }.`,
+      );
+    return asValues({ shape: [rows, ...example], data: own(batch) });
+  }
+  const set = batch as Partial<Pick<Examples, 'x'>> | undefined;
+  return set?.x ?? (batch as Values);
+}
+
+function asValues({ shape, data }: Pick<Flat, 'shape' | 'data'>): Values {
+  return { shape, data: isHostArray(data) && kindOf(data) !== 'Float64Array' ? data : Float32Array.from(data) };
 }
 
 /** How many classes the labels of a data set need. */

@@ -9,7 +9,14 @@ import { describe, type OptimizerDescription } from '../optim/describe.ts';
 import { type NetworkDescription, networkText } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
-import { matchTensors, readSafetensors, storedDtype, type TensorToStore, writeSafetensors } from './safetensors.ts';
+import {
+  type FileBytes,
+  matchTensors,
+  readSafetensors,
+  storedDtype,
+  type TensorToStore,
+  writeSafetensors,
+} from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
 import { isScale, scaleIn } from './scale.ts';
 import type { Entry, State } from './state.ts';
@@ -76,12 +83,7 @@ export interface Fits {
  * @throws CheckpointError where the file is damaged, contradicts itself, is no checkpoint or belongs to another model or loss;
  * the State is then as it was.
  */
-export function loadState(
-  state: State,
-  bytes: Uint8Array,
-  file: string,
-  fits: Fits,
-): Saved & { readonly step: number } {
+export function loadState(state: State, bytes: FileBytes, file: string, fits: Fits): Saved & { readonly step: number } {
   const { tensors, metadata } = readSafetensors(bytes, file);
   if (metadata['format'] !== FORMAT) {
     const what =
@@ -173,7 +175,7 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
  * the bytes that they were learnt from, where the file has one.
  * @throws CheckpointError where they do not fit the model; the State is then as it was.
  */
-export function loadWeights(state: State, bytes: Uint8Array, file: string): Scale | undefined {
+export function loadWeights(state: State, bytes: FileBytes, file: string): Scale | undefined {
   const { tensors, metadata } = readSafetensors(bytes, file);
   const scale = metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
   const entries = weightsOf(state);
@@ -186,7 +188,7 @@ export function loadWeights(state: State, bytes: Uint8Array, file: string): Scal
 
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
 export function describeCheckpoint(
-  bytes: Uint8Array,
+  bytes: FileBytes,
   file = 'checkpoint',
   ...extra: never[]
 ): Saved & { readonly seed: number; readonly step: number } {

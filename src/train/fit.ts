@@ -70,7 +70,7 @@ export class Fit {
     this.#data = data;
     this.#run = run;
     this.#options = options;
-    this.#callbacks = [options, ...(options.callbacks ?? [])];
+    this.#callbacks = [options, options.callbacks ?? []].flat();
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
     this.#stopper = options.earlyStopping ? new Stopper(options.earlyStopping) : undefined;
     this.#constantLoss = bestConstantLoss(trainer.task.loss, data);

@@ -5,14 +5,14 @@ import { isCheckpointTensor } from './checkpoint.ts';
 import { type NetworkDescription, shapesOf } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import { presets } from './presets.ts';
-import { matchTensors, readSafetensors } from './safetensors.ts';
+import { type FileBytes, matchTensors, readSafetensors } from './safetensors.ts';
 
 /**
  * The network that a safetensors file's weights belong to, by its own words: as a Trainer whose model `network()` made has
  * written them, or by the name of a preset. Undefined where it does not say.
  * @throws CheckpointError where the file is damaged, or its tensors are not those of the network it names.
  */
-export function networkOf(bytes: Uint8Array, file = 'weights', ...extra: never[]): NetworkDescription | undefined {
+export function networkOf(bytes: FileBytes, file = 'weights', ...extra: never[]): NetworkDescription | undefined {
   checkExtra('networkOf', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
   const name = metadata['preset'] ?? '';

@@ -2,7 +2,6 @@
 // a new process go on with it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
 import { OptionError } from '../graph/errors.ts';
 import {
-  ARRAY,
   BOOLEAN,
   COUNT,
   checkOptions,
@@ -72,7 +71,7 @@ export interface FitOptions extends Callbacks {
    * constant prediction has, and what the run began with. Values that are not finite always end the run. Default `stop`.
    */
   readonly divergence?: (typeof DIVERGENCE)[number];
-  readonly callbacks?: readonly Callbacks[];
+  readonly callbacks?: Callbacks | readonly Callbacks[];
   /**
    * Goes on with the run that the State is in, as if it had never stopped: same data order, same schedule. `epochs` and
    * `maxSteps` count from that run's beginning. False: a new run, whose epochs and schedule begin at its first step.
@@ -102,7 +101,7 @@ const NAMES: Names<FitOptions> = {
     fits: (v) => Number.isFinite(v) && (v as number) >= 0 && (v as number) <= 1,
   },
   divergence: oneOf(...DIVERGENCE),
-  callbacks: ARRAY,
+  callbacks: true,
   resume: BOOLEAN,
   ...CALLBACKS,
 };
@@ -152,7 +151,7 @@ function checkCallbacks(callback: unknown): void {
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
   checkOptions('fit', options, NAMES);
   if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
-  for (const callback of options.callbacks ?? []) checkCallbacks(callback);
+  if (options.callbacks !== undefined) for (const callback of [options.callbacks].flat()) checkCallbacks(callback);
   checkExamples(data);
   if (options.validation !== undefined) checkExamples(options.validation);
   if (options.resume && !before)

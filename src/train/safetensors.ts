@@ -110,18 +110,24 @@ export function readHeader(bytes: Uint8Array, file: string, size: number): Heade
   return { ...header, dataStart };
 }
 
+/** A file as it was read. */
+export type FileBytes = Uint8Array | ArrayBuffer;
+
+const isBuffer = (v: unknown): v is ArrayBuffer => Object.prototype.toString.call(v) === '[object ArrayBuffer]';
+
 const BYTES: Kind = {
-  advice: 'Give the bytes of a file as a Uint8Array.',
-  fits: (v) => ArrayBuffer.isView(v) && (v as Uint8Array).BYTES_PER_ELEMENT === 1,
+  advice: 'Give the bytes of a file as a Uint8Array or an ArrayBuffer.',
+  fits: (v) => isBuffer(v) || (ArrayBuffer.isView(v) && (v as Uint8Array).BYTES_PER_ELEMENT === 1),
 };
 
 /**
  * Reads a safetensors file; `file` is the name used in errors.
  * @throws CheckpointError for anything that is not a whole, well-formed file with the dtypes of {@link StoredDtype}.
  */
-export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
+export function readSafetensors(given: FileBytes, file: string): Safetensors {
   checkValue('load', 'the name of the file', file, STRING);
-  checkValue(file, 'its content', bytes, BYTES);
+  checkValue(file, 'its content', given, BYTES);
+  const bytes = isBuffer(given) ? new Uint8Array(given) : given;
   const { entries, metadata, dataStart } = readHeader(bytes, file, bytes.length);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {

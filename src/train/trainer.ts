@@ -25,7 +25,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import type { Examples, Values } from './batch.ts';
+import { type Batch, type Examples, type Values, valuesOf } from './batch.ts';
 import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
@@ -43,6 +43,7 @@ import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
+import type { FileBytes } from './safetensors.ts';
 import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
@@ -313,21 +314,25 @@ export class Trainer {
   }
 
   /**
-   * The model's outputs for x [N, ...example]. Floats are taken as they are; bytes are scaled as those that the model learnt from
+   * The model's outputs for x [N, ...example]: `{ shape, data }`, a data set (its x), nested lists, or a typed array of whole examples. Floats are taken as they are; bytes are scaled as those that the model learnt from
    * (see {@link scale}), or by the scale of the data set whose `x` they are.
    * @throws OptionError for bytes whose scale is not known, or not the model's.
    */
-  async predict(x: Values, ...extra: never[]): Promise<NdArray> {
+  async predict(batch: Batch, ...extra: never[]): Promise<NdArray> {
     checkExtra('predict', extra);
-    return this.#life.during(async () => predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale)));
+    return this.#life.during(async () => {
+      const x = valuesOf('x', batch, this.#inputShape);
+      return predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale));
+    });
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
-  async inspect(x: Values, y?: Values, ...extra: never[]): Promise<Inspection> {
+  async inspect(batch: Batch, y?: Values, ...extra: never[]): Promise<Inspection> {
     checkExtra('inspect', extra);
-    return this.#life.during(async () =>
-      inspect(this.#running, x, scaleOfBatch(x, y, this.#scale), { outputs: true, y }),
-    );
+    return this.#life.during(async () => {
+      const x = valuesOf('x', batch, this.#inputShape);
+      return inspect(this.#running, x, scaleOfBatch(x, y, this.#scale), { outputs: true, y });
+    });
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
@@ -435,7 +440,7 @@ export class Trainer {
    * Puts a whole saved State back. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
    * @throws CheckpointError, naming `file`; the trainer is then as it was.
    */
-  async load(bytes: Uint8Array, file = 'checkpoint', ...extra: never[]): Promise<Saved> {
+  async load(bytes: FileBytes, file = 'checkpoint', ...extra: never[]): Promise<Saved> {
     checkExtra('load', extra);
     this.#idle('load');
     // At once, so that whatever is called next, awaited or not, finds it done.
@@ -449,7 +454,7 @@ export class Trainer {
   }
 
   /** Takes weights, and the scale of bytes, from a file of weights or a checkpoint; moments and counters stay. @throws CheckpointError */
-  async loadWeights(bytes: Uint8Array, file = 'weights', ...extra: never[]): Promise<void> {
+  async loadWeights(bytes: FileBytes, file = 'weights', ...extra: never[]): Promise<void> {
     checkExtra('loadWeights', extra);
     this.#idle('loadWeights');
     this.#scale = loadWeights(this.state, bytes, file);

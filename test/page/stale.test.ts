@@ -44,7 +44,7 @@ test('a run that was brought back has its own rate, and earlier runs say which r
   const { page } = opened;
   await trainFor(page, 60);
   await fill(page, 'learning-rate', '0.5');
-  await trainFor(page, 120);
+  await trainFor(page, (await numberIn(page, 'steps')) + 60);
   const { name, bytes } = await download(page, /save checkpoint/i);
   await page.getByTestId('reset').click();
   await waitForState(page, 'idle');
