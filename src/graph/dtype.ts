@@ -46,3 +46,6 @@ export function byteLength(dtype: DType, size: number): number {
 
 /** Bytes in memory of their own: `Uint8Array<ArrayBuffer>`, in words that TypeScript before 5.7 reads as well. */
 export type Bytes = ReturnType<Uint8Array['slice']>;
+
+/** A file as it was read. */
+export type FileBytes = Uint8Array | ArrayBuffer;

@@ -1,11 +1,12 @@
 // Which described network a file of weights or a checkpoint belongs to: what it says in its metadata, held against the shapes
 // of its tensors.
+import type { FileBytes } from '../graph/dtype.ts';
 import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
 import { type NetworkDescription, shapesOf } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import { presets } from './presets.ts';
-import { type FileBytes, matchTensors, readSafetensors } from './safetensors.ts';
+import { matchTensors, readSafetensors } from './safetensors.ts';
 
 /**
  * The network that a safetensors file's weights belong to, by its own words: as a Trainer whose model `network()` made has

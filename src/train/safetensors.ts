@@ -1,7 +1,7 @@
 // Files of named tensors in Hugging Face's safetensors format: 8 bytes of little-endian header length, a JSON header, the data.
 // PyTorch, JAX and Python read what is written here. The reader trusts nothing: every refusal names file, tensor and offset.
 // https://github.com/huggingface/safetensors#format
-import type { Bytes, DType } from '../graph/dtype.ts';
+import type { Bytes, DType, FileBytes } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkValue, type Kind, STRING } from '../graph/options.ts';
 import { badKey, type Header, type HeaderEntry, parseHeader, quoted } from './safetensors-header.ts';
@@ -109,9 +109,6 @@ export function readHeader(bytes: Uint8Array, file: string, size: number): Heade
   checkTiling(file, header.entries, size - dataStart);
   return { ...header, dataStart };
 }
-
-/** A file as it was read. */
-export type FileBytes = Uint8Array | ArrayBuffer;
 
 const isBuffer = (v: unknown): v is ArrayBuffer => Object.prototype.toString.call(v) === '[object ArrayBuffer]';
 

@@ -2,7 +2,7 @@
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
 import type { Scale } from '../data/dataset.ts';
-import type { Bytes } from '../graph/dtype.ts';
+import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import {
@@ -43,7 +43,6 @@ import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
-import type { FileBytes } from './safetensors.ts';
 import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';

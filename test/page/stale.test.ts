@@ -48,7 +48,9 @@ test('a run that was brought back has its own rate, and earlier runs say which r
   const { name, bytes } = await download(page, /save checkpoint/i);
   await page.getByTestId('reset').click();
   await waitForState(page, 'idle');
-  await expect.poll(() => page.locator('.runs-list').innerText()).toMatch(/lr 0\.5 → 1\. +Rate 0\.5 from step \d+ on/);
+  await expect
+    .poll(() => page.locator('.runs-list').innerText())
+    .toMatch(/lr 0\.5 → 1\. +Rate 0\.5 from step [\d,]+ on/);
   await fill(page, 'learning-rate', '2');
   await dropFile(page, name, bytes);
   await waitForState(page, 'paused');
