@@ -9,7 +9,7 @@ import { Linear } from '../src/nn/linear.ts';
 import { sign } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { Values } from '../src/train/batch.ts';
+import type { Examples, Values } from '../src/train/batch.ts';
 import type { FitEvent } from '../src/train/events.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
@@ -107,6 +107,31 @@ describe('what cannot be used is refused by name', () => {
       const trainer = await netTrainer({ model });
       await expect(trainer.train(data, { epochs: 1 })).rejects.toThrow(
         /^train.*: it reads .*, which is in none of the model's fields\. Keep layers in fields that are not #private, and make them once, not in forward\./,
+      );
+    }
+  });
+
+  it('labels tell how wide the model must be: a set may lack the last class, and no label may be past the classes', async () => {
+    const trainer = await netTrainer();
+    await trainer.train(data, { maxSteps: 1 });
+    const x = data.x.data.slice(0, 16);
+    const lacking = arrayDataset({ shape: [4, 4], data: x }, [0, 1, 1, 0]);
+    expect(lacking.classes).toBe(2);
+    expect((await trainer.evaluate(lacking)).loss).toBeGreaterThan(0);
+    const plain = (...labels: number[]) => ({
+      size: 4,
+      x: { shape: [4, 4], data: x },
+      y: { shape: [4], data: Uint8Array.from(labels) },
+    });
+    for (const call of [
+      (set: Examples) => trainer.train(set, { maxSteps: 1 }),
+      (set: Examples) => trainer.evaluate(set),
+    ]) {
+      await expect(call(plain(0, 5, 1, 2))).rejects.toThrow(
+        /^model: its output is \[4, 3\], and the data has 6 classes\. Make the last layer 6 wide/,
+      );
+      await expect(call({ ...plain(0, 1, 3, 2), classes: 3 })).rejects.toThrow(
+        'data: the label of example 2 is 3, and there are 3 classes. Give labels from 0 to 2.',
       );
     }
   });

@@ -1,5 +1,5 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
-import { type DType, dtypeOf, type HostArray, hostArray } from './dtype.ts';
+import { type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import {
@@ -169,7 +169,7 @@ export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ex
 /** Numbers in a typed array; of which realm does not matter. */
 const TYPED: Kind = {
   advice: 'Give numbers in a typed array, such as a Float32Array.',
-  fits: (v) => ArrayBuffer.isView(v) && 'length' in v && typeof (v as HostArray)[0] !== 'bigint',
+  fits: (v) => !(kindOf(v) ?? 'Big').startsWith('Big'),
 };
 
 function checkSpec(what: string, spec: Spec, extra: readonly unknown[]): void {
