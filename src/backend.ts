@@ -243,7 +243,7 @@ export async function createBackendWith(
       throw new OptionError('createBackend: the CPU has no adapter. Leave adapter out, or ask for device gpu.');
     return cpuBackend(precision, []);
   }
-  // A fixed rule without timing: software adapters are taken where they are asked for, since the CPU backend is faster than any.
+  // A fixed rule without timing: software adapters on request only, since the CPU backend is faster than any.
   const choice = device === 'auto' ? (adapter ?? 'hardware') : adapter;
   const { opened, refused } = await provider.open(choice, { allowSoftware: choice !== 'hardware' });
   if (opened) {

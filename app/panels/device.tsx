@@ -33,7 +33,7 @@ export function DeviceNote() {
           {CAUSES[device.cause]} {device.cause === 'device-refused' && device.notes.join(' ')}{' '}
           {onGpu
             ? 'Training runs on it: everything works, but its speeds are not a GPU’s.'
-            : `Training goes on, on the CPU${software ? ', which is faster than the adapter' : ''}.`}
+            : `Training runs on the CPU${software ? ', which is faster than the adapter' : ''}.`}
         </p>
         <Button onClick={() => location.reload()}>Look for a GPU again</Button>
         {software && (

@@ -154,7 +154,7 @@ function addTrain(program: Command): void {
     .option('--save-every <N>', 'steps between checkpoints in --out; one is written after each epoch in any case')
     .option(
       '--resume <DIR|FILE>',
-      'goes on with a run, bit for bit, from its folder or a checkpoint; its settings hold',
+      'continues a run, bit for bit, from its folder or a checkpoint; its settings hold',
     )
     .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
     .option('--profile [FILE]', "times each dispatch of a step first; the trace goes to FILE or --out's profile.json")

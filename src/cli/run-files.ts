@@ -16,7 +16,7 @@ export const FILES = {
   accuracy: 'accuracy.svg',
 } as const;
 
-/** A checkpoint that a run goes on from. */
+/** A checkpoint to continue from. */
 export interface Resumed {
   readonly file: string;
   readonly bytes: Uint8Array;
