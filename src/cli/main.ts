@@ -152,10 +152,7 @@ function addTrain(program: Command): void {
     .option('--out <DIR>', 'writes config.json, metrics.jsonl, checkpoint, weights (safetensors) and plots there')
     .option('--overwrite', 'lets --out replace a run that is there already')
     .option('--save-every <N>', 'steps between checkpoints in --out; one is written after each epoch in any case')
-    .option(
-      '--resume <DIR|FILE>',
-      'continues a run, bit for bit, from its folder or a checkpoint; its settings hold',
-    )
+    .option('--resume <DIR|FILE>', 'continues a run, bit for bit, from its folder or a checkpoint; its settings hold')
     .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
     .option('--profile [FILE]', "times each dispatch of a step first; the trace goes to FILE or --out's profile.json")
     .option('--dry-run', 'checks everything and shows what would be trained, and stops there');
