@@ -1,6 +1,6 @@
 // CPU against GPU: two trainers with the same weights, batches and seed, turn by turn, each timed in its own turns only. Their
 // losses must lie on each other, and so must their gradients at the start.
-import { type Backend, createCpuBackend, type DataPair, type FitEvent, type Trainer } from '../../src/index.ts';
+import { type Backend, createCpuBackend, type DataPair, type Trainer, type TrainingRun } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { RaceLane, RaceResult, WorkerEvent } from '../protocol.ts';
 import { trainerOf } from './network.ts';
@@ -16,7 +16,7 @@ class Lane {
   readonly #batch: number;
   readonly #steps: number;
   readonly trainer: Trainer;
-  readonly #run: AsyncGenerator<FitEvent, void, undefined>;
+  readonly #run: TrainingRun;
   #ms = 0;
   #timed = 0;
 

@@ -25,3 +25,4 @@ export type { ParameterInfo, Snapshot } from './state.ts';
 export { State } from './state.ts';
 export type { Metric } from './step.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';
+export type { TrainingRun } from './training-run.ts';

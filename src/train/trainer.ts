@@ -46,6 +46,7 @@ import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } fro
 import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
+import { TrainingRun } from './training-run.ts';
 
 export interface TrainerOptions {
   /** Any object with layers or variables in it and a forward. */
@@ -199,13 +200,21 @@ export class Trainer {
   }
 
   /**
-   * Trains, and tells as it goes: `for await (const e of trainer.fit(data, { epochs: 5 })) …`. Leaving the loop stops the run;
-   * nothing happens before the first event is asked for.
-   * @throws DivergenceError (from the stream) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
+   * Trains: `await trainer.fit(data, { epochs: 5 })` to the end, giving the history, or `for await (const e of trainer.fit(…)) …`
+   * event by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is asked for.
+   * @throws DivergenceError (from the run) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
    */
-  fit(data: Examples, options: FitOptions & { readonly events: 'step' }): AsyncGenerator<FitEvent, void, undefined>;
-  fit(data: Examples, options?: FitOptions, ...extra: never[]): AsyncGenerator<EpochEvent, void, undefined>;
-  async *fit(data: Examples, options: FitOptions = {}, ...extra: never[]): AsyncGenerator<FitEvent, void, undefined> {
+  fit(data: Examples, options: FitOptions & { readonly events: 'step' }): TrainingRun;
+  fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun<EpochEvent>;
+  fit(data: Examples, options: FitOptions = {}, ...extra: never[]): TrainingRun {
+    return new TrainingRun(this.#events(data, options, extra), this.history);
+  }
+
+  async *#events(
+    data: Examples,
+    options: FitOptions,
+    extra: readonly unknown[],
+  ): AsyncGenerator<FitEvent, void, undefined> {
     checkExtra('fit', extra);
     this.#life.check();
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
@@ -225,8 +234,7 @@ export class Trainer {
   /** {@link fit} to its end; gives the history. */
   async train(data: Examples, options: FitOptions = {}, ...extra: never[]): Promise<History> {
     checkExtra('train', extra);
-    for await (const _ of this.fit(data, options));
-    return this.history;
+    return this.fit(data, options);
   }
 
   async #begin(given: Examples, asked: FitOptions): Promise<Fit> {

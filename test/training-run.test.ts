@@ -1,0 +1,80 @@
+// A run as fit returns it: read event by event, or awaited; by one consumer, and not before it is asked.
+import { describe, expect, it } from 'vitest';
+import { arrayDataset } from '../src/data/dataset.ts';
+import { OptionError } from '../src/graph/errors.ts';
+import { meanSquaredError } from '../src/loss/index.ts';
+import { Linear } from '../src/nn/linear.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { blobs, collect, netTrainer, weightsOf } from './blobs.ts';
+
+const data = blobs(60);
+
+describe('a run', () => {
+  it('trains to its end where it is awaited, as reading it does', async () => {
+    const [awaited, read] = [await netTrainer(), await netTrainer()];
+    const history = await awaited.fit(data, { epochs: 2 });
+    await collect(read.fit(data, { epochs: 2 }));
+    expect(history).toBe(awaited.history);
+    expect(history).toMatchObject({ stopped: 'done', steps: { step: [1, 2, 3, 4] } });
+    expect(await weightsOf(awaited)).toEqual(await weightsOf(read));
+  });
+
+  it('begins at the first request', async () => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, { epochs: 1 });
+    await trainer.fit(data, { maxSteps: 1 }); // nothing is under way
+    expect(trainer.stepsMade).toBe(1);
+    expect((await run).stopped).toBe('done');
+    expect(trainer.stepsMade).toBe(3);
+  });
+
+  it('awaited twice, or by two, runs once', async () => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, { epochs: 1 });
+    expect(await Promise.all([run, run])).toEqual([trainer.history, trainer.history]);
+    await run;
+    expect(trainer.stepsMade).toBe(2);
+  });
+
+  it('gives the history after its events were read to the end, or left', async () => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, { epochs: 1 });
+    await collect(run);
+    expect(await run).toBe(trainer.history);
+    const left = trainer.fit(data, { epochs: 2 });
+    for await (const _ of left) break;
+    expect((await left).stopped).toBe('stopped');
+  });
+
+  it('takes one consumer', async () => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, { epochs: 2 });
+    for await (const _ of run) {
+      await expect(run).rejects.toThrow(
+        'fit: the events of this run have a reader, so it cannot be awaited. Take trainer.history after the loop.',
+      );
+      await expect(collect(run)).rejects.toThrow(
+        'fit: the events of this run have a reader. Call fit for another run.',
+      );
+    }
+    expect(trainer.stepsMade).toBe(4);
+    const awaited = trainer.fit(data, { epochs: 1 });
+    const end = awaited.then(() => {});
+    await expect(awaited.next()).rejects.toThrow(OptionError);
+    await expect(awaited.next()).rejects.toThrow(/this run is awaited, so its events cannot be read/);
+    await end;
+  });
+
+  it('rejects with what ended it, read or awaited', async () => {
+    const explosive = async () =>
+      netTrainer({ model: new Linear(1, 1), loss: meanSquaredError, optimizer: sgd({ lr: 1e30 }) });
+    const line = arrayDataset([[1], [2], [3]], [2.5, 4.5, 6.5]);
+    const awaited = (await explosive()).fit(line, { epochs: 9 });
+    await expect(awaited).rejects.toThrow(/not finite/);
+    await expect(awaited).rejects.toThrow(/not finite/);
+    const read = (await explosive()).fit(line, { epochs: 9 });
+    await expect(collect(read)).rejects.toThrow(/not finite/);
+    await expect(read).rejects.toThrow(/not finite/);
+    await expect((await netTrainer()).fit(data, { epochs: 0 })).rejects.toThrow(/fit: epochs is 0/);
+  });
+});
