@@ -1,6 +1,6 @@
 // Looking inside a network while it learns: activations, gradients, what one weight does to the loss, and the proof that the
 // gradients are right.
-import { createBackend, datasets, losses, nn, optim, sigmoid, Trainer } from 'thalweg/node';
+import { createBackend, datasets, gradcheck, losses, nn, optim, perturb, sigmoid, Trainer } from 'thalweg/node';
 
 class Classic {
   hidden = new nn.Linear(784, 16);
@@ -36,12 +36,12 @@ for (const [path, { shape, data }] of Object.entries(gradients)) {
 }
 
 // "If I increase this weight slightly, does the error go up or down, and by how much?"
-const { direction, derivative, change, delta } = await trainer.perturb('out.weight', [3, 5], test);
+const { direction, derivative, change, delta } = await perturb(trainer, 'out.weight', [3, 5], test);
 console.log(
   `out.weight[3,5] + ${delta}: the loss goes ${direction} by ${change.toExponential(3)}; derivative ${derivative.toExponential(3)}`,
 );
 
-const { pass, rows } = await trainer.gradcheck(test);
+const { pass, rows } = await gradcheck(trainer, test);
 for (const { path, finiteError, backendError } of rows) {
   console.log(
     `${path}: ${finiteError.toExponential(1)} from finite differences, ${backendError.toExponential(1)} from the CPU`,

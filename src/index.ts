@@ -17,6 +17,16 @@ export type {
   KernelExplanation,
   ValueExplanation,
 } from './explain/explanation.ts';
+export {
+  type GradcheckOptions,
+  type GradcheckReport,
+  type GradcheckRow,
+  gradcheck,
+} from './explain/gradcheck.ts';
+export { type Landscape, type LandscapeOptions, landscape } from './explain/landscape.ts';
+export { type LrFind, type LrFindOptions, lrFind } from './explain/lr-find.ts';
+export { type Perturbation, type PerturbOptions, perturb } from './explain/perturb.ts';
+export type { PlanePoint } from './explain/plane.ts';
 export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 export type { AdapterClass } from './graph/adapter-classes.ts';
 export type { Capabilities, Feature } from './graph/capabilities.ts';

@@ -371,13 +371,16 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'Trainer#evaluate': { args: [whole(data), { batchSize: 2, confusion: true }], needs: 1 },
   'Trainer#predict': { args: [whole(values)], needs: 1 },
   'Trainer#inspect': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 1 },
-  'Trainer#gradcheck': { args: [whole(data), { rows: 2, entries: 1, finiteTolerance: 1e-6, backendTolerance: 1e-3 }] },
-  'Trainer#perturb': { args: ['weight', [0, 0], whole(data), { delta: 1e-3, rows: 2 }], needs: 2 },
-  'Trainer#landscape': {
-    args: [whole(data), { n: 1, directions: 'random', extent: 1, images: 2, seed: 0, path: [] }],
+  gradcheck: {
+    args: [whole(trainer), whole(data), { rows: 2, entries: 1, finiteTolerance: 1e-6, backendTolerance: 1e-3 }],
     needs: 1,
   },
-  'Trainer#lrFind': { args: [whole(data), { batchSize: 2, from: 1e-3, to: 1, steps: 2 }], needs: 1 },
+  perturb: { args: [whole(trainer), 'weight', [0, 0], whole(data), { delta: 1e-3, rows: 2 }], needs: 3 },
+  landscape: {
+    args: [whole(trainer), whole(data), { n: 1, directions: 'random', extent: 1, images: 2, seed: 0, path: [] }],
+    needs: 2,
+  },
+  lrFind: { args: [whole(trainer), whole(data), { batchSize: 2, from: 1e-3, to: 1, steps: 2 }], needs: 2 },
   'backend#compile': {
     args: [
       () => x,

@@ -1,6 +1,7 @@
 // The loss on a plane through the weights: against evaluations of weights that were moved by hand, on the CPU and on the GPU.
 import { describe, expect, it } from 'vitest';
 import { Backend, createCpuBackend } from '../src/backend.ts';
+import { type Landscape, type LandscapeOptions, landscape } from '../src/explain/landscape.ts';
 import { substitute } from '../src/graph/rewrite.ts';
 import { input, type Tensor, Variable } from '../src/graph/tensor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
@@ -8,7 +9,6 @@ import { Embedding, parameter } from '../src/nn/index.ts';
 import { zeros } from '../src/nn/init.ts';
 import { add, mul } from '../src/ops/index.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { Landscape, LandscapeOptions } from '../src/train/landscape.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer, weightsOf } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
@@ -44,7 +44,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
     const other = await make();
     await trainer.train(data, { epochs: 2, batchSize: 16 });
     const before = await weightsOf(trainer);
-    const plane = await trainer.landscape(data, { n: 5, extent: 0.8, seed: 2 });
+    const plane = await landscape(trainer, data, { n: 5, extent: 0.8, seed: 2 });
     expect([...plane.alphas].map((a) => +a.toFixed(6))).toEqual([-0.8, -0.4, 0, 0.4, 0.8]);
     expect([plane.losses.shape, plane.images]).toEqual([[5, 5], 96]);
     closeTo(plane.losses.data[12]!, (await trainer.evaluate(data)).loss);
@@ -63,7 +63,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
 
   it('reports what is not finite as it is', async () => {
     const trainer = await make();
-    const plane = await trainer.landscape(data, { n: 3, extent: 1e30 });
+    const plane = await landscape(trainer, data, { n: 3, extent: 1e30 });
     const finite = Array.from(plane.losses.data, (loss) => Number.isFinite(loss));
     expect(finite[4]).toBe(true);
     expect(finite.filter((ok) => !ok).length).toBeGreaterThan(0);
@@ -72,10 +72,10 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
 
   it('leaves nothing behind', async () => {
     const trainer = await make();
-    await trainer.landscape(data, { n: 3 });
+    await landscape(trainer, data, { n: 3 });
     const { counters } = trainer.backend.executor;
     const bytes = counters.bytes;
-    for (let k = 0; k < 3; k++) await trainer.landscape(data, { n: 3 });
+    for (let k = 0; k < 3; k++) await landscape(trainer, data, { n: 3 });
     // Read-back buffers are kept; how many there are depends on how many submits were under way at once.
     expect(counters.bytes).toBeLessThanOrEqual(bytes + 2 * 256);
     trainer.dispose();
@@ -86,7 +86,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
     const { steps } = await alone.train(data, { epochs: 20, batchSize: 16 });
     const looked = await make();
     const run = looked.train(data, { epochs: 20, batchSize: 16 });
-    const planes = await Promise.all([looked.landscape(data, { n: 3 }), looked.landscape(data, { n: 3, seed: 1 })]);
+    const planes = await Promise.all([landscape(looked, data, { n: 3 }), landscape(looked, data, { n: 3, seed: 1 })]);
     await run;
     expect(looked.history.steps.loss).toEqual(steps.loss);
     expect(planes.every(({ losses }) => losses.data.every((loss) => loss > 0))).toBe(true);
@@ -98,7 +98,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
 describe('landscape', () => {
   it('has directions as long as the weights, unit by unit, and none for biases', async () => {
     const trainer = await netTrainer();
-    const { center, directions } = await trainer.landscape(data, { n: 1 });
+    const { center, directions } = await landscape(trainer, data, { n: 1 });
     const norm = (x: Float32Array) => Math.hypot(...x);
     for (const d of directions) {
       expect([...d.keys()]).toEqual(['hidden.weight', 'out.weight']);
@@ -109,8 +109,8 @@ describe('landscape', () => {
     }
     const [d1, d2] = directions.map((d) => d.get('hidden.weight')!);
     expect(d1).not.toEqual(d2);
-    const again = (await trainer.landscape(data, { n: 1 })).directions[0].get('hidden.weight');
-    const otherSeed = (await trainer.landscape(data, { n: 1, seed: 1 })).directions[0].get('hidden.weight');
+    const again = (await landscape(trainer, data, { n: 1 })).directions[0].get('hidden.weight');
+    const otherSeed = (await landscape(trainer, data, { n: 1, seed: 1 })).directions[0].get('hidden.weight');
     expect(again).toEqual(d1);
     expect(otherSeed).not.toEqual(d1);
     trainer.dispose();
@@ -120,7 +120,7 @@ describe('landscape', () => {
     const trainer = await netTrainer();
     const start = await trainer.snapshotWeights();
     await trainer.train(data, { epochs: 1, batchSize: 16 });
-    const plane = await trainer.landscape(data, { n: 1, path: [start, await trainer.snapshotWeights()] });
+    const plane = await landscape(trainer, data, { n: 1, path: [start, await trainer.snapshotWeights()] });
     const { alpha, beta } = plane.project(weightsAt(plane, 0.3, -0.2));
     expect([alpha, beta]).toEqual([expect.closeTo(0.3, 5), expect.closeTo(-0.2, 5)]);
     expect(plane.path[1]).toEqual({ alpha: 0, beta: 0 });
@@ -153,7 +153,7 @@ describe('landscape', () => {
           [...center].map(([name, w]) => [name, w.map((c, i) => c + a * u!.get(name)![i]! + b * v!.get(name)![i]!)]),
         ),
     );
-    const plane = await trainer.landscape(data, { n: 3, directions: 'path', path });
+    const plane = await landscape(trainer, data, { n: 3, directions: 'path', path });
     closeTo(plane.losses.data[4]!, (await trainer.evaluate(data)).loss);
     expect(plane.directions.map((d) => [...d.keys()].sort())).toEqual([
       [...center.keys()].sort(),
@@ -173,7 +173,7 @@ describe('landscape', () => {
     expect([furthest('alpha'), furthest('beta')]).toEqual([expect.closeTo(1, 4), expect.closeTo(1, 4)]);
     expect(plane.path[0]!.alpha).toBeCloseTo(-1, 4);
     // Weights on one line span no plane.
-    const line = trainer.landscape(data, { directions: 'path', path: [center, path[0]!] });
+    const line = landscape(trainer, data, { directions: 'path', path: [center, path[0]!] });
     await expect(line).rejects.toThrow(/the path's 2 weights lie on one line with the present ones/);
     trainer.dispose();
   });
@@ -181,10 +181,10 @@ describe('landscape', () => {
   it('goes through more images than fit a batch', async () => {
     const many = blobs(2400);
     const trainer = await netTrainer();
-    const plane = await trainer.landscape(many, { n: 1, images: 2200 });
+    const plane = await landscape(trainer, many, { n: 1, images: 2200 });
     expect(plane.images).toBe(2200);
     closeTo(plane.losses.data[0]!, (await trainer.evaluate(many.slice(0, 2200))).loss);
-    expect((await trainer.landscape(many, { n: 1, images: 1501 })).images).toBe(1500);
+    expect((await landscape(trainer, many, { n: 1, images: 1501 })).images).toBe(1500);
     trainer.dispose();
   });
 
@@ -202,19 +202,19 @@ describe('landscape', () => {
     [{ path: [new Map([['hidden.weight', new Float32Array(3)]])] }, /hidden\.weight are 3 numbers instead of 32/],
   ] as [LandscapeOptions, RegExp][])('refuses %j', async (options, message) => {
     const trainer = await netTrainer();
-    await expect(trainer.landscape(data, options)).rejects.toThrow(message);
+    await expect(landscape(trainer, data, options)).rejects.toThrow(message);
     trainer.dispose();
   });
 
   it('ends when its signal says so, or its trainer ends', async () => {
     const trainer = await netTrainer();
     const reason = new Error('enough');
-    await expect(trainer.landscape(data, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(landscape(trainer, data, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const stop = new AbortController();
-    const long = trainer.landscape(data, { n: 1000, signal: stop.signal });
+    const long = landscape(trainer, data, { n: 1000, signal: stop.signal });
     setTimeout(() => stop.abort(reason), 50);
     await expect(long).rejects.toBe(reason);
-    const cut = trainer.landscape(data, { n: 1000 });
+    const cut = landscape(trainer, data, { n: 1000 });
     setTimeout(() => trainer.dispose(), 50);
     await expect(cut).rejects.toThrow(/disposed/);
   });
@@ -232,7 +232,7 @@ describe('landscape', () => {
     const x = { shape: [6], data: Uint32Array.of(0, 1, 2, 3, 4, 0) };
     const words = { size: 6, x, y: { shape: [6], data: Uint32Array.of(0, 1, 2, 0, 1, 2) }, classes: 3 };
     const trainer = await netTrainer({ model: new Words() });
-    const plane = await trainer.landscape(words, { n: 3 });
+    const plane = await landscape(trainer, words, { n: 3 });
     expect(plane.losses.data[4]).toBeCloseTo((await trainer.evaluate(words)).loss, 5);
     expect([...plane.center.keys()]).toEqual(['table.weight', 'factor']);
     trainer.dispose();

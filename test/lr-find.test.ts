@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { Backend, createCpuBackend } from '../src/backend.ts';
 import { digits } from '../src/data/digits.ts';
+import { type LrFindOptions, lrFind, valley } from '../src/explain/lr-find.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { adam } from '../src/optim/adam.ts';
-import { type LrFindOptions, valley } from '../src/train/lr-find.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
@@ -30,11 +30,11 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
     for (const each of [trainer, other]) await each.train(data, { epochs: 2, batchSize: 16 });
     const before = await trainer.save();
     const history = structuredClone(trainer.history);
-    await trainer.lrFind(data, { batchSize: 16, steps: 20 });
+    await lrFind(trainer, data, { batchSize: 16, steps: 20 });
     const { counters } = trainer.backend.executor;
     const { bytes } = counters;
-    for (let k = 0; k < 5; k++) await trainer.lrFind(data, { batchSize: 16, steps: 20 });
-    const { rates, losses, smoothed, stopped } = await trainer.lrFind(data, { batchSize: 16, steps: 20 });
+    for (let k = 0; k < 5; k++) await lrFind(trainer, data, { batchSize: 16, steps: 20 });
+    const { rates, losses, smoothed, stopped } = await lrFind(trainer, data, { batchSize: 16, steps: 20 });
     expect(counters.bytes).toBeLessThanOrEqual(bytes + 3 * 2 ** 12); // read-back buffers that are kept
     expect([rates.length, losses.length, smoothed.length]).toEqual(new Array(3).fill(rates.length));
     expect(stopped === 'diverged' || rates.length === 20).toBe(true);
@@ -50,7 +50,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
   it('begins where the trainer is, with its data order, and grows by one factor', async () => {
     const trainer = await make();
     await trainer.train(data, { epochs: 3, batchSize: 16 });
-    const { rates, losses } = await trainer.lrFind(data, { batchSize: 16, steps: 5, from: 1e-12, to: 1e-10 });
+    const { rates, losses } = await lrFind(trainer, data, { batchSize: 16, steps: 5, from: 1e-12, to: 1e-10 });
     expect(rates[0]).toBeCloseTo(1e-12, 20);
     expect(rates[4]! / 1e-10).toBeCloseTo(1, 9);
     expect(rates[3]! / rates[2]!).toBeCloseTo(rates[1]! / rates[0]!, 9);
@@ -62,7 +62,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
 
   it('stops at a rate that overflows', async () => {
     const trainer = await make();
-    const found = await trainer.lrFind(data, { batchSize: 16, from: 1e20, to: 1e38, steps: 60 });
+    const found = await lrFind(trainer, data, { batchSize: 16, from: 1e20, to: 1e38, steps: 60 });
     expect(found.stopped).toBe('diverged');
     expect(found.losses.length).toBeLessThan(60);
     expect(found.losses.every(Number.isFinite)).toBe(true);
@@ -75,7 +75,7 @@ describe('lrFind', () => {
   it('finds a rate at which mlp learns digits', async () => {
     const { train } = await digits({ train: 2000, test: 1 });
     const trainer = await presetTrainer('mlp');
-    const { suggestion, stopped, smoothed, rates } = await trainer.lrFind(train, { batchSize: 64 });
+    const { suggestion, stopped, smoothed, rates } = await lrFind(trainer, train, { batchSize: 64 });
     expect(stopped).toBe('diverged');
     expect(smoothed.at(-1)).toBeGreaterThan(4 * Math.min(...smoothed));
     expect(rates.length).toBeLessThan(100);
@@ -98,7 +98,7 @@ describe('lrFind', () => {
         return (await trainer.evaluate(test)).accuracy!;
       };
       const own = await create();
-      const found = await own.lrFind(train, { batchSize });
+      const found = await lrFind(own, train, { batchSize });
       expect(found.rates.length > 100).toBe(name === 'classic');
       const by = await learnt(await create({ lr: found.suggestion! }));
       expect(by).toBeGreaterThan(0.9 * (await learnt(own)));
@@ -108,7 +108,7 @@ describe('lrFind', () => {
   it('says so where it found none', async () => {
     const { train } = await made;
     const trainer = await presetTrainer('classic');
-    const { suggestion, note } = await trainer.lrFind(train, { steps: 100 });
+    const { suggestion, note } = await lrFind(trainer, train, { steps: 100 });
     expect(suggestion).toBeUndefined();
     expect(note).toMatch(
       /^lrFind: no rate stands out: the loss came to 1\.\d{3} in 100 steps, and the best constant prediction has 0\.[89]\d*\. Give more steps, such as \{ steps: 1000 \}, or other rates\.$/,
@@ -119,7 +119,7 @@ describe('lrFind', () => {
   it('goes to the end where a network only saturates', async () => {
     const { train } = await digits({ train: 640, test: 1 });
     const trainer = await presetTrainer('classic');
-    const found = await trainer.lrFind(train, { to: 1000, steps: 300 });
+    const found = await lrFind(trainer, train, { to: 1000, steps: 300 });
     expect([found.stopped, found.rates.length]).toEqual(['done', 300]);
     trainer.dispose();
   });
@@ -130,7 +130,7 @@ describe('lrFind', () => {
     looked.pause();
     const run = looked.train(data, { maxSteps: 9, batchSize: 16 });
     await looked.step();
-    await looked.lrFind(data, { batchSize: 16, steps: 30 });
+    await lrFind(looked, data, { batchSize: 16, steps: 30 });
     looked.resume();
     await run;
     expect(looked.history.steps).toEqual(alone.history.steps);
@@ -139,12 +139,12 @@ describe('lrFind', () => {
 
   it('gives what it has when its signal says stop', async () => {
     const trainer = await netTrainer();
-    expect(await trainer.lrFind(data, { signal: AbortSignal.abort() })).toMatchObject({
+    expect(await lrFind(trainer, data, { signal: AbortSignal.abort() })).toMatchObject({
       rates: [],
       stopped: 'aborted',
     });
     const stop = new AbortController();
-    const long = trainer.lrFind(data, { steps: 1e6, from: 1e-9, to: 1e-8, signal: stop.signal });
+    const long = lrFind(trainer, data, { steps: 1e6, from: 1e-9, to: 1e-8, signal: stop.signal });
     setTimeout(() => stop.abort(), 60);
     const { stopped, rates, losses } = await long;
     expect([stopped, rates.length]).toEqual(['aborted', losses.length]);
@@ -162,7 +162,7 @@ describe('lrFind', () => {
     [{ step: 3 }, /lrFind: there is no option step\. Did you mean steps\?/],
   ] as [LrFindOptions, RegExp][])('refuses %j', async (options, message) => {
     const trainer = await netTrainer();
-    await expect(trainer.lrFind(data, options)).rejects.toThrow(message);
+    await expect(lrFind(trainer, data, options)).rejects.toThrow(message);
     trainer.dispose();
   });
 });

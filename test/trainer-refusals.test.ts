@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Backend, createCpuBackend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/dataset.ts';
+import { gradcheck } from '../src/explain/gradcheck.ts';
+import { perturb } from '../src/explain/perturb.ts';
 import { DeviceError, OptionError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
@@ -177,8 +179,8 @@ describe('what cannot be used is refused by name', () => {
     await trainer.evaluate(data); // what a set was compiled for must not answer in place of the check
     for (const [what, call] of [
       ['evaluate', () => trainer.evaluate(data, { batchsize: 3 } as never)],
-      ['gradcheck', () => trainer.gradcheck(data, { entrys: 3 } as never)],
-      ['perturb', () => trainer.perturb('out.bias', [0], data, { dleta: 3 } as never)],
+      ['gradcheck', () => gradcheck(trainer, data, { entrys: 3 } as never)],
+      ['perturb', () => perturb(trainer, 'out.bias', [0], data, { dleta: 3 } as never)],
     ] as const)
       await expect(call()).rejects.toThrow(new RegExp(`^${what}: there is no option .* Did you mean `));
   });
@@ -242,8 +244,8 @@ describe('dispose', () => {
       () => trainer.compile(data),
       () => trainer.predict(data.x),
       () => trainer.inspect(data.x),
-      () => trainer.gradcheck(),
-      () => trainer.perturb('out.bias', [0]),
+      () => gradcheck(trainer),
+      () => perturb(trainer, 'out.bias', [0]),
       () => trainer.save(),
       () => trainer.saveWeights(),
       () => trainer.load(bytes),

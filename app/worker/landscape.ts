@@ -1,5 +1,6 @@
 // The run's own loss on a plane through its weights with the path it came, and the range test of learning rates: both the
 // library's, told in the page's terms.
+import { landscape, lrFind } from '../../src/index.ts';
 import type { Landscape, Params, RangeTest } from '../protocol.ts';
 import type { Run } from './run.ts';
 
@@ -13,7 +14,7 @@ export async function landscapeOf(
   const here = await path.take(step);
   const snapshots = [...path.snapshots.filter((snapshot) => snapshot.step < step), here];
   const start = performance.now();
-  const found = await trainer.landscape(data.test, {
+  const found = await landscape(trainer, data.test, {
     n,
     directions,
     extent,
@@ -39,7 +40,10 @@ export async function landscapeOf(
 }
 
 export async function rangeTestOf({ trainer, data, config }: Run, signal: AbortSignal): Promise<RangeTest> {
-  const { rates, losses, smoothed, suggestion } = await trainer.lrFind(data.train, { batchSize: config.batch, signal });
+  const { rates, losses, smoothed, suggestion } = await lrFind(trainer, data.train, {
+    batchSize: config.batch,
+    signal,
+  });
   return {
     rates: Float32Array.from(rates),
     losses: Float32Array.from(losses),

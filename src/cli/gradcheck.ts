@@ -1,7 +1,8 @@
 // `thalweg gradcheck`: the gradients of a preset, proved on this device; or, with --perturb, one of them told in words.
 import type { Backend } from '../backend.ts';
 import { type DataSet, rescaled } from '../data/dataset.ts';
-import type { Perturbation } from '../train/perturb.ts';
+import { gradcheck as checkGradients } from '../explain/gradcheck.ts';
+import { type Perturbation, perturb } from '../explain/perturb.ts';
 import type { Trainer } from '../train/trainer.ts';
 import type { Call } from './context.ts';
 import { checkFits, fewDigits, loadData } from './data.ts';
@@ -43,7 +44,7 @@ async function prove(
   data: DataSet,
   preset: string,
 ): Promise<ExitCode> {
-  const report = await trainer.gradcheck(data, { rows: ROWS });
+  const report = await checkGradients(trainer, data, { rows: ROWS });
   const rows = report.rows.map(({ path, shape, entries, finiteError, backendError }) => ({
     name: path,
     shape,
@@ -74,7 +75,7 @@ async function tellPerturbation(
   data: DataSet,
   { path, index }: { path: string; index: readonly number[] },
 ): Promise<ExitCode> {
-  const found = await trainer.perturb(path, index, data, { rows: ROWS });
+  const found = await perturb(trainer, path, index, data, { rows: ROWS });
   output.result(perturbationText(found));
   const { direction, ...rest } = found;
   output.event('perturb', 0, { answer: direction, ...rest });

@@ -11,14 +11,9 @@ export type {
   StopReason,
   WarningEvent,
 } from './events.ts';
-export type { GradcheckOptions, GradcheckReport, GradcheckRow } from './gradcheck.ts';
 export type { Inspection } from './inspection.ts';
-export type { Landscape, LandscapeOptions } from './landscape.ts';
-export type { LrFind, LrFindOptions } from './lr-find.ts';
 export { descriptionOf, type Network, type NetworkDescription, network, networkText } from './network.ts';
 export { networkOf } from './network-file.ts';
-export type { Perturbation } from './perturb.ts';
-export type { PlanePoint, Weights } from './plane.ts';
 export { classic, mlp, type Preset, presets } from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
@@ -26,3 +21,4 @@ export { State } from './state.ts';
 export type { Metric } from './step.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';
 export type { TrainingRun } from './training-run.ts';
+export type { Weights } from './weights.ts';

@@ -6,7 +6,6 @@ import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import {
-  COUNT,
   checkExtra,
   checkOptions,
   checkValue,
@@ -31,14 +30,11 @@ import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
 import { Fit, type Running } from './fit.ts';
 import { Gate } from './gate.ts';
-import { GRADCHECK, type GradcheckOptions, type GradcheckReport, gradcheck } from './gradcheck.ts';
-import { type Inspection, inspect, predict, rowsOf } from './inspection.ts';
-import { type Landscape, type LandscapeOptions, landscape, snapshotWeights } from './landscape.ts';
+import { shareInside } from './inside.ts';
+import { type Inspection, inspect, predict } from './inspection.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
-import { type LrFind, type LrFindOptions, lrFind } from './lr-find.ts';
 import { descriptionOf } from './network.ts';
 import { networkMetadata } from './network-metadata.ts';
-import { type Perturbation, perturb } from './perturb.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { Recorder } from './recorder.ts';
@@ -47,6 +43,7 @@ import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './sc
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 import { TrainingRun } from './training-run.ts';
+import { floatsOf, readAll } from './weights.ts';
 
 export interface TrainerOptions {
   /** Any object with layers or variables in it and a forward. */
@@ -110,8 +107,6 @@ export class Trainer {
   /** What happened in all runs so far; of very long ones every second, fourth … step and epoch. */
   readonly history: History = newHistory();
   readonly #task: Task;
-  /** Another State of the same model and optimizer, at its initial values. */
-  readonly #newState: () => State;
   readonly #running: Running;
   #run: Run | undefined;
   #scale: Scale | undefined;
@@ -130,8 +125,8 @@ export class Trainer {
     this.#task = { model, loss: asLoss(options.loss), metrics };
     this.#inputShape = options.inputShape;
     const rows = 2 + Object.keys(metrics).length;
-    this.#newState = () => new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes });
-    this.state = this.#newState();
+    const newState = () => new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes });
+    this.state = newState();
     this.#life = new Lifetime(() => {
       this.#running.programs.dispose();
       this.state.dispose();
@@ -149,6 +144,13 @@ export class Trainer {
       submitMs,
       step: 0,
     };
+    shareInside(this, {
+      running: this.#running,
+      lastData: () => this.#data,
+      newState,
+      asJudged: (data) => asJudged(data, this.#scale),
+      asTrained: (data) => asTrained(data, {}, this.#scale).data,
+    });
     const dispose: unknown = (Symbol as { dispose?: unknown }).dispose;
     if (dispose) Object.defineProperty(this, dispose as symbol, { value: () => this.dispose() });
   }
@@ -234,7 +236,7 @@ export class Trainer {
   /** {@link fit} to its end; gives the history. */
   async train(data: Examples, options: FitOptions = {}, ...extra: never[]): Promise<History> {
     checkExtra('train', extra);
-    return this.fit(data, options);
+    return this.fit(data, options).then((history) => history); // begun at once, not a microtask later
   }
 
   async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
@@ -354,66 +356,9 @@ export class Trainer {
     return this.state.parameters();
   }
 
-  /**
-   * Proves the gradients on the first examples of `data` (those of the last run unless given): the CPU in doubles against
-   * finite differences, and this backend against the CPU.
-   */
-  async gradcheck(data?: Examples, options: GradcheckOptions = {}, ...extra: never[]): Promise<GradcheckReport> {
-    checkOptions('gradcheck', options, GRADCHECK, extra);
-    const { x, y, scale } = this.#firstOf('gradcheck', data, options.rows);
-    return this.#life.during(() => gradcheck(this.#running, x, y, scale, options));
-  }
-
-  /** Whether the loss of the first examples of `data` goes up or down if one weight increases slightly, and by how much. */
-  async perturb(
-    path: string,
-    index: readonly number[],
-    data?: Examples,
-    options: { readonly delta?: number; readonly rows?: number } = {},
-    ...extra: never[]
-  ): Promise<Perturbation> {
-    checkValue('perturb', 'the path', path, STRING);
-    checkValue('perturb', 'the index', index, NUMBERS);
-    checkOptions('perturb', options, { delta: POSITIVE, rows: COUNT }, extra);
-    const { x, y, scale } = this.#firstOf('perturb', data, options.rows);
-    return this.#life.during(() => perturb(this.#running, path, index, x, y, scale, options.delta));
-  }
-
-  /**
-   * The loss of the first examples of `data` on a grid in the plane of two random, filter-normalised directions through the
-   * weights as they are now. Nothing changes; a run may go on meanwhile, and shares the device.
-   */
-  async landscape(data: Examples, options: LandscapeOptions = {}, ...extra: never[]): Promise<Landscape> {
-    checkExtra('landscape', extra);
-    return this.#life.during(async () =>
-      landscape(this.#running, asJudged(data, this.#scale), options, () => this.#life.check()),
-    );
-  }
-
   /** A copy of the weights by path, as they are after the steps under way; for the path of a {@link landscape}. */
   async snapshotWeights(): Promise<Map<string, Float32Array>> {
-    return this.#life.during(() => snapshotWeights(this.state));
-  }
-
-  /**
-   * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
-   * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
-   */
-  async lrFind(data: Examples, options: LrFindOptions = {}, ...extra: never[]): Promise<LrFind> {
-    checkExtra('lrFind', extra);
-    return this.#life.during(async () => {
-      const set = asTrained(data, {}, this.#scale).data; // refused before a State is made
-      return lrFind(this.#running, this.#newState(), set, options, () => this.#life.check());
-    });
-  }
-
-  #firstOf(what: string, data: Examples | undefined, rows = 8): Pick<Examples, 'x' | 'y' | 'scale'> {
-    this.#life.check();
-    const given = data === undefined ? this.#data : data;
-    if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
-    const set = asJudged(given, this.#scale);
-    const n = Math.min(rows, set.size);
-    return { x: rowsOf(set.x, 0, n), y: rowsOf(set.y, 0, n), scale: set.scale };
+    return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
   }
 
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */

@@ -4,7 +4,7 @@
 
 import { Backend } from '../../dist/src/backend.js';
 import { GpuExecutor } from '../../dist/src/compile/executor.js';
-import { datasets, losses, nn, optim, relu, softmax, Trainer } from '../../dist/src/index.js';
+import { datasets, landscape, losses, lrFind, nn, optim, relu, softmax, Trainer } from '../../dist/src/index.js';
 import { dawnProvider } from '../../dist/src/node/dawn.js';
 
 const [faults = 400, seed = 1] = process.argv.slice(2).map(Number);
@@ -131,8 +131,8 @@ async function session(backend) {
     await trainer.predict({ shape: [5, 4], data: data.x.data.slice(0, 20) });
     await trainer.inspect({ shape: [5, 4], data: data.x.data.slice(0, 20) });
     await trainer.load(await trainer.save());
-    await trainer.lrFind(data, { steps: 8 });
-    await trainer.landscape(data, { n: 2 });
+    await lrFind(trainer, data, { steps: 8 });
+    await landscape(trainer, data, { n: 2 });
     await backend.run(({ x }) => softmax(x), { x: { shape: [2, 2], dtype: 'f32', data: new Float32Array(4) } });
   } finally {
     trainer.dispose();

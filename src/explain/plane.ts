@@ -4,9 +4,7 @@ import { OptionError } from '../graph/errors.ts';
 import { show } from '../graph/options.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { normals } from '../graph/random.ts';
-
-/** A model's f32 variables by path. */
-export type Weights = ReadonlyMap<string, Float32Array>;
+import type { Weights } from '../train/weights.ts';
 
 /** A place on the plane; the weights that it goes through are (0, 0). */
 export interface PlanePoint {

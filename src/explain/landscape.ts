@@ -14,12 +14,15 @@ import { copy, iota, remainder } from '../ops/counter.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { checkExamples, type Examples, labelsOf, rowsAt } from './batch.ts';
-import { evaluationBatch } from './evaluation.ts';
-import { drive } from './pacer.ts';
-import { checkPath, type PlanePoint, pathDirections, projector, randomDirections, type Weights } from './plane.ts';
-import { type State, zeros } from './state.ts';
-import { judge, type Task } from './step.ts';
+import { checkExamples, type Examples, labelsOf, rowsAt } from '../train/batch.ts';
+import { evaluationBatch } from '../train/evaluation.ts';
+import { insideOf } from '../train/inside.ts';
+import { drive } from '../train/pacer.ts';
+import { type State, zeros } from '../train/state.ts';
+import { judge, type Task } from '../train/step.ts';
+import type { Trainer } from '../train/trainer.ts';
+import { floatsOf, readAll, type Weights } from '../train/weights.ts';
+import { checkPath, type PlanePoint, pathDirections, projector, randomDirections } from './plane.ts';
 
 export interface LandscapeOptions {
   /** Points along each side of the grid: 25. An odd number has the weights themselves in the middle. */
@@ -68,22 +71,25 @@ const NAMES: Names<LandscapeOptions> = {
   signal: SIGNAL,
 };
 
-/** The f32 variables of a model as they are after what was submitted before. */
-export async function snapshotWeights(state: State): Promise<Map<string, Float32Array>> {
-  return floatsOf(state.variables, await readAll(state));
-}
-
-function readAll(state: State): Promise<HostArray[]> {
-  return state.storage.read(state.variables.map(({ variable }) => variable));
-}
-
-function floatsOf(variables: readonly NamedVariable[], values: readonly HostArray[]): Map<string, Float32Array> {
-  const named = variables.map(({ path, variable }, k) => ({ path, dtype: variable.dtype, data: values[k]! }));
-  return new Map(named.filter(({ dtype }) => dtype === 'f32').map(({ path, data }) => [path, Float32Array.from(data)]));
+/**
+ * The loss of the first examples of `data` on a grid in the plane of two directions through the trainer's weights as they are
+ * now: two random, filter-normalised ones by default. Nothing changes; a run may go on meanwhile, and shares the device.
+ * @throws OptionError for options that cannot be used, and weights of another model in `path`; the signal's reason.
+ */
+export async function landscape(
+  trainer: Trainer,
+  data: Examples,
+  options: LandscapeOptions = {},
+  ...extra: never[]
+): Promise<Landscape> {
+  checkOptions('landscape', options, NAMES, extra);
+  const { running, asJudged } = insideOf('landscape', trainer);
+  const { life } = running;
+  return life.during(async () => evaluated(running, asJudged(data), options, () => life.check()));
 }
 
 /** Evaluates the grid. `check` may throw before each submit. */
-export async function landscape(
+async function evaluated(
   { executor, state, task }: { executor: Executor; state: State; task: Task },
   data: Examples,
   options: LandscapeOptions,
@@ -126,7 +132,6 @@ export async function landscape(
 }
 
 function checked(data: Examples, options: LandscapeOptions) {
-  checkOptions('landscape', options, NAMES);
   checkExamples(data);
   const { n = 25, directions = 'random', extent = 1, images = 1000, seed = 0, path = [], signal } = options;
   signal?.throwIfAborted();

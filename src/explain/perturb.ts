@@ -3,11 +3,14 @@
 import type { Scale } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
+import { COUNT, checkOptions, checkValue, type Names, NUMBERS, POSITIVE, STRING } from '../graph/options.ts';
 import { formatShape, type Shape, stridesOf } from '../graph/shape.ts';
-import type { Values } from './batch.ts';
+import type { Examples, Values } from '../train/batch.ts';
+import { firstRows, insideOf } from '../train/inside.ts';
+import type { State } from '../train/state.ts';
+import type { Task } from '../train/step.ts';
+import type { Trainer } from '../train/trainer.ts';
 import { reference } from './gradcheck.ts';
-import type { State } from './state.ts';
-import type { Task } from './step.ts';
 
 export interface Perturbation {
   readonly path: string;
@@ -25,8 +28,38 @@ export interface Perturbation {
   readonly direction: 'up' | 'down' | 'unchanged';
 }
 
-/** Increases one weight by `delta` (0.001 unless said) on the CPU in doubles. The State stays as it is. */
+export interface PerturbOptions {
+  /** How much the weight is increased by. Default 0.001. */
+  readonly delta?: number;
+  /** Examples of the data. Default 8. */
+  readonly rows?: number;
+}
+
+const NAMES: Names<PerturbOptions> = { delta: POSITIVE, rows: COUNT };
+
+/**
+ * Whether the loss of the first examples of `data` (default: the last run's) goes up or down if one weight increases slightly, and
+ * by how much: on the CPU in doubles. Nothing changes.
+ * @throws OptionError for a path or an index that the model does not have.
+ */
 export async function perturb(
+  trainer: Trainer,
+  path: string,
+  index: readonly number[],
+  data?: Examples,
+  options: PerturbOptions = {},
+  ...extra: never[]
+): Promise<Perturbation> {
+  checkValue('perturb', 'the path', path, STRING);
+  checkValue('perturb', 'the index', index, NUMBERS);
+  checkOptions('perturb', options, NAMES, extra);
+  const inside = insideOf('perturb', trainer);
+  const { x, y, scale } = firstRows('perturb', inside, data, options.rows);
+  const { running } = inside;
+  return running.life.during(() => perturbed(running, path, index, x, y, scale, options.delta));
+}
+
+async function perturbed(
   model: { executor: Executor; state: State; task: Task },
   path: string,
   index: readonly number[],

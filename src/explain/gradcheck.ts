@@ -5,16 +5,18 @@ import type { Scale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
-import { COUNT, type Names, POSITIVE } from '../graph/options.ts';
+import { COUNT, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import { seedKey, uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import { constant, input, type Tensor, type Variable } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import type { Placed } from './arena.ts';
-import { prepareX, prepareY, toArray, type Values } from './batch.ts';
-import type { State } from './state.ts';
-import { gradientsOf, judge, type Task } from './step.ts';
+import type { Placed } from '../train/arena.ts';
+import { type Examples, prepareX, prepareY, toArray, type Values } from '../train/batch.ts';
+import { firstRows, insideOf } from '../train/inside.ts';
+import type { State } from '../train/state.ts';
+import { gradientsOf, judge, type Task } from '../train/step.ts';
+import type { Trainer } from '../train/trainer.ts';
 
 export interface GradcheckOptions {
   /** Examples of the data to check with: 8. */
@@ -27,7 +29,7 @@ export interface GradcheckOptions {
   readonly backendTolerance?: number;
 }
 
-export const GRADCHECK: Names<GradcheckOptions> = {
+const GRADCHECK: Names<GradcheckOptions> = {
   rows: COUNT,
   entries: COUNT,
   finiteTolerance: POSITIVE,
@@ -148,8 +150,25 @@ async function moved(
   return loss!.data[0]!;
 }
 
-/** Checks every trainable parameter's gradient on a batch. */
+/**
+ * Proves the gradients of every trainable parameter on the first examples of `data` (default: the last run's): the CPU in
+ * doubles against finite differences, and the trainer's backend against the CPU.
+ * @throws OptionError, DataError for what cannot be used.
+ */
 export async function gradcheck(
+  trainer: Trainer,
+  data?: Examples,
+  options: GradcheckOptions = {},
+  ...extra: never[]
+): Promise<GradcheckReport> {
+  checkOptions('gradcheck', options, GRADCHECK, extra);
+  const inside = insideOf('gradcheck', trainer);
+  const { x, y, scale } = firstRows('gradcheck', inside, data, options.rows);
+  const { running } = inside;
+  return running.life.during(() => checked(running, x, y, scale, options));
+}
+
+async function checked(
   model: Model,
   x: Values,
   y: Values,

@@ -3,14 +3,16 @@
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { COUNT, checkOptions, type Names, NUMBER, SIGNAL } from '../graph/options.ts';
-import { checkExamples, type Examples } from './batch.ts';
-import { bestConstantLoss, NO_BETTER } from './constant-loss.ts';
-import { type Landed, Pacer } from './pacer.ts';
-import { Programs } from './programs.ts';
-import { Rates } from './rates.ts';
-import type { Run } from './run.ts';
-import { RING, type State } from './state.ts';
-import type { Task } from './step.ts';
+import { checkExamples, type Examples } from '../train/batch.ts';
+import { bestConstantLoss, NO_BETTER } from '../train/constant-loss.ts';
+import { insideOf } from '../train/inside.ts';
+import { type Landed, Pacer } from '../train/pacer.ts';
+import { Programs } from '../train/programs.ts';
+import { Rates } from '../train/rates.ts';
+import type { Run } from '../train/run.ts';
+import { RING, type State } from '../train/state.ts';
+import type { Task } from '../train/step.ts';
+import type { Trainer } from '../train/trainer.ts';
 
 export interface LrFindOptions {
   /** Examples a step: 32. */
@@ -57,8 +59,28 @@ interface Model {
   readonly submitMs: number;
 }
 
-/** Runs the test on `own`, a new State of the model, which ends with it. `check` may throw before each submit. */
+/**
+ * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
+ * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
+ * @throws OptionError, DataError for what cannot be used.
+ */
 export async function lrFind(
+  trainer: Trainer,
+  data: Examples,
+  options: LrFindOptions = {},
+  ...extra: never[]
+): Promise<LrFind> {
+  checkOptions('lrFind', options, NAMES, extra);
+  const { running, newState, asTrained } = insideOf('lrFind', trainer);
+  const { life } = running;
+  return life.during(async () => {
+    const set = asTrained(data); // refused before a State is made
+    return rangeTest(running, newState(), set, options, () => life.check());
+  });
+}
+
+/** Runs the test on `own`, a new State of the model, which ends with it. `check` may throw before each submit. */
+async function rangeTest(
   { executor, state, task, submitMs }: Model,
   own: State,
   data: Examples,
@@ -173,7 +195,6 @@ class Seen {
 
 /** Refuses, by name, what cannot be used. */
 function checked(data: Examples, options: LrFindOptions) {
-  checkOptions('lrFind', options, NAMES);
   checkExamples(data);
   const { batchSize = 32, from = 1e-7, to = 10, steps = STEPS, signal } = options;
   if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {

@@ -1,0 +1,48 @@
+// What a trainer shows to the functions that look into a network (src/explain): its State, task and programs, and data as it
+// would train on it. Not a part of the package's surface.
+import { OptionError } from '../graph/errors.ts';
+import { show } from '../graph/options.ts';
+import type { Examples } from './batch.ts';
+import type { Running } from './fit.ts';
+import { rowsOf } from './inspection.ts';
+import type { State } from './state.ts';
+
+export interface Inside {
+  readonly running: Running;
+  /** The data of the last run. */
+  lastData(): Examples | undefined;
+  /** Another State of the same model and optimizer, at its initial values. */
+  newState(): State;
+  /** Data whose bytes are scaled as the model's are, or refused: to be judged by, or to train on. */
+  asJudged(data: Examples): Examples;
+  asTrained(data: Examples): Examples;
+}
+
+const insides = new WeakMap<object, Inside>();
+
+export function shareInside(trainer: object, inside: Inside): void {
+  insides.set(trainer, inside);
+}
+
+/** @throws OptionError where `trainer` is none; DeviceError where it was disposed. */
+export function insideOf(what: string, trainer: object): Inside {
+  const inside = insides.get(trainer ?? {});
+  if (!inside)
+    throw new OptionError(`${what}: the trainer is ${show(trainer)}. Give what \`await Trainer.create(…)\` gave.`);
+  inside.running.life.check();
+  return inside;
+}
+
+/** The first rows of `data`, or of the last run's. @throws OptionError where there is neither. */
+export function firstRows(
+  what: string,
+  { lastData, asJudged }: Inside,
+  data: Examples | undefined,
+  rows = 8,
+): Pick<Examples, 'x' | 'y' | 'scale'> {
+  const given = data === undefined ? lastData() : data;
+  if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
+  const { x, y, scale, size } = asJudged(given);
+  const n = Math.min(rows, size);
+  return { x: rowsOf(x, 0, n), y: rowsOf(y, 0, n), scale };
+}
