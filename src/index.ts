@@ -5,6 +5,7 @@ export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } fr
 export { createCpuBackend } from './backend.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
 export { arrayDataset, rescaled, split } from './data/dataset.ts';
+export * as datasets from './data/datasets.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
 export { type ExplainOptions, explain } from './explain/explain.ts';
 export { type ExplainStepOptions, explainStep } from './explain/explain-step.ts';
@@ -74,4 +75,4 @@ export * as nn from './nn/index.ts';
 export * from './ops/index.ts';
 export * as optim from './optim/index.ts';
 export * from './train/index.ts';
-export { createBackend, datasets } from './web.ts';
+export { createBackend } from './web.ts';

@@ -1,8 +1,5 @@
-// What the package is where there is no Node: devices from navigator.gpu, and the data sets that need no file system.
+// Devices where there is no Node: navigator.gpu, and the CPU.
 import { type Backend, type BackendOptions, createBackendWith } from './backend.ts';
-import { arrayDataset, split } from './data/dataset.ts';
-import { digits } from './data/digits.ts';
-import { mnist } from './data/mnist-web.ts';
 import { browserProvider } from './gpu/adapter.ts';
 
 /**
@@ -12,6 +9,3 @@ import { browserProvider } from './gpu/adapter.ts';
 export function createBackend(options: BackendOptions = {}, ...extra: never[]): Promise<Backend> {
   return createBackendWith(browserProvider(), options, undefined, extra);
 }
-
-/** Data sets: `digits` needs no network; `mnist` is fetched once and kept by the browser. */
-export const datasets = { mnist, digits, array: arrayDataset, split } as const;

@@ -1,9 +1,6 @@
-// What Node adds: devices from Dawn, and data sets from files and mirrors.
+// Devices in Node: Dawn, and the CPU.
 import { type Backend, type BackendOptions, createBackendWith } from '../backend.ts';
-import { arrayDataset, split } from '../data/dataset.ts';
-import { digits } from '../data/digits.ts';
 import { dawnProvider } from './dawn.ts';
-import { mnist } from './mnist.ts';
 import { keptTuning } from './tuning.ts';
 
 /**
@@ -23,6 +20,3 @@ export function openBackend(
 ): Promise<Backend> {
   return createBackendWith(dawnProvider(), options, (report) => keptTuning(report, warn), extra);
 }
-
-/** Data sets: `digits` needs neither network nor files; `mnist` reads a folder or the cache, or downloads. */
-export const datasets = { mnist, digits, array: arrayDataset, split } as const;
