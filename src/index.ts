@@ -1,5 +1,7 @@
 // Thalweg for pages, and for anything without Node: everything the package exports. `thalweg/node` adds Dawn and files.
 
+import './ops/methods.ts';
+
 export { grad, valueAndGrad, whyNoGradient } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';

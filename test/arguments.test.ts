@@ -177,7 +177,7 @@ const loss: Entry = { args: [x, x], needs: 2 };
 const clipped: Entry = { args: [[x], 1], needs: 2 };
 
 /** Every function and constructor with a call that it takes; `Class#method` is called on {@link INSTANCES}. */
-const ENTRIES: Readonly<Record<string, Entry>> = {
+const ENTRIES: Record<string, Entry> = {
   grad: { args: [thalweg.sum(x), [x], constant(1)], needs: 2 },
   valueAndGrad: { args: [model, (y: thalweg.Tensor) => thalweg.sum(model.forward(y))], needs: 2 },
   whyNoGradient: { args: [x, x], needs: 2 },
@@ -195,7 +195,6 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   input: { args: [text('x'), whole({ shape: [2], dtype: 'f32' })], needs: 2 },
   resident: { args: [text('x'), whole({ shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) })], needs: 2 },
   Tensor: { args: [x.node, any(0)], needs: 1 },
-  'Tensor#reshape': { args: [[4]], needs: 1 },
   Variable: { args: [[2], { initial: nn.init.ones, dtype: 'f32', trainable: true }], needs: 2 },
   assign: { args: [variable(), vector], needs: 2, call: false },
   capture: { args: [text('x'), x], needs: 2 },
@@ -266,7 +265,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   leakyRelu: { args: [like(x), 0.2], needs: 1 },
   gelu: { args: [like(x), { approximate: 'tanh' }], needs: 1 },
   pow: { args: [like(x), 2], needs: 2 },
-  broadcastTo: { args: [vector, [3, 2]], needs: 2 },
+  broadcastTo: { args: [x, [3, 2, 2]], needs: 2 },
   iota: { args: [3], needs: 1 },
   remainder: { args: [like(labels), like(labels)], needs: 2 },
   softmaxCrossEntropy: { args: [x, labels, { residual: true }], needs: 2 },
@@ -292,6 +291,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   dropout: { args: [x, 0.5, { stream: 'mine' }], needs: 2 },
   reshape: { args: [x, [4]], needs: 2 },
+  flatten: { args: [x, 1], needs: 1 },
   clip: { args: [like(x), -1, 1], needs: 2 },
   where: { args: [like(x), like(x), like(x)], needs: 3 },
   'optim.sgd': { args: [rate(0.1), { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1 }] },
@@ -414,6 +414,18 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },
 };
+
+/** A tensor's methods: the functions without their first argument. */
+for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
+  const entry = Object.hasOwn(ENTRIES, name) ? ENTRIES[name] : undefined;
+  if (entry)
+    ENTRIES[`Tensor#${name}`] = {
+      args: entry.args.slice(1),
+      needs: (entry.needs ?? 1) - 1,
+      ...(name === 'oneHot' && { call: false }), // x holds no class indices
+    };
+}
+ENTRIES['Tensor#where'] = { args: [like(x), like(x)], needs: 2 };
 
 /** What takes no arguments, and what a State does for the trainer. */
 const WITHOUT = new Set([

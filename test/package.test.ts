@@ -205,10 +205,10 @@ describe('a bundle for pages', () => {
   );
 
   test.each([
-    ['a tensor', 20, 'export { Tensor } from INDEX;'],
+    ['a tensor with its methods', 28, 'import { constant } from INDEX; export const y = constant([1]).mul(2).relu();'],
     [
       'a dense network on MNIST',
-      97,
+      98,
       `import { createBackend, datasets, losses, nn, optim, relu, Trainer } from INDEX;
       const [a, b] = [new nn.Linear(784, 16), new nn.Linear(16, 10)];
       const model = { a, b, forward: (x) => b.forward(relu(a.forward(x))) };

@@ -14,7 +14,7 @@ export { pack, unpack } from './pack.ts';
 export { batchIndices, dropout } from './random.ts';
 export { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
 export type { ReduceArguments, ReduceOptions } from './reduction.ts';
-export { reshape } from './reshape.ts';
+export { flatten, reshape } from './reshape.ts';
 export { type ClipOptions, clip, where } from './select.ts';
 export { logSoftmax, logSumExp, softmax } from './softmax.ts';
 export type { Along, Axis, AxisOptions, KeptAxisOptions } from './tensors.ts';

@@ -1,10 +1,9 @@
-// reshape: the same elements in the same order under another shape. On the GPU it is an alias, never a copy. It is also
-// Tensor's one method: `x.reshape([…])` reads better than a function around a long chain.
+// reshape: the same elements in the same order under another shape. On the GPU it is an alias, never a copy.
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { checkExtra, checkValue, NUMBERS } from '../graph/options.ts';
-import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
-import { apply1, fillOf, full, Tensor } from '../graph/tensor.ts';
+import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
+import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
 import { checkTensors } from './tensors.ts';
 
 export const reshapeOp: Op<{ readonly shape: Shape }> = {
@@ -45,13 +44,9 @@ function reshapeTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, full) ? x : apply1(reshapeOp, [x], { shape: full });
 }
 
-declare module '../graph/tensor.ts' {
-  interface Tensor {
-    /** The same elements under another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1 and is computed. */
-    reshape(...sizes: readonly [shape: Shape] | readonly number[]): Tensor;
-  }
+/** The axes from `startAxis` on as one, row-major: (N, H, W, C) becomes (N, H·W·C). Default 1: the batch's axis stays. */
+export function flatten(x: Tensor, startAxis = 1, ...extra: never[]): Tensor {
+  checkTensors('flatten', { x }, extra);
+  const start = startAxis === x.rank ? startAxis : normalizeAxis('flatten', startAxis, x.rank);
+  return start >= x.rank ? x : reshapeTo(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start))]);
 }
-
-Tensor.prototype.reshape = function (this: Tensor, ...sizes: readonly [shape: Shape] | readonly number[]): Tensor {
-  return reshape(this, ...sizes);
-};

@@ -1,0 +1,183 @@
+// Ops as methods of a tensor, so that arithmetic chains: `x.mul(w).add(b).relu()` is `relu(add(mul(x, w), b))`. Importing this
+// file is what attaches them; the package's entry points do, and package.json lists it under `sideEffects`.
+import type { DType } from '../graph/dtype.ts';
+import type { Positional } from '../graph/options.ts';
+import type { Shape } from '../graph/shape.ts';
+import { Tensor } from '../graph/tensor.ts';
+import {
+  erf,
+  type GeluOptions,
+  gelu,
+  type LeakyReluOptions,
+  leakyRelu,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from './activations.ts';
+import {
+  add,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  notEqual,
+  sub,
+} from './binary.ts';
+import { broadcastTo, sum } from './broadcast.ts';
+import type { TensorLike } from './elementwise.ts';
+import { expm1 } from './expm1.ts';
+import { cast, gatherRows, oneHot } from './gather.ts';
+import { type MatmulOptions, matmul } from './matmul.ts';
+import { pad, slice, transpose } from './movement.ts';
+import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
+import type { ReduceArguments } from './reduction.ts';
+import { flatten, reshape } from './reshape.ts';
+import { type ClipOptions, clip, where } from './select.ts';
+import { logSoftmax, logSumExp, softmax } from './softmax.ts';
+import type { Along, AxisOptions, KeptAxisOptions } from './tensors.ts';
+import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+
+/** What a tensor can do; each is the function of the same name with the tensor as its first argument. */
+export interface TensorMethods {
+  /** x + y, broadcast. */
+  add(y: TensorLike): Tensor;
+  /** x - y, broadcast. */
+  sub(y: TensorLike): Tensor;
+  /** x · y elementwise, broadcast. */
+  mul(y: TensorLike): Tensor;
+  /** x / y, broadcast. */
+  div(y: TensorLike): Tensor;
+  /** The larger of both, broadcast; NaN where one is. */
+  maximum(y: TensorLike): Tensor;
+  /** The smaller of both, broadcast; NaN where one is. */
+  minimum(y: TensorLike): Tensor;
+  /** x to the power of a number. */
+  pow(exponent: number): Tensor;
+  /** -x */
+  neg(): Tensor;
+  /** |x| */
+  abs(): Tensor;
+  /** -1, 0 or 1. */
+  sign(): Tensor;
+  /** x² */
+  square(): Tensor;
+  /** √x */
+  sqrt(): Tensor;
+  /** 1 / √x */
+  rsqrt(): Tensor;
+  /** eˣ */
+  exp(): Tensor;
+  /** eˣ - 1, exact near 0. */
+  expm1(): Tensor;
+  /** The natural logarithm. */
+  log(): Tensor;
+  /** The error function. */
+  erf(): Tensor;
+  /** x kept between two bounds: `x.clip(-1, 1)` or `x.clip({ min: 0 })`. */
+  clip(...bounds: [bounds: ClipOptions] | [min: number | undefined, max?: number]): Tensor;
+
+  /** 1 where x = y, else 0. */
+  equal(y: TensorLike): Tensor;
+  /** 1 where x ≠ y, else 0. */
+  notEqual(y: TensorLike): Tensor;
+  /** 1 where x < y, else 0. */
+  less(y: TensorLike): Tensor;
+  /** 1 where x ≤ y, else 0. */
+  lessEqual(y: TensorLike): Tensor;
+  /** 1 where x > y, else 0. */
+  greater(y: TensorLike): Tensor;
+  /** 1 where x ≥ y, else 0. */
+  greaterEqual(y: TensorLike): Tensor;
+  /** x where the condition is not 0, else `other`, as PyTorch's `x.where`. */
+  where(condition: Tensor, other: TensorLike): Tensor;
+
+  /** The sum over all axes, or over those given: `x.sum()`, `x.sum(-1)`, `x.sum([0, 1], { keepDims: true })`. */
+  sum(...over: ReduceArguments): Tensor;
+  /** The mean over all axes, or over those given. */
+  mean(...over: ReduceArguments): Tensor;
+  /** The largest over all axes, or over those given. */
+  max(...over: ReduceArguments): Tensor;
+  /** The smallest over all axes, or over those given. */
+  min(...over: ReduceArguments): Tensor;
+  /** The variance over all axes, or over those given. */
+  variance(...over: Along<VarianceOptions>): Tensor;
+  /** Where the largest is along an axis (default -1), u32. */
+  argmax(...along: Along<KeptAxisOptions>): Tensor;
+  /** log Σ eˣ along an axis. Default -1. */
+  logSumExp(...along: Along<KeptAxisOptions>): Tensor;
+
+  /** The same elements under another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1 and is computed. */
+  reshape(...sizes: readonly [shape: Shape] | readonly number[]): Tensor;
+  /** The axes from `startAxis` on as one. Default 1: the batch's axis stays. */
+  flatten(startAxis?: number): Tensor;
+  /** The axes in another order. Default: reversed. */
+  transpose(axes?: readonly number[]): Tensor;
+  /** The elements from `starts` to `ends` (exclusive) along each axis. */
+  slice(starts: readonly number[], ends: readonly number[]): Tensor;
+  /** Elements of `value` (default 0) before and after, by axis. */
+  pad(before: readonly number[], after: readonly number[], value?: number): Tensor;
+  /** x repeated to a larger shape. */
+  broadcastTo(shape: Shape): Tensor;
+  /** The rows at `indices`. */
+  gatherRows(indices: Tensor): Tensor;
+  /** Rows of zeros with a one at each class index. */
+  oneHot(classes: number): Tensor;
+  /** The same numbers in another dtype. */
+  cast(dtype: DType): Tensor;
+
+  /** The matrix product (…, M, K) · (…, K, N). */
+  matmul(y: Tensor, options?: MatmulOptions): Tensor;
+
+  /** max(x, 0) */
+  relu(): Tensor;
+  /** x where x > 0, else x · slope (default 0.01). */
+  leakyRelu(...slope: Positional<LeakyReluOptions, 'negativeSlope'>): Tensor;
+  /** 1 / (1 + e⁻ˣ) */
+  sigmoid(): Tensor;
+  tanh(): Tensor;
+  /** x · sigmoid(x) */
+  silu(): Tensor;
+  /** log(1 + eˣ) */
+  softplus(): Tensor;
+  /** x · Φ(x) */
+  gelu(options?: GeluOptions): Tensor;
+  /** Along an axis. Default -1. */
+  softmax(...axis: Along<AxisOptions>): Tensor;
+  /** Along an axis. Default -1. */
+  logSoftmax(...axis: Along<AxisOptions>): Tensor;
+}
+
+declare module '../graph/tensor.ts' {
+  interface Tensor extends TensorMethods {}
+}
+
+type Method = (...args: never) => Tensor;
+
+/** Gives tensors a method for each function, which takes the tensor as its first argument. */
+export function attachMethods(methods: Readonly<Record<string, Method>>): void {
+  for (const [name, fn] of Object.entries(methods)) {
+    const op = fn as (x: Tensor, ...args: readonly unknown[]) => Tensor;
+    const value = function (this: Tensor, ...args: readonly unknown[]) {
+      return op(this, ...args);
+    };
+    Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
+  }
+}
+
+attachMethods({
+  ...{ add, sub, mul, div, maximum, minimum, pow, clip },
+  ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
+  ...{ equal, notEqual, less, lessEqual, greater, greaterEqual },
+  where: (x: Tensor, condition: Tensor, other: TensorLike, ...extra: never[]) => where(condition, x, other, ...extra),
+  ...{ sum, mean, max, min, variance, argmax, logSumExp },
+  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, gatherRows, oneHot, cast },
+  matmul,
+  ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
+} satisfies Record<keyof TensorMethods, Method>);

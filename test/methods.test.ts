@@ -1,0 +1,127 @@
+// Ops as methods of a tensor: each is the function of its name, and arithmetic chains.
+import { describe, expect, it } from 'vitest';
+import { createCpuBackend } from '../src/backend.ts';
+import * as thalweg from '../src/index.ts';
+import { constant, type Tensor } from '../src/index.ts';
+import { attachMethods, type TensorMethods } from '../src/ops/methods.ts';
+
+const backend = createCpuBackend();
+const values = async (y: Tensor) => {
+  const { y: out } = await (await backend.compile(() => ({ y }), {})).run();
+  return [...out!.data];
+};
+
+const x = constant([
+  [0.5, 2, 1],
+  [3, 0.25, 4],
+]);
+const y = constant([[1, 2, 3]]);
+const labels = constant([1, 0], { dtype: 'u32' });
+
+/** What each method is called with. */
+const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
+  add: [y],
+  sub: [y],
+  mul: [2],
+  div: [y],
+  maximum: [y],
+  minimum: [1],
+  pow: [2],
+  neg: [],
+  abs: [],
+  sign: [],
+  square: [],
+  sqrt: [],
+  rsqrt: [],
+  exp: [],
+  expm1: [],
+  log: [],
+  erf: [],
+  clip: [1, 2],
+  equal: [y],
+  notEqual: [y],
+  less: [y],
+  lessEqual: [y],
+  greater: [y],
+  greaterEqual: [y],
+  where: [constant([[1, 0, 1]]), -1],
+  sum: [0],
+  mean: [-1, { keepDims: true }],
+  max: [],
+  min: [{ axis: 1 }],
+  variance: [0, { correction: 0 }],
+  argmax: [1],
+  logSumExp: [0],
+  reshape: [3, -1],
+  flatten: [0],
+  transpose: [],
+  slice: [
+    [0, 1],
+    [2, 3],
+  ],
+  pad: [[1], [0], 7],
+  broadcastTo: [[2, 2, 3]],
+  gatherRows: [labels],
+  oneHot: [3],
+  cast: ['u32'],
+  matmul: [x, { transposeB: true }],
+  relu: [],
+  leakyRelu: [0.1],
+  sigmoid: [],
+  tanh: [],
+  silu: [],
+  softplus: [],
+  gelu: [{ approximate: 'tanh' }],
+  softmax: [0],
+  logSoftmax: [],
+};
+
+describe('methods', () => {
+  it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
+    const of = name === 'oneHot' ? labels : x;
+    const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
+    const fn = (thalweg as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
+    const called = name === 'where' ? fn(args[0], of, args[1]) : fn(of, ...args);
+    expect([method.shape, method.dtype]).toEqual([called.shape, called.dtype]);
+    expect(await values(method)).toEqual(await values(called));
+  });
+
+  it('are on every tensor, and none of them shows when it is walked', () => {
+    expect(Object.keys(x)).toEqual(['node', 'output']);
+    const onTensors = Object.getOwnPropertyNames(thalweg.Tensor.prototype);
+    expect(onTensors.filter((name) => Object.hasOwn(CALLS, name)).sort()).toEqual(Object.keys(CALLS).sort());
+  });
+
+  it('chain', async () => {
+    const chained = x.mul(2).add(y).sub(1).relu().sum(-1).div(3);
+    expect(await values(chained)).toEqual([10 / 3, (6 + 0.5 + 2 * 4 + 3) / 3].map(Math.fround));
+  });
+
+  it('carry gradients', async () => {
+    const w = constant([1, 2, 3]);
+    const [dw] = thalweg.grad(w.mul(w).mul(0.5).sum(), [w]);
+    expect(await values(dw!)).toEqual([1, 2, 3]);
+  });
+
+  it('name the op where they refuse', () => {
+    expect(() => x.add(constant([1, 2]))).toThrow(/^add: /);
+    expect(() => x.clip(undefined as never)).toThrow(/^clip: /);
+    expect(() => x.flatten(4)).toThrow(/^flatten: axis 4 is outside a tensor of rank 2\. Use -2 to 1\.$/);
+    expect(() => (x.relu as (...a: unknown[]) => Tensor)(1)).toThrow(/^relu: /);
+  });
+
+  it('flatten keeps the axis of the batch', () => {
+    const images = constant(new Float32Array(24), [2, 3, 2, 2]);
+    expect(images.flatten().shape).toEqual([2, 12]);
+    expect(images.flatten(2).shape).toEqual([2, 3, 4]);
+    expect(images.flatten(-2).shape).toEqual([2, 3, 4]);
+    expect(images.flatten(0).shape).toEqual([24]);
+    expect(y.reshape(3).flatten().shape).toEqual([3]);
+  });
+
+  it('can be attached by who has an op of their own', () => {
+    attachMethods({ doubled: (t: Tensor) => t.mul(2) });
+    expect((constant([2]) as unknown as { doubled(): Tensor }).doubled().shape).toEqual([1]);
+    delete (thalweg.Tensor.prototype as unknown as Record<string, unknown>)['doubled'];
+  });
+});
