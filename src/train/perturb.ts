@@ -5,7 +5,7 @@ import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { formatShape, type Shape, stridesOf } from '../graph/shape.ts';
 import type { Values } from './batch.ts';
-import { reference } from './gradcheck.ts';
+import { reference } from './reference.ts';
 import type { State } from './state.ts';
 import type { Task } from './step.ts';
 
