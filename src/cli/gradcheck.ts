@@ -58,7 +58,7 @@ async function prove(
   const kinks = report.rows.reduce((sum, row) => sum + row.kinks, 0);
   output.result(`${gradcheckTable(rows, limits, own)}\n`);
   output.result(
-    `Errors are |g - ref| / |ref|, as norms over a parameter, on ${ROWS} examples; the loss itself is off by ${report.lossError.toExponential(2)}.`,
+    `Errors are |g - ref| / |ref|, as norms over a parameter (with |ref| no less than what rounding explains), on ${ROWS} examples; the loss itself is off by ${report.lossError.toExponential(2)}.`,
   );
   if (kinks > 0) output.result(`${kinks} differences with a kink of the loss in between (a ReLU's) were left out.`);
   output.result(

@@ -2,6 +2,7 @@
 // tensor that went wrong; a loss that runs away is told by the mean of its last steps.
 import { DivergenceError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
+import { type Cause, causeOf } from './cause.ts';
 import type { State } from './state.ts';
 import type { TrainingStep } from './step.ts';
 
@@ -17,20 +18,23 @@ export interface BadStep {
 /** The error of a step whose values were not finite. Its text counts steps from 1, as events do; its `step` from 0. */
 export async function explain(executor: Executor, state: State, bad: BadStep): Promise<DivergenceError> {
   const { first, loss } = await replay(executor, state, bad.traced);
-  const advice = adviceFor(first, bad.learningRate);
-  const where = first === undefined ? 'not seen again when the step was replayed unfused' : `first in ${first}`;
+  const { what, advice } = await causeFor(executor, state, bad, first);
   const name = `step ${bad.step + 1}`;
-  const what =
-    first === undefined || !loss
-      ? `loss is not finite at ${name} (${where})`
-      : `${first} is not finite at ${name}, the loss still is`;
-  return new DivergenceError(`${what}. ${advice}`, bad.step);
+  const because = what === undefined ? '' : `: ${what}`;
+  const fact =
+    first === undefined
+      ? `loss is not finite at ${name} (not seen again when the step was replayed unfused)`
+      : loss
+        ? `${first} is not finite at ${name}, the loss still is${because}`
+        : `loss is not finite at ${name} (first in ${first}${because})`;
+  const help = advice ?? `Lower the learning rate (now ${bad.learningRate}) or clip gradients.`;
+  return new DivergenceError(`${fact}. ${help}`, bad.step);
 }
 
-/** Lowering the rate does not help where what comes in is wrong already. */
-function adviceFor(first: string | undefined, learningRate: number): string {
-  if (first === 'the input') return 'Look for NaN or infinity in the data.';
-  return `Lower the learning rate (now ${learningRate}) or clip gradients.`;
+/** Nothing but the rate makes too much of finite gradients. */
+async function causeFor(executor: Executor, state: State, bad: BadStep, first: string | undefined): Promise<Cause> {
+  if (first === undefined || first.endsWith(' after the update')) return {};
+  return causeOf(executor, state, bad.traced, first, bad.step);
 }
 
 /** The first tensor, in the order of computation, that holds a non-finite value; and whether the loss is finite. */

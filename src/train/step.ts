@@ -45,6 +45,8 @@ export interface TrainingStep {
   /** The metrics in the columns of the ring. */
   readonly metrics: readonly string[];
   readonly inner: ReadonlyMap<string, Tensor>;
+  /** The examples of the batch, by their numbers in the data set. */
+  readonly batch: Tensor;
 }
 
 /** The model's prediction. @throws OptionError where it is none. */
@@ -100,8 +102,9 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
         records: [[state.ring, ringWith(state.ring, slot, Object.values(metrics))]],
         guard: { status: state.status, step, checked: [loss] },
       };
-      const named = new Map([['the input', x], ...labelled(trace.captures, "'s output"), ['the loss', loss], ...inner]);
-      return { recipe, metrics: Object.keys(metrics), inner: named };
+      const captures = labelled(trace.captures, "'s output");
+      const named = new Map([['the input', x], ['the target', y], ...captures, ['the loss', loss], ...inner]);
+      return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices };
     }),
   );
 }
