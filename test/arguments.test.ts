@@ -183,7 +183,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   whyNoGradient: { args: [x, x], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
   arrayDataset: { args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2 }], needs: 2 },
-  split: { args: [whole(data), 0.5, { seed: 1 }], needs: 2 },
+  split: { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
   rescaled: { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
   explain: { args: [await backend.compile(() => x, {}), {}], needs: 1, call: false },
   explainStep: { args: [{ ...task, data, as: 'gpu', batchSize: 2, fuse: true, title: 'mine' }], needs: 1 },
