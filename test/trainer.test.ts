@@ -1,5 +1,6 @@
 // The Trainer on the CPU: that it learns, that its arithmetic is that of a hand-written loop, and how runs go and end.
 import { describe, expect, it } from 'vitest';
+import { createCpuBackend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/dataset.ts';
 import { type Tensor, Variable } from '../src/graph/tensor.ts';
 import { assign, isTraining } from '../src/graph/trace.ts';
@@ -14,7 +15,7 @@ import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import { Stopper } from '../src/train/early-stopping.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../src/train/events.ts';
-import type { TrainerOptions } from '../src/train/trainer.ts';
+import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 
 const data = blobs(300);
@@ -238,6 +239,16 @@ describe('the stream', () => {
     };
     await (await netTrainer()).train(data, { epochs: 1, batchSize: 150, callbacks: [callback] });
     expect(calls).toEqual(['step', 'step', 'epoch', 'done']);
+  });
+
+  it('calls back at its end where the device is lost, too', async () => {
+    const backend = createCpuBackend();
+    const reasons: string[] = [];
+    const trainer = await Trainer.create(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd(0.1) });
+    const onEpoch = () => backend.dispose();
+    const run = trainer.train(data, { epochs: 9, onEpoch, onEnd: (reason) => void reasons.push(reason) });
+    await expect(run).rejects.toThrow(/^CPU backend: it was disposed/);
+    expect([reasons, trainer.history.stopped]).toEqual([['failed'], 'failed']);
   });
 
   it('refuses a second run beside the first', async () => {

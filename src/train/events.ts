@@ -54,7 +54,7 @@ export type FitEvent = StepEvent | EpochEvent | WarningEvent;
 /** Why a run ended. */
 export type StopReason = 'done' | 'aborted' | 'stopped' | 'earlyStopping' | 'targetAccuracy' | 'diverged' | 'failed';
 
-/** Functions that a run calls, and waits for, as things happen. */
+/** Functions that a run calls, and waits for, as things happen; `onEnd` whatever ends it, a lost device included. */
 export interface Callbacks {
   onStep?(event: StepEvent): void | Promise<void>;
   onEpoch?(event: EpochEvent): void | Promise<void>;

@@ -317,18 +317,29 @@ export class Fit {
 
   /** Waits for what is under way, whatever ended the run. */
   async #finish(): Promise<void> {
-    const { gate, history, state, life } = this.#trainer;
-    const reason = this.#reason ?? 'stopped';
-    history.stopped = reason;
+    const { gate, history } = this.#trainer;
+    history.stopped = this.#reason ?? 'stopped';
     gate.close();
     this.#idle?.dispose();
+    try {
+      await this.#comeToRest();
+    } catch (error) {
+      history.stopped = 'failed'; // the device was lost
+      throw error;
+    } finally {
+      const reason = history.stopped;
+      await this.#call((callback) => callback.onEnd?.(reason));
+    }
+  }
+
+  async #comeToRest(): Promise<void> {
+    const { state, life } = this.#trainer;
     try {
       while (this.#pacer.inFlight > 0) await this.#pacer.next();
       if (!life.over) this.#stopper?.restore(state, this.#trainer.step);
     } finally {
       if (!life.over) await this.#settle();
     }
-    await this.#call((callback) => callback.onEnd?.(reason));
   }
 
   async #call(one: (callback: Callbacks) => void | Promise<void>): Promise<void> {
