@@ -304,7 +304,43 @@ describe('learning rates', () => {
     for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
       expect(() => {
         trainer.learningRate = bad;
-      }).toThrow(/trainer: learningRate is/);
+      }).toThrow(/trainer: learningRate is .*\. Use a finite number above 0, such as 0\.001, or 'schedule'\./);
+    expect(() => {
+      trainer.learningRate = 'Schedule' as 'schedule';
+    }).toThrow('trainer: learningRate is "Schedule". Use ');
+    expect(trainer.learningRate).toBe(0.01);
+  });
+
+  it('go back to the schedule, from the next submit on', async () => {
+    const schedule = (t: number) => 0.1 / (1 + t);
+    const trainer = await netTrainer({ submitMs: 0.001, optimizer: sgd({ lr: schedule }) });
+    const rates: number[] = [];
+    for await (const e of trainer.fit(data, { maxSteps: 60, batchSize: 8, events: 'step' })) {
+      if (e.type !== 'step') continue;
+      rates.push(e.learningRate);
+      if (e.step === 10) trainer.learningRate = 0.5;
+      if (e.step === 30) trainer.learningRate = 'schedule';
+    }
+    const [byHand, back] = trainer.history.rates;
+    expect([byHand!.learningRate, back!.learningRate]).toEqual([0.5, 'schedule']);
+    expect(back!.step).toBeGreaterThanOrEqual(30);
+    const wanted = rates.map((_, k) => (k >= byHand!.step && k < back!.step ? 0.5 : schedule(k)));
+    expect(rates).toEqual(wanted);
+    expect(trainer.learningRate).toBe(schedule(60));
+    expect(describeCheckpoint(await trainer.save()).learningRate).toBeUndefined();
+  });
+
+  it('stay set by hand where the schedule needs a length that the run does not have', async () => {
+    const trainer = await netTrainer({ optimizer: sgd({ lr: cosine(0.1) }) });
+    trainer.learningRate = 0.02;
+    for await (const _ of trainer.fit(data)) {
+      expect(() => {
+        trainer.learningRate = 'schedule';
+      }).toThrow(/Give `epochs` or `maxSteps` to fit/);
+      break;
+    }
+    expect(trainer.learningRate).toBe(0.02);
+    expect(trainer.history.rates).toEqual([{ step: 0, learningRate: 0.02 }]);
   });
 
   it('name the option where the schedule needs a length that is not known', async () => {

@@ -62,7 +62,7 @@ export class Recorder {
     keepLast(this.#history.warnings, event);
   }
 
-  rate(step: number, learningRate: number): void {
+  rate(step: number, learningRate: number | 'schedule'): void {
     keepLast(this.#history.rates, { step, learningRate });
   }
 }

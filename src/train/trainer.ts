@@ -191,11 +191,23 @@ export class Trainer {
     return this.#running.rates.at(this.stepsMade, this.#run ?? { start: this.stepsMade });
   }
 
-  /** Takes the schedule's place from the next submit on; noted in the history with its step. */
-  set learningRate(rate: number) {
+  /**
+   * A number takes the schedule's place from the next submit on, `'schedule'` gives it back, at the step the run has come to; either
+   * is noted in the history with its step.
+   * @throws OptionError where it is neither, or the schedule needs a length that the run under way does not have.
+   */
+  set learningRate(rate: number | 'schedule') {
     this.#life.check();
-    this.#running.rates.set(rate);
-    this.#running.recorder.rate(this.stepsMade, rate);
+    const { rates, recorder } = this.#running;
+    const before = rates.override;
+    rates.set(rate);
+    try {
+      if (this.#busy && this.#run) rates.at(this.stepsMade, this.#run);
+    } catch (error) {
+      rates.override = before;
+      throw error;
+    }
+    recorder.rate(this.stepsMade, rate);
   }
 
   /**
