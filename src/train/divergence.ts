@@ -1,5 +1,6 @@
 // Divergence: a step that gave a value that is not finite is replayed unfused, from the State as it was, to name the first
 // tensor that went wrong; a loss that runs away is told by the mean of its last steps.
+import type { HostArray } from '../graph/dtype.ts';
 import { DivergenceError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { State } from './state.ts';
@@ -12,11 +13,13 @@ export interface BadStep {
   readonly learningRate: number;
   /** The step as it was traced. */
   readonly traced: TrainingStep;
+  /** The values of its inputs, where it has any. */
+  readonly inputs?: Readonly<Record<string, HostArray>>;
 }
 
 /** The error of a step whose values were not finite. Its text counts steps from 1, as events do; its `step` from 0. */
 export async function explain(executor: Executor, state: State, bad: BadStep): Promise<DivergenceError> {
-  const { first, loss } = await replay(executor, state, bad.traced);
+  const { first, loss } = await replay(executor, state, bad);
   const advice = adviceFor(first, bad.learningRate);
   const where = first === undefined ? 'not seen again when the step was replayed unfused' : `first in ${first}`;
   const name = `step ${bad.step + 1}`;
@@ -37,13 +40,14 @@ function adviceFor(first: string | undefined, learningRate: number): string {
 async function replay(
   executor: Executor,
   state: State,
-  { inner }: TrainingStep,
+  { traced: { inner }, inputs = {} }: BadStep,
 ): Promise<{ first: string | undefined; loss: boolean }> {
   const named = [...inner].filter(([, x]) => x.dtype === 'f32');
   const outputs = Object.fromEntries(named.map(([, x], k) => [`${k}`, x]));
-  const program = await executor.compile({ outputs }, { storages: [state.storage], fuse: false, label: 'replay' });
+  const options = { storages: [state.storage], inputs: Object.keys(inputs), fuse: false, label: 'replay' };
+  const program = await executor.compile({ outputs }, options);
   try {
-    const values = await program.run();
+    const values = await program.run(inputs);
     const finite = named.map((_, k) => values[`${k}`]!.data.every((v) => Number.isFinite(v)));
     const first = named[finite.indexOf(false)]?.[0];
     return { first, loss: finite[named.findIndex(([name]) => name === 'the loss')] ?? true };

@@ -18,8 +18,9 @@ import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
-import { RING, type State } from './state.ts';
+import type { State } from './state.ts';
 import type { Task } from './step.ts';
+import { eventOf } from './step-event.ts';
 
 /** What a run needs of its trainer. */
 export interface Running {
@@ -186,21 +187,9 @@ export class Fit {
   }
 
   #eventOf({ first, rates, traced }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
-    const step = first + k;
-    const K = this.#trainer.state.ring.shape[1]!;
-    const row = (step % RING) * K;
-    const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
-    const { loss, accuracy, ...metrics } = all;
-    const { epoch } = placeOf(this.#run, step);
-    return {
-      type: 'step',
-      step: step + 1,
-      epoch: epoch + 1,
-      loss: loss!,
-      ...(accuracy !== undefined && { accuracy }),
-      metrics,
-      learningRate: rates[k]!,
-    };
+    const epoch = placeOf(this.#run, first + k).epoch + 1;
+    const place = { step: first + k, epoch, learningRate: rates[k]! };
+    return { ...eventOf(this.#trainer.state, ring, traced, place), epoch };
   }
 
   /** A step is done: history, callbacks, watches. */

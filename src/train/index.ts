@@ -24,4 +24,6 @@ export type { EarlyStopping, FitOptions, Run } from './run.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
 export { State } from './state.ts';
 export type { Metric } from './step.ts';
+export type { BatchEvent } from './step-event.ts';
+export type { Targets } from './train-on-batch.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';

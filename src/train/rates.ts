@@ -33,7 +33,7 @@ export class Rates {
   }
 
   /** Puts the rates of `steps` steps from `step` on into the table, and gives them. */
-  write(state: State, step: number, steps: number, run: Run): number[] {
+  write(state: State, step: number, steps: number, run: Pick<Run, 'start' | 'total'>): number[] {
     const rates = Array.from({ length: steps }, (_, k) => this.at(step + k, run));
     let changed = false;
     for (const [k, rate] of rates.entries()) {

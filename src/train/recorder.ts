@@ -48,7 +48,7 @@ export class Recorder {
     this.#epochs = new Stride(mostEpochs);
   }
 
-  step({ step, loss, accuracy }: StepEvent): void {
+  step({ step, loss, accuracy }: Pick<StepEvent, 'step' | 'loss' | 'accuracy'>): void {
     const { steps } = this.#history;
     if (accuracy === undefined) this.#steps.push([steps.step, steps.loss], [step, loss]);
     else this.#steps.push([steps.step, steps.loss, steps.accuracy], [step, loss, accuracy]);
