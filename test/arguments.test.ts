@@ -349,7 +349,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
             epochs: 1,
             maxSteps: 1,
             batchSize: 2,
-            validation: data,
+            ...(name === 'train' ? { validationSplit: 0.25 } : { validation: data }),
             signal: new AbortController().signal,
             shuffle: true,
             dropLast: false,

@@ -1,5 +1,5 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
-import { kindOf } from '../graph/dtype.ts';
+import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import {
   BOOLEAN,
@@ -313,7 +313,8 @@ export function countOf(what: string, part: number, { size, name }: { size: numb
   return count;
 }
 
-function pick(data: DataSet, order: Uint32Array): DataSet {
+/** The examples of `order`, in that order. */
+export function pick(data: DataSet, order: Uint32Array): DataSet {
   return makeDataset({ ...data, x: pickRows(data.x, order), y: pickRows(data.y, order) });
 }
 
@@ -326,6 +327,5 @@ function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A
 }
 
 function emptyLike<A extends Uint8Array | Uint32Array | Float32Array>(like: A, length: number): A {
-  if (like instanceof Uint8Array) return new Uint8Array(length) as A;
-  return (like instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length)) as A;
+  return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
 }

@@ -48,6 +48,7 @@ import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
 import type { BatchEvent } from './step-event.ts';
 import { type Targets, targetsOf, trainOnBatch } from './train-on-batch.ts';
+import { splitOff } from './validation-split.ts';
 
 export interface TrainerOptions {
   /** Any object with layers or variables in it and a forward. */
@@ -254,7 +255,8 @@ export class Trainer {
     return planRun(data, options, this.stepsMade, this.#run);
   }
 
-  async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
+  async #begin(set: Examples, wanted: FitOptions): Promise<Fit> {
+    const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const { rates, step, programs } = this.#running;
     const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
@@ -281,9 +283,10 @@ export class Trainer {
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(given: Examples, asked: FitOptions = {}, ...extra: never[]): Promise<void> {
+  async compile(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
     checkExtra('compile', extra);
     this.#life.check();
+    const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
     const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
