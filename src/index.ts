@@ -3,7 +3,7 @@
 export { grad, valueAndGrad, whyNoGradient } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
-export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
+export type { ArrayDatasetOptions, DataPair, DataSet, SplitOptions } from './data/dataset.ts';
 export { arrayDataset, rescaled, split } from './data/dataset.ts';
 export * as datasets from './data/datasets.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';

@@ -1,7 +1,8 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
-import { kindOf } from '../graph/dtype.ts';
+import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import {
+  BOOLEAN,
   checkExtra,
   checkOptions,
   checkValue,
@@ -28,7 +29,7 @@ import {
   type NumberArray,
   type Shaped,
 } from './given.ts';
-import { Random } from './random.ts';
+import { partition } from './partition.ts';
 
 /** A row-major array with its shape. */
 export interface Values<A> {
@@ -269,36 +270,51 @@ function checkScale(name: string, bytes: boolean, scale: Scale | false | undefin
   return scale;
 }
 
+/** How {@link split} parts a data set. */
+export interface SplitOptions {
+  /** Which shuffle: a whole number. Default 0. */
+  readonly seed?: number;
+  /** Whether each class keeps its share in both parts, to within one example; needs class indices. Default false. */
+  readonly stratify?: boolean;
+}
+
 /**
  * Parts a data set in two by a seeded shuffle: `validation` gets the fraction (between 0 and 1) or the number of examples
- * (1 and above) that `part` says, `train` the rest. Both are copies.
- * @throws OptionError where one of them would be empty.
+ * (1 and above) that `part` says, `train` the rest. Both are copies. With `stratify` (as scikit-learn's) every class of at least
+ * two examples is in both parts, where the counts allow that.
+ * @throws OptionError where one of them would be empty, or to stratify where targets are not class indices.
  */
 export function split(
   data: DataSet,
   part: number,
-  options: { readonly seed?: number } = {},
+  options: SplitOptions = {},
   ...extra: never[]
 ): { train: DataSet; validation: DataSet } {
   checkSet('split', data);
   checkValue('split', 'the part', part, NUMBER);
-  checkOptions('split', options, { seed: SEED }, extra);
-  const { seed = 0 } = options;
-  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * data.size)) : part;
-  if (!Number.isInteger(count) || count < 1 || count >= data.size)
+  checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
+  const { seed = 0, stratify = false } = options;
+  if (stratify && data.classes === undefined)
     throw new OptionError(
-      `split: ${part} of the ${data.size} examples of ${data.name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${data.size - 1}.`,
+      `split: stratify needs class indices, and the targets of ${data.name} are numbers. Leave it out.`,
     );
-  const order = Uint32Array.from({ length: data.size }, (_, i) => i);
-  const random = new Random(seed);
-  for (let i = data.size - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return { train: pick(data, order.subarray(count)), validation: pick(data, order.subarray(0, count)) };
+  const count = countOf('split', part, data);
+  const { train, validation } = partition(data.size, count, seed, stratify ? data.y.data : undefined);
+  return { train: pick(data, train), validation: pick(data, validation) };
 }
 
-function pick(data: DataSet, order: Uint32Array): DataSet {
+/** The number of examples that `part` of a data set is. @throws OptionError where it is none or all. */
+export function countOf(what: string, part: number, { size, name }: { size: number; name: string }): number {
+  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * size)) : part;
+  if (!Number.isInteger(count) || count < 1 || count >= size)
+    throw new OptionError(
+      `${what}: ${part} of the ${size} examples of ${name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${size - 1}.`,
+    );
+  return count;
+}
+
+/** The examples of `order`, in that order. */
+export function pick(data: DataSet, order: Uint32Array): DataSet {
   return makeDataset({ ...data, x: pickRows(data.x, order), y: pickRows(data.y, order) });
 }
 
@@ -311,6 +327,5 @@ function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A
 }
 
 function emptyLike<A extends Uint8Array | Uint32Array | Float32Array>(like: A, length: number): A {
-  if (like instanceof Uint8Array) return new Uint8Array(length) as A;
-  return (like instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length)) as A;
+  return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
 }

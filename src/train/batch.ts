@@ -9,7 +9,7 @@ import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
-import { resident, type Tensor } from '../graph/tensor.ts';
+import { input, resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast, gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -182,6 +182,12 @@ export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: 
   const y = residentsOf(`${data.name ?? 'data'}.y`, data.y, maxBytes);
   const rows = gatherAcross(x, indices);
   return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices), y[0]!.dtype, data.scale) };
+}
+
+/** A batch that each run of a program is given as its inputs x and y, ready for a model and its loss. */
+export function inputsOf({ x, y, scale }: Examples): { x: Tensor; y: Tensor } {
+  const [xs, ys] = [toArray('x', x), toArray('y', y)];
+  return { x: prepareX(input('x', xs), xs.dtype, scale), y: prepareY(input('y', ys), ys.dtype, scale) };
 }
 
 /** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */

@@ -1,5 +1,6 @@
 // Why a step's values are not finite: from the first named tensor that is not, back through the graph to the op that made a bad value
 // of finite ones, and to the element: a bad index, log(0), a division by 0, bad data, or an overflow.
+import type { HostArray } from '../graph/dtype.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
@@ -7,6 +8,17 @@ import { expandConstant, type Node, type Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import type { State } from './state.ts';
 import type { TrainingStep } from './step.ts';
+
+/** A step whose values were not finite. */
+export interface BadStep {
+  /** Steps made before it. */
+  readonly step: number;
+  readonly learningRate: number;
+  /** The step as it was traced. */
+  readonly traced: TrainingStep;
+  /** The values of its inputs, where it has any. */
+  readonly inputs?: Readonly<Record<string, HostArray>>;
+}
 
 /** What happened, where that is known, and what helps, where that is not another learning rate. */
 export interface Cause {
@@ -23,24 +35,16 @@ const EDGES: Readonly<Record<string, string>> = {
   div: 'Keep the divisor away from 0, as also in the gradients of log and sqrt, by add(x, 1e-7) for instance.',
 };
 
-/**
- * The cause of `first`, the earliest of a step's inner tensors that is not finite, by a replay of what lies before it. `made` steps
- * were made before.
- */
-export async function causeOf(
-  executor: Executor,
-  state: State,
-  step: TrainingStep,
-  first: string,
-  made: number,
-): Promise<Cause> {
+/** The cause of `first`, the earliest of a step's inner tensors that is not finite, by a replay of what lies before it. */
+export async function causeOf(executor: Executor, state: State, failed: BadStep, first: string): Promise<Cause> {
+  const { traced: step, inputs = {} } = failed;
   const names = [...step.inner.keys()];
   const last = step.inner.get(first)!;
   const before = names.slice(0, names.indexOf(first)).map((name) => step.inner.get(name)!);
   const known = new Set(topologicalOrder(before));
   const nodes = topologicalOrder([last]).filter((node) => !known.has(node));
   const tensors = new Set([last, step.batch, ...nodes.flatMap((node) => [...node.inputs, ...node.outputs])]);
-  const values = await valuesOf(executor, state, [...tensors]);
+  const values = await valuesOf(executor, state, [...tensors], inputs);
   const isBad = (t: Tensor) => t.dtype === 'f32' && values(t)?.data.some((v) => !Number.isFinite(v)) === true;
   let bad = last;
   for (let next: Tensor | undefined = last; next; next = bad.node.inputs.find(isBad)) bad = next;
@@ -79,21 +83,32 @@ export async function causeOf(
       : { what: `label ${of} ${size}`, advice: `Give labels below ${size}, or make the last layer ${index + 1} wide.` };
   }
   const isForward = !first.endsWith("'s gradient");
-  return elementCause(node, values, at, data[at]!, isForward && made === 0);
+  return elementCause(node, values, at, data[at]!, isForward && failed.step === 0);
 }
 
 type ValuesOf = (t: Tensor) => NdArray | undefined;
 
 /** The values of tensors in a step as it is, unfused; none for those of data sets. */
-async function valuesOf(executor: Executor, { storage }: State, tensors: readonly Tensor[]): Promise<ValuesOf> {
+async function valuesOf(
+  executor: Executor,
+  { storage }: State,
+  tensors: readonly Tensor[],
+  inputs: NonNullable<BadStep['inputs']>,
+): Promise<ValuesOf> {
   const keyOf = (t: Tensor) => `${t.node.id} ${t.output}`;
-  const outputs = tensors.filter(({ node: { source } }) => source?.kind !== 'resident' && source?.kind !== 'constant');
+  const outputs = tensors.filter(({ node: { source } }) => !source || source.kind === 'variable');
   const recipe = { outputs: Object.fromEntries(outputs.map((t) => [keyOf(t), t])) };
-  const program = await executor.compile(recipe, { storages: [storage], fuse: false, label: 'replay' });
+  const program = await executor.compile(recipe, {
+    storages: [storage],
+    inputs: Object.keys(inputs),
+    fuse: false,
+    label: 'replay',
+  });
   try {
-    const values = await program.run();
+    const values = await program.run(inputs);
     return (t) => {
       const { source, outs } = t.node;
+      if (source?.kind === 'input') return { ...outs[0]!, data: inputs[source.name]! };
       if (source?.kind === 'constant') return { ...outs[0]!, data: expandConstant(source.data, outs[0]!) };
       return values[keyOf(t)];
     };

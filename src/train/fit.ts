@@ -18,8 +18,9 @@ import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
-import { RING, type State } from './state.ts';
+import type { State } from './state.ts';
 import type { Task } from './step.ts';
+import { eventOf } from './step-event.ts';
 
 /** What a run needs of its trainer. */
 export interface Running {
@@ -186,21 +187,9 @@ export class Fit {
   }
 
   #eventOf({ first, rates, traced }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
-    const step = first + k;
-    const K = this.#trainer.state.ring.shape[1]!;
-    const row = (step % RING) * K;
-    const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
-    const { loss, accuracy, ...metrics } = all;
-    const { epoch } = placeOf(this.#run, step);
-    return {
-      type: 'step',
-      step: step + 1,
-      epoch: epoch + 1,
-      loss: loss!,
-      ...(accuracy !== undefined && { accuracy }),
-      metrics,
-      learningRate: rates[k]!,
-    };
+    const epoch = placeOf(this.#run, first + k).epoch + 1;
+    const place = { step: first + k, epoch, learningRate: rates[k]! };
+    return { ...eventOf(this.#trainer.state, ring, traced, place), epoch };
   }
 
   /** A step is done: history, callbacks, watches. */
@@ -317,18 +306,29 @@ export class Fit {
 
   /** Waits for what is under way, whatever ended the run. */
   async #finish(): Promise<void> {
-    const { gate, history, state, life } = this.#trainer;
-    const reason = this.#reason ?? 'stopped';
-    history.stopped = reason;
+    const { gate, history } = this.#trainer;
+    history.stopped = this.#reason ?? 'stopped';
     gate.close();
     this.#idle?.dispose();
+    try {
+      await this.#comeToRest();
+    } catch (error) {
+      history.stopped = 'failed'; // the device was lost
+      throw error;
+    } finally {
+      const reason = history.stopped;
+      await this.#call((callback) => callback.onEnd?.(reason));
+    }
+  }
+
+  async #comeToRest(): Promise<void> {
+    const { state, life } = this.#trainer;
     try {
       while (this.#pacer.inFlight > 0) await this.#pacer.next();
       if (!life.over) this.#stopper?.restore(state, this.#trainer.step);
     } finally {
       if (!life.over) await this.#settle();
     }
-    await this.#call((callback) => callback.onEnd?.(reason));
   }
 
   async #call(one: (callback: Callbacks) => void | Promise<void>): Promise<void> {

@@ -19,6 +19,8 @@ export type { EarlyStopping, FitOptions, Run } from './run.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
 export { State } from './state.ts';
 export type { Metric } from './step.ts';
+export type { BatchEvent } from './step-event.ts';
+export type { Targets } from './train-on-batch.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';
 export type { TrainingRun } from './training-run.ts';
 export type { Weights } from './weights.ts';

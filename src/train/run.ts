@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkValue,
   FUNCTION,
+  type Kind,
   type Names,
   OBJECT,
   oneOf,
@@ -54,6 +55,11 @@ export interface FitOptions extends Callbacks {
   readonly batchSize?: number;
   /** Judged at the end of each epoch. */
   readonly validation?: Examples;
+  /**
+   * A share of the data's examples (between 0 and 1), or how many, to hold out and judge at the end of each epoch instead of
+   * `validation`: chosen by the trainer's seed, the same in all its runs; where targets are class indices each class keeps its share.
+   */
+  readonly validationSplit?: number | undefined;
   /** Ends the run after the steps already handed to the device; the stream then just ends (`history.stopped` is 'aborted'). */
   readonly signal?: AbortSignal;
   /** Another order each epoch: true. */
@@ -86,11 +92,17 @@ const EARLY_STOPPING: Names<EarlyStopping> = {
   restoreBest: BOOLEAN,
 };
 const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };
+/** A share of some examples, or a number of them. */
+export const PART: Kind = {
+  advice: 'Give a fraction between 0 and 1, or a whole number of examples from 1.',
+  fits: (v) => Number.isFinite(v) && (v as number) > 0 && ((v as number) < 1 || Number.isSafeInteger(v)),
+};
 const NAMES: Names<FitOptions> = {
   epochs: COUNT,
   maxSteps: COUNT,
   batchSize: COUNT,
   validation: true,
+  validationSplit: PART,
   signal: SIGNAL,
   shuffle: BOOLEAN,
   dropLast: BOOLEAN,

@@ -17,7 +17,7 @@ import { batchIndices } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { clipGradients } from '../optim/clip.ts';
-import { type Examples, type Labels, labelsOf, rowsAt } from './batch.ts';
+import { type Examples, inputsOf, type Labels, labelsOf, rowsAt } from './batch.ts';
 import { RING, type State } from './state.ts';
 
 /** What a trainer makes a model learn by. */
@@ -84,16 +84,29 @@ export function judge(
   return { prediction, loss: value, metrics: all };
 }
 
-/** Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or those left for an epoch's last. */
-export function traceStep(state: State, task: Task, data: Examples, order: DataOrder, rows: number): TrainingStep {
+/** Which rows of the data a step takes. */
+function indicesOf({ step, origin, order }: State, of: DataOrder, rows: number): Tensor {
+  const { size, shuffle, stepsPerEpoch, batchSize: stride } = of;
+  return batchIndices(step, origin, order, { size, shuffle, stepsPerEpoch, batch: rows, stride });
+}
+
+/**
+ * Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or those left for an epoch's last. Without an
+ * order the data is the shapes of one batch, which each run of the program is given as its inputs x and y.
+ */
+export function traceStep(
+  state: State,
+  task: Task,
+  data: Examples,
+  order: DataOrder | undefined,
+  rows: number,
+): TrainingStep {
   const { step, seed } = state;
   const trace = newTrace({ training: true, step, seed });
   return withPaths(task.model, () =>
     withTrace(trace, () => {
-      const { size, shuffle, stepsPerEpoch, batchSize: stride } = order;
-      const rowsOf = { size, shuffle, stepsPerEpoch, batch: rows, stride };
-      const indices = batchIndices(step, state.origin, state.order, rowsOf);
-      const { x, y } = rowsAt(data, indices, state.maxBindingBytes);
+      const indices = order && indicesOf(state, order, rows);
+      const { x, y } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
       const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }));
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
@@ -104,7 +117,7 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
       };
       const captures = labelled(trace.captures, "'s output");
       const named = new Map([['the input', x], ['the target', y], ...captures, ['the loss', loss], ...inner]);
-      return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices };
+      return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows) };
     }),
   );
 }

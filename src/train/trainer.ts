@@ -1,7 +1,7 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
-import type { Scale } from '../data/dataset.ts';
+import { PLAIN, type Scale } from '../data/dataset.ts';
 import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -24,7 +24,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { type Batch, type Examples, type Values, valuesOf } from './batch.ts';
+import { type Batch, type Examples, toArray, type Values, valuesOf } from './batch.ts';
 import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
@@ -42,7 +42,10 @@ import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } fro
 import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
+import type { BatchEvent } from './step-event.ts';
+import { type Targets, targetsOf, trainOnBatch } from './train-on-batch.ts';
 import { TrainingRun } from './training-run.ts';
+import { splitOff } from './validation-split.ts';
 import { floatsOf, readAll } from './weights.ts';
 
 export interface TrainerOptions {
@@ -112,7 +115,9 @@ export class Trainer {
   #scale: Scale | undefined;
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
-  #busy = false;
+  #busy: boolean | 'batch' = false;
+  /** Steps were made by trainOnBatch after the last run, which cannot go on then. */
+  #apart = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -174,7 +179,7 @@ export class Trainer {
     return this.#running.step;
   }
 
-  /** The run that the State is in, or was in last. */
+  /** The run that the State is in, or was in last; undefined after {@link trainOnBatch}. */
   get run(): Run | undefined {
     return this.#run;
   }
@@ -191,14 +196,26 @@ export class Trainer {
 
   /** The learning rate of the next step. */
   get learningRate(): number {
-    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: this.stepsMade });
+    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 });
   }
 
-  /** Takes the schedule's place from the next submit on; noted in the history with its step. */
-  set learningRate(rate: number) {
+  /**
+   * A number takes the schedule's place from the next submit on, `'schedule'` gives it back, at the step the run has come to; either
+   * is noted in the history with its step.
+   * @throws OptionError where it is neither, or the schedule needs a length that the run under way does not have.
+   */
+  set learningRate(rate: number | 'schedule') {
     this.#life.check();
-    this.#running.rates.set(rate);
-    this.#running.recorder.rate(this.stepsMade, rate);
+    const { rates, recorder } = this.#running;
+    const before = rates.override;
+    rates.set(rate);
+    try {
+      if (this.#busy === true && this.#run) rates.at(this.stepsMade, this.#run);
+    } catch (error) {
+      rates.override = before;
+      throw error;
+    }
+    recorder.rate(this.stepsMade, rate);
   }
 
   /**
@@ -219,6 +236,7 @@ export class Trainer {
   ): AsyncGenerator<FitEvent, void, undefined> {
     checkExtra('fit', extra);
     this.#life.check();
+    if (this.#busy === 'batch') this.#idle('fit');
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
     const { programs, gate } = this.#running;
@@ -239,9 +257,18 @@ export class Trainer {
     return this.fit(data, options).then((history) => history); // begun at once, not a microtask later
   }
 
-  async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
+  #plan(data: Examples, options: FitOptions): Run {
+    if (this.#apart && options?.resume === true)
+      throw new OptionError(
+        'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
+      );
+    return planRun(data, options, this.stepsMade, this.#run);
+  }
+
+  async #begin(set: Examples, wanted: FitOptions): Promise<Fit> {
+    const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const { rates, step, programs } = this.#running;
-    const run = planRun(given, asked, step, this.#run);
+    const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const fit = new Fit(this.#running, data, run, options);
@@ -254,6 +281,7 @@ export class Trainer {
     }
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
+    this.#apart = false;
     this.#data = data;
     if (hasBytes(data.x, data.y)) this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
@@ -265,11 +293,12 @@ export class Trainer {
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(given: Examples, asked: FitOptions = {}, ...extra: never[]): Promise<void> {
+  async compile(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
     checkExtra('compile', extra);
     this.#life.check();
+    const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
-    const run = planRun(given, asked, step, this.#run);
+    const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
@@ -303,8 +332,38 @@ export class Trainer {
    */
   async step(): Promise<StepEvent | undefined> {
     this.#life.check();
-    if (!this.#busy) throw new OptionError('step: no run is under way. Begin one with fit.');
+    if (this.#busy !== true) throw new OptionError('step: no run is under way. Begin one with fit.');
     return this.#running.gate.step();
+  }
+
+  /**
+   * Makes one training step on a batch of your own, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
+   * class indices [B] or numbers [B, ...], as `{ shape, data }`, lists (whole numbers one an example are class indices) or typed arrays
+   * (floats are numbers, others class indices). Gives the step's event; the arrays may be refilled then. The loss is of these examples
+   * before the step. Schedules count the steps of the trainer from its first on, and need a `total` of their own where they have an
+   * end. A run cannot be resumed after it: data orders count steps.
+   * @throws DivergenceError where a value is not finite (nothing has changed then); OptionError while a run or another call is under
+   * way; DataError, ShapeError.
+   */
+  async trainOnBatch(x: Batch, y: Targets, ...extra: never[]): Promise<BatchEvent> {
+    checkExtra('trainOnBatch', extra);
+    this.#idle('trainOnBatch');
+    const xs = valuesOf('x', x, this.#inputShape);
+    toArray('x', xs);
+    const ys = targetsOf(y, xs.shape[0]!);
+    const scale = scaleOfBatch(xs, ys, this.#scale ?? xs.scale ?? ys.scale ?? PLAIN);
+    this.#busy = 'batch';
+    try {
+      const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, xs, ys, scale));
+      this.#apart ||= this.#run !== undefined;
+      this.#run = undefined;
+      this.#scale = scale ?? this.#scale;
+      this.#inputShape = xs.shape.slice(1);
+      this.#dispatches = dispatches;
+      return event;
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /** Loss, accuracy and metrics on a whole data set. */
@@ -401,6 +460,7 @@ export class Trainer {
     this.#running.step = step;
     this.#running.rates.override = saved.learningRate;
     this.#run = saved.run;
+    this.#apart = false;
     this.#scale = saved.scale;
     return saved;
   }
@@ -414,6 +474,7 @@ export class Trainer {
 
   #idle(what: string): void {
     this.#life.check();
+    if (this.#busy === 'batch') throw new OptionError(`${what}: trainOnBatch is under way. Await it first.`);
     if (this.#busy) throw new OptionError(`${what}: a run is under way. Leave its loop first.`);
   }
 
