@@ -199,7 +199,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   Variable: { args: [[2], { initial: nn.init.ones, dtype: 'f32', trainable: true }], needs: 2 },
   assign: { args: [variable(), vector], needs: 2, call: false },
   capture: { args: [text('x'), x], needs: 2 },
-  defineLoss: { args: [text('mine'), () => x, { classes: true }], needs: 2 },
+  defineLoss: {
+    args: [text('mine'), () => x, { classes: true, probabilities: () => x, perExample: () => vector }],
+    needs: 2,
+  },
   'losses.binaryCrossEntropyWithLogits': loss,
   'losses.softmaxCrossEntropy': { args: [x, labels], needs: 2 },
   'losses.huber': { args: [1] },
@@ -247,6 +250,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'nn.parameter': { args: [[2], nn.init.ones], needs: 2 },
   'nn.summary': { args: [model, [1, 2], 'f32'], needs: 2 },
   accuracy: { args: [x, labels], needs: 2 },
+  binaryAccuracy: { args: [x, x], needs: 2 },
   ...Object.fromEntries(
     'relu sigmoid tanh silu softplus erf expm1 neg abs sign exp log sqrt rsqrt square'
       .split(' ')
