@@ -311,7 +311,9 @@ export class Fit {
     if (targetAccuracy === undefined) return false;
     const got = validation ? accuracy : trainAccuracy;
     if (got === undefined)
-      throw new OptionError('fit: targetAccuracy is given, but there is no accuracy. Use data with class labels.');
+      throw new OptionError(
+        'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
+      );
     return got >= targetAccuracy;
   }
 
