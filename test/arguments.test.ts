@@ -182,7 +182,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   valueAndGrad: { args: [model, (y: thalweg.Tensor) => thalweg.sum(model.forward(y))], needs: 2 },
   whyNoGradient: { args: [x, x], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
-  arrayDataset: { args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2 }], needs: 2 },
+  arrayDataset: {
+    args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2, sampleWeights: [1, 2] }],
+    needs: 2,
+  },
   split: { args: [whole(data), 0.5, { seed: 1 }], needs: 2 },
   rescaled: { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
   explain: { args: [await backend.compile(() => x, {}), {}], needs: 1, call: false },

@@ -2,13 +2,21 @@
 // sets in which examples are repeated; and what is refused.
 import { describe, expect, it } from 'vitest';
 import { grad } from '../src/autodiff/grad.ts';
+import { Backend } from '../src/backend.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
-import { OptionError, ShapeError } from '../src/graph/errors.ts';
+import { arrayDataset, rescaled, split } from '../src/data/dataset.ts';
+import { DataError, OptionError, ShapeError } from '../src/graph/errors.ts';
 import { constant, type Tensor } from '../src/graph/tensor.ts';
 import * as losses from '../src/loss/index.ts';
 import { defineLoss, type Loss } from '../src/loss/loss.ts';
 import { weightedLoss } from '../src/loss/weighted.ts';
+import { Linear } from '../src/nn/linear.ts';
 import { mean } from '../src/ops/reduce.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import type { Examples } from '../src/train/batch.ts';
+import { Trainer } from '../src/train/trainer.ts';
+import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
+import { testExecutor } from './gpu.ts';
 
 const valuesOf = (x: Tensor): number[] => Array.from(interpret([x], () => undefined)[0]!.data);
 const labels = (list: readonly number[]): Tensor => constant(list, { dtype: 'u32' });
@@ -102,5 +110,191 @@ describe('a weighted loss', () => {
     expect(() => weightedLoss(none, x, t, w)).toThrow(
       'mine: its perExample returned 3 for 2 examples. Return f32 [2].',
     );
+  });
+});
+
+const size = 60;
+const plain = blobs(size);
+/** Whole numbers from 0 to 3. */
+const counts = Uint8Array.from({ length: size }, (_, i) => (i * i + (i >> 2)) % 4);
+const weighted = arrayDataset(plain.x, plain.y.data, { classes: 3, sampleWeights: counts });
+/** The rows of a set, each as often as its count says. */
+function repeated(): Examples {
+  const rows = [...counts].flatMap((n, i) => Array<number>(n).fill(i));
+  const x = rows.flatMap((i) => [...plain.x.data.subarray(4 * i, 4 * i + 4)]);
+  return arrayDataset(
+    Float32Array.from(x),
+    Uint8Array.from(rows, (i) => plain.y.data[i]!),
+    { classes: 3 },
+  );
+}
+const near = (a: Record<string, number[]>, b: Record<string, number[]>, digits = 6) => {
+  for (const path of Object.keys(a))
+    for (const [k, v] of a[path]!.entries()) expect(b[path]![k]).toBeCloseTo(v, digits);
+};
+
+describe('a data set with weights', () => {
+  it('has them as f32 in a copy of its own, kept in its parts', () => {
+    const given = [1, 0.5, 0, 2];
+    const data = arrayDataset([[1], [2], [3], [4]], [0, 1, 0, 1], { sampleWeights: given });
+    given.fill(9);
+    expect(data.sampleWeights).toEqual({ shape: [4], data: Float32Array.of(1, 0.5, 0, 2) });
+    expect([...data.slice(1, 3).sampleWeights!.data]).toEqual([0.5, 0]);
+    expect(rescaled(data, { mean: 0, std: 2 }).sampleWeights).toBe(data.sampleWeights);
+    const { train, validation } = split(data, 1, { seed: 3 });
+    for (const part of [train, validation])
+      for (const [k, x] of part.x.data.entries()) expect(part.sampleWeights!.data[k]).toBe([1, 0.5, 0, 2][x - 1]);
+    expect(plain).not.toHaveProperty('sampleWeights');
+    expect(plain.slice(0, 2)).not.toHaveProperty('sampleWeights');
+  });
+
+  it.each([
+    ['too few', [1, 2], 'array sampleWeights: they are [2] for 3 examples. Give one for each, [3].'],
+    [
+      'columns',
+      [
+        [1, 2],
+        [1, 1],
+        [2, 0],
+      ],
+      'array sampleWeights: they are [3, 2] for 3 examples. Give one for each, [3].',
+    ],
+    ['a negative one', [1, -1, 2], 'array sampleWeights: that of example 1 is -1. Give finite f32 numbers >= 0.'],
+    ['NaN', [1, 1, Number.NaN], 'array sampleWeights: that of example 2 is NaN. Give finite f32 numbers >= 0.'],
+    ['one past f32', [1e39, 1, 1], 'array sampleWeights: that of example 0 is 1e+39. Give finite f32 numbers >= 0.'],
+    ['nothing but 0', [0, 0, 0], 'array sampleWeights: all are 0, and nothing counts. Give at least one above 0.'],
+  ])('refuses %s', async (_, sampleWeights, message) => {
+    const make = () => arrayDataset([1, 2, 3], [0, 1, 0], { sampleWeights });
+    expect(make).toThrow(new DataError(message));
+    const flat = Float32Array.from((sampleWeights as number[]).flat());
+    const shape = Array.isArray(sampleWeights[0]) ? [3, 2] : [flat.length];
+    const set = { ...plain.slice(0, 3), name: 'mine', sampleWeights: { shape, data: flat } };
+    await expect((await netTrainer()).evaluate(set)).rejects.toThrow(/^mine sampleWeights: (they|that|all)/);
+  });
+});
+
+describe('training with weights', () => {
+  it('moves by the same steps as with each example as often as its weight says', async () => {
+    const [byWeight, byCopies] = [await netTrainer(), await netTrainer()];
+    const copies = repeated();
+    await byWeight.train(weighted, { epochs: 5, batchSize: size });
+    await byCopies.train(copies, { epochs: 5, batchSize: copies.size });
+    near(await weightsOf(byWeight), await weightsOf(byCopies));
+    for (const [k, loss] of byCopies.history.steps.loss.entries())
+      expect(byWeight.history.steps.loss[k]).toBeCloseTo(loss, 6);
+    expect((await byWeight.evaluate(weighted)).loss).toBeCloseTo((await byWeight.evaluate(copies)).loss, 6);
+    // Accuracy counts examples.
+    expect((await byWeight.evaluate(weighted)).accuracy).toBe((await byWeight.evaluate(plain)).accuracy);
+  });
+
+  it('has the hand sum as its loss, however batches are cut, shuffled or not', async () => {
+    const trainer = await netTrainer({ optimizer: sgd(1e-9), submitMs: 0.001 });
+    const { data: logits } = await trainer.predict(plain);
+    const each = Array.from({ length: size }, (_, r) => {
+      const row = [...logits.subarray(3 * r, 3 * r + 3)];
+      return Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0)) - row[plain.y.data[r]!]!;
+    });
+    const total = counts.reduce((sum, w) => sum + w, 0);
+    const want = each.reduce((sum, l, i) => sum + l * counts[i]!, 0) / total;
+    for (const batchSize of [60, 7, 32, 1])
+      expect((await trainer.evaluate(weighted, { batchSize })).loss).toBeCloseTo(want, 6);
+    for (const [batchSize, shuffle] of [
+      [60, true],
+      [7, true],
+      [7, false],
+      [1, true],
+    ] as const) {
+      const [e] = await collect(trainer.fit(weighted, { epochs: 1, batchSize, shuffle, validation: weighted }));
+      expect(e!.trainLoss).toBeCloseTo(want, 6);
+      expect(e!.loss).toBeCloseTo(want, 6);
+    }
+    // A run that is resumed goes on in its order.
+    const options = { epochs: 1, batchSize: 1, events: 'step' } as const;
+    const stop = trainer.stepsMade + 20;
+    for await (const e of trainer.fit(weighted, options)) if (e.step >= stop) break;
+    const rest = await collect(trainer.fit(weighted, { ...options, resume: true }));
+    const weights = rest.flatMap((e) =>
+      e.type !== 'step' ? [] : [counts[each.findIndex((l) => Math.abs(l - e.loss) < 1e-5)] ?? 0],
+    );
+    const sum = rest.reduce((total, e, k) => (e.type === 'step' ? total + e.loss * weights[k]! : total), 0);
+    expect(weights.length).toBeLessThanOrEqual(40);
+    expect(weights.some((w) => w > 1)).toBe(true);
+    expect(rest.at(-1)).toMatchObject({ trainLoss: expect.closeTo(sum / weights.reduce((a, b) => a + b), 5) });
+    const { losses: grid } = await trainer.landscape(weighted, { n: 1 });
+    expect(grid.data[0]).toBeCloseTo(want, 6);
+  });
+
+  it('leaves the weights where a batch counts nothing', async () => {
+    const none = Float32Array.from({ length: size }, (_, i) => (i < 10 ? 0 : 1));
+    const set = { ...plain, sampleWeights: { shape: [size], data: none } };
+    const trainer = await netTrainer();
+    const before = await weightsOf(trainer);
+    const [step, epoch] = await collect(
+      trainer.fit(set, { maxSteps: 1, batchSize: 10, shuffle: false, events: 'step' }),
+    );
+    expect([step, epoch]).toMatchObject([{ loss: 0 }, { trainLoss: 0 }]);
+    expect(await weightsOf(trainer)).toEqual(before);
+    await trainer.train(set, { maxSteps: 10, batchSize: 10, shuffle: false });
+    expect(trainer.history.stopped).toBe('done');
+    expect(await weightsOf(trainer)).not.toEqual(before);
+  });
+
+  it('sees other weights, of a caller’s array that was refilled too', async () => {
+    const data = Float32Array.from(counts);
+    const set = { ...plain, sampleWeights: { shape: [size], data } };
+    const trainer = await netTrainer();
+    const [first, unweighted] = [await trainer.evaluate(set), await trainer.evaluate(plain)];
+    expect(first.loss).not.toBeCloseTo(unweighted.loss, 4);
+    data.fill(2);
+    expect((await trainer.evaluate(set)).loss).toBeCloseTo(unweighted.loss, 6);
+    const bytes = { ...plain, sampleWeights: { shape: [size], data: counts } };
+    expect((await trainer.evaluate(bytes)).loss).toBe(first.loss);
+  });
+
+  it('needs a loss that says what each example’s is', async () => {
+    const square = (p: Tensor, t: Tensor) => losses.meanSquaredError(p, t);
+    const make = (loss: Loss) => netTrainer({ model: new Net(), loss });
+    const options = { epochs: 1 };
+    for (const run of [
+      (await make(defineLoss('square', square))).train(weighted, options),
+      (await make(defineLoss('square', square))).evaluate(weighted),
+    ])
+      await expect(run).rejects.toThrow(/^square: the examples have weights, and the loss of each is not known\. Give/);
+    const perExample = losses.meanSquaredError.perExample!;
+    const own = await make(defineLoss('square', square, { perExample }));
+    const known = await make(losses.meanSquaredError);
+    for (const trainer of [own, known]) await trainer.train(weighted, options);
+    expect(await weightsOf(own)).toEqual(await weightsOf(known));
+  });
+
+  it('on the GPU is that on the CPU', async () => {
+    const gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
+    const lines = arrayDataset(
+      plain.x,
+      { shape: [size, 1], data: Float32Array.from({ length: size }, (_, i) => Math.sin(i)) },
+      { sampleWeights: Float32Array.from(counts, (w) => w / 3) },
+    );
+    const runs: [Loss, Examples, () => Net | Linear][] = [
+      [losses.softmaxCrossEntropy, weighted, () => new Net()],
+      [losses.sumSquaredError, weighted, () => new Net()],
+      [losses.meanSquaredError, lines, () => new Linear(4, 1)],
+      [losses.huber(0.5), lines, () => new Linear(4, 1)],
+    ];
+    for (const [loss, data, model] of runs) {
+      const found = [];
+      for (const backend of [gpu, (await netTrainer()).backend]) {
+        const trainer = await Trainer.create(backend, { model: model(), loss, optimizer: sgd(0.05), seed: 1 });
+        await trainer.train(data, { epochs: 2, batchSize: 7 });
+        found.push([
+          ...trainer.history.steps.loss,
+          (await trainer.evaluate(data)).loss,
+          trainer.history.epochs[1]!.trainLoss,
+        ]);
+        trainer.dispose();
+      }
+      const [onGpu, onCpu] = found;
+      for (const [k, v] of onCpu!.entries())
+        expect(Math.abs(onGpu![k]! - v)).toBeLessThanOrEqual(1e-6 * Math.abs(v) + 1e-12);
+    }
   });
 });

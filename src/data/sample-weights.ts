@@ -14,9 +14,8 @@ export function toWeights(
 ): { readonly shape: number[]; readonly data: Float32Array } | undefined {
   if (given === undefined) return undefined;
   const { shape, data } = flatten(`${name} sampleWeights`, given);
-  const weights = { shape, data: Float32Array.from(data) };
-  checkWeights(name, weights, size);
-  return weights;
+  checkWeights(name, { shape, data }, size);
+  return { shape, data: Float32Array.from(data) };
 }
 
 /** @throws DataError where there is not one weight for each of `size` examples, one is not finite (in f32) and >= 0, or all are 0. */
@@ -32,7 +31,7 @@ export function checkWeights(
   for (let k = 0; k < size; k++) {
     const weight = Math.fround(data[k]!);
     if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY))
-      throw new DataError(`${what}: that of example ${k} is ${data[k]}. Give finite numbers >= 0.`);
+      throw new DataError(`${what}: that of example ${k} is ${data[k]}. Give finite f32 numbers >= 0.`);
     any ||= weight > 0;
   }
   if (!any) throw new DataError(`${what}: all are 0, and nothing counts. Give at least one above 0.`);
