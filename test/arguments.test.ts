@@ -362,6 +362,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
             dropLast: false,
             events: 'epoch',
             earlyStopping: { patience: 1, minDelta: 0, monitor: 'loss', restoreBest: false },
+            classWeights: 'balanced',
             targetAccuracy: 0.9,
             callbacks: [{ onStep: () => {} }],
             resume: false,

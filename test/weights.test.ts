@@ -14,6 +14,8 @@ import { Linear } from '../src/nn/linear.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { Examples } from '../src/train/batch.ts';
+import { type ClassWeights, withClassWeights } from '../src/train/class-weights.ts';
+import { bestConstantLoss } from '../src/train/constant-loss.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
@@ -296,5 +298,128 @@ describe('training with weights', () => {
       for (const [k, v] of onCpu!.entries())
         expect(Math.abs(onGpu![k]! - v)).toBeLessThanOrEqual(1e-6 * Math.abs(v) + 1e-12);
     }
+  });
+});
+
+describe('the best constant prediction', () => {
+  it('is that of the set with each example as often as its weight says', () => {
+    const copies = repeated();
+    const values = (y: number[][], sampleWeights?: number[]) =>
+      arrayDataset(new Float32Array(y.length), y, { targets: 'values', ...(sampleWeights && { sampleWeights }) });
+    const [few, many] = [values([[1], [2], [9]], [1, 3, 1]), values([[1], [2], [2], [2], [9]])];
+    for (const loss of [losses.meanSquaredError, losses.meanAbsoluteError, losses.huber(), losses.sumSquaredError])
+      expect(bestConstantLoss(loss, few)).toBeCloseTo(bestConstantLoss(loss, many)!, 12);
+    expect(bestConstantLoss(losses.meanAbsoluteError, few)).toBeCloseTo((1 + 0 + 7) / 5, 12);
+    for (const loss of [losses.softmaxCrossEntropy, losses.meanSquaredError]) {
+      const [got, want, without] = [weighted, copies, plain].map((data) => bestConstantLoss(loss, data)!);
+      expect(got).toBeCloseTo(want!, 12);
+      expect(got).not.toBeCloseTo(without!, 6);
+    }
+    // The same labels with other weights.
+    expect(bestConstantLoss(losses.softmaxCrossEntropy, { ...weighted, sampleWeights: undefined })).toBeCloseTo(
+      bestConstantLoss(losses.softmaxCrossEntropy, plain)!,
+      12,
+    );
+    expect(bestConstantLoss(defineLoss('none', losses.meanSquaredError), few)).toBeUndefined();
+  });
+});
+
+/** 48 of class 0, 12 of class 1, none of class 2. */
+const labelsOfSkewed = Uint8Array.from({ length: size }, (_, i) => Number(i % 5 === 4));
+const skewed = arrayDataset(plain.x, labelsOfSkewed, { classes: 3 });
+const withWeights = (weights: readonly number[], given?: Uint8Array) => ({
+  ...skewed,
+  sampleWeights: {
+    shape: [size],
+    data: Float32Array.from(labelsOfSkewed, (label, i) => weights[label]! * (given ? given[i]! : 1)),
+  },
+});
+
+describe('class weights', () => {
+  it('balanced are those of the rare class repeated until both are as many', async () => {
+    const [balanced, oversampled] = [await netTrainer(), await netTrainer()];
+    const rows = [...labelsOfSkewed].flatMap((label, i) => Array<number>(label === 1 ? 4 : 1).fill(i));
+    const x = Float32Array.from(rows.flatMap((i) => [...plain.x.data.subarray(4 * i, 4 * i + 4)]));
+    const copies = arrayDataset(
+      x,
+      Uint8Array.from(rows, (i) => labelsOfSkewed[i]!),
+      { classes: 3 },
+    );
+    await balanced.train(skewed, { epochs: 5, batchSize: size, classWeights: 'balanced' });
+    await oversampled.train(copies, { epochs: 5, batchSize: 96 });
+    near(await weightsOf(balanced), await weightsOf(oversampled));
+    expect(balanced.history.steps.loss[0]).toBeCloseTo(oversampled.history.steps.loss[0]!, 6);
+    const { sampleWeights } = withClassWeights(skewed, 'balanced');
+    expect([...sampleWeights!.data.subarray(3, 5)]).toEqual([60 / (2 * 48), 60 / (2 * 12)]);
+  });
+
+  it.each<[string, ClassWeights, number[]]>([
+    ['a list', [1, 4, 0.5], [1, 4, 0.5]],
+    ['a record', { 1: 3 }, [1, 3, 1]],
+  ])('as %s are weights of the examples, times their own, in training alone', async (_, classWeights, byClass) => {
+    const own = { ...skewed, sampleWeights: { shape: [size], data: counts } };
+    for (const [data, wanted] of [
+      [skewed, withWeights(byClass)],
+      [own, withWeights(byClass, counts)],
+    ] as const) {
+      const [got, want] = [await netTrainer(), await netTrainer()];
+      await got.train(data, { epochs: 2, batchSize: 7, classWeights, validation: data });
+      await want.train(wanted, { epochs: 2, batchSize: 7, validation: data });
+      expect(await weightsOf(got)).toEqual(await weightsOf(want));
+      const [a, b] = [got, want].map(({ history }) => history.epochs.map((e) => [e.trainLoss, e.loss]));
+      expect(a).toEqual(b);
+    }
+  });
+
+  it('are found again in the next run and in one that is resumed, with their programs', async () => {
+    const trainer = await netTrainer();
+    const compiled: string[] = [];
+    const { executor } = trainer.backend;
+    const compile = executor.compile.bind(executor);
+    executor.compile = (recipe, options) => {
+      compiled.push(options?.label ?? '');
+      return compile(recipe, options);
+    };
+    const caller = { ...skewed, y: { shape: [size], data: labelsOfSkewed } };
+    const options = { batchSize: 30, classWeights: 'balanced' } as const;
+    for (const maxSteps of [2, 2, 4]) await trainer.train(caller, { ...options, maxSteps, resume: maxSteps === 4 });
+    expect(compiled).toEqual(['train [30]']);
+    await trainer.train(caller, { ...options, maxSteps: 2, classWeights: { 1: 2 } });
+    await trainer.train(caller, { batchSize: 30, maxSteps: 2 });
+    expect(compiled).toHaveLength(3);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['too few', [1, 2], /^fit: classWeights has 2 weights, and array has 3 classes\. Give 3\.$/],
+    [
+      'a class past the last',
+      { 3: 1 },
+      /^fit: classWeights names the class 3, and array has 3 classes\. Use 0 to 2\.$/,
+    ],
+    ['a name', { cat: 1 }, /^fit: classWeights names the class cat, and/],
+    ['an index that is none', { '01': 1 }, /names the class 01, and/],
+    ['a negative one', { 1: -1 }, /^fit: the weight of class 1 is -1\. Give a finite number >= 0\.$/],
+    ['one past f32', [1, 1e39, 1], /^fit: the weight of class 1 is 1e\+39\. Give/],
+    ['nothing but 0', [0, 0, 1], /^array classWeights: all are 0, and nothing counts\. Give at least one above 0\.$/],
+    [
+      'a Map',
+      new Map([[0, 1]]),
+      /^fit: classWeights is a Map\. Give 'balanced', a weight for each class, or weights by class/,
+    ],
+    ['a word', 'even', /^fit: classWeights is "even"\. Give 'balanced', a weight/],
+  ])('refuses %s', async (_, classWeights, message) => {
+    const trainer = await netTrainer();
+    const run = trainer.train(skewed, { epochs: 1, classWeights: classWeights as ClassWeights });
+    await expect(run).rejects.toThrow(message);
+    await expect(trainer.compile(skewed, { epochs: 1, classWeights: classWeights as never })).rejects.toThrow(message);
+  });
+
+  it('refuses targets that are no labels', async () => {
+    const dense = arrayDataset(plain.x, { shape: [size, 3], data: new Float32Array(3 * size) }, { name: 'dense' });
+    await expect((await netTrainer()).train(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
+      new OptionError(
+        'fit: classWeights are given, and the targets of dense are not one class index an example. Use data with class labels, or sampleWeights.',
+      ),
+    );
   });
 });

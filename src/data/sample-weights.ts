@@ -14,17 +14,16 @@ export function toWeights(
 ): { readonly shape: number[]; readonly data: Float32Array } | undefined {
   if (given === undefined) return undefined;
   const { shape, data } = flatten(`${name} sampleWeights`, given);
-  checkWeights(name, { shape, data }, size);
+  checkWeights(`${name} sampleWeights`, { shape, data }, size);
   return { shape, data: Float32Array.from(data) };
 }
 
 /** @throws DataError where there is not one weight for each of `size` examples, one is not finite (in f32) and >= 0, or all are 0. */
 export function checkWeights(
-  name: string,
+  what: string,
   { shape, data }: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
   size: number,
 ): void {
-  const what = `${name} sampleWeights`;
   if (shape.length !== 1 || shape[0] !== size)
     throw new DataError(`${what}: they are ${formatShape(shape)} for ${size} examples. Give one for each, [${size}].`);
   let any = false;

@@ -86,7 +86,7 @@ export function checkExamples(data: Examples): void {
   }
   if (sampleWeights === undefined) return;
   toArray(`${name}.sampleWeights`, sampleWeights);
-  checkWeights(name, sampleWeights, size);
+  checkWeights(`${name} sampleWeights`, sampleWeights, size);
 }
 
 /** A batch as people have it: values, a data set, or examples as `datasets.array` takes them. */
