@@ -69,7 +69,7 @@ export { apply, apply1, constant, full, input, resident, Tensor, Variable } from
 export { assign, capture, isTraining } from './graph/trace.ts';
 export type { ProductWork, Tuning, TuningEntry, TuningReport, Work } from './graph/tuning.ts';
 export * as losses from './loss/index.ts';
-export type { Loss, LossFunction } from './loss/loss.ts';
+export type { Loss, LossFunction, LossOptions } from './loss/loss.ts';
 export { defineLoss } from './loss/loss.ts';
 export * as nn from './nn/index.ts';
 export * from './ops/index.ts';

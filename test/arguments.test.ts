@@ -182,7 +182,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   valueAndGrad: { args: [model, (y: thalweg.Tensor) => thalweg.sum(model.forward(y))], needs: 2 },
   whyNoGradient: { args: [x, x], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
-  arrayDataset: { args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2 }], needs: 2 },
+  arrayDataset: {
+    args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2, sampleWeights: [1, 2] }],
+    needs: 2,
+  },
   split: { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
   rescaled: { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
   explain: { args: [await backend.compile(() => x, {}), {}], needs: 1, call: false },
@@ -199,7 +202,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   Variable: { args: [[2], { initial: nn.init.ones, dtype: 'f32', trainable: true }], needs: 2 },
   assign: { args: [variable(), vector], needs: 2, call: false },
   capture: { args: [text('x'), x], needs: 2 },
-  defineLoss: { args: [text('mine'), () => x, { classes: true }], needs: 2 },
+  defineLoss: {
+    args: [text('mine'), () => x, { classes: true, probabilities: () => x, perExample: () => vector }],
+    needs: 2,
+  },
   'losses.binaryCrossEntropyWithLogits': loss,
   'losses.softmaxCrossEntropy': { args: [x, labels], needs: 2 },
   'losses.huber': { args: [1] },
@@ -247,6 +253,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'nn.parameter': { args: [[2], nn.init.ones], needs: 2 },
   'nn.summary': { args: [model, [1, 2], 'f32'], needs: 2 },
   accuracy: { args: [x, labels], needs: 2 },
+  binaryAccuracy: { args: [x, x], needs: 2 },
   ...Object.fromEntries(
     'relu sigmoid tanh silu softplus erf expm1 neg abs sign exp log sqrt rsqrt square'
       .split(' ')
@@ -355,6 +362,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
             dropLast: false,
             events: 'epoch',
             earlyStopping: { patience: 1, minDelta: 0, monitor: 'loss', restoreBest: false },
+            classWeights: 'balanced',
             targetAccuracy: 0.9,
             callbacks: [{ onStep: () => {} }],
             resume: false,

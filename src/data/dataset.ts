@@ -30,6 +30,7 @@ import {
   type Shaped,
 } from './given.ts';
 import { partition } from './partition.ts';
+import { type GivenWeights, toWeights } from './sample-weights.ts';
 
 /** A row-major array with its shape. */
 export interface Values<A> {
@@ -55,6 +56,8 @@ export interface DataSet {
   readonly x: Values<Uint8Array | Float32Array>;
   /** Class indices (size) as integers, or dense targets (size, outputs): floats, or bytes that are used as those of x are. */
   readonly y: Values<Uint8Array | Uint32Array | Float32Array>;
+  /** How much each example counts in the loss (size). Default: all the same. */
+  readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
   readonly scale: Scale;
@@ -83,6 +86,8 @@ export interface ArrayDatasetOptions {
   /** For bytes in x, and in y where they are numbers to regress on: `(x / 255 - mean) / std`; false: 0 to 255 as they are.
    * Default mean 0, std 1, which is x / 255. */
   scale?: Scale | false;
+  /** How much each example counts in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default: all the same. */
+  sampleWeights?: GivenWeights;
 }
 
 const NAMES: Names<ArrayDatasetOptions> = {
@@ -90,6 +95,7 @@ const NAMES: Names<ArrayDatasetOptions> = {
   targets: oneOf('classes', 'values'),
   classes: { advice: 'Give a whole number of at least 2.', fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2 },
   scale: { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) },
+  sampleWeights: true,
 };
 const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
 
@@ -101,10 +107,9 @@ const RAW: Scale = { mean: 0, std: 1 / 255 };
 
 /** A data set of parts that fit already, whose arrays are handed over to it. */
 export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
-  const { name, x, y, scale } = parts;
+  const { name, x, y, sampleWeights, scale } = parts;
   const size = x.shape[0]!;
-  handOver(x.data);
-  handOver(y.data);
+  for (const values of [x, y, sampleWeights]) if (values) handOver(values.data);
   return Object.freeze({
     ...parts,
     size,
@@ -116,7 +121,7 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
         throw new DataError(
           `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
         );
-      return makeDataset({ ...parts, x: rows(x, from, to), y: rows(y, from, to) });
+      return makeDataset({ ...parts, ...rowsOf(parts, (values) => rows(values, from, to)) });
     },
   });
 }
@@ -134,7 +139,15 @@ export function rescaled(data: DataSet, scale: Scale | undefined, ...extra: neve
   return scale ? makeDataset({ ...data, scale }) : data;
 }
 
-function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, from: number, to: number): Values<A> {
+type Rows = Uint8Array | Uint32Array | Float32Array;
+type Parts = Pick<DataSet, 'x' | 'y' | 'sampleWeights'>;
+
+/** The rows that `of` gives of each array of a set. */
+function rowsOf({ x, y, sampleWeights }: Parts, of: <A extends Rows>(values: Values<A>) => Values<A>): Parts {
+  return { x: of(x), y: of(y), ...(sampleWeights && { sampleWeights: of(sampleWeights) }) };
+}
+
+function rows<A extends Rows>(v: Values<A>, from: number, to: number): Values<A> {
   const row = sizeOf(v.shape.slice(1));
   return { shape: [to - from, ...v.shape.slice(1)], data: v.data.subarray(from * row, to * row) as A };
 }
@@ -143,7 +156,7 @@ function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, f
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs).
  * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
  * Bytes stay bytes, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
- * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
+ * @throws DataError where lengths differ, something is empty or not finite, a label is out of range, or weights are negative or all 0.
  */
 export function arrayDataset(
   x: NestedNumbers | GivenArray | Shaped,
@@ -163,12 +176,14 @@ export function arrayDataset(
   if (examples.shape.length === 1) examples.shape = [size, 1];
   const checked = toExamples(name, examples);
   const { y: checkedTargets, ...meaning } = toTargets(name, targets, options);
+  const sampleWeights = toWeights(name, options.sampleWeights, size);
   const bytes = isBytes(checked) || (isBytes(checkedTargets) && meaning.classes === undefined);
   return makeDataset({
     name,
     x: checked,
     y: checkedTargets,
     ...meaning,
+    ...(sampleWeights && { sampleWeights }),
     scale: checkScale(name, bytes, options.scale),
   });
 }
@@ -315,10 +330,10 @@ export function countOf(what: string, part: number, { size, name }: { size: numb
 
 /** The examples of `order`, in that order. */
 export function pick(data: DataSet, order: Uint32Array): DataSet {
-  return makeDataset({ ...data, x: pickRows(data.x, order), y: pickRows(data.y, order) });
+  return makeDataset({ ...data, ...rowsOf(data, (values) => pickRows(values, order)) });
 }
 
-function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, order: Uint32Array): Values<A> {
+function pickRows<A extends Rows>(v: Values<A>, order: Uint32Array): Values<A> {
   const row = sizeOf(v.shape.slice(1));
   const shape = [order.length, ...v.shape.slice(1)];
   const data = emptyLike(v.data, order.length * row);
@@ -326,6 +341,6 @@ function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A
   return { shape, data };
 }
 
-function emptyLike<A extends Uint8Array | Uint32Array | Float32Array>(like: A, length: number): A {
+function emptyLike<A extends Rows>(like: A, length: number): A {
   return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
 }

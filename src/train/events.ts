@@ -8,7 +8,7 @@ export interface StepEvent {
   /** The epoch it belongs to, from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** Of this batch; absent where targets are not class indices. */
+  /** Of this batch; absent where the loss scores no classes and no metric has this name. */
   readonly accuracy?: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly learningRate: number;

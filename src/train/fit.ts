@@ -4,6 +4,7 @@
 import { DivergenceError, OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Examples } from './batch.ts';
+import { type BatchWeight, batchWeights } from './batch-weights.ts';
 import { bestConstantLoss, noBetter } from './constant-loss.ts';
 import { explain, LossWatch } from './divergence.ts';
 import { Stopper } from './early-stopping.ts';
@@ -56,6 +57,7 @@ export class Fit {
   readonly #constantLoss: number | undefined;
   readonly #watch: LossWatch;
   readonly #means = new EpochMeans();
+  #weightOf: BatchWeight = () => 0;
   /** By rows: those of the full and of the short batch, once they are there. */
   readonly #programs = new Map<number, StepProgram>();
   #idle: IdleWatch | undefined;
@@ -100,7 +102,8 @@ export class Fit {
   }
 
   async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate, life, programs } = this.#trainer;
+    const { gate, life, programs, state } = this.#trainer;
+    this.#weightOf = await batchWeights(this.#data, this.#run, state);
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
@@ -198,7 +201,7 @@ export class Fit {
     this.#landed++;
     this.#last = event;
     recorder.step(event);
-    this.#means.add(event, placeOf(this.#run, event.step - 1).rows);
+    this.#means.add(event, placeOf(this.#run, event.step - 1).rows, this.#weightOf(event.step - 1));
     this.#watch.see(event.loss);
     await this.#call((callback) => callback.onStep?.(event));
     gate.made(event);
@@ -300,7 +303,9 @@ export class Fit {
     if (targetAccuracy === undefined) return false;
     const got = validation ? accuracy : trainAccuracy;
     if (got === undefined)
-      throw new OptionError('fit: targetAccuracy is given, but there is no accuracy. Use data with class labels.');
+      throw new OptionError(
+        'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
+      );
     return got >= targetAccuracy;
   }
 

@@ -15,6 +15,7 @@ import {
   show,
 } from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
+import { CLASS_WEIGHTS, type ClassWeights } from './class-weights.ts';
 import type { Callbacks } from './events.ts';
 import type { DataOrder } from './step.ts';
 
@@ -69,6 +70,11 @@ export interface FitOptions extends Callbacks {
   /** 'epoch': one event an epoch. 'step': steps and warnings too. */
   readonly events?: 'epoch' | 'step';
   readonly earlyStopping?: EarlyStopping;
+  /**
+   * What each class counts in training, times the examples' own weights: a weight for each class, some by class (others count 1),
+   * or `balanced`, n / (classes · count). Validation does not see them. Needs class labels. Default: all the same.
+   */
+  readonly classWeights?: ClassWeights;
   /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
   readonly targetAccuracy?: number;
   /**
@@ -108,6 +114,7 @@ const NAMES: Names<FitOptions> = {
   dropLast: BOOLEAN,
   events: oneOf('epoch', 'step'),
   earlyStopping: true,
+  classWeights: CLASS_WEIGHTS,
   targetAccuracy: {
     advice: 'Give a fraction from 0 to 1, such as 0.975.',
     fits: (v) => Number.isFinite(v) && (v as number) >= 0 && (v as number) <= 1,

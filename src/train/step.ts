@@ -9,6 +9,7 @@ import { formatShape } from '../graph/shape.ts';
 import { Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
 import type { Loss } from '../loss/loss.ts';
+import { weightedLoss } from '../loss/weighted.ts';
 import { add, equal } from '../ops/binary.ts';
 import { iota, remainder } from '../ops/counter.ts';
 import { gatherRows } from '../ops/gather.ts';
@@ -56,13 +57,24 @@ export function forward(model: Task['model'], x: Tensor): Tensor {
   throw new OptionError(`model: its forward returned ${show(prediction)}. Return the Tensor of predictions.`);
 }
 
-/** Forward, loss and metrics of a batch, traced within the trace in progress. */
+/** What {@link judge} finds. */
+export interface Judgement {
+  readonly prediction: Tensor;
+  readonly loss: Tensor;
+  /** The loss, accuracy where there is one, and the user's own: a metric of theirs with that name takes the accuracy's place. */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+  /** Σ of the batch's weights, where it has some. */
+  readonly weight?: Tensor;
+}
+
+/** Forward, loss and metrics of a batch, traced within the trace in progress. Weights (B) count in the loss alone. */
 export function judge(
   { model, loss, metrics }: Task,
   x: Tensor,
   y: Tensor,
   labels?: Labels,
-): { prediction: Tensor; loss: Tensor; metrics: Record<string, Tensor> } {
+  weights?: Tensor,
+): Judgement {
   const prediction = forward(model, x);
   const width = prediction.shape.at(-1)!;
   if (labels && (labels.exact ? width !== labels.classes : width < labels.classes)) {
@@ -70,7 +82,8 @@ export function judge(
       `model: its output is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
     );
   }
-  const value = loss(prediction, y);
+  const weighted = weights && weightedLoss(loss, prediction, y, weights);
+  const value = weighted?.loss ?? loss(prediction, y);
   const own = Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, metric(prediction, y)]));
   const all = { loss: value, ...loss.metrics(prediction, y), ...own };
   for (const [name, metric] of Object.entries(all)) {
@@ -81,7 +94,7 @@ export function judge(
         `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
       );
   }
-  return { prediction, loss: value, metrics: all };
+  return { prediction, loss: value, metrics: all, ...(weighted && { weight: weighted.weight }) };
 }
 
 /** Which rows of the data a step takes. */
@@ -106,8 +119,8 @@ export function traceStep(
   return withPaths(task.model, () =>
     withTrace(trace, () => {
       const indices = order && indicesOf(state, order, rows);
-      const { x, y } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
-      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }));
+      const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
+      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }), weights);
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
       const recipe: Recipe = {

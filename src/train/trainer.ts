@@ -56,7 +56,7 @@ export interface TrainerOptions {
   readonly optimizer: Optimizer;
   /** A whole number: initial values, shuffles and dropout are functions of it. 0 unless said. */
   readonly seed?: number;
-  /** Scalars to report beside loss and accuracy, averages over the batch. */
+  /** Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` is reported instead of the loss's. */
   readonly metrics?: Readonly<Record<string, Metric>>;
   /** The shape of one example: for `summary()` before any data was seen. */
   readonly inputShape?: Shape;
@@ -66,7 +66,6 @@ export interface TrainerOptions {
   readonly maxArenaBytes?: number;
 }
 
-const RESERVED = ['loss', 'accuracy'];
 const NAMES: Names<TrainerOptions> = {
   model: true,
   loss: true,
@@ -99,8 +98,8 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
         `trainer: the metric ${name} is ${show(metric)}. Give a function (prediction, target) => Tensor.`,
       );
   }
-  const taken = RESERVED.find((name) => Object.hasOwn(metrics, name));
-  if (taken) throw new OptionError(`trainer: a metric cannot be named ${taken}. Choose another name.`);
+  if (Object.hasOwn(metrics, 'loss'))
+    throw new OptionError('trainer: a metric cannot be named loss. Choose another name.');
 }
 
 export class Trainer {

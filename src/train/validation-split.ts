@@ -10,6 +10,7 @@ import { type FitOptions, PART } from './run.ts';
 
 interface Parts {
   readonly y: HostArray;
+  readonly weights: HostArray | undefined;
   readonly key: string;
   readonly train: Examples;
   readonly validation: Examples;
@@ -33,13 +34,15 @@ export function splitOff(data: Examples, options: FitOptions, seed: number): { g
 
 function partsOf(data: Examples, part: number, seed: number): Parts {
   const { size, x, y, name = 'data', classes, scale } = data;
+  const weights = data.sampleWeights?.data;
   const count = countOf('fit: validationSplit', part, { size, name });
   const key = JSON.stringify([count, seed, name, x.shape, y.shape, classes, scale]);
   const known = kept.get(x.data) ?? [];
-  const before = known.find((parts) => parts.y === y.data && parts.key === key);
+  const before = known.find((parts) => parts.y === y.data && parts.weights === weights && parts.key === key);
   const labelled = y.shape.length === 1 && dtypeOf(y.data) !== 'f32';
   const parts = before ?? {
     y: y.data,
+    weights,
     key,
     ...partsAt(data, partition(size, count, seed, labelled ? y.data : undefined), name),
   };
