@@ -28,7 +28,7 @@ export async function readFolder(
   const name = found.prefix || basename(resolve(folder)) || 'idx';
   const paths = [found.train, found.test].filter((it) => it !== undefined);
   const read = await readIdxSets(paths, { name, ...meaning, scale: MNIST_SCALE });
-  const source = `${name}, read from the folder ${folder}`;
+  const source = `${name}${meaning.transpose ? ', transposed' : ''}, read from the folder ${folder}`;
   return { train: found.train && read[0], test: found.test && read.at(-1), folder, source };
 }
 

@@ -1,7 +1,8 @@
 // Which files of a folder make up an IDX set: each is known by its role in its name, `train-images-idx3-ubyte.gz`, with anything
 // before it that tells one set from another, `emnist-letters-test-labels-idx1-ubyte`.
+import { readdirSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DataError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
 import { fileError } from './file-error.ts';
@@ -41,11 +42,6 @@ function named(name: string): Named | undefined {
   if (!match) return undefined;
   const [part, role] = [match[2]!.toLowerCase(), match[3]!.toLowerCase()];
   return { name, prefix: match[1] ?? '', part: part as Named['part'], role: role as Named['role'] };
-}
-
-/** Whether the names are those of a set with this prefix, among others. */
-export function holdsSet(names: readonly string[], set: string): boolean {
-  return names.some((name) => isOf(named(name), set));
 }
 
 function isOf(file: Named | undefined, set: string): boolean {
@@ -128,4 +124,16 @@ async function pathOf(folder: string, files: readonly Named[], role: Named['role
   if (regular.length > 0) return join(folder, regular.find((name) => !/\.gz$/i.test(name)) ?? regular[0]!);
   for (const [k, it] of found.entries()) if (it) refuseIrregular('read', join(folder, fitting[k]!), it);
   return undefined;
+}
+
+/** `DIR/PREFIX` as a folder and a set in it; undefined where it is a folder itself, or none holds sets with a prefix. @throws FileError */
+export function setAt(path: string): { readonly folder: string; readonly set: string } | undefined {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })) return undefined;
+    const folder = dirname(path);
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return undefined;
+    return readdirSync(folder).some((name) => named(name)?.prefix) ? { folder, set: basename(path) } : undefined;
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
 }
