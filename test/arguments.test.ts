@@ -418,7 +418,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
   'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
-  'node.mnist': { args: [{ folder: '/none', classes: 3, timeoutMs: 5, mirrors: [] }], call: false },
+  'node.mnist': {
+    args: [{ folder: '/none', set: 'a', classes: 3, targets: 'values', transpose: true, timeoutMs: 5, mirrors: [] }],
+    call: false,
+  },
   'node.createBackend': {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },

@@ -90,10 +90,17 @@ export interface ArrayDatasetOptions {
   sampleWeights?: GivenWeights;
 }
 
+/** A number of classes. */
+export const CLASSES: Kind = {
+  advice: 'Give a whole number of at least 2.',
+  fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2,
+};
+/** What y is taken for. */
+export const TARGETS: Kind = oneOf('classes', 'values');
 const NAMES: Names<ArrayDatasetOptions> = {
   name: STRING,
-  targets: oneOf('classes', 'values'),
-  classes: { advice: 'Give a whole number of at least 2.', fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2 },
+  targets: TARGETS,
+  classes: CLASSES,
   scale: { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) },
   sampleWeights: true,
 };
@@ -263,10 +270,15 @@ function largest(labels: Uint8Array | Uint32Array): number {
 }
 
 /** Refuses labels of `classes` and above, naming the first. */
-export function checkLabels(what: string, labels: Uint8Array | Uint32Array, classes: number, offset?: number): void {
+export function checkLabels(
+  what: string,
+  labels: Uint8Array | Uint32Array,
+  classes: number,
+  offsetOf?: (example: number) => number,
+): void {
   for (let i = 0; i < labels.length; i++) {
     if (labels[i]! < classes) continue;
-    const where = offset === undefined ? `example ${i}` : `example ${i} (offset ${offset + i})`;
+    const where = offsetOf ? `example ${i} (offset ${offsetOf(i)})` : `example ${i}`;
     throw new DataError(
       `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }.`,
     );
