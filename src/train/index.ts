@@ -21,7 +21,15 @@ export type { Perturbation } from './perturb.ts';
 export type { PlanePoint, Weights } from './plane.ts';
 export { classic, mlp, type Preset, presets } from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';
+export {
+  readSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  type TensorToStore,
+  writeSafetensors,
+} from './safetensors.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
 export { State } from './state.ts';
 export type { Metric } from './step.ts';
+export type { StoredArrays, StoredDtype } from './stored-dtypes.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';

@@ -3,10 +3,11 @@
 import type { FileBytes } from '../graph/dtype.ts';
 import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
+import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, shapesOf } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import { presets } from './presets.ts';
-import { matchTensors, readSafetensors } from './safetensors.ts';
+import { readSafetensors } from './safetensors.ts';
 
 /**
  * The network that a safetensors file's weights belong to, by its own words: as a Trainer whose model `network()` made has
