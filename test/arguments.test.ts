@@ -405,7 +405,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'Trainer#save': { args: [any({})] },
   'Trainer#saveWeights': { args: [object({})] },
   'Trainer#load': { args: [checkpoint, text('mine')], needs: 1 },
-  'Trainer#loadWeights': { args: [weights, text('mine')], needs: 1 },
+  'Trainer#loadWeights': { args: [weights, text('mine'), { strict: true, rename: { 'module.': '' } }], needs: 1 },
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },

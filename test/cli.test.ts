@@ -508,6 +508,15 @@ describe('eval', () => {
     expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('Add --preset classic or mlp')]);
     const named = await evaluate('foreign.safetensors', '--data', data, '--preset', 'mlp');
     expect(named.events[0]).toMatchObject({ type: 'eval', preset: 'mlp', examples: 20 });
+    // As PyTorch has them: behind a prefix, and in halves.
+    const halves = [...tensors].map(([name, { shape, data }]) => {
+      const words = Uint32Array.from(new Uint32Array(data.buffer), (word) => word & 0xffff0000);
+      return [`module.${name}`, { dtype: 'BF16', shape, data: new Float32Array(words.buffer) }] as const;
+    });
+    writeFileSync(path('torch.safetensors'), writeSafetensors(new Map(halves)));
+    const torch = await evaluate('torch.safetensors', '--data', data, '--preset', 'mlp');
+    expect([torch.err, torch.code]).toEqual(['', 0]);
+    expect(torch.events[0]!['loss']).toBeCloseTo(Number(named.events[0]!['loss']), 1);
     const wrong = await evaluate('foreign.safetensors', '--data', data, '--preset', 'classic');
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('"hidden1.weight" is missing')]);
   });

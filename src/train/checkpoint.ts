@@ -173,20 +173,9 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
   }
 }
 
-/**
- * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone. Gives the scale of
- * the bytes that they were learnt from, where the file has one.
- * @throws CheckpointError where they do not fit the model; the State is then as it was.
- */
-export function loadWeights(state: State, bytes: FileBytes, file: string): Scale | undefined {
-  const { tensors, metadata } = readSafetensors(bytes, file);
-  const scale = metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
-  const entries = weightsOf(state);
-  const own = new Set(entries.map(({ name }) => name));
-  const weights = new Map([...tensors].filter(([name]) => own.has(name) || !isCheckpointTensor(name, metadata)));
-  matchTensors(file, entries.map(wanted), weights);
-  writeEntries(state, entries, (name) => weights.get(name)!.data as HostArray); // of the dtypes that were matched
-  return scale;
+/** The scale that a file of weights or a checkpoint keeps. @throws CheckpointError where it is damaged. */
+export function scaleOfFile(metadata: Metadata, file: string): Scale | undefined {
+  return metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
 }
 
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */

@@ -14,6 +14,7 @@ export type {
 export type { GradcheckOptions, GradcheckReport, GradcheckRow } from './gradcheck.ts';
 export type { Inspection } from './inspection.ts';
 export type { Landscape, LandscapeOptions } from './landscape.ts';
+export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
 export type { LrFind, LrFindOptions } from './lr-find.ts';
 export { descriptionOf, type Network, type NetworkDescription, network, networkText } from './network.ts';
 export { networkOf } from './network-file.ts';

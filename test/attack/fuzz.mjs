@@ -176,6 +176,17 @@ const everything = Buffer.from(
     flags: { dtype: 'BOOL', shape: [2], data: Uint8Array.of(0, 1) },
   }),
 );
+/** The weights as they may come from elsewhere: behind a prefix, in dtypes of their own. */
+const foreign = Buffer.from(
+  writeSafetensors(
+    new Map(
+      [...readSafetensors(weights).tensors].map(([name, { shape, data }], k) => [
+        `module.${name}`,
+        { shape, data: k % 2 ? Float64Array.from(data) : BigInt64Array.from(data, (v) => BigInt(Math.round(v))) },
+      ]),
+    ),
+  ),
+);
 const config = JSON.stringify({ preset: 'mlp', seed: 3, lr: 0.1, batchSize: 4, epochs: 2, data: 'digits', json: true });
 const figure = {
   type: 'figure',
@@ -219,6 +230,21 @@ const READERS = {
       } catch (error) {
         if (!Buffer.from(before).equals(Buffer.from(await trainer.saveWeights())))
           throw new Error(`the State was changed by a file that was refused: ${error.message}`);
+        throw error;
+      }
+    },
+  },
+  weights: {
+    originals: [weights, foreign],
+    other: otherHeader,
+    async read(bytes) {
+      const before = Buffer.from(await trainer.saveWeights());
+      try {
+        const rename = random(2) ? { 'module.': '', 'module.out.': 'out.' } : (name) => name.replace('module.', '');
+        await trainer.loadWeights(bytes, { strict: random(2) === 0, ...(random(2) && { rename }) });
+      } catch (error) {
+        if (!before.equals(Buffer.from(await trainer.saveWeights())))
+          throw new Error(`weights were changed by a file that was refused: ${error.message}`);
         throw error;
       }
     },
