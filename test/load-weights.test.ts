@@ -133,6 +133,14 @@ describe('prefixes that are understood', () => {
     for (const path of ['hidden.weight', 'hidden.bias', 'out.weight']) expect(after[path]).toEqual(before[path]);
   });
 
+  it("a checkpoint's weights too, whose moments are left alone", async () => {
+    const a = await netTrainer({ model: new Wrapped(), optimizer: adam(), seed: 1 });
+    const b = await of(new Net(), 2);
+    const { renamed } = await b.loadWeights(await a.save());
+    expect(renamed).toMatchObject({ 'net.out.bias': 'out.bias' });
+    expect(Object.values(await weightsOf(b))).toEqual(Object.values(await weightsOf(a)));
+  });
+
   it('shapes are checked under the prefix', async () => {
     const [a, b] = [await of(new Net(9)), await of(new Net())];
     await expect(b.loadWeights(await fileOf(a, (path) => `module.${path}`))).rejects.toThrow(

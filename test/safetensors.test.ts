@@ -177,6 +177,11 @@ print(json.dumps(out))`;
     `{${JSON.stringify(name)}:${JSON.stringify({ dtype: 'F32', shape: [2], data_offsets: [0, 8], ...over })}}`;
   const raw = (entry: string) => `{"w":${entry}}`;
   const cases: [string, Uint8Array, RegExp][] = [
+    [
+      'what torch.save wrote',
+      Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 8, 8, 0, 0),
+      /x\.st: it is a zip archive, as torch\.save .* Write one: save_file\(model\.state_dict\(\), path\) of safetensors\.torch\.$/,
+    ],
     ['an empty file', new Uint8Array(0), /x\.st: not a safetensors file: 0 bytes/],
     ['a header length beyond the file', fileOf('{}', 0, 3n), /byte 0 announces a header of 3 bytes; the file has 10/],
     [

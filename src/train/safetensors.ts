@@ -61,6 +61,8 @@ const TENSOR: Names<TensorToStore> = { dtype: oneOf(...STORED_DTYPES), shape: tr
 /** Dtypes that are known and not read. */
 const OTHER_DTYPES = ['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F6_E2M3', 'F6_E3M2', 'F4', 'C64'];
 const MAX_HEADER = 100_000_000;
+/** How zip archives begin: "PK", 3, 4. */
+const ZIP = [0x50, 0x4b, 3, 4];
 
 /**
  * The bytes of a safetensors file of these tensors by name, and its metadata. Nothing is lost: every typed array has its dtype,
@@ -110,6 +112,11 @@ export function headerEnd(first: Uint8Array, file: string, size: number): number
   if (size < 8 || first.length < 8) {
     throw new CheckpointError(
       `${file}: not a safetensors file: ${size} bytes, and the header length alone takes 8. Use an undamaged copy.`,
+    );
+  }
+  if (ZIP.every((byte, k) => byte === first[k])) {
+    throw new CheckpointError(
+      `${file}: it is a zip archive, as torch.save and Keras make them, and not a safetensors file. Write one: save_file(model.state_dict(), path) of safetensors.torch.`,
     );
   }
   const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
