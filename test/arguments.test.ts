@@ -334,6 +334,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   networkText: { args: [description], needs: 1 },
   descriptionOf: { args: [object(model)], needs: 1 },
   networkOf: { args: [weights, text('mine')], needs: 1 },
+  readSafetensors: { args: [weights, text('mine')], needs: 1 },
+  writeSafetensors: {
+    args: [{ w: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } }, { name: 'mine' }],
+    needs: 1,
+  },
   State: {
     args: [backend.executor, { model, optimizer: task.optimizer, seed: 1, metrics: 2, maxArenaBytes: 1e6 }],
     needs: 2,
@@ -412,7 +417,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'Trainer#save': { args: [any({})] },
   'Trainer#saveWeights': { args: [object({})] },
   'Trainer#load': { args: [checkpoint, text('mine')], needs: 1 },
-  'Trainer#loadWeights': { args: [weights, text('mine')], needs: 1 },
+  'Trainer#loadWeights': { args: [weights, text('mine'), { strict: true, rename: { 'module.': '' } }], needs: 1 },
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },

@@ -310,7 +310,7 @@ describe('train', () => {
     await thalweg(train(...flags, '--json'), { seen });
     expect(killed).toBe(true);
     const { tensors } = readSafetensors(bytes('killed', 'checkpoint.safetensors'), 'checkpoint');
-    const step = tensors.get('trainer.step')!.data[0]!;
+    const step = Number(tensors.get('trainer.step')!.data[0]);
     const steps = (run: string) =>
       (
         bytes(run, 'metrics.jsonl')
@@ -548,12 +548,20 @@ describe('eval', () => {
 
   it('takes weights that say no preset once it is named, and refuses those that do not fit', async () => {
     const { tensors } = readSafetensors(bytes('run', 'weights.safetensors'), 'weights');
-    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
-    writeFileSync(path('foreign.safetensors'), writeSafetensors(stored));
+    writeFileSync(path('foreign.safetensors'), writeSafetensors(tensors));
     const unnamed = await evaluate('foreign.safetensors', '--data', data);
     expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('Add --preset classic or mlp')]);
     const named = await evaluate('foreign.safetensors', '--data', data, '--preset', 'mlp');
     expect(named.events[0]).toMatchObject({ type: 'eval', preset: 'mlp', examples: 20 });
+    // As PyTorch has them: behind a prefix, and in halves.
+    const halves = [...tensors].map(([name, { shape, data }]) => {
+      const words = Uint32Array.from(new Uint32Array(data.buffer), (word) => word & 0xffff0000);
+      return [`module.${name}`, { dtype: 'BF16', shape, data: new Float32Array(words.buffer) }] as const;
+    });
+    writeFileSync(path('torch.safetensors'), writeSafetensors(new Map(halves)));
+    const torch = await evaluate('torch.safetensors', '--data', data, '--preset', 'mlp');
+    expect([torch.err, torch.code]).toEqual(['', 0]);
+    expect(torch.events[0]!['loss']).toBeCloseTo(Number(named.events[0]!['loss']), 1);
     const wrong = await evaluate('foreign.safetensors', '--data', data, '--preset', 'classic');
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('"hidden1.weight" is missing')]);
   });
@@ -579,12 +587,11 @@ describe('eval', () => {
     }
     // Weights are judged and proved by the scale that they learnt with.
     const { tensors, metadata } = readSafetensors(bytes('own.safetensors'), 'own');
-    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
     const losses = [];
     for (const scale of [MNIST_SCALE, { mean: 0, std: 0.1 }]) {
       writeFileSync(
         path('own.safetensors'),
-        writeSafetensors(stored, { ...metadata, 'thalweg.scale': JSON.stringify(scale) }),
+        writeSafetensors(tensors, { ...metadata, 'thalweg.scale': JSON.stringify(scale) }),
       );
       losses.push((await evaluate('own.safetensors', '--data', data)).events[0]!['loss']);
     }

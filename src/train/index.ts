@@ -13,14 +13,23 @@ export type {
   WarningEvent,
 } from './events.ts';
 export type { Inspection } from './inspection.ts';
+export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
 export { descriptionOf, type Network, type NetworkDescription, network, networkText } from './network.ts';
 export { networkOf } from './network-file.ts';
 export { classic, mlp, type Preset, presets } from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';
+export {
+  readSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  type TensorToStore,
+  writeSafetensors,
+} from './safetensors.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
 export { State } from './state.ts';
 export type { Metric } from './step.ts';
 export type { BatchEvent } from './step-event.ts';
+export type { StoredArrays, StoredDtype } from './stored-dtypes.ts';
 export type { Targets } from './train-on-batch.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';
 export type { TrainingRun } from './training-run.ts';

@@ -13,7 +13,9 @@ import {
   type Names,
   NUMBERS,
   OBJECT,
+  optionsOf,
   POSITIVE,
+  type Positional,
   SEED,
   STRING,
   show,
@@ -25,7 +27,7 @@ import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { type Batch, type Examples, toArray, type Values, valuesOf } from './batch.ts';
-import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
+import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
 import { Fit, type Running } from './fit.ts';
@@ -33,6 +35,7 @@ import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
 import { type Inspection, inspect, predict } from './inspection.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
+import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
 import { descriptionOf } from './network.ts';
 import { networkMetadata } from './network-metadata.ts';
 import { Programs } from './programs.ts';
@@ -464,11 +467,18 @@ export class Trainer {
     return saved;
   }
 
-  /** Takes weights, and the scale of bytes, from a file of weights or a checkpoint; moments and counters stay. @throws CheckpointError */
-  async loadWeights(bytes: FileBytes, file = 'weights', ...extra: never[]): Promise<void> {
-    checkExtra('loadWeights', extra);
+  /**
+   * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
+   * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
+   * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
+   * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was.
+   */
+  async loadWeights(bytes: FileBytes, ...given: Positional<LoadWeightsOptions, 'file'>): Promise<LoadedWeights> {
+    const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
     this.#idle('loadWeights');
-    this.#scale = loadWeights(this.state, bytes, file);
+    const { scale, ...loaded } = loadWeights(this.state, this.#task.model, bytes, options);
+    this.#scale = scale;
+    return loaded;
   }
 
   #idle(what: string): void {
