@@ -30,6 +30,7 @@ const SLOW = [
   'page-session-trouble',
   'page/panels',
   'page/data',
+  'page/compiling',
   'bench',
   'package',
   'cpu-fast',

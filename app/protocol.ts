@@ -322,6 +322,8 @@ export type WorkerEvent =
       readonly text: string;
     }
   | { readonly type: 'device'; readonly device: DeviceFacts }
+  /** Kernels compiled, of those known so far, where that takes seconds; 0 of 0 when it is over. */
+  | { readonly type: 'compiling'; readonly done: number; readonly total: number }
   | { readonly type: 'progress'; readonly run: RunFacts; readonly curve: Curve; readonly tests: readonly TestPoint[] }
   | { readonly type: 'notice'; readonly notice: Notice }
   | { readonly type: 'race'; readonly cpu: RaceLane | undefined; readonly gpu: RaceLane | undefined }

@@ -1,5 +1,5 @@
 // The place of the largest element, the first among equals: argmax for each of O outputs, and accuracy, which compares it
-// with labels and counts. Floats are compared by u32 keys in their order, so that NaN is the largest on every device.
+// with labels (or with the place of the largest target) and counts. Floats are compared by u32 keys in their order, so that NaN is the largest on every device.
 import type { Capabilities } from '../src/graph/capabilities.ts';
 import type { Declaration, KernelSpec, KernelText, Scratch, SharedArray } from '../src/graph/kernel.ts';
 import { sizeOf } from '../src/graph/shape.ts';
@@ -96,6 +96,8 @@ export interface AccuracyVariant {
   /** Rows and classes. */
   readonly B: number;
   readonly C: number;
+  /** Whether targets are rows of C, not labels. */
+  readonly dense: boolean;
   readonly barriers: Capabilities['barriers'];
 }
 
@@ -134,7 +136,7 @@ ${fraction(k)}
 
 /** Counts the rows that are right in each of `parts` workgroups; `store` is the statement that stores `count`. */
 function countKernel(
-  { B, C }: AccuracyVariant,
+  { B, C, dense }: AccuracyVariant,
   lanes: number,
   parts: number,
   store: (k: KernelText) => string,
@@ -154,8 +156,16 @@ for (var k = 1u; k < LANES; k++) { count += ${ofLanes}[k]; }
     grid: [parts, 1, 1],
     ...(lanes > 1 && { shared: [counts], barriers: true }),
     body: (k) => {
-      const [logits, labels] = k.inputs;
+      const [logits, targets] = k.inputs;
       const orderKey = k.declare(ORDER_KEY);
+      const placeOfLargest = (x: typeof logits, place: string, key: string) => wgsl`
+var ${place} = 0u;
+var ${key} = ${orderKey}(${x!.load('row * C')});
+for (var c = 1u; c < C; c++) {
+  let next = ${orderKey}(${x!.load('row * C + c')});
+  if (next > ${key}) { ${key} = next; ${place} = c; }
+}
+`;
       return wgsl`
 const B = ${B}u;
 const C = ${C}u;
@@ -163,13 +173,9 @@ const LANES = ${lanes}u;
 const PARTS = ${parts}u;
 var count = 0u;
 for (var row = group.x * LANES + lane; row < B; row += PARTS * LANES) {
-  var place = 0u;
-  var key = ${orderKey}(${logits!.load('row * C')});
-  for (var c = 1u; c < C; c++) {
-    let next = ${orderKey}(${logits!.load('row * C + c')});
-    if (next > key) { key = next; place = c; }
-  }
-  count += select(0u, 1u, place == ${labels!.load('row')});
+  ${placeOfLargest(logits, 'place', 'key')}
+  ${dense ? placeOfLargest(targets, 'label', 'targetKey') : ''}
+  count += select(0u, 1u, place == ${dense ? 'label' : targets!.load('row')});
 }
 ${lanes > 1 ? countOfLanes(k) : ''}
 ${store(k)}

@@ -5,7 +5,7 @@ import './ops/methods.ts';
 export { grad, valueAndGrad, whyNoGradient } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
-export type { ArrayDatasetOptions, DataPair, DataSet } from './data/dataset.ts';
+export type { ArrayDatasetOptions, DataPair, DataSet, SplitOptions } from './data/dataset.ts';
 export { arrayDataset, rescaled, split } from './data/dataset.ts';
 export * as datasets from './data/datasets.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
@@ -71,7 +71,7 @@ export { apply, apply1, constant, full, input, resident, Tensor, Variable } from
 export { assign, capture, isTraining } from './graph/trace.ts';
 export type { ProductWork, Tuning, TuningEntry, TuningReport, Work } from './graph/tuning.ts';
 export * as losses from './loss/index.ts';
-export type { Loss, LossFunction } from './loss/loss.ts';
+export type { Loss, LossFunction, LossOptions } from './loss/loss.ts';
 export { defineLoss } from './loss/loss.ts';
 export * as nn from './nn/index.ts';
 export * from './ops/index.ts';

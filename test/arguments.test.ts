@@ -182,8 +182,11 @@ const ENTRIES: Record<string, Entry> = {
   valueAndGrad: { args: [model, (y: thalweg.Tensor) => thalweg.sum(model.forward(y))], needs: 2 },
   whyNoGradient: { args: [x, x], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
-  arrayDataset: { args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2 }], needs: 2 },
-  split: { args: [whole(data), 0.5, { seed: 1 }], needs: 2 },
+  arrayDataset: {
+    args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2, sampleWeights: [1, 2] }],
+    needs: 2,
+  },
+  split: { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
   rescaled: { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
   explain: { args: [await backend.compile(() => x, {}), {}], needs: 1, call: false },
   explainStep: { args: [{ ...task, data, as: 'gpu', batchSize: 2, fuse: true, title: 'mine' }], needs: 1 },
@@ -198,7 +201,10 @@ const ENTRIES: Record<string, Entry> = {
   Variable: { args: [[2], { initial: nn.init.ones, dtype: 'f32', trainable: true }], needs: 2 },
   assign: { args: [variable(), vector], needs: 2, call: false },
   capture: { args: [text('x'), x], needs: 2 },
-  defineLoss: { args: [text('mine'), () => x, { classes: true }], needs: 2 },
+  defineLoss: {
+    args: [text('mine'), () => x, { classes: true, probabilities: () => x, perExample: () => vector }],
+    needs: 2,
+  },
   'losses.binaryCrossEntropyWithLogits': loss,
   'losses.softmaxCrossEntropy': { args: [x, labels], needs: 2 },
   'losses.huber': { args: [1] },
@@ -246,6 +252,7 @@ const ENTRIES: Record<string, Entry> = {
   'nn.parameter': { args: [[2], nn.init.ones], needs: 2 },
   'nn.summary': { args: [model, [1, 2], 'f32'], needs: 2 },
   accuracy: { args: [x, labels], needs: 2 },
+  binaryAccuracy: { args: [x, x], needs: 2 },
   ...Object.fromEntries(
     'relu sigmoid tanh silu softplus erf expm1 neg abs sign exp log sqrt rsqrt square'
       .split(' ')
@@ -327,6 +334,11 @@ const ENTRIES: Record<string, Entry> = {
   networkText: { args: [description], needs: 1 },
   descriptionOf: { args: [object(model)], needs: 1 },
   networkOf: { args: [weights, text('mine')], needs: 1 },
+  readSafetensors: { args: [weights, text('mine')], needs: 1 },
+  writeSafetensors: {
+    args: [{ w: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } }, { name: 'mine' }],
+    needs: 1,
+  },
   State: {
     args: [backend.executor, { model, optimizer: task.optimizer, seed: 1, metrics: 2, maxArenaBytes: 1e6 }],
     needs: 2,
@@ -349,12 +361,13 @@ const ENTRIES: Record<string, Entry> = {
             epochs: 1,
             maxSteps: 1,
             batchSize: 2,
-            validation: data,
+            ...(name === 'train' ? { validationSplit: 0.25 } : { validation: data }),
             signal: new AbortController().signal,
             shuffle: true,
             dropLast: false,
             events: 'epoch',
             earlyStopping: { patience: 1, minDelta: 0, monitor: 'loss', restoreBest: false },
+            classWeights: 'balanced',
             targetAccuracy: 0.9,
             callbacks: [{ onStep: () => {} }],
             resume: false,
@@ -368,6 +381,7 @@ const ENTRIES: Record<string, Entry> = {
       },
     ]),
   ),
+  'Trainer#trainOnBatch': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 2 },
   'Trainer#evaluate': { args: [whole(data), { batchSize: 2, confusion: true }], needs: 1 },
   'Trainer#predict': { args: [whole(values)], needs: 1 },
   'Trainer#inspect': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 1 },
@@ -403,13 +417,16 @@ const ENTRIES: Record<string, Entry> = {
   'Trainer#save': { args: [any({})] },
   'Trainer#saveWeights': { args: [object({})] },
   'Trainer#load': { args: [checkpoint, text('mine')], needs: 1 },
-  'Trainer#loadWeights': { args: [weights, text('mine')], needs: 1 },
+  'Trainer#loadWeights': { args: [weights, text('mine'), { strict: true, rename: { 'module.': '' } }], needs: 1 },
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },
   'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
   'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
-  'node.mnist': { args: [{ folder: '/none', classes: 3, timeoutMs: 5, mirrors: [] }], call: false },
+  'node.mnist': {
+    args: [{ folder: '/none', set: 'a', classes: 3, targets: 'values', transpose: true, timeoutMs: 5, mirrors: [] }],
+    call: false,
+  },
   'node.createBackend': {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },

@@ -484,7 +484,7 @@ describe('values of flags', () => {
   const context: OptionContext = {
     presets: ['classic', 'mlp'],
     optimizers: ['sgd', 'adam', 'adamw', 'rmsprop', 'adagrad'],
-    isFolder: (path) => path === 'mnist-files' || path === './mnist',
+    holdsData: (path) => path === 'mnist-files' || path === './mnist',
   };
 
   it.each([
@@ -559,15 +559,15 @@ describe('values of flags', () => {
   });
 
   it('data', () => {
-    expect(parseData('auto', context.isFolder)).toEqual({ kind: 'auto' });
-    expect(parseData('./mnist', context.isFolder)).toEqual({ kind: 'folder', path: './mnist' });
-    expect(refusal(() => parseData('mnits', context.isFolder))).toMatch(
+    expect(parseData('auto', context.holdsData)).toEqual({ kind: 'auto' });
+    expect(parseData('./mnist', context.holdsData)).toEqual({ kind: 'folder', path: './mnist' });
+    expect(refusal(() => parseData('mnits', context.holdsData))).toMatch(
       /^--data: "mnits" is neither a data set nor a folder\. Did you mean "mnist"\?/,
     );
-    expect(refusal(() => parseData('./mnits', context.isFolder))).toMatch(
+    expect(refusal(() => parseData('./mnits', context.holdsData))).toMatch(
       /folder\. Use auto, mnist, digits or a folder that holds IDX files\.$/,
     );
-    expect(refusal(() => parseData('', context.isFolder))).toMatch(/is no data set/);
+    expect(refusal(() => parseData('', context.holdsData))).toMatch(/is no data set/);
   });
 
   it('elements of parameters', () => {

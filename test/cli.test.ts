@@ -24,6 +24,7 @@ import { network } from '../src/train/network.ts';
 import { presets } from '../src/train/presets.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
 import { Trainer } from '../src/train/trainer.ts';
+import { type IdxDtype, idxOf } from './idx.ts';
 
 const MAIN = resolve('dist/src/cli/main.js');
 let folder: string;
@@ -98,6 +99,33 @@ function idxHeader(rank: number, ...sizes: number[]): Buffer {
   header.set([0, 0, 8, rank]);
   for (const [k, size] of sizes.entries()) header.writeUInt32BE(size, 4 + 4 * k);
   return header;
+}
+
+interface SetOptions {
+  readonly side?: number;
+  /** The smallest label, and how many there are. */
+  readonly first?: number;
+  readonly classes?: number;
+  readonly prefix?: string;
+  /** Of pictures and labels. */
+  readonly dtypes?: readonly [IdxDtype, IdxDtype];
+  /** Numbers in a label, of which the first is the class. */
+  readonly width?: number;
+}
+
+/** A set in one of its other forms: square blocks whose place is the class. */
+function writeSet(into: string, sizes: Readonly<Record<string, number>>, options: SetOptions = {}): void {
+  const { side = 28, first = 0, classes = 10, prefix = '', dtypes = ['u8', 'u8'], width = 1 } = options;
+  mkdirSync(path(into), { recursive: true });
+  for (const [part, n] of Object.entries(sizes)) {
+    const high = dtypes[0] === 'u8' ? 255 : 1;
+    const pixel = (i: number, at: number) => ((at + (i % 3)) % classes === i % classes ? high : 0);
+    const x = Array.from({ length: n * side * side }, (_, k) => pixel(Math.floor(k / side / side), k % (side * side)));
+    const y = Array.from({ length: n * width }, (_, k) => (k % width === 0 ? ((k / width) % classes) + first : 77));
+    const labels = width === 1 ? [n] : [n, width];
+    writeFileSync(path(into, `${prefix}${part}-images-idx3-${dtypes[0]}`), idxOf(dtypes[0], [n, side, side], x));
+    writeFileSync(path(into, `${prefix}${part}-labels-idx1-${dtypes[1]}`), idxOf(dtypes[1], labels, y));
+  }
 }
 
 const path = (...parts: string[]) => join(folder, ...parts);
@@ -282,7 +310,7 @@ describe('train', () => {
     await thalweg(train(...flags, '--json'), { seen });
     expect(killed).toBe(true);
     const { tensors } = readSafetensors(bytes('killed', 'checkpoint.safetensors'), 'checkpoint');
-    const step = tensors.get('trainer.step')!.data[0]!;
+    const step = Number(tensors.get('trainer.step')!.data[0]);
     const steps = (run: string) =>
       (
         bytes(run, 'metrics.jsonl')
@@ -439,7 +467,10 @@ describe('bad input', () => {
     writeFileSync(path('taken', 'checkpoint.safetensors'), 'another run');
     writeFileSync(path('a-file'), 'text');
     writeFileSync(path('config.json'), '{ "preset": "mlp", "batchsize": 3 }');
-    writeIdx(path('small'), 40, 20, 14);
+    const letters = { first: 1, classes: 26, prefix: 'emnist-letters-' };
+    writeSet('several', { train: 52, test: 26 }, letters);
+    writeSet('several', { train: 20, test: 10 }, { prefix: 'emnist-digits-' });
+    writeSet('test-alone', { test: 10 });
     writeIdx(path('cut-off'), 40, 20);
     writeFileSync(
       path('cut-off', 'train-images-idx3-ubyte'),
@@ -467,7 +498,21 @@ describe('bad input', () => {
     [['--resume', 'huge'], 1, 'huge: not a safetensors file, or cut short: byte 0 announces a header'],
     [['--resume', 'nowhere'], 1, 'nowhere: cannot read: it does not exist'],
     [['--resume', 'a-file'], 1, 'a-file: not a safetensors file'],
-    [['--data', 'small'], 1, 'its images have 196 pixels, and the first layer of mlp takes 28 x 28 = 784'],
+    [
+      ['--data', 'several'],
+      1,
+      "it holds 2 sets: 'emnist-digits', 'emnist-letters'. Choose one, as --data several/emnist-digits.",
+    ],
+    [['--data', 'several/emnist-leters'], 1, `it holds no set "emnist-leters". Did you mean 'emnist-letters'?`],
+    [['--data', 'test-alone'], 1, 'it holds a test set and no training set'],
+    [['--data', 'digits', '--classes', '12'], 2, '--classes: is for a folder of IDX files. Add --data DIR'],
+    [['--data', 'digits', '--transpose'], 2, '--transpose: is for a folder of IDX files. Add --data DIR'],
+    [['--classes', '1'], 2, '--classes: "1" is below 2'],
+    [
+      ['--classes', '5'],
+      1,
+      'expected 0 to 4, got 5. Repair the labels, or say how many classes there are with --classes.',
+    ],
     [['--data', 'cut-off'], 1, 'train-images-idx3-ubyte: the data ends at offset 999: expected 31360 bytes'],
     [['--require-gpu'], 2, '--require-gpu: contradicts --device cpu'],
     [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': none answers to that name"],
@@ -503,12 +548,20 @@ describe('eval', () => {
 
   it('takes weights that say no preset once it is named, and refuses those that do not fit', async () => {
     const { tensors } = readSafetensors(bytes('run', 'weights.safetensors'), 'weights');
-    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
-    writeFileSync(path('foreign.safetensors'), writeSafetensors(stored));
+    writeFileSync(path('foreign.safetensors'), writeSafetensors(tensors));
     const unnamed = await evaluate('foreign.safetensors', '--data', data);
     expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('Add --preset classic or mlp')]);
     const named = await evaluate('foreign.safetensors', '--data', data, '--preset', 'mlp');
     expect(named.events[0]).toMatchObject({ type: 'eval', preset: 'mlp', examples: 20 });
+    // As PyTorch has them: behind a prefix, and in halves.
+    const halves = [...tensors].map(([name, { shape, data }]) => {
+      const words = Uint32Array.from(new Uint32Array(data.buffer), (word) => word & 0xffff0000);
+      return [`module.${name}`, { dtype: 'BF16', shape, data: new Float32Array(words.buffer) }] as const;
+    });
+    writeFileSync(path('torch.safetensors'), writeSafetensors(new Map(halves)));
+    const torch = await evaluate('torch.safetensors', '--data', data, '--preset', 'mlp');
+    expect([torch.err, torch.code]).toEqual(['', 0]);
+    expect(torch.events[0]!['loss']).toBeCloseTo(Number(named.events[0]!['loss']), 1);
     const wrong = await evaluate('foreign.safetensors', '--data', data, '--preset', 'classic');
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('"hidden1.weight" is missing')]);
   });
@@ -534,12 +587,11 @@ describe('eval', () => {
     }
     // Weights are judged and proved by the scale that they learnt with.
     const { tensors, metadata } = readSafetensors(bytes('own.safetensors'), 'own');
-    const stored = [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
     const losses = [];
     for (const scale of [MNIST_SCALE, { mean: 0, std: 0.1 }]) {
       writeFileSync(
         path('own.safetensors'),
-        writeSafetensors(stored, { ...metadata, 'thalweg.scale': JSON.stringify(scale) }),
+        writeSafetensors(tensors, { ...metadata, 'thalweg.scale': JSON.stringify(scale) }),
       );
       losses.push((await evaluate('own.safetensors', '--data', data)).events[0]!['loss']);
     }
@@ -555,6 +607,94 @@ describe('eval', () => {
     await thalweg(train('--preset', 'classic', '--max-steps', '1', '--out', 'poor', '--quiet'));
     const { code, out } = await thalweg(['eval', 'poor', ...flags]);
     expect([code, out]).toEqual([4, expect.stringContaining('Confusion matrix (rows: actual, columns: predicted)')]);
+  });
+});
+
+describe('other data than MNIST', () => {
+  const on = (data: string, ...more: string[]) =>
+    thalweg(['train', '--device', 'cpu', '--batch-size', '16', '--max-steps', '20', '--data', data, ...more]);
+  const judge = (...args: string[]) => thalweg(['eval', ...args, '--device', 'cpu', '--json']);
+  const both = { train: 60, test: 30 };
+
+  beforeAll(() => {
+    writeSet('emnist', { train: 78, test: 52 }, { first: 1, classes: 26, prefix: 'emnist-letters-' });
+    writeSet('emnist', both, { classes: 47, prefix: 'emnist-balanced-' });
+    writeSet('qmnist', both, { prefix: 'qmnist-', dtypes: ['u8', 'i32'], width: 8 });
+    writeSet('floats', both, { side: 8, dtypes: ['f32', 'i16'], classes: 4 });
+    writeSet('large', both, { side: 32, classes: 3 });
+    writeSet('alone', { train: 50 }, { side: 5 });
+    writeSet('only-test', { t10k: 30 }, { side: 5 });
+  });
+
+  const layers = (out: string) => [...out.matchAll(/^(?:hidden|out)\S* .*?([\d,]+)$/gm)].map(([, count]) => count);
+  it.each([
+    [
+      'emnist/emnist-letters',
+      'mlp',
+      /labels begin at 1, so class 0 of 27 has no example; with --classes 26/,
+      ['100,480', '3,483'],
+    ],
+    [
+      'emnist/emnist-balanced',
+      'classic',
+      /emnist-balanced, read from the folder emnist\. 60 to train on, 30 to/,
+      ['12,560', '272', '799'],
+    ],
+    ['qmnist', 'classic', /qmnist: the first of a label's eight numbers is the class/, ['12,560', '272', '170']],
+    ['floats', 'mlp', /mlp: 64-128-4, relu, cross-entropy: its first and last layers are fitted/, ['8,320', '516']],
+    ['large', 'classic', /classic: 1024-16-16-3, sigmoid/, ['16,400', '272', '51']],
+    ['alone', 'mlp', /holds no test set: 5 of its 50 examples, .* 45 to train on, 5 to test with/, ['3,328', '1,290']],
+  ])('%s trains %s, and is evaluated', async (data, preset, said, parameters) => {
+    const out = `on-${data.replace('/', '-')}`;
+    const { code, out: printed, err } = await on(data, '--preset', preset, '--out', out);
+    expect([code, err]).toEqual([0, expect.stringMatching(said)]);
+    expect(printed).toContain('Test accuracy');
+    expect(layers(err)).toEqual(parameters);
+    const { events } = await judge(out);
+    const end = bytes(out, 'metrics.jsonl').toString().trim().split('\n').at(-1)!;
+    expect(events[0]).toMatchObject({ type: 'eval', preset, loss: JSON.parse(end).loss });
+    expect((await judge(`${out}/weights.safetensors`, '--data', data)).events[0]).toMatchObject({
+      loss: events[0]!['loss'],
+    });
+  });
+
+  it('--classes and --transpose belong to a run: kept, used by eval and --resume, refused where they differ', async () => {
+    const flags = ['--classes', '26', '--transpose', '--preset', 'classic'];
+    const { code, err } = await on('emnist/emnist-letters', ...flags, '--out', 'letters');
+    expect([code, err]).toEqual([0, expect.stringMatching(/letters, transposed, read .*\n.* labels 1 to 26 are taken for classes 0 to 25\./)]); // biome-ignore format: one line
+    const config = { classes: 26, transpose: true, data: resolve(folder, 'emnist/emnist-letters') };
+    expect(JSON.parse(bytes('letters', 'config.json').toString())).toMatchObject(config);
+    const own = await judge('letters');
+    expect((own.events[0]!['confusion'] as number[][]).length).toBe(26);
+    const same = await judge('letters', '--data', 'emnist/emnist-letters');
+    expect(same.events[0]).toMatchObject({ loss: own.events[0]!['loss'] });
+    // Weights alone know how many classes there are, and nothing of how pictures lie.
+    const weights = ['letters/weights.safetensors', '--data', 'emnist/emnist-letters'];
+    expect((await judge(...weights, '--transpose')).events[0]).toMatchObject({ loss: own.events[0]!['loss'] });
+    expect((await judge(...weights)).events[0]!['loss']).not.toBe(own.events[0]!['loss']);
+
+    const resume = (...more: string[]) => thalweg(['train', '--device', 'cpu', '--resume', 'letters', ...more]);
+    const longer = await resume('--max-steps', '25', '--out', 'longer');
+    expect([longer.code, longer.err]).toEqual([0, expect.stringContaining('letters, transposed')]);
+    const other = await resume('--max-steps', '30', '--classes', '27');
+    expect([other.code, other.err]).toEqual([2, expect.stringContaining('--classes: 27 contradicts --resume: the run in letters')]); // biome-ignore format: one line
+    const moved = await resume('--max-steps', '30', '--data', 'emnist/emnist-balanced');
+    expect([moved.code, moved.err]).toEqual([1, expect.stringMatching(/expected 0 to 25, got 26\. The network has 26 outputs: use the data/)]); // biome-ignore format: one line
+  });
+
+  it('refuses data that weights do not fit, and evaluates on a test set alone', async () => {
+    await on('alone', '--preset', 'mlp', '--out', 'small', '--quiet');
+    const refused = async (data: string) => {
+      const { code, err } = await judge('small', '--data', data);
+      expect(code).toBe(1);
+      return err;
+    };
+    expect(await refused('qmnist')).toContain('its images have 784 pixels, and the first layer of mlp takes 25. Use');
+    expect(await refused('emnist/emnist-balanced')).toMatch(/got 10\. The network has 10 outputs: use the data/);
+    const { events, err } = await judge('small', '--data', 'only-test');
+    expect([events[0], err]).toEqual([expect.objectContaining({ examples: 30 }), expect.stringContaining('30 to test with.')]); // biome-ignore format: one line
+    const proof = await thalweg(['gradcheck', 'small', '--device', 'cpu']);
+    expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('The gradients of mlp are right')]);
   });
 });
 

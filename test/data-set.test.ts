@@ -2,6 +2,8 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { arrayDataset, split } from '../src/data/dataset.ts';
+import { sharesOf } from '../src/data/partition.ts';
+import { Random } from '../src/data/random.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
 import { netTrainer } from './blobs.ts';
 
@@ -206,6 +208,64 @@ describe('slice and split', () => {
   it.each([0, 1.5, 101, -1, Number.NaN])('refuses to split off %s', (part) => {
     expect(() => split(data, part)).toThrow(OptionError);
   });
+
+  it('is what it always was, unless it stratifies', () => {
+    const order = (n: number, seed: number) => [...split(data.slice(0, n), 4, { seed }).validation.y.data];
+    expect([order(10, 0), order(10, 7), order(101, 3)]).toEqual([
+      [5, 4, 9, 1],
+      [8, 0, 2, 4],
+      [1, 75, 92, 59],
+    ]);
+  });
+
+  it.each([
+    [[50, 50], 20, [10, 10]],
+    [[90, 10], 11, [10, 1]],
+    [[80, 20, 4], 26, [20, 5, 1]],
+    [[97, 3], 10, [9, 1]], // each class in both parts, though 0.3 would be rounded to 0
+    [[97, 3], 95, [93, 2]],
+    [[20, 2, 2], 6, [4, 1, 1]],
+    [[80, ...new Array(10).fill(2)], 10, [7, ...new Array(7).fill(0), 1, 1, 1]], // no room for all
+    [[2, 2, 2], 2, [0, 1, 1]],
+    [[1, 1, 6], 4, [1, 0, 3]],
+  ])('classes of %j give %i as %j', (sizes, count, wanted) => expect(sharesOf(sizes, count)).toEqual(wanted));
+
+  it('keeps the share of each class to within an example, and rows with their targets', () => {
+    const random = new Random(5);
+    for (let round = 0; round < 300; round++) {
+      const classes = 2 + random.below(6);
+      const sizes = Array.from({ length: classes }, () => 1 + random.below(round % 2 ? 4 : 40));
+      const labels = sizes.flatMap((n, c) => new Array<number>(n).fill(c));
+      const size = labels.length;
+      const set = arrayDataset(Float32Array.from({ length: size }, (_, i) => i), labels, { classes }); // biome-ignore format: one line
+      const count = 1 + random.below(size - 1);
+      const { train, validation } = split(set, count, { seed: round, stratify: true });
+      expect([train.size, validation.size]).toEqual([size - count, count]);
+      expect([...train.x.data, ...validation.x.data].sort((a, b) => a - b)).toEqual([...set.x.data]);
+      for (const half of [train, validation])
+        for (const [k, row] of half.x.data.entries()) expect(half.y.data[k]).toBe(labels[row]);
+      const given = sizes.map((_, c) => validation.y.data.filter((label: number) => label === c).length);
+      const ample = sizes.every((n) => (n * count) / size >= 1 && (n * (size - count)) / size >= 1);
+      for (const [c, n] of sizes.entries()) {
+        expect(Math.abs(given[c]! - (n * count) / size)).toBeLessThan(1 + 1e-9);
+        if (ample && n > 1) expect(given[c]! > 0 && given[c]! < n).toBe(true);
+      }
+    }
+  });
+
+  it('stratifies by the seed, and only class indices', () => {
+    const labels = Array.from({ length: 60 }, (_, i) => i % 3);
+    const set = arrayDataset(Float32Array.from({ length: 60 }, (_, i) => i), labels); // biome-ignore format: one line
+    const order = (seed: number) => [...split(set, 0.2, { seed, stratify: true }).validation.x.data];
+    expect(order(1)).toEqual(order(1));
+    expect(order(1)).not.toEqual(order(2));
+    expect(order(1).slice(0, 6)).not.toEqual(order(1).slice(0, 6).sort((a, b) => a - b)); // biome-ignore format: one line
+    const numbers = arrayDataset([1, 2, 3], [0.5, 1, 2], { name: 'heights' });
+    expect(() => split(numbers, 1, { stratify: true })).toThrow(
+      'split: stratify needs class indices, and the targets of heights are numbers. Leave it out.',
+    );
+  });
+
   it('refuses a seed that is none', () => expect(() => split(data, 1, { seed: -1 })).toThrow(/^split: seed is -1\. /));
 });
 

@@ -10,7 +10,7 @@ import { constant, input, type NestedNumbers, type Tensor } from '../src/graph/t
 import { newTrace, withTrace } from '../src/graph/trace.ts';
 import type { Loss } from '../src/loss/index.ts';
 import * as losses from '../src/loss/index.ts';
-import { accuracy } from '../src/ops/accuracy.ts';
+import { accuracy, binaryAccuracy } from '../src/ops/accuracy.ts';
 import { mul } from '../src/ops/binary.ts';
 import { sum } from '../src/ops/broadcast.ts';
 import { composedCrossEntropy, softmaxCrossEntropy } from '../src/ops/cross-entropy.ts';
@@ -288,7 +288,40 @@ describe('accuracy', () => {
   });
   it('says what labels fit', () => {
     expect(() => accuracy(constant([[1, 2]]), constant([1]))).toThrow(
-      new ShapeError('accuracy: labels f32 [1] do not fit logits [1, 2]. Give class indices, u32 [1].'),
+      new ShapeError(
+        'accuracy: targets f32 [1] do not fit logits [1, 2]. Give class indices, u32 [1], or a probability for each class, f32 [1, 2].',
+      ),
+    );
+    expect(() => accuracy(constant([[1, 2]]), labels([[1, 2]]))).toThrow(/^accuracy: targets u32 \[1, 2\] do not fit/);
+    expect(() => accuracy(labels([[1, 2]]), labels([1]))).toThrow(/^accuracy: logits are u32 \[1, 2\]/);
+  });
+  it('of dense targets takes the largest of each row for the label', () => {
+    const x = constant([
+      [1, 5, 2],
+      [4, 4, 0],
+      [0, 1, 2],
+      [3, 0, 1],
+    ]);
+    const t = constant([
+      [0, 1, 0],
+      [0.4, 0.4, 0.2],
+      [0.6, 0.3, 0.1],
+      [0.5, 0.5, 0],
+    ]);
+    expect(onlyValue(accuracy(x, t))).toBe(0.75);
+  });
+  it('of yes or no counts elements, yes being above 0 and above one half', () => {
+    const x = constant([
+      [0.1, -3, 0],
+      [2, -0.5, 1],
+    ]);
+    const t = constant([
+      [1, 0, 0.5],
+      [0.5, 0.6, 1],
+    ]);
+    expect(onlyValue(binaryAccuracy(x, t))).toBeCloseTo(4 / 6, 12);
+    expect(() => binaryAccuracy(x, labels([1, 0]))).toThrow(
+      new ShapeError('binaryAccuracy: logits f32 [2, 3] and targets u32 [2] differ. Give both as f32 of one shape.'),
     );
   });
 });
@@ -318,7 +351,8 @@ describe('losses by hand', () => {
   it.each(cases)('%s', (name, loss, wanted) => {
     expect(onlyValue(loss(prediction, target))).toBeCloseTo(wanted, 12);
     expect(name.startsWith(loss.lossName)).toBe(true);
-    expect(loss.metrics(prediction, target)).toEqual({});
+    const { accuracy } = loss.metrics(prediction, target);
+    expect(accuracy && onlyValue(accuracy)).toBe(loss.classes === 'binary' ? 2 / 6 : undefined);
   });
 
   it.each([losses.meanSquaredError, losses.sumSquaredError])(
@@ -336,7 +370,8 @@ describe('losses by hand', () => {
 
   it('report accuracy where targets are classes', () => {
     expect(onlyValue(losses.softmaxCrossEntropy.metrics(prediction, labels([1, 1])).accuracy!)).toBe(0.5);
-    expect(losses.softmaxCrossEntropy.metrics(prediction, target)).toEqual({});
+    expect(onlyValue(losses.softmaxCrossEntropy.metrics(prediction, target).accuracy!)).toBe(0.5);
+    expect(losses.softmaxCrossEntropy.metrics(prediction, constant([1, 2]))).toEqual({});
   });
 
   it('binaryCrossEntropyWithLogits neither overflows nor loses small losses, and has its gradient at 0', () => {

@@ -113,10 +113,7 @@ describe('networkOf', () => {
   };
   const changed = (bytes: Uint8Array, metadata: Record<string, string>) => {
     const { tensors } = readSafetensors(bytes, 'w');
-    return writeSafetensors(
-      [...tensors].map(([name, tensor]) => ({ name, ...tensor })),
-      metadata,
-    );
+    return writeSafetensors(tensors, metadata);
   };
 
   it('finds what weights and checkpoints say of themselves', async () => {

@@ -6,14 +6,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../src/graph/errors.ts';
-import {
-  matchTensors,
-  readSafetensors,
-  type StoredDtype,
-  storedDtype,
-  type TensorToStore,
-  writeSafetensors,
-} from '../src/train/safetensors.ts';
+import { matchTensors } from '../src/train/match-tensors.ts';
+import { readSafetensors, type TensorToStore, writeSafetensors } from '../src/train/safetensors.ts';
+import { elementBytes, type StoredArray, type StoredDtype, storedDtype } from '../src/train/stored-dtypes.ts';
 
 const ENCODER = new TextEncoder();
 
@@ -38,49 +33,53 @@ function refusal(run: () => unknown): string {
   throw new Error('nothing was thrown');
 }
 
-const ARRAYS = { F32: Float32Array, U32: Uint32Array, I32: Int32Array, U8: Uint8Array } as const;
+const ARRAYS = {
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  F16: Float32Array,
+  BF16: Float32Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  I8: Int8Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+} as const;
+const DTYPES = Object.keys(ARRAYS) as StoredDtype[];
 
-function random(dtype: StoredDtype, size: number, seed: number): ArrayBufferView {
-  const bytes = Uint8Array.from(
-    { length: size * (dtype === 'U8' ? 1 : 4) },
-    (_, i) => (seed * 31 + i * 7 + (i >> 3)) & 255,
-  );
-  return new ARRAYS[dtype](bytes.buffer);
+/** A tensor of any bytes, as the reader gives it. */
+function random(dtype: StoredDtype, shape: number[], seed: number): TensorToStore {
+  const size = shape.reduce((a, b) => a * b, 1) * elementBytes(dtype);
+  const bytes = Uint8Array.from({ length: size }, (_, i) => (seed * 31 + i * 7 + (i >> 3)) & 255);
+  const header = JSON.stringify({ w: { dtype, shape, data_offsets: [0, size] } });
+  return readSafetensors(fileOf(header, bytes)).tensors.get('w')!;
 }
 
-const anyTensors: fc.Arbitrary<TensorToStore[]> = fc
+const anyTensors: fc.Arbitrary<Map<string, TensorToStore>> = fc
   .uniqueArray(
     fc.record({
       name: fc
         .string({ unit: 'grapheme', maxLength: 12 })
         .filter((s) => !/\p{Surrogate}/u.test(s) && !s.startsWith('__')),
-      dtype: fc.constantFrom<StoredDtype>('F32', 'U32', 'I32', 'U8'),
+      dtype: fc.constantFrom(...DTYPES),
       shape: fc.array(fc.nat(4), { maxLength: 3 }),
       seed: fc.nat(255),
     }),
     { selector: (t) => t.name, maxLength: 5 },
   )
-  .map((list) =>
-    list.map(({ name, dtype, shape, seed }) => ({
-      name,
-      dtype,
-      shape,
-      data: random(
-        dtype,
-        shape.reduce((a, b) => a * b, 1),
-        seed,
-      ),
-    })),
-  );
+  .map((list) => new Map(list.map(({ name, dtype, shape, seed }) => [name, random(dtype, shape, seed)])));
 
 const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
-const SAMPLE: TensorToStore[] = [
-  { name: 'step', dtype: 'U32', shape: [], data: Uint32Array.of(2345) },
-  { name: 'hidden.weight', dtype: 'F32', shape: [2, 3], data: Float32Array.of(0.5, -1, 2, Number.NaN, 1e-40, 3) },
-  { name: 'labels', dtype: 'U8', shape: [3], data: Uint8Array.of(1, 2, 255) },
-  { name: 'order "x" \u00fc', dtype: 'I32', shape: [1, 2], data: Int32Array.of(-7, 7) },
-];
+const SAMPLE: Record<string, TensorToStore> = {
+  step: { shape: [], data: Uint32Array.of(2345) },
+  'hidden.weight': { shape: [2, 3], data: Float32Array.of(0.5, -1, 2, Number.NaN, 1e-40, 3) },
+  labels: { shape: [3], data: Uint8Array.of(1, 2, 255) },
+  'order "x" \u00fc': { shape: [1, 2], data: Int32Array.of(-7, 7) },
+};
 
 describe('safetensors', () => {
   it('gives back any tensors and metadata, bit for bit', () => {
@@ -95,17 +94,18 @@ describe('safetensors', () => {
           const file = writeSafetensors(tensors, metadata);
           const read = readSafetensors(file, 'x.safetensors');
           expect({ ...read.metadata }).toEqual({ ...metadata });
-          expect([...read.tensors.keys()].sort()).toEqual(tensors.map((t) => t.name).sort());
-          for (const { name, dtype, shape, data } of tensors) {
+          expect([...read.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+          for (const [name, { dtype, shape, data }] of tensors) {
             const got = read.tensors.get(name);
             expect(got?.dtype).toBe(dtype);
             expect(got?.shape).toEqual(shape);
-            expect(got?.data).toBeInstanceOf(ARRAYS[dtype]);
+            expect(got?.data).toBeInstanceOf(ARRAYS[dtype!]);
             expect(bytesOf(got!.data)).toEqual(bytesOf(data));
           }
+          expect(writeSafetensors(read.tensors, metadata)).toEqual(file);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 
@@ -177,6 +177,11 @@ print(json.dumps(out))`;
     `{${JSON.stringify(name)}:${JSON.stringify({ dtype: 'F32', shape: [2], data_offsets: [0, 8], ...over })}}`;
   const raw = (entry: string) => `{"w":${entry}}`;
   const cases: [string, Uint8Array, RegExp][] = [
+    [
+      'what torch.save wrote',
+      Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 8, 8, 0, 0),
+      /x\.st: it is a zip archive, as torch\.save .* Write one: save_file\(model\.state_dict\(\), path\) of safetensors\.torch\.$/,
+    ],
     ['an empty file', new Uint8Array(0), /x\.st: not a safetensors file: 0 bytes/],
     ['a header length beyond the file', fileOf('{}', 0, 3n), /byte 0 announces a header of 3 bytes; the file has 10/],
     [
@@ -252,8 +257,18 @@ print(json.dumps(out))`;
     ['a dtype called constructor', fileOf(one({ dtype: 'constructor' }), 8), /unknown dtype "constructor"/],
     [
       'a dtype that is not read',
-      fileOf(one({ dtype: 'F64', shape: [1] }), 8),
-      /tensor "w": F64 is not read\. Convert it to one of F32/,
+      fileOf(one({ dtype: 'F8_E4M3', shape: [8] }), 8),
+      /tensor "w": F8_E4M3 is not read\. Convert it to one of F64, I64, U64, F32, .*BOOL\./,
+    ],
+    [
+      'halves of a wrong size',
+      fileOf(one({ dtype: 'BF16' }), 8),
+      /tensor "w": BF16 \[2\] takes 4 bytes, but data_offsets \[0, 8\] hold 8/,
+    ],
+    [
+      'sizes that overflow in 64 bits',
+      fileOf(one({ dtype: 'I64', shape: [2 ** 51] }), 8),
+      /takes more bytes than any file has/,
     ],
     ['offsets backwards', fileOf(one({ data_offsets: [8, 0] }), 8), /data_offsets \[8, 0\] end before they begin/],
     ['offsets beyond the file', fileOf(one({}), 7), /data_offsets \[0, 8\] reach beyond the file's 7 bytes/],
@@ -307,23 +322,101 @@ print(json.dumps(out))`;
     expect(refused).toBeGreaterThan(500);
   });
 
-  it('writes nothing that could not be read', () => {
-    const f32 = (name: string, shape: number[], data: ArrayBufferView): TensorToStore => ({
-      name,
-      dtype: 'F32',
-      shape,
-      data,
-    });
+  it('writes nothing that could not be read, and nothing that would be lost', () => {
     const two = new Float32Array(2);
-    expect(refusal(() => writeSafetensors([f32('w', [3], two)]))).toMatch(
-      /tensor "w": F32 \[3\] takes 12 bytes, the data has 8/,
+    const write = (tensor: object, name = 'w') => refusal(() => writeSafetensors({ [name]: tensor as TensorToStore }));
+    const f32 = (shape: number[]) => write({ shape, data: two });
+    expect(f32([3])).toBe('safetensors: tensor "w": [3] takes 3 values, the data has 2. Give data of that size.');
+    expect(f32([1.5])).toMatch(/not a whole number/);
+    expect(f32(new Array(1))).toMatch(/not a whole number/);
+    expect(write({ dtype: 'F32', shape: [2], data: new Float64Array(2) })).toBe(
+      'safetensors: tensor "w": F32 data came as a Float64Array. Give a Float32Array, or leave dtype out.',
     );
-    expect(refusal(() => writeSafetensors([f32('w', [1.5], two)]))).toMatch(/not a whole number/);
-    expect(refusal(() => writeSafetensors([f32('w', [2], new Float64Array(1))]))).toMatch(/came as Float64Array/);
-    expect(refusal(() => writeSafetensors([f32('w', [2], two), f32('w', [2], two)]))).toMatch(/"w" is taken/);
-    expect(refusal(() => writeSafetensors([f32('__proto__', [2], two)]))).toMatch(/reserved/);
-    expect(refusal(() => writeSafetensors([f32('__metadata__', [2], two)]))).toMatch(/is taken/);
-    expect(refusal(() => writeSafetensors([], { a: 1 as unknown as string }))).toMatch(/metadata key "a"/);
+    expect(write({ dtype: 'F16', shape: [2], data: Float32Array.of(0.5, 0.1) })).toBe(
+      'safetensors: tensor "w": 0.10000000149011612 at index 1 is no number of F16. Store it as F32, or round it first.',
+    );
+    expect(write({ dtype: 'BF16', shape: [1], data: Float32Array.of(257) })).toMatch(
+      /257 at index 0 is no number of BF16/,
+    );
+    const tensor = { shape: [2], data: two };
+    expect(refusal(() => writeSafetensors(new Map([['__proto__', tensor]])))).toMatch(/reserved/);
+    expect(write(tensor, '__metadata__')).toMatch(/is taken/);
+    expect(() => writeSafetensors(new Map([[0 as never, tensor]]))).toThrow(
+      'writeSafetensors: the name of a tensor is 0. Give a string.',
+    );
+    expect(refusal(() => writeSafetensors({}, { a: 1 as unknown as string }))).toMatch(/metadata key "a"/);
+  });
+
+  const wrong: [string, unknown, string][] = [
+    [
+      'an unknown dtype',
+      { dtype: 'f32', shape: [1], data: new Float32Array(1) },
+      "dtype is \"f32\". Use 'F64', 'I64',",
+    ],
+    ['an array', { shape: [2], data: [1, 2] }, 'the data is an array. Give a typed array, such as a Float32Array.'],
+    ['no shape', { data: new Float32Array(2) }, 'the shape is undefined. Give an array.'],
+    ['another option', { shape: [0], data: new Int8Array(), name: 'w' }, 'there is no option name. Its options are'],
+  ];
+  it.each(wrong)('refuses a tensor with %s', (_, tensor, message) =>
+    expect(() => writeSafetensors({ w: tensor as TensorToStore })).toThrow(`safetensors: tensor "w": ${message}`),
+  );
+
+  const arrays: [StoredDtype, StoredArray][] = [
+    ['F64', Float64Array.of(0.1, 1e300, Number.NaN)],
+    ['I64', BigInt64Array.of(-(2n ** 63n), 2n ** 53n + 1n)],
+    ['U64', BigUint64Array.of(2n ** 64n - 1n)],
+    ['F32', Float32Array.of(0.1, -0)],
+    ['I32', Int32Array.of(-(2 ** 31))],
+    ['U32', Uint32Array.of(2 ** 32 - 1)],
+    ['I16', Int16Array.of(-32768)],
+    ['U16', Uint16Array.of(65535)],
+    ['I8', Int8Array.of(-128)],
+    ['U8', Uint8Array.of(255)],
+  ];
+  it.each(arrays)('takes the typed array of %s as it is', (dtype, data) => {
+    const { tensors } = readSafetensors(writeSafetensors({ w: { shape: [data.length], data } }));
+    expect(tensors.get('w')).toEqual({ dtype, shape: [data.length], data });
+  });
+
+  it('puts larger elements first, so that all are aligned', () => {
+    const file = writeSafetensors({
+      bytes: { shape: [3], data: Uint8Array.of(1, 2, 3) },
+      halves: { dtype: 'F16', shape: [1], data: Float32Array.of(1) },
+      words: { shape: [1], data: Uint32Array.of(1) },
+      doubles: { shape: [1], data: Float64Array.of(1) },
+    });
+    expect([...readSafetensors(file).tensors.keys()]).toEqual(['doubles', 'words', 'halves', 'bytes']);
+  });
+
+  /** Bits of halves, as NumPy and PyTorch read them. */
+  const halves: ['F16' | 'BF16', number, number][] = [
+    ['F16', 0x3c00, 1],
+    ['F16', 0xc000, -2],
+    ['F16', 0x8000, -0],
+    ['F16', 0x7bff, 65504],
+    ['F16', 0x0400, 2 ** -14],
+    ['F16', 0x03ff, 2 ** -14 - 2 ** -24],
+    ['F16', 0x0001, 2 ** -24],
+    ['F16', 0x3555, 0.333251953125],
+    ['F16', 0x7c00, Number.POSITIVE_INFINITY],
+    ['F16', 0xfc00, Number.NEGATIVE_INFINITY],
+    ['F16', 0x7e01, Number.NaN],
+    ['BF16', 0x3f80, 1],
+    ['BF16', 0xbe20, -0.15625],
+    ['BF16', 0x0001, 2 ** -133],
+    ['BF16', 0xff80, Number.NEGATIVE_INFINITY],
+    ['BF16', 0x7fc1, Number.NaN],
+  ];
+  it.each(halves)('reads %s %i as %d', (dtype, bits, value) => {
+    const file = fileOf(one({ dtype, shape: [1], data_offsets: [0, 2] }), Uint8Array.of(bits & 255, bits >> 8));
+    expect(readSafetensors(file).tensors.get('w')!.data).toEqual(Float32Array.of(value));
+  });
+
+  it.each(['F16', 'BF16'] as const)('gives back every %s, bit for bit', (dtype) => {
+    const all = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
+    const file = fileOf(one({ dtype, shape: [65536], data_offsets: [0, 131072] }), new Uint8Array(all.buffer));
+    const { tensors } = readSafetensors(file);
+    expect(Buffer.compare(writeSafetensors(tensors).slice(-131072), new Uint8Array(all.buffer))).toBe(0);
   });
 
   it('names dtypes as the format does', () => {
@@ -357,15 +450,18 @@ describe('matchTensors', () => {
     expect(message.split('\n').slice(0, -1)).toEqual([
       'w.st: the tensors do not fit the model:',
       '  "a" has shape [3, 2], the model wants [2, 3], which is its transpose',
-      '  "b" is missing (F32 [2])',
       '  "c" has shape [1], the model wants []',
       '  "c" is I32, the model wants U32',
+      '  "b" is missing (F32 [2])',
       '  "d" is not part of the model',
     ]);
   });
 
-  it('stays readable when nothing fits', () => {
-    const many = Array.from({ length: 40 }, (_, i) => ({ name: `t${i}`, shape: [1], dtype: 'F32' as const }));
-    expect(refusal(() => matchTensors('w.st', [], got(many)))).toMatch(/and 28 more/);
+  it('stays readable when nothing fits: a few of each kind', () => {
+    const many = (letter: string) =>
+      Array.from({ length: 40 }, (_, i) => ({ name: `${letter}${i}`, shape: [1], dtype: 'F32' as const }));
+    const lines = refusal(() => matchTensors('w.st', many('m'), got(many('t')))).split('\n');
+    expect(lines).toHaveLength(16);
+    expect([lines[7], lines[14]]).toEqual(['  and 34 more are missing', '  and 34 more are not part of the model']);
   });
 });

@@ -147,12 +147,14 @@ function accuracies(): Sample[] {
     [257, 40],
     [5003, 4],
   ];
-  return sizes.map(([B, C]) => ({
-    name: `[${B}, ${C}]`,
-    inputs: [{ shape: [B, C] }, { shape: [B], dtype: 'u32', range: [0, C] }],
-    fn: (x, t) => accuracy(x!, t!),
-    wrt: [],
-  }));
+  return sizes.flatMap(([B, C]): Sample[] =>
+    [{ shape: [B], dtype: 'u32' as const, range: [0, C] as const }, { shape: [B, C] }].map((targets) => ({
+      name: `[${B}, ${C}] against [${targets.shape.join(', ')}]`,
+      inputs: [{ shape: [B, C] }, targets],
+      fn: (x, t) => accuracy(x!, t!),
+      wrt: [],
+    })),
+  );
 }
 
 /** argmax among different and among equal elements. */

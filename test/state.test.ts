@@ -1,6 +1,7 @@
 // The State: where parameters lie, what they begin with, and that it can be copied and put back.
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
+import { OptionError } from '../src/graph/errors.ts';
 import { Variable } from '../src/graph/tensor.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adagrad } from '../src/optim/adagrad.ts';
@@ -105,6 +106,31 @@ describe('State', () => {
       'model: the trainable variable whole is u32. Only f32 can be trained.',
     );
     expect(() => stateOf({ model: { still } })).toThrow(/none of its variables is trainable/);
+  });
+
+  it('has what is trained settled while it lives', async () => {
+    const model = { hidden: new Linear(4, 8), out: new Linear(8, 3) };
+    const { bias } = model.out;
+    bias!.trainable = false;
+    const [a, b] = [stateOf({ model }), stateOf({ model })];
+    const trained = (state: State) => state.parameters().map(({ trainable }) => trainable);
+    expect(trained(a)).toEqual([true, true, true, false]);
+    const set = (trainable: unknown) => {
+      bias!.trainable = trainable as boolean;
+    };
+    for (const state of [a, b]) {
+      expect(() => set(true)).toThrow(OptionError);
+      expect(() => set(true)).toThrow(
+        "out.bias: trainable is set to true, but a trainer holds the variable as it was. Set it before Trainer.create, or after the trainer's dispose().",
+      );
+      set(false);
+      expect(trained(b)).toEqual([true, true, true, false]);
+      state.dispose();
+      state.dispose();
+    }
+    set(true);
+    expect(trained(stateOf({ model }))).toEqual([true, true, true, true]);
+    expect(() => set('no')).toThrow('Variable: trainable is "no". Give true or false.');
   });
 
   it('names what a checkpoint holds', () => {

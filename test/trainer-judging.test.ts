@@ -295,7 +295,7 @@ describe('divergence', () => {
     x[17] = Number.NaN;
     const bad = { ...data, x: { ...data.x, data: x } };
     await expect((await netTrainer()).train(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
-      'loss is not finite at step 1 (first in the input). Look for NaN or infinity in the data.',
+      'loss is not finite at step 1 (first in the input: x of example 4 has NaN). Look for NaN or infinity in the data.',
     );
   });
 
@@ -314,7 +314,7 @@ describe('divergence', () => {
       metrics: () => ({}),
     });
     await expect((await netTrainer({ loss })).train(data, { epochs: 1 })).rejects.toThrow(
-      /^loss is not finite at step 1 \(first in the loss\)/,
+      /^loss is not finite at step 1 \(first in the loss: a constant is Infinity\)/,
     );
   });
 
@@ -326,7 +326,7 @@ describe('divergence', () => {
       }
     }
     await expect((await netTrainer({ model: new Cliff() })).train(data, { epochs: 1 })).rejects.toThrow(
-      /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is\./,
+      /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is: a constant is Infinity\./,
     );
   });
 

@@ -1,5 +1,6 @@
 // The Trainer on the CPU: that it learns, that its arithmetic is that of a hand-written loop, and how runs go and end.
 import { describe, expect, it } from 'vitest';
+import { createCpuBackend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/dataset.ts';
 import { type Tensor, Variable } from '../src/graph/tensor.ts';
 import { assign, isTraining } from '../src/graph/trace.ts';
@@ -14,7 +15,7 @@ import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import { Stopper } from '../src/train/early-stopping.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../src/train/events.ts';
-import type { TrainerOptions } from '../src/train/trainer.ts';
+import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 
 const data = blobs(300);
@@ -240,6 +241,16 @@ describe('the stream', () => {
     expect(calls).toEqual(['step', 'step', 'epoch', 'done']);
   });
 
+  it('calls back at its end where the device is lost, too', async () => {
+    const backend = createCpuBackend();
+    const reasons: string[] = [];
+    const trainer = await Trainer.create(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd(0.1) });
+    const onEpoch = () => backend.dispose();
+    const run = trainer.train(data, { epochs: 9, onEpoch, onEnd: (reason) => void reasons.push(reason) });
+    await expect(run).rejects.toThrow(/^CPU backend: it was disposed/);
+    expect([reasons, trainer.history.stopped]).toEqual([['failed'], 'failed']);
+  });
+
   it('refuses a second run beside the first', async () => {
     const trainer = await netTrainer();
     for await (const _ of trainer.fit(data, { epochs: 2 })) {
@@ -293,7 +304,43 @@ describe('learning rates', () => {
     for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
       expect(() => {
         trainer.learningRate = bad;
-      }).toThrow(/trainer: learningRate is/);
+      }).toThrow(/trainer: learningRate is .*\. Use a finite number above 0, such as 0\.001, or 'schedule'\./);
+    expect(() => {
+      trainer.learningRate = 'Schedule' as 'schedule';
+    }).toThrow('trainer: learningRate is "Schedule". Use ');
+    expect(trainer.learningRate).toBe(0.01);
+  });
+
+  it('go back to the schedule, from the next submit on', async () => {
+    const schedule = (t: number) => 0.1 / (1 + t);
+    const trainer = await netTrainer({ submitMs: 0.001, optimizer: sgd({ lr: schedule }) });
+    const rates: number[] = [];
+    for await (const e of trainer.fit(data, { maxSteps: 60, batchSize: 8, events: 'step' })) {
+      if (e.type !== 'step') continue;
+      rates.push(e.learningRate);
+      if (e.step === 10) trainer.learningRate = 0.5;
+      if (e.step === 30) trainer.learningRate = 'schedule';
+    }
+    const [byHand, back] = trainer.history.rates;
+    expect([byHand!.learningRate, back!.learningRate]).toEqual([0.5, 'schedule']);
+    expect(back!.step).toBeGreaterThanOrEqual(30);
+    const wanted = rates.map((_, k) => (k >= byHand!.step && k < back!.step ? 0.5 : schedule(k)));
+    expect(rates).toEqual(wanted);
+    expect(trainer.learningRate).toBe(schedule(60));
+    expect(describeCheckpoint(await trainer.save()).learningRate).toBeUndefined();
+  });
+
+  it('stay set by hand where the schedule needs a length that the run does not have', async () => {
+    const trainer = await netTrainer({ optimizer: sgd({ lr: cosine(0.1) }) });
+    trainer.learningRate = 0.02;
+    for await (const _ of trainer.fit(data)) {
+      expect(() => {
+        trainer.learningRate = 'schedule';
+      }).toThrow(/Give `epochs` or `maxSteps` to fit/);
+      break;
+    }
+    expect(trainer.learningRate).toBe(0.02);
+    expect(trainer.history.rates).toEqual([{ step: 0, learningRate: 0.02 }]);
   });
 
   it('name the option where the schedule needs a length that is not known', async () => {

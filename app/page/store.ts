@@ -57,6 +57,8 @@ export const data = signal<DataFacts | undefined>(undefined);
 export const network = signal<NetworkFacts | undefined>(undefined);
 export const run = signal<RunFacts | undefined>(undefined);
 export const loading = signal<{ text: string; done: number; total: number } | undefined>(undefined);
+/** Kernels being compiled, where that takes seconds. */
+export const compiling = signal<{ done: number; total: number } | undefined>(undefined);
 /** The newest sentence of each kind, in the order of their arrival. */
 export const notices = signal<readonly Notice[]>([]);
 /** The current run's curve; read it after reading `curveVersion`. */
@@ -313,6 +315,8 @@ function onEvent(event: WorkerEvent): void {
       notify(event.notice);
     } else if (event.type === 'loading') {
       loading.value = { text: event.text, done: event.done, total: event.total };
+    } else if (event.type === 'compiling') {
+      compiling.value = event.total > 0 ? { done: event.done, total: event.total } : undefined;
     } else if (event.type === 'device') {
       device.value = event.device;
       if (ready.value) loading.value = undefined; // A lost device has another in its place.

@@ -116,6 +116,8 @@ function openAgain(): void {
 function sentence(run: RunFacts | undefined): string {
   if (store.stuck.value) return 'Nothing can be trained yet: what went wrong is said below.';
   if (!store.ready.value) return store.loading.value?.text ?? 'Opening the device.';
+  const compiling = store.compiling.value;
+  if (compiling) return `Compiling kernels: ${count(compiling.done)} of about ${count(compiling.total)}.`;
   if (store.occupied.value !== undefined) return `Waiting: ${store.occupied.value}.`;
   const step = count(run?.step ?? 0);
   switch (run?.state ?? 'idle') {
@@ -146,6 +148,9 @@ function StateLine() {
       <span data-testid="state" data-state={state}>
         {sentence(run)}
       </span>{' '}
+      <span class="visually-hidden" role="status">
+        {store.compiling.value ? 'Compiling kernels. This takes a while.' : ''}
+      </span>
       {store.stuck.value && <Button onClick={openAgain}>Try again with any device and data</Button>}
     </div>
   );

@@ -15,6 +15,7 @@ import type {
   WorkerEvent,
 } from '../protocol.ts';
 import { Autosave, type SnapshotStore } from './autosave.ts';
+import { CompileWatch } from './compiling.ts';
 import { type DataSource, type LoadedData, loadData } from './data.ts';
 import { descend, valleyGrid } from './descend.ts';
 import { deviceFacts } from './device.ts';
@@ -63,6 +64,7 @@ interface Pictures {
 export class Session {
   readonly #outside: Surroundings;
   readonly #autosave: Autosave;
+  readonly #compiling: CompileWatch;
   #device: Opened | undefined;
   #pictures: Pictures | undefined;
   #run: Run | undefined;
@@ -75,13 +77,15 @@ export class Session {
   constructor(outside: Surroundings) {
     this.#outside = outside;
     this.#autosave = new Autosave(outside.store, (notice) => outside.post({ type: 'notice', notice }));
+    const counters = () => this.#device?.backend.executor.counters;
+    this.#compiling = new CompileWatch(outside, counters, () => this.#run?.going ?? false);
   }
 
   /** Answers a call, or rejects with an error whose message is for people. */
   async call<K extends CallName>(name: K, params: Params<K>): Promise<Result<K>> {
     if (!Object.hasOwn(this.#answers, name))
       throw new OptionError(`protocol: there is no call ${name}. Reload the page.`);
-    return this.#answers[name](params);
+    return this.#compiling.during(() => this.#answers[name](params));
   }
 
   readonly #answers: Answers = {
@@ -292,14 +296,9 @@ export class Session {
       void this.#turns.alone(() => this.#recover(device, error.message, true));
       return;
     }
-    const { post } = this.#outside;
-    if (isOutOfMemory(error))
-      post({ type: 'notice', notice: outOfMemoryNotice(error as Error, this.#current().config) });
-    else
-      post({
-        type: 'notice',
-        notice: { code: 'failed', level: 'error', text: String((error as Error)?.message ?? error) },
-      });
+    const text = String((error as Error)?.message ?? error);
+    const full = isOutOfMemory(error) && outOfMemoryNotice(error as Error, this.#current().config);
+    this.#outside.post({ type: 'notice', notice: full || { code: 'failed', level: 'error', text } });
   }
 
   /** A device that is gone: another one is opened, and the run goes on from its last snapshot. */

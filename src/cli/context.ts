@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import { basename, relative, sep } from 'node:path';
 import { fileError } from '../node/file-error.ts';
+import { setAt } from '../node/idx-names.ts';
 import { readText } from '../node/read-file.ts';
 import { presets } from '../train/presets.ts';
 import { checkSettings, type OptionContext, parseConfig, parseFlags, type Settings } from './options.ts';
@@ -22,9 +23,9 @@ export interface Call {
 export const OPTION_CONTEXT: OptionContext = {
   presets: Object.keys(presets),
   optimizers: Object.keys(OPTIMIZERS),
-  isFolder(path) {
+  holdsData(path) {
     try {
-      return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+      return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? setAt(path) !== undefined;
     } catch (error) {
       throw fileError('read', path, error);
     }

@@ -1,12 +1,27 @@
-// --data: auto, mnist, digits or a folder of IDX files, and one line that says what it came to.
-import type { DataPair } from '../data/dataset.ts';
-import { digits } from '../data/digits.ts';
-import { DataError } from '../graph/errors.ts';
+// --data: auto, mnist, digits or a folder of IDX files, with --classes and --transpose, and one line that says what it came to.
+import { arrayDataset, type DataPair, type DataSet } from '../data/dataset.ts';
+import { digits, MNIST_SCALE } from '../data/digits.ts';
+import { Random } from '../data/random.ts';
+import { DataError, OptionError } from '../graph/errors.ts';
+import { type FolderSets, pairOf, readFolder } from '../node/idx-folder.ts';
+import { setAt } from '../node/idx-names.ts';
 import { mnist, mnistIfQuick } from '../node/mnist.ts';
+import type { NetworkDescription } from '../train/network.ts';
 import type { Preset } from '../train/presets.ts';
 import type { DataChoice } from './options.ts';
 import type { Output } from './output.ts';
 import { formatBytes, formatInteger } from './table.ts';
+
+/** Which data, and how it is read. */
+export interface Wanted {
+  readonly data: DataChoice;
+  /** --classes */
+  readonly classes?: number | undefined;
+  /** --transpose */
+  readonly transpose?: boolean | undefined;
+  /** The outputs of weights that were trained before: how many classes there are, where nobody said. */
+  readonly outputs?: number | undefined;
+}
 
 /** Data, and what to ask for to get the same again. */
 export interface LoadedData extends DataPair {
@@ -19,28 +34,49 @@ interface Surroundings {
 }
 
 /** Begins to load: to be given to {@link loadData}, which tells what becomes of it. */
-export function beginLoading(choice: DataChoice, surroundings: Surroundings): Promise<LoadedData> {
-  const begun = load(choice, surroundings);
+export function beginLoading(wanted: Wanted, surroundings: Surroundings): Promise<LoadedData> {
+  const begun = load(wanted, surroundings);
   begun.catch(() => {});
   return begun;
 }
 
 /** Training and test examples; what takes time is told of on standard error, and so is where they came from. */
 export async function loadData(
-  choice: DataChoice,
+  wanted: Wanted,
   surroundings: Surroundings,
-  begun = load(choice, surroundings),
+  begun = load(wanted, surroundings),
 ): Promise<LoadedData> {
   const loaded = await begun;
-  const { output } = surroundings;
   const { train, test, source } = loaded;
-  output.log(`Data: ${source} ${formatInteger(train.size)} to train on, ${formatInteger(test.size)} to test with.`);
+  tell(
+    surroundings.output,
+    `${source} ${formatInteger(train.size)} to train on, ${formatInteger(test.size)} to test with.`,
+    train,
+  );
   return loaded;
 }
 
-async function load(choice: DataChoice, { output, signal }: Surroundings): Promise<LoadedData> {
+/** Test examples alone, which a folder may hold without any to train on. */
+export async function loadTest(wanted: Wanted, surroundings: Surroundings): Promise<DataSet> {
+  if (wanted.data.kind !== 'folder') return (await loadData(wanted, surroundings)).test;
+  const found = await readSets(wanted.data.path, wanted);
+  if (found.train) return (await loadData(wanted, surroundings, toPair(found, wanted))).test;
+  const test = found.test!;
+  tell(surroundings.output, `${found.source}. ${formatInteger(test.size)} to test with.`, test);
+  return test;
+}
+
+function tell(output: Output, text: string, { note }: DataSet): void {
+  output.log(`Data: ${text}`);
+  if (note !== undefined) output.log(`Data: ${asFlags(note)}`);
+}
+
+async function load(wanted: Wanted, { output, signal }: Surroundings): Promise<LoadedData> {
   const onProgress = downloadLog(output);
-  if (choice.kind === 'folder') return { ...(await mnist({ folder: choice.path, signal })), choice };
+  const { data: choice, classes, transpose } = wanted;
+  if (choice.kind === 'folder') return toPair(await readSets(choice.path, wanted), wanted);
+  const lone = classes !== undefined ? '--classes' : transpose ? '--transpose' : undefined;
+  if (lone) throw new OptionError(`${lone}: is for a folder of IDX files. Add --data DIR, or leave ${lone} out.`);
   if (choice.kind === 'mnist') return { ...(await mnist({ signal, onProgress })), choice };
   if (choice.kind === 'digits') return { ...(await digits({ signal })), choice };
   const { data } = await mnistIfQuick({ signal, onProgress });
@@ -48,6 +84,43 @@ async function load(choice: DataChoice, { output, signal }: Surroundings): Promi
   const made = await digits({ signal });
   const why = 'MNIST is not cached and could not be had within seconds; --data mnist says why';
   return { ...made, source: `${made.source.replace(/\.$/, '')}: ${why}.`, choice: { kind: 'digits' } };
+}
+
+/** The sets of a folder, or of one prefix in it: DIR/PREFIX. */
+function readSets(path: string, { classes, outputs, transpose }: Wanted): Promise<FolderSets> {
+  const { folder, set } = setAt(path) ?? { folder: path, set: undefined };
+  const advice: Translation[] = [[/as \{ set: '(.*?)' \}/, `as --data ${folder.replaceAll('$', '$$$$')}/$1`]];
+  if (outputs !== undefined && (classes ?? outputs) === outputs)
+    advice.push([/Repair the labels, .*\}/, `The network has ${outputs} outputs: use the data it was trained on`]);
+  return inFlags(() => readFolder(folder, { set, transpose, classes: classes ?? outputs }), advice);
+}
+
+function toPair(found: FolderSets, { data: choice }: Wanted): Promise<LoadedData> {
+  return inFlags(() => ({ ...pairOf(found), choice }));
+}
+
+type Translation = readonly [from: RegExp, to: string];
+
+/** The library's options as flags. */
+const FLAGS: readonly Translation[] = [
+  [/with \{ classes \}/, 'with --classes'],
+  [/with \{ classes: (\d+) \}/, 'with --classes $1'],
+  [/Leave transpose out/, 'Leave --transpose out'],
+  [/, or say targets: [^.]*/, ''],
+  [/missing\. Put them there/, 'missing. Put them there; thalweg eval needs none'],
+];
+
+function asFlags(text: string, more: readonly Translation[] = []): string {
+  return [...more, ...FLAGS].reduce((all, [from, to]) => all.replace(from, to), text);
+}
+
+async function inFlags<T>(work: () => T | Promise<T>, more?: readonly Translation[]): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError(asFlags(error.message, more), { cause: error });
+  }
 }
 
 /** A line for each quarter of a download. */
@@ -61,19 +134,38 @@ function downloadLog(output: Output): (done: number, total: number) => void {
   };
 }
 
-/** Refuses images that the network's first layer cannot take. */
-export function checkFits({ train, test }: DataPair, preset: Pick<Preset, 'name' | 'inputShape'>): void {
-  const wanted = preset.inputShape.reduce((a, b) => a * b, 1);
-  for (const { x, name, size } of [train, test]) {
-    const got = x.data.length / size;
-    if (got === wanted) continue;
+/** The sizes that a network for these examples has. */
+export function sizesOf({ x, size, classes }: DataSet): Pick<NetworkDescription, 'inputs' | 'outputs'> {
+  return { inputs: x.data.length / size, outputs: classes! };
+}
+
+/** Refuses examples that weights trained before cannot take. */
+export function checkFits(
+  data: DataSet,
+  { name, inputShape, network: { inputs, outputs } }: Pick<Preset, 'name' | 'inputShape' | 'network'>,
+): void {
+  const got = sizesOf(data);
+  if (got.inputs !== inputs) {
+    const wanted = inputShape.length > 1 ? `${inputShape.join(' x ')} = ${inputs}` : `${inputs}`;
     throw new DataError(
-      `${name}: its images have ${got} pixels, and the first layer of ${preset.name} takes ${preset.inputShape.join(' x ')} = ${wanted}. Use images of that size.`,
+      `${data.name}: its images have ${got.inputs} pixels, and the first layer of ${name} takes ${wanted}. Use images of that size.`,
     );
   }
+  if (got.outputs !== outputs)
+    throw new DataError(
+      `${data.name}: its labels are of ${got.outputs} classes, and the last layer of ${name} has ${outputs} outputs. Use the data it was trained on.`,
+    );
 }
 
 /** A few examples, made at once: what gradients are checked on unless data is named. */
-export async function fewDigits(rows: number): Promise<DataPair> {
-  return digits({ train: rows, test: rows });
+export async function fewExamples(rows: number, { inputs, outputs }: NetworkDescription): Promise<DataPair> {
+  const made = await digits({ train: rows, test: rows });
+  const sizes = sizesOf(made.train);
+  if (sizes.inputs === inputs && sizes.outputs === outputs) return made;
+  const random = new Random(0);
+  const draw = (n: number, below: number) => Uint8Array.from({ length: n }, () => random.below(below));
+  const x = { shape: [rows, inputs], data: draw(rows * inputs, 256) };
+  const options = { name: 'random', classes: Math.max(2, outputs), scale: MNIST_SCALE };
+  const train = arrayDataset(x, draw(rows, Math.min(256, outputs)), options);
+  return { train, test: train, source: 'Random pictures.' };
 }

@@ -1,28 +1,29 @@
 // `thalweg eval`: how good weights are on a test set, and which digit they take for which.
 import { rescaled } from '../data/dataset.ts';
 import type { Call } from './context.ts';
-import { checkFits, loadData } from './data.ts';
+import { checkFits, loadTest } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { openModelFile, trainerOf } from './model-file.ts';
+import { openModelFile, presetFor, trainerOf, wantedFor } from './model-file.ts';
 import { formatMetric } from './progress.ts';
 import { confusionTable, formatInteger } from './table.ts';
 
 export async function evaluate({ settings, flags, output, signal }: Call): Promise<ExitCode> {
   const model = await openModelFile(String(flags['target']), settings);
-  const { file, preset, step = 0 } = model;
+  const { file, step = 0 } = model;
   return withBackend({ settings, output }, async (backend) => {
     output.log(deviceLine(backend));
-    const data = await loadData(settings.data ?? model.data ?? { kind: 'auto' }, { output, signal });
+    const data = await loadTest(wantedFor(model, settings, { kind: 'auto' }), { output, signal });
+    const preset = presetFor(model, data);
     checkFits(data, preset);
     const trainer = await trainerOf(backend, preset, { model });
     try {
-      const test = rescaled(data.test, trainer.scale);
+      const test = rescaled(data, trainer.scale);
       const { loss, accuracy = 0, size, confusion = [] } = await trainer.evaluate(test, { confusion: true });
       output.result(
-        `${preset.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.test.name}\n\n${confusionTable(confusion)}`,
+        `${preset.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.name}\n\n${confusionTable(confusion)}`,
       );
-      const result = { preset: preset.name, file, data: data.test.name, accuracy, loss, examples: size, confusion };
+      const result = { preset: preset.name, file, data: data.name, accuracy, loss, examples: size, confusion };
       output.event('eval', step, { ...deviceFields(backend), ...result });
       const target = settings.targetAccuracy;
       if (target === undefined || accuracy >= target) return EXIT.done;

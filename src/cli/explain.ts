@@ -13,6 +13,7 @@ import type { Preset } from '../train/presets.ts';
 import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { fitted } from './fitted.ts';
 import { parseChoice, type Settings } from './options.ts';
 import { optimizerOf, planOf } from './plan.ts';
 
@@ -83,7 +84,8 @@ function blank({ inputShape, classes }: Preset): Examples {
 
 function explained(settings: Settings, as: AdapterClass | Backend): Explanation {
   const plan = planOf(settings);
-  const { preset, optimizer, batchSize } = plan;
+  const { optimizer, batchSize, classes = plan.preset.classes } = plan;
+  const preset = fitted(plan.preset, { ...plan.preset.network, outputs: classes });
   const { fuse, persistent } = settings;
   return explainStep({
     model: preset.model(),

@@ -5,10 +5,10 @@ import { gradcheck as checkGradients } from '../explain/gradcheck.ts';
 import { type Perturbation, perturb } from '../explain/perturb.ts';
 import type { Trainer } from '../train/trainer.ts';
 import type { Call } from './context.ts';
-import { checkFits, fewDigits, loadData } from './data.ts';
+import { checkFits, fewExamples, loadData } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { openModelFile, trainerOf } from './model-file.ts';
+import { openModelFile, presetFor, trainerOf, wantedFor } from './model-file.ts';
 import { parseElement } from './options.ts';
 import { presetOf } from './plan.ts';
 import { gradcheckPasses, gradcheckTable } from './table.ts';
@@ -21,14 +21,17 @@ export async function gradcheck(call: Call): Promise<ExitCode> {
   const element = flags['perturb'] === undefined ? undefined : parseElement(flags['perturb']);
   const target = flags['target'];
   const model = typeof target === 'string' ? await openModelFile(target, settings) : undefined;
-  const preset = model?.preset ?? presetOf(settings);
+  const known = model ?? { preset: presetOf(settings), described: false };
   return withBackend(call, async (backend) => {
     output.log(deviceLine(backend));
-    const data = settings.data ? await loadData(settings.data, { output, signal }) : await fewDigits(ROWS);
+    const { train: data } = settings.data
+      ? await loadData(wantedFor(known, settings, settings.data), { output, signal })
+      : await fewExamples(ROWS, known.preset.network);
+    const preset = presetFor(known, data);
     checkFits(data, preset);
     const trainer = await trainerOf(backend, preset, { seed: settings.seed, model });
     try {
-      const examples = rescaled(data.train, trainer.scale);
+      const examples = rescaled(data, trainer.scale);
       if (element) return await tellPerturbation(call, trainer, examples, element);
       return await prove(call, backend, trainer, examples, preset.name);
     } finally {
@@ -58,7 +61,7 @@ async function prove(
   const kinks = report.rows.reduce((sum, row) => sum + row.kinks, 0);
   output.result(`${gradcheckTable(rows, limits, own)}\n`);
   output.result(
-    `Errors are |g - ref| / |ref|, as norms over a parameter, on ${ROWS} examples; the loss itself is off by ${report.lossError.toExponential(2)}.`,
+    `Errors are |g - ref| / |ref|, as norms over a parameter (with |ref| no less than what rounding explains), on ${ROWS} examples; the loss itself is off by ${report.lossError.toExponential(2)}.`,
   );
   if (kinks > 0) output.result(`${kinks} differences with a kink of the loss in between (a ReLU's) were left out.`);
   output.result(

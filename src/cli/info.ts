@@ -2,8 +2,7 @@
 import { release } from 'node:os';
 import type { Backend } from '../backend.ts';
 import { digestOf } from '../graph/tuning.ts';
-import { findIdxFiles } from '../node/data-idx.ts';
-import { mnistFolder } from '../node/mnist.ts';
+import { cachedFiles, mnistFolder } from '../node/mnist.ts';
 import { tuningFile } from '../node/tuning.ts';
 import type { Call } from './context.ts';
 import { deviceFields, flagText, tuningFields, withBackend } from './device.ts';
@@ -23,10 +22,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
     };
     const system = { platform: process.platform, release: release(), arch: process.arch };
     const cache = mnistFolder();
-    const cached = await findIdxFiles(cache).then(
-      () => true,
-      () => false,
-    );
+    const cached = await cachedFiles(cache).catch(() => undefined);
     const lines: [string, string][] = [
       ...Object.entries(versions),
       ['system', `${system.platform} ${system.release} ${system.arch}`],

@@ -123,18 +123,32 @@ const PRESETS = Object.values(presets)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only where something is measured. */
 const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
-const DATA = '--data <auto|mnist|digits|DIR>';
+
+/** Which data, and how a folder is read; `about` says what it is for. */
+function withData(command: Command, about: string): Command {
+  return command
+    .option('--data <auto|mnist|digits|DIR>', about)
+    .option('--classes <N>', "of DIR's labels; default: the largest + 1. Labels from 1 to N are counted from 0")
+    .option('--transpose', "DIR's pictures are stored with rows and columns interchanged, as EMNIST's are");
+}
 
 function addTrain(program: Command): void {
   const example = [
     '  thalweg train --preset mlp --epochs 5 --out runs/mlp',
     '  thalweg train --resume runs/mlp --epochs 10',
     '  thalweg train --preset classic --json --quiet | tail -n 1',
+    '  thalweg train --data emnist/emnist-letters --classes 26 --transpose',
   ].join('\n');
   const load = async () => (await import('./train.ts')).train;
-  const command = verb(program, 'train', 'train a network on handwritten digits', example, load)
-    .option(PRESET, `${PRESETS}; default ${DEFAULT_PRESET}`)
-    .option(DATA, 'auto: MNIST if cached or reachable at once, else digits made here; DIR: a folder of IDX files')
+  const command = verb(program, 'train', 'train a network on handwritten digits', example, load).option(
+    PRESET,
+    `${PRESETS}; default ${DEFAULT_PRESET}`,
+  );
+  withData(
+    command,
+    'auto: MNIST if cached or reachable at once, else digits made here; DIR: a folder of IDX files, or DIR/PREFIX for one set of several in it',
+  );
+  command
     .option('--epochs <N>', "times through the training data; default: the preset's")
     .option('--max-steps <N>', 'the most steps the run makes; without --epochs, exactly its length')
     .option('--batch-size <N>', "examples a step; default: the preset's")
@@ -170,8 +184,8 @@ function addEval(program: Command): void {
   )
     .argument('<WEIGHTS|DIR>', 'a safetensors file of weights, a checkpoint, or the folder of a run')
     .option(PRESET, 'the network, where the file does not say')
-    .option(DATA, 'whose test set to use; default: that of the run, else auto')
     .option('--target-accuracy <A>', 'exit 4 where the accuracy is below');
+  withData(command, 'whose test set to use; default: that of the run, else auto');
   withOutput(withDevice(command));
 }
 
@@ -185,8 +199,8 @@ function addGradcheck(program: Command): void {
     .argument('[WEIGHTS|DIR]', 'trained weights to check at; default: untrained ones')
     .option(PRESET, `which network; default ${DEFAULT_PRESET}`)
     .option('--seed <N>', 'decides the untrained weights; default 0')
-    .option(DATA, 'examples to check with; default: a few digits made here')
     .option('--perturb <PATH[i,j]>', 'instead: does the error go up or down if this weight increases slightly?');
+  withData(command, 'examples to check with; default: a few digits made here');
   withOutput(withDevice(command));
 }
 

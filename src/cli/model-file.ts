@@ -3,8 +3,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from '../backend.ts';
+import type { DataSet } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
+import { withoutGaps } from '../graph/options.ts';
 import { FileError } from '../node/file-error.ts';
 import { sgd } from '../optim/sgd.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
@@ -14,12 +16,15 @@ import { type Preset, presets } from '../train/presets.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
 import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
+import { sizesOf, type Wanted } from './data.ts';
+import { fitted, presetWith } from './fitted.ts';
 import { type DataChoice, parseConfig, type Settings } from './options.ts';
-import { configurationOf, presetOf } from './plan.ts';
+import { configurationOf, dataText, presetOf } from './plan.ts';
 import { FILES, isFolder, readWeights } from './run-files.ts';
 
 /** What is needed to judge weights: a preset, or as much of one as a described network has. */
-export type Evaluated = Pick<Preset, 'name' | 'model' | 'loss' | 'inputShape'> & Partial<Pick<Preset, 'optimizer'>>;
+export type Evaluated = Pick<Preset, 'name' | 'network' | 'model' | 'loss' | 'inputShape'> &
+  Partial<Pick<Preset, 'optimizer'>>;
 
 export interface ModelFile {
   readonly file: string;
@@ -27,8 +32,26 @@ export interface ModelFile {
   readonly preset: Evaluated;
   /** Of a checkpoint. */
   readonly step?: number;
-  /** The data it was trained on, where that is known. */
-  readonly data?: DataChoice;
+  /** Whether the file says which network it belongs to, sizes included. */
+  readonly described: boolean;
+  /** The data it was trained on, and how that was read, where that is known. */
+  readonly saved?: Pick<Settings, 'data' | 'classes' | 'transpose'>;
+}
+
+/** What a network is known by. */
+type Known = Pick<ModelFile, 'preset' | 'described' | 'saved'>;
+
+/** The data to judge a model on: what the settings name, else what it was trained on, else the `usual`. */
+export function wantedFor({ preset, described, saved = {} }: Known, settings: Settings, usual: DataChoice): Wanted {
+  // How the run's data was read does not hold for other data.
+  const other = settings.data && !(saved.data && dataText(saved.data) === dataText(settings.data));
+  const { data = usual, classes, transpose } = other ? settings : { ...saved, ...withoutGaps(settings) };
+  return { data, classes, transpose, outputs: described ? preset.network.outputs : undefined };
+}
+
+/** The network for the data: the file's, else the preset fitted to it. */
+export function presetFor({ preset, described }: Known, data: DataSet): Evaluated {
+  return described ? preset : fitted(preset as Preset, sizesOf(data)); // one that a flag or a file named
 }
 
 /** Opens what `eval` and `gradcheck` were pointed at. @throws FileError, CheckpointError, OptionError */
@@ -39,16 +62,17 @@ export async function openModelFile(path: string, settings: Settings): Promise<M
   const network = networkOf(bytes, file);
   const named = (name: string | undefined) =>
     network ? networkPreset(network, settings, file) : presetFrom(name, settings, file);
-  if (metadata['thalweg'] === undefined) return { file, bytes, preset: named(metadata['preset']) };
+  const described = network !== undefined;
+  if (metadata['thalweg'] === undefined) return { file, bytes, described, preset: named(metadata['preset']) };
   const { configuration, step } = describeCheckpoint(bytes, file);
-  if (configuration === undefined) return { file, bytes, step, preset: named(undefined) };
-  const saved = savedSettings(configuration, file, network !== undefined);
-  return { file, bytes, step, preset: named(saved.preset), data: saved.data };
+  if (configuration === undefined) return { file, bytes, step, described, preset: named(undefined) };
+  const saved = savedSettings(configuration, file, described);
+  return { file, bytes, step, described, preset: named(saved.preset), saved };
 }
 
 /** The command line's settings in a checkpoint; `foreign` ones (a page's) of a network that describes itself may be others. */
 function savedSettings(configuration: unknown, file: string, foreign: boolean): Settings {
-  const context = { ...OPTION_CONTEXT, isFolder: () => true };
+  const context = { ...OPTION_CONTEXT, holdsData: () => true };
   try {
     return parseConfig(configurationOf(configuration, file), file, context, CONFIG_EXTRAS);
   } catch (error) {
@@ -57,10 +81,10 @@ function savedSettings(configuration: unknown, file: string, foreign: boolean): 
   }
 }
 
-/** The preset that has this network, or the network under its own name. */
+/** The preset that has this network, but for the sizes that data give, or the network under its own name. */
 function networkPreset(description: NetworkDescription, settings: Settings, file: string): Evaluated {
   const text = networkText(description);
-  const preset = Object.values<Preset>(presets).find(({ network }) => networkText(network) === text);
+  const preset = presetWith(description);
   if (settings.preset !== undefined && settings.preset !== preset?.name) {
     throw new OptionError(
       `--preset: ${settings.preset} contradicts ${file}, which says ${preset?.name ?? text}. Leave --preset out.`,
@@ -68,7 +92,7 @@ function networkPreset(description: NetworkDescription, settings: Settings, file
   }
   if (preset) return preset;
   const { loss, inputShape } = network(description);
-  return { name: text, model: () => network(description).model, loss, inputShape };
+  return { name: text, network: description, model: () => network(description).model, loss, inputShape };
 }
 
 /** The checkpoint, which is never older than the weights; else the weights. */

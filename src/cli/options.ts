@@ -9,6 +9,7 @@ export type DeviceChoice = (typeof DEVICES)[number];
 export type AdapterChoice = 'hardware' | 'software' | { readonly name: string };
 export type DataChoice =
   | { readonly kind: 'auto' | 'mnist' | 'digits' }
+  /** A folder, or a set in one: DIR/PREFIX. */
   | { readonly kind: 'folder'; readonly path: string };
 
 function refuse(flag: string, value: unknown, wrong: string, advice: string): never {
@@ -96,14 +97,14 @@ export function parseAdapter(value: unknown, flag = '--adapter'): AdapterChoice 
   return { name };
 }
 
-/** `auto`, `mnist`, `digits` or a folder of IDX files; `isFolder` asks the file system. */
-export function parseData(value: unknown, isFolder: (path: string) => boolean, flag = '--data'): DataChoice {
+/** `auto`, `mnist`, `digits`, or a folder of IDX files or a set in one; `holdsData` asks the file system. */
+export function parseData(value: unknown, holdsData: (path: string) => boolean, flag = '--data'): DataChoice {
   const kinds = ['auto', 'mnist', 'digits'] as const;
   const kind = kinds.find((word) => word === value);
   if (kind !== undefined) return { kind };
   const advice = 'Use auto, mnist, digits or a folder that holds IDX files.';
   if (typeof value !== 'string' || value === '') return refuse(flag, value, 'is no data set', advice);
-  if (isFolder(value)) return { kind: 'folder', path: value };
+  if (holdsData(value)) return { kind: 'folder', path: value };
   const guess = /[\\/]/.test(value) ? undefined : nearest(value, kinds);
   return refuse(
     flag,
@@ -146,7 +147,8 @@ function parseSwitch(value: unknown, flag: string): boolean {
 export interface OptionContext {
   readonly presets: readonly string[];
   readonly optimizers: readonly string[];
-  readonly isFolder: (path: string) => boolean;
+  /** Whether there is a folder, or a set of IDX files in one. */
+  readonly holdsData: (path: string) => boolean;
 }
 
 /** Every setting of a run: its flag is `--` and the kebab-case name, its key in a --config file the name itself. */
@@ -164,7 +166,9 @@ const SETTINGS = {
   batchSize: (value, name) => parseCount(value, name),
   lr: parseLearningRate,
   optimizer: (value, name, { optimizers }) => parseChoice(value, name, optimizers),
-  data: (value, name, { isFolder }) => parseData(value, isFolder, name),
+  data: (value, name, { holdsData }) => parseData(value, holdsData, name),
+  classes: (value, name) => parseCount(value, name, 2),
+  transpose: parseSwitch,
   out: parseText,
   resume: parseText,
   saveEvery: (value, name) => parseCount(value, name),
@@ -233,6 +237,8 @@ const SYNONYMS = new Map([
   ['steps', 'maxSteps'],
   ['model', 'preset'],
   ['dataset', 'data'],
+  ['numClasses', 'classes'],
+  ['num_classes', 'classes'],
 ]);
 
 function parseAll(

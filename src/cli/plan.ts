@@ -33,6 +33,9 @@ export interface Plan {
   readonly epochs?: number;
   readonly maxSteps?: number;
   readonly data: DataChoice;
+  /** The number of classes, where it is not that of the labels. */
+  readonly classes?: number;
+  readonly transpose?: boolean;
 }
 
 export function presetOf({ preset = DEFAULT_PRESET }: Settings): Preset {
@@ -42,7 +45,7 @@ export function presetOf({ preset = DEFAULT_PRESET }: Settings): Preset {
 /** The plan of a new run. */
 export function planOf(settings: Settings): Plan {
   const preset = presetOf(settings);
-  const { seed = 0, lr, maxSteps, data = { kind: 'auto' } } = settings;
+  const { seed = 0, lr, maxSteps, data = { kind: 'auto' }, classes, transpose } = settings;
   // A number of steps alone is the whole length of the run, not a cap on the preset's.
   const epochs = settings.epochs ?? (maxSteps === undefined ? preset.defaults.epochs : undefined);
   return {
@@ -54,6 +57,8 @@ export function planOf(settings: Settings): Plan {
     ...(epochs !== undefined && { epochs }),
     ...(maxSteps !== undefined && { maxSteps }),
     data,
+    ...(classes !== undefined && { classes }),
+    ...(transpose && { transpose }),
   };
 }
 
@@ -63,9 +68,10 @@ export function planOf(settings: Settings): Plan {
  * @throws OptionError that names flag and file where they contradict each other.
  */
 export function resumedPlan(saved: Settings, settings: Settings, file: string): Plan {
-  for (const key of ['preset', 'seed', 'optimizer', 'lr', 'batchSize'] as const) {
-    if (settings[key] === undefined || settings[key] === saved[key]) continue;
-    refuse(key, settings[key], saved[key] ?? "the preset's own", file);
+  for (const key of ['preset', 'seed', 'optimizer', 'lr', 'batchSize', 'classes', 'transpose'] as const) {
+    const then = saved[key] ?? UNSAID[key];
+    if (settings[key] === undefined || settings[key] === then) continue;
+    refuse(key, settings[key], then ?? "the preset's own", file);
   }
   const plan = planOf({ ...saved, ...(lengthOf(settings) ?? lengthOf(saved)) });
   const { data } = settings;
@@ -73,6 +79,9 @@ export function resumedPlan(saved: Settings, settings: Settings, file: string): 
   if (data.kind !== plan.data.kind) refuse('data', dataText(data), dataText(plan.data), file);
   return { ...plan, data };
 }
+
+/** What holds where a run's settings do not say. */
+const UNSAID: Readonly<Record<string, unknown>> = { classes: 'as many as its labels', transpose: false };
 
 function lengthOf({ epochs, maxSteps }: Settings): Settings | undefined {
   return epochs === undefined && maxSteps === undefined ? undefined : { epochs, maxSteps };

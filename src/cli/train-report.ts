@@ -36,10 +36,11 @@ export function explanation(run: {
   const { kind, adapter } = trainer.backend;
   const by = kind === 'gpu' ? `by WGSL compute shaders on ${adapter.name}` : 'on the CPU';
   const right = Math.round(accuracy * testSize);
+  const digits = plan.data.kind === 'folder' ? 'pictures' : 'digits';
   return [
     '',
-    `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(steps, 'small step')} downhill on the error of ${plan.batchSize} digits at a time, ${by}.`,
-    `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test digits right, none of which it was trained on.`,
+    `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(steps, 'small step')} downhill on the error of ${plan.batchSize} ${digits} at a time, ${by}.`,
+    `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test ${digits} right, none of which it was trained on.`,
     'Next, try',
     ...nextCommands(plan.preset.name, trainer.parameters()[0]!.path, out),
   ].join('\n');

@@ -7,14 +7,18 @@ import { prepareFile } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
+import type { NetworkDescription } from '../train/network.ts';
+import { networkIn } from '../train/network-metadata.ts';
+import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
 import { RunFolder } from './artifacts.ts';
 import { showCompiling } from './compiling.ts';
 import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
-import { beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
+import { beginLoading, checkFits, type LoadedData, loadData, sizesOf } from './data.ts';
 import { deviceFields, deviceLine, tuningFields } from './device.ts';
 import { withBackends } from './device-loss.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { fitted } from './fitted.ts';
 import { reasonOf } from './interrupt.ts';
 import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
@@ -29,6 +33,8 @@ import { thalwegVersion } from './versions.ts';
 interface GoneOn extends Resumed {
   readonly step: number;
   readonly settings: Settings;
+  /** The sizes of its network. */
+  readonly network: NetworkDescription | undefined;
   /** What it ran on, where its config.json says so. */
   readonly ranOn: RanOn | undefined;
 }
@@ -50,7 +56,8 @@ export async function train(call: Call): Promise<ExitCode> {
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   const ended = new AbortController();
   const surroundings = { output, signal: AbortSignal.any([call.signal, ended.signal]) };
-  const data = beginLoading(plan.data, surroundings); // while the device is opened
+  const wanted = { ...plan, outputs: before?.network?.outputs };
+  const data = beginLoading(wanted, surroundings); // while the device is opened
   try {
     // Another run may have written there until the folder was locked.
     if (folder && before?.folder !== undefined) before = await goOn(before.folder);
@@ -76,9 +83,10 @@ async function goOn(path: string): Promise<GoneOn> {
   const { configuration, step } = describeCheckpoint(resumed.bytes, resumed.file);
   const text = configurationOf(configuration, resumed.file);
   // Whether the data's folder is still there is found out when it is read.
-  const context = { ...OPTION_CONTEXT, isFolder: () => true };
+  const context = { ...OPTION_CONTEXT, holdsData: () => true };
   const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
-  return { ...resumed, step, settings, ranOn: ranOnBeside(resumed.file) };
+  const network = networkIn(readSafetensors(resumed.bytes, resumed.file).metadata, resumed.file);
+  return { ...resumed, step, settings, network, ranOn: ranOnBeside(resumed.file) };
 }
 
 /** One call of the verb, once device and folder are there. */
@@ -114,9 +122,10 @@ class TrainCall {
     const trace = profiling?.profileFile(flags['profile'], this.#folder?.path);
     profiling?.checkProfile(this.#backend, settings.device);
     if (trace !== undefined && !settings.dryRun) await prepareFile(trace);
-    const data = await loadData(this.#plan.data, { output, signal }, loading);
-    this.#plan = { ...this.#plan, data: data.choice };
-    checkFits(data, this.#plan.preset);
+    const data = await loadData(this.#plan, { output, signal }, loading);
+    const preset = fitted(this.#plan.preset, this.#before?.network ?? sizesOf(data.train));
+    for (const set of [data.train, data.test]) checkFits(set, preset);
+    this.#plan = { ...this.#plan, preset, data: data.choice };
     this.#length = lengthIn(this.#plan, data.train.size, data.train.name);
     const trainer = await this.#trainer();
     try {

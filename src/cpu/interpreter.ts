@@ -15,15 +15,21 @@ export function toPrecision(data: HostArray, dtype: string, precision: Precision
 }
 
 /**
- * The values of `outputs`. `feeds` gives those of leaves that are not constants; an f32 feed may be of either precision.
+ * The values of `outputs`. `feeds` gives those of leaves that are not constants; an f32 feed may be of either precision. `after`
+ * may change the values of a node before others read them, but for those of constants and data sets.
  */
 export function interpret(
   outputs: readonly Tensor[],
   feeds: (leaf: Node) => HostArray | undefined,
   precision: Precision = 'float64',
+  after?: (node: Node, values: readonly NdArray[]) => void,
 ): NdArray[] {
   const values = new Map<Node, NdArray[]>();
-  for (const node of topologicalOrder(outputs)) values.set(node, evaluate(node, values, feeds, precision));
+  for (const node of topologicalOrder(outputs)) {
+    const outs = evaluate(node, values, feeds, precision);
+    after?.(node, outs);
+    values.set(node, outs);
+  }
   return outputs.map((t) => values.get(t.node)![t.output]!);
 }
 

@@ -135,10 +135,11 @@ export class CpuProgram implements Program {
 
   // ---- run
 
-  submit(steps: number, read: readonly Variable[] = []): Ticket {
+  submit(steps: number, read: readonly Variable[] = [], inputs?: Readonly<Record<string, HostArray>>): Ticket {
     this.#checkAlive();
     checkValue(this.label, 'steps', steps, COUNT);
     checkValue(this.label, 'what to read', read, ARRAY);
+    if (inputs) this.#give(inputs);
     for (let i = 0; i < steps; i++) {
       this.#compute();
       this.#assign();
@@ -149,8 +150,7 @@ export class CpuProgram implements Program {
 
   async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {
     this.#checkAlive();
-    this.#names.check(inputs);
-    for (const [name, data] of Object.entries(inputs)) this.#inputs.get(name)?.data.set(data);
+    this.#give(inputs);
     this.#compute();
     // Read before the assignments: an output may be a variable that they move.
     const outputs = Object.entries(this.#recipe.outputs ?? {}).map(([name, t]): [string, NdArray] => {
@@ -159,6 +159,11 @@ export class CpuProgram implements Program {
     });
     this.#assign();
     return Object.fromEntries(outputs);
+  }
+
+  #give(inputs: Readonly<Record<string, HostArray>>): void {
+    this.#names.check(inputs);
+    for (const [name, data] of Object.entries(inputs)) this.#inputs.get(name)?.data.set(data);
   }
 
   #checkAlive(): void {

@@ -1,7 +1,8 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
-import { kindOf } from '../graph/dtype.ts';
+import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import {
+  BOOLEAN,
   checkExtra,
   checkOptions,
   checkValue,
@@ -28,7 +29,8 @@ import {
   type NumberArray,
   type Shaped,
 } from './given.ts';
-import { Random } from './random.ts';
+import { partition } from './partition.ts';
+import { type GivenWeights, toWeights } from './sample-weights.ts';
 
 /** A row-major array with its shape. */
 export interface Values<A> {
@@ -54,6 +56,8 @@ export interface DataSet {
   readonly x: Values<Uint8Array | Float32Array>;
   /** Class indices (size) as integers, or dense targets (size, outputs): floats, or bytes that are used as those of x are. */
   readonly y: Values<Uint8Array | Uint32Array | Float32Array>;
+  /** How much each example counts in the loss (size). Default: all the same. */
+  readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
   readonly scale: Scale;
@@ -82,13 +86,23 @@ export interface ArrayDatasetOptions {
   /** For bytes in x, and in y where they are numbers to regress on: `(x / 255 - mean) / std`; false: 0 to 255 as they are.
    * Default mean 0, std 1, which is x / 255. */
   scale?: Scale | false;
+  /** How much each example counts in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default: all the same. */
+  sampleWeights?: GivenWeights;
 }
 
+/** A number of classes. */
+export const CLASSES: Kind = {
+  advice: 'Give a whole number of at least 2.',
+  fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2,
+};
+/** What y is taken for. */
+export const TARGETS: Kind = oneOf('classes', 'values');
 const NAMES: Names<ArrayDatasetOptions> = {
   name: STRING,
-  targets: oneOf('classes', 'values'),
-  classes: { advice: 'Give a whole number of at least 2.', fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2 },
+  targets: TARGETS,
+  classes: CLASSES,
   scale: { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) },
+  sampleWeights: true,
 };
 const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
 
@@ -100,10 +114,9 @@ const RAW: Scale = { mean: 0, std: 1 / 255 };
 
 /** A data set of parts that fit already, whose arrays are handed over to it. */
 export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
-  const { name, x, y, scale } = parts;
+  const { name, x, y, sampleWeights, scale } = parts;
   const size = x.shape[0]!;
-  handOver(x.data);
-  handOver(y.data);
+  for (const values of [x, y, sampleWeights]) if (values) handOver(values.data);
   return Object.freeze({
     ...parts,
     size,
@@ -115,7 +128,7 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
         throw new DataError(
           `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
         );
-      return makeDataset({ ...parts, x: rows(x, from, to), y: rows(y, from, to) });
+      return makeDataset({ ...parts, ...rowsOf(parts, (values) => rows(values, from, to)) });
     },
   });
 }
@@ -133,7 +146,15 @@ export function rescaled(data: DataSet, scale: Scale | undefined, ...extra: neve
   return scale ? makeDataset({ ...data, scale }) : data;
 }
 
-function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, from: number, to: number): Values<A> {
+type Rows = Uint8Array | Uint32Array | Float32Array;
+type Parts = Pick<DataSet, 'x' | 'y' | 'sampleWeights'>;
+
+/** The rows that `of` gives of each array of a set. */
+function rowsOf({ x, y, sampleWeights }: Parts, of: <A extends Rows>(values: Values<A>) => Values<A>): Parts {
+  return { x: of(x), y: of(y), ...(sampleWeights && { sampleWeights: of(sampleWeights) }) };
+}
+
+function rows<A extends Rows>(v: Values<A>, from: number, to: number): Values<A> {
   const row = sizeOf(v.shape.slice(1));
   return { shape: [to - from, ...v.shape.slice(1)], data: v.data.subarray(from * row, to * row) as A };
 }
@@ -142,7 +163,7 @@ function rows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, f
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs).
  * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
  * Bytes stay bytes, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
- * @throws DataError where lengths differ, something is empty or not finite, or a label is out of range.
+ * @throws DataError where lengths differ, something is empty or not finite, a label is out of range, or weights are negative or all 0.
  */
 export function arrayDataset(
   x: NestedNumbers | GivenArray | Shaped,
@@ -162,12 +183,14 @@ export function arrayDataset(
   if (examples.shape.length === 1) examples.shape = [size, 1];
   const checked = toExamples(name, examples);
   const { y: checkedTargets, ...meaning } = toTargets(name, targets, options);
+  const sampleWeights = toWeights(name, options.sampleWeights, size);
   const bytes = isBytes(checked) || (isBytes(checkedTargets) && meaning.classes === undefined);
   return makeDataset({
     name,
     x: checked,
     y: checkedTargets,
     ...meaning,
+    ...(sampleWeights && { sampleWeights }),
     scale: checkScale(name, bytes, options.scale),
   });
 }
@@ -247,10 +270,15 @@ function largest(labels: Uint8Array | Uint32Array): number {
 }
 
 /** Refuses labels of `classes` and above, naming the first. */
-export function checkLabels(what: string, labels: Uint8Array | Uint32Array, classes: number, offset?: number): void {
+export function checkLabels(
+  what: string,
+  labels: Uint8Array | Uint32Array,
+  classes: number,
+  offsetOf?: (example: number) => number,
+): void {
   for (let i = 0; i < labels.length; i++) {
     if (labels[i]! < classes) continue;
-    const where = offset === undefined ? `example ${i}` : `example ${i} (offset ${offset + i})`;
+    const where = offsetOf ? `example ${i} (offset ${offsetOf(i)})` : `example ${i}`;
     throw new DataError(
       `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }.`,
     );
@@ -269,40 +297,55 @@ function checkScale(name: string, bytes: boolean, scale: Scale | false | undefin
   return scale;
 }
 
+/** How {@link split} parts a data set. */
+export interface SplitOptions {
+  /** Which shuffle: a whole number. Default 0. */
+  readonly seed?: number;
+  /** Whether each class keeps its share in both parts, to within one example; needs class indices. Default false. */
+  readonly stratify?: boolean;
+}
+
 /**
  * Parts a data set in two by a seeded shuffle: `validation` gets the fraction (between 0 and 1) or the number of examples
- * (1 and above) that `part` says, `train` the rest. Both are copies.
- * @throws OptionError where one of them would be empty.
+ * (1 and above) that `part` says, `train` the rest. Both are copies. With `stratify` (as scikit-learn's) every class of at least
+ * two examples is in both parts, where the counts allow that.
+ * @throws OptionError where one of them would be empty, or to stratify where targets are not class indices.
  */
 export function split(
   data: DataSet,
   part: number,
-  options: { readonly seed?: number } = {},
+  options: SplitOptions = {},
   ...extra: never[]
 ): { train: DataSet; validation: DataSet } {
   checkSet('split', data);
   checkValue('split', 'the part', part, NUMBER);
-  checkOptions('split', options, { seed: SEED }, extra);
-  const { seed = 0 } = options;
-  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * data.size)) : part;
-  if (!Number.isInteger(count) || count < 1 || count >= data.size)
+  checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
+  const { seed = 0, stratify = false } = options;
+  if (stratify && data.classes === undefined)
     throw new OptionError(
-      `split: ${part} of the ${data.size} examples of ${data.name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${data.size - 1}.`,
+      `split: stratify needs class indices, and the targets of ${data.name} are numbers. Leave it out.`,
     );
-  const order = Uint32Array.from({ length: data.size }, (_, i) => i);
-  const random = new Random(seed);
-  for (let i = data.size - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return { train: pick(data, order.subarray(count)), validation: pick(data, order.subarray(0, count)) };
+  const count = countOf('split', part, data);
+  const { train, validation } = partition(data.size, count, seed, stratify ? data.y.data : undefined);
+  return { train: pick(data, train), validation: pick(data, validation) };
 }
 
-function pick(data: DataSet, order: Uint32Array): DataSet {
-  return makeDataset({ ...data, x: pickRows(data.x, order), y: pickRows(data.y, order) });
+/** The number of examples that `part` of a data set is. @throws OptionError where it is none or all. */
+export function countOf(what: string, part: number, { size, name }: { size: number; name: string }): number {
+  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * size)) : part;
+  if (!Number.isInteger(count) || count < 1 || count >= size)
+    throw new OptionError(
+      `${what}: ${part} of the ${size} examples of ${name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${size - 1}.`,
+    );
+  return count;
 }
 
-function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A>, order: Uint32Array): Values<A> {
+/** The examples of `order`, in that order. */
+export function pick(data: DataSet, order: Uint32Array): DataSet {
+  return makeDataset({ ...data, ...rowsOf(data, (values) => pickRows(values, order)) });
+}
+
+function pickRows<A extends Rows>(v: Values<A>, order: Uint32Array): Values<A> {
   const row = sizeOf(v.shape.slice(1));
   const shape = [order.length, ...v.shape.slice(1)];
   const data = emptyLike(v.data, order.length * row);
@@ -310,7 +353,6 @@ function pickRows<A extends Uint8Array | Uint32Array | Float32Array>(v: Values<A
   return { shape, data };
 }
 
-function emptyLike<A extends Uint8Array | Uint32Array | Float32Array>(like: A, length: number): A {
-  if (like instanceof Uint8Array) return new Uint8Array(length) as A;
-  return (like instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length)) as A;
+function emptyLike<A extends Rows>(like: A, length: number): A {
+  return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
 }

@@ -1,31 +1,66 @@
-// IDX, the format of MNIST and its relatives: two zero bytes, a type, a rank, the sizes (big-endian), then the numbers.
+// IDX, the format of MNIST and its relatives: two zero bytes, a type, a rank, the sizes, then the numbers, all big-endian.
 // Every fault names the file, the offset, what was expected and what was found.
 import { DataError } from '../graph/errors.ts';
-import { checkLabels, type DataSet, makeDataset, type Scale } from './dataset.ts';
+import { sizeOf } from '../graph/shape.ts';
 
-/** The most bytes of numbers that an IDX file may say it holds. */
+/** The most bytes that the numbers of an IDX file may take, in the file and as floats in memory. */
 export const MAX_IDX_BYTES = 2 ** 30;
 
-const U8 = 0x08;
-const OTHER_TYPES: Readonly<Record<number, string>> = {
-  9: 'signed bytes',
-  11: '16-bit integers',
-  12: '32-bit integers',
-  13: '32-bit floats',
-  14: '64-bit floats',
+/** A type of numbers in a file: how many bytes each has and how it is read. */
+interface IdxType {
+  readonly name: string;
+  readonly bytes: number;
+  readonly float?: true;
+  read(view: DataView, at: number): number;
+}
+
+const TYPES: Readonly<Record<number, IdxType>> = {
+  8: { name: 'unsigned bytes', bytes: 1, read: (view, at) => view.getUint8(at) },
+  9: { name: 'signed bytes', bytes: 1, read: (view, at) => view.getInt8(at) },
+  11: { name: '16-bit integers', bytes: 2, read: (view, at) => view.getInt16(at) },
+  12: { name: '32-bit integers', bytes: 4, read: (view, at) => view.getInt32(at) },
+  13: { name: '32-bit floats', bytes: 4, float: true, read: (view, at) => view.getFloat32(at) },
+  14: { name: '64-bit floats', bytes: 8, float: true, read: (view, at) => view.getFloat64(at) },
 };
+/** The type that needs no conversion. */
+const U8 = TYPES[8]!;
 
 /** A file's array as it is stored. */
 export interface IdxArray {
-  shape: number[];
-  data: Uint8Array;
+  readonly shape: readonly number[];
+  readonly type: IdxType;
+  /** The numbers as the file has them, big-endian. */
+  readonly data: Uint8Array;
+  /** Where they begin in the file. */
+  readonly header: number;
+}
+
+/** An IDX array with the name of its file. */
+export interface NamedIdx extends IdxArray {
+  readonly file: string;
+}
+
+/** Whether the numbers are unsigned bytes, and `data` therefore the numbers. */
+export function isU8({ type }: IdxArray): boolean {
+  return type === U8;
+}
+
+/** The number at an index. */
+export function numberIn({ type, data }: IdxArray): (index: number) => number {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  return (index) => type.read(view, index * type.bytes);
+}
+
+/** The offset in its file of the number at `index`. */
+export function offsetIn({ header, type }: IdxArray, index: number): number {
+  return header + index * type.bytes;
 }
 
 /** Header and data bytes of the file that begins with `head`, or undefined where `head` is too short to tell. */
 export function idxLength(head: Uint8Array, file: string): { header: number; total: number } | undefined {
   const header = head.length < 4 ? undefined : 4 + 4 * rankOf(head, file);
   if (header === undefined || head.length < header) return undefined;
-  return { header, total: header + shapeOf(head, file).reduce((a, b) => a * b, 1) };
+  return { header, total: header + typeOf(head).bytes * sizeOf(shapeOf(head, file)) };
 }
 
 /**
@@ -45,37 +80,42 @@ export function checkIdx(head: Uint8Array, file: string, size: number): { header
     const what = size < total ? 'the data ends' : 'the data should have ended';
     const advice = size < total ? 'The file is truncated; get it again' : 'Remove the bytes after it or get it again';
     throw new DataError(
-      `${file}: ${what} at offset ${Math.min(size, total)}: expected ${total - header} bytes for ${shapeOf(head, file).join(' x ')}, got ${size - header}. ${advice}.`,
+      `${file}: ${what} at offset ${Math.min(size, total)}: expected ${total - header} bytes for ${sizesText(head, shapeOf(head, file))}, got ${size - header}. ${advice}.`,
     );
   }
   return length;
 }
 
 /**
- * Reads an IDX file of unsigned bytes with 1 to 4 axes; `data` is a view of `bytes`.
+ * Reads an IDX file with 1 to 4 axes; its `data` is a view of `bytes`.
  * @param file what errors call it
  * @throws DataError for another format, a truncated file or bytes too many.
  */
 export function parseIdx(bytes: Uint8Array, file: string): IdxArray {
   const { header, total } = checkIdx(bytes, file, bytes.length);
-  const shape = shapeOf(bytes, file);
-  return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + header, total - header) };
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + header, total - header);
+  return { shape: shapeOf(bytes, file), type: typeOf(bytes), data, header };
 }
 
 function rankOf(head: Uint8Array, file: string): number {
-  const magic = Array.from(head.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  const hex = (byte: number) => byte.toString(16).padStart(2, '0');
+  const magic = Array.from(head.subarray(0, 4), hex).join(' ');
   const [zero, zeroToo, type, rank] = head;
   const got = (expected: string, meaning: string) =>
     new DataError(`${file}: offset 0: expected the IDX magic ${expected}, got ${magic}${meaning}.`);
   if (zero === 0x1f && zeroToo === 0x8b) throw got('00 00 08 0n', ' (gzip). Decompress it first');
   if (zero !== 0 || zeroToo !== 0) throw got('00 00 08 0n', '. This is not an IDX file');
-  if (type !== U8)
-    throw got(
-      `00 00 08 0${rank}`,
-      ` (${OTHER_TYPES[type!] ?? 'an unknown type'}). Only unsigned bytes can be read; convert it`,
-    );
-  if (rank! < 1 || rank! > 4) throw got('00 00 08 01 to 04', ` (${rank} axes). One to four axes can be read`);
+  if (!TYPES[type!]) {
+    const types = Object.entries(TYPES).map(([code, { name }]) => `${hex(Number(code))} (${name})`);
+    throw got(`00 00 08 ${hex(rank!)}`, ` (an unknown type). The third byte is one of ${types.join(', ')}; convert it`);
+  }
+  if (rank! < 1 || rank! > 4)
+    throw got(`00 00 ${hex(type!)} 01 to 04`, ` (${rank} axes). One to four axes can be read`);
   return rank!;
+}
+
+function typeOf(head: Uint8Array): IdxType {
+  return TYPES[head[2]!]!;
 }
 
 function shapeOf(head: Uint8Array, file: string): number[] {
@@ -86,66 +126,17 @@ function shapeOf(head: Uint8Array, file: string): number[] {
     throw new DataError(
       `${file}: offset ${4 + 4 * empty}: expected a size of at least 1, got 0 in ${shape.join(' x ')}. The file holds nothing; get it again.`,
     );
-  const bytes = shape.reduce((a, b) => a * b, 1);
-  if (bytes > MAX_IDX_BYTES)
+  const type = typeOf(head);
+  // What is not bytes becomes floats of four.
+  if (sizeOf(shape) * (type === U8 ? 1 : Math.max(4, type.bytes)) > MAX_IDX_BYTES)
     throw new DataError(
-      `${file}: offset 4: expected at most ${MAX_IDX_BYTES} bytes of data, got a header that says ${shape.join(' x ')}. Use a smaller set.`,
+      `${file}: offset 4: expected at most ${MAX_IDX_BYTES} bytes of data, got a header that says ${sizesText(head, shape)}. Use a smaller set.`,
     );
   return shape;
 }
 
-/** An IDX array with the name of its file. */
-export interface NamedIdx extends IdxArray {
-  file: string;
-}
-
-/**
- * Images (n, ...) and labels (n) as a data set whose examples are flat: x (n, pixels).
- * @throws DataError where files are interchanged, counts differ or a label is out of range.
- */
-export function idxDataset(
-  images: NamedIdx,
-  labels: NamedIdx,
-  { name, classes, scale }: { name: string; classes: number; scale: Scale },
-): DataSet {
-  if (images.shape.length === 1)
-    throw new DataError(
-      `${images.file}: offset 3: expected images with 2 to 4 axes, got 1 axis of ${images.shape[0]}: these are labels. Check the files' names.`,
-    );
-  if (labels.shape.length !== 1)
-    throw new DataError(
-      `${labels.file}: offset 3: expected labels with 1 axis, got ${labels.shape.join(' x ')}: these are images. Check the files' names.`,
-    );
-  const size = images.shape[0]!;
-  if (size !== labels.shape[0])
-    throw new DataError(
-      `${labels.file}: offset 4: expected ${size} labels for the images of ${images.file}, got ${labels.shape[0]}. Take both files from one set.`,
-    );
-  checkLabels(labels.file, labels.data, classes, 8);
-  return makeDataset({
-    name,
-    x: { shape: [size, images.data.length / size], data: images.data },
-    y: { shape: [size], data: labels.data },
-    classes,
-    scale,
-  });
-}
-
-/**
- * Training and test set from four arrays: training images and labels, test images and labels.
- * @throws DataError as {@link idxDataset}, and where the images differ in size.
- */
-export function idxPair(
-  arrays: readonly NamedIdx[],
-  meaning: { name: string; classes: number; scale: Scale },
-): { train: DataSet; test: DataSet } {
-  const [images, labels, testImages, testLabels] = arrays as [NamedIdx, NamedIdx, NamedIdx, NamedIdx];
-  const train = idxDataset(images, labels, meaning);
-  const test = idxDataset(testImages, testLabels, meaning);
-  const sizes = (array: NamedIdx) => array.shape.slice(1).join(' x ');
-  if (sizes(images) !== sizes(testImages))
-    throw new DataError(
-      `${testImages.file}: offset 8: expected images of ${sizes(images)} as in ${images.file}, got ${sizes(testImages)}. Take both files from one set.`,
-    );
-  return { train, test };
+/** `60000 x 28 x 28`, and the type where it is not bytes. */
+function sizesText(head: Uint8Array, shape: readonly number[]): string {
+  const type = typeOf(head);
+  return `${shape.join(' x ')}${type === U8 ? '' : ` ${type.name}`}`;
 }

@@ -2,9 +2,10 @@
 // fetched once. Nothing is used, nor kept, before it was checked.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL } from '../graph/options.ts';
-import type { DataPair } from './dataset.ts';
+import type { DataPair, DataSet } from './dataset.ts';
 import { MNIST_SCALE } from './digits.ts';
-import { idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from './idx.ts';
+import { MAX_IDX_BYTES, type NamedIdx, parseIdx } from './idx.ts';
+import { idxSets } from './idx-set.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from './mnist-files.ts';
 import { fetchBytes, gunzip, openCache, reasonOf, sha256, type WebCache } from './web-fetch.ts';
 
@@ -75,9 +76,19 @@ export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): P
     progress(file.bytes);
     before += file.bytes;
   }
-  const inOrder = NAMES.map((name) => arrays.get(name)!);
+  const [images, labels, testImages, testLabels] = NAMES.map((name) => arrays.get(name)!) as [
+    NamedIdx,
+    NamedIdx,
+    NamedIdx,
+    NamedIdx,
+  ];
   const source = loading.host === undefined ? "MNIST, from the browser's cache." : `MNIST, from ${loading.host}.`;
-  return { ...idxPair(inOrder, { name: 'mnist', classes: 10, scale: MNIST_SCALE }), source };
+  const sets = [
+    { images, labels },
+    { images: testImages, labels: testLabels },
+  ];
+  const [train, test] = idxSets(sets, { name: 'mnist', classes: 10, scale: MNIST_SCALE }) as [DataSet, DataSet];
+  return { train, test, source };
 }
 
 function folderOf(option: string, given: string | URL): URL {

@@ -1,6 +1,7 @@
 // The loss on a plane through the weights: w + α d₁ + β d₂ over a grid, for two random directions that are filter-normalised,
 // or two along a run's path (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a
 // slice: what lies beside it is not seen. The device walks the grid by itself, from a copy of the weights, so a run may go on meanwhile.
+import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -17,6 +18,7 @@ import { where } from '../ops/select.ts';
 import { checkExamples, type Examples, labelsOf, rowsAt } from '../train/batch.ts';
 import { evaluationBatch } from '../train/evaluation.ts';
 import { insideOf } from '../train/inside.ts';
+import { rowsOf } from '../train/inspection.ts';
 import { drive } from '../train/pacer.ts';
 import { type State, zeros } from '../train/state.ts';
 import { judge, type Task } from '../train/step.ts';
@@ -114,7 +116,8 @@ async function evaluated(
       signal?.throwIfAborted();
     };
     const [sums] = await drive(program, n * n * batches, [grid.losses], { check: beforeEach });
-    const losses: NdArray = { shape: [n, n], dtype: 'f32', data: Float32Array.from(sums!, (sum) => sum / batches) };
+    const count = data.sampleWeights ? weightOf(rowsOf(data.sampleWeights, 0, rows * batches)) || 1 : batches;
+    const losses: NdArray = { shape: [n, n], dtype: 'f32', data: Float32Array.from(sums!, (sum) => sum / count) };
     const directions = [d1, d2] as const;
     return {
       alphas: side,
@@ -177,13 +180,16 @@ class Grid {
     this.#storage.write(this.losses, new Float32Array(this.losses.size));
   }
 
-  /** One step adds one batch's loss at one point, and goes on to the next. */
+  /** One step adds one batch's loss (times its weight, if it has one) at one point, and goes on to the next. */
   async compile(task: Task, data: Examples, rows: number, batches: number): Promise<Program> {
     const [point, batch] = [this.#point, this.#batch];
-    const { x, y } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
+    const { x, y, weights } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
     const inputs = batches === 1 ? await this.#keep(x) : x;
     const loss = withPaths(task.model, () =>
-      withTrace(newTrace({ training: false }), () => judge(task, inputs, y, labelsOf(data)).loss),
+      withTrace(newTrace({ training: false }), () => {
+        const { loss, weight } = judge(task, inputs, y, labelsOf(data), weights);
+        return weight ? mul(loss, weight) : loss;
+      }),
     );
     const [here] = substitute([loss], this.#weightsAt(point));
     const hit = equal(iota(this.losses.size), point);

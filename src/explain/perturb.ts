@@ -10,7 +10,7 @@ import { firstRows, insideOf } from '../train/inside.ts';
 import type { State } from '../train/state.ts';
 import type { Task } from '../train/step.ts';
 import type { Trainer } from '../train/trainer.ts';
-import { reference } from './gradcheck.ts';
+import { reference } from './reference.ts';
 
 export interface Perturbation {
   readonly path: string;

@@ -97,9 +97,11 @@ export class GpuProgram implements Program {
     await runtime.settle();
   }
 
-  submit(steps: number, read: readonly Variable[] = []): Ticket {
+  submit(steps: number, read: readonly Variable[] = [], inputs?: Readonly<Record<string, HostArray>>): Ticket {
     checkValue(this.label, 'steps', steps, COUNT);
     checkValue(this.label, 'what to read', read, ARRAY);
+    this.#checkAlive();
+    if (inputs) this.#give(inputs);
     const length = this.#length;
     const submit = length?.submit(steps, performance.now());
     const values = this.#submit((pass) => this.encodeInto(pass, steps), read);
@@ -178,14 +180,19 @@ export class GpuProgram implements Program {
 
   async run(inputs: Readonly<Record<string, HostArray>> = {}): Promise<Record<string, NdArray>> {
     this.#checkAlive();
-    const { outputs, place, leaves, inputs: names } = this.#runnable;
-    names.check(inputs);
-    for (const [name, data] of Object.entries(inputs)) leaves.write(name, data);
+    this.#give(inputs);
+    const { outputs, place } = this.#runnable;
     const wanted = outputs.map(([, t]) => ({ place: place(t), dtype: t.dtype, size: t.size }));
     const arrays = await this.#send((pass) => this.encodeInto(pass, 1), wanted)();
     return Object.fromEntries(
       outputs.map(([name, t], n) => [name, { shape: t.shape, dtype: t.dtype, data: arrays[n]! }]),
     );
+  }
+
+  #give(inputs: Readonly<Record<string, HostArray>>): void {
+    const { leaves, inputs: names } = this.#runnable;
+    names.check(inputs);
+    for (const [name, data] of Object.entries(inputs)) leaves.write(name, data);
   }
 
   dispose(): void {

@@ -76,8 +76,8 @@ export interface Program {
   readonly dispatches: number;
   /** Bytes of temporaries, inputs and constants that the program holds. */
   readonly bytes: number;
-  /** Hands `steps` steps to the device in one submit, then copies of `read`. */
-  submit(steps: number, read?: readonly Variable[]): Ticket;
+  /** Hands `steps` steps to the device in one submit, then copies of `read`; `inputs` are given values before, as by {@link run}. */
+  submit(steps: number, read?: readonly Variable[], inputs?: Readonly<Record<string, HostArray>>): Ticket;
   /** Gives values to inputs (by name; missing ones keep theirs), runs one step and reads the outputs. */
   run(inputs?: Readonly<Record<string, HostArray>>): Promise<Record<string, NdArray>>;
   dispose(): void;

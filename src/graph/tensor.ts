@@ -122,8 +122,7 @@ const VARIABLE: Names<VariableOptions> = { dtype: DTYPE, initial: FUNCTION, trai
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
 export class Variable extends Tensor {
   readonly initial: Initializer;
-  /** Whether optimizers move it. */
-  readonly trainable: boolean;
+  #trainable: boolean;
 
   constructor(shape: Shape, options: VariableOptions, ...extra: never[]) {
     checkShape('Variable', shape);
@@ -133,12 +132,38 @@ export class Variable extends Tensor {
       new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype: options.dtype ?? 'f32' }]),
     );
     this.initial = options.initial;
-    this.trainable = options.trainable ?? false;
+    this.#trainable = options.trainable ?? false;
     variables.set(this.node, this);
+  }
+
+  /** Whether optimizers move it. @throws OptionError where it is changed while a trainer holds the variable. */
+  get trainable(): boolean {
+    return this.#trainable;
+  }
+
+  set trainable(trainable: boolean) {
+    checkValue('Variable', 'trainable', trainable, BOOLEAN);
+    if (trainable === this.#trainable) return;
+    const [path] = holders.get(this) ?? [];
+    if (path !== undefined)
+      throw new OptionError(
+        `${path}: trainable is set to ${trainable}, but a trainer holds the variable as it was. Set it before Trainer.create, or after the trainer's dispose().`,
+      );
+    this.#trainable = trainable;
   }
 }
 
 const variables = new WeakMap<Node, Variable>();
+/** For each trainer that holds a variable, the path it has there. */
+const holders = new WeakMap<Variable, string[]>();
+
+/** Notes that a trainer holds a variable, whose `trainable` stays as it is until the function that it gives is called. */
+export function hold(variable: Variable, path: string): () => void {
+  const paths = holders.get(variable) ?? [];
+  holders.set(variable, paths);
+  paths.push(path);
+  return () => void paths.splice(paths.indexOf(path), 1);
+}
 
 /** The variable of a leaf of kind `variable`. */
 export function variableOf(node: Node): Variable | undefined {

@@ -1,26 +1,42 @@
 // What a loss is: a function of a batch of predictions and targets to one number, with the name reports give it and the
 // metrics worth reporting beside it.
 import { ShapeError } from '../graph/errors.ts';
-import { BOOLEAN, checkOptions, checkValue, FUNCTION, STRING } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, checkValue, FUNCTION, type Names, STRING, withoutGaps } from '../graph/options.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { accuracy } from '../ops/accuracy.ts';
+import { accuracy, binaryAccuracy } from '../ops/accuracy.ts';
 import { checkTensors } from '../ops/tensors.ts';
 
 /** Scalars reported beside a loss. */
 export interface Metrics {
-  /** The fraction of examples whose largest output is at the target's class. */
+  /**
+   * The fraction of examples whose largest output is at the target's class; of a loss whose classes are `binary`, the fraction of
+   * all outputs on the side of their target.
+   */
   readonly accuracy?: Tensor;
 }
 
 /** A loss's formula: predictions and targets of a batch to one number. */
 export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
 
+/** What a loss says beside its formula. */
+export interface LossOptions {
+  /**
+   * `true`: targets may be class indices, and the largest output is the class that is predicted. `binary`: each output is a logit
+   * of yes or no, yes above 0, and targets are in [0, 1]. Accuracy is then reported. Default false.
+   */
+  readonly classes?: boolean | 'binary';
+  /** What the predictions say as probabilities, of their shape. With `classes: true`, dense targets then are probabilities too. */
+  readonly probabilities?: (prediction: Tensor) => Tensor;
+  /** The loss of each example, f32 [B], whose mean is the loss: what sample and class weights need. */
+  readonly perExample?: LossFunction;
+}
+
 /** A loss: a scalar, averaged over the batch (the first axis), of which the gradient is taken. */
-export interface Loss {
+export interface Loss extends LossOptions {
   (prediction: Tensor, target: Tensor, ...extra: never[]): Tensor;
   readonly lossName: string;
-  /** What else to report: accuracy where targets are class indices that the loss scores as classes. */
+  /** What else to report: accuracy where the loss scores classes. */
   metrics(prediction: Tensor, target: Tensor): Metrics;
 }
 
@@ -31,23 +47,42 @@ export function asLoss(loss: Loss | LossFunction): Loss {
   return defineLoss(lossName ?? (loss.name || 'loss'), loss);
 }
 
-/** A loss from its formula; `classes` says that targets may be class indices, so that accuracy makes sense. */
+const NAMES: Names<LossOptions> = {
+  classes: { advice: "Give true, false or 'binary'.", fits: (v) => BOOLEAN.fits(v) || v === 'binary' },
+  probabilities: FUNCTION,
+  perExample: FUNCTION,
+};
+
+/**
+ * A loss from its formula, which gives one number for a batch of predictions and targets. The options say what accuracy,
+ * `predictProbabilities`, `predictClasses` and weighted data need.
+ */
 export function defineLoss(
   lossName: string,
   formula: LossFunction,
-  options: { readonly classes?: boolean } = {},
+  options: LossOptions = {},
   ...extra: never[]
 ): Loss {
   checkValue('defineLoss', 'the name', lossName, STRING);
   checkValue('defineLoss', 'the formula', formula, FUNCTION);
-  checkOptions('defineLoss', options, { classes: BOOLEAN }, extra);
-  const metrics = (prediction: Tensor, target: Tensor): Metrics =>
-    options.classes && areClasses(prediction, target) ? { accuracy: accuracy(prediction, target) } : {};
+  checkOptions('defineLoss', options, NAMES, extra);
+  const metrics = (prediction: Tensor, target: Tensor): Metrics => {
+    const { classes, probabilities } = options;
+    const dense = areDense(prediction, target);
+    if (classes === 'binary') return dense ? { accuracy: binaryAccuracy(prediction, target) } : {};
+    const fit = classes && (areClasses(prediction, target) || (probabilities && prediction.rank > 0 && dense));
+    return fit ? { accuracy: accuracy(prediction, target) } : {};
+  };
   const loss = (prediction: Tensor, target: Tensor, ...extra: never[]) => {
     checkTensors(lossName, { prediction, target }, extra);
     return formula(prediction, target);
   };
-  return Object.assign(loss, { lossName, metrics });
+  return Object.assign(loss, { ...withoutGaps(options), lossName, metrics });
+}
+
+/** Whether predictions and targets are f32 of one shape. */
+function areDense(prediction: Tensor, target: Tensor): boolean {
+  return prediction.dtype === 'f32' && target.dtype === 'f32' && sameShape(prediction.shape, target.shape);
 }
 
 /** Whether targets are class indices, one for each row of predictions. */
@@ -57,7 +92,7 @@ export function areClasses(prediction: Tensor, target: Tensor): boolean {
 
 /** Refuses predictions and targets that are not f32 of one shape: broadcasting one against the other is nearly always a mistake. */
 export function checkSame(lossName: string, prediction: Tensor, target: Tensor, hint = ''): void {
-  if (prediction.dtype === 'f32' && target.dtype === 'f32' && sameShape(prediction.shape, target.shape)) return;
+  if (areDense(prediction, target)) return;
   const describe = (x: Tensor) => `${x.dtype} ${formatShape(x.shape)}`;
   throw new ShapeError(
     `${lossName}: predictions ${describe(prediction)} and targets ${describe(target)} differ. ${advice(prediction, target)}${hint}`,

@@ -7,18 +7,18 @@ import type { Tensor } from '../graph/tensor.ts';
 import { minimum, mul, sub } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
 import { oneHot } from '../ops/gather.ts';
-import { mean } from '../ops/reduce.ts';
 import { abs, square } from '../ops/unary.ts';
 import { areClasses, checkSame, defineLoss, type Loss } from './loss.ts';
+import { eachExample, meanOf } from './weighted.ts';
 
 /**
  * The mean over all elements of (prediction - target)², as PyTorch's `mse_loss`. Targets are f32 of the predictions' shape, or
  * class indices u32 (B) for predictions (B, C), which become one-hot rows. An index that is no class
  * makes the loss NaN.
  */
-export const meanSquaredError: Loss = defineLoss(
+export const meanSquaredError: Loss = meanOf(
   'meanSquaredError',
-  (prediction, target) => mean(square(difference('meanSquaredError', prediction, target))),
+  (prediction, target) => square(difference('meanSquaredError', prediction, target)),
   { classes: true },
 );
 
@@ -28,19 +28,20 @@ export const meanSquaredError: Loss = defineLoss(
  */
 export const sumSquaredError: Loss = defineLoss(
   'sumSquaredError',
-  (prediction, target) => {
-    if (prediction.rank === 0)
-      throw new ShapeError('sumSquaredError: predictions are a scalar. They need a batch axis: [batch, outputs].');
-    const squares = square(difference('sumSquaredError', prediction, target));
-    return mul(sum(squares), 1 / prediction.shape[0]!);
-  },
-  { classes: true },
+  (prediction, target) => mul(sum(squares(prediction, target)), 1 / prediction.shape[0]!),
+  { classes: true, perExample: (prediction, target) => eachExample(squares(prediction, target), sum) },
 );
 
+function squares(prediction: Tensor, target: Tensor): Tensor {
+  if (prediction.rank === 0)
+    throw new ShapeError('sumSquaredError: predictions are a scalar. They need a batch axis: [batch, outputs].');
+  return square(difference('sumSquaredError', prediction, target));
+}
+
 /** The mean over all elements of |prediction - target|, as PyTorch's `l1_loss`. Both are f32 of one shape. */
-export const meanAbsoluteError: Loss = defineLoss('meanAbsoluteError', (prediction, target) => {
+export const meanAbsoluteError: Loss = meanOf('meanAbsoluteError', (prediction, target) => {
   checkSame('meanAbsoluteError', prediction, target);
-  return mean(abs(sub(prediction, target)));
+  return abs(sub(prediction, target));
 });
 
 /** Options of {@link huber}, or its delta by position. */
@@ -55,12 +56,12 @@ export interface HuberOptions {
  */
 export function huber(...given: Positional<HuberOptions, 'delta'>): Loss {
   const { delta = 1 } = optionsOf<HuberOptions>('huber', 'delta', given, { delta: POSITIVE });
-  return defineLoss('huber', (prediction, target) => {
+  return meanOf('huber', (prediction, target) => {
     checkSame('huber', prediction, target);
     const distance = abs(sub(prediction, target));
     // With c = min(|d|, delta), both branches are c (|d| - c/2).
     const near = minimum(distance, delta);
-    return mean(mul(near, sub(distance, mul(near, 0.5))));
+    return mul(near, sub(distance, mul(near, 0.5)));
   });
 }
 

@@ -1,67 +1,18 @@
-// IDX files on the disk, plain or gzip: found under their usual names, decompressed no further than their header allows.
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+// IDX files on the disk, plain or gzip, decompressed no further than their header allows.
 import { createGunzip } from 'node:zlib';
-import type { DataSet, Scale } from '../data/dataset.ts';
-import { checkIdx, type IdxArray, idxLength, idxPair, MAX_IDX_BYTES, type NamedIdx, parseIdx } from '../data/idx.ts';
+import type { DataSet } from '../data/dataset.ts';
+import { checkIdx, type IdxArray, idxLength, MAX_IDX_BYTES, parseIdx } from '../data/idx.ts';
+import { type IdxFiles, type IdxMeaning, idxSets } from '../data/idx-set.ts';
 import { DataError } from '../graph/errors.ts';
-import { fileError } from './file-error.ts';
-import { refuseIrregular, withFile } from './read-file.ts';
+import type { IdxPaths } from './idx-names.ts';
+import { withFile } from './read-file.ts';
 
-/** The names of an IDX set's files, as MNIST's authors gave them. */
-export const IDX_NAMES = [
-  'train-images-idx3-ubyte',
-  'train-labels-idx1-ubyte',
-  't10k-images-idx3-ubyte',
-  't10k-labels-idx1-ubyte',
-] as const;
-
-/** Where each file of a set was found, in the order of {@link IDX_NAMES}. */
-export type IdxPaths = readonly [string, string, string, string];
-
-/** The spellings under which a file is looked for. */
-function spellings(name: string): string[] {
-  const dotted = name.replace(/-(idx\d)/, '.$1');
-  return [name, `${name}.gz`, dotted, `${dotted}.gz`];
-}
-
-/**
- * The four files of an IDX set in a folder, plain or gzip, spelt `train-images-idx3-ubyte` or `train-images.idx3-ubyte`.
- * @throws DataError with the names of those that are missing.
- */
-export async function findIdxFiles(folder: string): Promise<IdxPaths> {
-  const found = await stat(folder).catch((error) => {
-    if (error.code === 'ENOENT') throw new DataError(`${folder}: there is no such folder. Check the path.`);
-    throw fileError('read', folder, error);
-  });
-  if (!found.isDirectory())
-    throw new DataError(`${folder}: it is a file. Give the folder that holds ${IDX_NAMES.join(', ')}.`);
-  const paths = await Promise.all(IDX_NAMES.map((name) => firstFile(spellings(name).map((s) => join(folder, s)))));
-  const missing = IDX_NAMES.filter((_, i) => paths[i] === undefined);
-  if (missing.length > 0)
-    throw new DataError(
-      `${folder}: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing (neither plain nor .gz). Put the four files of an IDX set there: ${IDX_NAMES.join(', ')}.`,
-    );
-  return paths as unknown as IdxPaths;
-}
-
-/** The first that is a file. @throws FileError where only a folder, a pipe or a device has one of the names. */
-async function firstFile(paths: readonly string[]): Promise<string | undefined> {
-  const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
-  const k = found.findIndex((it) => it?.isFile());
-  if (k >= 0) return paths[k];
-  for (const [other, it] of found.entries()) if (it) refuseIrregular('read', paths[other]!, it);
-  return undefined;
-}
-
-/** Reads the training and the test set of four IDX files. */
-export async function readIdxSet(
-  paths: IdxPaths,
-  meaning: { name: string; classes: number; scale: Scale },
-): Promise<{ train: DataSet; test: DataSet }> {
-  const arrays: NamedIdx[] = [];
-  for (const path of paths) arrays.push({ file: path, ...(await readIdx(path)) });
-  return idxPair(arrays, meaning);
+/** Reads the sets of one source: a training set, a test set or both. */
+export async function readIdxSets(paths: readonly IdxPaths[], meaning: IdxMeaning): Promise<DataSet[]> {
+  const sets: IdxFiles[] = [];
+  const read = async (file: string) => ({ file, ...(await readIdx(file)) });
+  for (const { images, labels } of paths) sets.push({ images: await read(images), labels: await read(labels) });
+  return idxSets(sets, meaning);
 }
 
 /**

@@ -1,25 +1,36 @@
 // MNIST for Node: from a folder that the user names, else from the cache, else from the mirrors into the cache.
 
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DataPair } from '../data/dataset.ts';
+import { CLASSES, type DataPair, type DataSet, TARGETS } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
-import { ARRAY, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL, STRING } from '../graph/options.ts';
+import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL, STRING } from '../graph/options.ts';
 import { download, verified } from './data-download.ts';
-import { findIdxFiles, type IdxPaths, readIdxSet } from './data-idx.ts';
+import { readIdxSets } from './data-idx.ts';
 import { FileError } from './file-error.ts';
 import { prepareFolder, writeAtomic } from './files.ts';
 import { dataFolder } from './folders.ts';
+import { pairOf, readFolder } from './idx-folder.ts';
+import { findIdxSet, type IdxPaths } from './idx-names.ts';
 import { readWhole } from './read-file.ts';
 
 const ADVICE =
   "Use the digits made here (datasets.digits(), --data digits), or put MNIST's four files into a folder and name it (folder, --data DIR).";
 
 export interface MnistOptions {
-  /** A folder with an IDX set (MNIST, Fashion-MNIST and the like), read as it is: no checksum, no network. */
+  /** A folder with an IDX set (MNIST, Fashion-MNIST, EMNIST, QMNIST and the like), read as it is: no checksum, no network. */
   folder?: string | URL;
+  /** Which set, where the folder holds several: what the names of its files begin with, such as `emnist-letters`. */
+  set?: string;
+  /** The number of classes in the folder's labels, at least 2. Default: the largest label + 1. Labels from 1 to `classes` are
+   * counted from 0. */
+  classes?: number;
+  /** `classes`: the folder's labels are class indices; `values`: numbers to regress on. Default `classes`, of integers alone. */
+  targets?: 'classes' | 'values';
+  /** The folder's pictures are stored with rows and columns interchanged, as EMNIST's are. Default false. */
+  transpose?: boolean;
   /** Called while downloading, with the bytes of all files so far and in all. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
@@ -29,8 +40,6 @@ export interface MnistOptions {
   mirrors?: readonly string[];
   /** The folder for data sets. Default: `$THALWEG_DATA`, else the platform's cache folder; MNIST lies in `mnist` there. */
   cache?: string;
-  /** The number of classes in a folder's labels. Default 10. */
-  classes?: number;
   /** The files to download, for tests and other sets. */
   files?: readonly RemoteFile[];
 }
@@ -45,32 +54,37 @@ const NAMES: Names<MnistOptions> = {
   timeoutMs: MILLISECONDS,
   mirrors: ARRAY,
   cache: STRING,
-  classes: {
-    advice: 'Give a whole number from 1 to 256.',
-    fits: (v) => Number.isInteger(v) && (v as number) >= 1 && (v as number) <= 256,
-  },
+  set: STRING,
+  classes: CLASSES,
+  targets: TARGETS,
+  transpose: BOOLEAN,
   files: ARRAY,
 };
 
+/** Options of a folder alone. */
+const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
+
 /**
- * MNIST, or any IDX set in a folder: x (size, 784) bytes, y (size) labels.
- * @throws DataError where a file is missing, damaged or cannot be had; FileError where the system refuses.
+ * MNIST, or any IDX set in a folder: x (size, pixels), bytes or for other numbers f32; y (size) labels, or (size, outputs) f32.
+ * Bytes are scaled as MNIST's are. A folder without a test set has a tenth of its training set, chosen by a seeded shuffle, for one.
+ * @throws DataError where a file is missing, damaged or cannot be had; FileError where the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   checkOptions('mnist', options, NAMES, extra);
-  const { classes = 10, signal } = options;
+  const { signal } = options;
   const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
   signal?.throwIfAborted();
-  if (folder !== undefined) {
-    const name = basename(resolve(folder)) || 'idx';
-    const read = await readIdxSet(await findIdxFiles(folder), { name, classes, scale: MNIST_SCALE });
-    return { ...read, source: `${name}, read from the folder ${folder}.` };
-  }
+  if (folder !== undefined) return pairOf(await readFolder(folder, options));
+  const lone = OF_FOLDER.find((name) => options[name] !== undefined);
+  if (lone) throw new OptionError(`mnist: ${lone} is for the set in a folder. Add folder, or leave ${lone} out.`);
   const home = mnistFolder(options);
   const cached = await cachedFiles(home);
   if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
   const host = await fill(home, options);
-  const read = await readMnist(await findIdxFiles(home));
+  const filled = await cachedFiles(home);
+  if (!filled)
+    throw new DataError(`mnist: the files that were downloaded into ${home} are no IDX set. Name them as MNIST's are.`);
+  const read = await readMnist(filled);
   return { ...read, source: `MNIST, downloaded from ${host} into ${home}.` };
 }
 
@@ -82,7 +96,7 @@ export type QuickMnist = { data: DataPair; reason: undefined } | { data: undefin
  * in a few words. Damaged files in the cache are an error, not a reason.
  */
 export async function mnistIfQuick(
-  options: Omit<MnistOptions, 'folder' | 'classes'> & { quickMs?: number } = {},
+  options: Omit<MnistOptions, 'folder' | (typeof OF_FOLDER)[number]> & { quickMs?: number } = {},
 ): Promise<QuickMnist> {
   const { quickMs = 3000, ...asked } = options;
   const { signal, mirrors = MNIST_MIRRORS, files = MNIST_FILES } = asked;
@@ -119,18 +133,25 @@ export function mnistFolder({ cache }: MnistOptions = {}): string {
   return join(cache === undefined ? dataFolder() : resolve(cache), 'mnist');
 }
 
-async function cachedFiles(home: string): Promise<IdxPaths | undefined> {
-  return findIdxFiles(home).catch((error) => {
+/** The cache's training and test files; undefined unless all are there. */
+export async function cachedFiles(home: string): Promise<readonly IdxPaths[] | undefined> {
+  try {
+    const { train, test } = await findIdxSet(home, '');
+    return train && test && [train, test];
+  } catch (error) {
     if (error instanceof DataError) return undefined;
     throw error;
-  });
+  }
 }
 
-async function readMnist(paths: IdxPaths) {
-  return readIdxSet(paths, { name: 'mnist', classes: 10, scale: MNIST_SCALE }).catch((error) => {
+async function readMnist(paths: readonly IdxPaths[]): Promise<Pick<DataPair, 'train' | 'test'>> {
+  try {
+    const [train, test] = await readIdxSets(paths, { name: 'mnist', classes: 10, scale: MNIST_SCALE });
+    return { train: train as DataSet, test: test as DataSet };
+  } catch (error) {
     if (!(error instanceof DataError)) throw error;
     throw new DataError(`${error.message} Deleting it from the cache has it downloaded anew.`, { cause: error });
-  });
+  }
 }
 
 /** Downloads what the cache lacks. Each file appears there whole, under its name, once its checksum is right. */

@@ -1,5 +1,5 @@
 // The ops as people call them.
-export { accuracy } from './accuracy.ts';
+export { accuracy, binaryAccuracy } from './accuracy.ts';
 export * from './activations.ts';
 export * from './binary.ts';
 export { broadcastTo, sum } from './broadcast.ts';

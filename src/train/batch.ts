@@ -3,13 +3,14 @@
 
 import type { Scale } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
+import { checkWeights } from '../data/sample-weights.ts';
 import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
-import { resident, type Tensor } from '../graph/tensor.ts';
+import { input, resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast, gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -32,6 +33,8 @@ export interface Examples {
   readonly x: Values;
   /** Class indices [size] (u8 or u32), or targets [size, ...] (f32, or u8 that is scaled as x is). */
   readonly y: Values;
+  /** How much each example counts in the loss, [size]: finite and >= 0, not all 0. Default: all the same. */
+  readonly sampleWeights?: Values | undefined;
   readonly classes?: number | undefined;
   readonly scale?: Scale | undefined;
 }
@@ -60,7 +63,7 @@ function isHostArray(data: unknown): data is HostArray {
 
 /** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */
 export function checkExamples(data: Examples): void {
-  const { size, x, y, name = 'data' } = data ?? {};
+  const { size, x, y, sampleWeights, name = 'data' } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
     const pair = (data as { train?: unknown } | undefined)?.train !== undefined;
     const advice = pair
@@ -81,6 +84,9 @@ export function checkExamples(data: Examples): void {
       );
     }
   }
+  if (sampleWeights === undefined) return;
+  toArray(`${name}.sampleWeights`, sampleWeights);
+  checkWeights(`${name} sampleWeights`, sampleWeights, size);
 }
 
 /** A batch as people have it: values, a data set, or examples as `datasets.array` takes them. */
@@ -130,9 +136,13 @@ export function labelsOf({ name = 'data', y, classes }: Examples, { exact = fals
 
 /** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */
 export function ownExamples(data: Examples): Examples {
-  const [x, y] = [ownedCopy(data.x.data), ownedCopy(data.y.data)];
-  if (x === data.x.data && y === data.y.data) return data;
-  return { ...data, x: { ...data.x, data: x }, y: { ...data.y, data: y } };
+  const own = (values: Values) => {
+    const data = ownedCopy(values.data);
+    return data === values.data ? values : { ...values, data };
+  };
+  const [x, y, sampleWeights] = [own(data.x), own(data.y), data.sampleWeights && own(data.sampleWeights)];
+  if (x === data.x && y === data.y && sampleWeights === data.sampleWeights) return data;
+  return { ...data, x, y, sampleWeights };
 }
 
 const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly parts: readonly Tensor[] }>();
@@ -176,12 +186,27 @@ function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
   return rows;
 }
 
-/** The rows of a data set at `indices`, ready for a model and its loss. */
-export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: Tensor; y: Tensor } {
-  const x = residentsOf(`${data.name ?? 'data'}.x`, data.x, maxBytes);
-  const y = residentsOf(`${data.name ?? 'data'}.y`, data.y, maxBytes);
-  const rows = gatherAcross(x, indices);
-  return { x: prepareX(rows, x[0]!.dtype, data.scale), y: prepareY(gatherAcross(y, indices), y[0]!.dtype, data.scale) };
+/** The rows of a data set at `indices`, ready for a model and its loss, with their weights (B) where they have some. */
+export function rowsAt(
+  { name = 'data', x, y, sampleWeights, scale }: Examples,
+  indices: Tensor,
+  maxBytes: number,
+): { x: Tensor; y: Tensor; weights?: Tensor } {
+  const at = (part: string, values: Values): [rows: Tensor, stored: DType] => {
+    const parts = residentsOf(`${name}.${part}`, values, maxBytes);
+    return [gatherAcross(parts, indices), parts[0]!.dtype];
+  };
+  return {
+    x: prepareX(...at('x', x), scale),
+    y: prepareY(...at('y', y), scale),
+    ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights)[0], 'f32') }),
+  };
+}
+
+/** A batch that each run of a program is given as its inputs x and y, ready for a model and its loss. */
+export function inputsOf({ x, y, scale }: Examples): ReturnType<typeof rowsAt> {
+  const [xs, ys] = [toArray('x', x), toArray('y', y)];
+  return { x: prepareX(input('x', xs), xs.dtype, scale), y: prepareY(input('y', ys), ys.dtype, scale) };
 }
 
 /** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */

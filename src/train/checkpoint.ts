@@ -4,15 +4,18 @@ import type { Scale } from '../data/dataset.ts';
 import { type Bytes, type FileBytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkExtra } from '../graph/options.ts';
+import { sizeOf } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
+import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, networkText } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
-import { matchTensors, readSafetensors, storedDtype, type TensorToStore, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
 import { isScale, scaleIn } from './scale.ts';
 import type { Entry, State } from './state.ts';
+import { storedDtype } from './stored-dtypes.ts';
 
 const FORMAT = 'thalweg 1';
 /** Counters by the names they have in the file. */
@@ -47,7 +50,7 @@ export async function saveState(
   const counters = COUNTERS.map((name) => state[name]);
   const { tensors, rest } = await readEntries(state, entries, counters);
   for (const [k, name] of COUNTERS.entries()) {
-    tensors.push({ name: `${COUNTER_PREFIX}${name}`, dtype: 'U32', shape: state[name].shape, data: rest[k]! });
+    tensors.set(`${COUNTER_PREFIX}${name}`, { shape: state[name].shape, data: rest[k]! });
   }
   const all: Saved = { optimizer: describe(state.optimizer), ...saved };
   return writeSafetensors(tensors, { format: FORMAT, thalweg: JSON.stringify(all), ...metadata });
@@ -87,7 +90,7 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
       `${file}: it is ${what}, which is ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
     );
   }
-  const saved = parseSaved(metadata['thalweg'], file, tensors.get(`${COUNTER_PREFIX}step`)?.data[0]);
+  const saved = parseSaved(metadata['thalweg'], file, counterIn(tensors, 'step')?.[0]);
   if (saved.optimizer.name !== state.optimizer.name) {
     throw new CheckpointError(
       `${file}: it was trained by ${escaped(saved.optimizer.name)}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
@@ -100,7 +103,7 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
     dtype: 'U32' as const,
   }));
   matchTensors(file, [...entries.map(wanted), ...counters], tensors);
-  const counter = (name: (typeof COUNTERS)[number]) => tensors.get(`${COUNTER_PREFIX}${name}`)!.data;
+  const counter = (name: (typeof COUNTERS)[number]) => counterIn(tensors, name)!;
   const key = counter('seed');
   if (key[0]! + key[1]! * 2 ** 32 !== state.seedNumber) {
     throw new CheckpointError(
@@ -110,11 +113,18 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
   checkFits(file, saved, metadata, fits);
   const [origin, ...order] = [...counter('origin'), ...counter('order')] as [number, number, number];
   checkOrder(file, { step: counter('step')[0]!, seed: key, origin, order, start: saved.run?.start });
+  const dataOf = (name: string) => tensors.get(name)!.data as HostArray; // of the State's own dtype, by matchTensors
   const others = new Set(state.others.map(({ path }) => path));
-  for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, tensors.get(name)!.data);
-  writeEntries(state, entries, (name) => tensors.get(name)!.data);
+  for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, dataOf(name));
+  writeEntries(state, entries, dataOf);
   for (const name of COUNTERS) state.storage.write(state[name], counter(name));
   return { ...saved, step: counter('step')[0]! };
+}
+
+/** A counter of a checkpoint; undefined where it has none. */
+function counterIn(tensors: Safetensors['tensors'], name: (typeof COUNTERS)[number]): Uint32Array | undefined {
+  const tensor = tensors.get(`${COUNTER_PREFIX}${name}`);
+  return tensor?.dtype === 'U32' ? tensor.data : undefined;
 }
 
 /** Refuses a checkpoint of another loss, or of another network of the same shapes. */
@@ -163,20 +173,9 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
   }
 }
 
-/**
- * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone. Gives the scale of
- * the bytes that they were learnt from, where the file has one.
- * @throws CheckpointError where they do not fit the model; the State is then as it was.
- */
-export function loadWeights(state: State, bytes: FileBytes, file: string): Scale | undefined {
-  const { tensors, metadata } = readSafetensors(bytes, file);
-  const scale = metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
-  const entries = weightsOf(state);
-  const own = new Set(entries.map(({ name }) => name));
-  const weights = new Map([...tensors].filter(([name]) => own.has(name) || !isCheckpointTensor(name, metadata)));
-  matchTensors(file, entries.map(wanted), weights);
-  writeEntries(state, entries, (name) => weights.get(name)!.data);
-  return scale;
+/** The scale that a file of weights or a checkpoint keeps. @throws CheckpointError where it is damaged. */
+export function scaleOfFile(metadata: Metadata, file: string): Scale | undefined {
+  return metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
 }
 
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
@@ -187,8 +186,7 @@ export function describeCheckpoint(
 ): Saved & { readonly seed: number; readonly step: number } {
   checkExtra('describeCheckpoint', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
-  const seed = tensors.get(`${COUNTER_PREFIX}seed`)?.data;
-  const step = tensors.get(`${COUNTER_PREFIX}step`)?.data;
+  const [seed, step] = [counterIn(tensors, 'seed'), counterIn(tensors, 'step')];
   if (metadata['format'] !== FORMAT || seed?.length !== 2 || step?.length !== 1)
     throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file that trainer.save() made.`);
   return { ...parseSaved(metadata['thalweg'], file, step[0]), seed: seed[0]! + seed[1]! * 2 ** 32, step: step[0]! };
@@ -208,19 +206,14 @@ async function readEntries(
   state: State,
   entries: readonly Entry[],
   more: readonly Variable[],
-): Promise<{ tensors: TensorToStore[]; rest: Uint32Array[] }> {
+): Promise<{ tensors: Map<string, TensorToStore>; rest: Uint32Array[] }> {
   const whole = [...new Set(entries.map(({ within }) => within))];
   const arrays = await state.storage.read([...whole, ...more]);
-  const tensors = entries.map(({ name, shape, dtype, within, offset }) => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    const data = arrays[whole.indexOf(within)]!.subarray(offset, offset + size);
-    return {
-      name,
-      shape,
-      dtype: storedDtype(dtype),
-      data: data instanceof Float64Array ? Float32Array.from(data) : data,
-    };
-  });
+  const tensors = new Map<string, TensorToStore>();
+  for (const { name, shape, within, offset } of entries) {
+    const data = arrays[whole.indexOf(within)]!.subarray(offset, offset + sizeOf(shape));
+    tensors.set(name, { shape, data: data instanceof Float64Array ? Float32Array.from(data) : data });
+  }
   return { tensors, rest: arrays.slice(whole.length).map((data) => Uint32Array.from(data)) };
 }
 

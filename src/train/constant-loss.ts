@@ -3,9 +3,11 @@
 import { interpret } from '../cpu/interpreter.ts';
 import { PLAIN } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
+import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
+import { weightedLoss } from '../loss/weighted.ts';
 import type { Examples } from './batch.ts';
 
 /** The most rows looked at, and the most numbers predicted for them. */
@@ -18,16 +20,22 @@ export const NO_BETTER = 0.98;
 /** What was found last for a set's targets. */
 const kept = new WeakMap<
   HostArray,
-  { readonly loss: Loss; readonly scale: string; readonly value: number | undefined }
+  {
+    readonly loss: Loss;
+    readonly weights: HostArray | undefined;
+    readonly scale: string;
+    readonly value: number | undefined;
+  }
 >();
 
-/** The best constant prediction's loss on rows drawn from all of `data`; undefined where it cannot be told. */
+/** The best constant prediction's loss, weighted as the run's, on rows drawn from all of `data`; undefined where it cannot be told. */
 export function bestConstantLoss(loss: Loss, data: Examples): number | undefined {
   const known = kept.get(data.y.data);
   const scale = JSON.stringify([data.scale, data.classes, data.y.shape]);
-  if (known?.loss === loss && known.scale === scale) return known.value;
+  const weights = data.sampleWeights?.data;
+  if (known?.loss === loss && known.weights === weights && known.scale === scale) return known.value;
   const value = find(loss, data);
-  kept.set(data.y.data, { loss, scale, value });
+  kept.set(data.y.data, { loss, weights, scale, value });
   return value;
 }
 
@@ -37,14 +45,18 @@ function find(loss: Loss, data: Examples): number | undefined {
   const n = Math.min(data.size, ROWS, Math.floor(VALUES / width));
   // A single row is its own best constant.
   if (n < Math.min(2, data.size)) return undefined;
-  const targets = targetsAt(data, drawn(data.size, n));
-  const columns = classes === undefined ? columnsOf(targets, n, width) : frequencies(targets, n, classes);
+  const rows = drawn(data.size, n);
+  const targets = targetsAt(data, rows);
+  const given = data.sampleWeights?.data;
+  const weights = Float64Array.from(rows, (row) => (given ? given[row]! : 1));
+  const columns = classes === undefined ? columnsOf(targets, weights, width) : frequencies(targets, weights, classes);
   const y =
     classes === undefined
       ? constant(Float32Array.from(targets), { shape: [n, ...data.y.shape.slice(1)] })
       : constant(Uint32Array.from(targets), { shape: [n] });
   const shape = classes === undefined ? y.shape : [n, classes];
-  const losses = columns.map((row) => lossOf(loss, row, n, shape, y)).filter((value) => Number.isFinite(value));
+  const counts = given && constant(weights);
+  const losses = columns.map((row) => lossOf(loss, row, n, shape, y, counts)).filter((value) => Number.isFinite(value));
   return losses.length > 0 ? Math.min(...losses) : undefined;
 }
 
@@ -64,31 +76,57 @@ function targetsAt({ size, y: { shape, data }, scale = PLAIN }: Examples, rows: 
 }
 
 /** Constant rows worth trying for class indices: their frequencies, as probabilities and as logits. */
-function frequencies(labels: HostArray, n: number, classes: number): Float64Array[] {
+function frequencies(labels: HostArray, weights: Float64Array, classes: number): Float64Array[] {
   const share = new Float64Array(classes);
-  for (const label of labels) share[label]! += 1 / n;
+  const whole = weightOf({ data: weights });
+  for (const [k, label] of labels.entries()) share[label]! += weights[k]! / whole;
   return [share, share.map((p) => Math.log(Math.max(p, TINY)))];
 }
 
 /** Those for other targets: each column's mean and median, and the mean as logits of two kinds. */
-function columnsOf(targets: HostArray, n: number, width: number): Float64Array[] {
+function columnsOf(targets: HostArray, weights: Float64Array, width: number): Float64Array[] {
   const [means, medians] = [new Float64Array(width), new Float64Array(width)];
-  const column = new Float64Array(n);
+  const whole = weightOf({ data: weights });
+  const column = new Float64Array(weights.length);
   for (let c = 0; c < width; c++) {
     let sum = 0;
-    for (let r = 0; r < n; r++) sum += column[r] = targets[r * width + c]!;
-    means[c] = sum / n;
-    medians[c] = column.sort()[n >> 1]!;
+    for (const [r, w] of weights.entries()) {
+      column[r] = targets[r * width + c]!;
+      sum += w * column[r];
+    }
+    means[c] = sum / whole;
+    medians[c] = medianOf(column, weights, whole);
   }
   const inside = means.map((p) => Math.min(Math.max(p, TINY), 1 - TINY));
   return [means, medians, inside.map((p) => Math.log(p)), inside.map((p) => Math.log(p / (1 - p)))];
 }
 
-function lossOf(loss: Loss, row: Float64Array, n: number, shape: readonly number[], y: Tensor): number {
+/** The first value in order with more than half of the weight up to it. */
+function medianOf(column: Float64Array, weights: Float64Array, whole: number): number {
+  if (weights.every((w) => w === weights[0])) return column.sort()[column.length >> 1]!;
+  const order = [...column.keys()].sort((a, b) => column[a]! - column[b]!);
+  let below = 0;
+  for (const r of order) {
+    below += weights[r]!;
+    if (below > whole / 2) return column[r]!;
+  }
+  return Number.NaN;
+}
+
+function lossOf(
+  loss: Loss,
+  row: Float64Array,
+  n: number,
+  shape: readonly number[],
+  y: Tensor,
+  weights: Tensor | undefined,
+): number {
   const data = new Float64Array(n * row.length);
   for (let r = 0; r < n; r++) data.set(row, r * row.length);
   try {
-    return interpret([loss(constant(data, { shape }), y)], () => undefined)[0]!.data[0]!;
+    const x = constant(data, { shape });
+    const value = weights ? weightedLoss(loss, x, y, weights).loss : loss(x, y);
+    return interpret([value], () => undefined)[0]!.data[0]!;
   } catch {
     return Number.NaN; // A loss that does not take predictions of this shape has no constant to be held against.
   }

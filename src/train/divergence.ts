@@ -2,48 +2,43 @@
 // tensor that went wrong; a loss that runs away is told by the mean of its last steps.
 import { DivergenceError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
+import { type BadStep, type Cause, causeOf } from './cause.ts';
 import type { State } from './state.ts';
-import type { TrainingStep } from './step.ts';
-
-/** What {@link explain} needs to know of the step that failed. */
-export interface BadStep {
-  /** Steps made before it. */
-  readonly step: number;
-  readonly learningRate: number;
-  /** The step as it was traced. */
-  readonly traced: TrainingStep;
-}
 
 /** The error of a step whose values were not finite. Its text counts steps from 1, as events do; its `step` from 0. */
 export async function explain(executor: Executor, state: State, bad: BadStep): Promise<DivergenceError> {
-  const { first, loss } = await replay(executor, state, bad.traced);
-  const advice = adviceFor(first, bad.learningRate);
-  const where = first === undefined ? 'not seen again when the step was replayed unfused' : `first in ${first}`;
+  const { first, loss } = await replay(executor, state, bad);
+  const { what, advice } = await causeFor(executor, state, bad, first);
   const name = `step ${bad.step + 1}`;
-  const what =
-    first === undefined || !loss
-      ? `loss is not finite at ${name} (${where})`
-      : `${first} is not finite at ${name}, the loss still is`;
-  return new DivergenceError(`${what}. ${advice}`, bad.step);
+  const because = what === undefined ? '' : `: ${what}`;
+  const fact =
+    first === undefined
+      ? `loss is not finite at ${name} (not seen again when the step was replayed unfused)`
+      : loss
+        ? `${first} is not finite at ${name}, the loss still is${because}`
+        : `loss is not finite at ${name} (first in ${first}${because})`;
+  const help = advice ?? `Lower the learning rate (now ${bad.learningRate}) or clip gradients.`;
+  return new DivergenceError(`${fact}. ${help}`, bad.step);
 }
 
-/** Lowering the rate does not help where what comes in is wrong already. */
-function adviceFor(first: string | undefined, learningRate: number): string {
-  if (first === 'the input') return 'Look for NaN or infinity in the data.';
-  return `Lower the learning rate (now ${learningRate}) or clip gradients.`;
+/** Nothing but the rate makes too much of finite gradients. */
+async function causeFor(executor: Executor, state: State, bad: BadStep, first: string | undefined): Promise<Cause> {
+  if (first === undefined || first.endsWith(' after the update')) return {};
+  return causeOf(executor, state, bad, first);
 }
 
 /** The first tensor, in the order of computation, that holds a non-finite value; and whether the loss is finite. */
 async function replay(
   executor: Executor,
   state: State,
-  { inner }: TrainingStep,
+  { traced: { inner }, inputs = {} }: BadStep,
 ): Promise<{ first: string | undefined; loss: boolean }> {
   const named = [...inner].filter(([, x]) => x.dtype === 'f32');
   const outputs = Object.fromEntries(named.map(([, x], k) => [`${k}`, x]));
-  const program = await executor.compile({ outputs }, { storages: [state.storage], fuse: false, label: 'replay' });
+  const options = { storages: [state.storage], inputs: Object.keys(inputs), fuse: false, label: 'replay' };
+  const program = await executor.compile({ outputs }, options);
   try {
-    const values = await program.run();
+    const values = await program.run(inputs);
     const finite = named.map((_, k) => values[`${k}`]!.data.every((v) => Number.isFinite(v)));
     const first = named[finite.indexOf(false)]?.[0];
     return { first, loss: finite[named.findIndex(([name]) => name === 'the loss')] ?? true };

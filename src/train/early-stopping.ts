@@ -42,7 +42,9 @@ export class Stopper {
     if (this.#options.monitor === 'loss') return -(loss ?? trainLoss);
     const value = loss === undefined ? trainAccuracy : accuracy;
     if (value === undefined)
-      throw new OptionError("earlyStopping: there is no accuracy to monitor. Use monitor: 'loss'.");
+      throw new OptionError(
+        "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",
+      );
     return value;
   }
 }

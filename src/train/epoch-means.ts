@@ -1,10 +1,11 @@
-// The means of an epoch's metrics over its examples, and the time it took.
+// The means of an epoch's metrics over its examples, that of the loss by their weights, and the time it took.
 import type { StepEvent } from './events.ts';
 
 export class EpochMeans {
   readonly #sums = new Map<string, number>();
   #steps = 0;
   #examples = 0;
+  #weight = 0;
   #began = 0;
   #last: StepEvent | undefined;
 
@@ -17,6 +18,7 @@ export class EpochMeans {
     this.#sums.clear();
     this.#steps = 0;
     this.#examples = 0;
+    this.#weight = 0;
     this.#began = performance.now();
   }
 
@@ -25,12 +27,15 @@ export class EpochMeans {
     this.#began += ms;
   }
 
-  add(event: StepEvent, rows: number): void {
+  /** A step of `rows` examples, of which `weight` is the sum of the weights. */
+  add(event: StepEvent, rows: number, weight: number): void {
     const { loss, accuracy, metrics } = event;
     const all = { loss, ...(accuracy !== undefined && { accuracy }), ...metrics };
-    for (const [name, value] of Object.entries(all)) this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * rows);
+    for (const [name, value] of Object.entries(all))
+      this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * (name === 'loss' ? weight : rows));
     this.#steps++;
     this.#examples += rows;
+    this.#weight += weight;
     this.#last = event;
   }
 
@@ -43,7 +48,9 @@ export class EpochMeans {
     examples: number;
     seconds: number;
   } {
-    const means = Object.fromEntries([...this.#sums].map(([name, sum]) => [name, sum / this.#examples]));
+    // Of no weight at all, the loss is 0.
+    const over = (name: string) => (name === 'loss' ? this.#weight || 1 : this.#examples);
+    const means = Object.fromEntries([...this.#sums].map(([name, sum]) => [name, sum / over(name)]));
     const { loss, accuracy, ...metrics } = means;
     const seconds = Math.max(performance.now() - this.#began, 1e-3) / 1000;
     const { learningRate } = this.#last!;

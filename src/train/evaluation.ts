@@ -1,6 +1,8 @@
 // Evaluation: a model over a whole data set, summed up on the device in a storage of its own and read once at the end. The
-// trainer's State is only read, and the trace is not for training.
+// trainer's State is only read, and the trace is not for training. What accuracy counts is counted in whole numbers.
 
+import { weightOf } from '../data/sample-weights.ts';
+import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { BOOLEAN, COUNT, type Names } from '../graph/options.ts';
@@ -9,7 +11,7 @@ import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
 import { add, equal, mul } from '../ops/binary.ts';
 import { iota } from '../ops/counter.ts';
-import { oneHot } from '../ops/gather.ts';
+import { cast, oneHot } from '../ops/gather.ts';
 import { matmul } from '../ops/matmul.ts';
 import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -19,10 +21,11 @@ import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';
 
-/** How a model does on a data set: means over all examples. */
+/** How a model does on a data set: means over all examples, of which weights count in the loss alone. */
 export interface Evaluation {
+  /** Of a set with sample weights Σ w·l / Σ w. */
   readonly loss: number;
-  /** Absent where targets are not class indices. */
+  /** The share that is right, or the user's metric of that name. Absent where the loss scores no classes. */
   readonly accuracy?: number;
   /** The user's own metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
@@ -54,29 +57,22 @@ export function evaluationBatch(size: number): number {
 /** The programs that evaluate one data set, and their sums. */
 export class Evaluator {
   readonly #storage: Storage;
-  readonly #cursor: Variable;
-  readonly #totals: Variable;
-  readonly #confusion: Variable | undefined;
   readonly #parts: readonly { readonly program: Program; readonly steps: number }[];
   readonly #size: number;
-  readonly #names: readonly string[];
+  readonly #traced: TracedEvaluation;
   /** The last evaluation asked for: they share their sums, so one waits for another. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(fields: {
     storage: Storage;
-    sums: Sums;
     parts: readonly { program: Program; steps: number }[];
     size: number;
-    names: readonly string[];
+    traced: TracedEvaluation;
   }) {
     this.#storage = fields.storage;
-    this.#cursor = fields.sums.cursor;
-    this.#totals = fields.sums.totals;
-    this.#confusion = fields.sums.confusion;
     this.#parts = fields.parts;
     this.#size = fields.size;
-    this.#names = fields.names;
+    this.#traced = fields.traced;
   }
 
   /** Compiles the evaluation of `task` on `data`: full batches, and the short one left at the end. */
@@ -87,9 +83,9 @@ export class Evaluator {
     data: Examples,
     options: EvaluateOptions = {},
   ): Promise<Evaluator> {
-    const { sums, batches, names } = traceEvaluation(task, data, options, executor.maxBindingBytes);
-    const variables = [sums.cursor, sums.totals, ...(sums.confusion ? [sums.confusion] : [])];
-    const storage = executor.allocate(variables.map((variable) => ({ variable })));
+    const traced = traceEvaluation(task, data, options, executor.maxBindingBytes);
+    const { cursor, read, batches } = traced;
+    const storage = executor.allocate([cursor, ...read].map((variable) => ({ variable })));
     const storages = [state.storage, storage];
     const made = await Promise.allSettled(
       batches.map(async ({ assignments, rows, steps }) => {
@@ -104,7 +100,7 @@ export class Evaluator {
       storage.dispose();
       throw failed.reason;
     }
-    return new Evaluator({ storage, sums, parts, size: data.size, names });
+    return new Evaluator({ storage, parts, size: data.size, traced });
   }
 
   /** Judges the parameters as they are after everything submitted before. `check` may throw before each submit. */
@@ -116,21 +112,19 @@ export class Evaluator {
 
   async #run(check: (() => void) | undefined): Promise<Evaluation> {
     check?.();
-    const read = [this.#totals, ...(this.#confusion ? [this.#confusion] : [])];
-    this.#storage.write(this.#cursor, new Uint32Array(1));
-    for (const variable of read) this.#storage.write(variable, new Float32Array(variable.size));
+    const { cursor, read, names, loss: weight, accuracy: counted } = this.#traced;
+    for (const variable of [cursor, ...read]) this.#storage.write(variable, hostArray(variable.dtype, variable.size));
     let values: Awaited<ReturnType<typeof drive>> = [];
     for (const { program, steps } of this.#parts) values = await drive(program, steps, read, { check });
-    const [totals, confusion] = values;
-    const means = this.#names.map((name, k): [string, number] => [name, totals![k]! / this.#size]);
-    const { loss, accuracy, ...metrics } = Object.fromEntries(means);
+    const [totals, right, confusion] = values;
+    const means = names.map((name, k) => [name, totals![k]! / (name === 'loss' ? weight : this.#size)]);
+    const { loss, accuracy = counted > 0 ? right![0]! / counted : undefined, ...metrics } = Object.fromEntries(means);
     return {
       loss: loss!,
-      // A count of examples over their number: what f32 sums add to it is rounding.
-      ...(accuracy !== undefined && { accuracy: Math.round(accuracy * this.#size) / this.#size }),
+      ...(accuracy !== undefined && { accuracy }),
       metrics,
       size: this.#size,
-      ...(confusion && { confusion: rowsOf(confusion, this.#confusion!.shape[0]!) }),
+      ...(confusion && { confusion: rowsOf(confusion, read[2]!.shape[0]!) }),
     };
   }
 
@@ -148,21 +142,43 @@ export class Evaluator {
 interface Sums {
   /** The next batch's first row, u32 [1]. */
   readonly cursor: Variable;
-  /** Metrics times rows, f32 [K]. */
+  /** Metrics times rows (the loss times the rows' weights), f32 [K]. */
   readonly totals: Variable;
+  /** What the loss's accuracy found right, u32 [1]. */
+  readonly right: Variable;
   readonly confusion: Variable | undefined;
 }
 
-/** What evaluates `task` on `data`, not compiled yet. @throws what is wrong with the data, the options or the shapes. */
-export function traceEvaluation(task: Task, data: Examples, options: EvaluateOptions, maxBytes: number) {
+/** An evaluation, not compiled yet, and what its sums are divided by. */
+export interface TracedEvaluation {
+  readonly cursor: Variable;
+  /** Totals, what was right and, where it was asked for, the confusion matrix. */
+  readonly read: readonly Variable[];
+  readonly batches: readonly (TracedBatch & { readonly rows: number; readonly steps: number })[];
+  /** The metrics in the totals. */
+  readonly names: readonly string[];
+  /** Examples, or Σ of their weights. */
+  readonly loss: number;
+  /** What the loss's accuracy is a share of: examples, or their parts; 0 where it is not counted. */
+  readonly accuracy: number;
+}
+
+/** What evaluates `task` on `data`. @throws what is wrong with the data, the options or the shapes. */
+export function traceEvaluation(
+  task: Task,
+  data: Examples,
+  options: EvaluateOptions,
+  maxBytes: number,
+): TracedEvaluation {
   const { batchSize = evaluationBatch(data.size), confusion = false } = options;
-  const { size, classes } = data;
+  const { size, classes, sampleWeights } = data;
   if (confusion && classes === undefined)
     throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');
   const B = Math.min(batchSize, size);
   const sums: Sums = {
     cursor: zeros([1], 'u32'),
     totals: zeros([2 + Object.keys(task.metrics).length]),
+    right: zeros([1], 'u32'),
     confusion: confusion ? zeros([classes!, classes!]) : undefined,
   };
   const shapes = [
@@ -170,31 +186,49 @@ export function traceEvaluation(task: Task, data: Examples, options: EvaluateOpt
     { rows: size % B, steps: 1 },
   ].filter(({ rows }) => rows > 0);
   const batches = shapes.map((shape) => ({ ...shape, ...traceBatch(task, data, sums, shape.rows, maxBytes) }));
-  return { sums, batches, names: batches[0]!.names };
+  return {
+    cursor: sums.cursor,
+    read: [sums.totals, sums.right, ...(sums.confusion ? [sums.confusion] : [])],
+    batches,
+    names: batches[0]!.names,
+    loss: sampleWeights ? weightOf(sampleWeights) : size,
+    accuracy: batches.reduce((total, { steps, counted }) => total + steps * counted, 0),
+  };
+}
+
+interface TracedBatch {
+  readonly assignments: Assignment[];
+  readonly names: string[];
+  /** What its accuracy is a share of. */
+  readonly counted: number;
 }
 
 /** One batch of `rows` from the cursor on: what it adds to the sums. */
-function traceBatch(
-  task: Task,
-  data: Examples,
-  sums: Sums,
-  rows: number,
-  maxBytes: number,
-): { assignments: Assignment[]; names: string[] } {
-  const { cursor, totals, confusion } = sums;
+function traceBatch(task: Task, data: Examples, sums: Sums, rows: number, maxBytes: number): TracedBatch {
+  const { cursor, totals, right, confusion } = sums;
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: false }), () => {
-      const { x, y } = rowsAt(data, add(iota(rows), cursor), maxBytes);
-      const { prediction, metrics } = judge(task, x, y, labelsOf(data));
-      const values = Object.values(metrics).map((metric) => mul(reshape(metric, [1]), rows));
+      const { x, y, weights } = rowsAt(data, add(iota(rows), cursor), maxBytes);
+      const { prediction, metrics, weight = rows } = judge(task, x, y, labelsOf(data), weights);
+      const { accuracy, ...others } = metrics;
+      const counted = accuracy ? countedBy(task, prediction) : 0;
+      const summed = Object.entries(counted ? others : metrics);
+      const values = summed.map(([name, metric]) => mul(reshape(metric, [1]), name === 'loss' ? weight : rows));
       const assignments: Assignment[] = [
         [totals, add(totals, side(values, totals.size))],
         [cursor, add(cursor, rows)],
       ];
+      if (counted) assignments.push([right, add(right, cast(add(mul(accuracy!, counted), 0.5), 'u32'))]);
       if (confusion) assignments.push([confusion, add(confusion, confusionOf(prediction, y, data.classes!))]);
-      return { assignments, names: Object.keys(metrics) };
+      return { assignments, names: summed.map(([name]) => name), counted };
     }),
   );
+}
+
+/** What the loss's accuracy is a share of: rows, or all outputs; 0 where a metric of the user's stands in its place. */
+function countedBy({ loss, metrics }: Task, { size, shape }: Tensor): number {
+  if (Object.hasOwn(metrics, 'accuracy')) return 0;
+  return loss.classes === 'binary' ? size : size / shape.at(-1)!;
 }
 
 /** Scalars side by side, the last one repeated up to `size`. */

@@ -8,7 +8,7 @@ export interface StepEvent {
   /** The epoch it belongs to, from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** Of this batch; absent where targets are not class indices. */
+  /** Of this batch; absent where the loss scores no classes and no metric has this name. */
   readonly accuracy?: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly learningRate: number;
@@ -54,7 +54,7 @@ export type FitEvent = StepEvent | EpochEvent | WarningEvent;
 /** Why a run ended. */
 export type StopReason = 'done' | 'aborted' | 'stopped' | 'earlyStopping' | 'targetAccuracy' | 'diverged' | 'failed';
 
-/** Functions that a run calls, and waits for, as things happen. */
+/** Functions that a run calls, and waits for, as things happen; `onEnd` whatever ends it, a lost device included. */
 export interface Callbacks {
   onStep?(event: StepEvent): void | Promise<void>;
   onEpoch?(event: EpochEvent): void | Promise<void>;
@@ -70,8 +70,8 @@ export interface History {
    */
   readonly steps: { readonly step: number[]; readonly loss: number[]; readonly accuracy: number[] };
   readonly epochs: EpochEvent[];
-  /** Learning rates set by hand, and the number of steps made before each took effect. */
-  readonly rates: { readonly step: number; readonly learningRate: number }[];
+  /** Learning rates set by hand, or 'schedule' where that was set again, and the number of steps made before each took effect. */
+  readonly rates: { readonly step: number; readonly learningRate: number | 'schedule' }[];
   readonly warnings: WarningEvent[];
   /** Why the last run ended. */
   stopped?: StopReason;

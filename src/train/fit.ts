@@ -4,6 +4,7 @@
 import { DivergenceError, OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Examples } from './batch.ts';
+import { type BatchWeight, batchWeights } from './batch-weights.ts';
 import { bestConstantLoss, noBetter } from './constant-loss.ts';
 import { explain, LossWatch } from './divergence.ts';
 import { Stopper } from './early-stopping.ts';
@@ -18,8 +19,9 @@ import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
-import { RING, type State } from './state.ts';
+import type { State } from './state.ts';
 import type { Task } from './step.ts';
+import { eventOf } from './step-event.ts';
 
 /** What a run needs of its trainer. */
 export interface Running {
@@ -55,6 +57,7 @@ export class Fit {
   readonly #constantLoss: number | undefined;
   readonly #watch: LossWatch;
   readonly #means = new EpochMeans();
+  #weightOf: BatchWeight = () => 0;
   /** By rows: those of the full and of the short batch, once they are there. */
   readonly #programs = new Map<number, StepProgram>();
   #idle: IdleWatch | undefined;
@@ -99,7 +102,8 @@ export class Fit {
   }
 
   async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate, life, programs } = this.#trainer;
+    const { gate, life, programs, state } = this.#trainer;
+    this.#weightOf = await batchWeights(this.#data, this.#run, state);
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
@@ -186,21 +190,9 @@ export class Fit {
   }
 
   #eventOf({ first, rates, traced }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
-    const step = first + k;
-    const K = this.#trainer.state.ring.shape[1]!;
-    const row = (step % RING) * K;
-    const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
-    const { loss, accuracy, ...metrics } = all;
-    const { epoch } = placeOf(this.#run, step);
-    return {
-      type: 'step',
-      step: step + 1,
-      epoch: epoch + 1,
-      loss: loss!,
-      ...(accuracy !== undefined && { accuracy }),
-      metrics,
-      learningRate: rates[k]!,
-    };
+    const epoch = placeOf(this.#run, first + k).epoch + 1;
+    const place = { step: first + k, epoch, learningRate: rates[k]! };
+    return { ...eventOf(this.#trainer.state, ring, traced, place), epoch };
   }
 
   /** A step is done: history, callbacks, watches. */
@@ -209,7 +201,7 @@ export class Fit {
     this.#landed++;
     this.#last = event;
     recorder.step(event);
-    this.#means.add(event, placeOf(this.#run, event.step - 1).rows);
+    this.#means.add(event, placeOf(this.#run, event.step - 1).rows, this.#weightOf(event.step - 1));
     this.#watch.see(event.loss);
     await this.#call((callback) => callback.onStep?.(event));
     gate.made(event);
@@ -311,24 +303,37 @@ export class Fit {
     if (targetAccuracy === undefined) return false;
     const got = validation ? accuracy : trainAccuracy;
     if (got === undefined)
-      throw new OptionError('fit: targetAccuracy is given, but there is no accuracy. Use data with class labels.');
+      throw new OptionError(
+        'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
+      );
     return got >= targetAccuracy;
   }
 
   /** Waits for what is under way, whatever ended the run. */
   async #finish(): Promise<void> {
-    const { gate, history, state, life } = this.#trainer;
-    const reason = this.#reason ?? 'stopped';
-    history.stopped = reason;
+    const { gate, history } = this.#trainer;
+    history.stopped = this.#reason ?? 'stopped';
     gate.close();
     this.#idle?.dispose();
+    try {
+      await this.#comeToRest();
+    } catch (error) {
+      history.stopped = 'failed'; // the device was lost
+      throw error;
+    } finally {
+      const reason = history.stopped;
+      await this.#call((callback) => callback.onEnd?.(reason));
+    }
+  }
+
+  async #comeToRest(): Promise<void> {
+    const { state, life } = this.#trainer;
     try {
       while (this.#pacer.inFlight > 0) await this.#pacer.next();
       if (!life.over) this.#stopper?.restore(state, this.#trainer.step);
     } finally {
       if (!life.over) await this.#settle();
     }
-    await this.#call((callback) => callback.onEnd?.(reason));
   }
 
   async #call(one: (callback: Callbacks) => void | Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 // The Trainer and what goes with it: what users train with.
 export type { Examples, Values } from './batch.ts';
 export { describeCheckpoint, type Saved } from './checkpoint.ts';
+export type { ClassWeights } from './class-weights.ts';
 export type { EvaluateOptions, Evaluation } from './evaluation.ts';
 export type {
   Callbacks,
@@ -12,13 +13,24 @@ export type {
   WarningEvent,
 } from './events.ts';
 export type { Inspection } from './inspection.ts';
+export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
 export { descriptionOf, type Network, type NetworkDescription, network, networkText } from './network.ts';
 export { networkOf } from './network-file.ts';
 export { classic, mlp, type Preset, presets } from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';
+export {
+  readSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  type TensorToStore,
+  writeSafetensors,
+} from './safetensors.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
 export { State } from './state.ts';
 export type { Metric } from './step.ts';
+export type { BatchEvent } from './step-event.ts';
+export type { StoredArrays, StoredDtype } from './stored-dtypes.ts';
+export type { Targets } from './train-on-batch.ts';
 export { Trainer, type TrainerOptions } from './trainer.ts';
 export type { TrainingRun } from './training-run.ts';
 export type { Weights } from './weights.ts';

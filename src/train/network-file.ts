@@ -3,10 +3,12 @@
 import type { FileBytes } from '../graph/dtype.ts';
 import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
+import { refuse } from './match-tensors.ts';
 import { type NetworkDescription, shapesOf } from './network.ts';
 import { networkIn } from './network-metadata.ts';
 import { presets } from './presets.ts';
-import { matchTensors, readSafetensors } from './safetensors.ts';
+import { readSafetensors } from './safetensors.ts';
+import { fitNames, renamedNames } from './weight-names.ts';
 
 /**
  * The network that a safetensors file's weights belong to, by its own words: as a Trainer whose model `network()` made has
@@ -20,11 +22,8 @@ export function networkOf(bytes: FileBytes, file = 'weights', ...extra: never[])
   const preset = Object.hasOwn(presets, name) ? presets[name as keyof typeof presets].network : undefined;
   const description = networkIn(metadata, file) ?? preset;
   if (description === undefined) return undefined;
-  const weights = new Map([...tensors].filter(([path]) => !isCheckpointTensor(path, metadata)));
-  matchTensors(
-    file,
-    shapesOf(description).map((entry) => ({ ...entry, dtype: 'F32' as const })),
-    weights,
-  );
+  const names = [...tensors.keys()].filter((path) => !isCheckpointTensor(path, metadata));
+  const wanted = shapesOf(description).map((entry) => ({ ...entry, dtype: 'F32' as const }));
+  refuse(file, fitNames(wanted, renamedNames(file, names), tensors));
   return description;
 }

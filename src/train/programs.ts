@@ -90,8 +90,9 @@ export class Programs {
   }
 
   /** A name for the data set's arrays and what they are read with. */
-  #idOf({ x, y, scale }: Examples): string {
-    return `${this.#id(x.data)}/${this.#id(y.data)}/${x.shape}/${y.shape}/${scale?.mean}/${scale?.std}`;
+  #idOf({ x, y, sampleWeights, scale }: Examples): string {
+    const weights = sampleWeights && this.#id(sampleWeights.data);
+    return `${this.#id(x.data)}/${this.#id(y.data)}/${weights}/${x.shape}/${y.shape}/${scale?.mean}/${scale?.std}`;
   }
 
   #id(data: HostArray): number {

@@ -1,12 +1,18 @@
 // Learning rates of a run: what the schedule says of each step, or what was set by hand. Before each submit the rates of its
 // steps are written to the State's table, where step s finds its own in row s mod RING.
-import { checkRate } from '../optim/check.ts';
+import { checkValue, type Kind } from '../graph/options.ts';
 import { type Rate, rateOf } from '../optim/schedules.ts';
 import type { Run } from './run.ts';
 import { RING, type State } from './state.ts';
 
+const RATE: Kind = {
+  advice: "Use a finite number above 0, such as 0.001, or 'schedule'.",
+  fits: (v) =>
+    v === 'schedule' || (Number.isFinite(v) && Math.fround(v as number) > 0 && Math.fround(v as number) < Infinity),
+};
+
 export class Rates {
-  /** Set by hand: takes the schedule's place until the end of the trainer. */
+  /** Set by hand: takes the schedule's place until that is set again. */
   override: number | undefined;
   readonly #lr: Rate;
   readonly #table = new Float32Array(RING);
@@ -15,10 +21,10 @@ export class Rates {
     this.#lr = lr;
   }
 
-  /** @throws OptionError where it is not a finite number above 0. */
-  set(rate: number): void {
-    checkRate('trainer', 'learningRate', rate);
-    this.override = rate;
+  /** @throws OptionError where it is neither 'schedule' nor a finite number above 0. */
+  set(rate: number | 'schedule'): void {
+    checkValue('trainer', 'learningRate', rate, RATE);
+    this.override = rate === 'schedule' ? undefined : rate;
   }
 
   /** The rate of a step. @throws OptionError where the schedule needs to know how many steps the run makes. */
@@ -27,7 +33,7 @@ export class Rates {
   }
 
   /** Puts the rates of `steps` steps from `step` on into the table, and gives them. */
-  write(state: State, step: number, steps: number, run: Run): number[] {
+  write(state: State, step: number, steps: number, run: Pick<Run, 'start' | 'total'>): number[] {
     const rates = Array.from({ length: steps }, (_, k) => this.at(step + k, run));
     let changed = false;
     for (const [k, rate] of rates.entries()) {

@@ -48,7 +48,7 @@ export class Recorder {
     this.#epochs = new Stride(mostEpochs);
   }
 
-  step({ step, loss, accuracy }: StepEvent): void {
+  step({ step, loss, accuracy }: Pick<StepEvent, 'step' | 'loss' | 'accuracy'>): void {
     const { steps } = this.#history;
     if (accuracy === undefined) this.#steps.push([steps.step, steps.loss], [step, loss]);
     else this.#steps.push([steps.step, steps.loss, steps.accuracy], [step, loss, accuracy]);
@@ -62,7 +62,7 @@ export class Recorder {
     keepLast(this.#history.warnings, event);
   }
 
-  rate(step: number, learningRate: number): void {
+  rate(step: number, learningRate: number | 'schedule'): void {
     keepLast(this.#history.rates, { step, learningRate });
   }
 }

@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkValue,
   FUNCTION,
+  type Kind,
   type Names,
   OBJECT,
   oneOf,
@@ -14,6 +15,7 @@ import {
   show,
 } from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
+import { CLASS_WEIGHTS, type ClassWeights } from './class-weights.ts';
 import type { Callbacks } from './events.ts';
 import type { DataOrder } from './step.ts';
 
@@ -54,6 +56,11 @@ export interface FitOptions extends Callbacks {
   readonly batchSize?: number;
   /** Judged at the end of each epoch. */
   readonly validation?: Examples;
+  /**
+   * A share of the data's examples (between 0 and 1), or how many, to hold out and judge at the end of each epoch instead of
+   * `validation`: chosen by the trainer's seed, the same in all its runs; where targets are class indices each class keeps its share.
+   */
+  readonly validationSplit?: number | undefined;
   /** Ends the run after the steps already handed to the device; the stream then just ends (`history.stopped` is 'aborted'). */
   readonly signal?: AbortSignal;
   /** Another order each epoch: true. */
@@ -63,6 +70,11 @@ export interface FitOptions extends Callbacks {
   /** 'epoch': one event an epoch. 'step': steps and warnings too. */
   readonly events?: 'epoch' | 'step';
   readonly earlyStopping?: EarlyStopping;
+  /**
+   * What each class counts in training, times the examples' own weights: a weight for each class, some by class (others count 1),
+   * or `balanced`, n / (classes · count). Validation does not see them. Needs class labels. Default: all the same.
+   */
+  readonly classWeights?: ClassWeights;
   /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
   readonly targetAccuracy?: number;
   /**
@@ -86,16 +98,23 @@ const EARLY_STOPPING: Names<EarlyStopping> = {
   restoreBest: BOOLEAN,
 };
 const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };
+/** A share of some examples, or a number of them. */
+export const PART: Kind = {
+  advice: 'Give a fraction between 0 and 1, or a whole number of examples from 1.',
+  fits: (v) => Number.isFinite(v) && (v as number) > 0 && ((v as number) < 1 || Number.isSafeInteger(v)),
+};
 const NAMES: Names<FitOptions> = {
   epochs: COUNT,
   maxSteps: COUNT,
   batchSize: COUNT,
   validation: true,
+  validationSplit: PART,
   signal: SIGNAL,
   shuffle: BOOLEAN,
   dropLast: BOOLEAN,
   events: oneOf('epoch', 'step'),
   earlyStopping: true,
+  classWeights: CLASS_WEIGHTS,
   targetAccuracy: {
     advice: 'Give a fraction from 0 to 1, such as 0.975.',
     fits: (v) => Number.isFinite(v) && (v as number) >= 0 && (v as number) <= 1,

@@ -1,69 +1,92 @@
 // Files of named tensors in Hugging Face's safetensors format: 8 bytes of little-endian header length, a JSON header, the data.
 // PyTorch, JAX and Python read what is written here. The reader trusts nothing: every refusal names file, tensor and offset.
 // https://github.com/huggingface/safetensors#format
-import type { Bytes, DType, FileBytes } from '../graph/dtype.ts';
+import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
-import { checkValue, type Kind, STRING } from '../graph/options.ts';
+import {
+  ARRAY,
+  checkExtra,
+  checkOptions,
+  checkValue,
+  type Kind,
+  type Names,
+  OBJECT,
+  oneOf,
+  STRING,
+} from '../graph/options.ts';
+import { formatShape } from '../graph/shape.ts';
 import { badKey, type Header, type HeaderEntry, parseHeader, quoted } from './safetensors-header.ts';
+import {
+  arrayName,
+  decode,
+  dtypeOfArray,
+  elementBytes,
+  encode,
+  isStoredDtype,
+  STORED_DTYPES,
+  type StoredArray,
+  type StoredArrays,
+  type StoredDtype,
+} from './stored-dtypes.ts';
 
-/** The dtypes Thalweg stores, by their safetensors names. */
-export type StoredDtype = 'F32' | 'U32' | 'I32' | 'U8';
-
-/** A tensor to be written: `data` is the typed array of its dtype, or its raw little-endian bytes. */
+/** A tensor to be written. */
 export interface TensorToStore {
-  readonly name: string;
-  readonly dtype: StoredDtype;
+  /** Default: that of the array. Say `F16` or `BF16` for a `Float32Array` whose values they hold exactly, `BOOL` for a `Uint8Array`. */
+  readonly dtype?: StoredDtype;
   readonly shape: readonly number[];
-  readonly data: ArrayBufferView;
+  readonly data: StoredArray;
 }
 
-/** A tensor as it was read: a copy in the typed array of its dtype, independent of the file's bytes. */
-export interface StoredTensor {
-  readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
-  readonly data:
-    | Float32Array<ArrayBuffer>
-    | Uint32Array<ArrayBuffer>
-    | Int32Array<ArrayBuffer>
-    | Uint8Array<ArrayBuffer>;
-}
+/** A tensor as it was read: a copy, independent of the file's bytes, in the typed array of its dtype. */
+export type StoredTensor = {
+  readonly [D in StoredDtype]: {
+    readonly dtype: D;
+    readonly shape: readonly number[];
+    readonly data: StoredArrays[D];
+  };
+}[StoredDtype];
 
 /** What a safetensors file holds. */
 export interface Safetensors {
-  /** In the order of the header. */
+  /** By name, in the order of the header. */
   readonly tensors: Map<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const ARRAYS = { F32: Float32Array, U32: Uint32Array, I32: Int32Array, U8: Uint8Array } as const;
-/** Bytes an element of every dtype of the format; those not in {@link ARRAYS} are known and not read. */
-const OTHER_DTYPES = ['BOOL', 'I8', 'I16', 'U16', 'F16', 'BF16', 'I64', 'U64', 'F64', 'F8_E4M3', 'F8_E5M2'];
+const TYPED: Kind = {
+  advice: 'Give a typed array, such as a Float32Array.',
+  fits: (v) => dtypeOfArray(v) !== undefined,
+};
+const TENSOR: Names<TensorToStore> = { dtype: oneOf(...STORED_DTYPES), shape: true, data: true };
+/** Dtypes that are known and not read. */
+const OTHER_DTYPES = ['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F6_E2M3', 'F6_E3M2', 'F4', 'C64'];
 const MAX_HEADER = 100_000_000;
-
-/** The safetensors name of an engine dtype. */
-export function storedDtype(dtype: DType): StoredDtype {
-  return dtype.toUpperCase() as StoredDtype;
-}
+/** How zip archives begin: "PK", 3, 4. */
+const ZIP = [0x50, 0x4b, 3, 4];
 
 /**
- * The bytes of a safetensors file. Tensors of four-byte dtypes come first, so that all data is aligned; otherwise the
- * order is kept, and equal input gives equal bytes.
- * @throws CheckpointError when a name is unusable or taken twice, or the data does not have the size of its shape.
+ * The bytes of a safetensors file of these tensors by name, and its metadata. Nothing is lost: every typed array has its dtype,
+ * `BigInt64Array` I64, say. Tensors of larger elements come first, so that all data is aligned; otherwise the order is kept, and
+ * equal input gives equal bytes.
+ * @throws CheckpointError when a name is unusable, the data does not have the size of its shape, or the dtype does not hold it.
  */
 export function writeSafetensors(
-  tensors: readonly TensorToStore[],
+  tensors: Readonly<Record<string, TensorToStore>> | ReadonlyMap<string, TensorToStore>,
   metadata: Readonly<Record<string, string>> = {},
+  ...extra: never[]
 ): Bytes {
-  const ordered = [...tensors].sort((a, b) => elementBytes(b.dtype) - elementBytes(a.dtype));
-  const seen = new Set<string>(['__metadata__']);
+  checkValue('writeSafetensors', 'what to write', tensors, OBJECT);
+  checkValue('writeSafetensors', 'the metadata', metadata, OBJECT);
+  checkExtra('writeSafetensors', extra);
+  const ordered = [...(isA('Map', tensors) ? (tensors as ReadonlyMap<string, TensorToStore>) : Object.entries(tensors))]
+    .map(([name, tensor]) => stored(name, tensor))
+    .sort((a, b) => elementBytes(b.dtype) - elementBytes(a.dtype));
   const members: string[] = [];
   if (Object.keys(metadata).length > 0) members.push(`"__metadata__":${metadataText(metadata)}`);
   let size = 0;
-  for (const tensor of ordered) {
-    checkStorable(tensor, seen);
-    const end = size + tensor.data.byteLength;
-    const entry = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [size, end] };
-    members.push(`${JSON.stringify(tensor.name)}:${JSON.stringify(entry)}`);
+  for (const { name, dtype, shape, bytes } of ordered) {
+    const end = size + bytes.length;
+    members.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [size, end] })}`);
     size = end;
   }
   const json = new TextEncoder().encode(`{${members.join(',')}}`);
@@ -77,9 +100,9 @@ export function writeSafetensors(
   file.set(json, 8);
   file.fill(0x20, 8 + json.length, 8 + headerLength);
   let at = 8 + headerLength;
-  for (const { data } of ordered) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+  for (const { bytes } of ordered) {
+    file.set(bytes, at);
+    at += bytes.length;
   }
   return file;
 }
@@ -89,6 +112,11 @@ export function headerEnd(first: Uint8Array, file: string, size: number): number
   if (size < 8 || first.length < 8) {
     throw new CheckpointError(
       `${file}: not a safetensors file: ${size} bytes, and the header length alone takes 8. Use an undamaged copy.`,
+    );
+  }
+  if (ZIP.every((byte, k) => byte === first[k])) {
+    throw new CheckpointError(
+      `${file}: it is a zip archive, as torch.save and Keras make them, and not a safetensors file. Write one: save_file(model.state_dict(), path) of safetensors.torch.`,
     );
   }
   const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
@@ -110,7 +138,9 @@ export function readHeader(bytes: Uint8Array, file: string, size: number): Heade
   return { ...header, dataStart };
 }
 
-const isBuffer = (v: unknown): v is ArrayBuffer => Object.prototype.toString.call(v) === '[object ArrayBuffer]';
+/** Whether a value is one of these, of whatever realm. */
+const isA = (kind: string, v: unknown): boolean => Object.prototype.toString.call(v) === `[object ${kind}]`;
+const isBuffer = (v: unknown): v is ArrayBuffer => isA('ArrayBuffer', v);
 
 const BYTES: Kind = {
   advice: 'Give the bytes of a file as a Uint8Array or an ArrayBuffer.',
@@ -118,83 +148,54 @@ const BYTES: Kind = {
 };
 
 /**
- * Reads a safetensors file; `file` is the name used in errors.
- * @throws CheckpointError for anything that is not a whole, well-formed file with the dtypes of {@link StoredDtype}.
+ * The tensors and the metadata of a safetensors file; `file` is its name in errors. Every dtype has its typed array (I64 a
+ * `BigInt64Array`); F16 and BF16 become a `Float32Array`, exactly, and BOOL a `Uint8Array` of 0 and 1.
+ * @throws CheckpointError for anything that is not a whole, well-formed file with the dtypes of {@link StoredArrays}.
  */
-export function readSafetensors(given: FileBytes, file: string): Safetensors {
+export function readSafetensors(bytes: FileBytes, file = 'file', ...extra: never[]): Safetensors {
   checkValue('load', 'the name of the file', file, STRING);
-  checkValue(file, 'its content', given, BYTES);
-  const bytes = isBuffer(given) ? new Uint8Array(given) : given;
-  const { entries, metadata, dataStart } = readHeader(bytes, file, bytes.length);
+  checkValue(file, 'its content', bytes, BYTES);
+  checkExtra('readSafetensors', extra);
+  const all = isBuffer(bytes) ? new Uint8Array(bytes) : bytes;
+  const { entries, metadata, dataStart } = readHeader(all, file, all.length);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
-    const stored = dtype as StoredDtype;
     // A new array and not slice(): on Node's Buffer that would be a view, unaligned and shared.
-    const copy = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
-    tensors.set(name, { dtype: stored, shape, data: new ARRAYS[stored](copy.buffer) });
+    const copy = new Uint8Array(all.subarray(dataStart + begin, dataStart + end));
+    tensors.set(name, { dtype, shape, data: decode(dtype as StoredDtype, copy) } as StoredTensor);
   }
   return { tensors, metadata };
 }
 
-/**
- * Holds what a file has against what a model needs: missing, unexpected, wrong shape, wrong dtype.
- * @throws CheckpointError, one for all differences.
- */
-export function matchTensors(
-  file: string,
-  wanted: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: StoredDtype }[],
-  got: ReadonlyMap<string, Pick<StoredTensor, 'dtype' | 'shape'>>,
-): void {
-  const faults: string[] = [];
-  const names = new Set<string>();
-  for (const want of wanted) {
-    names.add(want.name);
-    const have = got.get(want.name);
-    if (have === undefined) {
-      faults.push(`${quoted(want.name)} is missing (${want.dtype} ${shapeText(want.shape)})`);
-      continue;
-    }
-    if (!sameShape(have.shape, want.shape)) {
-      const hint = sameShape([...have.shape].reverse(), want.shape) ? ', which is its transpose' : '';
-      faults.push(
-        `${quoted(want.name)} has shape ${shapeText(have.shape)}, the model wants ${shapeText(want.shape)}${hint}`,
-      );
-    }
-    if (have.dtype !== want.dtype) {
-      faults.push(`${quoted(want.name)} is ${have.dtype}, the model wants ${want.dtype}`);
-    }
-  }
-  for (const name of got.keys()) if (!names.has(name)) faults.push(`${quoted(name)} is not part of the model`);
-  if (faults.length === 0) return;
-  const shown = faults.slice(0, 12).map((fault) => `\n  ${fault}`);
-  const more = faults.length > 12 ? `\n  and ${faults.length - 12} more` : '';
-  throw new CheckpointError(
-    `${file}: the tensors do not fit the model:${shown.join('')}${more}\nUse the file with the preset or model it was saved from.`,
-  );
-}
-
-function checkStorable({ name, dtype, shape, data }: TensorToStore, seen: Set<string>): void {
-  const bad = badKey(name) ?? (seen.has(name) ? 'is taken' : undefined);
+/** A tensor as a file holds it. */
+function stored(name: string, tensor: TensorToStore) {
+  checkValue('writeSafetensors', 'the name of a tensor', name, STRING);
+  const bad = badKey(name) ?? (name === '__metadata__' ? 'is taken' : undefined);
   if (bad !== undefined)
     throw new CheckpointError(`safetensors: the tensor name ${quoted(name)} ${bad}. Rename the tensor.`);
-  seen.add(name);
   const where = `safetensors: tensor ${quoted(name)}`;
-  if (!shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
+  checkOptions(where, tensor, TENSOR);
+  const { shape, data } = tensor;
+  checkValue(where, 'the data', data, TYPED);
+  checkValue(where, 'the shape', shape, ARRAY);
+  const own = dtypeOfArray(data)!;
+  const { dtype = own } = tensor;
+  if (arrayName(own) !== arrayName(dtype))
     throw new CheckpointError(
-      `${where}: shape ${shapeText(shape)} holds a size that is not a whole number >= 0. Give the sizes of the data.`,
+      `${where}: ${dtype} data came as a ${arrayName(own)}. Give a ${arrayName(dtype)}, or leave dtype out.`,
+    );
+  if (![...shape].every((d) => Number.isSafeInteger(d) && d >= 0)) {
+    throw new CheckpointError(
+      `${where}: shape ${formatShape(shape)} holds a size that is not a whole number >= 0. Give the sizes of the data.`,
     );
   }
-  if (!(data instanceof ARRAYS[dtype] || data instanceof Uint8Array)) {
+  const [size, want] = [data.length, countElements(shape)];
+  if (size !== want) {
     throw new CheckpointError(
-      `${where}: ${dtype} data came as ${data.constructor.name}. Give a ${ARRAYS[dtype].name} or raw bytes.`,
+      `${where}: ${formatShape(shape)} takes ${want} values, the data has ${size}. Give data of that size.`,
     );
   }
-  const bytes = countElements(shape) * elementBytes(dtype);
-  if (data.byteLength !== bytes) {
-    throw new CheckpointError(
-      `${where}: ${dtype} ${shapeText(shape)} takes ${bytes} bytes, the data has ${data.byteLength}. Give data of that size.`,
-    );
-  }
+  return { name, dtype, shape, bytes: encode(where, dtype, data) };
 }
 
 function metadataText(metadata: Readonly<Record<string, string>>): string {
@@ -210,9 +211,9 @@ function metadataText(metadata: Readonly<Record<string, string>>): string {
 
 function checkEntry(file: string, { name, dtype, shape, begin, end }: HeaderEntry, dataLength: number): void {
   const where = `${file}: tensor ${quoted(name)}`;
-  if (!Object.hasOwn(ARRAYS, dtype)) {
+  if (!isStoredDtype(dtype)) {
     const known = OTHER_DTYPES.includes(dtype) ? `${dtype} is not read` : `unknown dtype ${quoted(dtype)}`;
-    throw new CheckpointError(`${where}: ${known}. Convert it to one of ${Object.keys(ARRAYS).join(', ')}.`);
+    throw new CheckpointError(`${where}: ${known}. Convert it to one of ${STORED_DTYPES.join(', ')}.`);
   }
   const offsets = `data_offsets [${begin}, ${end}]`;
   if (begin > end) throw new CheckpointError(`${where}: ${offsets} end before they begin. Use an undamaged copy.`);
@@ -221,11 +222,11 @@ function checkEntry(file: string, { name, dtype, shape, begin, end }: HeaderEntr
       `${where}: ${offsets} reach beyond the file's ${dataLength} bytes of data. Use an undamaged copy.`,
     );
   }
-  const bytes = countElements(shape) * elementBytes(dtype as StoredDtype);
+  const bytes = countElements(shape) * elementBytes(dtype);
   if (bytes !== end - begin) {
     const size = Number.isSafeInteger(bytes) ? `${bytes} bytes` : 'more bytes than any file has';
     throw new CheckpointError(
-      `${where}: ${dtype} ${shapeText(shape)} takes ${size}, but ${offsets} hold ${end - begin}. Use an undamaged copy.`,
+      `${where}: ${dtype} ${formatShape(shape)} takes ${size}, but ${offsets} hold ${end - begin}. Use an undamaged copy.`,
     );
   }
 }
@@ -252,21 +253,9 @@ function checkTiling(file: string, entries: readonly HeaderEntry[], dataLength: 
   }
 }
 
-function elementBytes(dtype: StoredDtype): number {
-  return dtype === 'U8' ? 1 : 4;
-}
-
 /** The product of the sizes; Infinity where it, or that of the non-zero sizes, is beyond exact numbers. */
 function countElements(shape: readonly number[]): number {
   const nonZero = shape.filter((d) => d !== 0).reduce((a, b) => a * b, 1);
-  if (nonZero * 4 > Number.MAX_SAFE_INTEGER) return Number.POSITIVE_INFINITY;
+  if (nonZero * 8 > Number.MAX_SAFE_INTEGER) return Number.POSITIVE_INFINITY;
   return shape.includes(0) ? 0 : nonZero;
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((d, i) => d === b[i]);
-}
-
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
 }

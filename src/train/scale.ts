@@ -3,6 +3,7 @@
 import { isBytes, PLAIN, type Scale } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
+import { withClassWeights } from './class-weights.ts';
 import type { FitOptions } from './run.ts';
 
 /** Where files of weights keep it, as JSON. */
@@ -71,9 +72,13 @@ export function asJudged(given: Examples, model: Scale | undefined): Examples {
   return scale === data.scale ? data : { ...data, scale };
 }
 
-/** The same of a run's data and its validation. A new run may bring another scale, which the model then learns with. */
+/**
+ * The same of a run's data, with the weights of its classes, and of its validation. A new run may bring another scale, which the
+ * model then learns with.
+ */
 export function asTrained(given: Examples, options: FitOptions, model: Scale | undefined) {
-  const data = asJudged(given, options.resume ? model : (given?.scale ?? model ?? PLAIN));
+  const own = asJudged(given, options.resume ? model : (given?.scale ?? model ?? PLAIN));
+  const data = withClassWeights(own, options.classWeights);
   if (!options.validation) return { data, options };
   const scale = hasBytes(data.x, data.y) ? data.scale : model;
   return { data, options: { ...options, validation: asJudged(options.validation, scale) } };

@@ -7,7 +7,7 @@ import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITI
 import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
-import { Variable } from '../graph/tensor.ts';
+import { hold, Variable } from '../graph/tensor.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { type Arena, layOut, MAX_ARENA_BYTES, together } from './arena.ts';
 import { disposedError } from './lifetime.ts';
@@ -83,6 +83,7 @@ export class State {
   /** 0, or the first bad step + 1: see Guard. */
   readonly status: Variable = counter(1);
   readonly #byPath: ReadonlyMap<string, Variable>;
+  #letGo: readonly (() => void)[] = [];
   #disposed = false;
 
   /** Allocates the memory and gives every variable its initial values, which are functions of seed and path. */
@@ -116,6 +117,7 @@ export class State {
       this.storage.dispose();
       throw error;
     }
+    this.#letGo = this.variables.map(({ path, variable }) => hold(variable, path));
   }
 
   #groups(): VariableGroup[] {
@@ -254,6 +256,8 @@ export class State {
 
   dispose(): void {
     this.#disposed = true;
+    for (const letGo of this.#letGo) letGo();
+    this.#letGo = [];
     this.storage.dispose();
   }
 }

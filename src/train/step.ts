@@ -9,6 +9,7 @@ import { formatShape } from '../graph/shape.ts';
 import { Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
 import type { Loss } from '../loss/loss.ts';
+import { weightedLoss } from '../loss/weighted.ts';
 import { add, equal } from '../ops/binary.ts';
 import { iota, remainder } from '../ops/counter.ts';
 import { gatherRows } from '../ops/gather.ts';
@@ -17,7 +18,7 @@ import { batchIndices } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { clipGradients } from '../optim/clip.ts';
-import { type Examples, type Labels, labelsOf, rowsAt } from './batch.ts';
+import { type Examples, inputsOf, type Labels, labelsOf, rowsAt } from './batch.ts';
 import { RING, type State } from './state.ts';
 
 /** What a trainer makes a model learn by. */
@@ -45,6 +46,8 @@ export interface TrainingStep {
   /** The metrics in the columns of the ring. */
   readonly metrics: readonly string[];
   readonly inner: ReadonlyMap<string, Tensor>;
+  /** The examples of the batch, by their numbers in the data set. */
+  readonly batch: Tensor;
 }
 
 /** The model's prediction. @throws OptionError where it is none. */
@@ -54,13 +57,24 @@ export function forward(model: Task['model'], x: Tensor): Tensor {
   throw new OptionError(`model: its forward returned ${show(prediction)}. Return the Tensor of predictions.`);
 }
 
-/** Forward, loss and metrics of a batch, traced within the trace in progress. */
+/** What {@link judge} finds. */
+export interface Judgement {
+  readonly prediction: Tensor;
+  readonly loss: Tensor;
+  /** The loss, accuracy where there is one, and the user's own: a metric of theirs with that name takes the accuracy's place. */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+  /** Σ of the batch's weights, where it has some. */
+  readonly weight?: Tensor;
+}
+
+/** Forward, loss and metrics of a batch, traced within the trace in progress. Weights (B) count in the loss alone. */
 export function judge(
   { model, loss, metrics }: Task,
   x: Tensor,
   y: Tensor,
   labels?: Labels,
-): { prediction: Tensor; loss: Tensor; metrics: Record<string, Tensor> } {
+  weights?: Tensor,
+): Judgement {
   const prediction = forward(model, x);
   const width = prediction.shape.at(-1)!;
   if (labels && (labels.exact ? width !== labels.classes : width < labels.classes)) {
@@ -68,7 +82,8 @@ export function judge(
       `model: its output is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
     );
   }
-  const value = loss(prediction, y);
+  const weighted = weights && weightedLoss(loss, prediction, y, weights);
+  const value = weighted?.loss ?? loss(prediction, y);
   const own = Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, metric(prediction, y)]));
   const all = { loss: value, ...loss.metrics(prediction, y), ...own };
   for (const [name, metric] of Object.entries(all)) {
@@ -79,20 +94,33 @@ export function judge(
         `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
       );
   }
-  return { prediction, loss: value, metrics: all };
+  return { prediction, loss: value, metrics: all, ...(weighted && { weight: weighted.weight }) };
 }
 
-/** Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or those left for an epoch's last. */
-export function traceStep(state: State, task: Task, data: Examples, order: DataOrder, rows: number): TrainingStep {
+/** Which rows of the data a step takes. */
+function indicesOf({ step, origin, order }: State, of: DataOrder, rows: number): Tensor {
+  const { size, shuffle, stepsPerEpoch, batchSize: stride } = of;
+  return batchIndices(step, origin, order, { size, shuffle, stepsPerEpoch, batch: rows, stride });
+}
+
+/**
+ * Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or those left for an epoch's last. Without an
+ * order the data is the shapes of one batch, which each run of the program is given as its inputs x and y.
+ */
+export function traceStep(
+  state: State,
+  task: Task,
+  data: Examples,
+  order: DataOrder | undefined,
+  rows: number,
+): TrainingStep {
   const { step, seed } = state;
   const trace = newTrace({ training: true, step, seed });
   return withPaths(task.model, () =>
     withTrace(trace, () => {
-      const { size, shuffle, stepsPerEpoch, batchSize: stride } = order;
-      const rowsOf = { size, shuffle, stepsPerEpoch, batch: rows, stride };
-      const indices = batchIndices(step, state.origin, state.order, rowsOf);
-      const { x, y } = rowsAt(data, indices, state.maxBindingBytes);
-      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }));
+      const indices = order && indicesOf(state, order, rows);
+      const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
+      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }), weights);
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
       const recipe: Recipe = {
@@ -100,8 +128,9 @@ export function traceStep(state: State, task: Task, data: Examples, order: DataO
         records: [[state.ring, ringWith(state.ring, slot, Object.values(metrics))]],
         guard: { status: state.status, step, checked: [loss] },
       };
-      const named = new Map([['the input', x], ...labelled(trace.captures, "'s output"), ['the loss', loss], ...inner]);
-      return { recipe, metrics: Object.keys(metrics), inner: named };
+      const captures = labelled(trace.captures, "'s output");
+      const named = new Map([['the input', x], ['the target', y], ...captures, ['the loss', loss], ...inner]);
+      return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows) };
     }),
   );
 }

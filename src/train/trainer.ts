@@ -1,7 +1,7 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
-import type { Scale } from '../data/dataset.ts';
+import { PLAIN, type Scale } from '../data/dataset.ts';
 import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -13,7 +13,9 @@ import {
   type Names,
   NUMBERS,
   OBJECT,
+  optionsOf,
   POSITIVE,
+  type Positional,
   SEED,
   STRING,
   show,
@@ -24,8 +26,8 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { type Batch, type Examples, type Values, valuesOf } from './batch.ts';
-import { loadState, loadWeights, type Saved, saveState, saveWeights } from './checkpoint.ts';
+import { type Batch, type Examples, toArray, type Values, valuesOf } from './batch.ts';
+import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
 import { Fit, type Running } from './fit.ts';
@@ -33,6 +35,7 @@ import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
 import { type Inspection, inspect, predict } from './inspection.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
+import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
 import { descriptionOf } from './network.ts';
 import { networkMetadata } from './network-metadata.ts';
 import { Programs } from './programs.ts';
@@ -42,7 +45,10 @@ import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } fro
 import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { Metric, Task } from './step.ts';
+import type { BatchEvent } from './step-event.ts';
+import { type Targets, targetsOf, trainOnBatch } from './train-on-batch.ts';
 import { TrainingRun } from './training-run.ts';
+import { splitOff } from './validation-split.ts';
 import { floatsOf, readAll } from './weights.ts';
 
 export interface TrainerOptions {
@@ -53,7 +59,7 @@ export interface TrainerOptions {
   readonly optimizer: Optimizer;
   /** A whole number: initial values, shuffles and dropout are functions of it. 0 unless said. */
   readonly seed?: number;
-  /** Scalars to report beside loss and accuracy, averages over the batch. */
+  /** Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` is reported instead of the loss's. */
   readonly metrics?: Readonly<Record<string, Metric>>;
   /** The shape of one example: for `summary()` before any data was seen. */
   readonly inputShape?: Shape;
@@ -63,7 +69,6 @@ export interface TrainerOptions {
   readonly maxArenaBytes?: number;
 }
 
-const RESERVED = ['loss', 'accuracy'];
 const NAMES: Names<TrainerOptions> = {
   model: true,
   loss: true,
@@ -96,8 +101,8 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
         `trainer: the metric ${name} is ${show(metric)}. Give a function (prediction, target) => Tensor.`,
       );
   }
-  const taken = RESERVED.find((name) => Object.hasOwn(metrics, name));
-  if (taken) throw new OptionError(`trainer: a metric cannot be named ${taken}. Choose another name.`);
+  if (Object.hasOwn(metrics, 'loss'))
+    throw new OptionError('trainer: a metric cannot be named loss. Choose another name.');
 }
 
 export class Trainer {
@@ -112,7 +117,9 @@ export class Trainer {
   #scale: Scale | undefined;
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
-  #busy = false;
+  #busy: boolean | 'batch' = false;
+  /** Steps were made by trainOnBatch after the last run, which cannot go on then. */
+  #apart = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -174,7 +181,7 @@ export class Trainer {
     return this.#running.step;
   }
 
-  /** The run that the State is in, or was in last. */
+  /** The run that the State is in, or was in last; undefined after {@link trainOnBatch}. */
   get run(): Run | undefined {
     return this.#run;
   }
@@ -191,14 +198,26 @@ export class Trainer {
 
   /** The learning rate of the next step. */
   get learningRate(): number {
-    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: this.stepsMade });
+    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 });
   }
 
-  /** Takes the schedule's place from the next submit on; noted in the history with its step. */
-  set learningRate(rate: number) {
+  /**
+   * A number takes the schedule's place from the next submit on, `'schedule'` gives it back, at the step the run has come to; either
+   * is noted in the history with its step.
+   * @throws OptionError where it is neither, or the schedule needs a length that the run under way does not have.
+   */
+  set learningRate(rate: number | 'schedule') {
     this.#life.check();
-    this.#running.rates.set(rate);
-    this.#running.recorder.rate(this.stepsMade, rate);
+    const { rates, recorder } = this.#running;
+    const before = rates.override;
+    rates.set(rate);
+    try {
+      if (this.#busy === true && this.#run) rates.at(this.stepsMade, this.#run);
+    } catch (error) {
+      rates.override = before;
+      throw error;
+    }
+    recorder.rate(this.stepsMade, rate);
   }
 
   /**
@@ -219,6 +238,7 @@ export class Trainer {
   ): AsyncGenerator<FitEvent, void, undefined> {
     checkExtra('fit', extra);
     this.#life.check();
+    if (this.#busy === 'batch') this.#idle('fit');
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
     const { programs, gate } = this.#running;
@@ -239,9 +259,18 @@ export class Trainer {
     return this.fit(data, options).then((history) => history); // begun at once, not a microtask later
   }
 
-  async #begin(given: Examples, asked: FitOptions): Promise<Fit> {
+  #plan(data: Examples, options: FitOptions): Run {
+    if (this.#apart && options?.resume === true)
+      throw new OptionError(
+        'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
+      );
+    return planRun(data, options, this.stepsMade, this.#run);
+  }
+
+  async #begin(set: Examples, wanted: FitOptions): Promise<Fit> {
+    const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const { rates, step, programs } = this.#running;
-    const run = planRun(given, asked, step, this.#run);
+    const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const fit = new Fit(this.#running, data, run, options);
@@ -254,6 +283,7 @@ export class Trainer {
     }
     if (!options.resume) this.state.beginOrder(run.start);
     this.#run = run;
+    this.#apart = false;
     this.#data = data;
     if (hasBytes(data.x, data.y)) this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
@@ -265,11 +295,12 @@ export class Trainer {
    * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
    * validation) while it trains.
    */
-  async compile(given: Examples, asked: FitOptions = {}, ...extra: never[]): Promise<void> {
+  async compile(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
     checkExtra('compile', extra);
     this.#life.check();
+    const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
-    const run = planRun(given, asked, step, this.#run);
+    const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
@@ -303,8 +334,38 @@ export class Trainer {
    */
   async step(): Promise<StepEvent | undefined> {
     this.#life.check();
-    if (!this.#busy) throw new OptionError('step: no run is under way. Begin one with fit.');
+    if (this.#busy !== true) throw new OptionError('step: no run is under way. Begin one with fit.');
     return this.#running.gate.step();
+  }
+
+  /**
+   * Makes one training step on a batch of your own, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
+   * class indices [B] or numbers [B, ...], as `{ shape, data }`, lists (whole numbers one an example are class indices) or typed arrays
+   * (floats are numbers, others class indices). Gives the step's event; the arrays may be refilled then. The loss is of these examples
+   * before the step. Schedules count the steps of the trainer from its first on, and need a `total` of their own where they have an
+   * end. A run cannot be resumed after it: data orders count steps.
+   * @throws DivergenceError where a value is not finite (nothing has changed then); OptionError while a run or another call is under
+   * way; DataError, ShapeError.
+   */
+  async trainOnBatch(x: Batch, y: Targets, ...extra: never[]): Promise<BatchEvent> {
+    checkExtra('trainOnBatch', extra);
+    this.#idle('trainOnBatch');
+    const xs = valuesOf('x', x, this.#inputShape);
+    toArray('x', xs);
+    const ys = targetsOf(y, xs.shape[0]!);
+    const scale = scaleOfBatch(xs, ys, this.#scale ?? xs.scale ?? ys.scale ?? PLAIN);
+    this.#busy = 'batch';
+    try {
+      const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, xs, ys, scale));
+      this.#apart ||= this.#run !== undefined;
+      this.#run = undefined;
+      this.#scale = scale ?? this.#scale;
+      this.#inputShape = xs.shape.slice(1);
+      this.#dispatches = dispatches;
+      return event;
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /** Loss, accuracy and metrics on a whole data set. */
@@ -401,19 +462,28 @@ export class Trainer {
     this.#running.step = step;
     this.#running.rates.override = saved.learningRate;
     this.#run = saved.run;
+    this.#apart = false;
     this.#scale = saved.scale;
     return saved;
   }
 
-  /** Takes weights, and the scale of bytes, from a file of weights or a checkpoint; moments and counters stay. @throws CheckpointError */
-  async loadWeights(bytes: FileBytes, file = 'weights', ...extra: never[]): Promise<void> {
-    checkExtra('loadWeights', extra);
+  /**
+   * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
+   * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
+   * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
+   * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was.
+   */
+  async loadWeights(bytes: FileBytes, ...given: Positional<LoadWeightsOptions, 'file'>): Promise<LoadedWeights> {
+    const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
     this.#idle('loadWeights');
-    this.#scale = loadWeights(this.state, bytes, file);
+    const { scale, ...loaded } = loadWeights(this.state, this.#task.model, bytes, options);
+    this.#scale = scale;
+    return loaded;
   }
 
   #idle(what: string): void {
     this.#life.check();
+    if (this.#busy === 'batch') throw new OptionError(`${what}: trainOnBatch is under way. Await it first.`);
     if (this.#busy) throw new OptionError(`${what}: a run is under way. Leave its loop first.`);
   }
 

@@ -9,9 +9,17 @@ import { CONFIG_EXTRAS, OPTION_CONTEXT } from '../../dist/src/cli/context.js';
 import { parseConfig } from '../../dist/src/cli/options.js';
 import { readWeights } from '../../dist/src/cli/run-files.js';
 import { readIdx } from '../../dist/src/node/data-idx.js';
-import { createBackend, losses, network, networkOf, optim, Trainer } from '../../dist/src/node/index.js';
+import {
+  createBackend,
+  losses,
+  network,
+  networkOf,
+  optim,
+  readSafetensors,
+  Trainer,
+  writeSafetensors,
+} from '../../dist/src/node/index.js';
 import { describeCheckpoint } from '../../dist/src/train/checkpoint.js';
-import { readSafetensors } from '../../dist/src/train/safetensors.js';
 
 const [files = 10_000, seed = 1] = process.argv.slice(2).map(Number);
 const [MOST_MS, MOST_MB] = [1000, 256];
@@ -61,6 +69,8 @@ const WORDS = [
     '"__metadata__"',
     '"F32"',
     '"F16"',
+    '"I64"',
+    '"F8_E5M2"',
   ],
   ...[
     '[['.repeat(200),
@@ -151,6 +161,32 @@ const data = {
 await trainer.train(data, { maxSteps: 4, batchSize: 5 });
 const checkpoint = Buffer.from(await trainer.save({ preset: 'mlp', seed: 0, epochs: 3 }));
 const weights = Buffer.from(await trainer.saveWeights({ preset: 'mlp' }));
+/** A file with every dtype. */
+const everything = Buffer.from(
+  writeSafetensors({
+    ...Object.fromEntries(
+      [Float64Array, Float32Array, Int32Array, Uint32Array, Int16Array, Uint16Array, Int8Array, Uint8Array].map(
+        (Kind) => [Kind.name, { shape: [2, 2], data: Kind.of(1, 2, 3, 4) }],
+      ),
+    ),
+    signed: { shape: [2], data: BigInt64Array.of(-1n, 1n) },
+    unsigned: { shape: [1], data: BigUint64Array.of(2n ** 64n - 1n) },
+    half: { dtype: 'F16', shape: [3], data: Float32Array.of(1, -0, 2 ** -24) },
+    brain: { dtype: 'BF16', shape: [], data: Float32Array.of(2) },
+    flags: { dtype: 'BOOL', shape: [2], data: Uint8Array.of(0, 1) },
+  }),
+);
+/** The weights as they may come from elsewhere: behind a prefix, in dtypes of their own. */
+const foreign = Buffer.from(
+  writeSafetensors(
+    new Map(
+      [...readSafetensors(weights).tensors].map(([name, { shape, data }], k) => [
+        `module.${name}`,
+        { shape, data: k % 2 ? Float64Array.from(data) : BigInt64Array.from(data, (v) => BigInt(Math.round(v))) },
+      ]),
+    ),
+  ),
+);
 const config = JSON.stringify({ preset: 'mlp', seed: 3, lr: 0.1, batchSize: 4, epochs: 2, data: 'digits', json: true });
 const figure = {
   type: 'figure',
@@ -171,12 +207,14 @@ const lines = earlier.map((line) => JSON.stringify(line)).join('\n');
 /** Each reader: whole files, a way to damage them more cleverly than at random, and what reads them. */
 const READERS = {
   safetensors: {
-    originals: [weights, checkpoint],
+    originals: [weights, checkpoint, everything],
     other: otherHeader,
     read(bytes) {
       writeFileSync(path, bytes);
       const read = readWeights(path);
-      readSafetensors(read, 'file');
+      const { tensors, metadata } = readSafetensors(read, 'file');
+      const again = readSafetensors(writeSafetensors(tensors, metadata)).tensors;
+      if (again.size !== tensors.size) throw new Error('a tensor was lost when the file was written again');
       networkOf(read, 'file');
     },
   },
@@ -192,6 +230,21 @@ const READERS = {
       } catch (error) {
         if (!Buffer.from(before).equals(Buffer.from(await trainer.saveWeights())))
           throw new Error(`the State was changed by a file that was refused: ${error.message}`);
+        throw error;
+      }
+    },
+  },
+  weights: {
+    originals: [weights, foreign],
+    other: otherHeader,
+    async read(bytes) {
+      const before = Buffer.from(await trainer.saveWeights());
+      try {
+        const rename = random(2) ? { 'module.': '', 'module.out.': 'out.' } : (name) => name.replace('module.', '');
+        await trainer.loadWeights(bytes, { strict: random(2) === 0, ...(random(2) && { rename }) });
+      } catch (error) {
+        if (!before.equals(Buffer.from(await trainer.saveWeights())))
+          throw new Error(`weights were changed by a file that was refused: ${error.message}`);
         throw error;
       }
     },

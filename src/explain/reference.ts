@@ -1,0 +1,124 @@
+// A batch's loss and gradients in doubles on the CPU, as training sees them: what gradients and changes of weights are compared with.
+import { CpuExecutor } from '../cpu/executor.ts';
+import type { Scale } from '../data/dataset.ts';
+import type { HostArray } from '../graph/dtype.ts';
+import type { Executor, Program, Storage } from '../graph/executor.ts';
+import type { NdArray } from '../graph/op.ts';
+import { withPaths } from '../graph/paths.ts';
+import { seedKey } from '../graph/random.ts';
+import { constant, input, type Tensor, type Variable } from '../graph/tensor.ts';
+import { newTrace, withTrace } from '../graph/trace.ts';
+import type { Placed } from '../train/arena.ts';
+import { prepareX, prepareY, toArray, type Values } from '../train/batch.ts';
+import type { State } from '../train/state.ts';
+import { gradientsOf, judge, type Task } from '../train/step.ts';
+
+/** A model's loss in doubles, as a function of its parameters. */
+export interface Reference {
+  readonly loss: number;
+  readonly gradients: ReadonlyMap<string, HostArray>;
+  /** The loss with entry `index` of a parameter moved by `delta`. */
+  lossAt(variable: Variable, index: number, delta: number): Promise<number>;
+  dispose(): void;
+}
+
+export interface Model {
+  readonly executor: Executor;
+  readonly state: State;
+  readonly task: Task;
+}
+
+export interface Traced {
+  readonly loss: Tensor;
+  readonly gradients: readonly { readonly path: string; readonly gradient: Tensor }[];
+  readonly members: readonly Placed[];
+}
+
+/** What a forward pass of a batch gives, and its targets. */
+export interface Judged {
+  readonly prediction: Tensor;
+  readonly loss: Tensor;
+  readonly target: Tensor;
+}
+
+/**
+ * Loss and gradients as training sees them (dropout at step 0 included), from inputs x and y; the gradients are those of what
+ * `objective` makes of the loss.
+ */
+export function traceBatch(
+  { state, task }: Model,
+  x: NdArray,
+  y: NdArray,
+  scale: Scale | undefined,
+  objective: (judged: Judged) => Tensor = ({ loss }) => loss,
+): Traced {
+  const step = constant([0], { dtype: 'u32' });
+  const seed = constant([...seedKey(state.seedNumber)], { dtype: 'u32' });
+  return withPaths(task.model, () =>
+    withTrace(newTrace({ training: true, step, seed }), () => {
+      const target = prepareY(input('y', y), y.dtype, scale);
+      const { prediction, loss } = judge(task, prepareX(input('x', x), x.dtype, scale), target);
+      const byVariable = gradientsOf(state, objective({ prediction, loss, target }));
+      const members = state.arenas.flatMap((arena) => arena.members);
+      const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));
+      return { loss, gradients, members };
+    }),
+  );
+}
+
+export function outputsOf({ loss, gradients }: Traced): Record<string, Tensor> {
+  return { loss, ...Object.fromEntries(gradients.map(({ path, gradient }) => [`gradient ${path}`, gradient])) };
+}
+
+/** The loss and gradients of a batch in doubles on the CPU, with the parameters that the State has now. */
+export async function reference(model: Model, x: Values, y: Values, scale: Scale | undefined): Promise<Reference> {
+  const traced = traceBatch(model, toArray('x', x), toArray('y', y), scale);
+  return referenceOf(model, traced, { x: x.data, y: y.data });
+}
+
+/** The same, of a batch that is traced already. */
+export async function referenceOf(
+  { state }: Model,
+  traced: Traced,
+  inputs: Record<string, HostArray>,
+): Promise<Reference> {
+  const cpu = new CpuExecutor({ precision: 'float64' });
+  const variables = state.variables.map(({ variable }) => variable);
+  const storage = cpu.allocate(variables.map((variable) => ({ variable })));
+  const values = await state.storage.read(variables);
+  const exact = new Map(variables.map((variable, k) => [variable, values[k]!]));
+  for (const [variable, data] of exact) storage.write(variable, data);
+  const options = { storages: [storage] };
+  const all = await cpu.compile({ outputs: outputsOf(traced) }, options);
+  const { loss, ...rest } = await all.run(inputs);
+  all.dispose();
+  const program = await cpu.compile({ outputs: { loss: traced.loss } }, options);
+  await program.run(inputs);
+  const gradients = new Map(traced.gradients.map(({ path }) => [path, rest[`gradient ${path}`]!.data]));
+  return {
+    loss: loss!.data[0]!,
+    gradients,
+    lossAt: (variable, index, delta) => moved(program, storage, variable, exact.get(variable)!, index, delta),
+    dispose: () => {
+      program.dispose();
+      storage.dispose();
+      cpu.dispose();
+    },
+  };
+}
+
+async function moved(
+  program: Program,
+  storage: Storage,
+  variable: Variable,
+  exact: HostArray,
+  index: number,
+  delta: number,
+): Promise<number> {
+  const data = variable.dtype === 'f32' ? Float64Array.from(exact) : exact.slice();
+  data[index]! += delta;
+  storage.write(variable, data);
+  const { loss } = await program.run();
+  storage.write(variable, exact);
+  return loss!.data[0]!;
+}

@@ -1,0 +1,90 @@
+// How far rounding to f32 alone moves a batch's loss and gradients: the graph in doubles, each value off at random by as much as a
+// float may be (Monte Carlo arithmetic: D. S. Parker, UCLA CSD-970002, 1997).
+import { grad } from '../autodiff/grad.ts';
+import { interpret } from '../cpu/interpreter.ts';
+import type { Scale } from '../data/dataset.ts';
+import { Random } from '../data/random.ts';
+import type { HostArray } from '../graph/dtype.ts';
+import type { NdArray } from '../graph/op.ts';
+import { full, input, type Node, type Tensor, variableOf } from '../graph/tensor.ts';
+import { add, mul } from '../ops/binary.ts';
+import { sum } from '../ops/broadcast.ts';
+import { type Model, traceBatch } from './reference.ts';
+
+/** The most that a float is off, relatively: 2^-24. */
+export const FLOAT_ROUNDING = 2 ** -24;
+
+/** Batches computed with other roundings: one alone may be off by little by chance. */
+const DRAWS = 4;
+
+/** What rounding changes. */
+export interface Rounding {
+  readonly loss: number;
+  /** Of each gradient by path: the norm of the change. */
+  readonly gradients: ReadonlyMap<string, number>;
+}
+
+/**
+ * The largest changes among a few draws. What cancels within a loss shows no longer in its result (softmax - target, near 0 in a
+ * trained network): the loss and its gradient at a prediction of zeros tell how large the terms are, and are off by their share too.
+ */
+export async function roundingOf(model: Model, x: NdArray, y: NdArray, scale: Scale | undefined): Promise<Rounding> {
+  const at: Record<string, Tensor> = {};
+  const { gradients } = traceBatch(model, x, y, scale, ({ prediction, loss, target }) => {
+    const zero = full(0, prediction.shape);
+    const lossAtZero = model.task.loss(zero, target);
+    const [slope, slopeAtZero] = [grad(loss, [prediction])[0], grad(lossAtZero, [zero])[0]];
+    Object.assign(at, { loss, lossAtZero, ...(slope && { slope }), ...(slopeAtZero && { slopeAtZero }) });
+    return add(loss, sum(mul(prediction, input('nudge', prediction))));
+  });
+  const variables = model.state.variables.map(({ variable }) => variable);
+  const values = await model.state.storage.read(variables);
+  const inputs: Record<string, HostArray> = { x: x.data, y: y.data };
+  const feeds = (node: Node) =>
+    node.source?.kind === 'input' ? inputs[node.source.name] : values[variables.indexOf(variableOf(node)!)]?.slice();
+  const terms = Object.keys(at);
+  const found = interpret(Object.values(at), feeds);
+  const exactly = Object.fromEntries(terms.map((name, k) => [name, found[k]!.data]));
+  const sizes = termSizes(exactly['slope'], exactly['slopeAtZero']);
+  inputs['nudge'] = new Float64Array(sizes.length);
+  const outputs = [at['loss']!, ...gradients.map(({ gradient }) => gradient)];
+  const exact = interpret(outputs, feeds);
+  const changes = outputs.map(() => 0);
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const random = new Random(draw);
+    inputs['nudge'] = sizes.map((size) => size * off(random));
+    const rounded = interpret(outputs, feeds, 'float64', (node, outs) => round(node, outs, random));
+    for (const [k, { data }] of rounded.entries()) changes[k] = Math.max(changes[k]!, distance(data, exact[k]!.data));
+  }
+  const [loss = 0, ...others] = changes;
+  const lossAtZero = Math.abs(exactly['lossAtZero']![0]!);
+  return {
+    loss: loss + (Number.isFinite(lossAtZero) ? FLOAT_ROUNDING * lossAtZero : 0),
+    gradients: new Map(gradients.map(({ path }, k) => [path, others[k]!])),
+  };
+}
+
+/** The larger of two gradients, element by element, where the second is finite. */
+function termSizes(a: HostArray = new Float64Array(0), b: HostArray = a): Float64Array {
+  return Float64Array.from(a, (v, i) => Math.max(Math.abs(v), Number.isFinite(b[i]) ? Math.abs(b[i]!) : 0));
+}
+
+function off(random: Random): number {
+  return FLOAT_ROUNDING * random.uniform(-1, 1);
+}
+
+/** Rounds what a node computes, and weights; data and what only moves values stay as they are, so that ties stay ties. */
+function round(node: Node, outs: readonly NdArray[], random: Random): void {
+  if (node.op ? node.op.flops?.(node.inputs, node.params) === 0 || node.op.view : node.source?.kind !== 'variable')
+    return;
+  for (const { dtype, data } of outs) {
+    if (dtype === 'f32') for (let i = 0; i < data.length; i++) data[i]! *= 1 + off(random);
+  }
+}
+
+/** ‖a - b‖ */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < b.length; i++) total += (a[i]! - b[i]!) ** 2;
+  return Math.sqrt(total);
+}

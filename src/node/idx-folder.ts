@@ -1,0 +1,56 @@
+// An IDX set in a folder that the user names, as it is: a training set, a test set or both. Where there is no test set, a part of
+// the training set is kept to test with, so that whatever follows has one.
+import { basename, resolve } from 'node:path';
+import { type DataPair, type DataSet, split } from '../data/dataset.ts';
+import { MNIST_SCALE } from '../data/digits.ts';
+import type { IdxMeaning } from '../data/idx-set.ts';
+import { DataError } from '../graph/errors.ts';
+import { readIdxSets } from './data-idx.ts';
+import { findIdxSet } from './idx-names.ts';
+
+/** The part of a training set that is kept to test with where there is no test set. */
+const HELD_BACK = 0.1;
+
+/** What a folder holds. */
+export interface FolderSets {
+  readonly train: DataSet | undefined;
+  readonly test: DataSet | undefined;
+  readonly folder: string;
+  readonly source: string;
+}
+
+/** Reads the IDX set in a folder; `set` is the prefix of its files' names. */
+export async function readFolder(
+  folder: string,
+  { set, ...meaning }: { readonly set?: string | undefined } & Omit<IdxMeaning, 'name' | 'scale'>,
+): Promise<FolderSets> {
+  const found = await findIdxSet(folder, set);
+  const name = found.prefix || basename(resolve(folder)) || 'idx';
+  const paths = [found.train, found.test].filter((it) => it !== undefined);
+  const read = await readIdxSets(paths, { name, ...meaning, scale: MNIST_SCALE });
+  const source = `${name}${meaning.transpose ? ', transposed' : ''}, read from the folder ${folder}`;
+  return { train: found.train && read[0], test: found.test && read.at(-1), folder, source };
+}
+
+/**
+ * Both sets. Without a test set, that is a tenth of the training set, by a shuffle of seed 0.
+ * @throws DataError where there is no training set, or too little of it.
+ */
+export function pairOf({ train, test, folder, source }: FolderSets): DataPair {
+  if (!train)
+    throw new DataError(
+      `${folder}: it holds a test set and no training set: train-images-idx3-ubyte and train-labels-idx1-ubyte are missing. Put them there.`,
+    );
+  if (test) return { train, test, source: `${source}.` };
+  if (train.size < 2)
+    throw new DataError(
+      `${folder}: it holds no test set, and its training set is a single example. Put a test set there.`,
+    );
+  const { train: kept, validation } = split(train, HELD_BACK, { seed: 0 });
+  const count = (n: number) => n.toLocaleString('en-US');
+  return {
+    train: kept,
+    test: validation,
+    source: `${source}, which holds no test set: ${count(validation.size)} of its ${count(train.size)} examples, chosen at random by seed 0, are kept to test with.`,
+  };
+}

@@ -1,0 +1,71 @@
+// Class weights: what each class counts in training, as Keras' `class_weight`. They become sample weights, so that a run knows of one
+// kind of weight only.
+import { checkWeights } from '../data/sample-weights.ts';
+import type { HostArray } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import { type Kind, show } from '../graph/options.ts';
+import { handOver } from '../graph/owned.ts';
+import { type Examples, labelsOf, type Values } from './batch.ts';
+
+/** `balanced`, a weight for each class, or weights by class, of which the others have 1. */
+export type ClassWeights = 'balanced' | readonly number[] | Readonly<Record<number, number>>;
+
+export const CLASS_WEIGHTS: Kind = {
+  advice: "Give 'balanced', a weight for each class, or weights by class, such as { 1: 5 }.",
+  fits: (v) => v === 'balanced' || Array.isArray(v) || show(v) === 'an object',
+};
+
+/** What was made last for a set's labels, so that it is found again on the device. */
+const kept = new WeakMap<
+  HostArray,
+  { readonly key: string; readonly given: HostArray | undefined; readonly made: Values }
+>();
+
+/** The set with weights: those of its classes, times those that its examples have. @throws OptionError, naming what does not fit. */
+export function withClassWeights(data: Examples, weights: ClassWeights | undefined): Examples {
+  if (weights === undefined) return data;
+  const { name = 'data', y, sampleWeights } = data;
+  const labels = labelsOf(data);
+  if (!labels)
+    throw new OptionError(
+      `fit: classWeights are given, and the targets of ${name} are not one class index an example. Use data with class labels, or sampleWeights.`,
+    );
+  const byClass = weightsOf(y.data, labels.classes, weights, name);
+  const key = byClass.join();
+  const known = kept.get(y.data);
+  if (known?.key === key && known.given === sampleWeights?.data) return { ...data, sampleWeights: known.made };
+  const of = sampleWeights?.data;
+  const all = Float32Array.from(y.data, (label, k) => byClass[label]! * (of ? of[k]! : 1));
+  const made = { shape: [data.size], data: handOver(all) };
+  checkWeights(`${name} classWeights`, made, data.size);
+  kept.set(y.data, { key, given: of, made });
+  return { ...data, sampleWeights: made };
+}
+
+/** The weight of each class. */
+function weightsOf(labels: ArrayLike<number>, classes: number, weights: ClassWeights, name: string): readonly number[] {
+  if (weights === 'balanced') return balanced(labels, classes);
+  const byClass = Array<number>(classes).fill(1);
+  if (Array.isArray(weights) && weights.length !== classes)
+    throw new OptionError(
+      `fit: classWeights has ${weights.length} weights, and ${name} has ${classes} classes. Give ${classes}.`,
+    );
+  for (const [label, weight] of Object.entries(weights)) {
+    if (!(String(Number(label)) === label && Number(label) in byClass))
+      throw new OptionError(
+        `fit: classWeights names the class ${label}, and ${name} has ${classes} classes. Use 0 to ${classes - 1}.`,
+      );
+    if (!(typeof weight === 'number' && weight >= 0 && Number.isFinite(Math.fround(weight))))
+      throw new OptionError(`fit: the weight of class ${label} is ${show(weight)}. Give a finite number >= 0.`);
+    byClass[Number(label)] = weight;
+  }
+  return byClass;
+}
+
+/** n / (classes · count), as scikit-learn's: all classes then count the same. A class without examples has 1. */
+function balanced(labels: ArrayLike<number>, classes: number): number[] {
+  const counts = Array<number>(classes).fill(0);
+  for (let k = 0; k < labels.length; k++) counts[labels[k]!]!++;
+  const present = counts.filter((count) => count > 0).length;
+  return counts.map((count) => (count > 0 ? labels.length / (present * count) : 1));
+}

@@ -1,0 +1,84 @@
+// Weights of a file into a State, as PyTorch's `load_state_dict` does it: by name and shape, whatever the dtype they are stored
+// as. All is checked and converted before anything is changed.
+import type { Scale } from '../data/dataset.ts';
+import type { FileBytes, HostArray } from '../graph/dtype.ts';
+import { BOOLEAN, type Names, STRING } from '../graph/options.ts';
+import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
+import { isTransposed, refuse } from './match-tensors.ts';
+import { readSafetensors } from './safetensors.ts';
+import { quoted } from './safetensors-header.ts';
+import type { State } from './state.ts';
+import { convert, storedDtype } from './stored-dtypes.ts';
+import { fitNames, RENAME, type Rename, renamedNames } from './weight-names.ts';
+import { suggestion } from './weight-suggestion.ts';
+
+/** Options of `trainer.loadWeights`. */
+export interface LoadWeightsOptions {
+  /** The file's name in errors. Default `weights`. */
+  readonly file?: string;
+  /**
+   * Whether the file must have all weights of the model and no others; false loads those that it has. Another shape is an error
+   * in both cases. Default true.
+   */
+  readonly strict?: boolean;
+  /**
+   * New names for those in the file: a function, which gives undefined to skip a tensor, or an object of old to new names. In an
+   * object, a key that is a tensor's whole name renames it; a key that ends in `.`, or is empty, is a prefix, and the longest that
+   * a name begins with is replaced. Other names stay. Default: none are renamed.
+   */
+  readonly rename?: Rename;
+}
+
+/** What `trainer.loadWeights` found. */
+export interface LoadedWeights {
+  /** Variables of the model that the file does not have, by path: they stay as they were. */
+  readonly missing: readonly string[];
+  /** Tensors of the file that the model does not have, by their names in the file. */
+  readonly unexpected: readonly string[];
+  /** The paths of tensors that the file has under another name, by that name. */
+  readonly renamed: Readonly<Record<string, string>>;
+}
+
+export const LOAD_WEIGHTS: Names<LoadWeightsOptions> = { file: STRING, strict: BOOLEAN, rename: RENAME };
+
+const TRANSPOSED =
+  'Transpose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.';
+
+/**
+ * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone. Gives also the scale
+ * of the bytes that they were learnt from, where the file has one.
+ * @throws CheckpointError where they do not fit the model; the State is then as it was.
+ */
+export function loadWeights(
+  state: State,
+  model: object,
+  bytes: FileBytes,
+  { file = 'weights', strict = true, rename }: LoadWeightsOptions,
+): LoadedWeights & { readonly scale: Scale | undefined } {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  const scale = scaleOfFile(metadata, file);
+  const wanted = state.parameters().map(({ path, shape, dtype }) => ({ name: path, shape, dtype: storedDtype(dtype) }));
+  const own = new Set(wanted.map(({ name }) => name));
+  for (const name of tensors.keys()) if (!own.has(name) && isCheckpointTensor(name, metadata)) tensors.delete(name);
+  const given = renamedNames(file, tensors.keys(), rename);
+  const { names, missing, unexpected, wrong } = fitNames(wanted, given, tensors, model);
+  if (strict && missing.length + unexpected.size > 0)
+    refuse(file, { wrong, missing, unexpected }, suggestion(wanted, tensors));
+  const found = wanted.filter(({ name }) => names.has(name));
+  const tensorOf = (path: string) => tensors.get(names.get(path)!)!;
+  const transposed = found.some(({ name, shape }) => isTransposed(tensorOf(name).shape, shape));
+  refuse(file, { wrong }, transposed ? TRANSPOSED : undefined);
+  const values = found.map(({ name: path }): [string, HostArray] => {
+    const { dtype, data } = tensorOf(path);
+    return [path, convert(`${file}: ${quoted(names.get(path)!)}`, dtype, data, state.variable(path).dtype)];
+  });
+  for (const [path, data] of values) state.write(path, data);
+  return {
+    scale,
+    missing: missing.map(({ name }) => name),
+    unexpected: [...unexpected.values()],
+    renamed: Object.fromEntries(
+      found.map(({ name }) => [names.get(name)!, name]).filter(([inFile, path]) => inFile !== path),
+    ),
+  };
+}

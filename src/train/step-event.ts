@@ -1,0 +1,31 @@
+// A step's event, from what the step left in the ring.
+import type { StepEvent } from './events.ts';
+import { RING, type State } from './state.ts';
+import type { TrainingStep } from './step.ts';
+
+/** The event of a step that was made on a batch alone: without a data set to go through there are no epochs. */
+export type BatchEvent = Omit<StepEvent, 'epoch'>;
+
+/** What is known of a step beside its metrics; `step` counts those made before it. */
+interface Place {
+  readonly step: number;
+  readonly epoch?: number;
+  readonly learningRate: number;
+}
+
+/** The event of a step whose row is in `ring`. */
+export function eventOf(state: State, ring: ArrayLike<number>, traced: TrainingStep, place: Place): BatchEvent {
+  const { step, epoch, learningRate } = place;
+  const row = (step % RING) * state.ring.shape[1]!;
+  const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
+  const { loss, accuracy, ...metrics } = all;
+  return {
+    type: 'step',
+    step: step + 1,
+    ...(epoch !== undefined && { epoch }),
+    loss: loss!,
+    ...(accuracy !== undefined && { accuracy }),
+    metrics,
+    learningRate,
+  };
+}

@@ -1,0 +1,100 @@
+// A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
+// kept for the next batches of the same shapes; all else is as in the steps of a run.
+import type { Scale } from '../data/dataset.ts';
+import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
+import { kindOf } from '../graph/dtype.ts';
+import { DataError } from '../graph/errors.ts';
+import { formatShape } from '../graph/shape.ts';
+import { type Examples, labelsOf, toArray, type Values } from './batch.ts';
+import { explain } from './divergence.ts';
+import type { Running } from './fit.ts';
+import type { StepProgram } from './programs.ts';
+import { traceStep } from './step.ts';
+import { type BatchEvent, eventOf } from './step-event.ts';
+
+/** The targets of a batch: class indices, one an example, or rows of numbers. */
+export type Targets = Values | NestedNumbers | GivenArray;
+
+/** Schedules count all steps of the trainer, and no end is known. */
+const ENDLESS = { start: 0 };
+
+/** The targets of `size` examples as values: whole numbers one an example are class indices, floats and rows are numbers. */
+export function targetsOf(given: Targets, size: number): Values {
+  const flat = Array.isArray(given) || isTyped(given);
+  const y = flat ? flatTargets(given as NestedNumbers | GivenArray, size) : (given as Values);
+  toArray('y', y);
+  if (y.shape[0] === size) return y;
+  throw new DataError(
+    `trainOnBatch: x has ${size} examples, and y is ${formatShape(y.shape)}. Give one target for each example.`,
+  );
+}
+
+function flatTargets(given: NestedNumbers | GivenArray, size: number): Values {
+  const { shape, data } = flatten('y', given);
+  if (shape.length > 1 || (isTyped(given) && (kindOf(given) ?? '').startsWith('Float'))) {
+    const rows = shape.length === 1 && shape[0]! % size === 0 ? [size, shape[0]! / size] : shape;
+    return { shape: rows, data: data instanceof Uint8Array ? data : Float32Array.from(data) };
+  }
+  const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32));
+  if (bad < 0) return { shape, data: data instanceof Uint8Array ? data : Uint32Array.from(data) };
+  throw new DataError(
+    `y: ${data[bad]} of example ${bad} is no class index. Give whole numbers from 0; numbers to regress on as rows, [[${data[bad]}], …], or in a Float32Array.`,
+  );
+}
+
+/** A program, and the most classes that labels given to it had so far. */
+interface BatchProgram extends StepProgram {
+  classes: number;
+  dispose(): void;
+}
+
+/**
+ * One step on a batch: its event, and the dispatches it took.
+ * @throws DivergenceError where a value is not finite; the State is then as it was.
+ */
+export async function trainOnBatch(
+  trainer: Running,
+  x: Values,
+  y: Values,
+  scale: Scale | undefined,
+): Promise<{ event: BatchEvent; dispatches: number }> {
+  const { executor, state, programs, rates, recorder, life, step } = trainer;
+  const learningRate = rates.at(step, ENDLESS);
+  const owner = {};
+  try {
+    const { program, traced } = await programOf(trainer, { name: 'batch', size: x.shape[0]!, x, y, scale }, owner);
+    life.check();
+    rates.write(state, step, 1, ENDLESS);
+    const inputs = { x: x.data, y: y.data };
+    const [ring, status] = await program.submit(1, [state.ring, state.status], inputs).values();
+    if (status![0] !== 0) {
+      const error = await explain(executor, state, { step, learningRate, traced, inputs });
+      state.storage.write(state.status, new Uint32Array(1)); // A step that failed changed nothing else.
+      throw error;
+    }
+    trainer.step++;
+    const event = eventOf(state, ring!, traced, { step, learningRate });
+    recorder.step(event);
+    return { event, dispatches: program.dispatches };
+  } finally {
+    programs.release(owner);
+  }
+}
+
+async function programOf({ executor, state, task, programs }: Running, data: Examples, owner: object) {
+  const [x, y] = [toArray('x', data.x), toArray('y', data.y)];
+  const trace = () => traceStep(state, task, data, undefined, data.size);
+  const classes = labelsOf(data)?.classes ?? 0;
+  const name = [x, y].map(({ dtype, shape }) => `${dtype} ${formatShape(shape)}`).join(' ');
+  const key = `train on ${data.scale?.mean} ${data.scale?.std} ${name}`;
+  const make = async (): Promise<BatchProgram> => {
+    const traced = trace();
+    const label = `train on a batch [${data.size}]`;
+    const program = await executor.compile(traced.recipe, { storages: [state.storage], inputs: ['x', 'y'], label });
+    return { traced, program, classes, dispose: () => program.dispose() };
+  };
+  const made = await programs.ofInputs(key, make, owner);
+  if (classes > made.classes) trace(); // which refuses labels that the model has no output for
+  made.classes = Math.max(classes, made.classes);
+  return made;
+}

@@ -1,0 +1,57 @@
+// Validation that is split off the training data: by the trainer's seed and made once, so that every run and every resume of it sees the
+// same sets, and the device keeps one copy of them.
+import { countOf, type DataSet, pick } from '../data/dataset.ts';
+import { partition } from '../data/partition.ts';
+import { dtypeOf, type HostArray } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import { checkValue } from '../graph/options.ts';
+import { checkExamples, type Examples, ownExamples } from './batch.ts';
+import { type FitOptions, PART } from './run.ts';
+
+interface Parts {
+  readonly y: HostArray;
+  readonly weights: HostArray | undefined;
+  readonly key: string;
+  readonly train: Examples;
+  readonly validation: Examples;
+}
+
+/** The parts made last of the sets with these examples. */
+const kept = new WeakMap<HostArray, readonly Parts[]>();
+const MOST = 4;
+
+/** A run's data and options, with `validationSplit` replaced by the two sets that it means. */
+export function splitOff(data: Examples, options: FitOptions, seed: number): { given: Examples; asked: FitOptions } {
+  const part = options?.validationSplit;
+  if (part === undefined) return { given: data, asked: options };
+  checkValue('fit', 'validationSplit', part, PART);
+  if (options.validation !== undefined)
+    throw new OptionError('fit: there are both validation and validationSplit. Give one of them.');
+  checkExamples(data);
+  const { train, validation } = partsOf(ownExamples(data), part, seed);
+  return { given: train, asked: { ...options, validation, validationSplit: undefined } };
+}
+
+function partsOf(data: Examples, part: number, seed: number): Parts {
+  const { size, x, y, name = 'data', classes, scale } = data;
+  const weights = data.sampleWeights?.data;
+  const count = countOf('fit: validationSplit', part, { size, name });
+  const key = JSON.stringify([count, seed, name, x.shape, y.shape, classes, scale]);
+  const known = kept.get(x.data) ?? [];
+  const before = known.find((parts) => parts.y === y.data && parts.weights === weights && parts.key === key);
+  const labelled = y.shape.length === 1 && dtypeOf(y.data) !== 'f32';
+  const parts = before ?? {
+    y: y.data,
+    weights,
+    key,
+    ...partsAt(data, partition(size, count, seed, labelled ? y.data : undefined), name),
+  };
+  kept.set(x.data, [parts, ...known.filter((other) => other !== parts)].slice(0, MOST));
+  return parts;
+}
+
+function partsAt(data: Examples, { train, validation }: ReturnType<typeof partition>, name: string) {
+  const part = (which: string, order: Uint32Array): Examples =>
+    pick({ ...data, name: `${name} (${which} part)` } as DataSet, order);
+  return { train: part('training', train), validation: part('validation', validation) };
+}

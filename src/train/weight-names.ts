@@ -1,0 +1,129 @@
+// Names of weights in files from elsewhere: how they are renamed on request, and which prefixes are understood without one: those
+// that all names fit with, and never some.
+import { CheckpointError, OptionError } from '../graph/errors.ts';
+import { type Kind, show } from '../graph/options.ts';
+import { objectsOf } from '../graph/paths.ts';
+import { type TensorShape, type Wanted, wrongDtype, wrongShape } from './match-tensors.ts';
+import { quoted } from './safetensors-header.ts';
+import { converts } from './stored-dtypes.ts';
+
+/** New names for those in a file: see {@link LoadWeightsOptions.rename}. */
+export type Rename = ((name: string) => string | undefined) | Readonly<Record<string, string>>;
+
+export const RENAME: Kind = {
+  advice: "Give a function (name) => string | undefined, or an object of old to new names: { 'module.': '' }.",
+  fits: (v) =>
+    typeof v === 'function' ||
+    (typeof v === 'object' &&
+      v !== null &&
+      !(Symbol.iterator in v) &&
+      Object.values(v).every((name) => typeof name === 'string')),
+};
+
+export const isPrefix = (text: string) => text === '' || text.endsWith('.');
+
+/** A name's new one; undefined where the tensor is to be skipped. */
+export function renamed(name: string, rename: Rename): string | undefined {
+  if (typeof rename === 'function') {
+    const given: unknown = rename(name);
+    if (given === undefined || typeof given === 'string') return given;
+    throw new OptionError(`rename: it gave ${show(given)} for ${quoted(name)}. Give a name, or undefined to skip it.`);
+  }
+  if (Object.hasOwn(rename, name)) return rename[name];
+  const prefixes = Object.keys(rename).filter((key) => isPrefix(key) && name.startsWith(key));
+  if (prefixes.length === 0) return name;
+  const longest = prefixes.reduce((a, b) => (b.length > a.length ? b : a));
+  return rename[longest]! + name.slice(longest.length);
+}
+
+/** The names of a file by what they become, without those that are skipped. @throws CheckpointError where two become the same. */
+export function renamedNames(file: string, names: Iterable<string>, rename: Rename = {}): Map<string, string> {
+  const all = new Map<string, string>();
+  for (const name of names) {
+    const now = renamed(name, rename);
+    if (now === undefined) continue;
+    const other = all.get(now);
+    if (other !== undefined)
+      throw new CheckpointError(
+        `${file}: ${quoted(other)} and ${quoted(name)} are both renamed to ${quoted(now)}. Give each tensor a name of its own, or skip one: rename may give undefined.`,
+      );
+    all.set(now, name);
+  }
+  return all;
+}
+
+/** The paths of a model by PyTorch's names: there, a member of a Sequential has no `layers.` before its number. */
+function torchNames(model: object, paths: readonly string[]): Map<string, string> {
+  const sequentials = [...objectsOf(model)]
+    .filter(([, object]) => (object as { kind?: unknown }).kind === 'Sequential')
+    .map(([path]) => (path === '' ? '' : `${path}.`))
+    .sort((a, b) => b.length - a.length); // innermost first, so that what lies before stays in its place
+  return new Map(
+    paths.map((path) => [
+      sequentials.reduce(
+        (name, at) => (path.startsWith(`${at}layers.`) ? at + name.slice(at.length + 'layers.'.length) : name),
+        path,
+      ),
+      path,
+    ]),
+  );
+}
+
+/**
+ * The names of a file by the paths of a model, where all fit without one prefix, or with one before them, and each has its path;
+ * undefined otherwise. `known` gives the path for each name that is understood.
+ */
+function underPrefix(
+  names: ReadonlyMap<string, string>,
+  known: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> | undefined {
+  const total = (all: ReadonlyMap<string, string>) => [...all.keys()].reduce((sum, name) => sum + name.length, 0);
+  // As many names, each longer by the prefix: so its length is known.
+  const length = names.size > 0 && names.size === known.size ? (total(names) - total(known)) / names.size : Number.NaN;
+  const [longer] = length > 0 ? names.keys() : known.keys();
+  const prefix = longer?.slice(0, Math.abs(length)) ?? '';
+  if (!Number.isInteger(length) || !isPrefix(prefix)) return undefined;
+  const found = new Map<string, string>();
+  for (const [name, inFile] of names) {
+    const path = known.get(length > 0 ? name.slice(length) : prefix + name);
+    if (path === undefined || (length > 0 && !name.startsWith(prefix))) return undefined;
+    found.set(path, inFile);
+  }
+  return found;
+}
+
+/** Which tensor of a file is which variable's, and what has no counterpart. */
+export interface FittedNames {
+  /** The file's names by path. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly missing: readonly Wanted[];
+  /** The file's names by what they became. */
+  readonly unexpected: ReadonlyMap<string, string>;
+  /** Each tensor that its variable cannot take, with the reason. */
+  readonly wrong: readonly string[];
+}
+
+/** Finds each variable's tensor: by the names in `given`, or by those with or without a prefix where all fit then. */
+export function fitNames(
+  wanted: readonly Wanted[],
+  given: ReadonlyMap<string, string>,
+  tensors: ReadonlyMap<string, TensorShape>,
+  model: object = {},
+): FittedNames {
+  const paths = new Map(wanted.map(({ name }) => [name, name]));
+  const torch = torchNames(model, [...paths.keys()]);
+  const names = underPrefix(given, paths) ?? underPrefix(given, torch.size < paths.size ? paths : torch) ?? given;
+  const wrong = wanted.flatMap((want) => {
+    const name = names.get(want.name);
+    if (name === undefined) return [];
+    const have = tensors.get(name)!;
+    const dtype = converts(have.dtype, want.dtype) ? undefined : wrongDtype(name, have, want);
+    return [wrongShape(name, have, want), dtype].filter((text) => text !== undefined);
+  });
+  return {
+    names,
+    wrong,
+    missing: wanted.filter(({ name }) => !names.has(name)),
+    unexpected: new Map([...names].filter(([now]) => !paths.has(now))),
+  };
+}

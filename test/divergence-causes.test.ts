@@ -1,0 +1,185 @@
+// What a run that ends in NaN or Infinity says: which value, in which example, and what helps. Lowering the rate is advised only where
+// a step can have been too large.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Backend, createCpuBackend } from '../src/backend.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { capture } from '../src/graph/trace.ts';
+import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
+import * as nn from '../src/nn/index.ts';
+import { div, mul, sub } from '../src/ops/binary.ts';
+import { unary } from '../src/ops/elementwise.ts';
+import { mean } from '../src/ops/reduce.ts';
+import { exp, log, neg, pow, sqrt } from '../src/ops/unary.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import type { Examples } from '../src/train/batch.ts';
+import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
+import { testExecutor } from './gpu.ts';
+
+const cpu = createCpuBackend();
+let gpu: Backend;
+beforeAll(async () => {
+  gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
+});
+
+/** Words in sentences of 3, the 8th of which has one past the end, and a class for each. */
+const sentences = (): Examples => {
+  const words = Uint32Array.from({ length: 30 }, (_, k) => k % 5);
+  words[22] = 812;
+  const labels = Uint8Array.from({ length: 10 }, (_, k) => k % 2);
+  return { size: 10, x: { shape: [10, 3], data: words }, y: { shape: [10], data: labels }, classes: 2 };
+};
+
+class Reader {
+  words = new nn.Embedding(500, 4);
+  out = new nn.Linear(12, 2);
+  forward(x: Tensor): Tensor {
+    return this.out.forward(this.words.forward(x).reshape([x.shape[0]!, 12]));
+  }
+}
+
+/** A class for each word. */
+class Tagger {
+  words = new nn.Embedding(9, 4);
+  out = new nn.Linear(4, 3);
+  forward(x: Tensor): Tensor {
+    return this.out.forward(this.words.forward(x));
+  }
+}
+
+const tags = (): Examples => {
+  const labels = Uint32Array.from({ length: 12 }, (_, k) => k % 3);
+  labels[7] = 5;
+  return {
+    size: 4,
+    x: { shape: [4, 3], data: new Uint32Array(12) },
+    y: { shape: [4, 3], data: labels },
+  };
+};
+
+const points = (change: (x: Float32Array, y: Float32Array) => void = () => {}): Examples => {
+  const [x, y] = [new Float32Array(8).map((_, k) => k / 4), new Float32Array(8).map((_, k) => k)];
+  change(x, y);
+  return { size: 8, x: { shape: [8, 1], data: x }, y: { shape: [8, 1], data: y } };
+};
+
+/** x · 2, named, then something. */
+const through = (then: (x: Tensor) => Tensor) => ({
+  layer: new nn.Linear(1, 1, { initialWeight: nn.init.ones, initialBias: nn.init.zeros }),
+  forward(x: Tensor): Tensor {
+    return then(this.layer.forward(x));
+  },
+});
+
+const broken = unary('broken', {
+  cpu: (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = x[i] === 1 ? Number.NaN : x[i]!;
+  },
+  wgsl: (x) => `select(${x}, bitcast<f32>(bitcast<u32>(${x}) | 0x7fc00000u), ${x} == 1.0)`,
+  vjp: (dy) => dy,
+});
+
+type Case = [name: string, options: Partial<TrainerOptions>, data: () => Examples, message: string | RegExp];
+
+const cases: Case[] = [
+  [
+    'an index past the end of an embedding',
+    { model: new Reader(), loss: softmaxCrossEntropy },
+    sentences,
+    "loss is not finite at step 1 (first in words's output: index 812 of example 7 is not below 500, the rows of words.weight). Give indices below 500, or make the table 813 rows long.",
+  ],
+  [
+    'a label past the classes',
+    { model: new Tagger(), loss: softmaxCrossEntropy },
+    tags,
+    'loss is not finite at step 1 (first in the loss: label 5 of example 2 is not below 3). Give labels below 3, or make the last layer 6 wide.',
+  ],
+  [
+    'NaN in x',
+    {},
+    () => points((x) => x.fill(Number.NaN, 5, 6)),
+    'loss is not finite at step 1 (first in the input: x of example 5 has NaN). Look for NaN or infinity in the data.',
+  ],
+  [
+    'Infinity in y',
+    {},
+    () => points((_, y) => y.fill(Number.POSITIVE_INFINITY, 3, 4)),
+    'loss is not finite at step 1 (first in the target: y of example 3 has Infinity). Look for NaN or infinity in the data.',
+  ],
+  [
+    'log(0)',
+    { model: through((x) => log(x)) },
+    points,
+    'loss is not finite at step 1 (first in the loss: log(0) is -Infinity). Keep its argument above 0, such as log(add(x, 1e-7)), or use a loss that takes logits.',
+  ],
+  [
+    'a root of a negative number',
+    { model: through((x) => capture('root', sqrt(sub(x, 1)))) },
+    () => points((x) => x.fill(0.5)),
+    "loss is not finite at step 1 (first in root's output: sqrt(-0.5) is NaN). Keep its argument at 0 or above.",
+  ],
+  [
+    'a power of 0',
+    { model: through((x) => pow(x, -1.5)) },
+    () => points((x) => x.fill(0)),
+    'loss is not finite at step 1 (first in the loss: pow(0, -1.5) is Infinity). Keep its argument above 0.',
+  ],
+  [
+    'a division by 0 in a loss',
+    { loss: (p: Tensor, t: Tensor) => mean(div(p, t)) },
+    () => points((x) => x.fill(3)),
+    'loss is not finite at step 1 (first in the loss: div(3, 0) is Infinity). Keep the divisor away from 0, as also in the gradients of log and sqrt, by add(x, 1e-7) for instance.',
+  ],
+  [
+    'a root of 0 in a gradient',
+    { model: through((x) => sqrt(x)) },
+    () => points((x) => x.fill(0)),
+    /^layer\.(weight|bias)'s gradient is not finite at step 1, the loss still is: div\(-?\S+, 0\) is -?Infinity\. Keep the divisor away from 0/,
+  ],
+  [
+    'an own op that gives NaN',
+    { model: through(broken) },
+    points,
+    'loss is not finite at step 1 (first in the loss: broken(1) is NaN). Look at what broken is given.',
+  ],
+  [
+    'values too large from the beginning',
+    { model: through((x) => exp(mul(x, 100))) },
+    points,
+    /^loss is not finite at step 1 \(first in the loss: exp\(\d+\) is Infinity\)\. Scale the data, or make the initial weights smaller\.$/,
+  ],
+  [
+    'values too large after a step',
+    { model: through((x) => exp(neg(x))), optimizer: sgd(1e4) },
+    points,
+    /^loss is not finite at step 2 \(first in the loss: \w+\(.*\) is Infinity\)\. Lower the learning rate \(now 10000\) or clip gradients\.$/,
+  ],
+  [
+    'a first value',
+    { model: through((x) => x), loss: meanSquaredError },
+    points,
+    "loss is not finite at step 1 (first in layer's output: layer.bias has NaN). Look at how it is initialised or loaded.",
+  ],
+  [
+    'a constant',
+    { model: through((x) => mul(x, Number.POSITIVE_INFINITY)) },
+    () => points((x) => x.fill(1)),
+    'loss is not finite at step 1 (first in the loss: a constant is Infinity). Make it finite.',
+  ],
+];
+
+describe.each([['the CPU', () => cpu] as const, ['the GPU', () => gpu] as const])('on %s', (_, backend) => {
+  it.each(cases)('%s', async (name, options, data, message) => {
+    const model = through((x) => x);
+    const task = { model, loss: meanSquaredError, optimizer: sgd(1e-3), seed: 3, ...options };
+    const trainer = await Trainer.create(backend(), task);
+    if (name === 'a first value') await trainer.state.write('layer.bias', Float32Array.of(Number.NaN));
+    const run = trainer.train(data(), { epochs: 3, batchSize: data().size });
+    await expect(run).rejects.toThrow(
+      expect.objectContaining({
+        name: 'DivergenceError',
+        message: typeof message === 'string' ? message : expect.stringMatching(message),
+      }),
+    );
+    trainer.dispose();
+  });
+});
