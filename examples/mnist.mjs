@@ -20,7 +20,7 @@ const trainer = await Trainer.create(backend, {
   seed: 42,
 });
 for await (const e of trainer.fit(data.train, { epochs: 5, batchSize: 128, validation: data.test })) {
-  console.log(`epoch ${e.epoch}: train loss ${e.trainLoss.toFixed(4)}, test accuracy ${e.accuracy.toFixed(4)}`);
+  console.log(`epoch ${e.epoch}: train loss ${e.loss.toFixed(4)}, test accuracy ${e.validation.accuracy.toFixed(4)}`);
 }
 const { accuracy, loss } = await trainer.evaluate(data.test);
 console.log(`test loss ${loss.toFixed(4)}, test accuracy ${accuracy.toFixed(4)}`);

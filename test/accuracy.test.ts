@@ -10,6 +10,7 @@ import { less, sub } from '../src/ops/binary.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { abs, square } from '../src/ops/unary.ts';
+import type { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer } from './blobs.ts';
 
 const data = blobs(300);
@@ -32,8 +33,8 @@ describe('accuracy', () => {
     await indices.train(data, { ...options, validation: data });
     expect(dense.history.steps.accuracy).toHaveLength(10);
     expect(dense.history.steps.accuracy).toEqual(indices.history.steps.accuracy);
-    for (const key of ['accuracy', 'trainAccuracy'] as const)
-      expect(dense.history.epochs.map((e) => e[key])).toEqual(indices.history.epochs.map((e) => e[key]));
+    const accuracies = (trainer: Trainer) => trainer.history.epochs.map((e) => [e.accuracy, e.validation?.accuracy]);
+    expect(accuracies(dense)).toEqual(accuracies(indices));
     expect((await dense.evaluate(rows)).accuracy).toBe((await indices.evaluate(data)).accuracy);
   });
 
@@ -77,7 +78,7 @@ describe('accuracy', () => {
     const earlyStopping = { monitor: 'accuracy', patience: 1, restoreBest: true } as const;
     const epochs = await collect(rising.fit(several, { epochs: 200, validation: several, earlyStopping }));
     expect(rising.history.stopped).toBe('earlyStopping');
-    const best = Math.max(...epochs.map((e) => e.accuracy!));
+    const best = Math.max(...epochs.map((e) => e.validation!.accuracy!));
     expect((await rising.evaluate(several)).accuracy).toBe(best);
   });
 

@@ -395,7 +395,7 @@ describe('divergence', () => {
       expect([stopped, warnings.map(({ code }) => code)]).toEqual(
         { warn: ['done', ['runAway']], off: ['done', []], stop: ['diverged', []] }[divergence ?? 'stop'],
       );
-      expect(epochs.at(-1)!.trainLoss).toBeGreaterThan(1e6);
+      expect(epochs.at(-1)!.loss).toBeGreaterThan(1e6);
       // A value that is not finite ends it in any case.
       await expect(trainer.train(data1(), { epochs: 100, ...(divergence && { divergence }) })).rejects.toThrow(
         DivergenceError,

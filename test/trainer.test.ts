@@ -26,8 +26,8 @@ describe('learning', () => {
     const epochs = await collect(trainer.fit(data, { epochs: 8, batchSize: 32, validation: blobs(200, 0.5, 'other') }));
     expect(epochs).toHaveLength(8);
     expect(epochs.at(-1)).toMatchObject({ type: 'epoch', epoch: 8, epochs: 8, step: 80, complete: true });
-    expect(epochs.at(-1)!.accuracy).toBeGreaterThan(0.95);
-    expect(epochs.at(-1)!.trainLoss).toBeLessThan(epochs[0]!.trainLoss / 2);
+    expect(epochs.at(-1)!.validation!.accuracy).toBeGreaterThan(0.95);
+    expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss / 2);
   });
 
   it('a linear regression as the same steps by hand, the short last batch included', async () => {
@@ -69,8 +69,8 @@ describe('learning', () => {
     for (const k of [0, 1]) expect(after['layer.weight']![k]).toBeCloseTo(w[k]!, 5);
     expect(after['layer.bias']![0]).toBeCloseTo(b[0]!, 5);
     const first = trainer.history.epochs[0]!;
-    expect(first.trainLoss).toBeCloseTo((2 * losses[0]! + 2 * losses[1]! + losses[2]!) / 5, 5);
-    expect(first.trainAccuracy).toBeUndefined();
+    expect(first.loss).toBeCloseTo((2 * losses[0]! + 2 * losses[1]! + losses[2]!) / 5, 5);
+    expect(first.accuracy).toBeUndefined();
   });
 
   it('is the same bits twice, however many steps go into a submit', async () => {
@@ -135,8 +135,9 @@ describe('learning', () => {
   it('reports metrics of the user’s own', async () => {
     const trainer = await netTrainer({ metrics: { twice: (p, t) => mul(softmaxCrossEntropy(p, t), 2) } });
     const [e] = await collect(trainer.fit(data, { epochs: 1, batchSize: 32, validation: data }));
-    expect(e!.trainMetrics['twice']).toBeCloseTo(2 * e!.trainLoss, 5);
-    expect(e!.metrics!['twice']).toBeCloseTo(2 * e!.loss!, 5);
+    expect(e!.metrics['twice']).toBeCloseTo(2 * e!.loss, 5);
+    const { validation } = e!;
+    expect(validation!.metrics['twice']).toBeCloseTo(2 * validation!.loss, 5);
     await expect(netTrainer({ metrics: { loss: (p) => mean(p) } })).rejects.toThrow(/cannot be named loss/);
   });
 });
@@ -361,7 +362,7 @@ describe('stopping early', () => {
       validation: test,
       earlyStopping: { patience: 2, minDelta: 1e-4, restoreBest: true },
     }))
-      losses.push(e.loss!);
+      losses.push(e.validation!.loss);
     expect(trainer.history.stopped).toBe('earlyStopping');
     expect(losses).toHaveLength(3);
     expect((await trainer.evaluate(test)).loss).toBe(losses[0]);
@@ -373,7 +374,7 @@ describe('stopping early', () => {
     const run = trainer.fit(data, { maxSteps: 25, batchSize: 30, earlyStopping: { restoreBest: true } });
     const seen: Record<string, number[]>[] = [];
     for await (const e of run) if (e.complete) seen.push(await weightsOf(trainer));
-    const losses = trainer.history.epochs.map((e) => e.trainLoss);
+    const losses = trainer.history.epochs.map((e) => e.loss);
     expect(losses[1]).toBeLessThan(losses[0]!);
     expect(trainer.history.epochs.map((e) => e.step)).toEqual([10, 20, 25]);
     expect(await weightsOf(trainer)).toEqual(seen[1]);
@@ -407,7 +408,7 @@ describe('stopping early', () => {
       else await run();
       expect(await weightsOf(trainer)).toEqual(best);
       expect(trainer.stepsMade).toBe(20);
-      expect(trainer.history.epochs[1]!.trainLoss).toBeLessThan(trainer.history.epochs[0]!.trainLoss);
+      expect(trainer.history.epochs[1]!.loss).toBeLessThan(trainer.history.epochs[0]!.loss);
       await trainer.train(data, { maxSteps: 1 }); // and goes on from there
       expect(trainer.stepsMade).toBe(21);
     }
@@ -416,7 +417,7 @@ describe('stopping early', () => {
   it('takes any number for better than NaN', async () => {
     const trainer = await netTrainer({ optimizer: sgd({ lr: 1e-9 }) });
     const stopper = new Stopper({ patience: 2, restoreBest: true });
-    const epoch = (trainLoss: number, step: number) => stopper.see({ trainLoss, step } as EpochEvent, trainer.state);
+    const epoch = (loss: number, step: number) => stopper.see({ loss, step } as EpochEvent, trainer.state);
     expect([await epoch(Number.NaN, 1), await epoch(1e30, 2), await epoch(Number.NaN, 3)]).toEqual([
       false,
       false,
@@ -425,7 +426,7 @@ describe('stopping early', () => {
     expect(stopper.restore(trainer.state, 3)).toBe(true);
     expect(await epoch(Number.NaN, 4)).toBe(true);
     const nothing = new Stopper({ patience: 1, restoreBest: true });
-    expect(await nothing.see({ trainLoss: Number.NaN, step: 1 } as EpochEvent, trainer.state)).toBe(true);
+    expect(await nothing.see({ loss: Number.NaN, step: 1 } as EpochEvent, trainer.state)).toBe(true);
     expect(nothing.restore(trainer.state, 2)).toBe(false);
   });
 
@@ -450,7 +451,7 @@ it('takes the events of an epoch as the example in the README does', async () =>
   const lines: string[] = [];
   for await (const e of trainer.fit(data, { epochs: 1, validation: data })) {
     const event: EpochEvent = e;
-    lines.push(`${e.epoch} ${e.step} ${e.trainLoss} ${event.accuracy}`);
+    lines.push(`${e.epoch} ${e.step} ${e.loss} ${event.validation!.accuracy}`);
   }
   expect(lines).toHaveLength(1);
 });

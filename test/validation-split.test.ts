@@ -21,10 +21,10 @@ describe('validationSplit', () => {
     const options = { epochs: 2, batchSize: 32 };
     const events = await collect(by.fit(data, { ...options, validationSplit: part }));
     const wanted = await collect(hand.fit(parts.train, { ...options, validation: parts.validation }));
-    expect(events.map(({ loss, accuracy, trainLoss }) => [loss, accuracy, trainLoss])).toEqual(
-      wanted.map(({ loss, accuracy, trainLoss }) => [loss, accuracy, trainLoss]),
+    expect(events.map(({ loss, validation }) => [loss, validation?.loss, validation?.accuracy])).toEqual(
+      wanted.map(({ loss, validation }) => [loss, validation?.loss, validation?.accuracy]),
     );
-    expect(events[1]!.accuracy).toBeDefined();
+    expect(events[1]!.validation!.accuracy).toBeDefined();
     expect(await weightsOf(by)).toEqual(await weightsOf(hand));
     expect(by.run).toMatchObject({ dataName: 'blobs (training part)', size: 270 });
   });

@@ -208,7 +208,7 @@ describe('training with weights', () => {
       [1, true],
     ] as const) {
       const [e] = await collect(trainer.fit(weighted, { epochs: 1, batchSize, shuffle, validation: weighted }));
-      expect(e!.trainLoss).toBeCloseTo(want, 6);
+      expect(e!.validation!.loss).toBeCloseTo(want, 6);
       expect(e!.loss).toBeCloseTo(want, 6);
     }
     // A run that is resumed goes on in its order.
@@ -222,7 +222,7 @@ describe('training with weights', () => {
     const sum = rest.reduce((total, e, k) => (e.type === 'step' ? total + e.loss * weights[k]! : total), 0);
     expect(weights.length).toBeLessThanOrEqual(40);
     expect(weights.some((w) => w > 1)).toBe(true);
-    expect(rest.at(-1)).toMatchObject({ trainLoss: expect.closeTo(sum / weights.reduce((a, b) => a + b), 5) });
+    expect(rest.at(-1)).toMatchObject({ loss: expect.closeTo(sum / weights.reduce((a, b) => a + b), 5) });
     const { losses: grid } = await landscape(trainer, weighted, { n: 1 });
     expect(grid.data[0]).toBeCloseTo(want, 6);
   });
@@ -235,7 +235,7 @@ describe('training with weights', () => {
     const [step, epoch] = await collect(
       trainer.fit(set, { maxSteps: 1, batchSize: 10, shuffle: false, events: 'step' }),
     );
-    expect([step, epoch]).toMatchObject([{ loss: 0 }, { trainLoss: 0 }]);
+    expect([step, epoch]).toMatchObject([{ loss: 0 }, { loss: 0 }]);
     expect(await weightsOf(trainer)).toEqual(before);
     await trainer.train(set, { maxSteps: 10, batchSize: 10, shuffle: false });
     expect(trainer.history.stopped).toBe('done');
@@ -291,7 +291,7 @@ describe('training with weights', () => {
         found.push([
           ...trainer.history.steps.loss,
           (await trainer.evaluate(data)).loss,
-          trainer.history.epochs[1]!.trainLoss,
+          trainer.history.epochs[1]!.loss,
         ]);
         trainer.dispose();
       }
@@ -367,7 +367,7 @@ describe('class weights', () => {
       await got.train(data, { epochs: 2, batchSize: 7, classWeights, validation: data });
       await want.train(wanted, { epochs: 2, batchSize: 7, validation: data });
       expect(await weightsOf(got)).toEqual(await weightsOf(want));
-      const [a, b] = [got, want].map(({ history }) => history.epochs.map((e) => [e.trainLoss, e.loss]));
+      const [a, b] = [got, want].map(({ history }) => history.epochs.map((e) => [e.loss, e.validation!.loss]));
       expect(a).toEqual(b);
     }
   });

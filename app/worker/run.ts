@@ -242,8 +242,9 @@ export class Run {
       this.#hooks.post({ type: 'notice', notice: notLearningNotice(event, this.config) });
       return;
     }
-    this.#meter.made(event.step, 1000 * event.validationSeconds);
-    const { step, epoch, loss = Number.NaN, accuracy = Number.NaN } = event;
+    this.#meter.made(event.step, 1000 * (event.validation?.seconds ?? 0));
+    const { step, epoch } = event;
+    const { loss = Number.NaN, accuracy = Number.NaN } = event.validation ?? {};
     this.record.tests.push({ step, epoch: event.complete ? epoch : 0, loss, accuracy });
     this.#lookAt = this.#meter.elapsedMs + LOOK_EVERY;
     this.tell();

@@ -118,11 +118,18 @@ export class RunFolder {
 
   #draw(event: Readonly<Record<string, unknown>>): void {
     const { loss, accuracy, testLoss, testAccuracy } = this.#curves;
-    const [onLoss, onAccuracy] =
-      event['type'] === 'step' ? [loss, accuracy] : event['type'] === 'epoch' ? [testLoss, testAccuracy] : [];
-    const step = Number(event['step']);
-    if (onLoss && event['loss'] !== undefined) onLoss.push([step, Number(event['loss'])]);
-    if (onAccuracy && event['accuracy'] !== undefined) onAccuracy.push([step, Number(event['accuracy'])]);
+    const onto = (
+      values: Readonly<Record<string, unknown>>,
+      curves: { readonly loss: PlotPoint[]; readonly accuracy: PlotPoint[] },
+    ) => {
+      const step = Number(event['step']);
+      for (const name of ['loss', 'accuracy'] as const)
+        if (values[name] !== undefined) curves[name].push([step, Number(values[name])]);
+    };
+    if (event['type'] === 'step') onto(event, { loss, accuracy });
+    const validation = event['type'] === 'epoch' ? event['validation'] : undefined;
+    if (typeof validation === 'object' && validation !== null)
+      onto(validation as Readonly<Record<string, unknown>>, { loss: testLoss, accuracy: testAccuracy });
   }
 
   /**

@@ -86,7 +86,7 @@ export class TrainingClock {
     if (event.type !== 'epoch' || !this.#first) return;
     this.#training += event.seconds;
     const { step, time } = this.#first;
-    const sinceFirst = (performance.now() - time) / 1000 - event.validationSeconds;
+    const sinceFirst = (performance.now() - time) / 1000 - (event.validation?.seconds ?? 0);
     this.#seconds += this.#steps === 0 ? sinceFirst : event.seconds;
     this.#steps = event.step - step;
     this.#whole = this.#steps > 0 ? this.#steps / this.#seconds : event.stepsPerSecond;

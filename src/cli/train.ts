@@ -322,8 +322,8 @@ class TrainCall {
     this.#call.output.progress.update(this.#place(epoch, step, metrics));
   }
 
-  #showEpoch({ epoch, step, trainLoss, trainAccuracy, loss, accuracy }: EpochEvent): void {
-    const all = { loss: trainLoss, accuracy: trainAccuracy, test_loss: loss, test_accuracy: accuracy };
+  #showEpoch({ epoch, step, loss, accuracy, validation }: EpochEvent): void {
+    const all = { loss, accuracy, test_loss: validation?.loss, test_accuracy: validation?.accuracy };
     const metrics = Object.entries(all).filter((entry): entry is [string, number] => entry[1] !== undefined);
     this.#call.output.progress.endEpoch(this.#place(epoch, step, metrics));
   }

@@ -38,9 +38,9 @@ export class Stopper {
   }
 
   /** The value to be made large. */
-  #monitored({ loss, accuracy, trainLoss, trainAccuracy }: EpochEvent): number {
-    if (this.#options.monitor === 'loss') return -(loss ?? trainLoss);
-    const value = loss === undefined ? trainAccuracy : accuracy;
+  #monitored(event: EpochEvent): number {
+    const { loss, accuracy: value } = event.validation ?? event;
+    if (this.#options.monitor === 'loss') return -loss;
     if (value === undefined)
       throw new OptionError(
         "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",

@@ -1,4 +1,6 @@
-// What a run tells: the events of its stream, and the history that is left when it ends.
+// What a run tells: the events of its stream, and the history that is left when it ends. Loss, accuracy and metrics are training's;
+// validation's are under `validation`.
+import type { Evaluation } from './evaluation.ts';
 
 /** One training step, as the ring on the device recorded it. */
 export interface StepEvent {
@@ -14,6 +16,11 @@ export interface StepEvent {
   readonly learningRate: number;
 }
 
+/** How the model does on the validation set, and how long it took to see. */
+export interface Validation extends Evaluation {
+  readonly seconds: number;
+}
+
 /** The end of an epoch, or of the part of one that a run ended in. */
 export interface EpochEvent {
   readonly type: 'epoch';
@@ -25,17 +32,14 @@ export interface EpochEvent {
   /** False where the run ended before the epoch did. */
   readonly complete: boolean;
   /** Means over the epoch's batches while they were trained on. */
-  readonly trainLoss: number;
-  readonly trainAccuracy?: number;
-  readonly trainMetrics: Readonly<Record<string, number>>;
-  /** On the validation set, where there is one. */
-  readonly loss?: number;
+  readonly loss: number;
   readonly accuracy?: number;
-  readonly metrics?: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** On the validation set after the epoch, where there is one. */
+  readonly validation?: Validation;
   readonly learningRate: number;
   /** Training time, validation apart. */
   readonly seconds: number;
-  readonly validationSeconds: number;
   readonly stepsPerSecond: number;
   readonly examplesPerSecond: number;
 }

@@ -9,8 +9,16 @@ import { bestConstantLoss, noBetter } from './constant-loss.ts';
 import { explain, LossWatch } from './divergence.ts';
 import { Stopper } from './early-stopping.ts';
 import { EpochMeans } from './epoch-means.ts';
-import type { Evaluation } from './evaluation.ts';
-import type { Callbacks, EpochEvent, FitEvent, History, StepEvent, StopReason, WarningEvent } from './events.ts';
+import type {
+  Callbacks,
+  EpochEvent,
+  FitEvent,
+  History,
+  StepEvent,
+  StopReason,
+  Validation,
+  WarningEvent,
+} from './events.ts';
 import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
 import { IdleWatch, PATIENCE } from './not-learning.ts';
@@ -254,9 +262,7 @@ export class Fit {
   async *#endEpoch(complete: boolean): AsyncGenerator<FitEvent, void, undefined> {
     const { state, recorder } = this.#trainer;
     const trained = this.#means.finish();
-    const began = performance.now();
-    const judged = await this.#validate();
-    const event = this.#epochEvent(trained, judged, complete, (performance.now() - began) / 1000);
+    const event = this.#epochEvent(trained, await this.#validate(), complete);
     recorder.epoch(event);
     if (this.#stopper && complete && (await this.#stopper.see(event, state))) this.#reason ??= 'earlyStopping';
     if (this.#reached(event)) this.#reason ??= 'targetAccuracy';
@@ -265,17 +271,20 @@ export class Fit {
     this.#means.start();
   }
 
-  async #validate(): Promise<Evaluation | undefined> {
+  async #validate(): Promise<Validation | undefined> {
     const { validation } = this.#options;
     const { programs, life } = this.#trainer;
-    return validation && (await programs.evaluator(validation, {}, this)).run(() => life.check());
+    if (!validation) return undefined;
+    const began = performance.now();
+    const evaluator = await programs.evaluator(validation, {}, this);
+    const evaluation = await evaluator.run(() => life.check());
+    return { ...evaluation, seconds: (performance.now() - began) / 1000 };
   }
 
   #epochEvent(
     trained: ReturnType<EpochMeans['finish']>,
-    judged: Evaluation | undefined,
+    validation: Validation | undefined,
     complete: boolean,
-    validationSeconds: number,
   ): EpochEvent {
     const { total } = this.#run;
     const { loss, accuracy, metrics, steps, examples, seconds, learningRate } = trained;
@@ -285,23 +294,21 @@ export class Fit {
       ...(total !== undefined && { epochs: Math.ceil(total / stepsPerEpoch(this.#run)) }),
       step: this.#trainer.step,
       complete,
-      trainLoss: loss,
-      ...(accuracy !== undefined && { trainAccuracy: accuracy }),
-      trainMetrics: metrics,
-      ...(judged && { loss: judged.loss, metrics: judged.metrics }),
-      ...(judged?.accuracy !== undefined && { accuracy: judged.accuracy }),
+      loss,
+      ...(accuracy !== undefined && { accuracy }),
+      metrics,
+      ...(validation && { validation }),
       learningRate,
       seconds,
-      validationSeconds,
       stepsPerSecond: steps / seconds,
       examplesPerSecond: examples / seconds,
     };
   }
 
-  #reached({ accuracy, trainAccuracy }: EpochEvent): boolean {
-    const { targetAccuracy, validation } = this.#options;
+  #reached({ accuracy, validation }: EpochEvent): boolean {
+    const { targetAccuracy } = this.#options;
     if (targetAccuracy === undefined) return false;
-    const got = validation ? accuracy : trainAccuracy;
+    const got = validation ? validation.accuracy : accuracy;
     if (got === undefined)
       throw new OptionError(
         'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',

@@ -10,6 +10,7 @@ export type {
   History,
   StepEvent,
   StopReason,
+  Validation,
   WarningEvent,
 } from './events.ts';
 export type { Inspection } from './inspection.ts';
