@@ -694,6 +694,9 @@ describe('other data than MNIST', () => {
     const flags = ['--classes', '26', '--transpose', '--preset', 'classic'];
     const { code, err } = await on('emnist/emnist-letters', ...flags, '--out', 'letters');
     expect([code, err]).toEqual([0, expect.stringMatching(/letters, transposed, read .*\n.* labels 1 to 26 are taken for classes 0 to 25\./)]); // biome-ignore format: one line
+    const named = '--data emnist/emnist-letters --classes 26 --transpose';
+    expect(err).toContain(`train --preset mlp ${named}\n`);
+    expect(err).toContain(`gradcheck --preset classic ${named} --perturb 'hidden1.weight[0,400]'\n`);
     const config = { classes: 26, transpose: true, data: resolve(folder, 'emnist/emnist-letters') };
     expect(JSON.parse(bytes('letters', 'config.json').toString())).toMatchObject(config);
     const own = await judge('letters');
