@@ -377,7 +377,12 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     ]),
   ),
   'Trainer#evaluate': { args: [whole(data), { batchSize: 2, confusion: true }], needs: 1 },
-  'Trainer#predict': { args: [whole(values)], needs: 1 },
+  ...Object.fromEntries(
+    ['predict', 'predictProbabilities', 'predictClasses'].map((name) => [
+      `Trainer#${name}`,
+      { args: [whole(values)], needs: 1 },
+    ]),
+  ),
   'Trainer#inspect': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 1 },
   'Trainer#gradcheck': { args: [whole(data), { rows: 2, entries: 1, finiteTolerance: 1e-6, backendTolerance: 1e-3 }] },
   'Trainer#perturb': { args: ['weight', [0, 0], whole(data), { delta: 1e-3, rows: 2 }], needs: 2 },
