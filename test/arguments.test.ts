@@ -383,7 +383,12 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ),
   'Trainer#trainOnBatch': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 2 },
   'Trainer#evaluate': { args: [whole(data), { batchSize: 2, confusion: true }], needs: 1 },
-  'Trainer#predict': { args: [whole(values)], needs: 1 },
+  ...Object.fromEntries(
+    ['predict', 'predictProbabilities', 'predictClasses'].map((name) => [
+      `Trainer#${name}`,
+      { args: [whole(values)], needs: 1 },
+    ]),
+  ),
   'Trainer#inspect': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 1 },
   gradcheck: {
     args: [whole(trainer), whole(data), { rows: 2, entries: 1, finiteTolerance: 1e-6, backendTolerance: 1e-3 }],
