@@ -25,7 +25,7 @@ import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
-import type { Optimizer } from '../optim/optimizer.ts';
+import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
 import { type Batch, type Examples, toArray, type Values, valuesOf } from './batch.ts';
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import { classesOf, probabilitiesOf } from './classify.ts';
@@ -94,8 +94,7 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
       'Give one of losses, such as losses.softmaxCrossEntropy, or a function (prediction, target) => Tensor';
     throw new OptionError(`trainer: the loss is ${show(loss)}. ${advice}.`);
   }
-  if (typeof optimizer?.update !== 'function' || !Array.isArray(optimizer.slots))
-    throw new OptionError(`trainer: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+  checkOptimizer('trainer', optimizer);
   for (const [name, metric] of Object.entries(metrics)) {
     if (typeof metric !== 'function')
       throw new OptionError(
