@@ -1,17 +1,25 @@
 // Accuracy of every kind of target, as a trainer reports it: class indices, one-hot rows, yes or no, several labels an example,
 // and a metric of the user's in its place.
 import { describe, expect, it } from 'vitest';
+import { Backend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/dataset.ts';
 import { normals } from '../src/graph/random.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
-import { binaryCrossEntropyWithLogits, meanAbsoluteError, meanSquaredError } from '../src/loss/index.ts';
+import {
+  binaryCrossEntropyWithLogits,
+  meanAbsoluteError,
+  meanSquaredError,
+  softmaxCrossEntropy,
+} from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { less, sub } from '../src/ops/binary.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { abs, square } from '../src/ops/unary.ts';
-import type { Trainer } from '../src/train/trainer.ts';
+import { sgd } from '../src/optim/sgd.ts';
+import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer } from './blobs.ts';
+import { testExecutor } from './gpu.ts';
 
 const data = blobs(300);
 const oneHot = Float32Array.from({ length: 900 }, (_, i) => (data.y.data[Math.floor(i / 3)] === i % 3 ? 1 : 0));
@@ -23,6 +31,7 @@ const several = arrayDataset(data.x, {
   shape: [300, LABELS],
   data: noise.map((v, i) => (v + data.x.data[(i / LABELS) | 0]! > 0 ? 1 : 0)),
 });
+const task = () => ({ model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd(0.1), seed: 1 });
 const multiLabel = () => netTrainer({ model: new Net(8, LABELS), loss: binaryCrossEntropyWithLogits });
 
 describe('accuracy', () => {
@@ -112,5 +121,22 @@ describe('accuracy', () => {
       "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",
     );
     expect((await (await make()).evaluate(lines)).accuracy).toBeUndefined();
+  });
+
+  it('is counted on the GPU as on the CPU', async () => {
+    const gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
+    const options = { model: new Net(8, LABELS), loss: binaryCrossEntropyWithLogits, optimizer: sgd(0.1), seed: 1 };
+    const trainer = await Trainer.create(gpu, options);
+    await trainer.train(several, { maxSteps: 20 });
+    const { data: taken } = await trainer.predictClasses(several);
+    const right = [...taken].filter((label, i) => label === several.y.data[i]).length;
+    expect((await trainer.evaluate(several, { batchSize: 7 })).accuracy).toBe(right / (300 * LABELS));
+    trainer.dispose();
+    const [dense, indices] = [await Trainer.create(gpu, task()), await Trainer.create(gpu, task())];
+    await dense.train(rows, { maxSteps: 5, batchSize: 64 });
+    await indices.train(data, { maxSteps: 5, batchSize: 64 });
+    expect(dense.history.steps.accuracy).toEqual(indices.history.steps.accuracy);
+    expect((await dense.evaluate(rows)).accuracy).toBe((await indices.evaluate(data)).accuracy);
+    for (const each of [dense, indices]) each.dispose();
   });
 });

@@ -383,7 +383,12 @@ const ENTRIES: Record<string, Entry> = {
   ),
   'Trainer#trainOnBatch': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 2 },
   'Trainer#evaluate': { args: [whole(data), { batchSize: 2, confusion: true }], needs: 1 },
-  'Trainer#predict': { args: [whole(values)], needs: 1 },
+  ...Object.fromEntries(
+    ['predict', 'predictProbabilities', 'predictClasses'].map((name) => [
+      `Trainer#${name}`,
+      { args: [whole(values)], needs: 1 },
+    ]),
+  ),
   'Trainer#inspect': { args: [whole(values), whole({ shape: [2], data: Uint32Array.of(0, 1) })], needs: 1 },
   gradcheck: {
     args: [whole(trainer), whole(data), { rows: 2, entries: 1, finiteTolerance: 1e-6, backendTolerance: 1e-3 }],
@@ -539,6 +544,29 @@ const isPlain = (value: unknown): value is Record<string, unknown> =>
 const shown = (value: unknown) =>
   typeof value === 'function' || typeof value === 'number' ? `${value}` : JSON.stringify(value);
 
+/** The value with one of its nested fields changed, for each of them and each change; what it holds of ours stays whole. */
+function* withOddFields(value: unknown, depth = 2): Generator<[string, unknown]> {
+  if (depth === 0 || (!isPlain(value) && !Array.isArray(value))) return;
+  const put = (key: string, odd: unknown) =>
+    Array.isArray(value) ? Object.assign([...value], { [key]: odd }) : { ...value, [key]: odd };
+  for (const [key, inner] of Object.entries(value)) {
+    for (const odd of [null, 3, {}]) yield [`${key}: ${shown(odd)}`, put(key, odd)];
+    for (const [name, odd] of withOddFields(inner, depth - 1)) yield [`${key}.${name}`, put(key, odd)];
+  }
+}
+
+/** Names and arguments of what may be taken or refused, but by an error of ours. */
+function* oddCalls({ args }: Entry): Generator<[string, unknown[]]> {
+  const valid = args.map((arg) => (isPlain(arg) && 'takes' in arg ? arg['value'] : arg));
+  for (const [k, value] of valid.entries()) {
+    const instead = (odd: unknown) => valid.map((arg, at) => (at === k ? odd : arg));
+    // Without options, fit trains for ever, and digits are many.
+    for (const odd of [[], [null], ...(isPlain(args[k]) && !('takes' in args[k]) ? [] : [{}])])
+      yield [`argument ${k} is ${shown(odd)}`, instead(odd)];
+    for (const [name, odd] of withOddFields(value)) yield [`argument ${k} with ${name}`, instead(odd)];
+  }
+}
+
 /** Names and arguments of all that must be refused. */
 function* wrongCalls({ args, needs = 0, open }: Entry): Generator<[string, unknown[]]> {
   const names = ['name', 'title', 'stream'];
@@ -588,6 +616,18 @@ describe('every function and constructor refuses what it does not understand', (
     for (const [name, args] of wrongCalls(entry)) {
       const came = await outcome(fn, args);
       if (came !== undefined) faults.push(`${name}: ${came}`);
+    }
+    expect(faults).toEqual([]);
+  });
+
+  // An op knows how many inputs it has by its shape function alone.
+  const known = paths.filter((path) => !['apply', 'apply1'].includes(path));
+  it.each(known)('%s, and with odd values inside', async (path) => {
+    const faults: string[] = [];
+    const entry = ENTRIES[path]!;
+    for (const [name, args] of entry.call === false ? [] : oddCalls(entry)) {
+      const came = await outcome(found.get(path)!, args);
+      if (came !== undefined && came !== 'taken') faults.push(`${name}: ${came}`);
     }
     expect(faults).toEqual([]);
   });

@@ -20,6 +20,7 @@ import { createCpuBackend } from '../src/backend.ts';
 import { perturbationText } from '../src/cli/gradcheck.ts';
 import { MNIST_SCALE } from '../src/data/digits.ts';
 import { sgd } from '../src/optim/sgd.ts';
+import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import type { EpochEvent } from '../src/train/events.ts';
 import { network } from '../src/train/network.ts';
 import { presets } from '../src/train/presets.ts';
@@ -340,6 +341,37 @@ describe('train', () => {
     expect(out).toMatch(/^Test accuracy .*; 0 steps in /);
     for (const name of readdirSync(path('whole'))) expect(bytes('nearly', name), name).toEqual(bytes('whole', name));
     expect((await resume()).err).toContain('is complete: 200 of 200 steps');
+  });
+
+  it('finishes a run that reached its target accuracy and was killed before its weights', async () => {
+    const target = ['--target-accuracy', '50%'];
+    await thalweg(train('--preset', 'classic', '--epochs', '50', ...target, '--out', 'target', '--quiet'));
+    const unwritten = (folder: string) => {
+      cpSync(path('target'), path(folder), { recursive: true });
+      for (const name of ['weights.safetensors', 'loss.svg']) rmSync(path(folder, name));
+      return ['train', '--resume', folder, '--device', 'cpu'];
+    };
+    for (const [folder, flags] of [
+      ['reached', []],
+      ['reached-again', [...target, '--epochs', '50']],
+    ] as const) {
+      const { code, out, err } = await thalweg([...unwritten(folder), ...flags]);
+      const said = expect.stringContaining('The target accuracy was reached; what was not written is written now.');
+      expect([code, err]).toEqual([0, said]);
+      expect(out).toMatch(/^Test accuracy .*; 0 steps in /);
+      for (const name of readdirSync(path('target'))) expect(bytes(folder, name), name).toEqual(bytes('target', name));
+    }
+    // A higher target or another length is more to do.
+    const { step } = describeCheckpoint(bytes('target', 'checkpoint.safetensors'));
+    const higher = await thalweg([...unwritten('higher'), '--target-accuracy', '1']);
+    expect(higher.out).toMatch(/; [1-9]\d* steps in /);
+    const longer = ['--max-steps', `${step + 2}`, '--quiet'];
+    const resumed = ['train', '--resume', 'target', '--device', 'cpu'];
+    for (const begin of [unwritten('longer'), resumed]) {
+      expect((await thalweg([...begin, ...longer])).out).toMatch(/; 2 steps in /);
+      const checkpoint = bytes(begin[2]!, 'checkpoint.safetensors');
+      expect(describeCheckpoint(checkpoint).configuration).not.toHaveProperty('reachedAccuracy');
+    }
   });
 
   it('refuses to go on with a run in another way than it began', async () => {
@@ -663,6 +695,9 @@ describe('other data than MNIST', () => {
     const flags = ['--classes', '26', '--transpose', '--preset', 'classic'];
     const { code, err } = await on('emnist/emnist-letters', ...flags, '--out', 'letters');
     expect([code, err]).toEqual([0, expect.stringMatching(/letters, transposed, read .*\n.* labels 1 to 26 are taken for classes 0 to 25\./)]); // biome-ignore format: one line
+    const named = '--data emnist/emnist-letters --classes 26 --transpose';
+    expect(err).toContain(`train --preset mlp ${named}\n`);
+    expect(err).toContain(`gradcheck --preset classic ${named} --perturb 'hidden1.weight[0,400]'\n`);
     const config = { classes: 26, transpose: true, data: resolve(folder, 'emnist/emnist-letters') };
     expect(JSON.parse(bytes('letters', 'config.json').toString())).toMatchObject(config);
     const own = await judge('letters');

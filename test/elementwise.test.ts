@@ -110,9 +110,16 @@ describe('special values', () => {
     expect(valuesOf(fn(constant([0, -0, -inf, inf, nan])))).toEqual(wanted),
   );
 
-  test('gradients are NaN where the input is', () => {
+  test("gradients at NaN are NaN, or dy as PyTorch's of relu, or 0", () => {
     const x = constant([nan, -2]);
     expect(gradientOf(abs(x), x)).toEqual([nan, -1]);
+    const slopes = [relu(x), leakyRelu(x, 0.5), clip(x, -9, 9), maximum(x, 0)].map((y) => gradientOf(mul(y, 3), x));
+    expect(slopes).toEqual([
+      [3, 0],
+      [1.5, 1.5],
+      [0, 3],
+      [0, 0],
+    ]);
     const row = constant([[nan, 1]]);
     expect(gradientOf(logSoftmax(row), row)).toEqual([nan, nan]);
   });

@@ -267,6 +267,16 @@ describe('refused options', () => {
       () => optim.sequence([1, 2, 3], { milestones: [5, 5] }),
       /^sequence: milestones are \[5, 5\]\. /,
     ],
+    [
+      'an unknown field of a constant schedule',
+      () => optim.scheduleFrom({ name: 'constant', lr: 0.1, gamma: 0.5 }),
+      /^constant: there is no option gamma\. Its options are lr\.$/,
+    ],
+    [
+      'a misspelt field of a schedule',
+      () => optim.scheduleFrom({ name: 'cosine', paek: 0.1 }),
+      /^cosine: there is no option paek\. Did you mean peak\?$/,
+    ],
     ['an unknown schedule', () => optim.scheduleFrom({ name: 'toString' }), /^schedule: "toString" is unknown\. /],
     [
       'a damaged description',

@@ -198,8 +198,9 @@ describe('a bundle for pages', () => {
       expect(code).not.toMatch(/\bprocess\.|\brequire\(|\bBuffer\b/);
       const kilobytes = gzipSync(code).length / 1000;
       console.log(`thalweg for pages: ${kilobytes.toFixed(1)} kB gzipped, minified`);
-      // 10 kB of it explain programs, which a page that does not ask for that leaves out; 4 check arguments by name and kind.
-      expect(kilobytes).toBeLessThan(130);
+      // 10 kB of it explain programs, which a page that does not ask for that leaves out; 4 check arguments by name and kind;
+      // 3 are weights of examples and classes, accuracy of every kind of target, and probabilities.
+      expect(kilobytes).toBeLessThan(138);
     },
     SLOW,
   );

@@ -150,7 +150,10 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   logSoftmaxGrad: backward,
   logSumExp: along,
   softmaxCrossEntropy: crossEntropies,
-  accuracy: [ROWS, LONG].map((x, k) => ({ inputs: [x, LABELS[k]!], hardware: x === ROWS })),
+  accuracy: [
+    ...[ROWS, LONG].map((x, k) => ({ inputs: [x, LABELS[k]!], hardware: x === ROWS })),
+    { inputs: [TARGETS[0]!, ROWS], hardware: false },
+  ],
   matmul: [...products(false), ...products(true)],
   linear: [3, 4].map((K) => ({
     inputs: [beside(K), beside(K), vector(SPECIALS.map((_, n) => SPECIALS[(n + 3) % N]!))],

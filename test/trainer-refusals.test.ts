@@ -70,6 +70,14 @@ describe('what cannot be used is refused by name', () => {
     expect((await trainer.train(data, { maxSteps: 1 })).stopped).toBe('done');
   });
 
+  it.each([null, { mean: 0 }, { mean: 0, std: 0 }])('a scale that is none: %j', async (scale) => {
+    const trainer = await netTrainer();
+    const wrong = { ...data, scale } as unknown as Examples;
+    const message = /^blobs: its scale is (null|an object)\. Give \{ mean, std \}, such as \{ mean: 0, std: 1 \}\.$/;
+    await expect(trainer.train(wrong, { maxSteps: 1 })).rejects.toThrow(message);
+    await expect(trainer.evaluate(wrong)).rejects.toThrow(message);
+  });
+
   const tasks: [string, RegExp, object][] = [
     ['optimiser', /^trainer: there is no option optimiser\. Did you mean optimizer\?$/, { optimiser: sgd() }],
     ['no optimizer', /^trainer: the optimizer is undefined\. Give what one of optim gives/, { optimizer: undefined }],

@@ -35,8 +35,8 @@ export const OPTION_CONTEXT: OptionContext = {
 /** The most bytes of a --config file. */
 const MOST_CONFIG = 2 ** 20;
 
-/** Keys that config.json has beside settings. */
-export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters'] as const;
+/** Keys that config.json and checkpoints have beside settings. */
+export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters', 'reachedAccuracy'] as const;
 
 /** The settings of a --config file and of flags together; where both speak, flags do. @throws OptionError, FileError */
 export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {

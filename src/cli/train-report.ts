@@ -42,18 +42,26 @@ export function explanation(run: {
     `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(steps, 'small step')} downhill on the error of ${plan.batchSize} ${digits} at a time, ${by}.`,
     `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test ${digits} right, none of which it was trained on.`,
     'Next, try',
-    ...nextCommands(plan.preset.name, trainer.parameters()[0]!.path, out),
+    ...nextCommands(plan, trainer.parameters()[0]!.path, out),
   ].join('\n');
 }
 
-function nextCommands(preset: string, path: string, out: string | undefined): string[] {
+function nextCommands(
+  { preset: { name: preset, network }, ...plan }: Plan,
+  path: string,
+  out: string | undefined,
+): string[] {
   const me = commandName();
   const folder = out ?? 'runs/first';
+  const { data, classes, transpose } = plan;
+  const read = `${classes === undefined ? '' : ` --classes ${classes}`}${transpose ? ' --transpose' : ''}`;
+  const on = data.kind === 'folder' ? ` --data ${quoted(data.path)}${read}` : '';
+  const pixel = Math.min(400, network.inputs - 1);
   const commands = [
-    ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}`],
-    ...(out === undefined ? [['keeping the run, with plots', `train --preset ${preset} --out ${folder}`]] : []),
+    ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}${on}`],
+    ...(out === undefined ? [['keeping the run, with plots', `train --preset ${preset}${on} --out ${folder}`]] : []),
     ['its mistakes', `eval ${quoted(folder)}`],
-    ['asking about one weight', `gradcheck --preset ${preset} --perturb '${path}[0,400]'`],
+    ['asking about one weight', `gradcheck --preset ${preset}${on} --perturb '${path}[0,${pixel}]'`],
   ] as const;
   const width = Math.max(...commands.map(([what = '']) => what.length));
   return commands.map(([what = '', command]) => `  ${`${what}:`.padEnd(width + 1)}  ${me} ${command}`);

@@ -35,6 +35,8 @@ interface GoneOn extends Resumed {
   readonly settings: Settings;
   /** The sizes of its network. */
   readonly network: NetworkDescription | undefined;
+  /** The accuracy that ended it, where that was its target. */
+  readonly reached: number | undefined;
   /** What it ran on, where its config.json says so. */
   readonly ranOn: RanOn | undefined;
 }
@@ -86,7 +88,9 @@ async function goOn(path: string): Promise<GoneOn> {
   const context = { ...OPTION_CONTEXT, holdsData: () => true };
   const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
   const network = networkIn(readSafetensors(resumed.bytes, resumed.file).metadata, resumed.file);
-  return { ...resumed, step, settings, network, ranOn: ranOnBeside(resumed.file) };
+  const { reachedAccuracy } = configuration as { reachedAccuracy?: unknown };
+  const reached = typeof reachedAccuracy === 'number' ? reachedAccuracy : undefined;
+  return { ...resumed, step, settings, reached, network, ranOn: ranOnBeside(resumed.file) };
 }
 
 /** One call of the verb, once device and folder are there. */
@@ -104,6 +108,8 @@ class TrainCall {
   #lastSave = 0;
   /** The run made its last step before it was ended; the rest of what it writes is missing. */
   #unfinished = false;
+  /** The accuracy of the epoch that reached the target. */
+  #reached: number | undefined;
   readonly #clock = new TrainingClock();
 
   constructor(call: Call, backend: Backend, plan: Plan, folder: RunFolder | undefined, before: GoneOn | undefined) {
@@ -165,8 +171,13 @@ class TrainCall {
   #checkLength({ run, stepsMade, state }: Trainer, file: string): void {
     const { total } = this.#length;
     const made = stepsMade - (run?.start ?? 0);
-    const folder = this.#folder?.resumed ? this.#folder : undefined;
-    this.#unfinished = made === total && folder !== undefined && !folder.isFinished(this.#before!.bytes);
+    const { reached, folder: from, bytes } = this.#before!;
+    // This call's own where the device was lost.
+    const folder = this.#folder?.resumed || this.#folder?.path === from ? this.#folder : undefined;
+    const { targetAccuracy = 0 } = this.#call.settings;
+    const atTarget = reached !== undefined && reached >= targetAccuracy && run?.total === total;
+    this.#unfinished = (made === total || atTarget) && folder !== undefined && !folder.isFinished(bytes);
+    if (this.#unfinished) this.#reached = reached;
     if (made >= total && !this.#unfinished) {
       throw new OptionError(
         `--resume: the run in ${file} is complete: ${made} of ${total} steps. Give a larger --epochs or --max-steps to go on.`,
@@ -184,7 +195,8 @@ class TrainCall {
     const { total, perEpoch } = this.#length;
     output.log(planText(trainer, this.#plan, this.#length));
     if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
-    if (this.#unfinished) output.log('All steps were made; what was not written is written now.');
+    const what = this.#reached === undefined ? 'All steps were made' : 'The target accuracy was reached';
+    if (this.#unfinished) output.log(`${what}; what was not written is written now.`);
     this.#checkSame();
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
@@ -293,6 +305,8 @@ class TrainCall {
     this.#clock.see(event);
     if (!begun) this.#tellStart();
     const { perEpoch, total } = this.#length;
+    if (event.type === 'epoch' && event.accuracy! >= (settings.targetAccuracy ?? Number.POSITIVE_INFINITY))
+      this.#reached = event.accuracy;
     // The event of the epoch follows, and with it a checkpoint.
     const ends = event.type !== 'epoch' && (step % perEpoch === 0 || step === total);
     const due = settings.saveEvery !== undefined && trainer.stepsMade - this.#lastSave >= settings.saveEvery;
@@ -335,11 +349,16 @@ class TrainCall {
     return { epoch, epochs, step: step - made, steps, metrics, batchSize: this.#plan.batchSize };
   }
 
+  /** What checkpoints keep. */
+  #configuration() {
+    return { ...planSettings(this.#plan), ...(this.#reached !== undefined && { reachedAccuracy: this.#reached }) };
+  }
+
   async #save(trainer: Trainer): Promise<void> {
     if (!this.#folder) return;
     this.#lastSave = trainer.stepsMade;
     await this.#folder.describe(this.#config(trainer));
-    await this.#folder.checkpoint(trainer, planSettings(this.#plan));
+    await this.#folder.checkpoint(trainer, this.#configuration());
   }
 
   async #finish(trainer: Trainer, result?: Evaluation): Promise<void> {
@@ -347,7 +366,7 @@ class TrainCall {
     const accuracy = result?.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)}`;
     const caption = `${preset.name}, ${optimizer}, batch ${batchSize}, seed ${seed}${accuracy}; ${this.#backend.adapter.name}`;
     await this.#folder?.describe(this.#config(trainer));
-    await this.#folder?.finish(trainer, planSettings(this.#plan), caption);
+    await this.#folder?.finish(trainer, this.#configuration(), caption);
   }
 
   async #interrupted(trainer: Trainer): Promise<ExitCode> {

@@ -106,6 +106,11 @@ const NAMES: Names<ArrayDatasetOptions> = {
 };
 const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
 
+export function isScale(value: unknown): value is Scale {
+  const { mean, std } = (value ?? {}) as Partial<Scale>;
+  return FINITE.fits(mean) && POSITIVE.fits(std);
+}
+
 /** The scale of bytes where nothing else is said: x / 255. */
 export const PLAIN: Scale = { mean: 0, std: 1 };
 
@@ -134,7 +139,8 @@ export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
 }
 
 function checkSet(what: string, data: DataSet): void {
-  if (typeof data?.slice !== 'function' || typeof data.x !== 'object')
+  const parts = [data?.x, data?.y];
+  if (typeof data?.slice !== 'function' || !parts.every((part) => Array.isArray(part?.shape) && isTyped(part.data)))
     throw new OptionError(`${what}: the data are ${show(data)}. Give a data set, such as datasets.array(x, y).`);
 }
 

@@ -1,6 +1,6 @@
 // Initial values, as PyTorch defines them (torch.nn.init). They are functions of (seed, path) alone, computed on the host, so
 // a variable begins the same whatever else is in the model and wherever it runs.
-import { hostArray } from '../graph/dtype.ts';
+import { ARRAYS, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Spec } from '../graph/op.ts';
 import {
@@ -22,7 +22,7 @@ import type { Initializer } from '../graph/tensor.ts';
 
 const SPEC: Kind = {
   advice: 'Give the initializer itself where one is wanted: initialWeight: nn.init.zeros.',
-  fits: (v) => Array.isArray((v as Spec | null)?.shape),
+  fits: (v) => Array.isArray((v as Spec | null)?.shape) && Object.hasOwn(ARRAYS, String((v as Spec).dtype)),
 };
 
 /** Every element is `value`. */

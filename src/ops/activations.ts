@@ -5,20 +5,20 @@ import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
 import { checkOptions, FLOAT, oneOf, optionsOf, type Positional } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
-import { add, greater, mul, sub } from './binary.ts';
+import { add, greater, lessEqual, mul, sub } from './binary.ts';
 import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
 import { erfOf } from './erf.ts';
 import { where } from './select.ts';
 import { exp, square } from './unary.ts';
 
-/** max(x, 0). The gradient at 0 is 0, as PyTorch's. */
+/** max(x, 0). The gradient at 0 is 0 and at NaN dy, as PyTorch's. */
 export const relu = unary('relu', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i]!, 0);
   },
   lanes: (x) => [x, fill(0), simd(F32X4.MAXIMUM)],
   wgsl: (x) => `select(${x}, 0.0, ${x} < 0.0)`,
-  vjp: (dy, _x, y) => where(greater(y, 0), dy, 0),
+  vjp: (dy, _x, y) => where(lessEqual(y, 0), 0, dy),
 });
 
 export const leakyReluOp = unaryOp<{ readonly negativeSlope: number }>('leakyRelu', {

@@ -1,6 +1,6 @@
 // Schedules made of schedules (a warm-up, one after another), and the way back from a description to its schedule.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, checkValue, FINITE, NUMBER } from '../graph/options.ts';
+import { checkExtra, checkOptions, checkValue, FINITE } from '../graph/options.ts';
 import { checkRate, checkSteps } from './check.ts';
 import {
   constant,
@@ -8,7 +8,7 @@ import {
   described,
   exponential,
   linear,
-  type OneCycleOptions,
+  OPTIONS,
   oneCycle,
   type Rate,
   type Schedule,
@@ -25,7 +25,7 @@ export function warmup(
   options: { readonly steps: number; readonly startFactor?: number },
   ...extra: never[]
 ): Schedule {
-  checkOptions('warmup', options, { steps: true, startFactor: NUMBER }, extra);
+  checkOptions('warmup', options, OPTIONS.warmup, extra);
   const { steps, startFactor = 1 / 3 } = options;
   const then = toSchedule('warmup', after);
   checkSteps('warmup', 'steps', steps);
@@ -50,7 +50,7 @@ export function sequence(
   options: { readonly milestones: readonly number[] },
   ...extra: never[]
 ): Schedule {
-  checkOptions('sequence', options, { milestones: true }, extra);
+  checkOptions('sequence', options, OPTIONS.sequence, extra);
   const { milestones } = options;
   if (!Array.isArray(parts) || !Array.isArray(milestones)) {
     throw new OptionError('sequence: schedules or milestones are missing. Give two arrays, such as [a, b] and [100].');
@@ -78,29 +78,37 @@ export function sequence(
   });
 }
 
-/** The schedule that a description (from a checkpoint, say) describes. @throws OptionError for one it does not know. */
+/**
+ * The schedule that a description (from a checkpoint, say) describes. @throws OptionError for one it does not know, and for fields
+ * that the schedule does not have.
+ */
 export function scheduleFrom(description: ScheduleDescription, ...extra: never[]): Schedule {
   checkExtra('scheduleFrom', extra);
-  const { name, ...args } = description ?? {};
-  const make = typeof name === 'string' && Object.hasOwn(FROM, name) ? FROM[name as keyof typeof FROM] : undefined;
-  if (!make) {
+  const { name, ...fields } = description ?? {};
+  if (typeof name !== 'string' || !Object.hasOwn(FROM, name)) {
     throw new OptionError(`schedule: ${JSON.stringify(name)} is unknown. Known are ${Object.keys(FROM).join(', ')}.`);
   }
-  return make(args as never);
+  const [first, make] = FROM[name as keyof typeof FROM];
+  checkOptions(name, fields, { [first]: true, ...OPTIONS[name as keyof typeof FROM] });
+  const { [first]: given, ...options } = fields;
+  return make(given as never, options as never);
 }
 
+/** By name: what the first argument is called, and the function. */
 const FROM = {
-  constant: (a: { lr: number }) => constant(a.lr),
-  stepDecay: ({ lr, ...a }: { lr: number; every: number; gamma: number }) => stepDecay(lr, a),
-  exponential: ({ lr, ...a }: { lr: number; every: number; gamma: number }) => exponential(lr, a),
-  linear: ({ lr, ...a }: { lr: number; end: number; total?: number }) => linear(lr, a),
-  cosine: ({ peak, ...a }: { peak: number; min: number; total?: number }) => cosine(peak, a),
-  oneCycle: ({ peak, ...a }: { peak: number } & OneCycleOptions) => oneCycle(peak, a),
-  warmup: ({ after, ...a }: { after: number | ScheduleDescription; steps: number; startFactor: number }) =>
-    warmup(rateFrom(after), a),
-  sequence: ({ parts, ...a }: { parts: readonly (number | ScheduleDescription)[]; milestones: readonly number[] }) =>
-    sequence(Array.isArray(parts) ? parts.map((part) => rateFrom(part)) : [], a),
-};
+  constant: ['lr', (lr: number, _: never) => constant(lr)],
+  stepDecay: ['lr', stepDecay],
+  exponential: ['lr', exponential],
+  linear: ['lr', linear],
+  cosine: ['peak', cosine],
+  oneCycle: ['peak', oneCycle],
+  warmup: ['after', (after: number | ScheduleDescription, options: never) => warmup(rateFrom(after), options)],
+  sequence: ['parts', (parts: unknown, options: never) => sequence(ratesFrom(parts), options)],
+} as const;
+
+function ratesFrom(parts: unknown): Rate[] {
+  return Array.isArray(parts) ? parts.map((part) => rateFrom(part)) : [];
+}
 
 /** A rate as plain data; undefined for a schedule without a description. */
 export function rateDescription(lr: Rate, ...extra: never[]): number | ScheduleDescription | undefined {

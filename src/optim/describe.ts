@@ -1,10 +1,10 @@
 // Optimizers as plain data, for checkpoints and reports, and back.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, type Names, OBJECT, STRING, show, withoutGaps } from '../graph/options.ts';
+import { checkExtra, checkOptions, type Names, OBJECT, STRING, withoutGaps } from '../graph/options.ts';
 import { adagrad } from './adagrad.ts';
 import { adam, adamW } from './adam.ts';
 import { rateDescription, rateFrom } from './compose.ts';
-import type { CommonOptions, Optimizer } from './optimizer.ts';
+import { type CommonOptions, checkOptimizer, type Optimizer } from './optimizer.ts';
 import { rmsProp } from './rmsprop.ts';
 import type { ScheduleDescription } from './schedules.ts';
 import { sgd } from './sgd.ts';
@@ -24,8 +24,7 @@ const KNOWN = { sgd, adam, adamW, rmsProp, adagrad };
 
 /** What {@link optimizerFrom} makes an equal optimizer from. */
 export function describe(optimizer: Optimizer, ...extra: never[]): OptimizerDescription {
-  if (typeof optimizer?.update !== 'function')
-    throw new OptionError(`describe: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+  checkOptimizer('describe', optimizer);
   checkExtra('describe', extra);
   const { name, lr, clip, options } = optimizer;
   const all = { name, lr: rateDescription(lr), clipNorm: clip?.norm, clipValue: clip?.value, options: { ...options } };

@@ -1,6 +1,7 @@
 // What an optimizer is: a function from parameters, gradients and its slots to what they become. It is traced once, on the flat
 // vectors that hold all parameters, so that an update is one kernel; nothing else in the engine knows which optimizer it is.
-import { BOOLEAN, type Names, NUMBER, optionsOf, type Positional, withoutGaps } from '../graph/options.ts';
+import { OptionError } from '../graph/errors.ts';
+import { BOOLEAN, type Names, NUMBER, optionsOf, type Positional, show, withoutGaps } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { checkBound, checkRate } from './check.ts';
 import type { Clip } from './clip.ts';
@@ -66,4 +67,10 @@ export function readOptions<T extends Readonly<Record<string, number | boolean>>
   if (clipValue !== undefined) checkBound(`${name}: clipValue`, clipValue);
   const clip = clipNorm === undefined && clipValue === undefined ? undefined : { norm: clipNorm, value: clipValue };
   return { lr, clip, options: Object.freeze(options) };
+}
+
+/** Refuses what is no optimizer. */
+export function checkOptimizer(what: string, optimizer: Optimizer): void {
+  if (typeof optimizer?.update !== 'function' || !Array.isArray(optimizer.slots))
+    throw new OptionError(`${what}: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
 }

@@ -58,6 +58,24 @@ export function rateOf(lr: Rate, step: number, total: number | undefined): numbe
   return rate;
 }
 
+/** The options of each schedule, beside its first argument. */
+export const OPTIONS = {
+  constant: {},
+  stepDecay: { every: true, gamma: true },
+  exponential: { gamma: true, every: true },
+  linear: { end: true, total: true },
+  cosine: { min: true, total: true },
+  oneCycle: {
+    total: true,
+    pctStart: NUMBER,
+    divFactor: true,
+    finalDivFactor: true,
+    anneal: oneOf('cos', 'linear'),
+  } satisfies Names<OneCycleOptions>,
+  warmup: { steps: true, startFactor: NUMBER },
+  sequence: { milestones: true },
+} satisfies Record<string, Record<string, Kind | true>>;
+
 /** rate(t) = lr. */
 export function constant(lr: number, ...extra: never[]): Schedule {
   checkExtra('constant', extra);
@@ -71,7 +89,7 @@ export function stepDecay(
   options: { readonly every: number; readonly gamma?: number },
   ...extra: never[]
 ): Schedule {
-  checkOptions('stepDecay', options, { every: true, gamma: true }, extra);
+  checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
   const { every, gamma = 0.1 } = options;
   checkRate('stepDecay', 'lr', lr);
   checkSteps('stepDecay', 'every', every);
@@ -85,7 +103,7 @@ export function exponential(
   options: { readonly gamma: number; readonly every?: number },
   ...extra: never[]
 ): Schedule {
-  checkOptions('exponential', options, { gamma: true, every: true }, extra);
+  checkOptions('exponential', options, OPTIONS.exponential, extra);
   const { gamma, every = 1 } = options;
   checkRate('exponential', 'lr', lr);
   checkFactor('exponential', 'gamma', gamma);
@@ -99,7 +117,7 @@ export function linear(
   options: { readonly end?: number; readonly total?: number } = {},
   ...extra: never[]
 ): Schedule {
-  checkOptions('linear', options, { end: true, total: true }, extra);
+  checkOptions('linear', options, OPTIONS.linear, extra);
   const { end = 0, total } = options;
   checkRate('linear', 'lr', lr);
   checkFloor('linear', 'end', end);
@@ -118,7 +136,7 @@ export function cosine(
   options: { readonly min?: number; readonly total?: number } = {},
   ...extra: never[]
 ): Schedule {
-  checkOptions('cosine', options, { min: true, total: true }, extra);
+  checkOptions('cosine', options, OPTIONS.cosine, extra);
   const { min = 0, total } = options;
   checkRate('cosine', 'peak', peak);
   checkFloor('cosine', 'min', min);
@@ -141,20 +159,12 @@ export interface OneCycleOptions {
   readonly anneal?: 'cos' | 'linear';
 }
 
-const ONE_CYCLE: Names<OneCycleOptions> = {
-  total: true,
-  pctStart: NUMBER,
-  divFactor: true,
-  finalDivFactor: true,
-  anneal: oneOf('cos', 'linear'),
-};
-
 /**
  * From peak / divFactor up to `peak` at step pctStart · T - 1, then down to peak / divFactor / finalDivFactor at step T - 1,
  * each way along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
  */
 export function oneCycle(peak: number, options: OneCycleOptions = {}, ...extra: never[]): Schedule {
-  checkOptions('oneCycle', options, ONE_CYCLE, extra);
+  checkOptions('oneCycle', options, OPTIONS.oneCycle, extra);
   const { total, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4, anneal = 'cos' } = options;
   checkRate('oneCycle', 'peak', peak);
   if (total !== undefined) checkSteps('oneCycle', 'total', total);

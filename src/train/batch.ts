@@ -1,7 +1,7 @@
 // Batches: from a data set that lies on the device as it was given (u8 pictures, u8 labels) to the floats and class indices
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
-import type { Scale } from '../data/dataset.ts';
+import { isScale, type Scale } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
@@ -41,19 +41,25 @@ export interface Examples {
 
 /** A values' dtype and shape, which must be filled. */
 export function toArray(what: string, values: Values): NdArray {
-  const { shape, data } = values ?? {};
+  const { shape, data, scale } = values ?? {};
   if (!Array.isArray(shape) || !isHostArray(data)) {
     const got = isHostArray(values) ? 'a bare array' : data === undefined ? show(values) : `of ${show(data)}`;
     throw new OptionError(
       `${what}: it is ${got}. Give { shape: [rows, …], data } with a Float32Array, Uint8Array, Uint32Array or Int32Array as data.`,
     );
   }
+  checkScale(what, scale);
   if (sizeOf(shape) !== data.length) {
     throw new DataError(
       `${what}: ${data.length} values do not fill ${formatShape(shape)}. Give ${sizeOf(shape)} values.`,
     );
   }
   return { shape, dtype: dtypeOf(data), data };
+}
+
+function checkScale(what: string, scale: unknown): void {
+  if (scale !== undefined && !isScale(scale))
+    throw new OptionError(`${what}: its scale is ${show(scale)}. Give { mean, std }, such as { mean: 0, std: 1 }.`);
 }
 
 function isHostArray(data: unknown): data is HostArray {
@@ -63,7 +69,7 @@ function isHostArray(data: unknown): data is HostArray {
 
 /** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */
 export function checkExamples(data: Examples): void {
-  const { size, x, y, sampleWeights, name = 'data' } = data ?? {};
+  const { size, x, y, sampleWeights, scale, name = 'data' } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
     const pair = (data as { train?: unknown } | undefined)?.train !== undefined;
     const advice = pair
@@ -73,6 +79,7 @@ export function checkExamples(data: Examples): void {
   }
   if (!(Number.isSafeInteger(size) && size > 0))
     throw new DataError(`${name}: it is empty. Give at least one example.`);
+  checkScale(name, scale);
   for (const [part, values] of [
     ['x', x],
     ['y', y],

@@ -1,6 +1,6 @@
 // Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
-import type { Scale } from '../data/dataset.ts';
+import { isScale, type Scale } from '../data/dataset.ts';
 import { type Bytes, type FileBytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkExtra } from '../graph/options.ts';
@@ -13,7 +13,7 @@ import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
 import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
-import { isScale, scaleIn } from './scale.ts';
+import { scaleIn } from './scale.ts';
 import type { Entry, State } from './state.ts';
 import { storedDtype } from './stored-dtypes.ts';
 

@@ -112,7 +112,7 @@ export class Evaluator {
 
   async #run(check: (() => void) | undefined): Promise<Evaluation> {
     check?.();
-    const { cursor, read, names, loss: weight, accuracy: counted } = this.#traced;
+    const { cursor, read, names, weight, counted } = this.#traced;
     for (const variable of [cursor, ...read]) this.#storage.write(variable, hostArray(variable.dtype, variable.size));
     let values: Awaited<ReturnType<typeof drive>> = [];
     for (const { program, steps } of this.#parts) values = await drive(program, steps, read, { check });
@@ -157,10 +157,10 @@ export interface TracedEvaluation {
   readonly batches: readonly (TracedBatch & { readonly rows: number; readonly steps: number })[];
   /** The metrics in the totals. */
   readonly names: readonly string[];
-  /** Examples, or Σ of their weights. */
-  readonly loss: number;
+  /** What the loss is a mean over: examples, or Σ of their weights. */
+  readonly weight: number;
   /** What the loss's accuracy is a share of: examples, or their parts; 0 where it is not counted. */
-  readonly accuracy: number;
+  readonly counted: number;
 }
 
 /** What evaluates `task` on `data`. @throws what is wrong with the data, the options or the shapes. */
@@ -191,8 +191,8 @@ export function traceEvaluation(
     read: [sums.totals, sums.right, ...(sums.confusion ? [sums.confusion] : [])],
     batches,
     names: batches[0]!.names,
-    loss: sampleWeights ? weightOf(sampleWeights) : size,
-    accuracy: batches.reduce((total, { steps, counted }) => total + steps * counted, 0),
+    weight: sampleWeights ? weightOf(sampleWeights) : size,
+    counted: batches.reduce((total, { steps, counted }) => total + steps * counted, 0),
   };
 }
 

@@ -1,6 +1,6 @@
 // How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model that learnt with it, so it travels with the
 // weights, and bytes are never read by a guess.
-import { isBytes, PLAIN, type Scale } from '../data/dataset.ts';
+import { isBytes, isScale, PLAIN, type Scale } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
 import { withClassWeights } from './class-weights.ts';
@@ -25,11 +25,6 @@ export function scaleIn(metadata: Readonly<Record<string, string>>, file: string
   throw new CheckpointError(
     `${file}: the metadata is damaged: "${SCALE_KEY}" is no mean and std. Use an undamaged copy.`,
   );
-}
-
-export function isScale(value: unknown): value is Scale {
-  const { mean, std } = (value ?? {}) as Partial<Scale>;
-  return Number.isFinite(mean) && Number.isFinite(std) && std! > 0;
 }
 
 /** Whether examples or targets are bytes that are read by a scale: class indices are not. */

@@ -8,7 +8,7 @@ import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
 import { hold, Variable } from '../graph/tensor.ts';
-import type { Optimizer } from '../optim/optimizer.ts';
+import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
 import { type Arena, layOut, MAX_ARENA_BYTES, together } from './arena.ts';
 import { disposedError } from './lifetime.ts';
 
@@ -92,8 +92,7 @@ export class State {
       throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
     checkOptions('state', options, NAMES, extra);
     const { model, optimizer, seed, metrics = 2, maxArenaBytes } = options;
-    if (!Array.isArray(optimizer?.slots))
-      throw new OptionError(`state: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+    checkOptimizer('state', optimizer);
     const key = seedKey(seed);
     this.seedNumber = seed;
     this.maxBindingBytes = executor.maxBindingBytes;

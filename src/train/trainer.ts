@@ -25,9 +25,10 @@ import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
-import type { Optimizer } from '../optim/optimizer.ts';
+import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
 import { type Batch, type Examples, toArray, type Values, valuesOf } from './batch.ts';
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
+import { classesOf, probabilitiesOf } from './classify.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
 import { Fit, type Running } from './fit.ts';
@@ -93,8 +94,7 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
       'Give one of losses, such as losses.softmaxCrossEntropy, or a function (prediction, target) => Tensor';
     throw new OptionError(`trainer: the loss is ${show(loss)}. ${advice}.`);
   }
-  if (typeof optimizer?.update !== 'function' || !Array.isArray(optimizer.slots))
-    throw new OptionError(`trainer: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+  checkOptimizer('trainer', optimizer);
   for (const [name, metric] of Object.entries(metrics)) {
     if (typeof metric !== 'function')
       throw new OptionError(
@@ -394,6 +394,28 @@ export class Trainer {
       const x = valuesOf('x', batch, this.#inputShape);
       return predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale));
     });
+  }
+
+  /**
+   * What the model's outputs for x (as {@link predict} takes it) say as probabilities, in an array of their shape: softmax over the
+   * last axis for `softmaxCrossEntropy`, sigmoid for `binaryCrossEntropyWithLogits`, else the loss's own. As scikit-learn's `predict_proba`.
+   * @throws OptionError for a loss that says nothing of probabilities, such as `meanSquaredError`.
+   */
+  async predictProbabilities(batch: Batch, ...extra: never[]): Promise<NdArray> {
+    checkExtra('predictProbabilities', extra);
+    const convert = probabilitiesOf(this.#task.loss);
+    return convert(await this.predict(batch));
+  }
+
+  /**
+   * The classes that the model takes x for (as {@link predict} takes it): the place of the largest output along the last axis, u32
+   * [N], or, for `binaryCrossEntropyWithLogits`, 0 or 1 for each output, where 1 is above 0.
+   * @throws OptionError for a loss that scores no classes.
+   */
+  async predictClasses(batch: Batch, ...extra: never[]): Promise<NdArray> {
+    checkExtra('predictClasses', extra);
+    const convert = classesOf(this.#task.loss);
+    return convert(await this.predict(batch));
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
