@@ -305,8 +305,9 @@ class TrainCall {
     this.#clock.see(event);
     if (!begun) this.#tellStart();
     const { perEpoch, total } = this.#length;
-    if (event.type === 'epoch' && event.accuracy! >= (settings.targetAccuracy ?? Number.POSITIVE_INFINITY))
-      this.#reached = event.accuracy;
+    const accuracy = event.type === 'epoch' ? event.validation?.accuracy : undefined;
+    if (accuracy !== undefined && accuracy >= (settings.targetAccuracy ?? Number.POSITIVE_INFINITY))
+      this.#reached = accuracy;
     // The event of the epoch follows, and with it a checkpoint.
     const ends = event.type !== 'epoch' && (step % perEpoch === 0 || step === total);
     const due = settings.saveEvery !== undefined && trainer.stepsMade - this.#lastSave >= settings.saveEvery;
