@@ -19,7 +19,7 @@ const trainer = await Trainer.create(backend, {
   inputShape: [784],
 });
 console.log(`${trainer.summary().parameters} parameters`);
-await trainer.train(train, { epochs: 3 });
+await trainer.fit(train, { epochs: 3 });
 
 // One digit on its way through the network: what each layer gives, and which way each weight would have to go.
 const norm = (values) => Math.hypot(...values);

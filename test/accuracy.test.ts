@@ -38,8 +38,8 @@ describe('accuracy', () => {
   it('of one-hot rows is that of class indices, step by step', async () => {
     const [dense, indices] = [await netTrainer(), await netTrainer()];
     const options = { epochs: 2, batchSize: 64 };
-    await dense.train(rows, { ...options, validation: rows });
-    await indices.train(data, { ...options, validation: data });
+    await dense.fit(rows, { ...options, validation: rows });
+    await indices.fit(data, { ...options, validation: data });
     expect(dense.history.steps.accuracy).toHaveLength(10);
     expect(dense.history.steps.accuracy).toEqual(indices.history.steps.accuracy);
     const accuracies = (trainer: Trainer) => trainer.history.epochs.map((e) => [e.accuracy, e.validation?.accuracy]);
@@ -51,7 +51,7 @@ describe('accuracy', () => {
     'of several labels is the share of all of them, counted, in batches of %d',
     async (batchSize) => {
       const trainer = await multiLabel();
-      await trainer.train(several, { maxSteps: 20 });
+      await trainer.fit(several, { maxSteps: 20 });
       const { data: logits } = await trainer.predict(several);
       const right = Float32Array.from(several.y.data).reduce((n, t, i) => n + Number(logits[i]! > 0 === t > 0.5), 0);
       expect(right % LABELS).not.toBe(0); // else examples could as well be counted
@@ -68,7 +68,7 @@ describe('accuracy', () => {
     const labels = Uint32Array.from({ length: 900 }, (_, i) => (i * 5 + (i >> 2)) % 3);
     const set = { size: 300, x: data.x, y: { shape: [300, 3], data: labels } };
     const trainer = await netTrainer({ model: new Steps(8, 9) });
-    await trainer.train(set, { maxSteps: 20 });
+    await trainer.fit(set, { maxSteps: 20 });
     const { data: logits } = await trainer.predict(data);
     const taken = (row: number) => {
       const three = [...logits.subarray(3 * row, 3 * row + 3)];
@@ -81,7 +81,7 @@ describe('accuracy', () => {
 
   it('of yes or no ends a run at a target, and is monitored', async () => {
     const trainer = await multiLabel();
-    await trainer.train(several, { epochs: 50, targetAccuracy: 0.5, validation: several });
+    await trainer.fit(several, { epochs: 50, targetAccuracy: 0.5, validation: several });
     expect(trainer.history.stopped).toBe('targetAccuracy');
     const rising = await multiLabel();
     const earlyStopping = { monitor: 'accuracy', patience: 1, restoreBest: true } as const;
@@ -97,7 +97,7 @@ describe('accuracy', () => {
     const lines = arrayDataset([[0], [1], [2], [3]], [[1], [3], [5], [7]], { targets: 'values' });
     const line = { model: new Linear(1, 1), loss: own };
     const trainer = await netTrainer({ ...line, metrics: { accuracy: near, error: meanAbsoluteError } });
-    await trainer.train(lines, { epochs: 500, batchSize: 4, targetAccuracy: 1 });
+    await trainer.fit(lines, { epochs: 500, batchSize: 4, targetAccuracy: 1 });
     expect(trainer.history.stopped).toBe('targetAccuracy');
     const { accuracy, metrics } = await trainer.evaluate(lines, { batchSize: 3 });
     expect([accuracy, Object.keys(metrics)]).toEqual([1, ['error']]);
@@ -114,10 +114,10 @@ describe('accuracy', () => {
   it('is missed by name where there is none', async () => {
     const lines = arrayDataset([[0], [1]], [[1], [3]], { targets: 'values' });
     const make = () => netTrainer({ model: new Linear(1, 1), loss: meanSquaredError });
-    await expect((await make()).train(lines, { epochs: 1, targetAccuracy: 0.9 })).rejects.toThrow(
+    await expect((await make()).fit(lines, { epochs: 1, targetAccuracy: 0.9 })).rejects.toThrow(
       'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
     );
-    await expect((await make()).train(lines, { epochs: 1, earlyStopping: { monitor: 'accuracy' } })).rejects.toThrow(
+    await expect((await make()).fit(lines, { epochs: 1, earlyStopping: { monitor: 'accuracy' } })).rejects.toThrow(
       "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",
     );
     expect((await (await make()).evaluate(lines)).accuracy).toBeUndefined();
@@ -127,14 +127,14 @@ describe('accuracy', () => {
     const gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
     const options = { model: new Net(8, LABELS), loss: binaryCrossEntropyWithLogits, optimizer: sgd(0.1), seed: 1 };
     const trainer = await Trainer.create(gpu, options);
-    await trainer.train(several, { maxSteps: 20 });
+    await trainer.fit(several, { maxSteps: 20 });
     const { data: taken } = await trainer.predictClasses(several);
     const right = [...taken].filter((label, i) => label === several.y.data[i]).length;
     expect((await trainer.evaluate(several, { batchSize: 7 })).accuracy).toBe(right / (300 * LABELS));
     trainer.dispose();
     const [dense, indices] = [await Trainer.create(gpu, task()), await Trainer.create(gpu, task())];
-    await dense.train(rows, { maxSteps: 5, batchSize: 64 });
-    await indices.train(data, { maxSteps: 5, batchSize: 64 });
+    await dense.fit(rows, { maxSteps: 5, batchSize: 64 });
+    await indices.fit(data, { maxSteps: 5, batchSize: 64 });
     expect(dense.history.steps.accuracy).toEqual(indices.history.steps.accuracy);
     expect((await dense.evaluate(rows)).accuracy).toBe((await indices.evaluate(data)).accuracy);
     for (const each of [dense, indices]) each.dispose();

@@ -138,7 +138,7 @@ const data = thalweg.arrayDataset(
 const values = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
 const task = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.sgd(0.1) };
 const trainer = await thalweg.Trainer.create(backend, task);
-await trainer.train(data, { maxSteps: 2, batchSize: 2 });
+await trainer.fit(data, { maxSteps: 2, batchSize: 2 });
 const weights = await trainer.saveWeights();
 const checkpoint = await trainer.save();
 const program = await backend.compile(({ v }) => thalweg.relu(v), { v: { shape: [2], dtype: 'f32' } });
@@ -352,7 +352,7 @@ const ENTRIES: Record<string, Entry> = {
     needs: 2,
   },
   ...Object.fromEntries(
-    ['fit', 'train', 'compile'].map((name) => [
+    ['fit', 'compile'].map((name) => [
       `Trainer#${name}`,
       {
         args: [
@@ -361,7 +361,7 @@ const ENTRIES: Record<string, Entry> = {
             epochs: 1,
             maxSteps: 1,
             batchSize: 2,
-            ...(name === 'train' ? { validationSplit: 0.25 } : { validation: data }),
+            ...(name === 'compile' ? { validationSplit: 0.25 } : { validation: data }),
             signal: new AbortController().signal,
             shuffle: true,
             dropLast: false,
@@ -456,7 +456,7 @@ const WITHOUT = new Set([
   ...['parameters', 'snapshot', 'restore', 'copyFrom', 'count', 'beginOrder', 'entries', 'dispose'].map(
     (m) => `State#${m}`,
   ),
-  ...['pause', 'resume', 'step', 'summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
+  ...['summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
 ]);
 
 const INSTANCES: Readonly<Record<string, object>> = {

@@ -31,7 +31,7 @@ describe('resuming', () => {
 
   it('400 steps equal 200, saved, loaded elsewhere, and 200 more, bit for bit', async () => {
     const whole = await dropping();
-    await whole.train(data, options);
+    await whole.fit(data, options);
 
     const first = await dropping();
     for await (const e of first.fit(data, { ...options, events: 'step' })) if (e.step === 200) break;
@@ -44,7 +44,7 @@ describe('resuming', () => {
     const saved = await second.load(bytes);
     expect(saved.configuration).toEqual({ note: 'kept' });
     expect(second.stepsMade).toBe(first.stepsMade);
-    const history = await second.train(data, { ...options, resume: true });
+    const history = await second.fit(data, { ...options, resume: true });
     expect(second.stepsMade).toBe(400);
     expect(history.steps.step[0]).toBe(first.stepsMade + 1);
     expect(await weightsOf(second)).toEqual(await weightsOf(whole));
@@ -54,19 +54,19 @@ describe('resuming', () => {
   it('two runs of 200 without a schedule over the run equal one of 400', async () => {
     const make = () => netTrainer({ optimizer: sgd({ lr: 0.05, momentum: 0.9 }) });
     const [whole, parts] = [await make(), await make()];
-    await whole.train(data, options);
-    await parts.train(data, { ...options, maxSteps: 200 });
+    await whole.fit(data, options);
+    await parts.fit(data, { ...options, maxSteps: 200 });
     const next = await make();
     await next.load(await parts.save());
-    await next.train(data, { maxSteps: 400, resume: true });
+    await next.fit(data, { maxSteps: 400, resume: true });
     expect(await weightsOf(next)).toEqual(await weightsOf(whole));
   });
 
   it('a new run instead begins another order', async () => {
     const [a, b] = [await netTrainer(), await netTrainer()];
-    await a.train(data, { batchSize: 16, epochs: 2 });
-    await b.train(data, { batchSize: 16, epochs: 1 });
-    await b.train(data, { batchSize: 16, epochs: 1 });
+    await a.fit(data, { batchSize: 16, epochs: 2 });
+    await b.fit(data, { batchSize: 16, epochs: 1 });
+    await b.fit(data, { batchSize: 16, epochs: 1 });
     expect(b.stepsMade).toBe(14);
     expect(await weightsOf(b)).not.toEqual(await weightsOf(a));
     expect(b.history.epochs.map((e) => e.epoch)).toEqual([1, 1]);
@@ -74,7 +74,7 @@ describe('resuming', () => {
 
   it('a run that begins later sees the same rows in another order', async () => {
     const trainer = await netTrainer({ optimizer: sgd({ lr: 1e-30 }) });
-    for (const _ of [1, 2]) await trainer.train(data, { batchSize: 10, epochs: 1 });
+    for (const _ of [1, 2]) await trainer.fit(data, { batchSize: 10, epochs: 1 });
     const { loss } = trainer.history.steps;
     expect(loss.slice(10)).not.toEqual(loss.slice(0, 10));
     const sum = (list: number[]) => list.reduce((a, b) => a + b);
@@ -83,19 +83,19 @@ describe('resuming', () => {
 
   it('goes on with the order of a run that was not the first', async () => {
     const [whole, part] = [await netTrainer(), await netTrainer()];
-    for (const trainer of [whole, part]) await trainer.train(data, { maxSteps: 5, batchSize: 16 });
-    await whole.train(data, { maxSteps: 20, batchSize: 16 });
-    await part.train(data, { maxSteps: 9, batchSize: 16 });
+    for (const trainer of [whole, part]) await trainer.fit(data, { maxSteps: 5, batchSize: 16 });
+    await whole.fit(data, { maxSteps: 20, batchSize: 16 });
+    await part.fit(data, { maxSteps: 9, batchSize: 16 });
     const next = await netTrainer();
     await next.load(await part.save());
-    await next.train(data, { maxSteps: 20, resume: true });
+    await next.fit(data, { maxSteps: 20, resume: true });
     expect(next.stepsMade).toBe(25);
     expect(await weightsOf(next)).toEqual(await weightsOf(whole));
   });
 
   it('keeps the learning rate set by hand', async () => {
     const a = await netTrainer();
-    await a.train(data, { maxSteps: 3 });
+    await a.fit(data, { maxSteps: 3 });
     a.learningRate = 0.0125;
     const b = await netTrainer();
     await b.load(await a.save());
@@ -104,12 +104,12 @@ describe('resuming', () => {
 
   it('refuses data of another size, and to resume what never began', async () => {
     const a = await netTrainer();
-    await expect(a.train(data, { maxSteps: 3, resume: true })).rejects.toThrow(/resume is true, but no run was begun/);
-    await a.train(data, { maxSteps: 3 });
-    await expect(a.train(blobs(50), { maxSteps: 6, resume: true })).rejects.toThrow(
+    await expect(a.fit(data, { maxSteps: 3, resume: true })).rejects.toThrow(/resume is true, but no run was begun/);
+    await a.fit(data, { maxSteps: 3 });
+    await expect(a.fit(blobs(50), { maxSteps: 6, resume: true })).rejects.toThrow(
       'fit: the size of the data is 50, but the run to be resumed has 100. Give the same, or leave out resume for a new run.',
     );
-    await expect(a.train(data, { maxSteps: 6, batchSize: 8, resume: true })).rejects.toThrow(/batchSize is 8.* has 32/);
+    await expect(a.fit(data, { maxSteps: 6, batchSize: 8, resume: true })).rejects.toThrow(/batchSize is 8.* has 32/);
   });
 });
 
@@ -128,7 +128,7 @@ describe('files', () => {
 
   it('weights go from a checkpoint or a file of weights into another trainer, which keeps its own steps', async () => {
     const a = await netTrainer({ optimizer: adam() });
-    await a.train(blobs(30), { maxSteps: 5, batchSize: 10 });
+    await a.fit(blobs(30), { maxSteps: 5, batchSize: 10 });
     for (const bytes of [await a.save(), await a.saveWeights()]) {
       const b = await netTrainer({ seed: 9 });
       await b.loadWeights(bytes);
@@ -139,7 +139,7 @@ describe('files', () => {
 
   it('a checkpoint says what it is', async () => {
     const a = await netTrainer({ optimizer: adam({ lr: cosine(0.01) }), seed: 2 ** 40 + 3 });
-    await a.train(blobs(30), { maxSteps: 5, batchSize: 10 });
+    await a.fit(blobs(30), { maxSteps: 5, batchSize: 10 });
     const { seed, step, optimizer, run, loss } = describeCheckpoint(await a.save(), 'c');
     expect({ seed, step, loss }).toEqual({ seed: 2 ** 40 + 3, step: 5, loss: 'softmaxCrossEntropy' });
     expect(optimizer.lr).toMatchObject({ name: 'cosine', peak: 0.01 });
@@ -266,7 +266,7 @@ describe('what does not fit is refused, and changes nothing', () => {
       return netTrainer({ model: network(description).model, optimizer: adam() });
     };
     const [relu, tanh] = [await make('relu'), await make('tanh')];
-    await relu.train(blobs(30), { maxSteps: 2, batchSize: 10 });
+    await relu.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
     const bytes = await relu.save();
     await expect(tanh.load(bytes, 'c.st')).rejects.toThrow(
       "c.st: its network is 4-5-3, relu, cross-entropy, this trainer's 4-5-3, tanh, cross-entropy. Create the trainer with the same network.",

@@ -55,7 +55,7 @@ describe('predictProbabilities', () => {
 
   it('takes what predict takes, any number of rows, after training', async () => {
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 5, batchSize: 35 });
+    await trainer.fit(data, { maxSteps: 5, batchSize: 35 });
     const { shape, data: p } = await trainer.predictProbabilities(data);
     const { data: x } = await trainer.predict(data);
     expect(shape).toEqual([70, 3]);
@@ -92,7 +92,7 @@ describe('predictProbabilities', () => {
 describe('predictClasses', () => {
   it('are the largest along the last axis, the first among equals, as accuracy has it', async () => {
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 5, batchSize: 35 });
+    await trainer.fit(data, { maxSteps: 5, batchSize: 35 });
     const { shape, dtype, data: classes } = await trainer.predictClasses(data);
     expect([shape, dtype, classes.constructor]).toEqual([[70], 'u32', Uint32Array]);
     const right = [...classes].filter((label, r) => label === data.y.data[r]).length;

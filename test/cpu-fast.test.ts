@@ -185,7 +185,7 @@ describe.each(Object.values(presets))('$name', (preset) => {
       optimizer: optimizer({ lr: 1e-2 }),
       seed: 3,
     });
-    const { steps } = await trainer.train(data.train, { maxSteps, batchSize: defaults.batchSize });
+    const { steps } = await trainer.fit(data.train, { maxSteps, batchSize: defaults.batchSize });
     const bytes = await trainer.save();
     trainer.dispose();
     return { losses: [...steps.loss], bytes };
@@ -366,7 +366,7 @@ describe('without WebAssembly', () => {
         optimizer: optimizer({ lr: 0.1 }),
         seed: 3,
       });
-      return (await trainer.train(data.train, { maxSteps: 20, batchSize: 32 })).steps.loss;
+      return (await trainer.fit(data.train, { maxSteps: 20, batchSize: 32 })).steps.loss;
     };
     const wanted = await lossesOn(createCpuBackend());
     vi.stubGlobal('WebAssembly', stub);

@@ -281,7 +281,7 @@ describe('arrays that are not plain', () => {
     const plain = { size: 1, x: { shape: [1, 4], data: x }, y: { shape: [1], data: labels.subarray(0, 1) } };
     const trainer = await netTrainer();
     const bytes = { ...plain, x: { shape: [1, 4], data: Uint8Array.from(x) } };
-    await trainer.train(bytes, { maxSteps: 1 });
+    await trainer.fit(bytes, { maxSteps: 1 });
     expect((await trainer.predict(plain.x)).data).toEqual((await trainer.predict(bytes.x)).data);
     expect((await trainer.evaluate(plain)).loss).toBe((await trainer.evaluate(bytes)).loss);
   });

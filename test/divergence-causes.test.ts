@@ -173,7 +173,7 @@ describe.each([['the CPU', () => cpu] as const, ['the GPU', () => gpu] as const]
     const task = { model, loss: meanSquaredError, optimizer: sgd(1e-3), seed: 3, ...options };
     const trainer = await Trainer.create(backend(), task);
     if (name === 'a first value') await trainer.state.write('layer.bias', Float32Array.of(Number.NaN));
-    const run = trainer.train(data(), { epochs: 3, batchSize: data().size });
+    const run = trainer.fit(data(), { epochs: 3, batchSize: data().size });
     await expect(run).rejects.toThrow(
       expect.objectContaining({
         name: 'DivergenceError',

@@ -149,7 +149,7 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
       values[values.length - 1] = 101;
       trainer.state.write(path, values);
       const data = arrayDataset({ shape: [40, 20], data: wave(800, 0.77) }, new Uint8Array(40), { classes: 7 });
-      await expect(trainer.train(data, { maxSteps: 3, batchSize: 20 })).rejects.toThrow(
+      await expect(trainer.fit(data, { maxSteps: 3, batchSize: 20 })).rejects.toThrow(
         `${path} after the update is not finite at step 1,`,
       );
       expect([...(await trainer.state.read(path))]).toEqual([...values]);
@@ -181,7 +181,7 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
         optimizer: optimizer(),
         seed: 3,
       });
-      await trainer.train(data, { maxSteps: 24, batchSize: 17 });
+      await trainer.fit(data, { maxSteps: 24, batchSize: 17 });
       const weights = await Promise.all(trainer.parameters().map(({ path }) => trainer.state.read(path)));
       const result = { losses: [...trainer.history.steps.loss], weights, dispatches: trainer.dispatchesPerStep };
       trainer.dispose();

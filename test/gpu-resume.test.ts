@@ -24,7 +24,7 @@ it.skipIf(!existsSync('dist/src/node/index.js'))(
     const { model, loss, optimizer } = presets.classic;
     const make = () => Trainer.create(gpu, { model: model(), loss, optimizer: optimizer(), seed: 5 });
     const [whole, half] = [await make(), await make()];
-    await whole.train(data.train, { maxSteps: 400, batchSize: 32 });
+    await whole.fit(data.train, { maxSteps: 400, batchSize: 32 });
     for await (const _ of half.fit(data.train, { maxSteps: 400, batchSize: 32, events: 'step' })) {
       if (half.history.steps.step.length === 200) break;
     }

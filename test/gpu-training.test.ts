@@ -35,7 +35,7 @@ function trainerOf(backend: Backend, preset: Preset, options: Partial<TrainerOpt
 
 /** The losses of the first steps of a run. */
 async function lossesOf(trainer: Trainer, maxSteps: number, batchSize: number): Promise<readonly number[]> {
-  const { steps } = await trainer.train(data.train, { maxSteps, batchSize });
+  const { steps } = await trainer.fit(data.train, { maxSteps, batchSize });
   return steps.loss;
 }
 
@@ -106,7 +106,7 @@ it('splits data that one binding cannot hold', async () => {
 
 it('has the same bits after 200 steps, twice', async () => {
   const [a, b] = [await trainerOf(gpu, presets.classic), await trainerOf(gpu, presets.classic)];
-  for (const trainer of [a, b]) await trainer.train(data.train, { maxSteps: 200, batchSize: 32 });
+  for (const trainer of [a, b]) await trainer.fit(data.train, { maxSteps: 200, batchSize: 32 });
   expect(await a.save()).toEqual(await b.save());
   a.dispose();
   b.dispose();
@@ -129,12 +129,12 @@ function counted(
 
 it('makes nothing in a steady loop of 1,000 steps, and hands them over in few submits', async () => {
   const trainer = await trainerOf(gpu, presets.classic);
-  await trainer.train(data.train, { maxSteps: 300, batchSize: 32, dropLast: true });
+  await trainer.fit(data.train, { maxSteps: 300, batchSize: 32, dropLast: true });
   const { counters, runtime } = gpu.executor as Awaited<ReturnType<typeof testExecutor>>;
   const methods = ['createBuffer', 'createBindGroup', 'createComputePipelineAsync', 'createComputePipeline'] as const;
   const counts = methods.map((method) => counted(runtime.device, method));
   const [bytes, submits, started] = [counters.bytes, counters.submits, performance.now()];
-  await trainer.train(data.train, { maxSteps: 1000, batchSize: 32, dropLast: true });
+  await trainer.fit(data.train, { maxSteps: 1000, batchSize: 32, dropLast: true });
   const elapsed = performance.now() - started;
   expect(counts.map((c) => c.calls())).toEqual([0, 0, 0, 0]);
   expect(counters.bytes).toBe(bytes);
@@ -174,7 +174,7 @@ describe.each(BUFFERS.filter(([buffers]) => !IN_BROWSER || buffers === 10))(
 describe('divergence', () => {
   it.each([1e3, 1e37])('at rate %f is explained and leaves the weights of the step before', async (lr) => {
     const trainer = await trainerOf(gpu, presets.mlp, { optimizer: sgd({ lr }) });
-    const stopped = trainer.train(data.train, { maxSteps: 200, batchSize: 64 });
+    const stopped = trainer.fit(data.train, { maxSteps: 200, batchSize: 64 });
     await expect(stopped).rejects.toBeInstanceOf(DivergenceError);
     await expect(stopped).rejects.toThrow(/Lower the learning rate/);
     for (const { path } of trainer.parameters()) {
@@ -206,7 +206,7 @@ it('gives back every byte', async () => {
   const { counters } = gpu.executor;
   const before = counters.bytes;
   const trainer = await trainerOf(gpu, presets.classic);
-  await trainer.train(data.train, { maxSteps: 20, batchSize: 32, validation: data.test });
+  await trainer.fit(data.train, { maxSteps: 20, batchSize: 32, validation: data.test });
   trainer.dispose();
   await new Promise((resolve) => setTimeout(resolve));
   // Staging buffers are the engine's, kept for the next one who reads.
@@ -221,7 +221,7 @@ it.each(['cpu', 'gpu'])('learns from what a refilled array holds now, as a set o
   const parts = { size: 4, x, y: { shape: [4, 1], data: y } };
   const trainer = await make();
   const learnt = async (data: Examples, by = trainer) => {
-    await by.train(data, { epochs: 30, batchSize: 4 });
+    await by.fit(data, { epochs: 30, batchSize: 4 });
     expect((await by.evaluate(data)).loss).toBeLessThan(1e-9);
     return Math.round((await by.predict({ shape: [1, 1], data: Float32Array.of(1) })).data[0]!);
   };

@@ -70,7 +70,7 @@ async function checked(
   activation: Activation = tanh,
 ): Promise<GradcheckReport> {
   const learner = await trainerOf(cpu, setup);
-  if (steps > 0) await learner.train(dataOf(setup), { maxSteps: steps, batchSize: 4 });
+  if (steps > 0) await learner.fit(dataOf(setup), { maxSteps: steps, batchSize: 4 });
   const trainer = await trainerOf(backend, { ...setup, activation });
   await trainer.loadWeights(await learner.saveWeights());
   const report = await gradcheck(trainer, dataOf(setup));

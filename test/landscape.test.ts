@@ -42,7 +42,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
   it('has the loss of the moved weights at every point, and that of the weights in the middle', async () => {
     const trainer = await make();
     const other = await make();
-    await trainer.train(data, { epochs: 2, batchSize: 16 });
+    await trainer.fit(data, { epochs: 2, batchSize: 16 });
     const before = await weightsOf(trainer);
     const plane = await landscape(trainer, data, { n: 5, extent: 0.8, seed: 2 });
     expect([...plane.alphas].map((a) => +a.toFixed(6))).toEqual([-0.8, -0.4, 0, 0.4, 0.8]);
@@ -83,9 +83,9 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
 
   it('does not change a run that is under way', async () => {
     const alone = await make();
-    const { steps } = await alone.train(data, { epochs: 20, batchSize: 16 });
+    const { steps } = await alone.fit(data, { epochs: 20, batchSize: 16 });
     const looked = await make();
-    const run = looked.train(data, { epochs: 20, batchSize: 16 });
+    const run = looked.fit(data, { epochs: 20, batchSize: 16 });
     const planes = await Promise.all([landscape(looked, data, { n: 3 }), landscape(looked, data, { n: 3, seed: 1 })]);
     await run;
     expect(looked.history.steps.loss).toEqual(steps.loss);
@@ -119,7 +119,7 @@ describe('landscape', () => {
   it('projects weights on the plane', async () => {
     const trainer = await netTrainer();
     const start = await trainer.snapshotWeights();
-    await trainer.train(data, { epochs: 1, batchSize: 16 });
+    await trainer.fit(data, { epochs: 1, batchSize: 16 });
     const plane = await landscape(trainer, data, { n: 1, path: [start, await trainer.snapshotWeights()] });
     const { alpha, beta } = plane.project(weightsAt(plane, 0.3, -0.2));
     expect([alpha, beta]).toEqual([expect.closeTo(0.3, 5), expect.closeTo(-0.2, 5)]);

@@ -61,7 +61,7 @@ describe('strict: false', () => {
 
   it('of a file that fits gives nothing, and leaves the moments of the trainer', async () => {
     const a = await netTrainer({ optimizer: adam() });
-    await a.train(blobs(30), { maxSteps: 2, batchSize: 10 });
+    await a.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
     const moment = (bytes: Uint8Array) => readSafetensors(bytes).tensors.get('optimizer.m.out.bias')!.data;
     const want = moment(await a.save());
     const fresh = await netTrainer({ seed: 5, optimizer: adam() });

@@ -27,7 +27,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
 
   it('leaves the trainer as it was, bit for bit, and its memory', async () => {
     const [trainer, other] = [await make(), await make()];
-    for (const each of [trainer, other]) await each.train(data, { epochs: 2, batchSize: 16 });
+    for (const each of [trainer, other]) await each.fit(data, { epochs: 2, batchSize: 16 });
     const before = await trainer.save();
     const history = structuredClone(trainer.history);
     await lrFind(trainer, data, { batchSize: 16, steps: 20 });
@@ -42,20 +42,20 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
     expect(trainer.history).toEqual(history);
     expect(trainer.learningRate).toBe(0.01);
     // The next run is that of a trainer that never looked.
-    for (const each of [trainer, other]) await each.train(data, { epochs: 1, batchSize: 16 });
+    for (const each of [trainer, other]) await each.fit(data, { epochs: 1, batchSize: 16 });
     expect(trainer.history.steps).toEqual(other.history.steps);
     for (const each of [trainer, other]) each.dispose();
   });
 
   it('begins where the trainer is, with its data order, and grows by one factor', async () => {
     const trainer = await make();
-    await trainer.train(data, { epochs: 3, batchSize: 16 });
+    await trainer.fit(data, { epochs: 3, batchSize: 16 });
     const { rates, losses } = await lrFind(trainer, data, { batchSize: 16, steps: 5, from: 1e-12, to: 1e-10 });
     expect(rates[0]).toBeCloseTo(1e-12, 20);
     expect(rates[4]! / 1e-10).toBeCloseTo(1, 9);
     expect(rates[3]! / rates[2]!).toBeCloseTo(rates[1]! / rates[0]!, 9);
     trainer.learningRate = 1e-12;
-    await trainer.train(data, { maxSteps: 5, batchSize: 16, dropLast: true });
+    await trainer.fit(data, { maxSteps: 5, batchSize: 16, dropLast: true });
     for (const [k, loss] of trainer.history.steps.loss.slice(-5).entries()) expect(losses[k]).toBeCloseTo(loss, 5);
     trainer.dispose();
   });
@@ -94,7 +94,7 @@ describe('lrFind', () => {
       const create = (options: { lr?: number } = {}) =>
         Trainer.create(createCpuBackend(), { model: model(), loss, optimizer: optimizer(options), seed: 1 });
       const learnt = async (trainer: Trainer) => {
-        await trainer.train(train, { epochs: 1, batchSize });
+        await trainer.fit(train, { epochs: 1, batchSize });
         return (await trainer.evaluate(test)).accuracy!;
       };
       const own = await create();
@@ -126,12 +126,11 @@ describe('lrFind', () => {
 
   it('may look while a run is paused', async () => {
     const [alone, looked] = [await netTrainer(), await netTrainer()];
-    await alone.train(data, { maxSteps: 9, batchSize: 16 });
-    looked.pause();
-    const run = looked.train(data, { maxSteps: 9, batchSize: 16 });
-    await looked.step();
+    await alone.fit(data, { maxSteps: 9, batchSize: 16 });
+    const run = looked.fit(data, { maxSteps: 9, batchSize: 16 });
+    await run.step();
     await lrFind(looked, data, { batchSize: 16, steps: 30 });
-    looked.resume();
+    run.resume();
     await run;
     expect(looked.history.steps).toEqual(alone.history.steps);
     for (const each of [alone, looked]) each.dispose();

@@ -41,7 +41,7 @@ const make = ({ model, loss }: Pick<TrainerOptions, 'model' | 'loss'>) =>
 
 async function lossesOf(options: Pick<TrainerOptions, 'model' | 'loss'>): Promise<number[]> {
   const trainer = await make(options);
-  const { steps } = await trainer.train(train, { epochs: 2, batchSize: 32 });
+  const { steps } = await trainer.fit(train, { epochs: 2, batchSize: 32 });
   trainer.dispose();
   return steps.loss;
 }

@@ -77,7 +77,7 @@ describe('a model with kernels of its own', () => {
       optimizer: optim.adam({ lr: 0.01 }),
       seed: 3,
     });
-    await trainer.train(data, { maxSteps: 12, batchSize: 17 });
+    await trainer.fit(data, { maxSteps: 12, batchSize: 17 });
     const weights = await Promise.all(trainer.parameters().map(({ path }) => trainer.state.read(path)));
     trainer.dispose();
     return { losses: trainer.history.steps.loss, weights };

@@ -89,7 +89,7 @@ describe.each(ADAPTERS)('a persistent kernel on %s', (_, capabilities) => {
     for (const persistent of [true, false]) {
       const trainer = await trainerOn(persistent, task(), capabilities);
       // 203 examples: each epoch ends with a batch of 11, which is a program of its own.
-      await trainer.train(DATA, { epochs: 4, batchSize: 32 });
+      await trainer.fit(DATA, { epochs: 4, batchSize: 32 });
       runs.push({
         dispatches: trainer.dispatchesPerStep,
         losses: [...trainer.history.steps.loss!],
@@ -171,7 +171,7 @@ describe.each(ADAPTERS)('a persistent kernel on %s', (_, capabilities) => {
   it('tells of divergence as dispatches do', async () => {
     const optimizer = optim.sgd({ lr: (step) => (step < 37 ? 0.1 : 1e38) });
     const trainer = await trainerOn(true, { optimizer }, capabilities);
-    await expect(trainer.train(DATA, { epochs: 20, batchSize: 16 })).rejects.toThrow(/not finite at step 3[89] /);
+    await expect(trainer.fit(DATA, { epochs: 20, batchSize: 16 })).rejects.toThrow(/not finite at step 3[89] /);
     for (const values of Object.values(await weightsOf(trainer))) expect(values.every(Number.isFinite)).toBe(true);
     trainer.dispose();
   });
@@ -186,7 +186,7 @@ describe('the classic network', () => {
     for (const backend of [new Backend(executor, { name: 'test', software: true }), createCpuBackend()]) {
       const { model, loss, optimizer } = presets.classic;
       const trainer = await Trainer.create(backend, { model: model(), loss, optimizer: optimizer({ lr: 1 }), seed: 5 });
-      await trainer.train(data.train, { maxSteps: 30, batchSize: 32 });
+      await trainer.fit(data.train, { maxSteps: 30, batchSize: 32 });
       runs.push({ dispatches: trainer.dispatchesPerStep, losses: [...trainer.history.steps.loss!] });
       trainer.dispose();
     }
@@ -199,7 +199,7 @@ describe('a persistent kernel is not taken', () => {
   const dispatchesOf = async (options: Parameters<typeof trainerOn>, batchSize = 16) => {
     const trainer = await trainerOn(...options);
     // Which kernel it is, and not how it learns.
-    await trainer.train(DATA, { maxSteps: 2, batchSize, divergence: 'off' });
+    await trainer.fit(DATA, { maxSteps: 2, batchSize, divergence: 'off' });
     const { dispatchesPerStep } = trainer;
     trainer.dispose();
     return dispatchesPerStep;
@@ -213,7 +213,7 @@ describe('a persistent kernel is not taken', () => {
       loss: losses.softmaxCrossEntropy,
       optimizer: optim.sgd({ lr: 0.1 }),
     });
-    await trainer.train(DATA, { maxSteps: 2, batchSize: 16 });
+    await trainer.fit(DATA, { maxSteps: 2, batchSize: 16 });
     expect(trainer.dispatchesPerStep).toBeGreaterThan(10);
     trainer.dispose();
   });
@@ -326,10 +326,10 @@ describe('the length of a dispatch', () => {
 
 it('makes nothing in the loop', async () => {
   const trainer = await trainerOn(true);
-  await trainer.train(DATA, { epochs: 10, batchSize: 16 });
+  await trainer.fit(DATA, { epochs: 10, batchSize: 16 });
   const { executor } = trainer.backend;
   const before = { ...executor.counters };
-  await trainer.train(DATA, { epochs: 40, batchSize: 16 });
+  await trainer.fit(DATA, { epochs: 40, batchSize: 16 });
   expect(executor.counters.bindGroups).toBe(before.bindGroups);
   expect(executor.counters.bytes).toBe(before.bytes);
   trainer.dispose();
@@ -346,7 +346,7 @@ it('gives way to dispatches where a driver refuses so large a kernel that nobody
         : pipeline.call(executor.runtime, shader);
     const options = { model: new Net(), loss: losses.softmaxCrossEntropy, optimizer: optim.sgd({ lr: 0.1 }) };
     const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), options);
-    const trained = trainer.train(DATA, { maxSteps: 2, batchSize: 16 });
+    const trained = trainer.fit(DATA, { maxSteps: 2, batchSize: 16 });
     if (persistent) await expect(trained).rejects.toThrow('too large');
     else {
       await trained;

@@ -7,9 +7,10 @@ import { Recent } from '../src/graph/recent.ts';
 import { Variable } from '../src/graph/tensor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { newHistory } from '../src/train/events.ts';
+import { type EpochEvent, newHistory } from '../src/train/events.ts';
 import { Recorder } from '../src/train/recorder.ts';
 import { Trainer } from '../src/train/trainer.ts';
+import type { TrainingRun } from '../src/train/training-run.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
 
 const data = blobs(60);
@@ -48,7 +49,7 @@ describe('memory', () => {
     const trainer = await netTrainer();
     const round = async (k: number) => {
       const [train, validation] = [blobs(40 + k), blobs(50 + k)];
-      await trainer.train(train, { epochs: 1, batchSize: 32, validation });
+      await trainer.fit(train, { epochs: 1, batchSize: 32, validation });
       await trainer.evaluate(blobs(60 + k));
       await trainer.inspect({ shape: [k + 1, 4], data: new Float32Array(4 * k + 4) });
     };
@@ -132,8 +133,9 @@ describe('whoever waits is answered', () => {
   it('where the backend ends under a run, going or paused', async () => {
     for (const paused of [false, true]) {
       const trainer = await netTrainer();
-      if (paused) trainer.pause();
-      const run = trainer.train(data, { epochs: 1e6, batchSize: 8 });
+      const run = trainer.fit(data, { epochs: 1e6, batchSize: 8 });
+      if (paused) run.pause();
+      run.catch(() => {});
       const step = paused ? new Promise((resolve) => setTimeout(resolve, 20)) : undefined;
       await step;
       setTimeout(() => trainer.backend.dispose(), 20);
@@ -147,13 +149,12 @@ describe('whoever waits is answered', () => {
 
   it('where a run fails before its first step', async () => {
     const trainer = await netTrainer();
-    trainer.pause();
-    const run = trainer.train({ ...blobs(60), classes: 4 }, { epochs: 1 });
-    const step = trainer.step();
+    const run = trainer.fit({ ...blobs(60), classes: 4 }, { epochs: 1 });
+    const step = run.step();
     await expect(run).rejects.toThrow(/4 classes/);
     expect(await step).toBeUndefined();
-    expect(trainer.paused).toBe(false);
-    expect((await trainer.train(data, { maxSteps: 2 })).steps.step).toEqual([1, 2]);
+    expect(run.paused).toBe(false);
+    expect((await trainer.fit(data, { maxSteps: 2 })).steps.step).toEqual([1, 2]);
   });
 
   it('where a callback asks for a step', async () => {
@@ -161,9 +162,10 @@ describe('whoever waits is answered', () => {
     const refused: unknown[] = [];
     const ask = async () => {
       await Promise.resolve();
-      await trainer.step().catch((error) => refused.push(error.message));
+      await run.step().catch((error: Error) => refused.push(error.message));
     };
-    await trainer.train(data, { maxSteps: 1, onStep: ask, onEpoch: ask, onEnd: ask });
+    const run: TrainingRun<EpochEvent> = trainer.fit(data, { maxSteps: 1, onStep: ask, onEpoch: ask, onEnd: ask });
+    await run;
     expect(refused).toEqual(
       Array(3).fill('step: the run waits for a callback, which may not wait for a step. Call it outside callbacks.'),
     );
@@ -171,10 +173,10 @@ describe('whoever waits is answered', () => {
 
   it('where a run begins while a checkpoint is loaded', async () => {
     const first = await netTrainer();
-    await first.train(data, { epochs: 1, batchSize: 20 });
+    await first.fit(data, { epochs: 1, batchSize: 20 });
     const second = await netTrainer();
     const loading = second.load(await first.save());
-    const { steps } = await second.train(data, { epochs: 1, batchSize: 20 });
+    const { steps } = await second.fit(data, { epochs: 1, batchSize: 20 });
     expect((await loading).run?.total).toBe(3);
     expect([steps.step, second.stepsMade]).toEqual([[4, 5, 6], 6]);
   });

@@ -14,7 +14,7 @@ const trainer = await Trainer.create(backend, {
   seed: 5,
 });
 await trainer.load(readFileSync(checkpoint), checkpoint);
-await trainer.train(train, { maxSteps: Number(steps), batchSize: 32, resume: true });
+await trainer.fit(train, { maxSteps: Number(steps), batchSize: 32, resume: true });
 writeFileSync(out, await trainer.saveWeights());
 trainer.dispose();
 backend.dispose();

@@ -67,12 +67,12 @@ it('compiles what the first step runs and no more, the rest of the run while it 
 
 it('compiles no short batch for a run that ends before it', async () => {
   const { trainer, asked, set } = await watched();
-  await trainer.train(data, { batchSize: B, maxSteps: 2 });
+  await trainer.fit(data, { batchSize: B, maxSteps: 2 });
   expect(asked.length).toBe(set.size);
   const before = asked.length;
-  await trainer.train(data, { batchSize: B, maxSteps: 1 });
+  await trainer.fit(data, { batchSize: B, maxSteps: 1 });
   expect(asked.length).toBe(before);
-  await trainer.train(data, { batchSize: B, epochs: 1 });
+  await trainer.fit(data, { batchSize: B, epochs: 1 });
   expect(asked.length).toBeGreaterThan(before);
 });
 
@@ -92,7 +92,7 @@ it('asks for all pipelines before the first of them is there', async () => {
   const early = asked.length;
   open();
   await compiling;
-  await trainer.train(data, { batchSize: B, epochs: 1, validation });
+  await trainer.fit(data, { batchSize: B, epochs: 1, validation });
   expect(asked.length).toBe(early);
   expect(set.size).toBe(early);
 });

@@ -144,7 +144,7 @@ describe('a step on a batch', () => {
 
   it('follows the schedule from the trainer’s first step on, or the rate set by hand', async () => {
     const trainer = await netTrainer({ optimizer: sgd({ lr: (t) => 1 / (10 + t) }) });
-    await trainer.train(data, { maxSteps: 3 });
+    await trainer.fit(data, { maxSteps: 3 });
     expect(trainer.learningRate).toBe(1 / 13);
     expect((await once(trainer)).learningRate).toBe(1 / 13);
     trainer.learningRate = 0.01;
@@ -164,24 +164,24 @@ describe('a step on a batch', () => {
 
   it('ends the run before it: a resume is refused, also from a checkpoint, and a new run begins its own order', async () => {
     const trainer = await netTrainer({ optimizer: adam() });
-    await trainer.train(data, { maxSteps: 12 });
+    await trainer.fit(data, { maxSteps: 12 });
     const before = await trainer.save();
     await once(trainer);
     expect(trainer.run).toBeUndefined();
     const resume = { maxSteps: 20, resume: true };
-    for (const call of [() => trainer.train(data, resume), () => trainer.compile(data, resume)])
+    for (const call of [() => trainer.fit(data, resume), () => trainer.compile(data, resume)])
       await expect(call()).rejects.toThrow(
         'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
       );
     const other = await netTrainer({ optimizer: adam() });
     await other.load(await trainer.save());
-    await expect(other.train(data, resume)).rejects.toThrow(/^fit: resume is true, but no run was begun or loaded/);
-    for (const each of [trainer, other]) await each.train(data, { maxSteps: 15 });
+    await expect(other.fit(data, resume)).rejects.toThrow(/^fit: resume is true, but no run was begun or loaded/);
+    for (const each of [trainer, other]) await each.fit(data, { maxSteps: 15 });
     expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
     await trainer.load(before);
-    await trainer.train(data, resume);
+    await trainer.fit(data, resume);
     const whole = await netTrainer({ optimizer: adam() });
-    await whole.train(data, { maxSteps: 20 });
+    await whole.fit(data, { maxSteps: 20 });
     expect(await weightsOf(trainer)).toEqual(await weightsOf(whole));
   });
 
@@ -219,9 +219,8 @@ describe('a step on a batch', () => {
     }
     const first = once(trainer);
     await expect(once(trainer)).rejects.toThrow('trainOnBatch: trainOnBatch is under way. Await it first.');
-    await expect(trainer.train(data)).rejects.toThrow('fit: trainOnBatch is under way. Await it first.');
+    await expect(trainer.fit(data)).rejects.toThrow('fit: trainOnBatch is under way. Await it first.');
     await expect(trainer.load(new Uint8Array())).rejects.toThrow('load: trainOnBatch is under way. Await it first.');
-    await expect(trainer.step()).rejects.toThrow('step: no run is under way');
     expect((await first).step).toBe(trainer.stepsMade);
     const last = once(trainer);
     trainer.dispose();

@@ -28,7 +28,7 @@ const data = blobs(300);
 describe('judging', () => {
   it.each([64, 300, 7])('evaluates in batches of %d as predictions do by hand', async (batchSize) => {
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 20 });
+    await trainer.fit(data, { maxSteps: 20 });
     const { data: logits } = await trainer.predict(data.x);
     let [loss, right] = [0, 0];
     const confusion = Array.from({ length: 3 }, () => [0, 0, 0]);
@@ -76,7 +76,7 @@ describe('judging', () => {
       { classes: 3, scale: { mean: 0.25, std: 0.5 } },
     );
     const trainer = await netTrainer();
-    await trainer.train(bytes, { maxSteps: 3, batchSize: 30 });
+    await trainer.fit(bytes, { maxSteps: 3, batchSize: 30 });
     const floats = Float32Array.from(bytes.x.data, (v) => (v / 255 - 0.25) / 0.5);
     const [a, b] = [await trainer.predict(bytes.x), await trainer.predict({ shape: [30, 4], data: floats })];
     expect(a.shape).toEqual([30, 3]);
@@ -93,7 +93,7 @@ describe('judging', () => {
     const labels = Uint8Array.from({ length: 30 }, (_, i) => i % 3);
     const bytes = arrayDataset(pixels, labels, { scale });
     const first = await netTrainer();
-    await first.train(bytes, { maxSteps: 3, batchSize: 30 });
+    await first.fit(bytes, { maxSteps: 3, batchSize: 30 });
     const want = await first.predict(pixels);
     expect(await first.predict(bytes.x)).toEqual(want);
     for (const file of [await first.saveWeights(), await first.save()]) {
@@ -114,12 +114,12 @@ describe('judging', () => {
         'array: its bytes have the scale (x / 255 - 0) / 1, and the model learnt with (x / 255 - 0.25) / 0.5. Make the data with scale: { mean: 0.25, std: 0.5 }.',
       );
       expect(await next.evaluate(rescaled(other, next.scale))).toEqual(await first.evaluate(bytes));
-      await next.train(plain, { maxSteps: 1, batchSize: 30 });
+      await next.fit(plain, { maxSteps: 1, batchSize: 30 });
       expect(next.scale).toEqual(scale);
     }
     // Weights from elsewhere do not say.
     const foreign = await netTrainer();
-    await foreign.train(bytes, { maxSteps: 1, batchSize: 30 });
+    await foreign.fit(bytes, { maxSteps: 1, batchSize: 30 });
     await foreign.loadWeights(await (await netTrainer()).saveWeights());
     expect(foreign.scale).toBeUndefined();
     const damaged = await first.saveWeights({ 'thalweg.scale': '{"mean":0,"std":0}' });
@@ -260,7 +260,7 @@ describe('divergence', () => {
   it('stops at the bad step, names what went wrong, and leaves the weights as they were before', async () => {
     const make = () => netTrainer({ loss: sumSquaredError, optimizer: sgd({ lr: 50 }) });
     const trainer = await make();
-    const error = await trainer.train(data, { epochs: 50, batchSize: 30 }).then(
+    const error = await trainer.fit(data, { epochs: 50, batchSize: 30 }).then(
       () => undefined,
       (e: unknown) => e as DivergenceError,
     );
@@ -271,14 +271,14 @@ describe('divergence', () => {
     expect(error!.message).toMatch(/Lower the learning rate \(now 50\) or clip gradients\.$/);
     if (/run away/.test(error!.message)) return;
     const before = await make();
-    await before.train(data, { maxSteps: error!.step, batchSize: 30 }).catch(() => {});
+    await before.fit(data, { maxSteps: error!.step, batchSize: 30 }).catch(() => {});
     expect(await weightsOf(before)).toEqual(weights);
   });
 
   it('of a rate that overflows at once names the updated weights, and can go on with a lower one', async () => {
     const trainer = await netTrainer({ optimizer: sgd({ lr: 3e38 }) });
     const before = await weightsOf(trainer);
-    const run = trainer.train(blobs(300, 50), { epochs: 1, batchSize: 300 });
+    const run = trainer.fit(blobs(300, 50), { epochs: 1, batchSize: 300 });
     await expect(run).rejects.toThrow(
       /^\S+ after the update is not finite at step 1, the loss still is\. Lower the learning rate \(now 3e\+38\) or clip gradients\.$/,
     );
@@ -286,7 +286,7 @@ describe('divergence', () => {
     expect(trainer.stepsMade).toBe(0);
     expect(await run.catch((error: DivergenceError) => error.step)).toBe(0);
     trainer.learningRate = 0.01;
-    await trainer.train(data, { maxSteps: 10 });
+    await trainer.fit(data, { maxSteps: 10 });
     expect(trainer.stepsMade).toBe(10);
   });
 
@@ -294,7 +294,7 @@ describe('divergence', () => {
     const x = Float32Array.from(data.x.data);
     x[17] = Number.NaN;
     const bad = { ...data, x: { ...data.x, data: x } };
-    await expect((await netTrainer()).train(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
+    await expect((await netTrainer()).fit(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
       'loss is not finite at step 1 (first in the input: x of example 4 has NaN). Look for NaN or infinity in the data.',
     );
   });
@@ -302,7 +302,7 @@ describe('divergence', () => {
   it('is replayed with the rate that the step had, though later ones have taken its place', async () => {
     const lr = (t: number) => (t === 5 ? 3e38 : 1e-6);
     const trainer = await netTrainer({ submitMs: 1e6, optimizer: sgd({ lr }) });
-    await expect(trainer.train(blobs(2000, 50), { maxSteps: 500, batchSize: 4 })).rejects.toThrow(
+    await expect(trainer.fit(blobs(2000, 50), { maxSteps: 500, batchSize: 4 })).rejects.toThrow(
       /after the update is not finite at step 6, the loss still is\. Lower the learning rate \(now 3e\+38\)/,
     );
     expect(trainer.history.steps.step).toEqual([1, 2, 3, 4, 5]);
@@ -313,7 +313,7 @@ describe('divergence', () => {
       lossName: 'endless',
       metrics: () => ({}),
     });
-    await expect((await netTrainer({ loss })).train(data, { epochs: 1 })).rejects.toThrow(
+    await expect((await netTrainer({ loss })).fit(data, { epochs: 1 })).rejects.toThrow(
       /^loss is not finite at step 1 \(first in the loss: a constant is Infinity\)/,
     );
   });
@@ -325,7 +325,7 @@ describe('divergence', () => {
         return this.out.forward(cliff(this.hidden.forward(x)));
       }
     }
-    await expect((await netTrainer({ model: new Cliff() })).train(data, { epochs: 1 })).rejects.toThrow(
+    await expect((await netTrainer({ model: new Cliff() })).fit(data, { epochs: 1 })).rejects.toThrow(
       /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is: a constant is Infinity\./,
     );
   });
@@ -377,7 +377,7 @@ describe('divergence', () => {
     ] as const;
     for (const [set, options] of runs) {
       const trainer = await regression(1e-3);
-      await trainer.train(set, { epochs: 3, ...options });
+      await trainer.fit(set, { epochs: 3, ...options });
       expect([trainer.history.stopped, trainer.history.warnings]).toEqual(['done', []]);
     }
   });
@@ -386,7 +386,7 @@ describe('divergence', () => {
     'of a short run that explodes, with divergence %j',
     async (divergence) => {
       const trainer = await regression(10);
-      const run = trainer.train(data1(), { epochs: 10, ...(divergence && { divergence }) });
+      const run = trainer.fit(data1(), { epochs: 10, ...(divergence && { divergence }) });
       if (divergence === 'stop' || divergence === undefined) {
         await expect(run).rejects.toThrow(/^loss has run away by step 10: \d.* on average over 10 steps/);
         await expect(run).rejects.toThrow(DivergenceError);
@@ -397,7 +397,7 @@ describe('divergence', () => {
       );
       expect(epochs.at(-1)!.loss).toBeGreaterThan(1e6);
       // A value that is not finite ends it in any case.
-      await expect(trainer.train(data1(), { epochs: 100, ...(divergence && { divergence }) })).rejects.toThrow(
+      await expect(trainer.fit(data1(), { epochs: 100, ...(divergence && { divergence }) })).rejects.toThrow(
         DivergenceError,
       );
     },
@@ -428,13 +428,13 @@ describe('not learning', () => {
       }
     }
     const trainer = await netTrainer({ model: new Sigmoids(), submitMs: 1 });
-    await trainer.train(data, { maxSteps: 450, batchSize: 30 });
+    await trainer.fit(data, { maxSteps: 450, batchSize: 30 });
     expect(trainer.history.warnings).toEqual([]);
     trainer.learningRate = 1e-9;
     const onStep = ({ step }: { step: number }) => {
       if (step === 450 + 250) trainer.state.write('hidden.bias', new Float32Array(8).fill(1000));
     };
-    await trainer.train(data, { maxSteps: 1000, batchSize: 30, onStep });
+    await trainer.fit(data, { maxSteps: 1000, batchSize: 30, onStep });
     expect(trainer.history.warnings.map(({ code }) => code)).toEqual(['notLearning']);
     const [{ message, step }] = trainer.history.warnings as [WarningEvent];
     expect(step).toBeGreaterThan(450 + 250);
@@ -444,7 +444,7 @@ describe('not learning', () => {
   it('is not told of a network that learns, nor of one that is only slow', async () => {
     for (const lr of [0.1, 1e-7]) {
       const trainer = await netTrainer({ optimizer: sgd({ lr }) });
-      await trainer.train(data, { maxSteps: 210, batchSize: 30 });
+      await trainer.fit(data, { maxSteps: 210, batchSize: 30 });
       expect(trainer.history.warnings).toEqual([]);
     }
   });

@@ -13,13 +13,14 @@ import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { Examples, Values } from '../src/train/batch.ts';
 import type { FitEvent } from '../src/train/events.ts';
+import type { FitOptions } from '../src/train/run.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
 
 const data = blobs(300);
 
 describe('what cannot be used is refused by name', () => {
-  const fits: [string, RegExp, Parameters<Trainer['train']>[1]][] = [
+  const fits: [string, RegExp, FitOptions][] = [
     [
       'a batch larger than the data',
       /fit: batchSize is 301, and blobs has 300 examples\. Use at most 300\./,
@@ -42,7 +43,7 @@ describe('what cannot be used is refused by name', () => {
     ],
   ];
   it.each(fits)('%s', async (_, message, options) => {
-    await expect((await netTrainer()).train(data, options)).rejects.toThrow(message);
+    await expect((await netTrainer()).fit(data, options)).rejects.toThrow(message);
   });
 
   const wrong: [string, RegExp, unknown][] = [
@@ -65,16 +66,16 @@ describe('what cannot be used is refused by name', () => {
   ];
   it.each(wrong)('%s in fit', async (_, message, options) => {
     const trainer = await netTrainer();
-    await expect(trainer.train(data, options as never)).rejects.toThrow(message);
-    await expect(trainer.train(data, options as never)).rejects.toThrow(OptionError);
-    expect((await trainer.train(data, { maxSteps: 1 })).stopped).toBe('done');
+    await expect(trainer.fit(data, options as never)).rejects.toThrow(message);
+    await expect(trainer.fit(data, options as never)).rejects.toThrow(OptionError);
+    expect((await trainer.fit(data, { maxSteps: 1 })).stopped).toBe('done');
   });
 
   it.each([null, { mean: 0 }, { mean: 0, std: 0 }])('a scale that is none: %j', async (scale) => {
     const trainer = await netTrainer();
     const wrong = { ...data, scale } as unknown as Examples;
     const message = /^blobs: its scale is (null|an object)\. Give \{ mean, std \}, such as \{ mean: 0, std: 1 \}\.$/;
-    await expect(trainer.train(wrong, { maxSteps: 1 })).rejects.toThrow(message);
+    await expect(trainer.fit(wrong, { maxSteps: 1 })).rejects.toThrow(message);
     await expect(trainer.evaluate(wrong)).rejects.toThrow(message);
   });
 
@@ -115,7 +116,7 @@ describe('what cannot be used is refused by name', () => {
     }
     for (const model of [new Hidden(), new Late()]) {
       const trainer = await netTrainer({ model });
-      await expect(trainer.train(data, { epochs: 1 })).rejects.toThrow(
+      await expect(trainer.fit(data, { epochs: 1 })).rejects.toThrow(
         /^train.*: it reads .*, which is in none of the model's fields\. Keep layers in fields that are not #private, and make them once, not in forward\./,
       );
     }
@@ -123,7 +124,7 @@ describe('what cannot be used is refused by name', () => {
 
   it('labels tell how wide the model must be: a set may lack the last class, and no label may be past the classes', async () => {
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 1 });
+    await trainer.fit(data, { maxSteps: 1 });
     const x = data.x.data.slice(0, 16);
     const lacking = arrayDataset({ shape: [4, 4], data: x }, [0, 1, 1, 0]);
     expect(lacking.classes).toBe(2);
@@ -134,7 +135,7 @@ describe('what cannot be used is refused by name', () => {
       y: { shape: [4], data: Uint8Array.from(labels) },
     });
     for (const call of [
-      (set: Examples) => trainer.train(set, { maxSteps: 1 }),
+      (set: Examples) => trainer.fit(set, { maxSteps: 1 }),
       (set: Examples) => trainer.evaluate(set),
     ]) {
       await expect(call(plain(0, 5, 1, 2))).rejects.toThrow(
@@ -161,12 +162,12 @@ describe('what cannot be used is refused by name', () => {
     }
     const named = await netTrainer({ model: new Named() });
     const message = 'model: its forward returned an object. Return the Tensor of predictions.';
-    await expect(named.train(data, { epochs: 1 })).rejects.toThrow(message);
+    await expect(named.fit(data, { epochs: 1 })).rejects.toThrow(message);
     await expect(named.predict(data.x)).rejects.toThrow(message);
     const wordless = await netTrainer({ loss: () => undefined as never });
-    await expect(wordless.train(data, { epochs: 1 })).rejects.toThrow('loss: its function returned undefined.');
+    await expect(wordless.fit(data, { epochs: 1 })).rejects.toThrow('loss: its function returned undefined.');
     const metric = await netTrainer({ metrics: { f1: () => 3 as never } });
-    await expect(metric.train(data, { epochs: 1 })).rejects.toThrow('f1: its function returned 3.');
+    await expect(metric.fit(data, { epochs: 1 })).rejects.toThrow('f1: its function returned 3.');
   });
 
   it('values and data sets that are neither', async () => {
@@ -175,15 +176,15 @@ describe('what cannot be used is refused by name', () => {
     await expect(predict(new Float32Array(4))).rejects.toThrow(
       'x: a bare array of 4 numbers, and an example is not known yet. Give whole examples, or { shape: [rows, …], data }.',
     );
-    await trainer.train(data, { maxSteps: 1 });
+    await trainer.fit(data, { maxSteps: 1 });
     await expect(predict(new Float32Array(6))).rejects.toThrow('x: a bare array of 6 numbers, and an example is [4].');
     await expect(predict([[1, 2], [3]])).rejects.toThrow('x[1]: expected a list of 2, got one of 1.');
     await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: it is of an array.');
     await expect(predict(undefined)).rejects.toThrow(OptionError);
     const pair = { train: data, test: data } as never;
-    for (const call of [() => trainer.train(pair), () => trainer.evaluate(pair)])
+    for (const call of [() => trainer.fit(pair), () => trainer.evaluate(pair)])
       await expect(call()).rejects.toThrow('data: a pair is no data set. Give one of its two sets: data.train');
-    await expect(trainer.train(undefined as never)).rejects.toThrow('data: undefined is no data set.');
+    await expect(trainer.fit(undefined as never)).rejects.toThrow('data: undefined is no data set.');
     await trainer.evaluate(data); // what a set was compiled for must not answer in place of the check
     for (const [what, call] of [
       ['evaluate', () => trainer.evaluate(data, { batchsize: 3 } as never)],
@@ -200,11 +201,11 @@ describe('what cannot be used is refused by name', () => {
       x: { shape: [0, 4], data: new Float32Array() },
       y: { shape: [0], data: new Uint8Array() },
     };
-    await expect(trainer.train(empty, { epochs: 1 })).rejects.toThrow('data: it is empty. Give at least one example.');
-    await expect(trainer.train({ ...data, y: { shape: [3], data: new Uint8Array(3) } }, { epochs: 1 })).rejects.toThrow(
+    await expect(trainer.fit(empty, { epochs: 1 })).rejects.toThrow('data: it is empty. Give at least one example.');
+    await expect(trainer.fit({ ...data, y: { shape: [3], data: new Uint8Array(3) } }, { epochs: 1 })).rejects.toThrow(
       'blobs: y [3] does not have 300 rows. Give one per example.',
     );
-    await expect((await netTrainer({ model: new Net(8, 5) })).train(data, { epochs: 1 })).rejects.toThrow(
+    await expect((await netTrainer({ model: new Net(8, 5) })).fit(data, { epochs: 1 })).rejects.toThrow(
       /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide, or, to regress on numbers, make the data with \{ targets: 'values' \}\.$/,
     );
     const flat = arrayDataset(
@@ -212,7 +213,7 @@ describe('what cannot be used is refused by name', () => {
       Uint8Array.from({ length: 6 }, () => 0),
       { classes: 3 },
     );
-    await expect(trainer.train(flat, { epochs: 1, batchSize: 6 })).rejects.toThrow(
+    await expect(trainer.fit(flat, { epochs: 1, batchSize: 6 })).rejects.toThrow(
       /Linear hidden: expected the last axis to be 4/,
     );
   });
@@ -223,13 +224,13 @@ describe('what cannot be used is refused by name', () => {
         return this.out.forward(sign(this.hidden.forward(x)));
       }
     }
-    await expect((await netTrainer({ model: new Blocked() })).train(data, { epochs: 1 })).rejects.toThrow(
+    await expect((await netTrainer({ model: new Blocked() })).fit(data, { epochs: 1 })).rejects.toThrow(
       /hidden\.weight gets no gradient from the loss: no gradient flows through sign/,
     );
     class Unused extends Net {
       spare = new Linear(2, 2);
     }
-    await expect((await netTrainer({ model: new Unused() })).train(data, { epochs: 1 })).rejects.toThrow(
+    await expect((await netTrainer({ model: new Unused() })).fit(data, { epochs: 1 })).rejects.toThrow(
       /spare\.weight gets no gradient from the loss: .*does not depend on/,
     );
   });
@@ -241,14 +242,14 @@ describe('dispose', () => {
 
   it('refuses everything after it, and may be called twice', async () => {
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 2 });
+    await trainer.fit(data, { maxSteps: 2 });
     const bytes = await trainer.save();
     trainer.dispose();
     expect(held(trainer)).toBe(false);
     trainer.dispose();
     const calls: (() => Promise<unknown>)[] = [
       () => trainer.evaluate(data),
-      () => trainer.train(data, { epochs: 1 }),
+      () => trainer.fit(data, { epochs: 1 }),
       () => trainer.compile(data),
       () => trainer.predict(data.x),
       () => trainer.inspect(data.x),
@@ -258,7 +259,6 @@ describe('dispose', () => {
       () => trainer.saveWeights(),
       () => trainer.load(bytes),
       () => trainer.loadWeights(bytes),
-      () => trainer.step(),
       () => trainer.state.read('out.bias'),
       () => trainer.state.snapshot(),
     ];
@@ -294,12 +294,12 @@ describe('dispose', () => {
 
   it('within a callback, and while paused', async () => {
     const inside = await netTrainer();
-    await expect(inside.train(data, { epochs: 9, onStep: () => inside.dispose() })).rejects.toThrow(gone);
+    await expect(inside.fit(data, { epochs: 9, onStep: () => inside.dispose() })).rejects.toThrow(gone);
     expect(inside.history.steps.step).toEqual([1]);
     expect(held(inside)).toBe(false);
     const paused = await netTrainer();
-    const run = paused.train(data, { epochs: 1000 });
-    paused.pause();
+    const run = paused.fit(data, { epochs: 1000 });
+    run.pause();
     setTimeout(() => paused.dispose(), 20);
     await expect(run).rejects.toThrow(gone);
   });

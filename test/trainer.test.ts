@@ -77,13 +77,13 @@ describe('learning', () => {
     const weights = [];
     for (const submitMs of [200, 200, 0.001]) {
       const trainer = await netTrainer({ submitMs, optimizer: adam() });
-      await trainer.train(data, { maxSteps: 60, batchSize: 32 });
+      await trainer.fit(data, { maxSteps: 60, batchSize: 32 });
       weights.push(await weightsOf(trainer));
     }
     expect(weights[1]).toEqual(weights[0]);
     expect(weights[2]).toEqual(weights[0]);
     const other = await netTrainer({ seed: 2, optimizer: adam() });
-    await other.train(data, { maxSteps: 60, batchSize: 32 });
+    await other.fit(data, { maxSteps: 60, batchSize: 32 });
     expect(await weightsOf(other)).not.toEqual(weights[0]);
   });
 
@@ -92,8 +92,8 @@ describe('learning', () => {
       await netTrainer({ optimizer: adam({ clipNorm: 0.1 }) }),
       await netTrainer({ optimizer: adam({ clipNorm: 0.1 }), maxArenaBytes: 256 }),
     ];
-    await one.train(data, { maxSteps: 20 });
-    await many.train(data, { maxSteps: 20 });
+    await one.fit(data, { maxSteps: 20 });
+    await many.fit(data, { maxSteps: 20 });
     expect(many.state.arenas).toHaveLength(4);
     const [a, b] = [await weightsOf(one), await weightsOf(many)];
     for (const path of Object.keys(a)) for (const [k, v] of a[path]!.entries()) expect(b[path]![k]).toBeCloseTo(v, 5);
@@ -108,7 +108,7 @@ describe('learning', () => {
       }
     }
     const trainer = await netTrainer({ model: new Counting() });
-    await trainer.train(data, { epochs: 1, batchSize: 64, validation: data });
+    await trainer.fit(data, { epochs: 1, batchSize: 64, validation: data });
     expect((await trainer.state.read('seen'))[0]).toBe(300);
   });
 
@@ -117,7 +117,7 @@ describe('learning', () => {
     const square = (p: Tensor, y: Tensor) => mean(mul(sub(p, y), sub(p, y)));
     const make = (loss: TrainerOptions['loss']) => netTrainer({ model: new Linear(1, 1), loss });
     const [own, known] = [await make(square), await make(meanSquaredError)];
-    for (const trainer of [own, known]) await trainer.train(lines, { maxSteps: 20, batchSize: 4 });
+    for (const trainer of [own, known]) await trainer.fit(lines, { maxSteps: 20, batchSize: 4 });
     for (const [k, loss] of known.history.steps.loss.entries()) expect(own.history.steps.loss[k]).toBeCloseTo(loss, 5);
     expect(describeCheckpoint(await own.save(), 'c').loss).toBe('square');
     expect(await own.evaluate(lines)).toMatchObject({ metrics: {}, size: 4 });
@@ -158,7 +158,7 @@ describe('the stream', () => {
 
   it('leaves out the short batch where it is told to', async () => {
     const trainer = await netTrainer();
-    await trainer.train(data, { epochs: 2, batchSize: 64, dropLast: true });
+    await trainer.fit(data, { epochs: 2, batchSize: 64, dropLast: true });
     expect(trainer.stepsMade).toBe(8);
   });
 
@@ -175,7 +175,7 @@ describe('the stream', () => {
     for await (const e of trainer.fit(data, { batchSize: 4, events: 'step' })) if (e.step === 5) break;
     expect(trainer.history.stopped).toBe('stopped');
     expect(await trainer.state.count(trainer.state.step)).toBe(trainer.stepsMade);
-    await trainer.train(data, { maxSteps: 1 });
+    await trainer.fit(data, { maxSteps: 1 });
     expect(trainer.history.stopped).toBe('done');
   });
 
@@ -197,7 +197,7 @@ describe('the stream', () => {
     const control = new AbortController();
     const began = performance.now();
     setTimeout(() => control.abort(), 100);
-    await trainer.train(blobs(8), { epochs: 5_000, batchSize: 8, signal: control.signal });
+    await trainer.fit(blobs(8), { epochs: 5_000, batchSize: 8, signal: control.signal });
     expect(trainer.history.stopped).toBe('aborted');
     expect(performance.now() - began).toBeLessThan(2000);
   }, 10_000);
@@ -205,28 +205,29 @@ describe('the stream', () => {
   it('pauses, steps and resumes', async () => {
     const trainer = await netTrainer();
     const steps: number[] = [];
-    const run = trainer.train(data, { maxSteps: 40, batchSize: 8, onStep: (e) => void steps.push(e.step) });
-    trainer.pause();
+    const run = trainer.fit(data, { maxSteps: 40, batchSize: 8, onStep: (e) => void steps.push(e.step) });
+    const ended = run.then(({ stopped }) => stopped);
+    run.pause();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const held = steps.length;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(steps.length).toBe(held);
     expect(held).toBeLessThan(40);
-    expect((await trainer.step())?.step).toBe(held + 1);
-    expect((await trainer.step())?.step).toBe(held + 2);
+    expect((await run.step())?.step).toBe(held + 1);
+    expect((await run.step())?.step).toBe(held + 2);
     expect(trainer.stepsMade).toBe(held + 2);
-    expect(trainer.paused).toBe(true);
-    trainer.resume();
-    await run;
+    expect(run.paused).toBe(true);
+    run.resume();
+    expect(await ended).toBe('done');
     expect(steps).toHaveLength(40);
-    await expect(trainer.step()).rejects.toThrow('step: no run is under way. Begin one with fit.');
+    await expect(run.step()).rejects.toThrow('step: the run is over. Call fit for another one.');
   });
 
   it('ends while paused, on a signal', async () => {
     const trainer = await netTrainer();
     const control = new AbortController();
-    const run = trainer.train(data, { batchSize: 8, signal: control.signal });
-    trainer.pause();
+    const run = trainer.fit(data, { batchSize: 8, signal: control.signal });
+    run.pause();
     setTimeout(() => control.abort(), 30);
     expect((await run).stopped).toBe('aborted');
   });
@@ -238,7 +239,7 @@ describe('the stream', () => {
       onEpoch: async () => void calls.push('epoch'),
       onEnd: (reason: string) => void calls.push(reason),
     };
-    await (await netTrainer()).train(data, { epochs: 1, batchSize: 150, callbacks: [callback] });
+    await (await netTrainer()).fit(data, { epochs: 1, batchSize: 150, callbacks: [callback] });
     expect(calls).toEqual(['step', 'step', 'epoch', 'done']);
   });
 
@@ -247,7 +248,7 @@ describe('the stream', () => {
     const reasons: string[] = [];
     const trainer = await Trainer.create(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd(0.1) });
     const onEpoch = () => backend.dispose();
-    const run = trainer.train(data, { epochs: 9, onEpoch, onEnd: (reason) => void reasons.push(reason) });
+    const run = trainer.fit(data, { epochs: 9, onEpoch, onEnd: (reason) => void reasons.push(reason) });
     await expect(run).rejects.toThrow(/^CPU backend: it was disposed/);
     expect([reasons, trainer.history.stopped]).toEqual([['failed'], 'failed']);
   });
@@ -255,7 +256,7 @@ describe('the stream', () => {
   it('refuses a second run beside the first', async () => {
     const trainer = await netTrainer();
     for await (const _ of trainer.fit(data, { epochs: 2 })) {
-      await expect(trainer.train(data, { epochs: 1 })).rejects.toThrow(/a run is under way/);
+      await expect(trainer.fit(data, { epochs: 1 })).rejects.toThrow(/a run is under way/);
       await expect(trainer.load(new Uint8Array())).rejects.toThrow(/a run is under way/);
       break;
     }
@@ -284,7 +285,7 @@ describe('learning rates', () => {
     const loss = Object.assign((p: Tensor) => mean(p), { lossName: 'mean', metrics: () => ({}) });
     const trainer = await netTrainer({ model: new One(), loss, optimizer: sgd({ lr: schedule }) });
     const ones = arrayDataset([[0], [0]], [[0], [0]], { targets: 'values' });
-    await trainer.train(ones, { maxSteps: 300, batchSize: 2 });
+    await trainer.fit(ones, { maxSteps: 300, batchSize: 2 });
     expect((await trainer.state.read('w'))[0]).toBe(-(300 * 301) / 2);
   });
 
@@ -346,7 +347,7 @@ describe('learning rates', () => {
 
   it('name the option where the schedule needs a length that is not known', async () => {
     const trainer = await netTrainer({ optimizer: sgd({ lr: cosine(0.1) }) });
-    await expect(trainer.train(data)).rejects.toThrow(/Give `epochs` or `maxSteps` to fit/);
+    await expect(trainer.fit(data)).rejects.toThrow(/Give `epochs` or `maxSteps` to fit/);
   });
 });
 
@@ -409,7 +410,7 @@ describe('stopping early', () => {
       expect(await weightsOf(trainer)).toEqual(best);
       expect(trainer.stepsMade).toBe(20);
       expect(trainer.history.epochs[1]!.loss).toBeLessThan(trainer.history.epochs[0]!.loss);
-      await trainer.train(data, { maxSteps: 1 }); // and goes on from there
+      await trainer.fit(data, { maxSteps: 1 }); // and goes on from there
       expect(trainer.stepsMade).toBe(21);
     }
   });
@@ -432,7 +433,7 @@ describe('stopping early', () => {
 
   it('ends at a target accuracy', async () => {
     const trainer = await netTrainer({ optimizer: adam({ lr: 0.02 }) });
-    await trainer.train(data, { epochs: 50, targetAccuracy: 0.9 });
+    await trainer.fit(data, { epochs: 50, targetAccuracy: 0.9 });
     expect(trainer.history.stopped).toBe('targetAccuracy');
     expect(trainer.history.epochs.length).toBeLessThan(20);
   });
@@ -442,7 +443,7 @@ describe('stopping early', () => {
     [{ minDelta: -1 }, /minDelta is -1/],
     [{ monitor: 'f1' as 'loss' }, /^earlyStopping: monitor is "f1"\. Use /],
   ])('refuses %j', async (earlyStopping, message) => {
-    await expect((await netTrainer()).train(data, { epochs: 1, earlyStopping })).rejects.toThrow(message);
+    await expect((await netTrainer()).fit(data, { epochs: 1, earlyStopping })).rejects.toThrow(message);
   });
 });
 
@@ -459,7 +460,7 @@ it('takes the events of an epoch as the example in the README does', async () =>
 describe('what people have', () => {
   it('predicts lists, bare arrays and data sets as it does values', async () => {
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 2 });
+    await trainer.fit(data, { maxSteps: 2 });
     const rows = [
       [1, 2, 3, 4],
       [0.5, 0, -1, 2],
@@ -474,7 +475,7 @@ describe('what people have', () => {
   it('takes callbacks one by one, and files as an ArrayBuffer', async () => {
     const seen: number[] = [];
     const trainer = await netTrainer();
-    await trainer.train(data, { maxSteps: 2, callbacks: { onStep: ({ step }) => void seen.push(step) } });
+    await trainer.fit(data, { maxSteps: 2, callbacks: { onStep: ({ step }) => void seen.push(step) } });
     expect(seen).toEqual([1, 2]);
     const bytes = await trainer.saveWeights();
     const another = await netTrainer({ seed: 9 });

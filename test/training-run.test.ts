@@ -61,8 +61,48 @@ describe('a run', () => {
     const awaited = trainer.fit(data, { epochs: 1 });
     const end = awaited.then(() => {});
     await expect(awaited.next()).rejects.toThrow(OptionError);
-    await expect(awaited.next()).rejects.toThrow(/this run is awaited, so its events cannot be read/);
+    await expect(awaited.next()).rejects.toThrow(
+      /^fit: this run is awaited, or began with step\(\), so its events cannot be read\./,
+    );
     await end;
+  });
+
+  it('begins with a step, goes on when it is resumed, and is then awaited', async () => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, { epochs: 2 });
+    expect([(await run.step())?.step, (await run.step())?.step]).toEqual([1, 2]);
+    expect([run.paused, trainer.stepsMade]).toEqual([true, 2]);
+    await expect(run.next()).rejects.toThrow(/began with step/);
+    run.resume();
+    expect((await run).steps.step).toEqual([1, 2, 3, 4]);
+    await expect(run.step()).rejects.toThrow('step: the run is over. Call fit for another one.');
+  });
+
+  it('waits at its beginning where it was paused before', async () => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, { epochs: 1 });
+    run.pause();
+    const end = run.then(({ stopped }) => stopped);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([trainer.stepsMade, run.paused]).toEqual([0, true]);
+    run.resume();
+    expect(await end).toBe('done');
+    run.pause(); // of a run that is over: nothing
+    expect(run.paused).toBe(false);
+  });
+
+  it.each(['going', 'paused', 'read'])('stops: %s', async (how) => {
+    const trainer = await netTrainer();
+    const run = trainer.fit(data, {
+      epochs: 1e6,
+      onStep: ({ step }) => void (step === 3 && how !== 'paused' && run.stop()),
+    });
+    if (how === 'paused') expect((await run.step())?.step).toBe(1);
+    if (how === 'paused') setTimeout(() => run.stop(), 20);
+    if (how === 'read') await collect(run);
+    expect((await run).stopped).toBe('stopped');
+    expect(trainer.stepsMade).toBeLessThan(2000);
+    await trainer.fit(data, { maxSteps: 1 });
   });
 
   it('rejects with what ended it, read or awaited', async () => {

@@ -51,7 +51,7 @@ describe('validationSplit', () => {
   it('keeps bytes, their scale, and numbers to regress on', async () => {
     const bytes = arrayDataset({ shape: [20, 4], data: Uint8Array.from({ length: 80 }, (_, i) => i) }, Uint8Array.from({ length: 20 }, (_, i) => i % 2), { scale: { mean: 0.5, std: 2 }, classes: 3 }); // biome-ignore format: one line
     const trainer = await netTrainer();
-    await trainer.train(bytes, { maxSteps: 2, validationSplit: 0.3 });
+    await trainer.fit(bytes, { maxSteps: 2, validationSplit: 0.3 });
     expect(trainer.scale).toEqual({ mean: 0.5, std: 2 });
     const { given, asked } = splitOff(bytes, { validationSplit: 0.3 }, 1);
     expect([given.classes, given.size, asked.validation!.size, asked.validation!.name]).toEqual([3, 14, 6, 'array (validation part)']); // biome-ignore format: one line
@@ -81,8 +81,8 @@ describe('validationSplit', () => {
     expect(await weightsOf(later)).toEqual(await weightsOf(whole));
     await later.compile(data, options);
     const { bytes } = backend.executor.counters;
-    await later.train(data, options);
-    await later.train(data, { ...options, epochs: 1 });
+    await later.fit(data, options);
+    await later.fit(data, { ...options, epochs: 1 });
     expect(backend.executor.counters.bytes).toBe(bytes);
   });
 
@@ -101,10 +101,10 @@ describe('validationSplit', () => {
       [{ validationSplit: 0.1, epoch: 1 }, /^fit: there is no option epoch\. Did you mean epochs\?/],
     ];
     for (const [options, message] of cases)
-      for (const call of [() => trainer.train(data, options), () => trainer.compile(data, options)])
+      for (const call of [() => trainer.fit(data, options), () => trainer.compile(data, options)])
         await expect(call()).rejects.toThrow(message);
-    await trainer.train(data, { maxSteps: 2, validationSplit: 0.1 });
-    await expect(trainer.train(data, { maxSteps: 4, resume: true })).rejects.toThrow(
+    await trainer.fit(data, { maxSteps: 2, validationSplit: 0.1 });
+    await expect(trainer.fit(data, { maxSteps: 4, resume: true })).rejects.toThrow(
       'fit: the size of the data is 300, but the run to be resumed has 270.',
     );
   });

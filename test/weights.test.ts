@@ -180,8 +180,8 @@ describe('training with weights', () => {
   it('moves by the same steps as with each example as often as its weight says', async () => {
     const [byWeight, byCopies] = [await netTrainer(), await netTrainer()];
     const copies = repeated();
-    await byWeight.train(weighted, { epochs: 5, batchSize: size });
-    await byCopies.train(copies, { epochs: 5, batchSize: copies.size });
+    await byWeight.fit(weighted, { epochs: 5, batchSize: size });
+    await byCopies.fit(copies, { epochs: 5, batchSize: copies.size });
     near(await weightsOf(byWeight), await weightsOf(byCopies));
     for (const [k, loss] of byCopies.history.steps.loss.entries())
       expect(byWeight.history.steps.loss[k]).toBeCloseTo(loss, 6);
@@ -237,7 +237,7 @@ describe('training with weights', () => {
     );
     expect([step, epoch]).toMatchObject([{ loss: 0 }, { loss: 0 }]);
     expect(await weightsOf(trainer)).toEqual(before);
-    await trainer.train(set, { maxSteps: 10, batchSize: 10, shuffle: false });
+    await trainer.fit(set, { maxSteps: 10, batchSize: 10, shuffle: false });
     expect(trainer.history.stopped).toBe('done');
     expect(await weightsOf(trainer)).not.toEqual(before);
   });
@@ -259,14 +259,14 @@ describe('training with weights', () => {
     const make = (loss: Loss) => netTrainer({ model: new Net(), loss });
     const options = { epochs: 1 };
     for (const run of [
-      (await make(defineLoss('square', square))).train(weighted, options),
+      (await make(defineLoss('square', square))).fit(weighted, options),
       (await make(defineLoss('square', square))).evaluate(weighted),
     ])
       await expect(run).rejects.toThrow(/^square: the examples have weights, and the loss of each is not known\. Give/);
     const perExample = losses.meanSquaredError.perExample!;
     const own = await make(defineLoss('square', square, { perExample }));
     const known = await make(losses.meanSquaredError);
-    for (const trainer of [own, known]) await trainer.train(weighted, options);
+    for (const trainer of [own, known]) await trainer.fit(weighted, options);
     expect(await weightsOf(own)).toEqual(await weightsOf(known));
   });
 
@@ -287,7 +287,7 @@ describe('training with weights', () => {
       const found = [];
       for (const backend of [gpu, (await netTrainer()).backend]) {
         const trainer = await Trainer.create(backend, { model: model(), loss, optimizer: sgd(0.05), seed: 1 });
-        await trainer.train(data, { epochs: 2, batchSize: 7 });
+        await trainer.fit(data, { epochs: 2, batchSize: 7 });
         found.push([
           ...trainer.history.steps.loss,
           (await trainer.evaluate(data)).loss,
@@ -346,8 +346,8 @@ describe('class weights', () => {
       Uint8Array.from(rows, (i) => labelsOfSkewed[i]!),
       { classes: 3 },
     );
-    await balanced.train(skewed, { epochs: 5, batchSize: size, classWeights: 'balanced' });
-    await oversampled.train(copies, { epochs: 5, batchSize: 96 });
+    await balanced.fit(skewed, { epochs: 5, batchSize: size, classWeights: 'balanced' });
+    await oversampled.fit(copies, { epochs: 5, batchSize: 96 });
     near(await weightsOf(balanced), await weightsOf(oversampled));
     expect(balanced.history.steps.loss[0]).toBeCloseTo(oversampled.history.steps.loss[0]!, 6);
     const { sampleWeights } = withClassWeights(skewed, 'balanced');
@@ -364,8 +364,8 @@ describe('class weights', () => {
       [own, withWeights(byClass, counts)],
     ] as const) {
       const [got, want] = [await netTrainer(), await netTrainer()];
-      await got.train(data, { epochs: 2, batchSize: 7, classWeights, validation: data });
-      await want.train(wanted, { epochs: 2, batchSize: 7, validation: data });
+      await got.fit(data, { epochs: 2, batchSize: 7, classWeights, validation: data });
+      await want.fit(wanted, { epochs: 2, batchSize: 7, validation: data });
       expect(await weightsOf(got)).toEqual(await weightsOf(want));
       const [a, b] = [got, want].map(({ history }) => history.epochs.map((e) => [e.loss, e.validation!.loss]));
       expect(a).toEqual(b);
@@ -383,10 +383,10 @@ describe('class weights', () => {
     };
     const caller = { ...skewed, y: { shape: [size], data: labelsOfSkewed } };
     const options = { batchSize: 30, classWeights: 'balanced' } as const;
-    for (const maxSteps of [2, 2, 4]) await trainer.train(caller, { ...options, maxSteps, resume: maxSteps === 4 });
+    for (const maxSteps of [2, 2, 4]) await trainer.fit(caller, { ...options, maxSteps, resume: maxSteps === 4 });
     expect(compiled).toEqual(['train [30]']);
-    await trainer.train(caller, { ...options, maxSteps: 2, classWeights: { 1: 2 } });
-    await trainer.train(caller, { batchSize: 30, maxSteps: 2 });
+    await trainer.fit(caller, { ...options, maxSteps: 2, classWeights: { 1: 2 } });
+    await trainer.fit(caller, { batchSize: 30, maxSteps: 2 });
     expect(compiled).toHaveLength(3);
   });
 
@@ -410,14 +410,14 @@ describe('class weights', () => {
     ['a word', 'even', /^fit: classWeights is "even"\. Give 'balanced', a weight/],
   ])('refuses %s', async (_, classWeights, message) => {
     const trainer = await netTrainer();
-    const run = trainer.train(skewed, { epochs: 1, classWeights: classWeights as ClassWeights });
+    const run = trainer.fit(skewed, { epochs: 1, classWeights: classWeights as ClassWeights });
     await expect(run).rejects.toThrow(message);
     await expect(trainer.compile(skewed, { epochs: 1, classWeights: classWeights as never })).rejects.toThrow(message);
   });
 
   it('refuses targets that are no labels', async () => {
     const dense = arrayDataset(plain.x, { shape: [size, 3], data: new Float32Array(3 * size) }, { name: 'dense' });
-    await expect((await netTrainer()).train(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
+    await expect((await netTrainer()).fit(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
       new OptionError(
         'fit: classWeights are given, and the targets of dense are not one class index an example. Use data with class labels, or sampleWeights.',
       ),

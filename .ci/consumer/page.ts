@@ -23,7 +23,7 @@ const trainer = await Trainer.create(backend, {
   optimizer: optim.adam({ lr: 0.03 }),
   seed: 3,
 });
-const { steps, stopped } = await trainer.train(data, { epochs: 400, batchSize: 4 });
+const { steps, stopped } = await trainer.fit(data, { epochs: 400, batchSize: 4 });
 const [first, last] = [steps.loss[0], steps.loss.at(-1)];
 console.log(`XOR on the ${backend.kind}: loss ${first?.toFixed(4)} to ${last?.toFixed(6)}, ${stopped}.`);
 if (!(first !== undefined && last !== undefined && last < 0.01 && first > 0.1)) throw new Error('it has not learned');

@@ -38,10 +38,10 @@ class Lane {
   async turn(ms: number): Promise<void> {
     const before = this.losses.length;
     const start = performance.now();
-    this.trainer.resume();
+    this.#run.resume();
     do await this.#next();
     while (!this.done && before > 0 && performance.now() - start < ms);
-    this.trainer.pause();
+    this.#run.pause();
     while (this.losses.length < this.trainer.stepsMade) await this.#next();
     if (before === 0) return;
     this.#ms += performance.now() - start;

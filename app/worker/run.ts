@@ -8,6 +8,7 @@ import {
   rescaled,
   type StepEvent,
   type Trainer,
+  type TrainingRun,
 } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { RunFacts, RunState, TestPoint, WorkerEvent } from '../protocol.ts';
@@ -78,6 +79,7 @@ export class Run {
   #state: RunState = 'idle';
   /** What was asked for last: a pause takes until the steps under way are done. */
   #wanted = false;
+  #training: TrainingRun | undefined;
   #loop: Promise<void> | undefined;
   #abort = new AbortController();
   #told = Number.NEGATIVE_INFINITY;
@@ -163,7 +165,7 @@ export class Run {
   start(): void {
     if (this.#state === 'done') return;
     this.#wanted = true;
-    this.trainer.resume();
+    this.#training?.resume();
     if (!this.going) this.#enter();
   }
 
@@ -171,9 +173,8 @@ export class Run {
   async step(): Promise<void> {
     if (this.#state === 'done') return;
     this.#wanted = false;
-    this.trainer.pause();
     this.#enter();
-    const made = await this.trainer.step();
+    const made = await this.#training!.step();
     await this.#settle(made?.step);
     if (!this.#disposed) this.#rest();
   }
@@ -182,7 +183,7 @@ export class Run {
   async pause(): Promise<void> {
     this.#wanted = false;
     if (!this.going) return;
-    this.trainer.pause();
+    this.#training?.pause();
     await this.#settle();
     if (!this.going || this.#wanted || this.#disposed) return;
     this.#rest();
@@ -214,7 +215,8 @@ export class Run {
     try {
       const options = { epochs: config.epochs, batchSize: config.batch, validation: data.test, signal };
       const resume = trainer.run !== undefined;
-      for await (const event of trainer.fit(data.train, { ...options, resume, events: 'step' })) await this.#see(event);
+      this.#training = trainer.fit(data.train, { ...options, resume, events: 'step' });
+      for await (const event of this.#training) await this.#see(event);
       if (signal.aborted) return;
       this.#meter.stop();
       this.#set('done');
@@ -381,7 +383,6 @@ export class Run {
   async dispose(): Promise<void> {
     this.#disposed = true;
     this.#abort.abort();
-    this.trainer.resume();
     this.trainer.dispose();
     await this.#loop;
   }

@@ -38,7 +38,6 @@ export interface Running {
   readonly task: Task;
   readonly programs: Programs;
   readonly rates: Rates;
-  readonly gate: Gate;
   readonly life: Lifetime;
   readonly history: History;
   readonly recorder: Recorder;
@@ -59,6 +58,7 @@ export class Fit {
   readonly #data: Examples;
   readonly #run: Run;
   readonly #options: FitOptions;
+  readonly #gate: Gate;
   readonly #callbacks: readonly Callbacks[];
   readonly #pacer: Pacer<Sent>;
   readonly #stopper: Stopper | undefined;
@@ -76,11 +76,12 @@ export class Fit {
   /** A run warns of a thing once. */
   readonly #warned = new Set<WarningEvent['code']>();
 
-  constructor(trainer: Running, data: Examples, run: Run, options: FitOptions) {
+  constructor(trainer: Running, data: Examples, run: Run, options: FitOptions, gate: Gate) {
     this.#trainer = trainer;
     this.#data = data;
     this.#run = run;
     this.#options = options;
+    this.#gate = gate;
     this.#callbacks = [options, options.callbacks ?? []].flat();
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
     this.#stopper = options.earlyStopping ? new Stopper(options.earlyStopping) : undefined;
@@ -90,7 +91,7 @@ export class Fit {
 
   /** The run's events as they come. Leaving the stream ends the run after the steps under way. */
   async *events(): AsyncGenerator<FitEvent, void, undefined> {
-    const wake = () => this.#trainer.gate.wake();
+    const wake = () => this.#gate.wake();
     this.#options.signal?.addEventListener('abort', wake);
     try {
       yield* this.#loop();
@@ -110,15 +111,16 @@ export class Fit {
   }
 
   async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate, life, programs, state } = this.#trainer;
+    const { life, programs, state } = this.#trainer;
     this.#weightOf = await batchWeights(this.#data, this.#run, state);
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
       if (this.#options.signal?.aborted) this.#reason = 'aborted';
-      else if (gate.shut) {
+      else if (this.#gate.stopped) this.#reason = 'stopped';
+      else if (this.#gate.shut) {
         yield* this.#land(0);
-        if (gate.shut) await this.#pause();
+        if (this.#gate.shut) await this.#pause();
       } else {
         const { rows } = placeOf(this.#run, this.#trainer.step);
         const program = this.#programs.get(rows);
@@ -128,7 +130,7 @@ export class Fit {
       }
     }
     yield* this.#land(0);
-    if (this.#reason === 'aborted') return;
+    if (this.#reason === 'aborted' || this.#reason === 'stopped') return;
     if (this.#means.steps > 0) yield* this.#endEpoch(false);
     if (this.#reason !== 'targetAccuracy') yield* this.#lookForRunaway(true);
   }
@@ -140,16 +142,15 @@ export class Fit {
 
   async #pause(): Promise<void> {
     const began = performance.now();
-    const { executor, gate } = this.#trainer;
-    if (!this.#options.signal?.aborted) await executor.orLost(gate.wait());
+    const { executor } = this.#trainer;
+    if (!this.#options.signal?.aborted) await executor.orLost(this.#gate.wait());
     this.#means.pause(performance.now() - began);
   }
 
   /** One submit, and what has to be done before the next. */
   async *#advance(program: StepProgram): AsyncGenerator<FitEvent, void, undefined> {
-    const { gate } = this.#trainer;
-    const single = gate.allowance === 1;
-    this.#submit(program, gate.allowance);
+    const single = this.#gate.allowance === 1;
+    this.#submit(program, this.#gate.allowance);
     const epochEnds = placeOf(this.#run, this.#trainer.step).index === 0;
     yield* this.#land(single || epochEnds ? 0 : undefined);
     if (epochEnds) yield* this.#endEpoch(true);
@@ -205,14 +206,14 @@ export class Fit {
 
   /** A step is done: history, callbacks, watches. */
   async *#made(event: StepEvent): AsyncGenerator<FitEvent, void, undefined> {
-    const { recorder, gate } = this.#trainer;
+    const { recorder } = this.#trainer;
     this.#landed++;
     this.#last = event;
     recorder.step(event);
     this.#means.add(event, placeOf(this.#run, event.step - 1).rows, this.#weightOf(event.step - 1));
     this.#watch.see(event.loss);
     await this.#call((callback) => callback.onStep?.(event));
-    gate.made(event);
+    this.#gate.made(event);
     if (this.#options.events === 'step') yield event;
     yield* this.#lookForRunaway(false);
     if (this.#landed % PATIENCE === 0) yield* this.#lookForIdleUnits(event.step);
@@ -318,9 +319,9 @@ export class Fit {
 
   /** Waits for what is under way, whatever ended the run. */
   async #finish(): Promise<void> {
-    const { gate, history } = this.#trainer;
+    const { history } = this.#trainer;
     history.stopped = this.#reason ?? 'stopped';
-    gate.close();
+    this.#gate.close();
     this.#idle?.dispose();
     try {
       await this.#comeToRest();
@@ -344,12 +345,11 @@ export class Fit {
   }
 
   async #call(one: (callback: Callbacks) => void | Promise<void>): Promise<void> {
-    const { gate } = this.#trainer;
-    gate.calling = true;
+    this.#gate.calling = true;
     try {
       for (const callback of this.#callbacks) await one(callback);
     } finally {
-      gate.calling = false;
+      this.#gate.calling = false;
     }
   }
 

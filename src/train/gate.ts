@@ -12,6 +12,7 @@ export class Gate {
   #paused = false;
   readonly #grants: Grant[] = [];
   #wake: (() => void) | undefined;
+  #stopped = false;
   /** A callback is under way, and the run waits for it. */
   calling = false;
 
@@ -21,7 +22,17 @@ export class Gate {
 
   /** Whether a run that arrives here may not go on. */
   get shut(): boolean {
-    return this.#paused && this.#grants.length === 0;
+    return this.#paused && this.#grants.length === 0 && !this.#stopped;
+  }
+
+  /** Whether the run is to end after the steps under way. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.wake();
   }
 
   pause(): void {

@@ -30,7 +30,7 @@ import { type Batch, type Examples, toArray, type Values, valuesOf } from './bat
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import { classesOf, probabilitiesOf } from './classify.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
-import { type EpochEvent, type FitEvent, type History, newHistory, type StepEvent } from './events.ts';
+import { type EpochEvent, type FitEvent, type History, newHistory } from './events.ts';
 import { Fit, type Running } from './fit.ts';
 import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
@@ -117,6 +117,8 @@ export class Trainer {
   #scale: Scale | undefined;
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
+  /** Of the last run. */
+  #gate: Gate | undefined;
   #busy: boolean | 'batch' = false;
   /** Steps were made by trainOnBatch after the last run, which cannot go on then. */
   #apart = false;
@@ -144,7 +146,6 @@ export class Trainer {
       task: this.#task,
       programs: new Programs(executor, this.state, this.#task, () => this.#life.check()),
       rates: new Rates(optimizer.lr),
-      gate: new Gate(),
       life: this.#life,
       history: this.history,
       recorder: new Recorder(this.history),
@@ -228,35 +229,31 @@ export class Trainer {
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): TrainingRun;
   fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun<EpochEvent>;
   fit(data: Examples, options: FitOptions = {}, ...extra: never[]): TrainingRun {
-    return new TrainingRun(this.#events(data, options, extra), this.history);
+    const gate = new Gate();
+    return new TrainingRun(this.#events(data, options, extra, gate), this.history, gate);
   }
 
   async *#events(
     data: Examples,
     options: FitOptions,
     extra: readonly unknown[],
+    gate: Gate,
   ): AsyncGenerator<FitEvent, void, undefined> {
     checkExtra('fit', extra);
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
     this.#busy = true;
-    const { programs, gate } = this.#running;
+    const { programs } = this.#running;
+    this.#gate = gate;
     let fit: Fit | undefined;
     try {
-      fit = await this.#life.during(() => this.#begin(data, options));
+      fit = await this.#life.during(() => this.#begin(data, options, gate));
       yield* this.#life.stream(fit.events(), () => fit!.drain());
     } finally {
       this.#busy = false;
-      gate.close(); // A run that never began answers step() too.
       if (fit) programs.release(fit);
     }
-  }
-
-  /** {@link fit} to its end; gives the history. */
-  async train(data: Examples, options: FitOptions = {}, ...extra: never[]): Promise<History> {
-    checkExtra('train', extra);
-    return this.fit(data, options).then((history) => history); // begun at once, not a microtask later
   }
 
   #plan(data: Examples, options: FitOptions): Run {
@@ -267,13 +264,13 @@ export class Trainer {
     return planRun(data, options, this.stepsMade, this.#run);
   }
 
-  async #begin(set: Examples, wanted: FitOptions): Promise<Fit> {
+  async #begin(set: Examples, wanted: FitOptions, gate: Gate): Promise<Fit> {
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const { rates, step, programs } = this.#running;
     const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#scale);
     rates.at(step, run); // A schedule that needs the run's length says so now.
-    const fit = new Fit(this.#running, data, run, options);
+    const fit = new Fit(this.#running, data, run, options, gate);
     const first = await programs.step(data, run, placeOf(run, step).rows, fit);
     try {
       programs.check(data, run, options.validation);
@@ -312,30 +309,6 @@ export class Trainer {
       ]),
     );
     this.#dispatches = first.program.dispatches;
-  }
-
-  /** Holds the run after the steps under way. */
-  pause(): void {
-    this.#running.gate.pause();
-  }
-
-  get paused(): boolean {
-    return this.#running.gate.paused;
-  }
-
-  /** Lets a paused run go on. */
-  resume(): void {
-    this.#running.gate.resume();
-  }
-
-  /**
-   * Makes one step of the run, which is then paused; gives the step, or undefined where the run ended before. What the run waits
-   * for, a callback or the body of its loop, must not await it.
-   */
-  async step(): Promise<StepEvent | undefined> {
-    this.#life.check();
-    if (this.#busy !== true) throw new OptionError('step: no run is under way. Begin one with fit.');
-    return this.#running.gate.step();
   }
 
   /**
@@ -515,6 +488,6 @@ export class Trainer {
    */
   dispose(): void {
     this.#life.end();
-    this.#running.gate.close(disposedError());
+    this.#gate?.close(disposedError());
   }
 }

@@ -1,23 +1,33 @@
 // A run as `fit` returns it: a stream of events for `for await`, or a promise of the history for `await`; one or the other, and
-// lazy: nothing happens before the first event is requested or the run is awaited.
+// lazy: nothing happens before the first event is requested, the run is awaited or stepped.
 import { OptionError } from '../graph/errors.ts';
-import type { FitEvent, History } from './events.ts';
+import { checkExtra } from '../graph/options.ts';
+import type { FitEvent, History, StepEvent } from './events.ts';
+import type { Gate } from './gate.ts';
 
 /**
  * A run: `for await (const event of run)` reads its events, and leaving the loop stops it; `await run` trains to the end and
- * resolves with the history. It starts at the first of these.
+ * resolves with the history. It starts at the first of these, or at {@link step}.
  * @throws OptionError where a second consumer reads or awaits it while the first one reads.
  */
-export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterableIterator<E>, PromiseLike<History> {
+export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterableIterator<E>, Promise<History> {
+  readonly [Symbol.toStringTag] = 'TrainingRun';
+  /** Trains to the end; what `await` calls. Of a run whose events were read to the end, the history at once. */
+  // biome-ignore lint/suspicious/noThenProperty: a run is awaited
+  readonly then: Promise<History>['then'] = (fulfilled, rejected) => this.#toEnd().then(fulfilled, rejected);
+  readonly catch: Promise<History>['catch'] = (rejected) => this.#toEnd().catch(rejected);
+  readonly finally: Promise<History>['finally'] = (ended) => this.#toEnd().finally(ended);
   readonly #events: AsyncGenerator<E, void, undefined>;
   readonly #history: History;
+  readonly #gate: Gate;
   #read = false;
   #done = false;
   #awaited: Promise<History> | undefined;
 
-  constructor(events: AsyncGenerator<E, void, undefined>, history: History) {
+  constructor(events: AsyncGenerator<E, void, undefined>, history: History, gate: Gate) {
     this.#events = events;
     this.#history = history;
+    this.#gate = gate;
   }
 
   [Symbol.asyncIterator](): this {
@@ -28,25 +38,49 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
 
   async next(): Promise<IteratorResult<E, undefined>> {
     if (this.#awaited)
-      throw new OptionError('fit: this run is awaited, so its events cannot be read. Read them or await it.');
+      throw new OptionError(
+        'fit: this run is awaited, or began with step(), so its events cannot be read. Read them from the start, or await it.',
+      );
     this.#read = true;
     return this.#next();
   }
 
   /** Stops the run after the steps under way. */
   async return(): Promise<IteratorResult<E, undefined>> {
-    this.#done = true;
     await this.#events.return();
+    this.#end();
     return { done: true, value: undefined };
   }
 
-  /** Trains to the end; what `await` calls. Of a run whose events were read to the end, the history at once. */
-  // biome-ignore lint/suspicious/noThenProperty: a run is awaited
-  then<T = History, U = never>(
-    fulfilled?: ((history: History) => T | PromiseLike<T>) | null,
-    rejected?: ((error: unknown) => U | PromiseLike<U>) | null,
-  ): Promise<T | U> {
-    return this.#toEnd().then(fulfilled, rejected);
+  /** Pauses the run after the steps under way. */
+  pause(): void {
+    if (!this.#done) this.#gate.pause();
+  }
+
+  get paused(): boolean {
+    return this.#gate.paused;
+  }
+
+  /** Lets a paused run go on. */
+  resume(): void {
+    this.#gate.resume();
+  }
+
+  /** Stops the run after the steps under way; who reads or awaits it comes to the end. */
+  stop(): void {
+    this.#gate.stop();
+  }
+
+  /**
+   * Makes one step and pauses the run; resolves with the step, or undefined where the run ended before. What the run waits for, a
+   * callback or the body of its own loop, must not await it.
+   */
+  async step(...extra: never[]): Promise<StepEvent | undefined> {
+    checkExtra('step', extra);
+    if (this.#done) throw new OptionError('step: the run is over. Call fit for another one.');
+    const made = this.#gate.step();
+    if (!this.#read) this.#toEnd().catch(() => {}); // told to who awaits the run
+    return made;
   }
 
   async #toEnd(): Promise<History> {
@@ -67,13 +101,18 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     try {
       const { done, value } = await this.#events.next();
       if (!done) return { done, value: value as E };
-      this.#done = true;
+      this.#end();
     } catch (error) {
-      this.#done = true;
-      this.#awaited = Promise.reject(error);
+      this.#end();
+      this.#awaited ??= Promise.reject(error);
       this.#awaited.catch(() => {});
       throw error;
     }
     return { done: true, value: undefined };
+  }
+  /** Nothing more comes: who waits for a step is told. */
+  #end(): void {
+    this.#done = true;
+    this.#gate.close();
   }
 }

@@ -126,7 +126,7 @@ async function session(backend) {
   });
   try {
     const data = fresh(70);
-    await trainer.train(data, { epochs: 2, batchSize: 32, validation: fresh(33) });
+    await trainer.fit(data, { epochs: 2, batchSize: 32, validation: fresh(33) });
     await trainer.evaluate(fresh(40), { confusion: true });
     await trainer.predict({ shape: [5, 4], data: data.x.data.slice(0, 20) });
     await trainer.inspect({ shape: [5, 4], data: data.x.data.slice(0, 20) });

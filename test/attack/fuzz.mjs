@@ -158,7 +158,7 @@ const data = {
   x: { shape: [10, 6], data: x },
   y: { shape: [10], data: Uint32Array.from({ length: 10 }, (_, k) => k % 3) },
 };
-await trainer.train(data, { maxSteps: 4, batchSize: 5 });
+await trainer.fit(data, { maxSteps: 4, batchSize: 5 });
 const checkpoint = Buffer.from(await trainer.save({ preset: 'mlp', seed: 0, epochs: 3 }));
 const weights = Buffer.from(await trainer.saveWeights({ preset: 'mlp' }));
 /** A file with every dtype. */

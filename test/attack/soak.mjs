@@ -54,7 +54,7 @@ async function session(backend) {
   });
   let [most, half] = [0, 0];
   for (let k = 0; k < ROUNDS; k++) {
-    await trainer.train(fresh(500, width), { epochs: 1, batchSize: 50, validation: fresh(200, width) });
+    await trainer.fit(fresh(500, width), { epochs: 1, batchSize: 50, validation: fresh(200, width) });
     await trainer.evaluate(fresh(200, width));
     const rows = 1 + ((count * 37 + k * 101) % 900);
     await trainer.predict({ shape: [rows, width], data: fresh(rows, width).x.data });
