@@ -710,7 +710,7 @@ describe('other data than MNIST', () => {
     expect((await judge(...weights)).events[0]!['loss']).not.toBe(own.events[0]!['loss']);
 
     const resume = (...more: string[]) => thalweg(['train', '--device', 'cpu', '--resume', 'letters', ...more]);
-    const longer = await resume('--max-steps', '25', '--out', 'longer');
+    const longer = await resume('--max-steps', '25', '--out', 'letters-longer');
     expect([longer.code, longer.err]).toEqual([0, expect.stringContaining('letters, transposed')]);
     const other = await resume('--max-steps', '30', '--classes', '27');
     expect([other.code, other.err]).toEqual([2, expect.stringContaining('--classes: 27 contradicts --resume: the run in letters')]); // biome-ignore format: one line

@@ -198,9 +198,9 @@ describe('a bundle for pages', () => {
       expect(code).not.toMatch(/\bprocess\.|\brequire\(|\bBuffer\b/);
       const kilobytes = gzipSync(code).length / 1000;
       console.log(`thalweg for pages: ${kilobytes.toFixed(1)} kB gzipped, minified`);
-      // 10 kB of it explain programs, which a page that does not ask for that leaves out; 4 check arguments by name and kind;
-      // 3 are weights of examples and classes, accuracy of every kind of target, and probabilities.
-      expect(kilobytes).toBeLessThan(138);
+      // 10 kB of it explain programs, which a page that does not ask for that leaves out; 4 check arguments by name and kind; about 12
+      // load weights of other frameworks, weigh examples, read other IDX files and name the causes of a divergence.
+      expect(kilobytes).toBeLessThan(141);
     },
     SLOW,
   );
@@ -209,7 +209,7 @@ describe('a bundle for pages', () => {
     ['a tensor with its methods', 28, 'import { constant } from INDEX; export const y = constant([1]).mul(2).relu();'],
     [
       'a dense network on MNIST',
-      98,
+      109,
       `import { createBackend, datasets, losses, nn, optim, relu, Trainer } from INDEX;
       const [a, b] = [new nn.Linear(784, 16), new nn.Linear(16, 10)];
       const model = { a, b, forward: (x) => b.forward(relu(a.forward(x))) };

@@ -195,7 +195,7 @@ describe('a step on a batch', () => {
     const failing = trainer.trainOnBatch(bad, y);
     await expect(failing).rejects.toThrow(DivergenceError);
     await expect(failing).rejects.toThrow(
-      'loss is not finite at step 2 (first in the input). Look for NaN or infinity in the data.',
+      'loss is not finite at step 2 (first in the input: x of example 1 has NaN). Look for NaN or infinity in the data.',
     );
     expect(await trainer.save()).toEqual(before);
     expect([trainer.stepsMade, trainer.history.steps.step]).toEqual([1, [1]]);
