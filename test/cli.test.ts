@@ -685,7 +685,7 @@ describe('other data than MNIST', () => {
     expect(layers(err)).toEqual(parameters);
     const { events } = await judge(out);
     const end = bytes(out, 'metrics.jsonl').toString().trim().split('\n').at(-1)!;
-    expect(events[0]).toMatchObject({ type: 'eval', preset, loss: JSON.parse(end).loss });
+    expect(events[0]).toMatchObject({ type: 'eval', preset, loss: JSON.parse(end).validation.loss });
     expect((await judge(`${out}/weights.safetensors`, '--data', data)).events[0]).toMatchObject({
       loss: events[0]!['loss'],
     });

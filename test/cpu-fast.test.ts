@@ -15,6 +15,7 @@ import { newCounters } from '../src/graph/executor.ts';
 import type { WasmFunction } from '../src/graph/op.ts';
 import { hashText, uniforms } from '../src/graph/random.ts';
 import { input, type Node, resident, type Tensor, Variable } from '../src/graph/tensor.ts';
+import '../src/ops/methods.ts';
 import { relu } from '../src/ops/activations.ts';
 import * as b from '../src/ops/binary.ts';
 import { broadcastTo } from '../src/ops/broadcast.ts';

@@ -5,6 +5,7 @@ import { grad } from '../src/autodiff/grad.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
 import { simplify } from '../src/graph/simplify.ts';
 import { constant, input, type Tensor } from '../src/graph/tensor.ts';
+import '../src/ops/methods.ts';
 import { erf, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../src/ops/activations.ts';
 import { add, div, greater, maximum, minimum, mul, notEqual } from '../src/ops/binary.ts';
 import { erfOf } from '../src/ops/erf.ts';
