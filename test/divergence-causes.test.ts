@@ -6,6 +6,7 @@ import type { Tensor } from '../src/graph/tensor.ts';
 import { capture } from '../src/graph/trace.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import * as nn from '../src/nn/index.ts';
+import '../src/ops/methods.ts';
 import { div, mul, sub } from '../src/ops/binary.ts';
 import { unary } from '../src/ops/elementwise.ts';
 import { mean } from '../src/ops/reduce.ts';
