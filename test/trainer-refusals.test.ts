@@ -259,6 +259,7 @@ describe('dispose', () => {
       () => trainer.saveWeights(),
       () => trainer.load(bytes),
       () => trainer.loadWeights(bytes),
+      () => trainer.fit(data).step(),
       () => trainer.state.read('out.bias'),
       () => trainer.state.snapshot(),
     ];
@@ -302,6 +303,12 @@ describe('dispose', () => {
     run.pause();
     setTimeout(() => paused.dispose(), 20);
     await expect(run).rejects.toThrow(gone);
+    const standing = await netTrainer();
+    const read = standing.fit(data, { epochs: 2 });
+    await read.next();
+    standing.dispose();
+    await expect(read.step()).rejects.toThrow(gone);
+    await read.return();
   });
 
   it('of a stream that nobody goes on with waits for its submits only', async () => {

@@ -174,7 +174,7 @@ export class Run {
     if (this.#state === 'done') return;
     this.#wanted = false;
     this.#enter();
-    const made = await this.#training!.step();
+    const made = await this.#training!.step().catch(() => undefined); // a failure is told by the loop
     await this.#settle(made?.step);
     if (!this.#disposed) this.#rest();
   }

@@ -321,7 +321,6 @@ export class Fit {
   async #finish(): Promise<void> {
     const { history } = this.#trainer;
     history.stopped = this.#reason ?? 'stopped';
-    this.#gate.close();
     this.#idle?.dispose();
     try {
       await this.#comeToRest();

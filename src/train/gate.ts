@@ -13,6 +13,8 @@ export class Gate {
   readonly #grants: Grant[] = [];
   #wake: (() => void) | undefined;
   #stopped = false;
+  /** What came of the run, once it is over. */
+  #over: { readonly error: Error | undefined } | undefined;
   /** A callback is under way, and the run waits for it. */
   calling = false;
 
@@ -50,6 +52,7 @@ export class Gate {
       throw new OptionError(
         'step: the run waits for a callback, which may not wait for a step. Call it outside callbacks.',
       );
+    if (this.#over) return this.#over.error ? Promise.reject(this.#over.error) : Promise.resolve(undefined);
     this.#paused = true;
     return new Promise((resolve, reject) => {
       this.#grants.push({ resolve, reject });
@@ -81,6 +84,7 @@ export class Gate {
 
   /** The run is over: nothing more will be made. Waiting `step()` calls get the error, where there is one. */
   close(error?: Error): void {
+    this.#over ??= { error };
     for (const { resolve, reject } of this.#grants.splice(0)) error ? reject(error) : resolve(undefined);
     this.#paused = false;
     this.wake();

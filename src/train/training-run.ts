@@ -72,8 +72,8 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   }
 
   /**
-   * Makes one step and pauses the run; resolves with the step, or undefined where the run ended before. What the run waits for, a
-   * callback or the body of its own loop, must not await it.
+   * Makes one step and pauses the run; resolves with the step, or undefined where the run ended before, and rejects with what it
+   * failed of. What the run waits for, a callback or the body of its own loop, must not await it.
    */
   async step(...extra: never[]): Promise<StepEvent | undefined> {
     checkExtra('step', extra);
@@ -103,16 +103,16 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
       if (!done) return { done, value: value as E };
       this.#end();
     } catch (error) {
-      this.#end();
+      this.#end(error as Error);
       this.#awaited ??= Promise.reject(error);
       this.#awaited.catch(() => {});
       throw error;
     }
     return { done: true, value: undefined };
   }
-  /** Nothing more comes: who waits for a step is told. */
-  #end(): void {
+  /** Nothing more comes: who waits for a step is told, with the error where there was one. */
+  #end(error?: Error): void {
     this.#done = true;
-    this.#gate.close();
+    this.#gate.close(error);
   }
 }
