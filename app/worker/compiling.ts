@@ -2,7 +2,7 @@
 // compiles for counts: a first step, a look at the test images, a landscape.
 import type { WorkerEvent } from '../protocol.ts';
 
-/** Pipelines asked for, and those of them that are compiled. */
+/** Pipelines requested, and those of them that are compiled. */
 interface Counters {
   readonly pipelines: number;
   readonly compiled: number;
@@ -13,7 +13,7 @@ interface Outside {
   now(): number;
 }
 
-/** Milliseconds of compiling before it is told, and between looks. */
+/** Milliseconds of compiling before it is shown, and between updates. */
 const [QUIET_MS, EVERY_MS] = [2000, 250];
 
 export class CompileWatch {
@@ -27,7 +27,7 @@ export class CompileWatch {
   #since = 0;
   #told = '';
 
-  /** `counters`: those of the device, which may be another later; `going`: whether work goes on between calls. */
+  /** `counters`: the current device's; `going`: whether work continues between calls. */
   constructor(outside: Outside, counters: () => Counters | undefined, going: () => boolean) {
     this.#outside = outside;
     this.#counters = counters;

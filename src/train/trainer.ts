@@ -119,7 +119,7 @@ export class Trainer {
   #inputShape: Shape | undefined;
   /** Of the last run. */
   #gate: Gate | undefined;
-  #busy: boolean | 'batch' = false;
+  #busy: 'run' | 'batch' | undefined;
   /** Steps were made by trainOnBatch after the last run, which cannot go on then. */
   #apart = false;
   readonly #life: Lifetime;
@@ -213,7 +213,7 @@ export class Trainer {
     const before = rates.override;
     rates.set(rate);
     try {
-      if (this.#busy === true && this.#run) rates.at(this.stepsMade, this.#run);
+      if (this.#busy === 'run' && this.#run) rates.at(this.stepsMade, this.#run);
     } catch (error) {
       rates.override = before;
       throw error;
@@ -243,7 +243,7 @@ export class Trainer {
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
-    this.#busy = true;
+    this.#busy = 'run';
     const { programs } = this.#running;
     this.#gate = gate;
     let fit: Fit | undefined;
@@ -251,7 +251,7 @@ export class Trainer {
       fit = await this.#life.during(() => this.#begin(data, options, gate));
       yield* this.#life.stream(fit.events(), () => fit!.drain());
     } finally {
-      this.#busy = false;
+      this.#busy = undefined;
       if (fit) programs.release(fit);
     }
   }
@@ -337,7 +337,7 @@ export class Trainer {
       this.#dispatches = dispatches;
       return event;
     } finally {
-      this.#busy = false;
+      this.#busy = undefined;
     }
   }
 
