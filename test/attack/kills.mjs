@@ -129,7 +129,7 @@ async function attack(k) {
     if (lost > 0) fault('metrics.jsonl lags behind the checkpoint', lost);
   }
   const left = existsSync(path(out)) ? readdirSync(path(out)).filter((name) => name.endsWith('.tmp')).length : 0;
-  const again = await thalweg(resumes ? ['train', '--resume', out, ...flags] : [...it(out), '--overwrite'], {
+  const again = await thalweg(resumes ? ['train', '--resume', out, ...flags] : [...train(out), '--overwrite'], {
     container,
   });
   // The kill may have come after all was written.
