@@ -49,6 +49,9 @@ const fileOf = (name: string) => `test/${name}.test.ts`;
 for (const file of SLOW.map(fileOf))
   if (!existsSync(at(file))) throw new Error(`vite.config.ts: SLOW names ${file}, which is not there. Remove it.`);
 
+/** What is bounded in milliseconds. */
+const TIMED = 'test/page/handlers.test.ts';
+
 /** `vitest --mode quick`: no file of SLOW, and a test that belongs into one fails by its time. */
 const isQuick = (mode: string) => mode === 'quick';
 
@@ -107,19 +110,24 @@ function inBrowsers(): TestProjectInlineConfiguration[] {
         },
       },
     },
-    {
-      extends: true,
-      test: {
-        // The page in a real Chromium, one file at a time, beside the engine in its own: a page waits more than it computes.
-        name: 'page',
-        include: ['test/page/*.test.ts'],
-        globalSetup: ['test/page/setup.ts'],
-        // What a page does takes longer than Vitest's one second where others share its cores.
-        expect: { poll: { timeout: 10_000 } },
-        testTimeout: 120_000,
-        hookTimeout: 120_000,
-        maxWorkers: 2,
-      },
-    },
+    // Pages in a real Chromium, beside the engine: a page waits more than it computes.
+    pages({ name: 'page', include: ['test/page/*.test.ts'], exclude: [TIMED] }),
+    // Bounds in milliseconds need the machine for themselves, so this begins when all the others have ended.
+    pages({ name: 'page-timed', include: [TIMED], sequence: { groupOrder: 1 } }),
   ];
+}
+
+function pages(test: TestProjectInlineConfiguration['test']): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    test: {
+      globalSetup: ['test/page/setup.ts'],
+      // What a page does takes longer than Vitest's one second where others share its cores.
+      expect: { poll: { timeout: 10_000 } },
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      maxWorkers: 2,
+      ...test,
+    },
+  };
 }

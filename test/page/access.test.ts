@@ -1,5 +1,4 @@
-// The page for everybody: no violation that axe-core finds, light and dark, wide and narrow; everything by keyboard; and the
-// page's own work short enough that nothing ever hangs.
+// The page for everybody: no violation that axe-core finds, light and dark, wide and narrow; everything by keyboard.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright';
@@ -131,42 +130,3 @@ test('a hidden tab goes on training', async () => {
   expect(await numberIn(page, 'steps')).toBeGreaterThan(at);
   expect(await stateIs(page)).toBe('running');
 });
-
-test('over 20 s of training the page handles each event in 16 ms, 99 times out of 100', async () => {
-  opened = await openPage({ hash: '#preset=mlp&optimizer=sgd&data=mnist&device=gpu' });
-  const { page } = opened;
-  await draw(page, THREE);
-  await page.getByTestId('train').click();
-  await waitForNumber(page, 'steps', (steps) => steps > 20);
-  // Durations include what other processes take of the processor, so a busy machine is given two more chances.
-  let p99 = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 3 && p99 > 16; round++) {
-    const { handlers, long } = await handled(page);
-    const sorted = handlers.sort((a, b) => a - b);
-    p99 = sorted[Math.floor(sorted.length * 0.99)]!;
-    console.log(
-      `page handlers: ${sorted.length}, 99th percentile ${p99.toFixed(1)} ms, longest ${sorted.at(-1)!.toFixed(1)} ms; long tasks: ${long.length}`,
-    );
-    expect(sorted.length).toBeGreaterThan(50);
-  }
-  expect(p99).toBeLessThanOrEqual(16);
-}, 180_000);
-
-/** How long the page's handlers took over 20 s, and what the browser calls long tasks. */
-function handled(page: Page): Promise<{ handlers: number[]; long: number[] }> {
-  return page.evaluate(async () => {
-    const handlers: number[] = [];
-    const long: number[] = [];
-    const observe = (type: string, into: number[]) => {
-      const observer = new PerformanceObserver((list) =>
-        into.push(...list.getEntries().map(({ duration }) => duration)),
-      );
-      observer.observe({ type });
-      return observer;
-    };
-    const observers = [observe('measure', handlers), observe('longtask', long)];
-    await new Promise((resolve) => setTimeout(resolve, 20_000));
-    for (const observer of observers) observer.disconnect();
-    return { handlers, long };
-  });
-}
