@@ -111,10 +111,10 @@ class Planning implements Prepared {
     const runtime = new GpuRuntime({ ...opened, device: dawn.device });
     const own = new Backend(new GpuExecutor(runtime), backend.adapter);
     const options = { model: model(), loss: softmaxCrossEntropy, optimizer: adam({ lr: 1e-3 }), seed };
-    const trainer = await Trainer.create(own, options);
+    const trainer = new Trainer(own, options);
     try {
       const [since, dawnSince] = [performance.now(), dawn.ms];
-      await trainer.compile(data, { batchSize, epochs: 1 });
+      await trainer.warmUp(data, { batchSize, epochs: 1 });
       const [ms, dawnMs] = [performance.now() - since, dawn.ms - dawnSince];
       this.dawnMs.push(dawnMs);
       this.dispatches = trainer.dispatchesPerStep;

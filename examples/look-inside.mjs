@@ -12,7 +12,7 @@ class Classic {
 
 const backend = await createBackend({ device: process.argv[2] });
 const { train, test } = await datasets.digits({ train: 2000, test: 500 });
-const trainer = await Trainer.create(backend, {
+const trainer = new Trainer(backend, {
   model: new Classic(),
   loss: losses.sumSquaredError,
   optimizer: optim.sgd({ lr: 1 }),

@@ -13,7 +13,7 @@ class Mlp {
 const backend = await createBackend({ device: process.argv[2] });
 console.log(backend.line);
 const data = await datasets.mnist();
-const trainer = await Trainer.create(backend, {
+const trainer = new Trainer(backend, {
   model: new Mlp(),
   loss: losses.softmaxCrossEntropy,
   optimizer: optim.adam({ lr: optim.cosine(3e-3) }),

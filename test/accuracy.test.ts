@@ -36,7 +36,7 @@ const multiLabel = () => netTrainer({ model: new Net(8, LABELS), loss: binaryCro
 
 describe('accuracy', () => {
   it('of one-hot rows is that of class indices, step by step', async () => {
-    const [dense, indices] = [await netTrainer(), await netTrainer()];
+    const [dense, indices] = [netTrainer(), netTrainer()];
     const options = { epochs: 2, batchSize: 64 };
     await dense.fit(rows, { ...options, validation: rows });
     await indices.fit(data, { ...options, validation: data });
@@ -50,7 +50,7 @@ describe('accuracy', () => {
   it.each([300, 64, 7])(
     'of several labels is the share of all of them, counted, in batches of %d',
     async (batchSize) => {
-      const trainer = await multiLabel();
+      const trainer = multiLabel();
       await trainer.fit(several, { maxSteps: 20 });
       const { data: logits } = await trainer.predict(several);
       const right = Float32Array.from(several.y.data).reduce((n, t, i) => n + Number(logits[i]! > 0 === t > 0.5), 0);
@@ -67,7 +67,7 @@ describe('accuracy', () => {
     }
     const labels = Uint32Array.from({ length: 900 }, (_, i) => (i * 5 + (i >> 2)) % 3);
     const set = { size: 300, x: data.x, y: { shape: [300, 3], data: labels } };
-    const trainer = await netTrainer({ model: new Steps(8, 9) });
+    const trainer = netTrainer({ model: new Steps(8, 9) });
     await trainer.fit(set, { maxSteps: 20 });
     const { data: logits } = await trainer.predict(data);
     const taken = (row: number) => {
@@ -80,10 +80,10 @@ describe('accuracy', () => {
   });
 
   it('of yes or no ends a run at a target, and is monitored', async () => {
-    const trainer = await multiLabel();
+    const trainer = multiLabel();
     await trainer.fit(several, { epochs: 50, targetAccuracy: 0.5, validation: several });
     expect(trainer.history.stopped).toBe('targetAccuracy');
-    const rising = await multiLabel();
+    const rising = multiLabel();
     const earlyStopping = { monitor: 'accuracy', patience: 1, restoreBest: true } as const;
     const epochs = await collect(rising.fit(several, { epochs: 200, validation: several, earlyStopping }));
     expect(rising.history.stopped).toBe('earlyStopping');
@@ -96,16 +96,16 @@ describe('accuracy', () => {
     const own = (p: Tensor, t: Tensor) => mean(square(sub(p, t)));
     const lines = arrayDataset([[0], [1], [2], [3]], [[1], [3], [5], [7]], { targets: 'values' });
     const line = { model: new Linear(1, 1), loss: own };
-    const trainer = await netTrainer({ ...line, metrics: { accuracy: near, error: meanAbsoluteError } });
+    const trainer = netTrainer({ ...line, metrics: { accuracy: near, error: meanAbsoluteError } });
     await trainer.fit(lines, { epochs: 500, batchSize: 4, targetAccuracy: 1 });
     expect(trainer.history.stopped).toBe('targetAccuracy');
     const { accuracy, metrics } = await trainer.evaluate(lines, { batchSize: 3 });
     expect([accuracy, Object.keys(metrics)]).toEqual([1, ['error']]);
-    const instead = await netTrainer({ metrics: { accuracy: (p, t) => meanSquaredError(p, t) } });
+    const instead = netTrainer({ metrics: { accuracy: (p, t) => meanSquaredError(p, t) } });
     const [event] = await collect(instead.fit(data, { maxSteps: 1, batchSize: 300, events: 'step' }));
-    const want = (await (await netTrainer({ loss: meanSquaredError })).evaluate(data)).loss;
+    const want = (await netTrainer({ loss: meanSquaredError }).evaluate(data)).loss;
     expect(event).toMatchObject({ type: 'step', accuracy: expect.closeTo(want, 5), metrics: {} });
-    expect((await (await netTrainer({ metrics: { accuracy: meanSquaredError } })).evaluate(data)).accuracy).toBeCloseTo(
+    expect((await netTrainer({ metrics: { accuracy: meanSquaredError } }).evaluate(data)).accuracy).toBeCloseTo(
       want,
       5,
     );
@@ -114,25 +114,25 @@ describe('accuracy', () => {
   it('is missed by name where there is none', async () => {
     const lines = arrayDataset([[0], [1]], [[1], [3]], { targets: 'values' });
     const make = () => netTrainer({ model: new Linear(1, 1), loss: meanSquaredError });
-    await expect((await make()).fit(lines, { epochs: 1, targetAccuracy: 0.9 })).rejects.toThrow(
+    await expect(make().fit(lines, { epochs: 1, targetAccuracy: 0.9 })).rejects.toThrow(
       'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
     );
-    await expect((await make()).fit(lines, { epochs: 1, earlyStopping: { monitor: 'accuracy' } })).rejects.toThrow(
+    await expect(make().fit(lines, { epochs: 1, earlyStopping: { monitor: 'accuracy' } })).rejects.toThrow(
       "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",
     );
-    expect((await (await make()).evaluate(lines)).accuracy).toBeUndefined();
+    expect((await make().evaluate(lines)).accuracy).toBeUndefined();
   });
 
   it('is counted on the GPU as on the CPU', async () => {
     const gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
     const options = { model: new Net(8, LABELS), loss: binaryCrossEntropyWithLogits, optimizer: sgd(0.1), seed: 1 };
-    const trainer = await Trainer.create(gpu, options);
+    const trainer = new Trainer(gpu, options);
     await trainer.fit(several, { maxSteps: 20 });
     const { data: taken } = await trainer.predictClasses(several);
     const right = [...taken].filter((label, i) => label === several.y.data[i]).length;
     expect((await trainer.evaluate(several, { batchSize: 7 })).accuracy).toBe(right / (300 * LABELS));
     trainer.dispose();
-    const [dense, indices] = [await Trainer.create(gpu, task()), await Trainer.create(gpu, task())];
+    const [dense, indices] = [new Trainer(gpu, task()), new Trainer(gpu, task())];
     await dense.fit(rows, { maxSteps: 5, batchSize: 64 });
     await indices.fit(data, { maxSteps: 5, batchSize: 64 });
     expect(dense.history.steps.accuracy).toEqual(indices.history.steps.accuracy);

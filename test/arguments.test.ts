@@ -137,7 +137,7 @@ const data = thalweg.arrayDataset(
 ); // prettier-ignore
 const values = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
 const task = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.sgd(0.1) };
-const trainer = await thalweg.Trainer.create(backend, task);
+const trainer = new thalweg.Trainer(backend, task);
 await trainer.fit(data, { maxSteps: 2, batchSize: 2 });
 const weights = await trainer.saveWeights();
 const checkpoint = await trainer.save();
@@ -347,12 +347,8 @@ const ENTRIES: Record<string, Entry> = {
   'State#read': { args: ['weight'], needs: 1 },
   'State#write': { args: ['bias', Float32Array.of(1, 2)], needs: 2 },
   Trainer: { args: [backend, { ...task, seed: 1, inputShape: [2], submitMs: 9, maxArenaBytes: 1e6 }], needs: 2 },
-  'Trainer.create': {
-    args: [backend, { ...task, seed: 1, inputShape: [2], submitMs: 9, maxArenaBytes: 1e6 }],
-    needs: 2,
-  },
   ...Object.fromEntries(
-    ['fit', 'compile'].map((name) => [
+    ['fit', 'warmUp'].map((name) => [
       `Trainer#${name}`,
       {
         args: [

@@ -30,8 +30,8 @@ export class Net {
 }
 
 /** A trainer of that network on the CPU. */
-export function netTrainer(options: Partial<TrainerOptions> = {}): Promise<Trainer> {
-  return Trainer.create(createCpuBackend(), {
+export function netTrainer(options: Partial<TrainerOptions> = {}): Trainer {
+  return new Trainer(createCpuBackend(), {
     model: new Net(),
     loss: softmaxCrossEntropy,
     optimizer: sgd({ lr: 0.1 }),

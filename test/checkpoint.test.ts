@@ -30,17 +30,17 @@ describe('resuming', () => {
   const options = { batchSize: 16, maxSteps: 400 };
 
   it('400 steps equal 200, saved, loaded elsewhere, and 200 more, bit for bit', async () => {
-    const whole = await dropping();
+    const whole = dropping();
     await whole.fit(data, options);
 
-    const first = await dropping();
+    const first = dropping();
     for await (const e of first.fit(data, { ...options, events: 'step' })) if (e.step === 200) break;
     // The loop was left at step 200; steps already under way then are part of what is saved.
     const bytes = await first.save({ note: 'kept' });
     expect(first.stepsMade).toBeGreaterThanOrEqual(200);
     expect(first.stepsMade).toBeLessThan(400);
 
-    const second = await dropping();
+    const second = dropping();
     const saved = await second.load(bytes);
     expect(saved.configuration).toEqual({ note: 'kept' });
     expect(second.stepsMade).toBe(first.stepsMade);
@@ -53,17 +53,17 @@ describe('resuming', () => {
 
   it('two runs of 200 without a schedule over the run equal one of 400', async () => {
     const make = () => netTrainer({ optimizer: sgd({ lr: 0.05, momentum: 0.9 }) });
-    const [whole, parts] = [await make(), await make()];
+    const [whole, parts] = [make(), make()];
     await whole.fit(data, options);
     await parts.fit(data, { ...options, maxSteps: 200 });
-    const next = await make();
+    const next = make();
     await next.load(await parts.save());
     await next.fit(data, { maxSteps: 400, resume: true });
     expect(await weightsOf(next)).toEqual(await weightsOf(whole));
   });
 
   it('a new run instead begins another order', async () => {
-    const [a, b] = [await netTrainer(), await netTrainer()];
+    const [a, b] = [netTrainer(), netTrainer()];
     await a.fit(data, { batchSize: 16, epochs: 2 });
     await b.fit(data, { batchSize: 16, epochs: 1 });
     await b.fit(data, { batchSize: 16, epochs: 1 });
@@ -73,7 +73,7 @@ describe('resuming', () => {
   });
 
   it('a run that begins later sees the same rows in another order', async () => {
-    const trainer = await netTrainer({ optimizer: sgd({ lr: 1e-30 }) });
+    const trainer = netTrainer({ optimizer: sgd({ lr: 1e-30 }) });
     for (const _ of [1, 2]) await trainer.fit(data, { batchSize: 10, epochs: 1 });
     const { loss } = trainer.history.steps;
     expect(loss.slice(10)).not.toEqual(loss.slice(0, 10));
@@ -82,11 +82,11 @@ describe('resuming', () => {
   });
 
   it('goes on with the order of a run that was not the first', async () => {
-    const [whole, part] = [await netTrainer(), await netTrainer()];
+    const [whole, part] = [netTrainer(), netTrainer()];
     for (const trainer of [whole, part]) await trainer.fit(data, { maxSteps: 5, batchSize: 16 });
     await whole.fit(data, { maxSteps: 20, batchSize: 16 });
     await part.fit(data, { maxSteps: 9, batchSize: 16 });
-    const next = await netTrainer();
+    const next = netTrainer();
     await next.load(await part.save());
     await next.fit(data, { maxSteps: 20, resume: true });
     expect(next.stepsMade).toBe(25);
@@ -94,16 +94,16 @@ describe('resuming', () => {
   });
 
   it('keeps the learning rate set by hand', async () => {
-    const a = await netTrainer();
+    const a = netTrainer();
     await a.fit(data, { maxSteps: 3 });
     a.learningRate = 0.0125;
-    const b = await netTrainer();
+    const b = netTrainer();
     await b.load(await a.save());
     expect(b.learningRate).toBe(0.0125);
   });
 
   it('refuses data of another size, and to resume what never began', async () => {
-    const a = await netTrainer();
+    const a = netTrainer();
     await expect(a.fit(data, { maxSteps: 3, resume: true })).rejects.toThrow(/resume is true, but no run was begun/);
     await a.fit(data, { maxSteps: 3 });
     await expect(a.fit(blobs(50), { maxSteps: 6, resume: true })).rejects.toThrow(
@@ -115,7 +115,7 @@ describe('resuming', () => {
 
 describe('files', () => {
   it('weights have the names and shapes that PyTorch gives them', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const { tensors } = readSafetensors(await trainer.saveWeights(), 'w');
     expect([...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([
       ['hidden.weight', 'F32', [8, 4]],
@@ -127,10 +127,10 @@ describe('files', () => {
   });
 
   it('weights go from a checkpoint or a file of weights into another trainer, which keeps its own steps', async () => {
-    const a = await netTrainer({ optimizer: adam() });
+    const a = netTrainer({ optimizer: adam() });
     await a.fit(blobs(30), { maxSteps: 5, batchSize: 10 });
     for (const bytes of [await a.save(), await a.saveWeights()]) {
-      const b = await netTrainer({ seed: 9 });
+      const b = netTrainer({ seed: 9 });
       await b.loadWeights(bytes);
       expect(await weightsOf(b)).toEqual(await weightsOf(a));
       expect(b.stepsMade).toBe(0);
@@ -138,7 +138,7 @@ describe('files', () => {
   });
 
   it('a checkpoint says what it is', async () => {
-    const a = await netTrainer({ optimizer: adam({ lr: cosine(0.01) }), seed: 2 ** 40 + 3 });
+    const a = netTrainer({ optimizer: adam({ lr: cosine(0.01) }), seed: 2 ** 40 + 3 });
     await a.fit(blobs(30), { maxSteps: 5, batchSize: 10 });
     const { seed, step, optimizer, run, loss } = describeCheckpoint(await a.save(), 'c');
     expect({ seed, step, loss }).toEqual({ seed: 2 ** 40 + 3, step: 5, loss: 'softmaxCrossEntropy' });
@@ -160,19 +160,19 @@ describe('what does not fit is refused, and changes nothing', () => {
     [
       'another model',
       /c\.st: the tensors do not fit.*"hidden.weight" has shape \[9, 4\], the model wants \[8, 4\]/s,
-      async () => (await netTrainer({ model: new Net(9) })).save(),
+      async () => netTrainer({ model: new Net(9) }).save(),
     ],
     [
       'weights alone',
       /c\.st: it is not a checkpoint of a run.*use loadWeights/s,
-      async () => (await netTrainer()).saveWeights(),
+      async () => netTrainer().saveWeights(),
     ],
     [
       'another optimizer',
       /c\.st: it was trained by adam, this trainer has sgd/,
-      async () => (await netTrainer({ optimizer: adam() })).save(),
+      async () => netTrainer({ optimizer: adam() }).save(),
     ],
-    ['another seed', /c\.st: its seed is 2, this trainer's 1/, async () => (await netTrainer({ seed: 2 })).save()],
+    ['another seed', /c\.st: its seed is 2, this trainer's 1/, async () => netTrainer({ seed: 2 }).save()],
     ['a missing tensor', /"out.bias" is missing/, async () => changed((t) => t.delete('out.bias'))],
     [
       'an extra tensor',
@@ -249,10 +249,10 @@ describe('what does not fit is refused, and changes nothing', () => {
       /c\.st: "out\.bias" holds NaN at index 2\. Use a checkpoint from before, or loadWeights\./,
       async () => changed((t) => t.get('out.bias')!.data.set([Number.NaN], 2)),
     ],
-    ['a cut file', /c\.st: /, async () => (await (await netTrainer()).save()).subarray(0, 300)],
+    ['a cut file', /c\.st: /, async () => (await netTrainer().save()).subarray(0, 300)],
   ];
   it.each(cases)('%s', async (_, message, make) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const before = await trainer.state.snapshot();
     const bytes = await make();
     await expect(trainer.load(bytes, 'c.st')).rejects.toThrow(message);
@@ -265,7 +265,7 @@ describe('what does not fit is refused, and changes nothing', () => {
       const description = { inputs: 4, hidden: [5], outputs: 3, activation, loss: 'cross-entropy' } as const;
       return netTrainer({ model: network(description).model, optimizer: adam() });
     };
-    const [relu, tanh] = [await make('relu'), await make('tanh')];
+    const [relu, tanh] = [make('relu'), make('tanh')];
     await relu.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
     const bytes = await relu.save();
     await expect(tanh.load(bytes, 'c.st')).rejects.toThrow(
@@ -273,10 +273,10 @@ describe('what does not fit is refused, and changes nothing', () => {
     );
     const { tensors, metadata } = readSafetensors(bytes, 'x');
     (tensors.get('optimizer.v.hidden.bias')!.data as Float32Array).set([Number.POSITIVE_INFINITY], 4);
-    await expect((await make('relu')).load(writeSafetensors(tensors, metadata), 'c.st')).rejects.toThrow(
+    await expect(make('relu').load(writeSafetensors(tensors, metadata), 'c.st')).rejects.toThrow(
       'c.st: "optimizer.v.hidden.bias" holds Infinity at index 4.',
     );
-    await (await make('relu')).load(bytes);
+    await make('relu').load(bytes);
   });
 
   /** A good checkpoint with something changed; `resave` gives what it keeps beside tensors, as plain data or text. */
@@ -284,7 +284,7 @@ describe('what does not fit is refused, and changes nothing', () => {
     change: (tensors: ReturnType<typeof readSafetensors>['tensors']) => void,
     resave?: (saved: object) => object | string,
   ): Promise<Uint8Array> {
-    const file = readSafetensors(await (await netTrainer()).save(), 'x');
+    const file = readSafetensors(await netTrainer().save(), 'x');
     change(file.tensors);
     const saved = resave?.(JSON.parse(file.metadata['thalweg']!)) ?? file.metadata['thalweg']!;
     const thalweg = typeof saved === 'string' ? saved : JSON.stringify(saved);

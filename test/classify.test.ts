@@ -33,7 +33,7 @@ describe('predictProbabilities', () => {
       shape,
       dtype,
       data: p,
-    } = await (await same(softmaxCrossEntropy)).predictProbabilities([
+    } = await same(softmaxCrossEntropy).predictProbabilities([
       [0, 0, 0, 0],
       [1e30, -1e30, 0, 1e30],
       [-1000, -1001, -1002, -1003],
@@ -44,9 +44,7 @@ describe('predictProbabilities', () => {
   });
 
   it('is sigmoid of each output, stable', async () => {
-    const { shape, data: p } = await (await same(binaryCrossEntropyWithLogits)).predictProbabilities([
-      [0, 1e4, -1e4, -1],
-    ]);
+    const { shape, data: p } = await same(binaryCrossEntropyWithLogits).predictProbabilities([[0, 1e4, -1e4, -1]]);
     expect([shape, [...p]]).toEqual([
       [1, 4],
       [0.5, 1, 0, Math.fround(1 / (1 + Math.E))],
@@ -54,7 +52,7 @@ describe('predictProbabilities', () => {
   });
 
   it('takes what predict takes, any number of rows, after training', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 5, batchSize: 35 });
     const { shape, data: p } = await trainer.predictProbabilities(data);
     const { data: x } = await trainer.predict(data);
@@ -70,18 +68,18 @@ describe('predictProbabilities', () => {
   it('is what a loss of one’s own says, in doubles on a backend of doubles', async () => {
     const loss = defineLoss('mine', meanSquaredError, { classes: 'binary', probabilities: (x) => sigmoid(mul(x, 2)) });
     const x = [[0, 0.5, -0.5, 1]];
-    const { data: p } = await (await same(loss)).predictProbabilities(x);
+    const { data: p } = await same(loss).predictProbabilities(x);
     expect([...p]).toEqual([0, 1, -1, 2].map((v) => Math.fround(1 / (1 + Math.exp(-v)))));
     const options = { model: new Same(), loss, optimizer: sgd(0.1) };
-    const exact = await Trainer.create(createCpuBackend({ precision: 'float64' }), options);
+    const exact = new Trainer(createCpuBackend({ precision: 'float64' }), options);
     expect([...(await exact.predictProbabilities(x)).data]).toEqual([0, 1, -1, 2].map((v) => 1 / (1 + Math.exp(-v))));
     expect([...(await exact.predictClasses(x)).data]).toEqual([0, 1, 0, 1]);
-    const none = await same(defineLoss('mine', meanSquaredError, { probabilities: () => 1 as never }));
+    const none = same(defineLoss('mine', meanSquaredError, { probabilities: () => 1 as never }));
     await expect(none.predictProbabilities(x)).rejects.toThrow('mine: its probabilities returned 1. Return a Tensor.');
   });
 
   it.each([meanSquaredError, huber()])('refuses a loss that has none', async (loss) => {
-    await expect((await same(loss)).predictProbabilities(data)).rejects.toThrow(
+    await expect(same(loss).predictProbabilities(data)).rejects.toThrow(
       new OptionError(
         `predictProbabilities: the loss ${loss.lossName} makes no probabilities of predictions. Use predict, a loss that does (softmaxCrossEntropy or binaryCrossEntropyWithLogits), or give defineLoss { probabilities: (prediction) => Tensor }.`,
       ),
@@ -91,13 +89,13 @@ describe('predictProbabilities', () => {
 
 describe('predictClasses', () => {
   it('are the largest along the last axis, the first among equals, as accuracy has it', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 5, batchSize: 35 });
     const { shape, dtype, data: classes } = await trainer.predictClasses(data);
     expect([shape, dtype, classes.constructor]).toEqual([[70], 'u32', Uint32Array]);
     const right = [...classes].filter((label, r) => label === data.y.data[r]).length;
     expect((await trainer.evaluate(data)).accuracy).toBe(right / 70);
-    const ties = await (await same(sumSquaredError)).predictClasses([
+    const ties = await same(sumSquaredError).predictClasses([
       [1, 3, 3, 2],
       [Number.NaN, 9, 9, 9],
       [0, 0, 0, 0],
@@ -111,7 +109,7 @@ describe('predictClasses', () => {
         return reshape(x, [x.shape[0]!, 2, 2]);
       }
     }
-    const trainer = await netTrainer({ model: new Two() });
+    const trainer = netTrainer({ model: new Two() });
     const { shape, data: classes } = await trainer.predictClasses([
       [1, 2, 4, 3],
       [0, 9, 8, 9],
@@ -127,12 +125,12 @@ describe('predictClasses', () => {
       shape,
       dtype,
       data: classes,
-    } = await (await same(binaryCrossEntropyWithLogits)).predictClasses([[-1, 0, 1e-30, 7]]);
+    } = await same(binaryCrossEntropyWithLogits).predictClasses([[-1, 0, 1e-30, 7]]);
     expect([shape, dtype, [...classes]]).toEqual([[1, 4], 'u32', [0, 0, 1, 1]]);
   });
 
   it('refuses a loss that scores no classes', async () => {
-    await expect((await same(huber())).predictClasses(data)).rejects.toThrow(
+    await expect(same(huber()).predictClasses(data)).rejects.toThrow(
       new OptionError(
         'predictClasses: the loss huber scores no classes. Use predict, a loss that does (softmaxCrossEntropy or binaryCrossEntropyWithLogits), or give defineLoss { classes: true }.',
       ),

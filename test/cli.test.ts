@@ -608,7 +608,7 @@ describe('eval', () => {
       loss: 'cross-entropy',
     } as const;
     const { model, loss } = network(description);
-    const trainer = await Trainer.create(createCpuBackend(), { model, loss, optimizer: sgd({ lr: 1 }) });
+    const trainer = new Trainer(createCpuBackend(), { model, loss, optimizer: sgd({ lr: 1 }) });
     // What a page keeps beside a checkpoint is its own configuration, not the command line's.
     writeFileSync(path('page.safetensors'), await trainer.save({ preset: 'mlp', hidden: [5, 4], batch: 3 }));
     writeFileSync(path('own.safetensors'), await trainer.saveWeights());

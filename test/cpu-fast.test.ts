@@ -180,7 +180,7 @@ describe.each(Object.values(presets))('$name', (preset) => {
   });
   async function run(backend: Backend, maxSteps: number): Promise<{ losses: readonly number[]; bytes: Uint8Array }> {
     const { model, loss, optimizer, defaults } = preset;
-    const trainer = await Trainer.create(backend, {
+    const trainer = new Trainer(backend, {
       model: model(),
       loss,
       optimizer: optimizer({ lr: 1e-2 }),
@@ -361,7 +361,7 @@ describe('without WebAssembly', () => {
     const data = await digits({ train: 500, test: 1 });
     const lossesOn = async (backend: Backend) => {
       const { model, loss, optimizer } = presets.classic;
-      const trainer = await Trainer.create(backend, {
+      const trainer = new Trainer(backend, {
         model: model(),
         loss,
         optimizer: optimizer({ lr: 0.1 }),

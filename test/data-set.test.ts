@@ -279,7 +279,7 @@ describe('arrays that are not plain', () => {
     const labels = foreign<Uint32Array>('Uint32Array.of(1, 0)');
     expect(arrayDataset(foreign<Float32Array>('Float32Array.of(1, 2)'), labels).y.data).toEqual(Uint32Array.of(1, 0));
     const plain = { size: 1, x: { shape: [1, 4], data: x }, y: { shape: [1], data: labels.subarray(0, 1) } };
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const bytes = { ...plain, x: { shape: [1, 4], data: Uint8Array.from(x) } };
     await trainer.fit(bytes, { maxSteps: 1 });
     expect((await trainer.predict(plain.x)).data).toEqual((await trainer.predict(bytes.x)).data);

@@ -140,7 +140,7 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
           slots: [],
         }),
       };
-      const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), {
+      const trainer = new Trainer(new Backend(executor, { name: 'test', software: true }), {
         model: wide(),
         loss: losses.softmaxCrossEntropy,
         optimizer,
@@ -175,7 +175,7 @@ describe.each(ADAPTERS)('on %s', (_, capabilities) => {
     const run = async (fuse: boolean): Promise<Trained> => {
       // What ops compute one by one is the same for all adapters: it is trained once. Parity holds the other kernels.
       const executor = await testExecutor(fuse ? capabilities : costsOf(true), { fuse });
-      const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), {
+      const trainer = new Trainer(new Backend(executor, { name: 'test', software: true }), {
         model: model(),
         loss,
         optimizer: optimizer(),

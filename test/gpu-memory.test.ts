@@ -138,7 +138,7 @@ describe('the end', () => {
     const opened = await openDevice();
     const backend = new Backend(new GpuExecutor(opened), { name: 'the test device', software: true });
     const task = { model: new Net(), loss: softmaxCrossEntropy, optimizer: sgd() };
-    const trainer = await Trainer.create(backend, task);
+    const trainer = new Trainer(backend, task);
     const run = trainer.fit(blobs(32), { epochs: 1 });
     run.pause();
     run.catch(() => {});

@@ -22,8 +22,8 @@ it.skipIf(!existsSync('dist/src/node/index.js'))(
     const data = await digits({ train: EXAMPLES, test: 500 });
     const gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
     const { model, loss, optimizer } = presets.classic;
-    const make = () => Trainer.create(gpu, { model: model(), loss, optimizer: optimizer(), seed: 5 });
-    const [whole, half] = [await make(), await make()];
+    const make = () => new Trainer(gpu, { model: model(), loss, optimizer: optimizer(), seed: 5 });
+    const [whole, half] = [make(), make()];
     await whole.fit(data.train, { maxSteps: 400, batchSize: 32 });
     for await (const _ of half.fit(data.train, { maxSteps: 400, batchSize: 32, events: 'step' })) {
       if (half.history.steps.step.length === 200) break;

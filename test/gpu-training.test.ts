@@ -28,9 +28,9 @@ beforeAll(async () => {
   gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
 });
 
-function trainerOf(backend: Backend, preset: Preset, options: Partial<TrainerOptions> = {}): Promise<Trainer> {
+function trainerOf(backend: Backend, preset: Preset, options: Partial<TrainerOptions> = {}): Trainer {
   const { model, loss, optimizer } = preset;
-  return Trainer.create(backend, { model: model(), loss, optimizer: optimizer(), seed: 5, ...options });
+  return new Trainer(backend, { model: model(), loss, optimizer: optimizer(), seed: 5, ...options });
 }
 
 /** The losses of the first steps of a run. */
@@ -49,13 +49,13 @@ function expectSameCurve(got: readonly number[], wanted: readonly number[], step
 describe.each(Object.values(presets))('$name', (preset) => {
   it('has the losses of the CPU for 100 steps, an epoch end among them', async () => {
     const batch = preset.defaults.batchSize;
-    const [onGpu, onCpu] = [await trainerOf(gpu, preset), await trainerOf(createCpuBackend(), preset)];
+    const [onGpu, onCpu] = [trainerOf(gpu, preset), trainerOf(createCpuBackend(), preset)];
     expectSameCurve(await lossesOf(onGpu, 100, batch), await lossesOf(onCpu, 100, batch), 100);
     onGpu.dispose();
   });
 
   it('has gradients that finite differences and the GPU confirm', async () => {
-    const trainer = await trainerOf(gpu, preset);
+    const trainer = trainerOf(gpu, preset);
     const report = await gradcheck(trainer, data.test);
     expect(report.rows.length).toBe(trainer.parameters().length);
     for (const row of report.rows)
@@ -77,7 +77,7 @@ class Dropping {
 
 it('drops what the CPU drops', async () => {
   const options = { model: new Dropping(), loss: softmaxCrossEntropy, optimizer: adam(), seed: 9 };
-  const [onGpu, onCpu] = [await Trainer.create(gpu, options), await Trainer.create(createCpuBackend(), options)];
+  const [onGpu, onCpu] = [new Trainer(gpu, options), new Trainer(createCpuBackend(), options)];
   expectSameCurve(await lossesOf(onGpu, 30, 32), await lossesOf(onCpu, 30, 32), 30);
   onGpu.dispose();
 });
@@ -86,8 +86,8 @@ it('clips, splits arenas and fits eight storage buffers with the same losses', a
   const small = new Backend(await testExecutor({ maxStorageBuffersPerShaderStage: 8 }), gpu.adapter);
   const options = { optimizer: adam({ lr: 1e-3, clipNorm: 0.5 }), maxArenaBytes: 51_000 };
   const [onGpu, onCpu] = [
-    await trainerOf(small, presets.classic, options),
-    await trainerOf(createCpuBackend(), presets.classic, { optimizer: options.optimizer }),
+    trainerOf(small, presets.classic, options),
+    trainerOf(createCpuBackend(), presets.classic, { optimizer: options.optimizer }),
   ];
   expect(onGpu.state.arenas.length).toBeGreaterThan(1);
   expectSameCurve(await lossesOf(onGpu, 30, 32), await lossesOf(onCpu, 30, 32), 30);
@@ -97,7 +97,7 @@ it('clips, splits arenas and fits eight storage buffers with the same losses', a
 it('splits data that one binding cannot hold', async () => {
   const maxStorageBufferBindingSize = 784 * 3000;
   const small = new Backend(await testExecutor({ maxStorageBufferBindingSize }), gpu.adapter);
-  const [split, whole] = [await trainerOf(small, presets.classic), await trainerOf(gpu, presets.classic)];
+  const [split, whole] = [trainerOf(small, presets.classic), trainerOf(gpu, presets.classic)];
   expect(await lossesOf(split, 40, 32)).toEqual(await lossesOf(whole, 40, 32));
   expect((await split.evaluate(data.test)).loss).toBe((await whole.evaluate(data.test)).loss);
   split.dispose();
@@ -105,7 +105,7 @@ it('splits data that one binding cannot hold', async () => {
 });
 
 it('has the same bits after 200 steps, twice', async () => {
-  const [a, b] = [await trainerOf(gpu, presets.classic), await trainerOf(gpu, presets.classic)];
+  const [a, b] = [trainerOf(gpu, presets.classic), trainerOf(gpu, presets.classic)];
   for (const trainer of [a, b]) await trainer.fit(data.train, { maxSteps: 200, batchSize: 32 });
   expect(await a.save()).toEqual(await b.save());
   a.dispose();
@@ -128,7 +128,7 @@ function counted(
 }
 
 it('makes nothing in a steady loop of 1,000 steps, and hands them over in few submits', async () => {
-  const trainer = await trainerOf(gpu, presets.classic);
+  const trainer = trainerOf(gpu, presets.classic);
   await trainer.fit(data.train, { maxSteps: 300, batchSize: 32, dropLast: true });
   const { counters, runtime } = gpu.executor as Awaited<ReturnType<typeof testExecutor>>;
   const methods = ['createBuffer', 'createBindGroup', 'createComputePipelineAsync', 'createComputePipeline'] as const;
@@ -163,8 +163,8 @@ describe.each(BUFFERS.filter(([buffers]) => !IN_BROWSER || buffers === 10))(
       const { device } = await openTestDevice();
       if (device.limits.maxStorageBuffersPerShaderStage < buffers) context.skip('this device has fewer');
       const backend = new Backend(await testExecutor({ maxStorageBuffersPerShaderStage: buffers }), gpu.adapter);
-      const trainer = await trainerOf(backend, preset, { optimizer });
-      await trainer.compile(data.train, { maxSteps: 10, batchSize: preset.defaults.batchSize });
+      const trainer = trainerOf(backend, preset, { optimizer });
+      await trainer.warmUp(data.train, { maxSteps: 10, batchSize: preset.defaults.batchSize });
       expect(trainer.dispatchesPerStep).toBeLessThanOrEqual(most);
       trainer.dispose();
     });
@@ -173,7 +173,7 @@ describe.each(BUFFERS.filter(([buffers]) => !IN_BROWSER || buffers === 10))(
 
 describe('divergence', () => {
   it.each([1e3, 1e37])('at rate %f is explained and leaves the weights of the step before', async (lr) => {
-    const trainer = await trainerOf(gpu, presets.mlp, { optimizer: sgd({ lr }) });
+    const trainer = trainerOf(gpu, presets.mlp, { optimizer: sgd({ lr }) });
     const stopped = trainer.fit(data.train, { maxSteps: 200, batchSize: 64 });
     await expect(stopped).rejects.toBeInstanceOf(DivergenceError);
     await expect(stopped).rejects.toThrow(/Lower the learning rate/);
@@ -188,7 +188,7 @@ describe('divergence', () => {
 });
 
 it('evaluates, predicts and inspects as the CPU does', async () => {
-  const [onGpu, onCpu] = [await trainerOf(gpu, presets.classic), await trainerOf(createCpuBackend(), presets.classic)];
+  const [onGpu, onCpu] = [trainerOf(gpu, presets.classic), trainerOf(createCpuBackend(), presets.classic)];
   const [a, b] = [
     await onGpu.evaluate(data.test, { confusion: true }),
     await onCpu.evaluate(data.test, { confusion: true }),
@@ -205,7 +205,7 @@ it('evaluates, predicts and inspects as the CPU does', async () => {
 it('gives back every byte', async () => {
   const { counters } = gpu.executor;
   const before = counters.bytes;
-  const trainer = await trainerOf(gpu, presets.classic);
+  const trainer = trainerOf(gpu, presets.classic);
   await trainer.fit(data.train, { maxSteps: 20, batchSize: 32, validation: data.test });
   trainer.dispose();
   await new Promise((resolve) => setTimeout(resolve));
@@ -216,10 +216,10 @@ it('gives back every byte', async () => {
 it.each(['cpu', 'gpu'])('learns from what a refilled array holds now, as a set or as its parts (%s)', async (kind) => {
   const backend = kind === 'cpu' ? createCpuBackend() : gpu;
   const make = () =>
-    Trainer.create(backend, { model: new Linear(1, 1), loss: meanSquaredError, optimizer: sgd({ lr: 0.5 }), seed: 1 });
+    new Trainer(backend, { model: new Linear(1, 1), loss: meanSquaredError, optimizer: sgd({ lr: 0.5 }), seed: 1 });
   const [x, y] = [{ shape: [4, 1], data: Float32Array.of(-1, 1, -1, 1) }, new Float32Array(4)];
   const parts = { size: 4, x, y: { shape: [4, 1], data: y } };
-  const trainer = await make();
+  const trainer = make();
   const learnt = async (data: Examples, by = trainer) => {
     await by.fit(data, { epochs: 30, batchSize: 4 });
     expect((await by.evaluate(data)).loss).toBeLessThan(1e-9);
@@ -231,5 +231,5 @@ it.each(['cpu', 'gpu'])('learns from what a refilled array holds now, as a set o
   y.fill(-5);
   expect((await trainer.evaluate(parts)).loss).toBeCloseTo(100, 3);
   expect([await learnt(parts), await learnt(set)]).toEqual([-5, 5]);
-  expect(await learnt(arrayDataset(x, y, { targets: 'values' }), await make())).toBe(-5);
+  expect(await learnt(arrayDataset(x, y, { targets: 'values' }), make())).toBe(-5);
 });

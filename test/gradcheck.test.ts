@@ -45,9 +45,9 @@ interface Setup {
 
 const dataOf = ({ loss }: Setup) => (loss === softmaxCrossEntropy ? classes : numbers);
 
-function trainerOf(backend: Backend, { loss, width = 8, activation = tanh }: Setup): Promise<Trainer> {
+function trainerOf(backend: Backend, { loss, width = 8, activation = tanh }: Setup): Trainer {
   const model = new Xor(width, loss === softmaxCrossEntropy ? 2 : 1, activation);
-  return Trainer.create(backend, {
+  return new Trainer(backend, {
     model,
     loss,
     optimizer: adam({ lr: loss === meanSquaredError ? 0.02 : 0.1 }),
@@ -69,9 +69,9 @@ async function checked(
   steps: number,
   activation: Activation = tanh,
 ): Promise<GradcheckReport> {
-  const learner = await trainerOf(cpu, setup);
+  const learner = trainerOf(cpu, setup);
   if (steps > 0) await learner.fit(dataOf(setup), { maxSteps: steps, batchSize: 4 });
-  const trainer = await trainerOf(backend, { ...setup, activation });
+  const trainer = trainerOf(backend, { ...setup, activation });
   await trainer.loadWeights(await learner.saveWeights());
   const report = await gradcheck(trainer, dataOf(setup));
   trainer.dispose();

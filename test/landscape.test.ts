@@ -36,7 +36,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
     kind === 'cpu' ? createCpuBackend() : new Backend(await testExecutor(), { name: 'test', software: true });
   const make = async (model = new Net()) => {
     const optimizer = sgd({ lr: 0.1 });
-    return Trainer.create(await backend(), { model, loss: softmaxCrossEntropy, optimizer, seed: 3 });
+    return new Trainer(await backend(), { model, loss: softmaxCrossEntropy, optimizer, seed: 3 });
   };
 
   it('has the loss of the moved weights at every point, and that of the weights in the middle', async () => {
@@ -97,7 +97,7 @@ describe.each(['cpu', 'gpu'])('landscape on the %s', (kind) => {
 
 describe('landscape', () => {
   it('has directions as long as the weights, unit by unit, and none for biases', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const { center, directions } = await landscape(trainer, data, { n: 1 });
     const norm = (x: Float32Array) => Math.hypot(...x);
     for (const d of directions) {
@@ -117,7 +117,7 @@ describe('landscape', () => {
   });
 
   it('projects weights on the plane', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const start = await trainer.snapshotWeights();
     await trainer.fit(data, { epochs: 1, batchSize: 16 });
     const plane = await landscape(trainer, data, { n: 1, path: [start, await trainer.snapshotWeights()] });
@@ -135,7 +135,7 @@ describe('landscape', () => {
   });
 
   it('goes along a path: all of what moved is seen, the furthest at 1, the beginning at the left', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const center = await trainer.snapshotWeights();
     // A path in a plane of its own, biases and all: distances on it are distances between weights.
     const [u, v] = [1, 2].map(
@@ -180,7 +180,7 @@ describe('landscape', () => {
 
   it('goes through more images than fit a batch', async () => {
     const many = blobs(2400);
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const plane = await landscape(trainer, many, { n: 1, images: 2200 });
     expect(plane.images).toBe(2200);
     closeTo(plane.losses.data[0]!, (await trainer.evaluate(many.slice(0, 2200))).loss);
@@ -201,13 +201,13 @@ describe('landscape', () => {
     [{ path: [new Map()] }, /landscape: the values of hidden\.weight are missing/],
     [{ path: [new Map([['hidden.weight', new Float32Array(3)]])] }, /hidden\.weight are 3 numbers instead of 32/],
   ] as [LandscapeOptions, RegExp][])('refuses %j', async (options, message) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await expect(landscape(trainer, data, options)).rejects.toThrow(message);
     trainer.dispose();
   });
 
   it('ends when its signal says so, or its trainer ends', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const reason = new Error('enough');
     await expect(landscape(trainer, data, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const stop = new AbortController();
@@ -231,7 +231,7 @@ describe('landscape', () => {
     }
     const x = { shape: [6], data: Uint32Array.of(0, 1, 2, 3, 4, 0) };
     const words = { size: 6, x, y: { shape: [6], data: Uint32Array.of(0, 1, 2, 0, 1, 2) }, classes: 3 };
-    const trainer = await netTrainer({ model: new Words() });
+    const trainer = netTrainer({ model: new Words() });
     const plane = await landscape(trainer, words, { n: 3 });
     expect(plane.losses.data[4]).toBeCloseTo((await trainer.evaluate(words)).loss, 5);
     expect([...plane.center.keys()]).toEqual(['table.weight', 'factor']);

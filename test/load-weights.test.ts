@@ -48,7 +48,7 @@ const sequential = () => new Sequential(new Linear(4, 5), relu, new Linear(5, 3)
 
 describe('strict: false', () => {
   it('loads what fits, and gives what is missing and what is unexpected', async () => {
-    const [a, b] = [await of(new Net(), 1), await of(new Net(), 2)];
+    const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     const before = await weightsOf(b);
     const file = await fileOf(a, (name) => (name === 'hidden.bias' ? undefined : name), { 'extra.weight': one });
     expect(await b.loadWeights(file, { strict: false })).toEqual({
@@ -60,11 +60,11 @@ describe('strict: false', () => {
   });
 
   it('of a file that fits gives nothing, and leaves the moments of the trainer', async () => {
-    const a = await netTrainer({ optimizer: adam() });
+    const a = netTrainer({ optimizer: adam() });
     await a.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
     const moment = (bytes: Uint8Array) => readSafetensors(bytes).tensors.get('optimizer.m.out.bias')!.data;
     const want = moment(await a.save());
-    const fresh = await netTrainer({ seed: 5, optimizer: adam() });
+    const fresh = netTrainer({ seed: 5, optimizer: adam() });
     for (const file of [await fresh.saveWeights(), await fresh.save()]) {
       expect(await a.loadWeights(file, { strict: false })).toEqual({ missing: [], unexpected: [], renamed: {} });
       expect(moment(await a.save())).toEqual(want);
@@ -72,7 +72,7 @@ describe('strict: false', () => {
   });
 
   it.each([true, false])('refuses another shape with strict: %s, and changes nothing', async (strict) => {
-    const [a, b] = [await of(new Net(9)), await of(new Net())];
+    const [a, b] = [of(new Net(9)), of(new Net())];
     const before = await weightsOf(b);
     await expect(b.loadWeights(await a.saveWeights(), 'w.st', { strict })).rejects.toThrow(
       'w.st: the tensors do not fit the model:\n  "hidden.weight" has shape [9, 4], the model wants [8, 4]\n',
@@ -81,7 +81,7 @@ describe('strict: false', () => {
   });
 
   it('says what to do about the transpose', async () => {
-    const b = await of(new Linear(4, 3));
+    const b = of(new Linear(4, 3));
     const file = writeSafetensors({
       weight: { shape: [4, 3], data: new Float32Array(12) },
       bias: { shape: [3], data: new Float32Array(3) },
@@ -107,7 +107,7 @@ describe('prefixes that are understood', () => {
     ['both', () => new Nested(), (path) => `module.${path.replaceAll('.layers.', '.')}`],
   ];
   it.each(cases)('%s', async (_, model, name) => {
-    const [a, b] = [await of(model(), 1), await of(model(), 2)];
+    const [a, b] = [of(model(), 1), of(model(), 2)];
     const loaded = await b.loadWeights(await fileOf(a, name));
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     const paths = a.parameters().map(({ path }) => path);
@@ -124,7 +124,7 @@ describe('prefixes that are understood', () => {
     ['it does not end in a dot', (path) => `module${path}`, {}],
   ];
   it.each(halves)('but never half: %s', async (_, name, more) => {
-    const [a, b] = [await of(new Net(), 1), await of(new Net(), 2)];
+    const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     const before = await weightsOf(b);
     const file = await fileOf(a, name, more);
     await expect(b.loadWeights(file)).rejects.toThrow(CheckpointError);
@@ -134,29 +134,31 @@ describe('prefixes that are understood', () => {
   });
 
   it("a checkpoint's weights too, whose moments are left alone", async () => {
-    const a = await netTrainer({ model: new Wrapped(), optimizer: adam(), seed: 1 });
-    const b = await of(new Net(), 2);
+    const a = netTrainer({ model: new Wrapped(), optimizer: adam(), seed: 1 });
+    const b = of(new Net(), 2);
     const { renamed } = await b.loadWeights(await a.save());
     expect(renamed).toMatchObject({ 'net.out.bias': 'out.bias' });
     expect(Object.values(await weightsOf(b))).toEqual(Object.values(await weightsOf(a)));
   });
 
   it('shapes are checked under the prefix', async () => {
-    const [a, b] = [await of(new Net(9)), await of(new Net())];
+    const [a, b] = [of(new Net(9)), of(new Net())];
     await expect(b.loadWeights(await fileOf(a, (path) => `module.${path}`))).rejects.toThrow(
       '"module.hidden.weight" has shape [9, 4], the model wants [8, 4]',
     );
   });
 
   it('an array of layers keeps its name beside a Sequential', async () => {
-    const names = (await of(new Nested())).parameters().map(({ path }) => path);
+    const names = of(new Nested())
+      .parameters()
+      .map(({ path }) => path);
     expect(names).toContain('encoder.layers.2.layers.0.weight');
     expect(names).toContain('heads.0.weight');
   });
 
   it('of weights that describe their network', async () => {
     const description = { inputs: 4, hidden: [5], outputs: 3, activation: 'relu', loss: 'cross-entropy' } as const;
-    const a = await of(network(description).model as TrainerModel);
+    const a = of(network(description).model as TrainerModel);
     const { tensors, metadata } = readSafetensors(await a.saveWeights());
     const prefixed = new Map<string, TensorToStore>(
       [...tensors].map(([name, { shape, data }]) => [
@@ -166,7 +168,7 @@ describe('prefixes that are understood', () => {
     );
     const bytes = writeSafetensors(prefixed, metadata);
     expect(networkOf(bytes)).toEqual(description);
-    const b = await of(network(description).model as TrainerModel, 3);
+    const b = of(network(description).model as TrainerModel, 3);
     await b.loadWeights(bytes);
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     prefixed.delete('module.out.bias');
@@ -176,7 +178,7 @@ describe('prefixes that are understood', () => {
 
 describe('rename', () => {
   const load = async (name: (path: string) => string, rename: LoadWeightsOptions['rename'], more = {}) => {
-    const [a, b] = [await of(new Net(), 1), await of(new Net(), 2)];
+    const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     const loaded = await b.loadWeights(await fileOf(a, name, more), 'w.st', { rename: rename! });
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     return loaded;
@@ -236,7 +238,7 @@ describe('rename', () => {
     ],
   ];
   it.each(refusals)('refuses %s', async (_, rename, type, message) => {
-    const b = await of(new Net());
+    const b = of(new Net());
     const bytes = await b.saveWeights();
     const loading = b.loadWeights(bytes, 'w.st', { rename: rename! });
     await expect(loading).rejects.toThrow(message);
@@ -247,7 +249,7 @@ describe('rename', () => {
 describe('what does not fit', () => {
   const wide = () => new Sequential(...Array.from({ length: 9 }, () => new Linear(4, 4)));
   const advice = async (model: TrainerModel, name: (path: string) => string | undefined, more = {}) => {
-    const trainer = await of(model);
+    const trainer = of(model);
     const message = await trainer.loadWeights(await fileOf(trainer, name, more), 'w.st').then(
       () => 'loaded',
       (error: Error) => error.message,
@@ -272,7 +274,7 @@ describe('what does not fit', () => {
     const names = (path: string) => path.replace('hidden.', 'fc1.').replace('out.', 'fc2.');
     const call = 'loadWeights(bytes, { rename: { "fc1.": "hidden.", "fc2.": "out." } })';
     expect(await last(new Net(), names)).toBe(`Use ${call}.`);
-    const [a, b] = [await of(new Net(), 1), await of(new Net(), 2)];
+    const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     await b.loadWeights(await fileOf(a, names), { rename: { 'fc1.': 'hidden.', 'fc2.': 'out.' } });
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
   });
@@ -305,7 +307,7 @@ describe('what does not fit', () => {
     ));
 
   it('is told soon, however much there is', async () => {
-    const b = await of(new Net());
+    const b = of(new Net());
     const many = Array.from({ length: 30_000 }, (_, k) => [`t${k}.hidden.weight`, one] as const);
     await expect(b.loadWeights(writeSafetensors(new Map(many)))).rejects.toThrow('and 29994 more');
   });
@@ -332,7 +334,7 @@ describe('dtypes', () => {
     return new Variable([3], { dtype, initial: () => zeros(3) });
   }
   const load = async (tensors: Record<string, TensorToStore>, trainer?: Trainer) => {
-    const b = trainer ?? (await of(new Typed()));
+    const b = trainer ?? of(new Typed());
     await b.loadWeights(writeSafetensors(tensors), 'w.st', { strict: false });
     return weightsOf(b);
   };
@@ -393,7 +395,7 @@ describe('dtypes', () => {
     ['i32', Float64Array.of(1, 2, 3), '"i32" is F64, the model wants I32'],
   ];
   it.each(refusals)('what %s cannot hold is refused, and nothing changed', async (name, data, message) => {
-    const b = await of(new Typed());
+    const b = of(new Typed());
     const good = { i32: { shape: [3], data: Int32Array.of(5, 5, 5) }, [name]: { shape: [data.length], data } };
     await expect(load(good, b)).rejects.toThrow(message);
     await expect(load(good, b)).rejects.toThrow(CheckpointError);
@@ -401,11 +403,11 @@ describe('dtypes', () => {
   });
 
   it('in a backend that computes in doubles', async () => {
-    const [a, b] = [await of(new Net(), 1), await of(new Net(), 2)];
+    const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     const { Trainer } = await import('../src/train/trainer.ts');
     const { meanSquaredError } = await import('../src/loss/index.ts');
     const backend = createCpuBackend({ precision: 'float64' });
-    const doubles = await Trainer.create(backend, {
+    const doubles = new Trainer(backend, {
       model: new Net(),
       loss: meanSquaredError,
       optimizer: adam(),
@@ -418,7 +420,7 @@ describe('dtypes', () => {
   });
 
   it('checkpoints that are gone on with have their own, exactly', async () => {
-    const a = await netTrainer();
+    const a = netTrainer();
     const { tensors, metadata } = readSafetensors(await a.save());
     const changed = (name: string, tensor: TensorToStore) =>
       writeSafetensors(new Map<string, TensorToStore>([...tensors, [name, tensor]]), metadata);

@@ -14,7 +14,7 @@ const data = blobs(100);
 
 const presetTrainer = (name: keyof typeof presets) => {
   const { loss, model, optimizer } = presets[name];
-  return Trainer.create(createCpuBackend(), { model: model(), loss, optimizer: optimizer({ lr: 1e-3 }), seed: 1 });
+  return new Trainer(createCpuBackend(), { model: model(), loss, optimizer: optimizer({ lr: 1e-3 }), seed: 1 });
 };
 
 describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
@@ -22,7 +22,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
     const backend =
       kind === 'cpu' ? createCpuBackend() : new Backend(await testExecutor(), { name: 'test', software: true });
     const optimizer = adam({ lr: 0.01 });
-    return Trainer.create(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer, seed: 1 });
+    return new Trainer(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer, seed: 1 });
   };
 
   it('leaves the trainer as it was, bit for bit, and its memory', async () => {
@@ -74,7 +74,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
 describe('lrFind', () => {
   it('finds a rate at which mlp learns digits', async () => {
     const { train } = await digits({ train: 2000, test: 1 });
-    const trainer = await presetTrainer('mlp');
+    const trainer = presetTrainer('mlp');
     const { suggestion, stopped, smoothed, rates } = await lrFind(trainer, train, { batchSize: 64 });
     expect(stopped).toBe('diverged');
     expect(smoothed.at(-1)).toBeGreaterThan(4 * Math.min(...smoothed));
@@ -92,22 +92,22 @@ describe('lrFind', () => {
       const { model, loss, optimizer, defaults } = presets[name];
       const { batchSize } = defaults;
       const create = (options: { lr?: number } = {}) =>
-        Trainer.create(createCpuBackend(), { model: model(), loss, optimizer: optimizer(options), seed: 1 });
+        new Trainer(createCpuBackend(), { model: model(), loss, optimizer: optimizer(options), seed: 1 });
       const learnt = async (trainer: Trainer) => {
         await trainer.fit(train, { epochs: 1, batchSize });
         return (await trainer.evaluate(test)).accuracy!;
       };
-      const own = await create();
+      const own = create();
       const found = await lrFind(own, train, { batchSize });
       expect(found.rates.length > 100).toBe(name === 'classic');
-      const by = await learnt(await create({ lr: found.suggestion! }));
+      const by = await learnt(create({ lr: found.suggestion! }));
       expect(by).toBeGreaterThan(0.9 * (await learnt(own)));
     },
   );
 
   it('says so where it found none', async () => {
     const { train } = await made;
-    const trainer = await presetTrainer('classic');
+    const trainer = presetTrainer('classic');
     const { suggestion, note } = await lrFind(trainer, train, { steps: 100 });
     expect(suggestion).toBeUndefined();
     expect(note).toMatch(
@@ -118,14 +118,14 @@ describe('lrFind', () => {
 
   it('goes to the end where a network only saturates', async () => {
     const { train } = await digits({ train: 640, test: 1 });
-    const trainer = await presetTrainer('classic');
+    const trainer = presetTrainer('classic');
     const found = await lrFind(trainer, train, { to: 1000, steps: 300 });
     expect([found.stopped, found.rates.length]).toEqual(['done', 300]);
     trainer.dispose();
   });
 
   it('may look while a run is paused', async () => {
-    const [alone, looked] = [await netTrainer(), await netTrainer()];
+    const [alone, looked] = [netTrainer(), netTrainer()];
     await alone.fit(data, { maxSteps: 9, batchSize: 16 });
     const run = looked.fit(data, { maxSteps: 9, batchSize: 16 });
     await run.step();
@@ -137,7 +137,7 @@ describe('lrFind', () => {
   });
 
   it('gives what it has when its signal says stop', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     expect(await lrFind(trainer, data, { signal: AbortSignal.abort() })).toMatchObject({
       rates: [],
       stopped: 'aborted',
@@ -160,7 +160,7 @@ describe('lrFind', () => {
     [{ steps: 1 }, /lrFind: steps is 1\. Give a whole number from 2/],
     [{ step: 3 }, /lrFind: there is no option step\. Did you mean steps\?/],
   ] as [LrFindOptions, RegExp][])('refuses %j', async (options, message) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await expect(lrFind(trainer, data, options)).rejects.toThrow(message);
     trainer.dispose();
   });

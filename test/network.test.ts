@@ -37,10 +37,10 @@ class Mlp {
 }
 
 const make = ({ model, loss }: Pick<TrainerOptions, 'model' | 'loss'>) =>
-  Trainer.create(createCpuBackend(), { model, loss, optimizer: sgd({ lr: 0.1 }), seed: 5 });
+  new Trainer(createCpuBackend(), { model, loss, optimizer: sgd({ lr: 0.1 }), seed: 5 });
 
 async function lossesOf(options: Pick<TrainerOptions, 'model' | 'loss'>): Promise<number[]> {
-  const trainer = await make(options);
+  const trainer = make(options);
   const { steps } = await trainer.fit(train, { epochs: 2, batchSize: 32 });
   trainer.dispose();
   return steps.loss;
@@ -69,7 +69,7 @@ describe('network', () => {
     'learns with %s, and its gradients are right',
     async (activation) => {
       for (const loss of ['cross-entropy', 'squared-error'] as const) {
-        const trainer = await make(network({ ...BASE, activation, loss }));
+        const trainer = make(network({ ...BASE, activation, loss }));
         expect((await gradcheck(trainer, train, { rows: 4, entries: 8 })).pass).toBe(true);
         const { data } = await trainer.predict(train.slice(0, 1).x);
         expect(data.every((p) => p > 0 && p < 1)).toBe(loss === 'squared-error');
@@ -106,7 +106,7 @@ describe('network', () => {
 
 describe('networkOf', () => {
   const bytesOf = async (description = BASE) => {
-    const trainer = await make(network(description));
+    const trainer = make(network(description));
     const files = { weights: await trainer.saveWeights({ note: 'mine' }), checkpoint: await trainer.save() };
     trainer.dispose();
     return files;
@@ -121,7 +121,7 @@ describe('networkOf', () => {
     expect(networkOf(weights)).toEqual(BASE);
     expect(networkOf(checkpoint)).toEqual(BASE);
     expect(readSafetensors(weights, 'w').metadata).toMatchObject({ format: 'pt', note: 'mine' });
-    const other = await make(network(networkOf(checkpoint)!));
+    const other = make(network(networkOf(checkpoint)!));
     await other.load(checkpoint);
     expect(await other.saveWeights({ note: 'mine' })).toEqual(weights);
     other.dispose();

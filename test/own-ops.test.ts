@@ -71,7 +71,7 @@ describe('a model with kernels of its own', () => {
   );
   const trained = async (backend: Backend) => {
     const layers = [new nn.Linear(12, 16), softsign, unitRows, cumsum, new nn.Linear(16, 4)];
-    const trainer = await Trainer.create(backend, {
+    const trainer = new Trainer(backend, {
       model: new nn.Sequential(...layers),
       loss: losses.softmaxCrossEntropy,
       optimizer: optim.adam({ lr: 0.01 }),

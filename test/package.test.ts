@@ -215,7 +215,7 @@ describe('a bundle for pages', () => {
       const model = { a, b, forward: (x) => b.forward(relu(a.forward(x))) };
       const { train } = await datasets.mnist();
       const options = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.adam() };
-      await (await Trainer.create(await createBackend(), options)).fit(train, { epochs: 1 });`,
+      await (new Trainer(await createBackend(), options)).fit(train, { epochs: 1 });`,
     ],
   ])(
     'sheds what a page does not use: %s, below %d kB',

@@ -45,7 +45,7 @@ async function trainerOn(
   capabilities: Partial<Capabilities> = {},
 ): Promise<Trainer> {
   const executor = await testExecutor(capabilities, persistent === undefined ? {} : { persistent });
-  return Trainer.create(new Backend(executor, { name: 'test', software: true }), {
+  return new Trainer(new Backend(executor, { name: 'test', software: true }), {
     model: new Net(),
     loss: losses.softmaxCrossEntropy,
     optimizer: optim.sgd({ lr: 0.1 }),
@@ -185,7 +185,7 @@ describe('the classic network', () => {
     const executor = await testExecutor({}, { persistent: true });
     for (const backend of [new Backend(executor, { name: 'test', software: true }), createCpuBackend()]) {
       const { model, loss, optimizer } = presets.classic;
-      const trainer = await Trainer.create(backend, { model: model(), loss, optimizer: optimizer({ lr: 1 }), seed: 5 });
+      const trainer = new Trainer(backend, { model: model(), loss, optimizer: optimizer({ lr: 1 }), seed: 5 });
       await trainer.fit(data.train, { maxSteps: 30, batchSize: 32 });
       runs.push({ dispatches: trainer.dispatchesPerStep, losses: [...trainer.history.steps.loss!] });
       trainer.dispose();
@@ -208,7 +208,7 @@ describe('a persistent kernel is not taken', () => {
   it('where it is not wanted, or nothing is fused', async () => {
     expect(await dispatchesOf([false])).toBeGreaterThan(1);
     const unfused = await testExecutor({}, { persistent: true, fuse: false });
-    const trainer = await Trainer.create(new Backend(unfused, { name: 'test', software: true }), {
+    const trainer = new Trainer(new Backend(unfused, { name: 'test', software: true }), {
       model: new Net(),
       loss: losses.softmaxCrossEntropy,
       optimizer: optim.sgd({ lr: 0.1 }),
@@ -345,7 +345,7 @@ it('gives way to dispatches where a driver refuses so large a kernel that nobody
         ? Promise.reject(new ShaderError(`${shader.label}: too large`))
         : pipeline.call(executor.runtime, shader);
     const options = { model: new Net(), loss: losses.softmaxCrossEntropy, optimizer: optim.sgd({ lr: 0.1 }) };
-    const trainer = await Trainer.create(new Backend(executor, { name: 'test', software: true }), options);
+    const trainer = new Trainer(new Backend(executor, { name: 'test', software: true }), options);
     const trained = trainer.fit(DATA, { maxSteps: 2, batchSize: 16 });
     if (persistent) await expect(trained).rejects.toThrow('too large');
     else {

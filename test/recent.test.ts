@@ -46,7 +46,7 @@ describe('Recent', () => {
 
 describe('memory', () => {
   it('of data sets and shapes never seen before does not add up', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const round = async (k: number) => {
       const [train, validation] = [blobs(40 + k), blobs(50 + k)];
       await trainer.fit(train, { epochs: 1, batchSize: 32, validation });
@@ -63,7 +63,7 @@ describe('memory', () => {
   });
 
   it('is not taken from a run that uses it', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const steps: number[] = [];
     const options = { epochs: 3, batchSize: 32, validation: blobs(30), events: 'step' } as const;
     for await (const e of trainer.fit(data, options)) {
@@ -81,13 +81,13 @@ describe('memory', () => {
       throw new OptionError('initial: refused. Try another.');
     };
     const broken = Object.assign(new Net(), { more: new Variable([1000], { initial: refusing }) });
-    await expect(Trainer.create(backend, { ...options, model: broken })).rejects.toThrow(/initial: refused/);
-    await expect(Trainer.create(backend, { ...options, model: new Net(), inputShape: [5] })).rejects.toThrow(/axis/);
+    expect(() => new Trainer(backend, { ...options, model: broken })).toThrow(/initial: refused/);
+    expect(() => new Trainer(backend, { ...options, model: new Net(), inputShape: [5] })).toThrow(/axis/);
     expect(() => backend.allocate({ more: new Variable([1000], { initial: () => new Float32Array(2) }) })).toThrow(
       /2 values/,
     );
     expect(counters.bytes).toBe(0);
-    const trainer = await Trainer.create(backend, { ...options, model: new Net() });
+    const trainer = new Trainer(backend, { ...options, model: new Net() });
     const before = counters.bytes;
     const { executor } = backend;
     const compile = executor.compile.bind(executor);
@@ -132,7 +132,7 @@ describe('a history', () => {
 describe('whoever waits is answered', () => {
   it('where the backend ends under a run, going or paused', async () => {
     for (const paused of [false, true]) {
-      const trainer = await netTrainer();
+      const trainer = netTrainer();
       const run = trainer.fit(data, { epochs: 1e6, batchSize: 8 });
       if (paused) run.pause();
       run.catch(() => {});
@@ -148,7 +148,7 @@ describe('whoever waits is answered', () => {
   });
 
   it('where a run fails before its first step', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit({ ...blobs(60), classes: 4 }, { epochs: 1 });
     const step = run.step();
     await expect(step).rejects.toThrow(/4 classes/);
@@ -158,7 +158,7 @@ describe('whoever waits is answered', () => {
   });
 
   it('where a callback asks for a step', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const refused: unknown[] = [];
     const ask = async () => {
       await Promise.resolve();
@@ -172,9 +172,9 @@ describe('whoever waits is answered', () => {
   });
 
   it('where a run begins while a checkpoint is loaded', async () => {
-    const first = await netTrainer();
+    const first = netTrainer();
     await first.fit(data, { epochs: 1, batchSize: 20 });
-    const second = await netTrainer();
+    const second = netTrainer();
     const loading = second.load(await first.save());
     const { steps } = await second.fit(data, { epochs: 1, batchSize: 20 });
     expect((await loading).run?.total).toBe(3);

@@ -7,7 +7,7 @@ const [, , checkpoint, out, adapter, examples, steps] = process.argv;
 const backend = await createBackend(adapter === '' ? { device: 'gpu' } : { adapter: { name: adapter } });
 const { train } = await datasets.digits({ train: Number(examples), test: 10 });
 const { classic } = presets;
-const trainer = await Trainer.create(backend, {
+const trainer = new Trainer(backend, {
   model: classic.model(),
   loss: classic.loss,
   optimizer: classic.optimizer(),

@@ -38,7 +38,7 @@ async function watched() {
     return commands;
   });
   const backend = new Backend(executor, { name: 'an adapter', software: true });
-  const trainer = await Trainer.create(backend, { model: mlp.model(), loss: mlp.loss, optimizer: sgd({ lr: 0.1 }) });
+  const trainer = new Trainer(backend, { model: mlp.model(), loss: mlp.loss, optimizer: sgd({ lr: 0.1 }) });
   onTestFinished(() => {
     trainer.dispose();
     for (const spy of [pipelines, encoders]) spy.mockRestore();
@@ -87,7 +87,7 @@ it('asks for all pipelines before the first of them is there', async () => {
     asked.push(made);
     return made;
   });
-  const compiling = trainer.compile(data, { batchSize: B, epochs: 1, validation });
+  const compiling = trainer.warmUp(data, { batchSize: B, epochs: 1, validation });
   await new Promise((resolve) => setTimeout(resolve, 50));
   const early = asked.length;
   open();

@@ -58,14 +58,14 @@ describe.each([
   it.each(tasks)('has the bits of a run without shuffle: %s', async (_, set, options) => {
     const backend = await open();
     const make = () =>
-      Trainer.create(backend, {
+      new Trainer(backend, {
         model: new Net(),
         loss: softmaxCrossEntropy,
         optimizer: sgd(0.1),
         seed: 3,
         ...options(),
       });
-    const [whole, stream] = [await make(), await make()];
+    const [whole, stream] = [make(), make()];
     const fit = whole.fit(set, { epochs: 2, batchSize: B, shuffle: false, events: 'step' });
     const steps = (await collect(fit)).filter((e): e is StepEvent => e.type === 'step');
     const events = [];
@@ -101,7 +101,7 @@ describe('a step on a batch', () => {
       [rows.map((row) => Float32Array.from(row)), BigInt64Array.from(labels, BigInt)],
       [Float64Array.from(rows.flat()), { shape: [6], data: Uint32Array.from(labels) }],
     ] as const) {
-      const trainer = await netTrainer({ inputShape: [4] });
+      const trainer = netTrainer({ inputShape: [4] });
       expect(await trainer.trainOnBatch(xs, ys)).toMatchObject({ type: 'step', step: 1, accuracy: expect.any(Number) });
       weights.push(await weightsOf(trainer));
     }
@@ -112,7 +112,7 @@ describe('a step on a batch', () => {
     const x = [[1, 2, 3, 4], [0, 1, 0, 1]]; // biome-ignore format: rows
     const weights = [];
     for (const y of [[[3], [0]], Float32Array.of(3, 0), { shape: [2, 1], data: Float32Array.of(3, 0) }]) {
-      const trainer = await netTrainer({ model: new Net(8, 1), loss: meanSquaredError });
+      const trainer = netTrainer({ model: new Net(8, 1), loss: meanSquaredError });
       expect(await trainer.trainOnBatch(x, y)).not.toHaveProperty('accuracy');
       weights.push(await weightsOf(trainer));
     }
@@ -120,7 +120,7 @@ describe('a step on a batch', () => {
   });
 
   it('reads the values of each call, and keeps few programs', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const { executor } = trainer.backend;
     const x = { shape: [4, 4], data: Float32Array.from(batch(0, 4).x.data) };
     const losses = [];
@@ -143,50 +143,50 @@ describe('a step on a batch', () => {
   });
 
   it('follows the schedule from the trainer’s first step on, or the rate set by hand', async () => {
-    const trainer = await netTrainer({ optimizer: sgd({ lr: (t) => 1 / (10 + t) }) });
+    const trainer = netTrainer({ optimizer: sgd({ lr: (t) => 1 / (10 + t) }) });
     await trainer.fit(data, { maxSteps: 3 });
     expect(trainer.learningRate).toBe(1 / 13);
     expect((await once(trainer)).learningRate).toBe(1 / 13);
     trainer.learningRate = 0.01;
     expect((await once(trainer)).learningRate).toBe(0.01);
     trainer.learningRate = 'schedule';
-    const other = await netTrainer({ optimizer: sgd({ lr: (t) => 1 / (10 + t) }) });
+    const other = netTrainer({ optimizer: sgd({ lr: (t) => 1 / (10 + t) }) });
     await other.load(await trainer.save());
     for (const each of [trainer, other]) expect([each.learningRate, (await once(each)).learningRate]).toEqual([1 / 15, 1 / 15]); // biome-ignore format: one line
     expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
-    const endless = await netTrainer({ optimizer: sgd({ lr: cosine(0.1) }) });
+    const endless = netTrainer({ optimizer: sgd({ lr: cosine(0.1) }) });
     await expect(once(endless)).rejects.toThrow('Give `epochs` or `maxSteps` to fit, or `total` to the schedule.');
-    const ending = await netTrainer({ optimizer: sgd({ lr: cosine(0.1, { total: 2 }) }) });
+    const ending = netTrainer({ optimizer: sgd({ lr: cosine(0.1, { total: 2 }) }) });
     const rates = [];
     for (let k = 0; k < 3; k++) rates.push((await once(ending)).learningRate);
     expect(rates).toEqual([0.1, expect.closeTo(0.05, 12), 0]);
   });
 
   it('ends the run before it: a resume is refused, also from a checkpoint, and a new run begins its own order', async () => {
-    const trainer = await netTrainer({ optimizer: adam() });
+    const trainer = netTrainer({ optimizer: adam() });
     await trainer.fit(data, { maxSteps: 12 });
     const before = await trainer.save();
     await once(trainer);
     expect(trainer.run).toBeUndefined();
     const resume = { maxSteps: 20, resume: true };
-    for (const call of [() => trainer.fit(data, resume), () => trainer.compile(data, resume)])
+    for (const call of [() => trainer.fit(data, resume), () => trainer.warmUp(data, resume)])
       await expect(call()).rejects.toThrow(
         'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
       );
-    const other = await netTrainer({ optimizer: adam() });
+    const other = netTrainer({ optimizer: adam() });
     await other.load(await trainer.save());
     await expect(other.fit(data, resume)).rejects.toThrow(/^fit: resume is true, but no run was begun or loaded/);
     for (const each of [trainer, other]) await each.fit(data, { maxSteps: 15 });
     expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
     await trainer.load(before);
     await trainer.fit(data, resume);
-    const whole = await netTrainer({ optimizer: adam() });
+    const whole = netTrainer({ optimizer: adam() });
     await whole.fit(data, { maxSteps: 20 });
     expect(await weightsOf(trainer)).toEqual(await weightsOf(whole));
   });
 
   it('that is not finite changes nothing and says where', async () => {
-    const trainer = await netTrainer({ optimizer: adam() });
+    const trainer = netTrainer({ optimizer: adam() });
     await once(trainer);
     const before = await trainer.save();
     const { x, y } = batch();
@@ -199,11 +199,11 @@ describe('a step on a batch', () => {
     );
     expect(await trainer.save()).toEqual(before);
     expect([trainer.stepsMade, trainer.history.steps.step]).toEqual([1, [1]]);
-    const other = await netTrainer({ optimizer: adam() });
+    const other = netTrainer({ optimizer: adam() });
     await once(other);
     for (const each of [trainer, other]) await once(each, 40);
     expect(await weightsOf(trainer)).toEqual(await weightsOf(other));
-    const wild = await netTrainer({ optimizer: sgd({ lr: 3e38 }) });
+    const wild = netTrainer({ optimizer: sgd({ lr: 3e38 }) });
     await once(wild);
     await expect(once(wild)).rejects.toThrow(
       /^loss is not finite at step 2 \(first in .*Lower the learning rate \(now 3e\+38\)/,
@@ -212,7 +212,7 @@ describe('a step on a batch', () => {
   });
 
   it('is refused beside a run or another, and refuses a run', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     for await (const _ of trainer.fit(data, { epochs: 2 })) {
       await expect(once(trainer)).rejects.toThrow('trainOnBatch: a run is under way. Leave its loop first.');
       break;
@@ -229,7 +229,7 @@ describe('a step on a batch', () => {
   });
 
   it('refuses what does not fit', async () => {
-    const trainer = await netTrainer({ inputShape: [4] });
+    const trainer = netTrainer({ inputShape: [4] });
     const { x, y } = batch(0, 2);
     const of = (xs: unknown, ys: unknown) => trainer.trainOnBatch(xs as never, ys as never);
     const cases: [() => Promise<unknown>, new (message: string) => Error, string | RegExp][] = [

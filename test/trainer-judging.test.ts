@@ -27,7 +27,7 @@ const data = blobs(300);
 
 describe('judging', () => {
   it.each([64, 300, 7])('evaluates in batches of %d as predictions do by hand', async (batchSize) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 20 });
     const { data: logits } = await trainer.predict(data.x);
     let [loss, right] = [0, 0];
@@ -48,7 +48,7 @@ describe('judging', () => {
   });
 
   it('evaluates one set several times at once, and while a run is under way', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const want = await trainer.evaluate(data, { batchSize: 7 });
     const both = [1, 2, 3].map(() => trainer.evaluate(data, { batchSize: 7 }));
     expect(await Promise.all(both)).toEqual([want, want, want]);
@@ -75,7 +75,7 @@ describe('judging', () => {
       Uint8Array.from({ length: 30 }, (_, i) => i % 3),
       { classes: 3, scale: { mean: 0.25, std: 0.5 } },
     );
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(bytes, { maxSteps: 3, batchSize: 30 });
     const floats = Float32Array.from(bytes.x.data, (v) => (v / 255 - 0.25) / 0.5);
     const [a, b] = [await trainer.predict(bytes.x), await trainer.predict({ shape: [30, 4], data: floats })];
@@ -92,12 +92,12 @@ describe('judging', () => {
     const pixels = { shape: [30, 4], data: Uint8Array.from({ length: 120 }, (_, i) => (i * 37) % 256) };
     const labels = Uint8Array.from({ length: 30 }, (_, i) => i % 3);
     const bytes = arrayDataset(pixels, labels, { scale });
-    const first = await netTrainer();
+    const first = netTrainer();
     await first.fit(bytes, { maxSteps: 3, batchSize: 30 });
     const want = await first.predict(pixels);
     expect(await first.predict(bytes.x)).toEqual(want);
     for (const file of [await first.saveWeights(), await first.save()]) {
-      const next = await netTrainer({ seed: 9 });
+      const next = netTrainer({ seed: 9 });
       expect((await next.predict(bytes.slice(0, 2).x)).shape).toEqual([2, 3]);
       await expect(next.predict(pixels)).rejects.toThrow(
         'x: these are bytes, and how they become numbers is not known: neither do they have a scale, nor was the model trained on bytes or loaded from a file with a scale. Give floats, or a data set, whose x has its scale.',
@@ -118,9 +118,9 @@ describe('judging', () => {
       expect(next.scale).toEqual(scale);
     }
     // Weights from elsewhere do not say.
-    const foreign = await netTrainer();
+    const foreign = netTrainer();
     await foreign.fit(bytes, { maxSteps: 1, batchSize: 30 });
-    await foreign.loadWeights(await (await netTrainer()).saveWeights());
+    await foreign.loadWeights(await netTrainer().saveWeights());
     expect(foreign.scale).toBeUndefined();
     const damaged = await first.saveWeights({ 'thalweg.scale': '{"mean":0,"std":0}' });
     await expect(foreign.loadWeights(damaged, 'w.st')).rejects.toThrow(
@@ -136,7 +136,7 @@ describe('judging', () => {
     const bytes = { shape: [2, 1], data: Uint8Array.of(0, 51) };
     const data = arrayDataset(bytes, bytes, { ...(scale !== undefined && { scale }) });
     const make = () => netTrainer({ model: new Linear(1, 1), loss: meanSquaredError });
-    const [trainer, byHand] = [await make(), await make()];
+    const [trainer, byHand] = [make(), make()];
     const floats = { shape: [2, 1], data: Float32Array.of(a, b) };
     const before = (await trainer.evaluate(data)).loss;
     expect(before).toBeCloseTo((await byHand.evaluate({ size: 2, x: floats, y: floats })).loss, 4);
@@ -146,7 +146,7 @@ describe('judging', () => {
   });
 
   it('predicts with few programs, whatever the number of rows, and the same as alone', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const compiled: string[] = [];
     const { executor } = trainer.backend;
     const compile = executor.compile.bind(executor);
@@ -169,14 +169,14 @@ describe('judging', () => {
       layer: new Linear(4, 3),
       forward: (x: Tensor): Tensor => sum(model.layer.forward(x), { axis: [0] }),
     };
-    const trainer = await netTrainer({ model });
+    const trainer = netTrainer({ model });
     const x = { shape: [5, 4], data: data.x.data.slice(0, 20) };
     const whole = (await trainer.inspect(x)).prediction;
     expect(await trainer.predict(x)).toEqual(whole);
   });
 
   it('shows what is inside', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const x = { shape: [5, 4], data: data.x.data.slice(0, 20) };
     const look = await trainer.inspect(x, { shape: [5], data: data.y.data.slice(0, 5) });
     expect(Object.keys(look.outputs)).toEqual(['hidden', 'out']);
@@ -191,16 +191,16 @@ describe('judging', () => {
   });
 
   it('sums up its layers once the shape of an example is known', async () => {
-    expect((await netTrainer({ inputShape: [4] })).summary().parameters).toBe(67);
-    const trainer = await netTrainer();
-    expect(() => trainer.summary()).toThrow(/Give inputShape to Trainer\.create/);
-    await expect(netTrainer({ inputShape: [5] })).rejects.toThrow(/Linear hidden: expected the last axis to be 4/);
+    expect(netTrainer({ inputShape: [4] }).summary().parameters).toBe(67);
+    const trainer = netTrainer();
+    expect(() => trainer.summary()).toThrow(/Give inputShape to the Trainer/);
+    expect(() => netTrainer({ inputShape: [5] })).toThrow(/Linear hidden: expected the last axis to be 4/);
   });
 });
 
 describe('proving gradients', () => {
   it('passes for right ones', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const report = await gradcheck(trainer, data);
     expect(report.rows.map((r) => r.path)).toEqual(['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']);
     expect(report.rows.filter((r) => !r.pass)).toEqual([]);
@@ -217,14 +217,14 @@ describe('proving gradients', () => {
         return this.out.forward(wrong(this.hidden.forward(x)));
       }
     }
-    const report = await gradcheck(await netTrainer({ model: new Wrong() }), data);
+    const report = await gradcheck(netTrainer({ model: new Wrong() }), data);
     expect(report.pass).toBe(false);
     expect(report.rows.map((r) => r.pass)).toEqual([false, false, true, true]);
   });
 
   it.each(['classic', 'mlp'] as const)('passes for the preset %s', async (name) => {
     const preset = presets[name];
-    const trainer = await Trainer.create(createCpuBackend(), {
+    const trainer = new Trainer(createCpuBackend(), {
       model: preset.model(),
       loss: preset.loss,
       optimizer: preset.optimizer(),
@@ -238,7 +238,7 @@ describe('proving gradients', () => {
   });
 
   it('says what a slight increase of one weight does', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const up = await perturb(trainer, 'out.weight', [1, 2], data);
     expect(up.change).toBeCloseTo(up.derivative * up.delta, 6);
     expect(up.direction).toBe(up.change > 0 ? 'up' : 'down');
@@ -259,7 +259,7 @@ const sigmoidRow = {
 describe('divergence', () => {
   it('stops at the bad step, names what went wrong, and leaves the weights as they were before', async () => {
     const make = () => netTrainer({ loss: sumSquaredError, optimizer: sgd({ lr: 50 }) });
-    const trainer = await make();
+    const trainer = make();
     const error = await trainer.fit(data, { epochs: 50, batchSize: 30 }).then(
       () => undefined,
       (e: unknown) => e as DivergenceError,
@@ -270,13 +270,13 @@ describe('divergence', () => {
     expect(Object.values(weights).flat().every(Number.isFinite)).toBe(true);
     expect(error!.message).toMatch(/Lower the learning rate \(now 50\) or clip gradients\.$/);
     if (/run away/.test(error!.message)) return;
-    const before = await make();
+    const before = make();
     await before.fit(data, { maxSteps: error!.step, batchSize: 30 }).catch(() => {});
     expect(await weightsOf(before)).toEqual(weights);
   });
 
   it('of a rate that overflows at once names the updated weights, and can go on with a lower one', async () => {
-    const trainer = await netTrainer({ optimizer: sgd({ lr: 3e38 }) });
+    const trainer = netTrainer({ optimizer: sgd({ lr: 3e38 }) });
     const before = await weightsOf(trainer);
     const run = trainer.fit(blobs(300, 50), { epochs: 1, batchSize: 300 });
     await expect(run).rejects.toThrow(
@@ -294,14 +294,14 @@ describe('divergence', () => {
     const x = Float32Array.from(data.x.data);
     x[17] = Number.NaN;
     const bad = { ...data, x: { ...data.x, data: x } };
-    await expect((await netTrainer()).fit(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
+    await expect(netTrainer().fit(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
       'loss is not finite at step 1 (first in the input: x of example 4 has NaN). Look for NaN or infinity in the data.',
     );
   });
 
   it('is replayed with the rate that the step had, though later ones have taken its place', async () => {
     const lr = (t: number) => (t === 5 ? 3e38 : 1e-6);
-    const trainer = await netTrainer({ submitMs: 1e6, optimizer: sgd({ lr }) });
+    const trainer = netTrainer({ submitMs: 1e6, optimizer: sgd({ lr }) });
     await expect(trainer.fit(blobs(2000, 50), { maxSteps: 500, batchSize: 4 })).rejects.toThrow(
       /after the update is not finite at step 6, the loss still is\. Lower the learning rate \(now 3e\+38\)/,
     );
@@ -313,7 +313,7 @@ describe('divergence', () => {
       lossName: 'endless',
       metrics: () => ({}),
     });
-    await expect((await netTrainer({ loss })).fit(data, { epochs: 1 })).rejects.toThrow(
+    await expect(netTrainer({ loss }).fit(data, { epochs: 1 })).rejects.toThrow(
       /^loss is not finite at step 1 \(first in the loss: a constant is Infinity\)/,
     );
   });
@@ -325,7 +325,7 @@ describe('divergence', () => {
         return this.out.forward(cliff(this.hidden.forward(x)));
       }
     }
-    await expect((await netTrainer({ model: new Cliff() })).fit(data, { epochs: 1 })).rejects.toThrow(
+    await expect(netTrainer({ model: new Cliff() }).fit(data, { epochs: 1 })).rejects.toThrow(
       /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is: a constant is Infinity\./,
     );
   });
@@ -376,7 +376,7 @@ describe('divergence', () => {
       [lines(100, (k) => 1000 + 0.1 * noise[k]!), { batchSize: 100 }],
     ] as const;
     for (const [set, options] of runs) {
-      const trainer = await regression(1e-3);
+      const trainer = regression(1e-3);
       await trainer.fit(set, { epochs: 3, ...options });
       expect([trainer.history.stopped, trainer.history.warnings]).toEqual(['done', []]);
     }
@@ -385,7 +385,7 @@ describe('divergence', () => {
   it.each(['stop', 'warn', 'off', undefined] as const)(
     'of a short run that explodes, with divergence %j',
     async (divergence) => {
-      const trainer = await regression(10);
+      const trainer = regression(10);
       const run = trainer.fit(data1(), { epochs: 10, ...(divergence && { divergence }) });
       if (divergence === 'stop' || divergence === undefined) {
         await expect(run).rejects.toThrow(/^loss has run away by step 10: \d.* on average over 10 steps/);
@@ -413,7 +413,7 @@ describe('not learning', () => {
         return this.out.forward(sigmoid(mul(add(this.hidden.forward(x), 100), 10)));
       }
     }
-    const trainer = await netTrainer({ model: new Saturated(), optimizer: sgd({ lr: 1e-4 }) });
+    const trainer = netTrainer({ model: new Saturated(), optimizer: sgd({ lr: 1e-4 }) });
     const events = await collect(trainer.fit(data, { maxSteps: 210, batchSize: 30, events: 'step' }));
     const warning = events.find((e) => e.type === 'warning');
     expect(warning).toMatchObject({ code: 'notLearning', step: 200 });
@@ -427,7 +427,7 @@ describe('not learning', () => {
         return this.out.forward(sigmoid(this.hidden.forward(x)));
       }
     }
-    const trainer = await netTrainer({ model: new Sigmoids(), submitMs: 1 });
+    const trainer = netTrainer({ model: new Sigmoids(), submitMs: 1 });
     await trainer.fit(data, { maxSteps: 450, batchSize: 30 });
     expect(trainer.history.warnings).toEqual([]);
     trainer.learningRate = 1e-9;
@@ -443,7 +443,7 @@ describe('not learning', () => {
 
   it('is not told of a network that learns, nor of one that is only slow', async () => {
     for (const lr of [0.1, 1e-7]) {
-      const trainer = await netTrainer({ optimizer: sgd({ lr }) });
+      const trainer = netTrainer({ optimizer: sgd({ lr }) });
       await trainer.fit(data, { maxSteps: 210, batchSize: 30 });
       expect(trainer.history.warnings).toEqual([]);
     }

@@ -43,7 +43,7 @@ describe('what cannot be used is refused by name', () => {
     ],
   ];
   it.each(fits)('%s', async (_, message, options) => {
-    await expect((await netTrainer()).fit(data, options)).rejects.toThrow(message);
+    await expect(netTrainer().fit(data, options)).rejects.toThrow(message);
   });
 
   const wrong: [string, RegExp, unknown][] = [
@@ -65,14 +65,14 @@ describe('what cannot be used is refused by name', () => {
     ],
   ];
   it.each(wrong)('%s in fit', async (_, message, options) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await expect(trainer.fit(data, options as never)).rejects.toThrow(message);
     await expect(trainer.fit(data, options as never)).rejects.toThrow(OptionError);
     expect((await trainer.fit(data, { maxSteps: 1 })).stopped).toBe('done');
   });
 
   it.each([null, { mean: 0 }, { mean: 0, std: 0 }])('a scale that is none: %j', async (scale) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const wrong = { ...data, scale } as unknown as Examples;
     const message = /^blobs: its scale is (null|an object)\. Give \{ mean, std \}, such as \{ mean: 0, std: 1 \}\.$/;
     await expect(trainer.fit(wrong, { maxSteps: 1 })).rejects.toThrow(message);
@@ -88,14 +88,14 @@ describe('what cannot be used is refused by name', () => {
     ['no model', /^trainer: the model is an object\. Give an object with a forward/, { model: {} }],
     ['a metric by name', /^trainer: the metric f1 is "f1"\. Give a function/, { metrics: { f1: 'f1' } }],
   ];
-  it.each(tasks)('%s in Trainer.create', async (_, message, options) => {
-    await expect(netTrainer(options)).rejects.toThrow(message);
-    await expect(netTrainer(options)).rejects.toThrow(OptionError);
+  it.each(tasks)('%s in new Trainer', (_, message, options) => {
+    expect(() => netTrainer(options)).toThrow(message);
+    expect(() => netTrainer(options)).toThrow(OptionError);
   });
 
-  it('a backend that was not awaited', async () => {
+  it('a backend that was not awaited', () => {
     const backend = Promise.resolve(createCpuBackend());
-    await expect(Trainer.create(backend as never, {} as never)).rejects.toThrow(
+    expect(() => new Trainer(backend as never, {} as never)).toThrow(
       'trainer: the backend is a promise (await it). Give what `await createBackend()` gave.',
     );
   });
@@ -115,7 +115,7 @@ describe('what cannot be used is refused by name', () => {
       }
     }
     for (const model of [new Hidden(), new Late()]) {
-      const trainer = await netTrainer({ model });
+      const trainer = netTrainer({ model });
       await expect(trainer.fit(data, { epochs: 1 })).rejects.toThrow(
         /^train.*: it reads .*, which is in none of the model's fields\. Keep layers in fields that are not #private, and make them once, not in forward\./,
       );
@@ -123,7 +123,7 @@ describe('what cannot be used is refused by name', () => {
   });
 
   it('labels tell how wide the model must be: a set may lack the last class, and no label may be past the classes', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 1 });
     const x = data.x.data.slice(0, 16);
     const lacking = arrayDataset({ shape: [4, 4], data: x }, [0, 1, 1, 0]);
@@ -149,9 +149,13 @@ describe('what cannot be used is refused by name', () => {
 
   it('a trainer that its model refers to is no part of the model', async () => {
     const model = Object.assign(new Net(), { trainer: undefined as Trainer | undefined });
-    model.trainer = await netTrainer({ model });
+    model.trainer = netTrainer({ model });
     const paths = model.trainer.parameters().map(({ path }) => path);
-    expect((await netTrainer({ model })).parameters().map(({ path }) => path)).toEqual(paths);
+    expect(
+      netTrainer({ model })
+        .parameters()
+        .map(({ path }) => path),
+    ).toEqual(paths);
   });
 
   it('a forward, a loss or a metric that returns no Tensor', async () => {
@@ -160,18 +164,18 @@ describe('what cannot be used is refused by name', () => {
         return { logits: super.forward(x) } as never;
       }
     }
-    const named = await netTrainer({ model: new Named() });
+    const named = netTrainer({ model: new Named() });
     const message = 'model: its forward returned an object. Return the Tensor of predictions.';
     await expect(named.fit(data, { epochs: 1 })).rejects.toThrow(message);
     await expect(named.predict(data.x)).rejects.toThrow(message);
-    const wordless = await netTrainer({ loss: () => undefined as never });
+    const wordless = netTrainer({ loss: () => undefined as never });
     await expect(wordless.fit(data, { epochs: 1 })).rejects.toThrow('loss: its function returned undefined.');
-    const metric = await netTrainer({ metrics: { f1: () => 3 as never } });
+    const metric = netTrainer({ metrics: { f1: () => 3 as never } });
     await expect(metric.fit(data, { epochs: 1 })).rejects.toThrow('f1: its function returned 3.');
   });
 
   it('values and data sets that are neither', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const predict = (x: unknown) => trainer.predict(x as Values);
     await expect(predict(new Float32Array(4))).rejects.toThrow(
       'x: a bare array of 4 numbers, and an example is not known yet. Give whole examples, or { shape: [rows, …], data }.',
@@ -195,7 +199,7 @@ describe('what cannot be used is refused by name', () => {
   });
 
   it('data that is empty or does not fit', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const empty = {
       size: 0,
       x: { shape: [0, 4], data: new Float32Array() },
@@ -205,7 +209,7 @@ describe('what cannot be used is refused by name', () => {
     await expect(trainer.fit({ ...data, y: { shape: [3], data: new Uint8Array(3) } }, { epochs: 1 })).rejects.toThrow(
       'blobs: y [3] does not have 300 rows. Give one per example.',
     );
-    await expect((await netTrainer({ model: new Net(8, 5) })).fit(data, { epochs: 1 })).rejects.toThrow(
+    await expect(netTrainer({ model: new Net(8, 5) }).fit(data, { epochs: 1 })).rejects.toThrow(
       /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide, or, to regress on numbers, make the data with \{ targets: 'values' \}\.$/,
     );
     const flat = arrayDataset(
@@ -224,24 +228,24 @@ describe('what cannot be used is refused by name', () => {
         return this.out.forward(sign(this.hidden.forward(x)));
       }
     }
-    await expect((await netTrainer({ model: new Blocked() })).fit(data, { epochs: 1 })).rejects.toThrow(
+    await expect(netTrainer({ model: new Blocked() }).fit(data, { epochs: 1 })).rejects.toThrow(
       /hidden\.weight gets no gradient from the loss: no gradient flows through sign/,
     );
     class Unused extends Net {
       spare = new Linear(2, 2);
     }
-    await expect((await netTrainer({ model: new Unused() })).fit(data, { epochs: 1 })).rejects.toThrow(
+    await expect(netTrainer({ model: new Unused() }).fit(data, { epochs: 1 })).rejects.toThrow(
       /spare\.weight gets no gradient from the loss: .*does not depend on/,
     );
   });
 });
 
 describe('dispose', () => {
-  const gone = 'trainer: it was disposed. Make a new one with Trainer.create.';
+  const gone = 'trainer: it was disposed. Make a new one with new Trainer(…).';
   const held = ({ state }: Trainer) => state.storage.has(state.step);
 
   it('refuses everything after it, and may be called twice', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 2 });
     const bytes = await trainer.save();
     trainer.dispose();
@@ -250,7 +254,7 @@ describe('dispose', () => {
     const calls: (() => Promise<unknown>)[] = [
       () => trainer.evaluate(data),
       () => trainer.fit(data, { epochs: 1 }),
-      () => trainer.compile(data),
+      () => trainer.warmUp(data),
       () => trainer.predict(data.x),
       () => trainer.inspect(data.x),
       () => gradcheck(trainer),
@@ -275,7 +279,7 @@ describe('dispose', () => {
   it.each(['epoch', 'step'] as const)(
     'within a loop over %ss ends it with an error, or without where it is left',
     async (events) => {
-      const trainer = await netTrainer({ submitMs: 1 });
+      const trainer = netTrainer({ submitMs: 1 });
       const seen: FitEvent[] = [];
       const run = async (leave: boolean, trainer: Trainer) => {
         for await (const e of trainer.fit(data, { epochs: 50, batchSize: 8, events: events as 'step' })) {
@@ -287,23 +291,23 @@ describe('dispose', () => {
       await expect(run(false, trainer)).rejects.toThrow(gone);
       expect(seen).toHaveLength(1);
       expect(held(trainer)).toBe(false);
-      const other = await netTrainer();
+      const other = netTrainer();
       await run(true, other);
       expect(held(other)).toBe(false);
     },
   );
 
   it('within a callback, and while paused', async () => {
-    const inside = await netTrainer();
+    const inside = netTrainer();
     await expect(inside.fit(data, { epochs: 9, onStep: () => inside.dispose() })).rejects.toThrow(gone);
     expect(inside.history.steps.step).toEqual([1]);
     expect(held(inside)).toBe(false);
-    const paused = await netTrainer();
+    const paused = netTrainer();
     const run = paused.fit(data, { epochs: 1000 });
     run.pause();
     setTimeout(() => paused.dispose(), 20);
     await expect(run).rejects.toThrow(gone);
-    const standing = await netTrainer();
+    const standing = netTrainer();
     const read = standing.fit(data, { epochs: 2 });
     await read.next();
     standing.dispose();
@@ -313,7 +317,7 @@ describe('dispose', () => {
 
   it('of a stream that nobody goes on with waits for its submits only', async () => {
     const { backend, log } = slowBackend();
-    const trainer = await Trainer.create(backend, slowTask());
+    const trainer = new Trainer(backend, slowTask());
     const stream = trainer.fit(data, { maxSteps: 30, batchSize: 8, events: 'step' });
     // The first submit has one step, and its time is awaited; then several are under way, unless this process was stalled.
     const count = (what: string) => log.filter((entry) => entry === what).length;
@@ -330,7 +334,7 @@ describe('dispose', () => {
 
   it('while evaluations are pending rejects them, and releases when their submits are done', async () => {
     const { backend, log } = slowBackend();
-    const trainer = await Trainer.create(backend, slowTask());
+    const trainer = new Trainer(backend, slowTask());
     await trainer.evaluate(data, { batchSize: 8 });
     log.length = 0;
     const pending = [1, 2].map(() => trainer.evaluate(data, { batchSize: 8 }));

@@ -11,7 +11,7 @@ const data = blobs(60);
 
 describe('a run', () => {
   it('trains to its end where it is awaited, as reading it does', async () => {
-    const [awaited, read] = [await netTrainer(), await netTrainer()];
+    const [awaited, read] = [netTrainer(), netTrainer()];
     const history = await awaited.fit(data, { epochs: 2 });
     await collect(read.fit(data, { epochs: 2 }));
     expect(history).toBe(awaited.history);
@@ -20,7 +20,7 @@ describe('a run', () => {
   });
 
   it('begins at the first request', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, { epochs: 1 });
     await trainer.fit(data, { maxSteps: 1 }); // nothing is under way
     expect(trainer.stepsMade).toBe(1);
@@ -29,7 +29,7 @@ describe('a run', () => {
   });
 
   it('awaited twice, or by two, runs once', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, { epochs: 1 });
     expect(await Promise.all([run, run])).toEqual([trainer.history, trainer.history]);
     await run;
@@ -37,7 +37,7 @@ describe('a run', () => {
   });
 
   it('gives the history after its events were read to the end, or left', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, { epochs: 1 });
     await collect(run);
     expect(await run).toBe(trainer.history);
@@ -47,7 +47,7 @@ describe('a run', () => {
   });
 
   it('takes one consumer', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, { epochs: 2 });
     for await (const _ of run) {
       await expect(run).rejects.toThrow(
@@ -68,7 +68,7 @@ describe('a run', () => {
   });
 
   it('begins with a step, goes on when it is resumed, and is then awaited', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, { epochs: 2 });
     expect([(await run.step())?.step, (await run.step())?.step]).toEqual([1, 2]);
     expect([run.paused, trainer.stepsMade]).toEqual([true, 2]);
@@ -79,7 +79,7 @@ describe('a run', () => {
   });
 
   it('waits at its beginning where it was paused before', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, { epochs: 1 });
     run.pause();
     const end = run.then(({ stopped }) => stopped);
@@ -92,7 +92,7 @@ describe('a run', () => {
   });
 
   it.each(['going', 'paused', 'read'])('stops: %s', async (how) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(data, {
       epochs: 1e6,
       onStep: ({ step }) => void (step === 3 && how !== 'paused' && run.stop()),
@@ -115,6 +115,6 @@ describe('a run', () => {
     const read = (await explosive()).fit(line, { epochs: 9 });
     await expect(collect(read)).rejects.toThrow(/not finite/);
     await expect(read).rejects.toThrow(/not finite/);
-    await expect((await netTrainer()).fit(data, { epochs: 0 })).rejects.toThrow(/fit: epochs is 0/);
+    await expect(netTrainer().fit(data, { epochs: 0 })).rejects.toThrow(/fit: epochs is 0/);
   });
 });

@@ -346,7 +346,7 @@ describe('the tuner', () => {
     // A run on other data, in another form, asks for the same works.
     const asked: Work[] = [];
     const { model, loss, optimizer } = presets.classic;
-    const trainer = await Trainer.create(
+    const trainer = new Trainer(
       variantOf(bench.backend, (work) => void asked.push(work)),
       {
         model: model(),
@@ -355,7 +355,7 @@ describe('the tuner', () => {
       },
     );
     const { train } = await digits({ train: 100, test: 10 });
-    await trainer.compile(train, { epochs: 3, batchSize: 32 });
+    await trainer.warmUp(train, { epochs: 3, batchSize: 32 });
     expect(asked).toEqual(expect.arrayContaining([steps, ...products]));
     trainer.dispose();
     const persistent = (await stepWith(bench, step, [{ work: steps!, use: true }], [{ work: steps!, use: false }]))!;

@@ -17,7 +17,7 @@ const adamTrainer = (seed = 1) => netTrainer({ optimizer: adam(), seed });
 describe('validationSplit', () => {
   it.each([0.1, 30])('of %d is a stratified split by the trainer’s seed', async (part) => {
     const parts = split(data, part, { seed: 1, stratify: true });
-    const [by, hand] = [await adamTrainer(), await adamTrainer()];
+    const [by, hand] = [adamTrainer(), adamTrainer()];
     const options = { epochs: 2, batchSize: 32 };
     const events = await collect(by.fit(data, { ...options, validationSplit: part }));
     const wanted = await collect(hand.fit(parts.train, { ...options, validation: parts.validation }));
@@ -50,7 +50,7 @@ describe('validationSplit', () => {
 
   it('keeps bytes, their scale, and numbers to regress on', async () => {
     const bytes = arrayDataset({ shape: [20, 4], data: Uint8Array.from({ length: 80 }, (_, i) => i) }, Uint8Array.from({ length: 20 }, (_, i) => i % 2), { scale: { mean: 0.5, std: 2 }, classes: 3 }); // biome-ignore format: one line
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     await trainer.fit(bytes, { maxSteps: 2, validationSplit: 0.3 });
     expect(trainer.scale).toEqual({ mean: 0.5, std: 2 });
     const { given, asked } = splitOff(bytes, { validationSplit: 0.3 }, 1);
@@ -59,7 +59,7 @@ describe('validationSplit', () => {
     const doubles = { size: 10, x: { shape: [10, 4], data: new Float64Array(40).fill(0.1) }, y: { shape: [10, 1], data: Float64Array.from({ length: 10 }, (_, i) => i) } }; // biome-ignore format: one line
     const parts = splitOff(doubles, { validationSplit: 4 }, 0);
     expect([...parts.given.y.data, ...parts.asked.validation!.y.data].sort()).toEqual([...doubles.y.data]);
-    const line = await netTrainer({ model: new Linear(4, 1), loss: meanSquaredError });
+    const line = netTrainer({ model: new Linear(4, 1), loss: meanSquaredError });
     const [e] = await collect(line.fit(doubles, { epochs: 1, validationSplit: 4 }));
     expect([e!.loss, line.run]).toEqual([expect.any(Number), expect.objectContaining({ dataName: 'data (training part)', size: 6 })]); // biome-ignore format: one line
   });
@@ -67,19 +67,19 @@ describe('validationSplit', () => {
   it('is the same set for the next run and for a resume', async () => {
     const backend = createCpuBackend();
     const make = () =>
-      Trainer.create(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer: adam(), seed: 1 });
+      new Trainer(backend, { model: new Net(), loss: softmaxCrossEntropy, optimizer: adam(), seed: 1 });
     const options = { epochs: 4, batchSize: 32, validationSplit: 0.1 };
-    const whole = await make();
+    const whole = make();
     const all = await collect(whole.fit(data, options));
-    const half = await make();
+    const half = make();
     for await (const e of half.fit(data, options)) if (e.epoch === 2) break;
-    const later = await make();
+    const later = make();
     await later.load(await half.save());
     const rest = await collect(later.fit(blobs(300), { ...options, resume: true }));
     const judged = (events: typeof all) => events.map(({ step, loss, accuracy }) => [step, loss, accuracy]);
     expect(judged([...half.history.epochs, ...rest])).toEqual(judged(all));
     expect(await weightsOf(later)).toEqual(await weightsOf(whole));
-    await later.compile(data, options);
+    await later.warmUp(data, options);
     const { bytes } = backend.executor.counters;
     await later.fit(data, options);
     await later.fit(data, { ...options, epochs: 1 });
@@ -87,7 +87,7 @@ describe('validationSplit', () => {
   });
 
   it('is refused beside a validation set, and where it leaves nothing', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const cases: [object, RegExp][] = [
       [{ validationSplit: 0.1, validation: data }, /^fit: there are both validation and validationSplit\. Give one of/],
       [{ validationSplit: 0 }, /^fit: validationSplit is 0\. Give a fraction between 0 and 1, or a whole number of/],
@@ -101,7 +101,7 @@ describe('validationSplit', () => {
       [{ validationSplit: 0.1, epoch: 1 }, /^fit: there is no option epoch\. Did you mean epochs\?/],
     ];
     for (const [options, message] of cases)
-      for (const call of [() => trainer.fit(data, options), () => trainer.compile(data, options)])
+      for (const call of [() => trainer.fit(data, options), () => trainer.warmUp(data, options)])
         await expect(call()).rejects.toThrow(message);
     await trainer.fit(data, { maxSteps: 2, validationSplit: 0.1 });
     await expect(trainer.fit(data, { maxSteps: 4, resume: true })).rejects.toThrow(

@@ -172,13 +172,13 @@ describe('a data set with weights', () => {
     const flat = Float32Array.from((sampleWeights as number[]).flat());
     const shape = Array.isArray(sampleWeights[0]) ? [3, 2] : [flat.length];
     const set = { ...plain.slice(0, 3), name: 'mine', sampleWeights: { shape, data: flat } };
-    await expect((await netTrainer()).evaluate(set)).rejects.toThrow(/^mine sampleWeights: (they|that|all)/);
+    await expect(netTrainer().evaluate(set)).rejects.toThrow(/^mine sampleWeights: (they|that|all)/);
   });
 });
 
 describe('training with weights', () => {
   it('moves by the same steps as with each example as often as its weight says', async () => {
-    const [byWeight, byCopies] = [await netTrainer(), await netTrainer()];
+    const [byWeight, byCopies] = [netTrainer(), netTrainer()];
     const copies = repeated();
     await byWeight.fit(weighted, { epochs: 5, batchSize: size });
     await byCopies.fit(copies, { epochs: 5, batchSize: copies.size });
@@ -191,7 +191,7 @@ describe('training with weights', () => {
   });
 
   it('has the hand sum as its loss, however batches are cut, shuffled or not', async () => {
-    const trainer = await netTrainer({ optimizer: sgd(1e-9), submitMs: 0.001 });
+    const trainer = netTrainer({ optimizer: sgd(1e-9), submitMs: 0.001 });
     const { data: logits } = await trainer.predict(plain);
     const each = Array.from({ length: size }, (_, r) => {
       const row = [...logits.subarray(3 * r, 3 * r + 3)];
@@ -230,7 +230,7 @@ describe('training with weights', () => {
   it('leaves the weights where a batch counts nothing', async () => {
     const none = Float32Array.from({ length: size }, (_, i) => (i < 10 ? 0 : 1));
     const set = { ...plain, sampleWeights: { shape: [size], data: none } };
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const before = await weightsOf(trainer);
     const [step, epoch] = await collect(
       trainer.fit(set, { maxSteps: 1, batchSize: 10, shuffle: false, events: 'step' }),
@@ -245,7 +245,7 @@ describe('training with weights', () => {
   it('sees other weights, of a caller’s array that was refilled too', async () => {
     const data = Float32Array.from(counts);
     const set = { ...plain, sampleWeights: { shape: [size], data } };
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const [first, unweighted] = [await trainer.evaluate(set), await trainer.evaluate(plain)];
     expect(first.loss).not.toBeCloseTo(unweighted.loss, 4);
     data.fill(2);
@@ -259,13 +259,13 @@ describe('training with weights', () => {
     const make = (loss: Loss) => netTrainer({ model: new Net(), loss });
     const options = { epochs: 1 };
     for (const run of [
-      (await make(defineLoss('square', square))).fit(weighted, options),
-      (await make(defineLoss('square', square))).evaluate(weighted),
+      make(defineLoss('square', square)).fit(weighted, options),
+      make(defineLoss('square', square)).evaluate(weighted),
     ])
       await expect(run).rejects.toThrow(/^square: the examples have weights, and the loss of each is not known\. Give/);
     const perExample = losses.meanSquaredError.perExample!;
-    const own = await make(defineLoss('square', square, { perExample }));
-    const known = await make(losses.meanSquaredError);
+    const own = make(defineLoss('square', square, { perExample }));
+    const known = make(losses.meanSquaredError);
     for (const trainer of [own, known]) await trainer.fit(weighted, options);
     expect(await weightsOf(own)).toEqual(await weightsOf(known));
   });
@@ -285,8 +285,8 @@ describe('training with weights', () => {
     ];
     for (const [loss, data, model] of runs) {
       const found = [];
-      for (const backend of [gpu, (await netTrainer()).backend]) {
-        const trainer = await Trainer.create(backend, { model: model(), loss, optimizer: sgd(0.05), seed: 1 });
+      for (const backend of [gpu, netTrainer().backend]) {
+        const trainer = new Trainer(backend, { model: model(), loss, optimizer: sgd(0.05), seed: 1 });
         await trainer.fit(data, { epochs: 2, batchSize: 7 });
         found.push([
           ...trainer.history.steps.loss,
@@ -338,7 +338,7 @@ const withWeights = (weights: readonly number[], given?: Uint8Array) => ({
 
 describe('class weights', () => {
   it('balanced are those of the rare class repeated until both are as many', async () => {
-    const [balanced, oversampled] = [await netTrainer(), await netTrainer()];
+    const [balanced, oversampled] = [netTrainer(), netTrainer()];
     const rows = [...labelsOfSkewed].flatMap((label, i) => Array<number>(label === 1 ? 4 : 1).fill(i));
     const x = Float32Array.from(rows.flatMap((i) => [...plain.x.data.subarray(4 * i, 4 * i + 4)]));
     const copies = arrayDataset(
@@ -363,7 +363,7 @@ describe('class weights', () => {
       [skewed, withWeights(byClass)],
       [own, withWeights(byClass, counts)],
     ] as const) {
-      const [got, want] = [await netTrainer(), await netTrainer()];
+      const [got, want] = [netTrainer(), netTrainer()];
       await got.fit(data, { epochs: 2, batchSize: 7, classWeights, validation: data });
       await want.fit(wanted, { epochs: 2, batchSize: 7, validation: data });
       expect(await weightsOf(got)).toEqual(await weightsOf(want));
@@ -373,7 +373,7 @@ describe('class weights', () => {
   });
 
   it('are found again in the next run and in one that is resumed, with their programs', async () => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const compiled: string[] = [];
     const { executor } = trainer.backend;
     const compile = executor.compile.bind(executor);
@@ -409,15 +409,15 @@ describe('class weights', () => {
     ],
     ['a word', 'even', /^fit: classWeights is "even"\. Give 'balanced', a weight/],
   ])('refuses %s', async (_, classWeights, message) => {
-    const trainer = await netTrainer();
+    const trainer = netTrainer();
     const run = trainer.fit(skewed, { epochs: 1, classWeights: classWeights as ClassWeights });
     await expect(run).rejects.toThrow(message);
-    await expect(trainer.compile(skewed, { epochs: 1, classWeights: classWeights as never })).rejects.toThrow(message);
+    await expect(trainer.warmUp(skewed, { epochs: 1, classWeights: classWeights as never })).rejects.toThrow(message);
   });
 
   it('refuses targets that are no labels', async () => {
     const dense = arrayDataset(plain.x, { shape: [size, 3], data: new Float32Array(3 * size) }, { name: 'dense' });
-    await expect((await netTrainer()).fit(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
+    await expect(netTrainer().fit(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
       new OptionError(
         'fit: classWeights are given, and the targets of dense are not one class index an example. Use data with class labels, or sampleWeights.',
       ),

@@ -11,7 +11,7 @@ async function main(): Promise<void> {
     ],
     [0, 1, 1, 0],
   );
-  const trainer = await Trainer.create(backend, {
+  const trainer = new Trainer(backend, {
     model: new nn.Sequential(new nn.Linear(2, 8), new nn.Tanh(), new nn.Linear(8, 2)),
     loss: losses.softmaxCrossEntropy,
     optimizer: optim.adam({ lr: 0.05 }),

@@ -24,7 +24,7 @@ class Net {
 const backend: Backend = await createBackend({ device: 'gpu' });
 if (process.platform === 'linux' && process.arch === 'x64') strictEqual(backend.kind, 'gpu', backend.notes.join(' '));
 const data = await datasets.digits({ train: 1000, test: 200 });
-const trainer = await Trainer.create(backend, {
+const trainer = new Trainer(backend, {
   model: new Net(),
   loss: losses.softmaxCrossEntropy,
   optimizer: optim.adam({ lr: optim.cosine(3e-3) }),
@@ -41,7 +41,7 @@ console.log(`${backend.line} Loss ${steps[0]?.toFixed(3)} to ${loss.toFixed(3)},
 strictEqual(Math.abs(steps[0]! - Math.log(10)) < 0.5, true, 'the first loss is that of guessing');
 strictEqual(loss < 1.2 && accuracy > 0.6, true, 'the network has learned');
 // @ts-expect-error: a loss is needed
-const wrong = () => Trainer.create(backend, { model: new Net(), optimizer: optim.sgd() });
+const wrong = () => new Trainer(backend, { model: new Net(), optimizer: optim.sgd() });
 strictEqual(typeof wrong, 'function');
 trainer.dispose();
 backend.dispose();

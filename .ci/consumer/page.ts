@@ -17,7 +17,7 @@ const x = [
   [1, 1],
 ];
 const data = arrayDataset(x, [[0], [1], [1], [0]], { targets: 'values' });
-const trainer = await Trainer.create(backend, {
+const trainer = new Trainer(backend, {
   model: new Xor(),
   loss: losses.meanSquaredError,
   optimizer: optim.adam({ lr: 0.03 }),

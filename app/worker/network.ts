@@ -42,9 +42,9 @@ export function described({ hidden, activation, loss }: Config): ReturnType<type
 }
 
 /** A trainer of the configuration, its weights functions of the seed. */
-export function trainerOf(backend: Backend, config: Config, more: { submitMs?: number } = {}): Promise<Trainer> {
+export function trainerOf(backend: Backend, config: Config, more: { submitMs?: number } = {}): Trainer {
   const { model, loss, inputShape } = described(config);
-  return Trainer.create(backend, {
+  return new Trainer(backend, {
     model,
     loss,
     inputShape,

@@ -102,7 +102,7 @@ export async function race(
   const lanes: Lane[] = [];
   try {
     for (const backend of [cpuBackend, gpuBackend])
-      lanes.push(new Lane(await trainerOf(backend, constant, { submitMs: 50 }), constant, data, steps));
+      lanes.push(new Lane(trainerOf(backend, constant, { submitMs: 50 }), constant, data, steps));
     const [cpu, gpu] = lanes as [Lane, Lane];
     const gradients = await compare(cpu.trainer, gpu.trainer, data);
     while (!(cpu.done && gpu.done)) {

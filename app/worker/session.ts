@@ -225,7 +225,7 @@ export class Session {
     state?: RunState,
   ): Promise<Run> {
     checkFits(config, backend, data.train.size);
-    const trainer = await trainerOf(backend, config, { submitMs: SUBMIT_MS });
+    const trainer = trainerOf(backend, config, { submitMs: SUBMIT_MS });
     try {
       if (from) await trainer.load(from.bytes, 'the last snapshot');
       const { dataName = data.train.name } = trainer.run ?? {};

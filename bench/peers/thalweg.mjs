@@ -79,7 +79,7 @@ async function trainerOf(backend, { widths, activation, loss, optimizer }) {
   );
   const squared = loss === 'squared-error';
   const inner = layers.flatMap((layer, k) => (k === 0 ? [layer] : [new Activation(), layer]));
-  return Trainer.create(backend, {
+  return new Trainer(backend, {
     model: new nn.Sequential(...inner, ...(squared ? [new nn.Sigmoid()] : [])),
     loss: squared ? losses.sumSquaredError : losses.softmaxCrossEntropy,
     optimizer: optimizer.name === 'adam' ? optim.adam({ lr: optimizer.lr, ...ADAM }) : optim.sgd({ lr: optimizer.lr }),
@@ -157,6 +157,6 @@ async function stepProgram({ executor }, trainer, set, B) {
     program = await compile(...given);
     return program;
   };
-  await trainer.compile(set, { batchSize: B, shuffle: false });
+  await trainer.warmUp(set, { batchSize: B, shuffle: false });
   return program;
 }

@@ -132,7 +132,7 @@ export async function trainerOf(
 ): Promise<Trainer> {
   const { loss, inputShape } = preset;
   const optimizer = preset.optimizer?.() ?? sgd({ lr: 1 });
-  const trainer = await Trainer.create(backend, { model: preset.model(), loss, optimizer, seed, inputShape });
+  const trainer = new Trainer(backend, { model: preset.model(), loss, optimizer, seed, inputShape });
   try {
     if (model) await trainer.loadWeights(model.bytes, model.file);
     return trainer;

@@ -154,7 +154,7 @@ class TrainCall {
     const { preset, seed } = this.#plan;
     const { loss, inputShape } = preset;
     const optimizer = optimizerOf(this.#plan);
-    const trainer = await Trainer.create(this.#backend, { model: preset.model(), loss, optimizer, seed, inputShape });
+    const trainer = new Trainer(this.#backend, { model: preset.model(), loss, optimizer, seed, inputShape });
     if (!this.#before) return trainer;
     try {
       const { bytes, file } = this.#before;

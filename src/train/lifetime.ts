@@ -3,7 +3,7 @@
 import { DeviceError } from '../graph/errors.ts';
 
 export function disposedError(): DeviceError {
-  return new DeviceError('trainer: it was disposed. Make a new one with Trainer.create.');
+  return new DeviceError('trainer: it was disposed. Make a new one with new Trainer(…).');
 }
 
 export class Lifetime {

@@ -125,7 +125,11 @@ export class Trainer {
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
-  private constructor(backend: Backend, options: TrainerOptions, ...extra: never[]) {
+  /**
+   * A trainer with a State of its own, its variables at their initial values.
+   * @throws OptionError; with `inputShape` also what the model's forward throws for an example of that shape.
+   */
+  constructor(backend: Backend, options: TrainerOptions, ...extra: never[]) {
     checkExtra('trainer', extra);
     checkTask(backend, options);
     const { model, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
@@ -161,20 +165,16 @@ export class Trainer {
     });
     const dispose: unknown = (Symbol as { dispose?: unknown }).dispose;
     if (dispose) Object.defineProperty(this, dispose as symbol, { value: () => this.dispose() });
+    if (options.inputShape) this.#tryForward();
   }
 
-  /** A trainer with a State of its own, its variables at their initial values. */
-  static async create(backend: Backend, options: TrainerOptions, ...extra: never[]): Promise<Trainer> {
-    const trainer = new Trainer(backend, options, ...extra);
-    if (options.inputShape) {
-      try {
-        trainer.summary();
-      } catch (error) {
-        trainer.dispose();
-        throw error;
-      }
+  #tryForward(): void {
+    try {
+      this.summary();
+    } catch (error) {
+      this.dispose();
+      throw error;
     }
-    return trainer;
   }
 
   /** Steps made, all runs together, those under way included. */
@@ -289,11 +289,11 @@ export class Trainer {
   }
 
   /**
-   * Compiles all that a run will need. `fit` compiles what its first step needs, and the rest (a short last batch, the
-   * validation) while it trains.
+   * Compiles all that `fit` with the same arguments will need, so that it begins at once. `fit` alone compiles what its first
+   * step needs, and the rest (a short last batch, the validation) while it trains.
    */
-  async compile(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
-    checkExtra('compile', extra);
+  async warmUp(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
+    checkExtra('warmUp', extra);
     this.#life.check();
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
@@ -403,7 +403,7 @@ export class Trainer {
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
   summary(): Summary {
     if (!this.#inputShape)
-      throw new OptionError('summary: the shape of an example is not known yet. Give inputShape to Trainer.create.');
+      throw new OptionError('summary: the shape of an example is not known yet. Give inputShape to the Trainer.');
     return summary(this.#task.model, [1, ...this.#inputShape]);
   }
 

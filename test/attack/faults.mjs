@@ -118,7 +118,7 @@ function fresh(size) {
 
 /** What a trainer does, with data sets never seen before. */
 async function session(backend) {
-  const trainer = await Trainer.create(backend, {
+  const trainer = new Trainer(backend, {
     model: new Net(),
     loss: losses.softmaxCrossEntropy,
     optimizer: optim.adam(),

@@ -151,7 +151,7 @@ function idx(...shape) {
 const backend = await createBackend({ device: 'cpu' });
 const described = { inputs: 6, hidden: [5, 4], outputs: 3, activation: 'relu', loss: 'cross-entropy' };
 const { model } = network(described);
-const trainer = await Trainer.create(backend, { model, loss: losses.softmaxCrossEntropy, optimizer: optim.adam() });
+const trainer = new Trainer(backend, { model, loss: losses.softmaxCrossEntropy, optimizer: optim.adam() });
 const x = Float32Array.from({ length: 60 }, (_, k) => Math.sin(k));
 const data = {
   size: 10,

@@ -47,7 +47,7 @@ async function session(backend) {
       return this.out.forward(relu(this.hidden.forward(x)));
     }
   }
-  const trainer = await Trainer.create(backend, {
+  const trainer = new Trainer(backend, {
     model: new Net(),
     loss: losses.softmaxCrossEntropy,
     optimizer: optim.sgd({ lr: 0.1 }),
