@@ -21,7 +21,7 @@ import type {
 } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
-import { IdleWatch, PATIENCE } from './not-learning.ts';
+import { IdleWatch, isLook } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
 import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
@@ -216,7 +216,7 @@ export class Fit {
     this.#gate.made(event);
     if (this.#options.events === 'step') yield event;
     yield* this.#lookForRunaway(false);
-    if (this.#landed % PATIENCE === 0) yield* this.#lookForIdleUnits(event.step);
+    if (isLook(this.#landed)) yield* this.#lookForIdleUnits(event.step);
   }
 
   async *#lookForRunaway(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {
