@@ -86,15 +86,19 @@ async function moduleOf(name: string): Promise<Module> {
   };
 }
 
-/** The source files of the package's entry points, by the names that programs import. */
+/** The source of a file that package.json names: `./dist/src/index.js` to `src/index.ts` of this folder. */
+export function sourceOf(built: string): string {
+  return join(ROOT, built.replace('./dist/', '').replace(/\.js$/, '.ts'));
+}
+
+/** The sources of the package's entry points, by the names that programs import. */
 export function entryPoints(): Record<string, string> {
   const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  const entries = Object.entries<string | { default: string }>(exports).filter(([, to]) => typeof to === 'object');
+  const entries = Object.entries<string | { readonly default: string }>(exports);
   return Object.fromEntries(
-    entries.map(([path, to]) => {
-      const file = (to as { default: string }).default.replace('./dist/', '').replace(/\.js$/, '.ts');
-      return [path.replace('.', 'thalweg'), join(ROOT, file)];
-    }),
+    entries.flatMap(([path, to]) =>
+      typeof to === 'string' ? [] : [[path.replace('.', 'thalweg'), sourceOf(to.default)]],
+    ),
   );
 }
 
