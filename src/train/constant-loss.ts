@@ -1,14 +1,14 @@
 // The loss of the best prediction that is the same for every example: what a run is measured against, for a network that is no
 // better has learnt nothing, and one far above it is running away.
 import { interpret } from '../cpu/interpreter.ts';
-import { PLAIN } from '../data/dataset.ts';
+import { isBytes, kindOfTargets, PLAIN } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { weightedLoss } from '../loss/weighted.ts';
-import type { Examples } from './batch.ts';
+import { type Examples, targetScaleOf } from './batch.ts';
 
 /** The most rows looked at, and the most numbers predicted for them. */
 const ROWS = 1000;
@@ -67,11 +67,14 @@ function drawn(size: number, n: number): number[] {
 }
 
 /** The targets of these rows as numbers. */
-function targetsAt({ size, y: { shape, data }, scale = PLAIN }: Examples, rows: readonly number[]): Float64Array {
+function targetsAt(examples: Examples, rows: readonly number[]): Float64Array {
+  const { size, y } = examples;
+  const { data } = y;
+  const scale = targetScaleOf(examples) ?? PLAIN;
   const width = data.length / size;
   const targets = new Float64Array(rows.length * width);
   for (const [k, row] of rows.entries()) targets.set(data.subarray(row * width, (row + 1) * width), k * width);
-  if (!(data instanceof Uint8Array) || shape.length === 1) return targets;
+  if (!isBytes(y) || kindOfTargets(y) === 'classes' || !scale) return targets;
   return targets.map((v) => (v / 255 - scale.mean) / scale.std);
 }
 

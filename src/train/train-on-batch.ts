@@ -1,6 +1,6 @@
 // A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
 // kept for the next batches of the same shapes; all else is as in the steps of a run.
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
 import { kindOf } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
@@ -56,7 +56,7 @@ export async function trainOnBatch(
   trainer: Running,
   x: Values,
   y: Values,
-  scale: Scale | undefined,
+  scale: ByteScale | undefined,
 ): Promise<{ event: BatchEvent; dispatches: number }> {
   const { executor, state, programs, rates, recorder, life, step } = trainer;
   const learningRate = rates.at(step, ENDLESS);
@@ -86,7 +86,7 @@ async function programOf({ executor, state, task, programs }: Running, data: Exa
   const trace = () => traceStep(state, task, data, undefined, data.size);
   const classes = labelsOf(data)?.classes ?? 0;
   const name = [x, y].map(({ dtype, shape }) => `${dtype} ${formatShape(shape)}`).join(' ');
-  const key = `train on ${data.scale?.mean} ${data.scale?.std} ${name}`;
+  const key = `train on ${JSON.stringify([data.scale, data.y.scale, data.y.targets])} ${name}`;
   const make = async (): Promise<BatchProgram> => {
     const traced = trace();
     const label = `train on a batch [${data.size}]`;

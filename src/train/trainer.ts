@@ -1,7 +1,7 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
-import { PLAIN, type Scale } from '../data/dataset.ts';
+import { type ByteScale, PLAIN } from '../data/dataset.ts';
 import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -114,7 +114,7 @@ export class Trainer {
   readonly #task: Task;
   readonly #running: Running;
   #run: Run | undefined;
-  #scale: Scale | undefined;
+  #scale: ByteScale | undefined;
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
   /** Of the last run. */
@@ -192,8 +192,8 @@ export class Trainer {
     return this.#dispatches;
   }
 
-  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states. */
-  get scale(): Scale | undefined {
+  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states; false: they are not scaled. */
+  get scale(): ByteScale | undefined {
     return this.#scale;
   }
 
@@ -424,7 +424,7 @@ export class Trainer {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
       ...(this.#running.rates.override !== undefined && { learningRate: this.#running.rates.override }),
-      ...(this.#scale && { scale: this.#scale }),
+      ...(this.#scale !== undefined && { scale: this.#scale }),
       ...(configuration !== undefined && { configuration }),
     };
     const metadata = networkMetadata(descriptionOf(this.#task.model));
