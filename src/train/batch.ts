@@ -15,6 +15,7 @@ import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast, gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
+import { ignores } from './loss-weights.ts';
 
 /** Values as they come: row-major, the dtype being the array's. */
 export interface Values {
@@ -132,20 +133,37 @@ export interface Labels {
   readonly exact: boolean;
 }
 
+/** How labels are read. */
+interface LabelsOptions {
+  /** Whether the classes that are stated must be just as many as the model's outputs. Default false. */
+  readonly exact?: boolean;
+  /** The label that the loss ignores. */
+  readonly ignoreIndex?: number | undefined;
+}
+
 /**
  * The classes of a data set whose targets are class indices: those it states, else those that its labels show.
- * @throws DataError where a label is not below the number that is stated.
+ * @throws DataError where a label is below 0, or not below the number that is stated, and not ignored.
  */
-export function labelsOf({ name = 'data', y, classes }: Examples, { exact = false } = {}): Labels | undefined {
-  if (y.shape.length !== 1 || dtypeOf(y.data) === 'f32') return undefined;
-  let at = 0;
-  for (let k = 1; k < y.data.length; k++) if (y.data[k]! > y.data[at]!) at = k;
-  const needed = y.data[at]! + 1;
-  if (classes !== undefined && needed > classes)
-    throw new DataError(
-      `${name}: the label of example ${at} is ${y.data[at]}, and there are ${classes} classes. Give labels from 0 to ${classes - 1}.`,
-    );
-  return { classes: classes ?? needed, exact: exact && classes !== undefined };
+export function labelsOf(
+  { name = 'data', size, y, classes }: Examples,
+  { exact = false, ignoreIndex }: LabelsOptions = {},
+): Labels | undefined {
+  if (kindOfTargets(y) === 'values') return undefined;
+  let most = -1;
+  for (let k = 0; k < y.data.length; k++) {
+    const label = y.data[k]!;
+    if ((label >= 0 && label <= most) || ignores({ ignoreIndex }, label)) continue;
+    if (label >= 0 && (classes === undefined || label < classes)) most = label;
+    else {
+      const example = Math.floor(k / (y.data.length / size));
+      const range = classes === undefined ? 'labels begin at 0' : `there are ${classes} classes`;
+      throw new DataError(
+        `${name}: the label of example ${example} is ${label}, and ${range}. Give labels from 0${classes === undefined ? '' : ` to ${classes - 1}`}, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: ${label} }).`,
+      );
+    }
+  }
+  return { classes: classes ?? most + 1, exact: exact && classes !== undefined };
 }
 
 /** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */

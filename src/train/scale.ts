@@ -2,6 +2,7 @@
 // weights, and bytes are never read by a guess.
 import { type ByteScale, isBytes, isScale, kindOfTargets, PLAIN } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
+import type { Loss } from '../loss/loss.ts';
 import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
 import { withClassWeights } from './class-weights.ts';
 import type { FitOptions } from './run.ts';
@@ -74,9 +75,9 @@ export function asJudged(given: Examples, model: ByteScale | undefined): Example
  * The same of a run's data, with the weights of its classes, and of its validation. A new run may bring another scale, which the
  * model then learns with.
  */
-export function asTrained(given: Examples, options: FitOptions, model: ByteScale | undefined) {
+export function asTrained(given: Examples, options: FitOptions, model: ByteScale | undefined, loss: Loss) {
   const own = asJudged(given, options.resume ? model : (given?.scale ?? model ?? PLAIN));
-  const data = withClassWeights(own, options.classWeights);
+  const data = withClassWeights(own, options.classWeights, loss);
   if (!options.validation) return { data, options };
   const scale = hasBytes(data.x, data.y) ? data.scale : model;
   return { data, options: { ...options, validation: asJudged(options.validation, scale) } };
