@@ -9,6 +9,7 @@ import type { Tensor } from '../src/graph/tensor.ts';
 import { meanSquaredError, type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from '../src/loss/index.ts';
 import * as nn from '../src/nn/index.ts';
 import { tanh } from '../src/ops/activations.ts';
+import { cast } from '../src/ops/gather.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { bestConstantLoss } from '../src/train/constant-loss.ts';
@@ -230,5 +231,60 @@ describe.each(backends)('numbers to regress on, on %s', (_, backend) => {
     const set = arrayDataset(x, { shape: [3, 2], data: Kind.from(numbers) }, { targetScale: Kind === Uint8Array ? false : undefined }); // biome-ignore format: one line
     expect(await loss(set)).toEqual(floats);
     expect(await loss(set.slice(0, 3))).toEqual(floats);
+  });
+});
+
+describe('what a model is given of x', () => {
+  it.each([
+    ['u8', Uint8Array, undefined, 'f32'],
+    ['u8, not scaled', Uint8Array, false, 'u32'],
+    ['u16', Uint16Array, undefined, 'u32'],
+    ['u32', Uint32Array, undefined, 'u32'],
+    ['i32', Int32Array, undefined, 'i32'],
+    ['f32', Float32Array, undefined, 'f32'],
+    ['f64', Float64Array, undefined, 'f32'],
+  ] as const)('%s: from a data set, in predict and in trainOnBatch', async (_, Kind, scale, dtype) => {
+    const seen: string[] = [];
+    const linear = new nn.Linear(2, 1);
+    const forward = (x: Tensor) => {
+      seen.push(x.dtype);
+      return linear.forward(cast(x, 'f32'));
+    };
+    const task = { model: { linear, forward }, loss: meanSquaredError, optimizer: sgd(1e-6) };
+    const x = { shape: [2, 2], data: Kind.of(1, 2, 3, 4) };
+    const data = arrayDataset(
+      x,
+      { shape: [2, 1], data: Float32Array.of(1, 2) },
+      { ...(scale !== undefined && { scale }) },
+    );
+    const trainer = new Trainer(cpu, task);
+    await trainer.fit(data, { epochs: 1, batchSize: 2 });
+    await trainer.evaluate(data);
+    const predicted = (await trainer.predict(data)).data;
+    expect((await trainer.predict(x.data)).data).toEqual(predicted);
+    await trainer.trainOnBatch(data.x, [[1], [2]]);
+    expect(seen.length).toBeGreaterThan(3);
+    expect(new Set(seen)).toEqual(new Set([dtype]));
+    trainer.dispose();
+  });
+
+  it('keeps with the weights that bytes are not scaled', async () => {
+    const trainer = trainerOn(cpu, { ignoreIndex });
+    await trainer.fit(tagged(Uint8Array), { epochs: 1, batchSize: 8 });
+    expect(trainer.scale).toBe(false);
+    const scaled = { shape: [1, T], data: new Uint8Array(T), scale: { mean: 0, std: 1 } };
+    await expect(trainer.predict(scaled)).rejects.toThrow(
+      'x: its bytes have the scale (x / 255 - 0) / 1, and the model learnt with false. Make the data with scale: false.',
+    );
+    const before = (await trainer.predict(tagged(Uint8Array))).data;
+    const files = [await trainer.saveWeights(), await trainer.save()];
+    trainer.dispose();
+    for (const [k, file] of files.entries()) {
+      const other = trainerOn(cpu, { ignoreIndex });
+      await (k === 0 ? other.loadWeights(file) : other.load(file));
+      expect(other.scale).toBe(false);
+      expect((await other.predict({ shape: [N, T], data: Uint8Array.from(TOKENS) })).data).toEqual(before);
+      other.dispose();
+    }
   });
 });
