@@ -184,7 +184,11 @@ const ENTRIES: Record<string, Entry> = {
   whyNoGradient: { args: [x, x], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
   arrayDataset: {
-    args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2, sampleWeights: [1, 2] }],
+    args: [
+      [[1], [2]],
+      [0, 1],
+      { name: 'mine', targets: 'classes', classes: 2, ignoreIndex: -1, targetScale: false, sampleWeights: [1, 2] },
+    ],
     needs: 2,
   },
   split: { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
