@@ -20,6 +20,7 @@ import { bestConstantLoss } from '../src/train/constant-loss.ts';
 import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';
 import type { WarningEvent } from '../src/train/events.ts';
+import { isLook } from '../src/train/not-learning.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
@@ -424,6 +425,11 @@ describe('not learning', () => {
     expect(warning).toMatchObject({ code: 'notLearning', step: 200 });
     expect(warning?.type === 'warning' && warning.message).toMatch(/8 of 8 units/);
     expect(trainer.history.warnings).toHaveLength(1);
+  });
+
+  it('is looked for after 200 steps, and ever more rarely, since a look waits for the device', () => {
+    const looks = Array.from({ length: 7000 }, (_, steps) => steps).filter(isLook);
+    expect(looks).toEqual([200, 400, 800, 1600, 3200, 6400]);
   });
 
   it('is told whenever it comes, once', async () => {

@@ -19,7 +19,8 @@ const IDLE_SHARE = 0.5;
 
 /** Whether a run is looked at after so many steps: 200, 400, 800, …, since a look waits for the device. */
 export function isLook(steps: number): boolean {
-  return steps >= PATIENCE && Number.isInteger(Math.log2(steps / PATIENCE));
+  const times = steps / PATIENCE;
+  return times >= 1 && Number.isInteger(times) && (times & (times - 1)) === 0;
 }
 
 /** A layer's units that give the same whatever comes in. */
