@@ -13,8 +13,8 @@ import { areClasses, type ClassFacts, countedRows, withoutIgnored } from './targ
 /** Scalars reported beside a loss. */
 export interface Metrics {
   /**
-   * The fraction of examples whose largest output is at the target's class, of those whose target is not ignored; of a loss whose classes are `binary`, the fraction of
-   * all outputs on the side of their target.
+   * The fraction of examples whose largest output is at the target's class, of those whose target is not ignored; of a loss whose
+   * classes are `binary`, the fraction of all outputs on the side of their target.
    */
   readonly accuracy?: Tensor;
 }

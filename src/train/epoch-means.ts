@@ -36,18 +36,19 @@ export class EpochMeans {
     this.#began += ms;
   }
 
-  /** A step of `examples`, and what they count. */
-  add(event: StepEvent, examples: number, counts: BatchCounts): void {
+  /** A step, and what its batch counts. */
+  add(event: StepEvent, counts: BatchCounts): void {
     const { loss, accuracy, metrics } = event;
     const all = { loss, ...(accuracy !== undefined && { accuracy }), ...metrics };
+    const { examples, rows } = counts;
     const weight = this.#summed ? 1 : counts.weight;
-    const countOf = (name: string) => (name === 'loss' ? weight : name === 'accuracy' ? counts.rows : examples);
+    const countOf = (name: string) => (name === 'loss' ? weight : name === 'accuracy' ? rows : examples);
     for (const [name, value] of Object.entries(all))
       this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * countOf(name));
     this.#steps++;
     this.#examples += examples;
     this.#weight += weight;
-    this.#counted += counts.rows;
+    this.#counted += rows;
     this.#last = event;
   }
 

@@ -65,7 +65,7 @@ export class Fit {
   readonly #constantLoss: number | undefined;
   readonly #watch: LossWatch;
   readonly #means: EpochMeans;
-  #weightOf: BatchWeight = () => ({ weight: 0, rows: 0 });
+  #countsOf: BatchWeight = () => ({ examples: 0, weight: 0, rows: 0 });
   /** By rows: those of the full and of the short batch, once they are there. */
   readonly #programs = new Map<number, StepProgram>();
   #idle: IdleWatch | undefined;
@@ -113,7 +113,7 @@ export class Fit {
 
   async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
     const { life, programs, state, task } = this.#trainer;
-    this.#weightOf = await batchWeights(task.loss, this.#data, this.#run, state);
+    this.#countsOf = await batchWeights(task, this.#data, this.#run, state);
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
@@ -211,11 +211,7 @@ export class Fit {
     this.#landed++;
     this.#last = event;
     recorder.step(event);
-    const { rows } = placeOf(this.#run, event.step - 1);
-    const counts = this.#weightOf(event.step - 1);
-    // A metric of the user's in accuracy's place is a mean over examples.
-    const own = Object.hasOwn(this.#trainer.task.metrics, 'accuracy');
-    this.#means.add(event, rows, own ? { ...counts, rows } : counts);
+    this.#means.add(event, this.#countsOf(event.step - 1));
     this.#watch.see(event.loss);
     await this.#call((callback) => callback.onStep?.(event));
     this.#gate.made(event);

@@ -123,13 +123,8 @@ export function traceStep(
     withTrace(trace, () => {
       const indices = order && indicesOf(state, order, rows);
       const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
-      const { loss, metrics } = judge(
-        task,
-        x,
-        y,
-        labelsOf(data, { exact: true, ignoreIndex: task.loss.ignoreIndex }),
-        weights,
-      );
+      const { ignoreIndex } = task.loss;
+      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true, ignoreIndex }), weights);
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
       const recipe: Recipe = {
