@@ -370,7 +370,10 @@ const ENTRIES: Record<string, Entry> = {
   'State#variable': { args: ['weight'], needs: 1 },
   'State#read': { args: ['weight'], needs: 1 },
   'State#write': { args: ['bias', Float32Array.of(1, 2)], needs: 2 },
-  Trainer: { args: [backend, { ...task, seed: 1, inputShape: [2], submitMs: 9, maxArenaBytes: 1e6 }], needs: 2 },
+  Trainer: {
+    args: [backend, { ...task, seed: 1, inputShape: [2], inputDtype: 'f32', submitMs: 9, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
   ...Object.fromEntries(
     ['fit', 'warmUp'].map((name) => [
       `Trainer#${name}`,

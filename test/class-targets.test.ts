@@ -268,6 +268,21 @@ describe('what a model is given of x', () => {
     trainer.dispose();
   });
 
+  it('is what its summary is traced with', async () => {
+    const before = trainerOn(cpu, { ignoreIndex }, { inputShape: [T], inputDtype: 'u32' });
+    expect(before.summary()).toMatchObject({ inputShape: [1, T], outputShape: [1, T, C] });
+    expect(() => trainerOn(cpu, { ignoreIndex }, { inputShape: [T] })).toThrow(/words: the indices are f32/);
+    for (const Kind of [Uint8Array, Uint16Array, Uint32Array, Int32Array]) {
+      const trainer = trainerOn(cpu, { ignoreIndex });
+      await trainer.fit(tagged(Kind), { maxSteps: 1 });
+      expect(trainer.summary().outputShape).toEqual([1, T, C]);
+    }
+    const batches = trainerOn(cpu, { ignoreIndex });
+    const { x, y } = tagged();
+    await batches.trainOnBatch(x, y);
+    expect(batches.summary().outputShape).toEqual([1, T, C]);
+  });
+
   it('keeps with the weights that bytes are not scaled', async () => {
     const trainer = trainerOn(cpu, { ignoreIndex });
     await trainer.fit(tagged(Uint8Array), { epochs: 1, batchSize: 8 });

@@ -4,7 +4,16 @@
 import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type TargetKind } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { checkWeights } from '../data/sample-weights.ts';
-import { ARRAYS, byteLength, dtypeOf, type HostArray, isPacked, kindOf } from '../graph/dtype.ts';
+import {
+  ARRAYS,
+  byteLength,
+  type DType,
+  dtypeOf,
+  type HostArray,
+  isPacked,
+  kindOf,
+  type Packed,
+} from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
@@ -251,10 +260,15 @@ export function inputsOf(data: Examples): ReturnType<typeof rowsAt> {
 }
 
 /** What a model is given of rows of x: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats as they are. */
-function prepareX(rows: Tensor, { data }: Values, scale: ByteScale = PLAIN): Tensor {
+function prepareX(rows: Tensor, x: Values, scale: ByteScale = PLAIN): Tensor {
+  return dtypeOf(x.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, inputDtypeOf(x, scale));
+}
+
+/** The dtype in which a model is given x. */
+export function inputDtypeOf({ data }: Values, scale: ByteScale = PLAIN): Exclude<DType, Packed> {
   const dtype = dtypeOf(data);
-  if (dtype === 'u8' && scale) return scaled(rows, scale);
-  return isPacked(dtype) ? cast(rows, 'u32') : rows;
+  if (!isPacked(dtype)) return dtype;
+  return dtype === 'u8' && scale ? 'f32' : 'u32';
 }
 
 /** What a loss is given of rows of y: class indices as u32, of i32 the same bits; numbers as f32, bytes by their scale. */

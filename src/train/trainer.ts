@@ -2,7 +2,7 @@
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
 import { type ByteScale, PLAIN } from '../data/dataset.ts';
-import type { Bytes, FileBytes } from '../graph/dtype.ts';
+import type { Bytes, DType, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type Names,
   NUMBERS,
   OBJECT,
+  oneOf,
   optionsOf,
   POSITIVE,
   type Positional,
@@ -26,7 +27,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summary } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Batch, type Examples, toArray, type Values, valuesOf } from './batch.ts';
+import { type Batch, type Examples, inputDtypeOf, toArray, type Values, valuesOf } from './batch.ts';
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import { classesOf, probabilitiesOf } from './classify.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
@@ -64,6 +65,8 @@ export interface TrainerOptions {
   readonly metrics?: Readonly<Record<string, Metric>>;
   /** The shape of one example: for `summary()` before any data was seen. */
   readonly inputShape?: Shape;
+  /** What the model is given before any data was seen: `u32` or `i32` where it begins with an `Embedding`. Default `f32`. */
+  readonly inputDtype?: 'f32' | 'u32' | 'i32';
   /** How long one submit may take, in milliseconds: 200; a page that draws between submits wants 8 to 50. */
   readonly submitMs?: number;
   /** The most bytes of parameters in one buffer: 128 MiB. */
@@ -77,6 +80,7 @@ const NAMES: Names<TrainerOptions> = {
   seed: SEED,
   metrics: OBJECT,
   inputShape: NUMBERS,
+  inputDtype: oneOf('f32', 'u32', 'i32'),
   submitMs: MILLISECONDS,
   maxArenaBytes: POSITIVE,
 };
@@ -117,6 +121,7 @@ export class Trainer {
   #scale: ByteScale | undefined;
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
+  #inputDtype: DType;
   /** Of the last run. */
   #gate: Gate | undefined;
   #busy: 'run' | 'batch' | undefined;
@@ -137,6 +142,7 @@ export class Trainer {
     this.backend = backend;
     this.#task = { model, loss: asLoss(options.loss), metrics };
     this.#inputShape = options.inputShape;
+    this.#inputDtype = options.inputDtype ?? 'f32';
     const rows = 2 + Object.keys(metrics).length;
     const newState = () => new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes });
     this.state = newState();
@@ -284,6 +290,7 @@ export class Trainer {
     this.#data = data;
     if (hasBytes(data.x, data.y)) this.#scale = data.scale;
     this.#inputShape = data.x.shape.slice(1);
+    this.#inputDtype = inputDtypeOf(data.x, data.scale);
     this.#dispatches = first.program.dispatches;
     return fit;
   }
@@ -334,6 +341,7 @@ export class Trainer {
       this.#run = undefined;
       this.#scale = scale ?? this.#scale;
       this.#inputShape = xs.shape.slice(1);
+      this.#inputDtype = inputDtypeOf(xs, scale);
       this.#dispatches = dispatches;
       return event;
     } finally {
@@ -404,7 +412,7 @@ export class Trainer {
   summary(): Summary {
     if (!this.#inputShape)
       throw new OptionError('summary: the shape of an example is not known yet. Give inputShape to the Trainer.');
-    return summary(this.#task.model, [1, ...this.#inputShape]);
+    return summary(this.#task.model, [1, ...this.#inputShape], this.#inputDtype);
   }
 
   /** The model's variables: path, shape, size. */
