@@ -3,7 +3,7 @@
 import type { DType } from '../graph/dtype.ts';
 import type { Positional } from '../graph/options.ts';
 import type { Shape } from '../graph/shape.ts';
-import { Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import {
   erf,
   type GeluOptions,
@@ -16,6 +16,7 @@ import {
   softplus,
   tanh,
 } from './activations.ts';
+import { announceMethods, attachMethods } from './attach.ts';
 import {
   add,
   div,
@@ -31,9 +32,9 @@ import {
   sub,
 } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
+import { cast } from './cast.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
-import { cast, gatherRows, oneHot } from './gather.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
 import { pad, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
@@ -158,18 +159,8 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-type Method = (...args: never) => Tensor;
-
-/** Gives tensors a method for each function, which takes the tensor as its first argument. */
-export function attachMethods(methods: Readonly<Record<string, Method>>): void {
-  for (const [name, fn] of Object.entries(methods)) {
-    const op = fn as (x: Tensor, ...args: readonly unknown[]) => Tensor;
-    const value = function (this: Tensor, ...args: readonly unknown[]) {
-      return op(this, ...args);
-    };
-    Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
-  }
-}
+/** Rarely called, and of ops that a bundle can do without: gather.ts attaches them where it is imported. */
+const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, maximum, minimum, pow, clip },
@@ -177,7 +168,9 @@ attachMethods({
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual },
   where: (x: Tensor, condition: Tensor, other: TensorLike, ...extra: never[]) => where(condition, x, other, ...extra),
   ...{ sum, mean, max, min, variance, argmax, logSumExp },
-  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, gatherRows, oneHot, cast },
+  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
-} satisfies Record<keyof TensorMethods, Method>);
+} satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number]>, unknown>);
+
+announceMethods(...ANNOUNCED);

@@ -12,7 +12,8 @@ import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { input, resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
-import { cast, gatherRows } from '../ops/gather.ts';
+import { cast } from '../ops/cast.ts';
+import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 
