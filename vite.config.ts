@@ -44,6 +44,7 @@ const SLOW = [
   'tuning',
   'lr-find',
   'profile',
+  'public-names',
 ];
 const fileOf = (name: string) => `test/${name}.test.ts`;
 for (const file of SLOW.map(fileOf))

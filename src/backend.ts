@@ -58,15 +58,18 @@ const TRACE: Names<TraceOptions> = {
   seed: OBJECT,
 };
 
+/** An engine and the adapter it runs on, as {@link createBackend} gives it. */
 export class Backend {
   readonly kind: 'gpu' | 'cpu';
   readonly adapter: AdapterSummary;
+  /** @internal */
   readonly executor: Executor;
   /** A sentence for each device that was tried and not taken. */
   readonly notes: readonly string[];
   /** All that the adapter says about itself; absent on the CPU. */
   readonly report: AdapterReport | undefined;
 
+  /** @internal */
   constructor(executor: Executor, adapter: AdapterSummary, notes: readonly string[] = [], report?: AdapterReport) {
     this.kind = executor.kind;
     this.executor = executor;

@@ -108,6 +108,7 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
 export class Trainer {
   readonly [NOT_OF_A_MODEL] = true;
   readonly backend: Backend;
+  /** @internal */
   readonly state: State;
   /** What happened in all runs so far; of very long ones every second, fourth … step and epoch. */
   readonly history: History = newHistory();
