@@ -166,12 +166,17 @@ const loss: Entry = { args: [x, x], needs: 2 };
 const clipped: Entry = { args: [[x], 1], needs: 2 };
 
 /** Every function and constructor with a call that it takes; `Class#method` is called on {@link INSTANCES}. */
+const reduced: Entry = { args: [{ reduction: 'sum' }], needs: 1 };
 const ENTRIES: Record<string, Entry> = {
   grad: { args: [ops.sum(x), [x], constant(1)], needs: 2 },
   valueAndGrad: { args: [model, (y: thalweg.Tensor) => ops.sum(model.forward(y))], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
   'datasets.array': {
-    args: [[[1], [2]], [0, 1], { name: 'mine', targets: 'classes', classes: 2, sampleWeights: [1, 2] }],
+    args: [
+      [[1], [2]],
+      [0, 1],
+      { name: 'mine', targets: 'classes', classes: 2, ignoreIndex: -1, targetScale: false, sampleWeights: [1, 2] },
+    ],
     needs: 2,
   },
   'datasets.split': { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
@@ -191,12 +196,31 @@ const ENTRIES: Record<string, Entry> = {
   assign: { args: [variable(), vector], needs: 2, call: false },
   capture: { args: [text('x'), x], needs: 2 },
   defineLoss: {
-    args: [text('mine'), () => x, { classes: true, probabilities: () => x, perExample: () => vector }],
+    args: [
+      text('mine'),
+      () => x,
+      {
+        classes: true,
+        probabilities: () => x,
+        perExample: () => vector,
+        reduction: 'sum',
+        ignoreIndex: 0,
+        classWeights: [1, 2],
+      },
+    ],
     needs: 2,
   },
   'losses.binaryCrossEntropyWithLogits': loss,
   'losses.softmaxCrossEntropy': { args: [x, labels], needs: 2 },
-  'losses.huber': { args: [1] },
+  'losses.huber': { args: [1, { reduction: 'sum' }] },
+  'losses.binaryCrossEntropyWithLogits.with': { args: [{ posWeight: 2, reduction: 'sum' }], needs: 1 },
+  'losses.softmaxCrossEntropy.with': {
+    args: [{ ignoreIndex: -100, labelSmoothing: 0.1, classWeights: [1, 2], reduction: 'mean' }],
+    needs: 1,
+  },
+  'losses.meanAbsoluteError.with': reduced,
+  'losses.meanSquaredError.with': reduced,
+  'losses.sumSquaredError.with': reduced,
   'losses.meanAbsoluteError': loss,
   'losses.meanSquaredError': loss,
   'losses.sumSquaredError': loss,
@@ -575,6 +599,8 @@ describe('every function and constructor refuses what it does not understand', (
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(backend), backend)) found.set(`backend#${method}`, fn);
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(program), program)) found.set(`program#${method}`, fn);
   for (const [method, fn] of methodsOf(data, data)) found.set(`data#${method}`, fn);
+  for (const [name, loss] of Object.entries(losses))
+    if ('with' in loss) found.set(`losses.${name}.with`, loss.with as Callable);
   const paths = [...found.keys()].filter((path) => !WITHOUT.has(path));
 
   it('has an entry for each, and no other', () => {

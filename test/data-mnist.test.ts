@@ -188,6 +188,6 @@ describe.skipIf(!existsSync(MNIST_FOLDER))(`real MNIST in ${MNIST_FOLDER} (skipp
     expect([...test.y.data.subarray(0, 5)]).toEqual([7, 2, 1, 0, 4]);
     let sum = 0;
     for (const byte of train.x.data) sum += byte;
-    expect(sum / 255 / train.x.data.length).toBeCloseTo(train.scale.mean, 4);
+    expect(sum / 255 / train.x.data.length).toBeCloseTo((train.scale as { mean: number }).mean, 4);
   });
 });

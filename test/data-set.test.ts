@@ -1,7 +1,7 @@
 // The user's own arrays: what is taken, what is refused and in which words, and the seeded split.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { arrayDataset, split } from '../src/data/dataset.ts';
+import { arrayDataset, kindOfTargets, rescaled, split } from '../src/data/dataset.ts';
 import { sharesOf } from '../src/data/partition.ts';
 import { Random } from '../src/data/random.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
@@ -71,8 +71,51 @@ describe('arrayDataset', () => {
     const both = arrayDataset(bytes, bytes);
     expect([both.x, both.y]).toEqual(Array(2).fill({ ...bytes, scale: { mean: 0, std: 1 } }));
     const raw = arrayDataset([1, 2], Uint8ClampedArray.of(3, 3), { targets: 'values', scale: false });
-    expect(raw.y).toEqual({ shape: [2, 1], data: Uint8Array.of(3, 3), scale: { mean: 0, std: 1 / 255 } });
+    expect(raw.y).toEqual({ shape: [2, 1], data: Uint8Array.of(3, 3), scale: false });
     expect(arrayDataset([1, 2], Uint8Array.of(0, 1)).y).toEqual({ shape: [2], data: Uint8Array.of(0, 1) });
+  });
+
+  it.each([Uint8Array, Uint16Array, Uint32Array, Int32Array, Float32Array])(
+    'keeps %o as it is, in x and in y',
+    (Kind) => {
+      const [x, y] = [
+        { shape: [2, 3], data: Kind.of(1, 2, 3, 4, 5, 6) },
+        { shape: [2, 2], data: Kind.of(0, 1, 1, 2) },
+      ];
+      const dense = arrayDataset(x, y);
+      expect([dense.x.data, dense.y.data, dense.classes]).toEqual([x.data, y.data, undefined]);
+      const rows = arrayDataset([Kind.of(1, 2), Kind.of(3, 4)] as never, [0, 1]);
+      if (Kind !== Float32Array) expect(rows.x.data).toEqual(Kind.of(1, 2, 3, 4));
+      const labelled = arrayDataset(x, y, { targets: 'classes' });
+      const kept = Kind === Float32Array ? Uint32Array.of(0, 1, 1, 2) : y.data;
+      expect([labelled.y.data, labelled.y.shape, labelled.classes]).toEqual([kept, [2, 2], 3]);
+      for (const part of [labelled, labelled.slice(0, 1), split(labelled, 1).train])
+        expect(kindOfTargets(part.y)).toBe('classes');
+      for (const part of [dense, dense.slice(0, 1), split(dense, 1).train])
+        expect(kindOfTargets(part.y)).toBe('values');
+    },
+  );
+
+  it('makes f32 of the others', () => {
+    for (const Kind of [Int8Array, Int16Array, Float64Array])
+      expect(arrayDataset({ shape: [1, 2], data: Kind.of(-1, 2) }, [[1, 2]]).x.data).toEqual(Float32Array.of(-1, 2));
+  });
+
+  it('keeps labels that a loss ignores, negative ones as i32', () => {
+    const list = arrayDataset([1, 2], [[0, -100], [2, 1]], { targets: 'classes', ignoreIndex: -100 }); // biome-ignore format: rows
+    expect([list.y, list.classes]).toEqual([{ shape: [2, 2], data: Int32Array.of(0, -100, 2, 1) }, 3]);
+    const mask = arrayDataset([1, 2], { shape: [2, 2], data: Uint8Array.of(0, 255, 1, 1) }, { targets: 'classes', ignoreIndex: 255 }); // biome-ignore format: one line
+    expect([mask.y.data, mask.classes, mask.y.targets]).toEqual([Uint8Array.of(0, 255, 1, 1), 2, 'classes']);
+  });
+
+  it('scales bytes of y by targetScale, else as those of x', () => {
+    const bytes = { shape: [2, 2], data: Uint8Array.of(0, 51, 102, 255) };
+    const targetScale = { mean: 0.5, std: 0.5 };
+    const set = arrayDataset(bytes, bytes, { scale: false, targetScale });
+    for (const part of [set, set.slice(0, 1), split(set, 1).train, rescaled(set, { mean: 0, std: 1 })])
+      expect(part.y.scale).toEqual(targetScale);
+    expect([set.x.scale, arrayDataset(bytes, bytes, { scale: targetScale }).y.scale]).toEqual([false, targetScale]);
+    expect(arrayDataset(bytes, bytes, { targetScale: false }).y.scale).toBe(false);
   });
 
   it.each<[string, () => unknown, typeof DataError | typeof OptionError, RegExp]>([
@@ -107,8 +150,16 @@ describe('arrayDataset', () => {
       DataError,
       /example 1: expected 0 to 2, got 3/,
     ],
-    ['a negative label', () => arrayDataset([1], Int32Array.of(-1)), DataError, /label -1 of example 0 is not a class/],
-    ['labels in two columns', () => arrayDataset([1], [[0, 1]], { targets: 'classes' }), DataError, /got \[1, 2\]/],
+    [
+      'a negative label',
+      () => arrayDataset([1], Int32Array.of(-1)),
+      DataError,
+      /label -1 of example 0 is not a class index\. Give whole numbers from 0, \{ ignoreIndex: -1 \} where/,
+    ],
+    ['labels that are all ignored', () => arrayDataset([1, 2], [[-1, -1], [-1, -1]], { targets: 'classes', ignoreIndex: -1 }), DataError, /every label is ignoreIndex, -1, and nothing counts\. Look/], // biome-ignore format: one line
+    ['one class beside what is ignored', () => arrayDataset([1, 2], [7, 255], { ignoreIndex: 255 }), DataError, /every label is 7, and one class/], // biome-ignore format: one line
+    ['a label of a sequence out of range', () => arrayDataset([1, 2], [[0, 1], [2, 9]], { classes: 3 }), DataError, /label of example 1: expected 0 to 2, got 9\. .* with \{ ignoreIndex \}/], // biome-ignore format: one line
+    ['scale of targets that are floats', () => arrayDataset(Uint8Array.of(1, 2), [0.5, 1], { targetScale: { mean: 0, std: 1 } }), OptionError, /^targetScale: y of array holds no bytes/], // biome-ignore format: one line
     [
       'a shape that does not fit',
       () => arrayDataset({ shape: [2, 2], data: Float32Array.of(1) }, [0, 1]),
@@ -144,7 +195,7 @@ describe('arrayDataset', () => {
       'scale on floats',
       () => arrayDataset([1, 2], [0, 1], { scale: { mean: 0, std: 1 } }),
       OptionError,
-      /holds floats/,
+      /holds no bytes/,
     ],
     [
       'scale with std 0',
@@ -262,7 +313,7 @@ describe('slice and split', () => {
     expect(order(1).slice(0, 6)).not.toEqual(order(1).slice(0, 6).sort((a, b) => a - b)); // biome-ignore format: one line
     const numbers = arrayDataset([1, 2, 3], [0.5, 1, 2], { name: 'heights' });
     expect(() => split(numbers, 1, { stratify: true })).toThrow(
-      'split: stratify needs class indices, and the targets of heights are numbers. Leave it out.',
+      'split: stratify needs one class index an example, and the targets of heights are numbers. Leave it out.',
     );
   });
 

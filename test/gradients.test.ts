@@ -199,4 +199,11 @@ describe('graphs', () => {
     expect(grad(sum(equal(x, 1)), [x])).toEqual([undefined]);
     expect(whyNoGradient(sum(equal(x, 1)), x)).toBe('no gradient flows through equal');
   });
+
+  it('says how to differentiate a function', () => {
+    const f = (x: Tensor) => sum(x);
+    expect(() => grad(f as unknown as Tensor, [constant([1])])).toThrow(
+      'grad: y is a function. Call it: grad(f(x), [x]).',
+    );
+  });
 });

@@ -321,7 +321,9 @@ describe('other layers', () => {
     expect(rowsAt(2, 0, 3, 2)).toEqual([5, 6, 1, 2, Number.NaN, Number.NaN, 5, 6]);
     const values = [...draw(new nn.Embedding(100, 40).weight, 'e')];
     expect(Math.sqrt(values.reduce((a, b) => a + b * b, 0) / 4000)).toBeCloseTo(1, 1);
-    expect(() => layer.forward(leaf([2]))).toThrow(/^Embedding: the indices are f32 \[2\]\. They must be u32: /);
+    expect(() => layer.forward(leaf([2]))).toThrow(
+      /^Embedding: the indices are f32 \[2\]\. They must be whole numbers: of bytes in a data set give \{ scale: false \}, /,
+    );
   });
 
   it('Flatten keeps the batch', () => {

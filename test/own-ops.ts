@@ -1,8 +1,5 @@
-// What tests of ops outside the library share: the ops that docs/library.md shows, the truth of a program from the CPU in doubles,
+// What tests of ops outside the library share: the ops that docs/guide/own-ops.md shows, the truth of a program from the CPU in doubles,
 // and programs held against it.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { interpret } from '../src/cpu/interpreter.ts';
 import { type Capabilities, costsOf } from '../src/graph/capabilities.ts';
@@ -12,9 +9,8 @@ import type { Op } from '../src/graph/op.ts';
 import type { Node, Tensor } from '../src/graph/tensor.ts';
 import * as ops from '../src/ops/index.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
+import { blocksOf } from './guide.ts';
 import { expectClose } from './sample.ts';
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Adapters as the compiler sees them; the second number of buffers is as many as the device has. */
 export const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
@@ -30,15 +26,14 @@ export interface DocumentedOps {
   unitRows(x: Tensor): Tensor;
 }
 
-/** The ops of "An op of your own" in docs/library.md, as they stand there. */
+/** The ops of docs/guide/own-ops.md, as they stand there. */
 export function documentedOps(): DocumentedOps {
-  const text = readFileSync(join(ROOT, 'docs/library.md'), 'utf8');
-  const section = text.split('\n## An op of your own\n')[1]!.split('\n## ')[0]!;
-  const blocks = [...section.matchAll(/^```js\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
-  // The last one trains with them.
-  const code = `${blocks.slice(0, -1).join('\n')}
+  const blocks = blocksOf('docs/guide/own-ops.md').filter(
+    ({ language, code }) => language === 'js' && /^const \w+Op = /.test(code),
+  );
+  const code = `${blocks.map(({ code }) => code).join('\n')}
     return { softsign, cumsum, unitRows };`;
-  return new Function('ops', code)(ops) as DocumentedOps;
+  return new Function('apply', 'apply1', code)(ops.apply, ops.apply1) as DocumentedOps;
 }
 
 export function wave(n: number, pitch = 0.7): Float32Array {

@@ -420,7 +420,7 @@ print(json.dumps(out))`;
   });
 
   it('names dtypes as the format does', () => {
-    expect((['f32', 'u32', 'i32', 'u8'] as const).map(storedDtype)).toEqual(['F32', 'U32', 'I32', 'U8']);
+    expect((['f32', 'u32', 'i32', 'u8', 'u16'] as const).map(storedDtype)).toEqual(['F32', 'U32', 'I32', 'U8', 'U16']);
   });
 });
 

@@ -65,6 +65,8 @@ function drawInput({ shape, dtype = 'f32', range, values, away }: SampleInput, s
       return Int32Array.from(drawn, Math.floor);
     case 'u8':
       return Uint8Array.from(drawn, Math.floor);
+    case 'u16':
+      return Uint16Array.from(drawn, Math.floor);
   }
 }
 

@@ -140,6 +140,16 @@ export const elementwiseSamples = {
   ],
   cast: [
     { name: 'u8 to f32 [257]', inputs: [{ shape: [257], dtype: 'u8', range: [0, 256] }], fn: (x) => cast(x!, 'f32') },
+    {
+      name: 'u16 to f32 [257]',
+      inputs: [{ shape: [257], dtype: 'u16', range: [0, 65536] }],
+      fn: (x) => cast(x!, 'f32'),
+    },
+    {
+      name: 'u16 to i32 [5,7]',
+      inputs: [{ shape: [5, 7], dtype: 'u16', range: [0, 65536] }],
+      fn: (x) => cast(x!, 'i32'),
+    },
     { name: 'u8 to u32 [5,7]', inputs: [{ shape: [5, 7], dtype: 'u8', range: [0, 256] }], fn: (x) => cast(x!, 'u32') },
     {
       name: 'i32 to f32 [65,3]',
@@ -296,6 +306,23 @@ export const elementwiseSamples = {
         { shape: [7], dtype: 'u32', range: [0, 13] },
       ],
       fn: (x, at) => gatherRows(x!, at!),
+    },
+    {
+      name: 'u16 [13,27] by [9]',
+      inputs: [
+        { shape: [13, 27], dtype: 'u16', range: [0, 65536] },
+        { shape: [9], dtype: 'u32', range: [0, 13] },
+      ],
+      fn: (x, at) => gatherRows(x!, at!),
+    },
+    {
+      name: 'u16 [13] token numbers by [3,5], rows of an embedding by them',
+      inputs: [
+        { shape: [300, 3] },
+        { shape: [13], dtype: 'u16', range: [0, 300] },
+        { shape: [3, 5], dtype: 'u32', range: [0, 13] },
+      ],
+      fn: (w, x, at) => gatherRows(w!, gatherRows(x!, at!)),
     },
     {
       name: 'u32 [13] by [7]',

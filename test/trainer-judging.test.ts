@@ -13,6 +13,7 @@ import { Linear } from '../src/nn/linear.ts';
 import { sigmoid } from '../src/ops/activations.ts';
 import { add, mul } from '../src/ops/binary.ts';
 import { sum } from '../src/ops/broadcast.ts';
+import { cast } from '../src/ops/cast.ts';
 import { unary } from '../src/ops/elementwise.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { bestConstantLoss } from '../src/train/constant-loss.ts';
@@ -135,7 +136,11 @@ describe('judging', () => {
   ] as const)('learns bytes as it reads them, with scale %j', async (scale, [a, b]) => {
     const bytes = { shape: [2, 1], data: Uint8Array.of(0, 51) };
     const data = arrayDataset(bytes, bytes, { ...(scale !== undefined && { scale }) });
-    const make = () => netTrainer({ model: new Linear(1, 1), loss: meanSquaredError });
+    const make = () => {
+      const linear = new Linear(1, 1);
+      const model = { linear, forward: (x: Tensor) => linear.forward(cast(x, 'f32')) }; // u32 where scale is false
+      return netTrainer({ model, loss: meanSquaredError });
+    };
     const [trainer, byHand] = [make(), make()];
     const floats = { shape: [2, 1], data: Float32Array.of(a, b) };
     const before = (await trainer.evaluate(data)).loss;

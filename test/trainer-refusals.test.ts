@@ -74,7 +74,8 @@ describe('what cannot be used is refused by name', () => {
   it.each([null, { mean: 0 }, { mean: 0, std: 0 }])('a scale that is none: %j', async (scale) => {
     const trainer = netTrainer();
     const wrong = { ...data, scale } as unknown as Examples;
-    const message = /^blobs: its scale is (null|an object)\. Give \{ mean, std \}, such as \{ mean: 0, std: 1 \}\.$/;
+    const message =
+      /^blobs: its scale is (null|an object)\. Give \{ mean, std \}, such as \{ mean: 0, std: 1 \}, or false\.$/;
     await expect(trainer.fit(wrong, { maxSteps: 1 })).rejects.toThrow(message);
     await expect(trainer.evaluate(wrong)).rejects.toThrow(message);
   });
@@ -142,7 +143,7 @@ describe('what cannot be used is refused by name', () => {
         /^model: its output is \[4, 3\], and the data has 6 classes\. Make the last layer 6 wide/,
       );
       await expect(call({ ...plain(0, 1, 3, 2), classes: 3 })).rejects.toThrow(
-        'data: the label of example 2 is 3, and there are 3 classes. Give labels from 0 to 2.',
+        'data: the label of example 2 is 3, and there are 3 classes. Give labels from 0 to 2, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: 3 }).',
       );
     }
   });

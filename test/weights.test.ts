@@ -419,7 +419,7 @@ describe('class weights', () => {
     const dense = arrayDataset(plain.x, { shape: [size, 3], data: new Float32Array(3 * size) }, { name: 'dense' });
     await expect(netTrainer().fit(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
       new OptionError(
-        'fit: classWeights are given, and the targets of dense are not one class index an example. Use data with class labels, or sampleWeights.',
+        'fit: classWeights are given, and the targets of dense are not class indices. Use data with class labels, or sampleWeights.',
       ),
     );
   });

@@ -3,6 +3,7 @@
 import type { NdArray, Trainer } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { Confusion, Example, Inside, LayerInside, Prediction, Values } from '../protocol.ts';
+import { scaledPixels } from './pixels.ts';
 import type { Run } from './run.ts';
 
 const [PIXELS, CLASSES] = [784, 10];
@@ -24,8 +25,7 @@ function largest(values: Float32Array): number {
 
 /** A drawn picture, 0 to 255, as the network reads the test images. */
 function asInput({ data }: Run, pixels: Float32Array): Values {
-  const { mean, std } = data.train.scale;
-  return { shape: [1, PIXELS], data: pixels.map((v) => (Math.round(v) / 255 - mean) / std) };
+  return { shape: [1, PIXELS], data: scaledPixels(pixels.map(Math.round), data.train.scale) };
 }
 
 export async function predictDigit(run: Run, pixels: Float32Array): Promise<Prediction> {
@@ -41,8 +41,7 @@ export async function lookInside(run: Run, pixels: Float32Array | undefined): Pr
   const [first] = trainer.parameters();
   const weights = (await trainer.state.read(first!.path)) as Float32Array;
   const few = data.train.slice(0, Math.min(GRADIENT_IMAGES, data.train.size));
-  const { mean, std } = data.train.scale;
-  const x = { shape: few.x.shape, data: Float32Array.from(few.x.data, (v) => (v / 255 - mean) / std) };
+  const x = { shape: few.x.shape, data: scaledPixels(few.x.data, few.scale) };
   const { gradients = {} } = await trainer.inspect(x, few.y);
   const pulls = (gradients[first!.path]!.data as Float32Array).map(Math.abs);
   return {

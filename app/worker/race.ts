@@ -4,6 +4,7 @@ import { type Backend, createCpuBackend, type DataPair, type Trainer, type Train
 import type { Config } from '../config.ts';
 import type { RaceLane, RaceResult, WorkerEvent } from '../protocol.ts';
 import { trainerOf } from './network.ts';
+import { scaledPixels } from './pixels.ts';
 
 /** Milliseconds of a turn, and images that gradients are compared on. */
 const [TURN, IMAGES] = [500, 128];
@@ -73,7 +74,7 @@ class Lane {
 /** How the two differ: the largest relative difference of a loss, and of a parameter's gradient. */
 async function compare(cpu: Trainer, gpu: Trainer, data: DataPair): Promise<{ difference: number; path: string }> {
   const { x, y, scale } = data.train.slice(0, Math.min(IMAGES, data.train.size));
-  const floats = { shape: x.shape, data: Float32Array.from(x.data, (v) => (v / 255 - scale.mean) / scale.std) };
+  const floats = { shape: x.shape, data: scaledPixels(x.data, scale) };
   const [{ gradients: here = {} }, { gradients: there = {} }] = [
     await cpu.inspect(floats, y),
     await gpu.inspect(floats, y),

@@ -14,6 +14,7 @@ import { checkTensors } from '../ops/tensors.ts';
  * y does not depend on x, or where no gradient can flow to it (see {@link whyNoGradient}).
  */
 export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor, ...extra: never[]): (Tensor | undefined)[] {
+  if (typeof y === 'function') throw new ShapeError('grad: y is a function. Call it: grad(f(x), [x]).');
   checkTensors('grad', { y, ...(dy !== undefined && { dy }) }, extra);
   checkValue('grad', 'what to differentiate by', wrt, ARRAY);
   for (const [k, x] of wrt.entries()) checkTensors('grad', { [`x ${k}`]: x });

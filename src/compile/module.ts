@@ -179,8 +179,10 @@ export class Module implements Names {
   };
 
   load(value: Value, index: string): string {
-    if (dtypeOfValue(value) !== 'u8') return this.#word(value, index);
-    return `((${this.#word(value, `(${index} >> 2u)`)} >> ((${index} & 3u) * 8u)) & 255u)`;
+    const dtype = dtypeOfValue(value);
+    if (dtype === 'u8') return `((${this.#word(value, `(${index} >> 2u)`)} >> ((${index} & 3u) * 8u)) & 255u)`;
+    if (dtype === 'u16') return `((${this.#word(value, `(${index} >> 1u)`)} >> ((${index} & 1u) * 16u)) & 65535u)`;
+    return this.#word(value, index);
   }
 
   #word(value: Value, index: string): string {

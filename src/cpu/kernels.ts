@@ -1,5 +1,6 @@
 // The WebAssembly of one program: which elementwise ops are computed where they are read, and a function for every op that has
 // one.
+import { isPacked } from '../graph/dtype.ts';
 import type { WasmFunction } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Node, Tensor } from '../graph/tensor.ts';
@@ -12,9 +13,9 @@ export function viewed(t: Tensor): Tensor {
   return t.node.op?.view ? viewed(t.node.inputs[0]!) : t;
 }
 
-/** Data sets stay where they are, outside the heap, and no kernel reads bytes. */
+/** Data sets stay where they are, outside the heap, and no kernel reads packed elements. */
 function readable(t: Tensor): boolean {
-  return viewed(t).node.source?.kind !== 'resident' && t.dtype !== 'u8';
+  return viewed(t).node.source?.kind !== 'resident' && !isPacked(t.dtype);
 }
 
 /** Whether a loop over lanes computes the node. */

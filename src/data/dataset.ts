@@ -1,5 +1,5 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
-import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
+import { dtypeOf, type HostArray, hostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import {
   BOOLEAN,
@@ -17,7 +17,7 @@ import {
   STRING,
   show,
 } from '../graph/options.ts';
-import { handOver, ownedCopy } from '../graph/owned.ts';
+import { handOver } from '../graph/owned.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import {
   cut,
@@ -31,14 +31,20 @@ import {
 } from './given.ts';
 import { partition } from './partition.ts';
 import { type GivenWeights, toWeights } from './sample-weights.ts';
+import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
 
 /** A row-major array with its shape. */
 export interface Values<A> {
   readonly shape: readonly number[];
   readonly data: A;
-  /** Of bytes: how they become numbers. */
-  readonly scale?: Scale;
+  /** Of bytes that are numbers: how they become floats. */
+  readonly scale?: ByteScale;
+  /** Of whole numbers as targets: what they are. Default: numbers where they are bytes of more than one axis, else class indices. */
+  readonly targets?: TargetKind;
 }
+
+/** Class indices, or numbers to regress on. */
+export type TargetKind = 'classes' | 'values';
 
 /** How u8 examples become numbers: `(x / 255 - mean) / std`. */
 export interface Scale {
@@ -46,21 +52,32 @@ export interface Scale {
   readonly std: number;
 }
 
+/** How bytes become numbers: by a scale, or not scaled at all: whole numbers from 0 to 255. */
+export type ByteScale = Scale | false;
+
 /** Examples with their targets, on the host. It owns its arrays: nothing in it may be changed. */
 export interface DataSet {
   /** `mnist`, `digits`, `array`, or a folder's name: what messages call it. */
   readonly name: string;
   /** The number of examples. */
   readonly size: number;
-  /** Examples (size, ...example). Bytes are used as `(x / 255 - mean) / std`, floats as they are. */
-  readonly x: Values<Uint8Array | Float32Array>;
-  /** Class indices (size) as integers, or dense targets (size, outputs): floats, or bytes that are used as those of x are. */
-  readonly y: Values<Uint8Array | Uint32Array | Float32Array>;
+  /**
+   * Examples (size, ...example). Bytes reach the model as `(x / 255 - mean) / std`, or as u32 without a scale; other whole numbers as
+   * u32 or i32, floats as they are.
+   */
+  readonly x: Values<StoredNumbers>;
+  /**
+   * Class indices (size) as whole numbers, or (size, ...) for a label at each place of a sequence or picture; or dense targets
+   * (size, outputs), which reach the loss as f32: bytes by `targetScale`, other numbers as they are.
+   */
+  readonly y: Values<StoredNumbers>;
   /** How much each example counts in the loss (size). Default: all the same. */
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
-  readonly scale: Scale;
+  readonly scale: ByteScale;
+  /** How bytes in y become numbers. Default: as those of x. */
+  readonly targetScale?: ByteScale | undefined;
   /** One sentence on what y was taken for, where it could have been either. */
   readonly note?: string;
   /** Examples `from` to `to` (exclusive) as a view; nothing is copied. */
@@ -80,12 +97,16 @@ export interface ArrayDatasetOptions {
   name?: string;
   /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` where y is one whole number >= 0 an
    * example and not a float array; the data set's `note` says what it was taken for. */
-  targets?: 'classes' | 'values';
+  targets?: TargetKind;
   /** The number of classes, at least 2. Default: the largest index + 1. */
   classes?: number;
-  /** For bytes in x, and in y where they are numbers to regress on: `(x / 255 - mean) / std`; false: 0 to 255 as they are.
+  /** A label that is no class, which the loss ignores: say it there too, `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
+  ignoreIndex?: number;
+  /** For bytes in x: `(x / 255 - mean) / std`; false: u32 from 0 to 255 as they are, as an embedding needs them.
    * Default mean 0, std 1, which is x / 255. */
-  scale?: Scale | false;
+  scale?: ByteScale;
+  /** For bytes in y where they are numbers to regress on; false: 0 to 255 as they are. Default: as `scale`. */
+  targetScale?: ByteScale;
   /** How much each example counts in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default: all the same. */
   sampleWeights?: GivenWeights;
 }
@@ -97,11 +118,14 @@ export const CLASSES: Kind = {
 };
 /** What y is taken for. */
 export const TARGETS: Kind = oneOf('classes', 'values');
+const SCALE_OR_NONE: Kind = { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) };
 const NAMES: Names<ArrayDatasetOptions> = {
   name: STRING,
   targets: TARGETS,
   classes: CLASSES,
-  scale: { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) },
+  ignoreIndex: { advice: 'Give a whole number, such as -100.', fits: Number.isInteger },
+  scale: SCALE_OR_NONE,
+  targetScale: SCALE_OR_NONE,
   sampleWeights: true,
 };
 const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
@@ -114,19 +138,23 @@ export function isScale(value: unknown): value is Scale {
 /** The scale of bytes where nothing else is said: x / 255. */
 export const PLAIN: Scale = { mean: 0, std: 1 };
 
-/** Bytes as they are: 0 to 255. */
-const RAW: Scale = { mean: 0, std: 1 / 255 };
+/** What targets are: whole numbers are class indices, unless they are said to be numbers or are bytes of more than one axis. */
+export function kindOfTargets({ shape, data, targets }: Values<HostArray>): TargetKind {
+  const dtype = dtypeOf(data);
+  if (dtype === 'f32') return 'values';
+  return targets ?? (dtype === 'u8' && shape.length > 1 ? 'values' : 'classes');
+}
 
 /** A data set of parts that fit already, whose arrays are handed over to it. */
 export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
-  const { name, x, y, sampleWeights, scale } = parts;
+  const { name, x, y, sampleWeights, scale, targetScale = scale } = parts;
   const size = x.shape[0]!;
   for (const values of [x, y, sampleWeights]) if (values) handOver(values.data);
   return Object.freeze({
     ...parts,
     size,
     x: isBytes(x) ? { ...x, scale } : x,
-    y: isBytes(y) && y.shape.length > 1 ? { ...y, scale } : y,
+    y: isBytes(y) && kindOfTargets(y) === 'values' ? { ...y, scale: targetScale } : y,
     slice(from: number, to: number, ...extra: never[]): DataSet {
       checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
@@ -145,30 +173,31 @@ function checkSet(what: string, data: DataSet): void {
 }
 
 /** A data set whose bytes are read by another scale: that of a model which learnt elsewhere. */
-export function rescaled(data: DataSet, scale: Scale | undefined, ...extra: never[]): DataSet {
+export function rescaled(data: DataSet, scale: ByteScale | undefined, ...extra: never[]): DataSet {
   checkExtra('rescaled', extra);
   checkSet('rescaled', data);
-  checkScale('rescaled', true, scale);
-  return scale ? makeDataset({ ...data, scale }) : data;
+  checkScale('scale', 'rescaled', true, scale);
+  return scale === undefined ? data : makeDataset({ ...data, scale });
 }
 
-type Rows = Uint8Array | Uint32Array | Float32Array;
 type Parts = Pick<DataSet, 'x' | 'y' | 'sampleWeights'>;
 
 /** The rows that `of` gives of each array of a set. */
-function rowsOf({ x, y, sampleWeights }: Parts, of: <A extends Rows>(values: Values<A>) => Values<A>): Parts {
+function rowsOf({ x, y, sampleWeights }: Parts, of: <A extends StoredNumbers>(values: Values<A>) => Values<A>): Parts {
   return { x: of(x), y: of(y), ...(sampleWeights && { sampleWeights: of(sampleWeights) }) };
 }
 
-function rows<A extends Rows>(v: Values<A>, from: number, to: number): Values<A> {
+function rows<A extends StoredNumbers>(v: Values<A>, from: number, to: number): Values<A> {
   const row = sizeOf(v.shape.slice(1));
-  return { shape: [to - from, ...v.shape.slice(1)], data: v.data.subarray(from * row, to * row) as A };
+  return { ...v, shape: [to - from, ...v.shape.slice(1)], data: v.data.subarray(from * row, to * row) as A };
 }
 
 /**
- * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs).
+ * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs). With
+ * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
  * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
- * Bytes stay bytes, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
+ * Arrays of u8, u16, u32, i32 and f32 stay what they are, everything else becomes f32. What is given is copied: refilling it later
+ * changes nothing in the data set.
  * @throws DataError where lengths differ, something is empty or not finite, a label is out of range, or weights are negative or all 0.
  */
 export function arrayDataset(
@@ -187,45 +216,25 @@ export function arrayDataset(
       `${name}: x has ${examples.shape[0]} examples and y has ${size}. Give one target for each example.`,
     );
   if (examples.shape.length === 1) examples.shape = [size, 1];
-  const checked = toExamples(name, examples);
+  const checked = { shape: examples.shape, data: stored(`${name} x`, examples.shape, examples.data) };
   const { y: checkedTargets, ...meaning } = toTargets(name, targets, options);
   const sampleWeights = toWeights(name, options.sampleWeights, size);
-  const bytes = isBytes(checked) || (isBytes(checkedTargets) && meaning.classes === undefined);
+  const bytesOfY = isBytes(checkedTargets) && meaning.classes === undefined;
+  const { scale, targetScale } = options;
   return makeDataset({
     name,
     x: checked,
     y: checkedTargets,
     ...meaning,
     ...(sampleWeights && { sampleWeights }),
-    scale: checkScale(name, bytes, options.scale),
+    scale: checkScale('scale', name, isBytes(checked) || bytesOfY, scale),
+    ...(targetScale !== undefined && { targetScale: checkScale('targetScale', `y of ${name}`, bytesOfY, targetScale) }),
   });
 }
 
 /** Whether values are bytes, which are read by a scale unless they are class indices. */
 export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
   return kindOf(values?.data) === 'Uint8Array';
-}
-
-function toExamples(name: string, { shape, data }: Flat): Values<Uint8Array | Float32Array> {
-  return { shape, data: bytesOf(data) ?? finite(`${name} x`, shape, data) };
-}
-
-function bytesOf(data: NumberArray): Uint8Array | undefined {
-  if (data instanceof Uint8ClampedArray) return new Uint8Array(data);
-  return data instanceof Uint8Array ? ownedCopy(data) : undefined;
-}
-
-/** The data as f32; refuses what is not finite there. */
-function finite(what: string, shape: readonly number[], data: NumberArray): Float32Array {
-  const floats = data instanceof Float32Array ? ownedCopy(data) : Float32Array.from(data);
-  for (let i = 0; i < floats.length; i++) {
-    if (Number.isFinite(floats[i])) continue;
-    const row = sizeOf(shape.slice(1));
-    throw new DataError(
-      `${what}: ${data[i]} in example ${Math.floor(i / row)}, element ${i % row}, is not a finite f32. Remove or replace it.`,
-    );
-  }
-  return floats;
 }
 
 function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick<DataSet, 'y' | 'classes' | 'note'> {
@@ -239,67 +248,52 @@ function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick
     said === undefined && single && whole
       ? { note: `${name}: y is taken for ${meaning}. Say targets: 'classes' or targets: 'values'.` }
       : {};
-  if (kind === 'values') {
-    const values = bytesOf(data) ?? finite(`${name} y`, shape, data);
-    const y = { shape: shape.length === 1 ? [shape[0]!, 1] : shape, data: values };
-    return { y, classes: undefined, ...note('numbers to regress on') };
+  if (kind === 'classes') {
+    const { y, classes } = toLabels(name, flat, options);
+    return { y, classes, ...note(`class indices, of ${classes} classes`) };
   }
-  if (!single)
-    throw new DataError(`${name} y: class indices are one number an example, got ${formatShape(shape)}. Give (size).`);
-  const labels = data instanceof Uint8Array || data instanceof Uint32Array ? ownedCopy(data) : toIndices(name, data);
-  if (options.classes === undefined && labels.every((label: number) => label === labels[0]))
+  const y = asTargets('values', shape.length === 1 ? [shape[0]!, 1] : shape, stored(`${name} y`, shape, data));
+  return { y, classes: undefined, ...note('numbers to regress on') };
+}
+
+/** Class indices (size), or (size, ...) where an example has several. */
+function toLabels(name: string, flat: Flat, options: ArrayDatasetOptions): { y: DataSet['y']; classes: number } {
+  const { ignoreIndex } = options;
+  const width = sizeOf(flat.shape.slice(1));
+  const labels = labelsFrom(name, flat.data, width, ignoreIndex);
+  const most = largestLabel(labels, ignoreIndex);
+  if (most < 0)
     throw new DataError(
-      `${name} y: every label is ${labels[0]}, and one class leaves nothing to learn. To regress on numbers say targets: 'values'; else say how many classes there are with { classes }.`,
+      `${name} y: every label is ignoreIndex, ${ignoreIndex}, and nothing counts. Look at the labels.`,
     );
-  const classes = options.classes ?? largest(labels) + 1;
-  checkLabels(`${name} y`, labels, classes);
-  return { y: { shape: [shape[0]!], data: labels }, classes, ...note(`class indices, of ${classes} classes`) };
+  if (options.classes === undefined && labels.every((label: number) => label === most || label === ignoreIndex))
+    throw new DataError(
+      `${name} y: every label is ${most}, and one class leaves nothing to learn. To regress on numbers say targets: 'values'; else say how many classes there are with { classes }.`,
+    );
+  const classes = options.classes ?? most + 1;
+  checkLabels(`${name} y`, labels, classes, { width, ignoreIndex });
+  return { y: asTargets('classes', width === 1 ? [flat.shape[0]!] : flat.shape, labels), classes };
+}
+
+/** Targets that say what they are, where their type and axes do not. */
+function asTargets(targets: TargetKind, shape: readonly number[], data: StoredNumbers): DataSet['y'] {
+  const y = { shape, data };
+  return kindOfTargets(y) === targets ? y : { ...y, targets };
 }
 
 function isFloat(data: NumberArray): boolean {
   return data instanceof Float32Array || data instanceof Float64Array;
 }
 
-function toIndices(name: string, data: NumberArray): Uint32Array {
-  const bad = data.findIndex((v: number) => !Number.isInteger(v) || v < 0 || v > 0xffffffff);
-  if (bad >= 0)
-    throw new DataError(
-      `${name} y: label ${data[bad]} of example ${bad} is not a class index. Give whole numbers from 0, or targets: 'values'.`,
-    );
-  return Uint32Array.from(data);
-}
-
-function largest(labels: Uint8Array | Uint32Array): number {
-  let most = 0;
-  for (const label of labels) most = Math.max(most, label);
-  return most;
-}
-
-/** Refuses labels of `classes` and above, naming the first. */
-export function checkLabels(
-  what: string,
-  labels: Uint8Array | Uint32Array,
-  classes: number,
-  offsetOf?: (example: number) => number,
-): void {
-  for (let i = 0; i < labels.length; i++) {
-    if (labels[i]! < classes) continue;
-    const where = offsetOf ? `example ${i} (offset ${offsetOf(i)})` : `example ${i}`;
-    throw new DataError(
-      `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }.`,
-    );
-  }
-}
-
-function checkScale(name: string, bytes: boolean, scale: Scale | false | undefined): Scale {
+function checkScale(option: string, name: string, bytes: boolean, scale: ByteScale | undefined): ByteScale {
   if (scale === undefined) return PLAIN;
-  if (scale === false) return RAW;
+  if (scale === false) return false;
   if (!bytes)
     throw new OptionError(
-      `scale: ${name} holds floats, which are used as they are. Scale them yourself, or give bytes.`,
+      `${option}: ${name} holds no bytes, and other numbers are used as they are. Scale them yourself, or give bytes.`,
     );
-  checkOptions('scale', scale, SCALE);
-  for (const name of ['mean', 'std'] as const) checkValue('scale', name, scale[name], SCALE[name] as Kind);
+  checkOptions(option, scale, SCALE);
+  for (const name of ['mean', 'std'] as const) checkValue(option, name, scale[name], SCALE[name] as Kind);
   return scale;
 }
 
@@ -327,9 +321,9 @@ export function split(
   checkValue('split', 'the part', part, NUMBER);
   checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
   const { seed = 0, stratify = false } = options;
-  if (stratify && data.classes === undefined)
+  if (stratify && (data.classes === undefined || data.y.shape.length > 1))
     throw new OptionError(
-      `split: stratify needs class indices, and the targets of ${data.name} are numbers. Leave it out.`,
+      `split: stratify needs one class index an example, and the targets of ${data.name} are ${data.classes === undefined ? 'numbers' : formatShape(data.y.shape)}. Leave it out.`,
     );
   const count = countOf('split', part, data);
   const { train, validation } = partition(data.size, count, seed, stratify ? data.y.data : undefined);
@@ -351,14 +345,14 @@ export function pick(data: DataSet, order: Uint32Array): DataSet {
   return makeDataset({ ...data, ...rowsOf(data, (values) => pickRows(values, order)) });
 }
 
-function pickRows<A extends Rows>(v: Values<A>, order: Uint32Array): Values<A> {
+function pickRows<A extends StoredNumbers>(v: Values<A>, order: Uint32Array): Values<A> {
   const row = sizeOf(v.shape.slice(1));
   const shape = [order.length, ...v.shape.slice(1)];
   const data = emptyLike(v.data, order.length * row);
   for (const [i, from] of order.entries()) data.set(v.data.subarray(from * row, (from + 1) * row), i * row);
-  return { shape, data };
+  return { ...v, shape, data };
 }
 
-function emptyLike<A extends Rows>(like: A, length: number): A {
+function emptyLike<A extends StoredNumbers>(like: A, length: number): A {
   return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
 }

@@ -77,6 +77,15 @@ function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) || isTyped(value);
 }
 
+/** What rows of these types are kept as. */
+const ROWS: Readonly<Record<string, new (size: number) => NumberArray>> = {
+  Uint8Array,
+  Uint8ClampedArray: Uint8Array,
+  Uint16Array,
+  Uint32Array,
+  Int32Array,
+};
+
 function fromLists(what: string, list: NestedNumbers): Flat {
   const shape: number[] = [];
   let level: unknown = list;
@@ -86,8 +95,8 @@ function fromLists(what: string, list: NestedNumbers): Flat {
     if (isTyped(level)) break;
   }
   notEmpty(what, { shape, data: new Float64Array(0), untyped: true });
-  const bytes = /^Uint8(Clamped)?Array$/.test(kindOf(level) ?? '');
-  const data = bytes ? new Uint8Array(sizeOf(shape)) : new Float64Array(sizeOf(shape));
+  const Rows = ROWS[kindOf(level) ?? ''] ?? Float64Array;
+  const data: NumberArray = new Rows(sizeOf(shape));
   let at = 0;
   const fill = (part: unknown, axis: number, path: string): void => {
     if (axis < shape.length) {

@@ -2,8 +2,9 @@
 // class indices. Training and test set are read together, since the labels of both tell how many classes there are.
 import { DataError } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
-import { checkLabels, type DataSet, makeDataset, PLAIN, type Scale, type Values } from './dataset.ts';
+import { type DataSet, makeDataset, PLAIN, type Scale, type Values } from './dataset.ts';
 import { isU8, type NamedIdx, numberIn, offsetIn } from './idx.ts';
+import { checkLabels } from './stored.ts';
 
 /** What the files are read as. */
 export interface IdxMeaning {
@@ -135,7 +136,8 @@ function indicesOf(sets: readonly IdxFiles[], { name, classes: given, targets }:
   const first = given !== undefined && most === given && least > 0 ? 1 : 0;
   const examples = labels.reduce((sum, { length }) => sum + length, 0);
   const limit = given === undefined ? Math.max(FEW_CLASSES, examples) : given + first;
-  for (const [k, file] of files.entries()) checkLabels(file.file, labels[k]!, limit, (i) => labelOffset(file, i));
+  for (const [k, file] of files.entries())
+    checkLabels(file.file, labels[k]!, limit, { offsetOf: (i) => labelOffset(file, i) });
   const notes = files.some(isQmnist) ? ["the first of a label's eight numbers is the class"] : [];
   const absent = classes - seen.size;
   if (first > 0) notes.push(`labels 1 to ${classes} are taken for classes 0 to ${classes - 1}`);

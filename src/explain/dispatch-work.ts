@@ -3,6 +3,7 @@
 import { isFill } from '../compile/passes/materialize.ts';
 import type { Contents } from '../compile/plan.ts';
 import { flopsOf } from '../compile/work.ts';
+import { ARRAYS } from '../graph/dtype.ts';
 import { resolve } from '../graph/rewrite.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { DispatchWork } from './explanation.ts';
@@ -85,7 +86,7 @@ class Count {
 
   /** `n` elements go to memory, or come from there. */
   #move({ dtype }: Tensor, n: number): void {
-    this.#bytes += dtype === 'u8' ? n : 4 * n;
+    this.#bytes += ARRAYS[dtype].BYTES_PER_ELEMENT * n;
   }
 
   work(): DispatchWork {

@@ -1,13 +1,13 @@
 // Proving a model's gradients on one batch, twice: vjps against finite differences, in doubles on the CPU; and a backend's
 // gradients against those of the CPU in doubles. Gradients that are near 0, as in a trained network, are mostly rounding: errors
 // are relative to no less than what rounding explains.
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { COUNT, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
 import { uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
-import { type Examples, toArray, type Values } from '../train/batch.ts';
+import type { Examples, Values } from '../train/batch.ts';
 import { firstRows, insideOf } from '../train/inside.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { type Model, outputsOf, type Reference, referenceOf, traceBatch } from './reference.ts';
@@ -82,13 +82,12 @@ async function checked(
   model: Model,
   x: Values,
   y: Values,
-  scale: Scale | undefined,
+  scale: ByteScale | undefined,
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
   const { entries = 24, finiteTolerance = 1e-6, backendTolerance = 1e-4 } = options;
-  const [xs, ys] = [toArray('x', x), toArray('y', y)];
-  const traced = traceBatch(model, xs, ys, scale);
-  const rounding = await roundingOf(model, xs, ys, scale);
+  const traced = traceBatch(model, x, y, scale);
+  const rounding = await roundingOf(model, x, y, scale);
   const inputs = { x: x.data, y: y.data };
   const exact = await referenceOf(model, traced, inputs);
   const program = await model.executor.compile(

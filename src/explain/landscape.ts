@@ -18,7 +18,7 @@ import { where } from '../ops/select.ts';
 import { checkExamples, type Examples, labelsOf, rowsAt } from '../train/batch.ts';
 import { evaluationBatch } from '../train/evaluation.ts';
 import { insideOf } from '../train/inside.ts';
-import { rowsOf } from '../train/inspection.ts';
+import { exampleCounts } from '../train/loss-weights.ts';
 import { drive } from '../train/pacer.ts';
 import { type State, zeros } from '../train/state.ts';
 import { judge, type Task } from '../train/step.ts';
@@ -116,7 +116,9 @@ async function evaluated(
       signal?.throwIfAborted();
     };
     const [sums] = await drive(program, n * n * batches, [grid.losses], { check: beforeEach });
-    const count = data.sampleWeights ? weightOf(rowsOf(data.sampleWeights, 0, rows * batches)) || 1 : batches;
+    const { weights } = exampleCounts(task.loss, data);
+    const means = weights ? weightOf({ data: Array.from(weights).slice(0, rows * batches) }) || 1 : batches;
+    const count = task.loss.reduction === 'sum' ? 1 : means;
     const losses: NdArray = { shape: [n, n], dtype: 'f32', data: Float32Array.from(sums!, (sum) => sum / count) };
     const directions = [d1, d2] as const;
     return {
@@ -187,8 +189,8 @@ class Grid {
     const inputs = batches === 1 ? await this.#keep(x) : x;
     const loss = withPaths(task.model, () =>
       withTrace(newTrace({ training: false }), () => {
-        const { loss, weight } = judge(task, inputs, y, labelsOf(data), weights);
-        return weight ? mul(loss, weight) : loss;
+        const { loss, weight } = judge(task, inputs, y, labelsOf(data, task.loss), weights);
+        return weight && task.loss.reduction !== 'sum' ? mul(loss, weight) : loss;
       }),
     );
     const [here] = substitute([loss], this.#weightsAt(point));

@@ -138,7 +138,7 @@ async function search(
   }
   const stopped = seen.diverged ? 'diverged' : seen.rates.length < steps ? 'aborted' : 'done';
   const { losses, smoothed } = seen;
-  const constant = bestConstantLoss(task.loss, data) ?? Number.POSITIVE_INFINITY;
+  const constant = bestConstantLoss(task.loss, data, batchSize) ?? Number.POSITIVE_INFINITY;
   // A fall to the best constant's loss is the biases' alone.
   const learnt = smoothed.map((loss) => Math.min(loss, NO_BETTER * constant));
   const middle = valley(seen.rates, learnt, steps);

@@ -1,6 +1,6 @@
 // "If I increase this weight slightly, does the error go up or down, and by how much?" Answered twice: by the gradient, and by
 // doing it.
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { COUNT, checkOptions, checkValue, type Names, NUMBERS, POSITIVE, STRING } from '../graph/options.ts';
@@ -65,7 +65,7 @@ async function perturbed(
   index: readonly number[],
   x: Values,
   y: Values,
-  scale: Scale | undefined,
+  scale: ByteScale | undefined,
   delta = 1e-3,
 ): Promise<Perturbation> {
   const variable = model.state.variable(path);

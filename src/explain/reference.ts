@@ -1,15 +1,14 @@
 // A batch's loss and gradients in doubles on the CPU, as training sees them: what gradients and changes of weights are compared with.
 import { CpuExecutor } from '../cpu/executor.ts';
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
-import type { NdArray } from '../graph/op.ts';
 import { withPaths } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
-import { constant, input, type Tensor, type Variable } from '../graph/tensor.ts';
+import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
 import type { Placed } from '../train/arena.ts';
-import { prepareX, prepareY, toArray, type Values } from '../train/batch.ts';
+import { inputX, inputY, type Values } from '../train/batch.ts';
 import type { State } from '../train/state.ts';
 import { gradientsOf, judge, type Task } from '../train/step.ts';
 
@@ -47,17 +46,17 @@ export interface Judged {
  */
 export function traceBatch(
   { state, task }: Model,
-  x: NdArray,
-  y: NdArray,
-  scale: Scale | undefined,
+  x: Values,
+  y: Values,
+  scale: ByteScale | undefined,
   objective: (judged: Judged) => Tensor = ({ loss }) => loss,
 ): Traced {
   const step = constant([0], { dtype: 'u32' });
   const seed = constant([...seedKey(state.seedNumber)], { dtype: 'u32' });
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: true, step, seed }), () => {
-      const target = prepareY(input('y', y), y.dtype, scale);
-      const { prediction, loss } = judge(task, prepareX(input('x', x), x.dtype, scale), target);
+      const target = inputY(y, scale);
+      const { prediction, loss } = judge(task, inputX(x, scale), target);
       const byVariable = gradientsOf(state, objective({ prediction, loss, target }));
       const members = state.arenas.flatMap((arena) => arena.members);
       const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));
@@ -71,8 +70,8 @@ export function outputsOf({ loss, gradients }: Traced): Record<string, Tensor> {
 }
 
 /** The loss and gradients of a batch in doubles on the CPU, with the parameters that the State has now. */
-export async function reference(model: Model, x: Values, y: Values, scale: Scale | undefined): Promise<Reference> {
-  const traced = traceBatch(model, toArray('x', x), toArray('y', y), scale);
+export async function reference(model: Model, x: Values, y: Values, scale: ByteScale | undefined): Promise<Reference> {
+  const traced = traceBatch(model, x, y, scale);
   return referenceOf(model, traced, { x: x.data, y: y.data });
 }
 

@@ -2,13 +2,14 @@
 // float may be (Monte Carlo arithmetic: D. S. Parker, UCLA CSD-970002, 1997).
 import { grad } from '../autodiff/grad.ts';
 import { interpret } from '../cpu/interpreter.ts';
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { NdArray } from '../graph/op.ts';
 import { full, input, type Node, type Tensor, variableOf } from '../graph/tensor.ts';
 import { add, mul } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
+import type { Values } from '../train/batch.ts';
 import { type Model, traceBatch } from './reference.ts';
 
 /** The most that a float is off, relatively: 2^-24. */
@@ -28,7 +29,7 @@ export interface Rounding {
  * The largest changes among a few draws. What cancels within a loss shows no longer in its result (softmax - target, near 0 in a
  * trained network): the loss and its gradient at a prediction of zeros tell how large the terms are, and are off by their share too.
  */
-export async function roundingOf(model: Model, x: NdArray, y: NdArray, scale: Scale | undefined): Promise<Rounding> {
+export async function roundingOf(model: Model, x: Values, y: Values, scale: ByteScale | undefined): Promise<Rounding> {
   const at: Record<string, Tensor> = {};
   const { gradients } = traceBatch(model, x, y, scale, ({ prediction, loss, target }) => {
     const zero = full(0, prediction.shape);

@@ -1,15 +1,24 @@
-// Element types. `u8` is storage only (four to a 32-bit word on the GPU): gather and cast read it, nothing computes in it.
+// Element types. `u8` and `u16` are storage only (four and two to a 32-bit word on the GPU): gather and cast read them, nothing
+// computes in them.
 
-export type DType = 'f32' | 'u32' | 'i32' | 'u8';
+export type DType = 'f32' | 'u32' | 'i32' | 'u8' | 'u16';
 
 /** A flat array of one dtype on the host; `f32` is a Float64Array where the CPU computes in doubles. */
-export type HostArray = Float32Array | Float64Array | Uint32Array | Int32Array | Uint8Array;
+export type HostArray = Float32Array | Float64Array | Uint32Array | Int32Array | Uint8Array | Uint16Array;
 
 /** Whether `f32` is held in 32-bit or 64-bit floats on the CPU. */
 export type Precision = 'float32' | 'float64';
 
 /** The typed array of each dtype in 32-bit floats. */
-export const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, u8: Uint8Array };
+export const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, u8: Uint8Array, u16: Uint16Array };
+
+/** Dtypes that nothing computes in. */
+export type Packed = 'u8' | 'u16';
+
+/** Whether several elements share a 32-bit word on the GPU. */
+export function isPacked(dtype: DType): dtype is Packed {
+  return dtype === 'u8' || dtype === 'u16';
+}
 
 const TAG = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
 
@@ -30,6 +39,7 @@ export function ofThisRealm<A extends ArrayBufferView & { readonly length: numbe
 export function dtypeOf(data: HostArray): DType {
   const kind = kindOf(data);
   if (kind === 'Uint8Array') return 'u8';
+  if (kind === 'Uint16Array') return 'u16';
   if (kind === 'Uint32Array') return 'u32';
   return kind === 'Int32Array' ? 'i32' : 'f32';
 }
@@ -39,9 +49,9 @@ export function hostArray(dtype: DType, size: number, precision: Precision = 'fl
   return dtype === 'f32' && precision === 'float64' ? new Float64Array(size) : new ARRAYS[dtype](size);
 }
 
-/** Bytes that `size` elements take in a GPU buffer: `u8` is packed and padded to whole words. */
+/** Bytes that `size` elements take in a GPU buffer, in whole words. */
 export function byteLength(dtype: DType, size: number): number {
-  return dtype === 'u8' ? Math.ceil(size / 4) * 4 : size * 4;
+  return Math.ceil((size * ARRAYS[dtype].BYTES_PER_ELEMENT) / 4) * 4;
 }
 
 /** Bytes in memory of their own: `Uint8Array<ArrayBuffer>`, in words that TypeScript before 5.7 reads as well. */

@@ -1,13 +1,13 @@
 // What an op says of its GPU code: statements and operands, never an entry point. The compiler writes the frame around them
 // (bindings, entry point, builtins, names), so that several kernels can share a dispatch.
 import type { Feature } from './capabilities.ts';
-import type { DType } from './dtype.ts';
+import { type DType, isPacked } from './dtype.ts';
 
-/** The WGSL type a dtype has inside a kernel (`u8` is read as `u32`). */
+/** The WGSL type a dtype has inside a kernel (packed ones are read as `u32`). */
 export type WgslType = 'f32' | 'u32' | 'i32';
 
 export function wgslType(dtype: DType): WgslType {
-  return dtype === 'u8' ? 'u32' : dtype;
+  return isPacked(dtype) ? 'u32' : dtype;
 }
 
 /** Along x, y and z. */

@@ -61,7 +61,7 @@ export function oneOf(...names: readonly string[]): Kind {
 export type Names<T> = Readonly<Record<keyof T, Kind | true>>;
 
 /** What people of other libraries call an option. */
-const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'axis' };
+const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'axis', weight: 'classWeights' };
 
 /**
  * @throws OptionError where `given` is no object, or has an option that is not among `names` or has a value of another kind, and

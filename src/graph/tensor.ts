@@ -1,5 +1,5 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
-import { type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
+import { ARRAYS, type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import {
@@ -116,7 +116,7 @@ export interface VariableOptions {
   readonly trainable?: boolean;
 }
 
-const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8');
+const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8', 'u16');
 const VARIABLE: Names<VariableOptions> = { dtype: DTYPE, initial: FUNCTION, trainable: BOOLEAN };
 
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
@@ -259,14 +259,7 @@ export function constant(
     );
   }
   const dtype = options.dtype ?? (nested ? 'f32' : dtypeOf(values as HostArray));
-  const data =
-    dtype === 'f32'
-      ? Float64Array.from(flat)
-      : dtype === 'u32'
-        ? Uint32Array.from(flat)
-        : dtype === 'i32'
-          ? Int32Array.from(flat)
-          : Uint8Array.from(flat);
+  const data = dtype === 'f32' ? Float64Array.from(flat) : ARRAYS[dtype].from(flat);
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
 }
 

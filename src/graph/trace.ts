@@ -1,5 +1,6 @@
 // The trace in progress: whether it is for training, the step and seed that random ops read, and what the traced function
 // adds beside its result (assignments, captured inner tensors).
+import { isPacked } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import { checkExtra, checkValue, type Kind, STRING } from './options.ts';
 import { formatShape, sameShape } from './shape.ts';
@@ -61,7 +62,8 @@ export function assign(variable: Variable, value: Tensor, ...extra: never[]): vo
       `assign: ${value.dtype} ${formatShape(value.shape)} does not fit the variable's ${variable.dtype} ${formatShape(variable.shape)}.`,
     );
   }
-  if (variable.dtype === 'u8') throw new OptionError('assign: u8 variables are storage only. Make the variable u32.');
+  if (isPacked(variable.dtype))
+    throw new OptionError(`assign: ${variable.dtype} variables are storage only. Make the variable u32.`);
   if (current.assignments.some(([v]) => v === variable))
     throw new OptionError('assign: the variable is assigned twice in one step.');
   current.assignments.push([variable, value]);

@@ -1,39 +1,156 @@
 // Losses of classifiers: softmaxCrossEntropy for one class out of many, binaryCrossEntropyWithLogits for yes or no.
+import { ShapeError } from '../graph/errors.ts';
+import type { Kind, Names } from '../graph/options.ts';
+import { formatShape } from '../graph/shape.ts';
+import { constant, type Tensor } from '../graph/tensor.ts';
 import { sigmoid, softplus } from '../ops/activations.ts';
 import { add, maximum, mul, sub } from '../ops/binary.ts';
-import { softmaxCrossEntropy as crossEntropyRows } from '../ops/cross-entropy.ts';
-import { mean } from '../ops/reduce.ts';
+import { sum } from '../ops/broadcast.ts';
+import { softmaxCrossEntropy as crossEntropy } from '../ops/cross-entropy.ts';
+import { oneHot } from '../ops/gather.ts';
+import { where } from '../ops/select.ts';
 import { softmax } from '../ops/softmax.ts';
 import { abs } from '../ops/unary.ts';
-import { checkSame, defineLoss, type Loss } from './loss.ts';
-import { eachExample, meanOf } from './weighted.ts';
+import { type ConfigurableLoss, configurable } from './configurable.ts';
+import { checkSame, defineLoss } from './loss.ts';
+import { CLASS_WEIGHTS, IGNORE_INDEX, POS_WEIGHT, REDUCTION, type ReductionOptions } from './options.ts';
+import { areClasses, classWeightsOf, isIgnored, rowWeights, withoutIgnored } from './targets.ts';
+import { averaged, eachExample, meanOf, reduceBy } from './weighted.ts';
+
+const CROSS_ENTROPY = 'softmaxCrossEntropy';
+const BINARY_CROSS_ENTROPY = 'binaryCrossEntropyWithLogits';
+
+/** Options of `softmaxCrossEntropy.with`, which mean what those of PyTorch's `CrossEntropyLoss` mean. */
+export interface SoftmaxCrossEntropyOptions extends ReductionOptions {
+  /**
+   * The class index whose rows count neither in the loss nor in the accuracy: no class (-100 among i32 targets, 255 among bytes), or one
+   * of them, such as that of padding. Where a batch has nothing else, its loss is 0 (PyTorch's is NaN). Default none (PyTorch's is
+   * -100): a label that is no class is refused.
+   */
+  readonly ignoreIndex?: number;
+  /** The share ε of each target that all C classes have together: ε / C each. From 0 to 1. Default 0. */
+  readonly labelSmoothing?: number;
+  /**
+   * What each class counts, PyTorch's `weight`: of class indices t the mean is Σ w[t]·l / Σ w[t]; of probabilities, each term has its
+   * class's weight, and the mean is over rows. Default 1 for each.
+   */
+  readonly classWeights?: readonly number[];
+}
+
+const SMOOTHING: Kind = {
+  advice: 'Give a number from 0 to 1, such as 0.1.',
+  fits: (v) => typeof v === 'number' && v >= 0 && v <= 1,
+};
+
+const CROSS_ENTROPY_OPTIONS: Names<SoftmaxCrossEntropyOptions> = {
+  ignoreIndex: IGNORE_INDEX,
+  labelSmoothing: SMOOTHING,
+  classWeights: CLASS_WEIGHTS,
+  reduction: REDUCTION,
+};
 
 /**
  * The mean over examples of -Σ t log softmax(logits): for classes, one of which is right.
  *
- * Predictions are logits (B, C), as they leave the last linear layer (no softmax before). Targets are class indices, u32 (B), or a
- * probability for each class, f32 (B, C). With more axes, (B, ..., C) and (B, ...), the mean is over all rows. An index
+ * Predictions are logits (B, C), as they leave the last linear layer (no softmax before). Targets are class indices, u32 or i32 (B), or
+ * a probability for each class, f32 (B, C). With more axes, (B, ..., C) and (B, ...), the mean is over all rows. An index
  * that is no class, or a logit that is NaN or +infinity, makes the loss NaN. As PyTorch's `cross_entropy`, whose classes are axis 1.
+ * `softmaxCrossEntropy.with({ ignoreIndex, labelSmoothing, classWeights, reduction })` makes others of it.
  */
-export const softmaxCrossEntropy: Loss = defineLoss(
-  'softmaxCrossEntropy',
-  (prediction, target) => mean(crossEntropyRows(prediction, target)),
-  {
-    classes: true,
-    probabilities: (prediction) => softmax(prediction),
-    perExample: (prediction, target) => eachExample(crossEntropyRows(prediction, target)),
+export const softmaxCrossEntropy: ConfigurableLoss<SoftmaxCrossEntropyOptions> = /* @__PURE__ */ configurable(
+  CROSS_ENTROPY,
+  CROSS_ENTROPY_OPTIONS,
+  (options) => {
+    const { reduction, ignoreIndex, classWeights } = options;
+    const reduce = reduceBy(reduction);
+    return defineLoss(
+      CROSS_ENTROPY,
+      (prediction, target) => {
+        const rows = crossEntropyRows(prediction, target, options);
+        const weights = reduction === 'sum' ? undefined : rowWeights(CROSS_ENTROPY, options, prediction, target);
+        return weights ? averaged(sum(rows), sum(weights)) : reduce(rows);
+      },
+      {
+        classes: true,
+        probabilities: (prediction) => softmax(prediction),
+        perExample: (prediction, target) => eachExample(crossEntropyRows(prediction, target, options), reduce),
+        reduction,
+        ignoreIndex,
+        classWeights,
+      },
+    );
   },
 );
+
+/** The loss of each row: 0 where it is ignored, else times the weight of its class. */
+function crossEntropyRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
+  if (!areClasses(prediction, target)) return denseRows(prediction, target, options);
+  const { ignoreIndex, labelSmoothing = 0, classWeights } = options;
+  const labels = withoutIgnored(target, ignoreIndex, 0);
+  const counted =
+    labelSmoothing === 0
+      ? weightedRows(prediction, labels, classWeights)
+      : crossEntropy(prediction, spread(prediction, oneHot(labels, prediction.shape.at(-1)!), options));
+  return ignoreIndex === undefined ? counted : where(isIgnored(target, ignoreIndex), 0, counted);
+}
+
+function weightedRows(prediction: Tensor, labels: Tensor, classWeights: readonly number[] | undefined): Tensor {
+  const rows = crossEntropy(prediction, labels);
+  return classWeights ? mul(rows, rowWeights(CROSS_ENTROPY, { classWeights }, prediction, labels)!) : rows;
+}
+
+function denseRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
+  const { ignoreIndex, labelSmoothing = 0, classWeights } = options;
+  if (target.dtype !== 'f32') return crossEntropy(prediction, target); // which says what fits
+  if (ignoreIndex !== undefined)
+    throw new ShapeError(
+      `${CROSS_ENTROPY}: ignoreIndex is ${ignoreIndex}, and targets f32 ${formatShape(target.shape)} are probabilities. Give class indices, or leave it out.`,
+    );
+  return crossEntropy(prediction, labelSmoothing || classWeights ? spread(prediction, target, options) : target);
+}
+
+/** Probabilities t (..., C) as w ((1 - ε) t + ε / C): with label smoothing ε and class weights w. */
+function spread(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
+  const { labelSmoothing = 0, classWeights } = options;
+  const C = prediction.shape.at(-1)!;
+  const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / C);
+  return classWeights ? mul(smooth, classWeightsOf(CROSS_ENTROPY, classWeights, prediction)) : smooth;
+}
+
+/** Options of `binaryCrossEntropyWithLogits.with`. */
+export interface BinaryCrossEntropyOptions extends ReductionOptions {
+  /** What yes counts against no, one number or one for each output (the last axis), as PyTorch's `pos_weight`. Default 1. */
+  readonly posWeight?: number | readonly number[];
+}
 
 /**
  * The mean over all elements of max(x, 0) - x·t + log(1 + exp(-|x|)): for yes or no, from logits x and targets t in [0, 1],
  * both f32 of one shape. That is -t log σ(x) - (1 - t) log(1 - σ(x)) without its overflow, as PyTorch's `binary_cross_entropy_with_logits`.
+ * `binaryCrossEntropyWithLogits.with({ posWeight, reduction })` makes others of it.
  */
-export const binaryCrossEntropyWithLogits: Loss = meanOf(
-  'binaryCrossEntropyWithLogits',
-  (x, t) => {
-    checkSame('binaryCrossEntropyWithLogits', x, t);
-    return add(sub(maximum(x, 0), mul(x, t)), softplus(mul(abs(x), -1)));
-  },
-  { classes: 'binary', probabilities: (prediction) => sigmoid(prediction) },
-);
+export const binaryCrossEntropyWithLogits: ConfigurableLoss<BinaryCrossEntropyOptions> =
+  /* @__PURE__ */ configurable<BinaryCrossEntropyOptions>(
+    BINARY_CROSS_ENTROPY,
+    { posWeight: POS_WEIGHT, reduction: REDUCTION },
+    ({ posWeight, reduction }) =>
+      meanOf(
+        BINARY_CROSS_ENTROPY,
+        (x, t) => {
+          checkSame(BINARY_CROSS_ENTROPY, x, t);
+          const tail = softplus(mul(abs(x), -1));
+          if (posWeight === undefined) return add(sub(maximum(x, 0), mul(x, t)), tail);
+          // (1 - t) x + (1 + (p - 1) t) log(1 + exp(-x))
+          const weight = add(mul(t, sub(posWeightOf(posWeight, x), 1)), 1);
+          return add(mul(sub(1, t), x), mul(weight, add(tail, maximum(mul(x, -1), 0))));
+        },
+        { classes: 'binary', probabilities: (prediction) => sigmoid(prediction), reduction },
+      ),
+  );
+
+function posWeightOf(posWeight: number | readonly number[], x: Tensor): Tensor | number {
+  if (typeof posWeight === 'number') return posWeight;
+  if (posWeight.length === x.shape.at(-1)) return constant(posWeight);
+  throw new ShapeError(
+    `${BINARY_CROSS_ENTROPY}: posWeight has ${posWeight.length} weights, and predictions are ${formatShape(x.shape)}. Give one for each of the last axis.`,
+  );
+}

@@ -5,12 +5,15 @@ import { BOOLEAN, checkOptions, checkValue, FUNCTION, type Names, STRING, withou
 import { formatShape, sameShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { accuracy, binaryAccuracy } from '../ops/accuracy.ts';
+import { div, maximum, mul } from '../ops/binary.ts';
 import { checkTensors } from '../ops/tensors.ts';
+import { CLASS_WEIGHTS, IGNORE_INDEX, REDUCTION, type Reduction } from './options.ts';
+import { areClasses, type ClassFacts, countedRows, withoutIgnored } from './targets.ts';
 
 /** Scalars reported beside a loss. */
 export interface Metrics {
   /**
-   * The fraction of examples whose largest output is at the target's class; of a loss whose classes are `binary`, the fraction of
+   * The fraction of examples whose largest output is at the target's class, of those whose target is not ignored; of a loss whose classes are `binary`, the fraction of
    * all outputs on the side of their target.
    */
   readonly accuracy?: Tensor;
@@ -20,7 +23,7 @@ export interface Metrics {
 export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
 
 /** What a loss says beside its formula. */
-export interface LossOptions {
+export interface LossOptions extends ClassFacts {
   /**
    * `true`: targets may be class indices, and the largest output is the class that is predicted. `binary`: each output is a logit
    * of yes or no, yes above 0, and targets are in [0, 1]. Accuracy is then reported. Default false.
@@ -28,11 +31,16 @@ export interface LossOptions {
   readonly classes?: boolean | 'binary';
   /** What the predictions say as probabilities, of their shape. With `classes: true`, dense targets then are probabilities too. */
   readonly probabilities?: (prediction: Tensor) => Tensor;
-  /** The loss of each example, f32 [B], whose mean is the loss: what sample and class weights need. */
+  /**
+   * The loss of each example, f32 [B], whose mean is the loss (whose sum with `reduction: 'sum'`): what sample and class weights need.
+   * Rows of class indices count in it as `ignoreIndex` and `classWeights` say: the loss is Σ of it / Σ of what the rows count.
+   */
   readonly perExample?: LossFunction;
+  /** What the loss is of the examples' losses: what reports of a whole data set sum up or average. Default `mean`. */
+  readonly reduction?: Reduction;
 }
 
-/** A loss: a scalar, averaged over the batch (the first axis), of which the gradient is taken. */
+/** A loss: a scalar, averaged or summed over the batch (the first axis), of which the gradient is taken. */
 export interface Loss extends LossOptions {
   (prediction: Tensor, target: Tensor, ...extra: never[]): Tensor;
   readonly lossName: string;
@@ -51,6 +59,9 @@ const NAMES: Names<LossOptions> = {
   classes: { advice: "Give true, false or 'binary'.", fits: (v) => BOOLEAN.fits(v) || v === 'binary' },
   probabilities: FUNCTION,
   perExample: FUNCTION,
+  reduction: REDUCTION,
+  ignoreIndex: IGNORE_INDEX,
+  classWeights: CLASS_WEIGHTS,
 };
 
 /**
@@ -67,11 +78,11 @@ export function defineLoss(
   checkValue('defineLoss', 'the formula', formula, FUNCTION);
   checkOptions('defineLoss', options, NAMES, extra);
   const metrics = (prediction: Tensor, target: Tensor): Metrics => {
-    const { classes, probabilities } = options;
+    const { classes, probabilities, ignoreIndex } = options;
     const dense = areDense(prediction, target);
     if (classes === 'binary') return dense ? { accuracy: binaryAccuracy(prediction, target) } : {};
-    const fit = classes && (areClasses(prediction, target) || (probabilities && prediction.rank > 0 && dense));
-    return fit ? { accuracy: accuracy(prediction, target) } : {};
+    if (classes && areClasses(prediction, target)) return { accuracy: accuracyOf(prediction, target, ignoreIndex) };
+    return classes && probabilities && prediction.rank > 0 && dense ? { accuracy: accuracy(prediction, target) } : {};
   };
   const loss = (prediction: Tensor, target: Tensor, ...extra: never[]) => {
     checkTensors(lossName, { prediction, target }, extra);
@@ -85,9 +96,14 @@ function areDense(prediction: Tensor, target: Tensor): boolean {
   return prediction.dtype === 'f32' && target.dtype === 'f32' && sameShape(prediction.shape, target.shape);
 }
 
-/** Whether targets are class indices, one for each row of predictions. */
-export function areClasses(prediction: Tensor, target: Tensor): boolean {
-  return target.dtype === 'u32' && prediction.rank > 0 && sameShape(target.shape, prediction.shape.slice(0, -1));
+/** No argmax: the place of a label that is ignored. */
+const NO_CLASS = 2 ** 32 - 1;
+
+/** The share that is right of the rows that are not ignored; 0 where all are. */
+function accuracyOf(prediction: Tensor, target: Tensor, ignoreIndex: number | undefined): Tensor {
+  const right = accuracy(prediction, withoutIgnored(target, ignoreIndex, NO_CLASS));
+  if (ignoreIndex === undefined) return right;
+  return div(mul(right, target.size), maximum(countedRows(target, ignoreIndex), 1));
 }
 
 /** Refuses predictions and targets that are not f32 of one shape: broadcasting one against the other is nearly always a mistake. */

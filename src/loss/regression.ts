@@ -8,7 +8,10 @@ import { minimum, mul, sub } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
 import { oneHot } from '../ops/gather.ts';
 import { abs, square } from '../ops/unary.ts';
-import { areClasses, checkSame, defineLoss, type Loss } from './loss.ts';
+import { type ConfigurableLoss, configurable } from './configurable.ts';
+import { checkSame, defineLoss, type Loss } from './loss.ts';
+import { REDUCTION, type ReductionOptions } from './options.ts';
+import { areClasses, asIndices } from './targets.ts';
 import { eachExample, meanOf } from './weighted.ts';
 
 /**
@@ -16,20 +19,32 @@ import { eachExample, meanOf } from './weighted.ts';
  * class indices u32 (B) for predictions (B, C), which become one-hot rows. An index that is no class
  * makes the loss NaN.
  */
-export const meanSquaredError: Loss = meanOf(
+export const meanSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
   'meanSquaredError',
-  (prediction, target) => square(difference('meanSquaredError', prediction, target)),
-  { classes: true },
+  { reduction: REDUCTION },
+  (options) =>
+    meanOf('meanSquaredError', (prediction, target) => square(difference('meanSquaredError', prediction, target)), {
+      ...options,
+      classes: true,
+    }),
 );
 
 /**
  * The mean over examples of Σ (prediction - target)² over an example's outputs: the quadratic cost of the classic lesson (no ½).
- * Targets as {@link meanSquaredError}; the first axis is the batch.
+ * Targets as {@link meanSquaredError}; the first axis is the batch. With `reduction: 'sum'` it is the sum over examples.
  */
-export const sumSquaredError: Loss = defineLoss(
+export const sumSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
   'sumSquaredError',
-  (prediction, target) => mul(sum(squares(prediction, target)), 1 / prediction.shape[0]!),
-  { classes: true, perExample: (prediction, target) => eachExample(squares(prediction, target), sum) },
+  { reduction: REDUCTION },
+  ({ reduction }) =>
+    defineLoss(
+      'sumSquaredError',
+      (prediction, target) => {
+        const total = sum(squares(prediction, target));
+        return reduction === 'sum' ? total : mul(total, 1 / prediction.shape[0]!);
+      },
+      { classes: true, perExample: (prediction, target) => eachExample(squares(prediction, target), sum), reduction },
+    ),
 );
 
 function squares(prediction: Tensor, target: Tensor): Tensor {
@@ -39,35 +54,46 @@ function squares(prediction: Tensor, target: Tensor): Tensor {
 }
 
 /** The mean over all elements of |prediction - target|, as PyTorch's `l1_loss`. Both are f32 of one shape. */
-export const meanAbsoluteError: Loss = meanOf('meanAbsoluteError', (prediction, target) => {
-  checkSame('meanAbsoluteError', prediction, target);
-  return abs(sub(prediction, target));
-});
+export const meanAbsoluteError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
+  'meanAbsoluteError',
+  { reduction: REDUCTION },
+  (options) =>
+    meanOf(
+      'meanAbsoluteError',
+      (prediction, target) => {
+        checkSame('meanAbsoluteError', prediction, target);
+        return abs(sub(prediction, target));
+      },
+      options,
+    ),
+);
 
 /** Options of {@link huber}, or its delta by position. */
-export interface HuberOptions {
-  /** 1. */
+export interface HuberOptions extends ReductionOptions {
+  /** Where squared becomes straight. Default 1. */
   readonly delta?: number;
 }
 
 /**
  * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), d being prediction - target: squared near the
- * target, straight far from it. As PyTorch's `huber_loss`; `delta` is 1 unless said. Both are f32 of one shape.
+ * target, straight far from it. As PyTorch's `huber_loss`. Both are f32 of one shape.
  */
 export function huber(...given: Positional<HuberOptions, 'delta'>): Loss {
-  const { delta = 1 } = optionsOf<HuberOptions>('huber', 'delta', given, { delta: POSITIVE });
-  return meanOf('huber', (prediction, target) => {
+  const names = { delta: POSITIVE, reduction: REDUCTION };
+  const { delta = 1, reduction } = optionsOf<HuberOptions>('huber', 'delta', given, names);
+  const term = (prediction: Tensor, target: Tensor): Tensor => {
     checkSame('huber', prediction, target);
     const distance = abs(sub(prediction, target));
     // With c = min(|d|, delta), both branches are c (|d| - c/2).
     const near = minimum(distance, delta);
     return mul(near, sub(distance, mul(near, 0.5)));
-  });
+  };
+  return meanOf('huber', term, { reduction });
 }
 
 /** prediction - target, class indices as one-hot rows. */
 function difference(lossName: string, prediction: Tensor, target: Tensor): Tensor {
-  if (areClasses(prediction, target)) return sub(prediction, oneHot(target, prediction.shape.at(-1)!));
+  if (areClasses(prediction, target)) return sub(prediction, oneHot(asIndices(target), prediction.shape.at(-1)!));
   const rows = formatShape(prediction.shape.slice(0, -1));
   checkSame(lossName, prediction, target, target.dtype === 'u32' ? ` Or give class indices, u32 ${rows}.` : '');
   return sub(prediction, target);

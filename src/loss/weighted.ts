@@ -10,23 +10,50 @@ import { mean } from '../ops/reduce.ts';
 import type { ReduceArguments } from '../ops/reduction.ts';
 import { where } from '../ops/select.ts';
 import { defineLoss, type Loss, type LossFunction, type LossOptions } from './loss.ts';
+import type { Reduction } from './options.ts';
+import { rowWeights } from './targets.ts';
+
+type Reduce = (x: Tensor, ...over: ReduceArguments) => Tensor;
+
+/** The reduction as an op. */
+export function reduceBy(reduction: Reduction = 'mean'): Reduce {
+  return reduction === 'sum' ? sum : mean;
+}
 
 /** The mean of each example's elements, or another reduction of them: (B, ...) to (B). */
-export function eachExample(x: Tensor, reduce: (x: Tensor, ...over: ReduceArguments) => Tensor = mean): Tensor {
+export function eachExample(x: Tensor, reduce: Reduce = mean): Tensor {
   const axes = x.shape.map((_, axis) => axis).slice(1);
   return axes.length === 0 ? x : reduce(x, axes);
 }
 
-/** The loss that is the mean over all elements of `term`. */
+/** The loss that is the mean, or by the options the sum, over all elements of `term`. */
 /* @__NO_SIDE_EFFECTS__ */
 export function meanOf(lossName: string, term: LossFunction, options: LossOptions = {}): Loss {
-  const perExample: LossFunction = (prediction, target) => eachExample(term(prediction, target));
-  return defineLoss(lossName, (prediction, target) => mean(term(prediction, target)), { ...options, perExample });
+  const reduce = reduceBy(options.reduction);
+  const perExample: LossFunction = (prediction, target) => eachExample(term(prediction, target), reduce);
+  return defineLoss(lossName, (prediction, target) => reduce(term(prediction, target)), { ...options, perExample });
+}
+
+/** Σ of a batch's losses by what they weigh together. Of no weight at all it is 0, where PyTorch's is NaN: that would end a run. */
+export function averaged(total: Tensor, weight: Tensor): Tensor {
+  return div(total, where(equal(weight, 0), 1, weight));
+}
+
+/** What each example (B) counts in the mean that the loss is: the mean of its rows' weights; undefined where all count 1. */
+function exampleCounts(loss: Loss, prediction: Tensor, target: Tensor): Tensor | undefined {
+  const rows = rowWeights(loss.lossName, loss, prediction, target);
+  return rows && eachExample(rows);
+}
+
+/** What a batch counts in a mean over several: Σ over its examples; undefined where that is their number. */
+export function countOfBatch(loss: Loss, prediction: Tensor, target: Tensor): Tensor | undefined {
+  const counts = exampleCounts(loss, prediction, target);
+  return counts && sum(counts);
 }
 
 /**
- * Σ w·l / Σ w over a batch, whose examples have the losses l and the weights w (B), and Σ w. Where all weights are 0, the loss
- * and its gradient are 0.
+ * Σ w·l / Σ w·c over a batch, whose examples have the losses l, count c (1, unless the loss ignores rows or weighs classes) and have the
+ * weights w (B), and Σ w·c; Σ w·l of a loss that is a sum. Where all weights are 0, the loss and its gradient are 0.
  * @throws OptionError for a loss that does not say what each example's is.
  */
 export function weightedLoss(
@@ -35,7 +62,7 @@ export function weightedLoss(
   target: Tensor,
   weights: Tensor,
 ): { loss: Tensor; weight: Tensor } {
-  const { lossName, perExample } = loss;
+  const { lossName, perExample, reduction } = loss;
   const form = 'perExample: (prediction, target) => the loss of each example, f32 [batch]';
   if (!perExample)
     throw new OptionError(
@@ -46,6 +73,8 @@ export function weightedLoss(
   const got = each instanceof Tensor ? `${each.dtype} ${formatShape(each.shape)}` : show(each);
   if (!(each instanceof Tensor) || got !== wanted)
     throw new ShapeError(`${lossName}: its perExample returned ${got} for ${weights.size} examples. Return ${wanted}.`);
-  const weight = sum(weights);
-  return { loss: div(sum(mul(each, weights)), where(equal(weight, 0), 1, weight)), weight };
+  const counts = exampleCounts(loss, prediction, target);
+  const weight = sum(counts ? mul(weights, counts) : weights);
+  const total = sum(mul(each, weights));
+  return { loss: reduction === 'sum' ? total : averaged(total, weight), weight };
 }

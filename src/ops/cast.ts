@@ -2,7 +2,7 @@
 import { IS_NAN } from '../../shaders/special.wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
-import type { DType } from '../graph/dtype.ts';
+import { type DType, isPacked, type Packed } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { Op } from '../graph/op.ts';
@@ -12,7 +12,7 @@ import { apply1, type Tensor } from '../graph/tensor.ts';
 import { checkTensors } from './tensors.ts';
 
 /** What a tensor may be cast to. */
-export type Castable = Exclude<DType, 'u8'>;
+export type Castable = Exclude<DType, Packed>;
 
 export const castOp: Op<{ readonly dtype: Castable }> = {
   name: 'cast',
@@ -39,12 +39,14 @@ export const castOp: Op<{ readonly dtype: Castable }> = {
 
 /**
  * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends, NaN becomes 0; u32 and i32 keep their bits. No
- * gradient flows through it. Throws for u8, which is for storage only.
+ * gradient flows through it. Throws for u8 and u16, which are for storage only.
  */
 export function cast(x: Tensor, dtype: Castable, ...extra: never[]): Tensor {
   checkTensors('cast', { x }, extra);
-  if ((dtype as DType) === 'u8')
-    throw new ShapeError(`cast: u8 of ${formatShape(x.shape)} is for storage only. Cast to f32, u32 or i32.`);
+  if (isPacked(dtype))
+    throw new ShapeError(
+      `cast: ${dtype as string} of ${formatShape(x.shape)} is for storage only. Cast to f32, u32 or i32.`,
+    );
   checkValue('cast', 'the dtype', dtype, oneOf('f32', 'u32', 'i32'));
   return x.dtype === dtype ? x : apply1(castOp, [x], { dtype });
 }

@@ -1,4 +1,5 @@
 // Small ops on whole numbers that keep the host out of the loop: which slot of a ring a step writes, and the like.
+import { isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { COUNT, checkExtra, checkValue } from '../graph/options.ts';
@@ -35,8 +36,8 @@ export const copyOp: Op<void> = {
   elementwise: true,
   cost: Infinity,
   shape: ([x]) => {
-    if (x!.dtype === 'u8')
-      throw new ShapeError("copy: u8 is storage only, to be read by gather and cast. Use cast(x, 'u32').");
+    if (isPacked(x!.dtype))
+      throw new ShapeError(`copy: ${x!.dtype} is storage only, to be read by gather and cast. Use cast(x, 'u32').`);
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   cpu: ([x], [y]) => y!.data.set(x!.data),

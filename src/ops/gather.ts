@@ -53,8 +53,8 @@ export const gatherRowsOp: Op<void> = {
 };
 
 /**
- * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 of any shape (B), result (B, ...row). u8 sources
- * give u32. An index past the end gives a row of NaN, and adds to no gradient; of integers, which have no NaN, it takes the last row. The
+ * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 of any shape (B), result (B, ...row). u8 and u16
+ * sources give u32. An index past the end gives a row of NaN, and adds to no gradient; of integers, which have no NaN, it takes the last row. The
  * gradient adds up what every use of a row received.
  */
 export function gatherRows(source: Tensor, indices: Tensor, ...extra: never[]): Tensor {

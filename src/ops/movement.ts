@@ -3,6 +3,7 @@
 
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
+import { isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
@@ -12,15 +13,16 @@ import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
 import { type Along, type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
 
-function refuseBytes(what: string, x: Spec): void {
-  if (x.dtype === 'u8') throw new ShapeError(`${what}: x is u8, which is for storage only. Cast it: cast(x, 'f32').`);
+function refusePacked(what: string, { dtype }: Spec): void {
+  if (isPacked(dtype))
+    throw new ShapeError(`${what}: x is ${dtype}, which is for storage only. Cast it: cast(x, 'f32').`);
 }
 
 export const transposeOp: Op<{ readonly axes: readonly number[] }> = {
   name: 'transpose',
   cost: 0,
   shape: ([x], { axes }) => {
-    refuseBytes('transpose', x!);
+    refusePacked('transpose', x!);
     return [{ shape: axes.map((axis) => x!.shape[axis]!), dtype: x!.dtype }];
   },
   cpu: ([x], [y], { axes }) => stridedCopy(x!.data, y!.data, y!.shape, permuted(x!.shape, axes), 0),
@@ -66,7 +68,7 @@ export const sliceOp: Op<Slice> = {
   name: 'slice',
   cost: 0,
   shape: ([x], { starts, ends }) => {
-    refuseBytes('slice', x!);
+    refusePacked('slice', x!);
     return [{ shape: starts.map((start, axis) => ends[axis]! - start), dtype: x!.dtype }];
   },
   cpu: ([x], [y], { starts }) => {
@@ -134,7 +136,7 @@ export const concatOp: Op<{ readonly axis: number }> = {
   shape: (inputs, { axis }) => {
     const [first] = inputs;
     for (const x of inputs) {
-      refuseBytes('concat', x);
+      refusePacked('concat', x);
       if (x.dtype !== first!.dtype)
         throw new ShapeError(`concat: dtypes differ: ${first!.dtype} against ${x.dtype}. Cast one of them.`);
       if (x.shape.length !== first!.shape.length || x.shape.some((n, k) => k !== axis && n !== first!.shape[k])) {
@@ -219,7 +221,7 @@ export const padOp: Op<Pad> = {
   name: 'pad',
   flops: () => 0,
   shape: ([x], { before, after }) => {
-    refuseBytes('pad', x!);
+    refusePacked('pad', x!);
     return [{ shape: x!.shape.map((n, axis) => before[axis]! + n + after[axis]!), dtype: x!.dtype }];
   },
   cpu: ([x], [y], { before, value }) => {

@@ -2,6 +2,7 @@
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
+import { isPacked } from '../graph/dtype.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { checkExtra, checkOptions, type Names, NUMBER } from '../graph/options.ts';
@@ -17,8 +18,8 @@ export const whereOp: Op<void> = {
   shape: ([condition, a, b]) => {
     if (a!.dtype !== b!.dtype)
       throw new ShapeError(`where: dtypes differ: ${a!.dtype} against ${b!.dtype}. Cast one of them.`);
-    if (a!.dtype === 'u8' || condition!.dtype === 'u8')
-      throw new ShapeError("where: u8 is for storage only. Cast it first: cast(x, 'f32').");
+    const packed = [a!, condition!].find(({ dtype }) => isPacked(dtype));
+    if (packed) throw new ShapeError(`where: ${packed.dtype} is for storage only. Cast it first: cast(x, 'f32').`);
     return [{ shape: a!.shape, dtype: a!.dtype }];
   },
   cpu: ([condition, a, b], [y]) => {

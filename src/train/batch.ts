@@ -1,10 +1,10 @@
-// Batches: from a data set that lies on the device as it was given (u8 pictures, u8 labels) to the floats and class indices
+// Batches: from a data set that lies on the device as it was given (u8 pictures, u16 tokens, i32 labels) to the floats and indices
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
-import { isScale, type Scale } from '../data/dataset.ts';
+import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type TargetKind } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { checkWeights } from '../data/sample-weights.ts';
-import { ARRAYS, byteLength, type DType, dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
+import { ARRAYS, byteLength, dtypeOf, type HostArray, isPacked, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
@@ -16,13 +16,16 @@ import { cast } from '../ops/cast.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
+import { ignores } from './loss-weights.ts';
 
 /** Values as they come: row-major, the dtype being the array's. */
 export interface Values {
   readonly shape: Shape;
   readonly data: HostArray;
   /** How bytes become numbers. Default: as those that the model learnt from. */
-  readonly scale?: Scale;
+  readonly scale?: ByteScale;
+  /** Of whole numbers as targets: what they are. Default: numbers where they are bytes of more than one axis, else class indices. */
+  readonly targets?: TargetKind;
 }
 
 /** Examples to train on or to be judged by; a DataSet is one. */
@@ -32,12 +35,14 @@ export interface Examples {
   readonly size: number;
   /** [size, ...example] */
   readonly x: Values;
-  /** Class indices [size] (u8 or u32), or targets [size, ...] (f32, or u8 that is scaled as x is). */
+  /** Class indices [size] or [size, ...] (u8, u16, u32 or i32), or targets [size, ...] (f32, or u8 that is scaled as x is). */
   readonly y: Values;
   /** How much each example counts in the loss, [size]: finite and >= 0, not all 0. Default: all the same. */
   readonly sampleWeights?: Values | undefined;
   readonly classes?: number | undefined;
-  readonly scale?: Scale | undefined;
+  readonly scale?: ByteScale | undefined;
+  /** How bytes in y become numbers. Default: as those of x. */
+  readonly targetScale?: ByteScale | undefined;
 }
 
 /** A values' dtype and shape, which must be filled. */
@@ -46,7 +51,7 @@ export function toArray(what: string, values: Values): NdArray {
   if (!Array.isArray(shape) || !isHostArray(data)) {
     const got = isHostArray(values) ? 'a bare array' : data === undefined ? show(values) : `of ${show(data)}`;
     throw new OptionError(
-      `${what}: it is ${got}. Give { shape: [rows, …], data } with a Float32Array, Uint8Array, Uint32Array or Int32Array as data.`,
+      `${what}: it is ${got}. Give { shape: [rows, …], data } with a Float32Array, Uint8Array, Uint16Array, Uint32Array or Int32Array as data.`,
     );
   }
   checkScale(what, scale);
@@ -59,8 +64,10 @@ export function toArray(what: string, values: Values): NdArray {
 }
 
 function checkScale(what: string, scale: unknown): void {
-  if (scale !== undefined && !isScale(scale))
-    throw new OptionError(`${what}: its scale is ${show(scale)}. Give { mean, std }, such as { mean: 0, std: 1 }.`);
+  if (scale !== undefined && scale !== false && !isScale(scale))
+    throw new OptionError(
+      `${what}: its scale is ${show(scale)}. Give { mean, std }, such as { mean: 0, std: 1 }, or false.`,
+    );
 }
 
 function isHostArray(data: unknown): data is HostArray {
@@ -70,7 +77,7 @@ function isHostArray(data: unknown): data is HostArray {
 
 /** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */
 export function checkExamples(data: Examples): void {
-  const { size, x, y, sampleWeights, scale, name = 'data' } = data ?? {};
+  const { size, x, y, sampleWeights, scale, targetScale, name = 'data' } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
     const pair = (data as { train?: unknown } | undefined)?.train !== undefined;
     const advice = pair
@@ -81,6 +88,7 @@ export function checkExamples(data: Examples): void {
   if (!(Number.isSafeInteger(size) && size > 0))
     throw new DataError(`${name}: it is empty. Give at least one example.`);
   checkScale(name, scale);
+  checkScale(name, targetScale);
   for (const [part, values] of [
     ['x', x],
     ['y', y],
@@ -126,20 +134,37 @@ export interface Labels {
   readonly exact: boolean;
 }
 
+/** How labels are read. */
+interface LabelsOptions {
+  /** Whether the classes that are stated must be just as many as the model's outputs. Default false. */
+  readonly exact?: boolean;
+  /** The label that the loss ignores. */
+  readonly ignoreIndex?: number | undefined;
+}
+
 /**
  * The classes of a data set whose targets are class indices: those it states, else those that its labels show.
- * @throws DataError where a label is not below the number that is stated.
+ * @throws DataError where a label is below 0, or not below the number that is stated, and not ignored.
  */
-export function labelsOf({ name = 'data', y, classes }: Examples, { exact = false } = {}): Labels | undefined {
-  if (y.shape.length !== 1 || dtypeOf(y.data) === 'f32') return undefined;
-  let at = 0;
-  for (let k = 1; k < y.data.length; k++) if (y.data[k]! > y.data[at]!) at = k;
-  const needed = y.data[at]! + 1;
-  if (classes !== undefined && needed > classes)
-    throw new DataError(
-      `${name}: the label of example ${at} is ${y.data[at]}, and there are ${classes} classes. Give labels from 0 to ${classes - 1}.`,
-    );
-  return { classes: classes ?? needed, exact: exact && classes !== undefined };
+export function labelsOf(
+  { name = 'data', size, y, classes }: Examples,
+  { exact = false, ignoreIndex }: LabelsOptions = {},
+): Labels | undefined {
+  if (kindOfTargets(y) === 'values') return undefined;
+  let most = -1;
+  for (let k = 0; k < y.data.length; k++) {
+    const label = y.data[k]!;
+    if ((label >= 0 && label <= most) || ignores({ ignoreIndex }, label)) continue;
+    if (label >= 0 && (classes === undefined || label < classes)) most = label;
+    else {
+      const example = Math.floor(k / (y.data.length / size));
+      const range = classes === undefined ? 'labels begin at 0' : `there are ${classes} classes`;
+      throw new DataError(
+        `${name}: the label of example ${example} is ${label}, and ${range}. Give labels from 0${classes === undefined ? '' : ` to ${classes - 1}`}, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: ${label} }).`,
+      );
+    }
+  }
+  return { classes: classes ?? most + 1, exact: exact && classes !== undefined };
 }
 
 /** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */
@@ -195,37 +220,51 @@ function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
 }
 
 /** The rows of a data set at `indices`, ready for a model and its loss, with their weights (B) where they have some. */
-export function rowsAt(
-  { name = 'data', x, y, sampleWeights, scale }: Examples,
-  indices: Tensor,
-  maxBytes: number,
-): { x: Tensor; y: Tensor; weights?: Tensor } {
-  const at = (part: string, values: Values): [rows: Tensor, stored: DType] => {
-    const parts = residentsOf(`${name}.${part}`, values, maxBytes);
-    return [gatherAcross(parts, indices), parts[0]!.dtype];
-  };
+export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: Tensor; y: Tensor; weights?: Tensor } {
+  const { name = 'data', x, y, sampleWeights, scale } = data;
+  const at = (part: string, values: Values): Tensor =>
+    gatherAcross(residentsOf(`${name}.${part}`, values, maxBytes), indices);
   return {
-    x: prepareX(...at('x', x), scale),
-    y: prepareY(...at('y', y), scale),
-    ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights)[0], 'f32') }),
+    x: prepareX(at('x', x), x, scale),
+    y: prepareY(at('y', y), y, targetScaleOf(data)),
+    ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights), 'f32') }),
   };
+}
+
+/** How the bytes of targets become numbers. */
+export function targetScaleOf({ y, targetScale, scale }: Pick<Examples, 'y' | 'targetScale' | 'scale'>) {
+  return y.scale ?? targetScale ?? scale;
+}
+
+/** The examples of a batch that each run of a program is given as its input x, ready for a model. */
+export function inputX(x: Values, scale: ByteScale | undefined): Tensor {
+  return prepareX(input('x', toArray('x', x)), x, scale);
+}
+
+/** The targets of such a batch, its input y, ready for a loss. `scale`: that of bytes which do not have their own. */
+export function inputY(y: Values, scale: ByteScale | undefined): Tensor {
+  return prepareY(input('y', toArray('y', y)), y, y.scale ?? scale);
 }
 
 /** A batch that each run of a program is given as its inputs x and y, ready for a model and its loss. */
-export function inputsOf({ x, y, scale }: Examples): ReturnType<typeof rowsAt> {
-  const [xs, ys] = [toArray('x', x), toArray('y', y)];
-  return { x: prepareX(input('x', xs), xs.dtype, scale), y: prepareY(input('y', ys), ys.dtype, scale) };
+export function inputsOf(data: Examples): ReturnType<typeof rowsAt> {
+  return { x: inputX(data.x, data.scale), y: inputY(data.y, targetScaleOf(data)) };
 }
 
-/** What a model is given: bytes as (x / 255 - mean) / std (they may have become u32 by a gather), other values as they are. */
-export function prepareX(x: Tensor, stored: DType, { mean, std }: Scale = { mean: 0, std: 1 }): Tensor {
-  if (stored !== 'u8') return x;
-  const scaled = mul(cast(x, 'f32'), 1 / (255 * std));
-  return mean === 0 ? scaled : add(scaled, -mean / std);
+/** What a model is given of rows of x: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats as they are. */
+function prepareX(rows: Tensor, { data }: Values, scale: ByteScale = PLAIN): Tensor {
+  const dtype = dtypeOf(data);
+  if (dtype === 'u8' && scale) return scaled(rows, scale);
+  return isPacked(dtype) ? cast(rows, 'u32') : rows;
 }
 
-/** Targets: bytes are class indices where there is one an example, else scaled as those of x are. */
-export function prepareY(y: Tensor, stored: DType, scale: Scale | undefined): Tensor {
-  if (stored === 'u8' && y.rank > 1) return prepareX(y, stored, scale);
-  return y.dtype === 'f32' ? y : cast(y, 'u32');
+/** What a loss is given of rows of y: class indices as u32, of i32 the same bits; numbers as f32, bytes by their scale. */
+function prepareY(rows: Tensor, y: Values, scale: ByteScale = PLAIN): Tensor {
+  if (kindOfTargets(y) === 'classes') return cast(rows, 'u32');
+  return dtypeOf(y.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, 'f32');
+}
+
+function scaled(bytes: Tensor, { mean, std }: Scale): Tensor {
+  const numbers = mul(cast(bytes, 'f32'), 1 / (255 * std));
+  return mean === 0 ? numbers : add(numbers, -mean / std);
 }

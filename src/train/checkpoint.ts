@@ -1,6 +1,6 @@
 // Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
-import { isScale, type Scale } from '../data/dataset.ts';
+import { type ByteScale, isScale } from '../data/dataset.ts';
 import { type Bytes, type FileBytes, type HostArray, hostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkExtra } from '../graph/options.ts';
@@ -35,7 +35,7 @@ export interface Saved {
   /** The learning rate set by hand, where one was. */
   readonly learningRate?: number;
   /** How bytes become inputs. */
-  readonly scale?: Scale;
+  readonly scale?: ByteScale;
   /** Whatever the caller wants kept: plain data. */
   readonly configuration?: unknown;
 }
@@ -174,7 +174,7 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
 }
 
 /** The scale that a file of weights or a checkpoint keeps. @throws CheckpointError where it is damaged. */
-export function scaleOfFile(metadata: Metadata, file: string): Scale | undefined {
+export function scaleOfFile(metadata: Metadata, file: string): ByteScale | undefined {
   return metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
 }
 
@@ -248,7 +248,8 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
     throw damaged(`the run begins after ${saved.run.start} steps, and ${step} were made`);
   if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
-  if (saved.scale !== undefined && !isScale(saved.scale)) throw damaged('the scale is no mean and std');
+  if (saved.scale !== undefined && saved.scale !== false && !isScale(saved.scale))
+    throw damaged('the scale is no mean and std');
   return saved as Saved;
 }
 

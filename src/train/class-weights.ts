@@ -5,7 +5,10 @@ import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { type Kind, show } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
+import { formatShape } from '../graph/shape.ts';
+import type { Loss } from '../loss/loss.ts';
 import { type Examples, labelsOf, type Values } from './batch.ts';
+import { ignores } from './loss-weights.ts';
 
 /** `balanced`, a weight for each class, or weights by class, of which the others have 1. */
 export type ClassWeights = 'balanced' | readonly number[] | Readonly<Record<number, number>>;
@@ -22,20 +25,29 @@ const kept = new WeakMap<
 >();
 
 /** The set with weights: those of its classes, times those that its examples have. @throws OptionError, naming what does not fit. */
-export function withClassWeights(data: Examples, weights: ClassWeights | undefined): Examples {
+export function withClassWeights(
+  data: Examples,
+  weights: ClassWeights | undefined,
+  loss: Pick<Loss, 'ignoreIndex'> = {},
+): Examples {
   if (weights === undefined) return data;
   const { name = 'data', y, sampleWeights } = data;
-  const labels = labelsOf(data);
+  const labels = labelsOf(data, loss);
   if (!labels)
     throw new OptionError(
-      `fit: classWeights are given, and the targets of ${name} are not one class index an example. Use data with class labels, or sampleWeights.`,
+      `fit: classWeights are given, and the targets of ${name} are not class indices. Use data with class labels, or sampleWeights.`,
     );
-  const byClass = weightsOf(y.data, labels.classes, weights, name);
+  const counted = y.data.filter((label: number) => !ignores(loss, label));
+  const byClass = weightsOf(counted, labels.classes, weights, name);
+  if (y.shape.length > 1)
+    throw new OptionError(
+      `fit: classWeights are given, and ${name} has several labels an example, y ${formatShape(y.shape)}. Give them to the loss: losses.softmaxCrossEntropy.with({ classWeights: [${byClass.map((w) => Number(w.toPrecision(6))).join(', ')}] }).`,
+    );
   const key = byClass.join();
   const known = kept.get(y.data);
   if (known?.key === key && known.given === sampleWeights?.data) return { ...data, sampleWeights: known.made };
   const of = sampleWeights?.data;
-  const all = Float32Array.from(y.data, (label, k) => byClass[label]! * (of ? of[k]! : 1));
+  const all = Float32Array.from(y.data, (label, k) => (byClass[label] ?? 1) * (of ? of[k]! : 1));
   const made = { shape: [data.size], data: handOver(all) };
   checkWeights(`${name} classWeights`, made, data.size);
   kept.set(y.data, { key, given: of, made });

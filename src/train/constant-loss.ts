@@ -1,14 +1,16 @@
 // The loss of the best prediction that is the same for every example: what a run is measured against, for a network that is no
 // better has learnt nothing, and one far above it is running away.
 import { interpret } from '../cpu/interpreter.ts';
-import { PLAIN } from '../data/dataset.ts';
+import { isBytes, kindOfTargets, PLAIN } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
+import { sizeOf } from '../graph/shape.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { weightedLoss } from '../loss/weighted.ts';
-import type { Examples } from './batch.ts';
+import { type Examples, targetScaleOf } from './batch.ts';
+import { ignores } from './loss-weights.ts';
 
 /** The most rows looked at, and the most numbers predicted for them. */
 const ROWS = 1000;
@@ -29,35 +31,44 @@ const kept = new WeakMap<
 >();
 
 /** The best constant prediction's loss, weighted as the run's, on rows drawn from all of `data`; undefined where it cannot be told. */
-export function bestConstantLoss(loss: Loss, data: Examples): number | undefined {
+export function bestConstantLoss(loss: Loss, data: Examples, batchSize = data.size): number | undefined {
   const known = kept.get(data.y.data);
-  const scale = JSON.stringify([data.scale, data.classes, data.y.shape]);
+  const scale = JSON.stringify([
+    data.scale,
+    targetScaleOf(data),
+    data.y.targets,
+    data.classes,
+    data.y.shape,
+    batchSize,
+  ]);
   const weights = data.sampleWeights?.data;
   if (known?.loss === loss && known.weights === weights && known.scale === scale) return known.value;
-  const value = find(loss, data);
+  const value = find(loss, data, batchSize);
   kept.set(data.y.data, { loss, weights, scale, value });
   return value;
 }
 
-function find(loss: Loss, data: Examples): number | undefined {
-  const classes = data.y.data instanceof Float32Array || data.y.data instanceof Float64Array ? undefined : data.classes;
-  const width = classes ?? data.y.data.length / data.size;
-  const n = Math.min(data.size, ROWS, Math.floor(VALUES / width));
+function find(loss: Loss, data: Examples, batchSize: number): number | undefined {
+  const classes = kindOfTargets(data.y) === 'values' ? undefined : data.classes;
+  const width = data.y.data.length / data.size;
+  const n = Math.min(data.size, ROWS, Math.floor(VALUES / (width * (classes ?? 1))));
   // A single row is its own best constant.
   if (n < Math.min(2, data.size)) return undefined;
   const rows = drawn(data.size, n);
   const targets = targetsAt(data, rows);
   const given = data.sampleWeights?.data;
   const weights = Float64Array.from(rows, (row) => (given ? given[row]! : 1));
-  const columns = classes === undefined ? columnsOf(targets, weights, width) : frequencies(targets, weights, classes);
+  const columns =
+    classes === undefined ? columnsOf(targets, weights, width) : frequencies(loss, targets, weights, classes);
   const y =
     classes === undefined
       ? constant(Float32Array.from(targets), { shape: [n, ...data.y.shape.slice(1)] })
-      : constant(Uint32Array.from(targets), { shape: [n] });
-  const shape = classes === undefined ? y.shape : [n, classes];
+      : constant(Uint32Array.from(targets), { shape: [n, ...data.y.shape.slice(1)] });
+  const shape = classes === undefined ? y.shape : [...y.shape, classes];
   const counts = given && constant(weights);
-  const losses = columns.map((row) => lossOf(loss, row, n, shape, y, counts)).filter((value) => Number.isFinite(value));
-  return losses.length > 0 ? Math.min(...losses) : undefined;
+  const losses = columns.map((row) => lossOf(loss, row, shape, y, counts)).filter((value) => Number.isFinite(value));
+  // Of a loss that is a sum, that of a batch.
+  return losses.length > 0 ? Math.min(...losses) * (loss.reduction === 'sum' ? batchSize / n : 1) : undefined;
 }
 
 /** One row of each of `n` equal parts of the data, so that ordered data is seen whole. */
@@ -67,19 +78,25 @@ function drawn(size: number, n: number): number[] {
 }
 
 /** The targets of these rows as numbers. */
-function targetsAt({ size, y: { shape, data }, scale = PLAIN }: Examples, rows: readonly number[]): Float64Array {
+function targetsAt(examples: Examples, rows: readonly number[]): Float64Array {
+  const { size, y } = examples;
+  const { data } = y;
+  const scale = targetScaleOf(examples) ?? PLAIN;
   const width = data.length / size;
   const targets = new Float64Array(rows.length * width);
   for (const [k, row] of rows.entries()) targets.set(data.subarray(row * width, (row + 1) * width), k * width);
-  if (!(data instanceof Uint8Array) || shape.length === 1) return targets;
+  if (!isBytes(y) || kindOfTargets(y) === 'classes' || !scale) return targets;
   return targets.map((v) => (v / 255 - scale.mean) / scale.std);
 }
 
 /** Constant rows worth trying for class indices: their frequencies, as probabilities and as logits. */
-function frequencies(labels: HostArray, weights: Float64Array, classes: number): Float64Array[] {
+function frequencies(loss: Loss, labels: HostArray, weights: Float64Array, classes: number): Float64Array[] {
   const share = new Float64Array(classes);
-  const whole = weightOf({ data: weights });
-  for (const [k, label] of labels.entries()) share[label]! += weights[k]! / whole;
+  const width = labels.length / weights.length;
+  for (const [k, label] of labels.entries())
+    if (!ignores(loss, label)) share[label]! += weights[Math.floor(k / width)]! * (loss.classWeights?.[label] ?? 1);
+  const whole = share.reduce((a, b) => a + b) || 1;
+  for (let c = 0; c < classes; c++) share[c]! /= whole;
   return [share, share.map((p) => Math.log(Math.max(p, TINY)))];
 }
 
@@ -116,13 +133,12 @@ function medianOf(column: Float64Array, weights: Float64Array, whole: number): n
 function lossOf(
   loss: Loss,
   row: Float64Array,
-  n: number,
   shape: readonly number[],
   y: Tensor,
   weights: Tensor | undefined,
 ): number {
-  const data = new Float64Array(n * row.length);
-  for (let r = 0; r < n; r++) data.set(row, r * row.length);
+  const data = new Float64Array(sizeOf(shape));
+  for (let at = 0; at < data.length; at += row.length) data.set(row, at);
   try {
     const x = constant(data, { shape });
     const value = weights ? weightedLoss(loss, x, y, weights).loss : loss(x, y);

@@ -1,4 +1,5 @@
-// The means of an epoch's metrics over its examples, that of the loss by their weights, and the time it took.
+// The means of an epoch's metrics over its examples, those of loss and accuracy by what these count, and the time it took.
+import type { BatchCounts } from './batch-weights.ts';
 import type { StepEvent } from './events.ts';
 
 export class EpochMeans {
@@ -6,8 +7,15 @@ export class EpochMeans {
   #steps = 0;
   #examples = 0;
   #weight = 0;
+  #counted = 0;
+  readonly #summed: boolean;
   #began = 0;
   #last: StepEvent | undefined;
+
+  /** `summed`: the loss is a sum, so that the epoch's is too. */
+  constructor(summed: boolean) {
+    this.#summed = summed;
+  }
 
   /** Steps so far. */
   get steps(): number {
@@ -19,6 +27,7 @@ export class EpochMeans {
     this.#steps = 0;
     this.#examples = 0;
     this.#weight = 0;
+    this.#counted = 0;
     this.#began = performance.now();
   }
 
@@ -27,15 +36,18 @@ export class EpochMeans {
     this.#began += ms;
   }
 
-  /** A step of `rows` examples, of which `weight` is the sum of the weights. */
-  add(event: StepEvent, rows: number, weight: number): void {
+  /** A step of `examples`, and what they count. */
+  add(event: StepEvent, examples: number, counts: BatchCounts): void {
     const { loss, accuracy, metrics } = event;
     const all = { loss, ...(accuracy !== undefined && { accuracy }), ...metrics };
+    const weight = this.#summed ? 1 : counts.weight;
+    const countOf = (name: string) => (name === 'loss' ? weight : name === 'accuracy' ? counts.rows : examples);
     for (const [name, value] of Object.entries(all))
-      this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * (name === 'loss' ? weight : rows));
+      this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * countOf(name));
     this.#steps++;
-    this.#examples += rows;
+    this.#examples += examples;
     this.#weight += weight;
+    this.#counted += counts.rows;
     this.#last = event;
   }
 
@@ -48,8 +60,11 @@ export class EpochMeans {
     examples: number;
     seconds: number;
   } {
-    // Of no weight at all, the loss is 0.
-    const over = (name: string) => (name === 'loss' ? this.#weight || 1 : this.#examples);
+    // Of nothing that counts, loss and accuracy are 0.
+    const over = (name: string) => {
+      if (name === 'loss') return this.#summed ? 1 : this.#weight || 1;
+      return name === 'accuracy' ? this.#counted || 1 : this.#examples;
+    };
     const means = Object.fromEntries([...this.#sums].map(([name, sum]) => [name, sum / over(name)]));
     const { loss, accuracy, ...metrics } = means;
     const seconds = Math.max(performance.now() - this.#began, 1e-3) / 1000;

@@ -9,6 +9,7 @@ import { BOOLEAN, COUNT, type Names } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import { areClasses, countedRows, isIgnored, withoutIgnored } from '../loss/targets.ts';
 import { add, equal, mul } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
 import { iota } from '../ops/counter.ts';
@@ -18,15 +19,16 @@ import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { type Examples, labelsOf, rowsAt } from './batch.ts';
+import { exampleCounts } from './loss-weights.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
 import { judge, type Task } from './step.ts';
 
 /** How a model does on a data set: means over all examples, of which weights count in the loss alone. */
 export interface Evaluation {
-  /** Of a set with sample weights Σ w·l / Σ w. */
+  /** Of a set with sample weights Σ w·l / Σ w; rows that the loss ignores do not count. Of a loss that is a sum, the sum. */
   readonly loss: number;
-  /** The share that is right, or the user's metric of that name. Absent where the loss scores no classes. */
+  /** The share that is right of what is not ignored, or the user's metric of that name. Absent where the loss scores no classes. */
   readonly accuracy?: number;
   /** The user's own metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
@@ -143,7 +145,7 @@ export class Evaluator {
 interface Sums {
   /** The next batch's first row, u32 [1]. */
   readonly cursor: Variable;
-  /** Metrics times rows (the loss times the rows' weights), f32 [K]. */
+  /** Metrics times rows (the loss times what the rows count), f32 [K]. */
   readonly totals: Variable;
   /** What the loss's accuracy found right, u32 [1]. */
   readonly right: Variable;
@@ -158,7 +160,7 @@ export interface TracedEvaluation {
   readonly batches: readonly (TracedBatch & { readonly rows: number; readonly steps: number })[];
   /** The metrics in the totals. */
   readonly names: readonly string[];
-  /** What the loss is a mean over: examples, or Σ of their weights. */
+  /** What the loss is a mean over: examples, or Σ of what they count; 1 where it is a sum. */
   readonly weight: number;
   /** What the loss's accuracy is a share of: examples, or their parts; 0 where it is not counted. */
   readonly counted: number;
@@ -172,7 +174,7 @@ export function traceEvaluation(
   maxBytes: number,
 ): TracedEvaluation {
   const { batchSize = evaluationBatch(data.size), confusion = false } = options;
-  const { size, classes, sampleWeights } = data;
+  const { size, classes } = data;
   if (confusion && classes === undefined)
     throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');
   const B = Math.min(batchSize, size);
@@ -187,13 +189,15 @@ export function traceEvaluation(
     { rows: size % B, steps: 1 },
   ].filter(({ rows }) => rows > 0);
   const batches = shapes.map((shape) => ({ ...shape, ...traceBatch(task, data, sums, shape.rows, maxBytes) }));
+  const { weights, rows } = exampleCounts(task.loss, data);
+  const inAccuracy = batches.reduce((total, { steps, counted }) => total + steps * counted, 0);
   return {
     cursor: sums.cursor,
     read: [sums.totals, sums.right, ...(sums.confusion ? [sums.confusion] : [])],
     batches,
     names: batches[0]!.names,
-    weight: sampleWeights ? weightOf(sampleWeights) : size,
-    counted: batches.reduce((total, { steps, counted }) => total + steps * counted, 0),
+    weight: (task.loss.reduction === 'sum' ? 1 : weights ? weightOf({ data: weights }) : size) || 1,
+    counted: inAccuracy > 0 && rows ? rows.reduce((a, b) => a + b) : inAccuracy,
   };
 }
 
@@ -210,17 +214,23 @@ function traceBatch(task: Task, data: Examples, sums: Sums, rows: number, maxByt
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: false }), () => {
       const { x, y, weights } = rowsAt(data, add(iota(rows), cursor), maxBytes);
-      const { prediction, metrics, weight = rows } = judge(task, x, y, labelsOf(data), weights);
+      const { ignoreIndex, reduction } = task.loss;
+      const { prediction, metrics, weight = rows } = judge(task, x, y, labelsOf(data, { ignoreIndex }), weights);
+      const lossWeight = reduction === 'sum' ? 1 : weight;
       const { accuracy, ...others } = metrics;
       const counted = accuracy ? countedBy(task, prediction) : 0;
       const summed = Object.entries(counted ? others : metrics);
-      const values = summed.map(([name, metric]) => mul(reshape(metric, [1]), name === 'loss' ? weight : rows));
+      const values = summed.map(([name, metric]) => mul(reshape(metric, [1]), name === 'loss' ? lossWeight : rows));
       const assignments: Assignment[] = [
         [totals, add(totals, side(values, totals.size))],
         [cursor, add(cursor, rows)],
       ];
-      if (counted) assignments.push([right, add(right, cast(add(mul(accuracy!, counted), 0.5), 'u32'))]);
-      if (confusion) assignments.push([confusion, add(confusion, confusionOf(prediction, y, data.classes!))]);
+      if (counted) {
+        const among = ignoreIndex === undefined || !areClasses(prediction, y) ? counted : countedRows(y, ignoreIndex);
+        assignments.push([right, add(right, cast(add(mul(accuracy!, among), 0.5), 'u32'))]);
+      }
+      if (confusion)
+        assignments.push([confusion, add(confusion, confusionOf(prediction, y, data.classes!, ignoreIndex))]);
       return { assignments, names: summed.map(([name]) => name), counted };
     }),
   );
@@ -238,9 +248,13 @@ function side(values: readonly Tensor[], size: number): Tensor {
   return values.reduceRight((rest, value, k) => where(equal(column, k), value, rest));
 }
 
-/** How often each class (row) was taken for each (column), f32 [C, C]. */
-function confusionOf(prediction: Tensor, y: Tensor, classes: number): Tensor {
-  return matmul(oneHot(y, classes), oneHot(argmax(prediction), classes), { transposeA: true });
+/** How often each class (row) was taken for each (column), f32 [C, C]; labels that are ignored are in no row. */
+function confusionOf(prediction: Tensor, y: Tensor, classes: number, ignoreIndex: number | undefined): Tensor {
+  const [labels, taken] = [y, argmax(prediction)].map((t) => (t.rank === 1 ? t : reshape(t, [t.size])));
+  const hot = oneHot(withoutIgnored(labels!, ignoreIndex, 0), classes);
+  const counted =
+    ignoreIndex === undefined ? hot : where(reshape(isIgnored(labels!, ignoreIndex), [labels!.size, 1]), 0, hot);
+  return matmul(counted, oneHot(taken!, classes), { transposeA: true });
 }
 
 function rowsOf(data: ArrayLike<number>, C: number): number[][] {

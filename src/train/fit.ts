@@ -21,7 +21,7 @@ import type {
 } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
-import { IdleWatch, PATIENCE } from './not-learning.ts';
+import { IdleWatch, isLook } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
 import type { Programs, StepProgram } from './programs.ts';
 import type { Rates } from './rates.ts';
@@ -64,8 +64,8 @@ export class Fit {
   readonly #stopper: Stopper | undefined;
   readonly #constantLoss: number | undefined;
   readonly #watch: LossWatch;
-  readonly #means = new EpochMeans();
-  #weightOf: BatchWeight = () => 0;
+  readonly #means: EpochMeans;
+  #weightOf: BatchWeight = () => ({ weight: 0, rows: 0 });
   /** By rows: those of the full and of the short batch, once they are there. */
   readonly #programs = new Map<number, StepProgram>();
   #idle: IdleWatch | undefined;
@@ -85,7 +85,8 @@ export class Fit {
     this.#callbacks = [options, options.callbacks ?? []].flat();
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
     this.#stopper = options.earlyStopping ? new Stopper(options.earlyStopping) : undefined;
-    this.#constantLoss = bestConstantLoss(trainer.task.loss, data);
+    this.#means = new EpochMeans(trainer.task.loss.reduction === 'sum');
+    this.#constantLoss = bestConstantLoss(trainer.task.loss, data, run.batchSize);
     this.#watch = new LossWatch(stepsPerEpoch(run), this.#constantLoss);
   }
 
@@ -111,8 +112,8 @@ export class Fit {
   }
 
   async *#loop(): AsyncGenerator<FitEvent, void, undefined> {
-    const { life, programs, state } = this.#trainer;
-    this.#weightOf = await batchWeights(this.#data, this.#run, state);
+    const { life, programs, state, task } = this.#trainer;
+    this.#weightOf = await batchWeights(task.loss, this.#data, this.#run, state);
     this.#means.start();
     while (this.#reason === undefined && !this.#over()) {
       life.check();
@@ -210,13 +211,17 @@ export class Fit {
     this.#landed++;
     this.#last = event;
     recorder.step(event);
-    this.#means.add(event, placeOf(this.#run, event.step - 1).rows, this.#weightOf(event.step - 1));
+    const { rows } = placeOf(this.#run, event.step - 1);
+    const counts = this.#weightOf(event.step - 1);
+    // A metric of the user's in accuracy's place is a mean over examples.
+    const own = Object.hasOwn(this.#trainer.task.metrics, 'accuracy');
+    this.#means.add(event, rows, own ? { ...counts, rows } : counts);
     this.#watch.see(event.loss);
     await this.#call((callback) => callback.onStep?.(event));
     this.#gate.made(event);
     if (this.#options.events === 'step') yield event;
     yield* this.#lookForRunaway(false);
-    if (this.#landed % PATIENCE === 0) yield* this.#lookForIdleUnits(event.step);
+    if (isLook(this.#landed)) yield* this.#lookForIdleUnits(event.step);
   }
 
   async *#lookForRunaway(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {

@@ -1,13 +1,13 @@
 // Looking inside: a model's prediction and named inner outputs for given inputs and, with targets, its loss and gradients.
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import { dtypeOf, hostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
-import type { NdArray, Spec } from '../graph/op.ts';
+import type { NdArray } from '../graph/op.ts';
 import { withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
-import { input, type Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import { prepareX, prepareY, toArray, type Values } from './batch.ts';
+import { inputX, inputY, toArray, type Values } from './batch.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';
 import { forward, gradientsOf, judge, type Task } from './step.ts';
@@ -32,15 +32,15 @@ export interface Wanted {
 export async function inspect(
   { executor, state, task, programs }: { executor: Executor; state: State; task: Task; programs: Programs },
   x: Values,
-  scale: Scale | undefined,
+  scale: ByteScale | undefined,
   { outputs = false, y }: Wanted = {},
 ): Promise<Inspection> {
   const xs = toArray('x', x);
   const ys = y === undefined ? undefined : toArray('y', y);
   const name = [xs, ys].map((v) => v && `${v.dtype} ${formatShape(v.shape)}`).join(' ');
   const owner = {};
-  const key = `inspect ${outputs} ${scale?.mean} ${scale?.std} ${name}`;
-  const make = () => compile(executor, state, task, { x: xs, ...(ys && { y: ys }) }, scale, outputs);
+  const key = `inspect ${outputs} ${JSON.stringify([scale, y?.scale, y?.targets])} ${name}`;
+  const make = () => compile(executor, state, task, { x, ...(y && { y }) }, scale, outputs);
   try {
     const program = await programs.ofInputs(key, make, owner);
     return sorted(await program.run({ x: x.data, ...(y && { y: y.data }) }));
@@ -53,15 +53,15 @@ function compile(
   executor: Executor,
   state: State,
   task: Task,
-  specs: { x: Spec; y?: Spec },
-  scale: Scale | undefined,
+  batch: { x: Values; y?: Values },
+  scale: ByteScale | undefined,
   withOutputs: boolean,
 ): Promise<Program> {
   const outputs = withPaths(task.model, () => {
     const trace = newTrace({ training: false });
     return withTrace(trace, () => {
-      const x = prepareX(input('x', specs.x), specs.x.dtype, scale);
-      const y = specs.y && prepareY(input('y', specs.y), specs.y.dtype, scale);
+      const x = inputX(batch.x, scale);
+      const y = batch.y && inputY(batch.y, scale);
       const all: Record<string, Tensor> = y ? withGradients(state, task, x, y) : { prediction: forward(task.model, x) };
       if (withOutputs) for (const [name, tensor] of trace.captures) all[`output ${name}`] = tensor;
       return all;
@@ -95,9 +95,10 @@ function sorted(values: Readonly<Record<string, NdArray>>): Inspection {
 }
 
 /** The values' rows `from` to `to`. */
-export function rowsOf({ shape, data }: Values, from: number, to: number): Values {
+export function rowsOf(values: Values, from: number, to: number): Values {
+  const { shape, data } = values;
   const row = data.length / shape[0]!;
-  return { shape: [to - from, ...shape.slice(1)], data: data.subarray(from * row, to * row) };
+  return { ...values, shape: [to - from, ...shape.slice(1)], data: data.subarray(from * row, to * row) };
 }
 
 /** Rows of a batch: few sizes, so that few programs are compiled whatever is asked for. */
@@ -111,7 +112,7 @@ interface Model {
 }
 
 /** Predictions for any number of rows, at most `batch` at a time. */
-export async function predict(model: Model, x: Values, scale: Scale | undefined, batch = 1000): Promise<NdArray> {
+export async function predict(model: Model, x: Values, scale: ByteScale | undefined, batch = 1000): Promise<NdArray> {
   toArray('x', x);
   const [N = 0] = x.shape;
   if (N === 0) return (await inspect(model, x, scale)).prediction; // which says what is wrong with it
@@ -131,7 +132,7 @@ export async function predict(model: Model, x: Values, scale: Scale | undefined,
 }
 
 /** One batch, its last row repeated up to the next of the sizes for which programs are kept. */
-async function predictRows(model: Model, x: Values, scale: Scale | undefined, most: number): Promise<NdArray> {
+async function predictRows(model: Model, x: Values, scale: ByteScale | undefined, most: number): Promise<NdArray> {
   const N = x.shape[0]!;
   const rows = Math.min(PREDICT_ROWS.find((size) => size >= N) ?? most, most);
   const { prediction } = await inspect(model, rows === N ? x : padded(x, rows), scale);

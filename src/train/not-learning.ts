@@ -11,11 +11,16 @@ import { type Examples, rowsAt } from './batch.ts';
 import type { State } from './state.ts';
 import { forward, type Task } from './step.ts';
 
-/** Steps after which a run should have learnt something, and after which it is looked at again. */
-export const PATIENCE = 200;
+/** Steps after which a run should have learnt something. */
+const PATIENCE = 200;
 const LOOKED_AT = 256;
 /** The share of a layer's units that must be idle to be worth a warning. */
 const IDLE_SHARE = 0.5;
+
+/** Whether a run is looked at after so many steps: 200, 400, 800, …, since a look waits for the device. */
+export function isLook(steps: number): boolean {
+  return steps >= PATIENCE && Number.isInteger(Math.log2(steps / PATIENCE));
+}
 
 /** A layer's units that give the same whatever comes in. */
 export interface IdleUnits {

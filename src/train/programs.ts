@@ -90,9 +90,10 @@ export class Programs {
   }
 
   /** A name for the data set's arrays and what they are read with. */
-  #idOf({ x, y, sampleWeights, scale }: Examples): string {
+  #idOf({ x, y, sampleWeights, scale, targetScale }: Examples): string {
     const weights = sampleWeights && this.#id(sampleWeights.data);
-    return `${this.#id(x.data)}/${this.#id(y.data)}/${weights}/${x.shape}/${y.shape}/${scale?.mean}/${scale?.std}`;
+    const read = JSON.stringify([scale, targetScale, y.scale, y.targets]);
+    return `${this.#id(x.data)}/${this.#id(y.data)}/${weights}/${x.shape}/${y.shape}/${read}`;
   }
 
   #id(data: HostArray): number {

@@ -9,7 +9,8 @@ import { formatShape } from '../graph/shape.ts';
 import { Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
 import type { Loss } from '../loss/loss.ts';
-import { weightedLoss } from '../loss/weighted.ts';
+import { areClasses } from '../loss/targets.ts';
+import { countOfBatch, weightedLoss } from '../loss/weighted.ts';
 import { add, equal } from '../ops/binary.ts';
 import { iota, remainder } from '../ops/counter.ts';
 import { gatherRows } from '../ops/gather.ts';
@@ -63,7 +64,7 @@ export interface Judgement {
   readonly loss: Tensor;
   /** The loss, accuracy where there is one, and the user's own: a metric of theirs with that name takes the accuracy's place. */
   readonly metrics: Readonly<Record<string, Tensor>>;
-  /** Σ of the batch's weights, where it has some. */
+  /** What the batch counts in a mean of losses, where that is not its number of examples. */
   readonly weight?: Tensor;
 }
 
@@ -77,7 +78,8 @@ export function judge(
 ): Judgement {
   const prediction = forward(model, x);
   const width = prediction.shape.at(-1)!;
-  if (labels && (labels.exact ? width !== labels.classes : width < labels.classes)) {
+  const judged = y.rank === 1 || areClasses(prediction, y);
+  if (labels && judged && (labels.exact ? width !== labels.classes : width < labels.classes)) {
     throw new ShapeError(
       `model: its output is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
     );
@@ -94,7 +96,8 @@ export function judge(
         `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
       );
   }
-  return { prediction, loss: value, metrics: all, ...(weighted && { weight: weighted.weight }) };
+  const weight = weighted?.weight ?? countOfBatch(loss, prediction, y);
+  return { prediction, loss: value, metrics: all, ...(weight && { weight }) };
 }
 
 /** Which rows of the data a step takes. */
@@ -120,7 +123,13 @@ export function traceStep(
     withTrace(trace, () => {
       const indices = order && indicesOf(state, order, rows);
       const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
-      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true }), weights);
+      const { loss, metrics } = judge(
+        task,
+        x,
+        y,
+        labelsOf(data, { exact: true, ignoreIndex: task.loss.ignoreIndex }),
+        weights,
+      );
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
       const recipe: Recipe = {

@@ -1,10 +1,12 @@
 // A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
 // kept for the next batches of the same shapes; all else is as in the steps of a run.
-import type { Scale } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
+import { labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
 import { formatShape } from '../graph/shape.ts';
+import type { Loss } from '../loss/loss.ts';
 import { type Examples, labelsOf, toArray, type Values } from './batch.ts';
 import { explain } from './divergence.ts';
 import type { Running } from './fit.ts';
@@ -19,9 +21,9 @@ export type Targets = Values | NestedNumbers | GivenArray;
 const ENDLESS = { start: 0 };
 
 /** The targets of `size` examples as values: whole numbers one an example are class indices, floats and rows are numbers. */
-export function targetsOf(given: Targets, size: number): Values {
+export function targetsOf(given: Targets, size: number, loss: Pick<Loss, 'ignoreIndex'> = {}): Values {
   const flat = Array.isArray(given) || isTyped(given);
-  const y = flat ? flatTargets(given as NestedNumbers | GivenArray, size) : (given as Values);
+  const y = flat ? flatTargets(given as NestedNumbers | GivenArray, size, loss) : (given as Values);
   toArray('y', y);
   if (y.shape[0] === size) return y;
   throw new DataError(
@@ -29,16 +31,21 @@ export function targetsOf(given: Targets, size: number): Values {
   );
 }
 
-function flatTargets(given: NestedNumbers | GivenArray, size: number): Values {
+function flatTargets(
+  given: NestedNumbers | GivenArray,
+  size: number,
+  { ignoreIndex }: Pick<Loss, 'ignoreIndex'>,
+): Values {
   const { shape, data } = flatten('y', given);
+  const rows = shape.length === 1 && shape[0]! % size === 0 && shape[0] !== size ? [size, shape[0]! / size] : shape;
   if (shape.length > 1 || (isTyped(given) && (kindOf(given) ?? '').startsWith('Float'))) {
-    const rows = shape.length === 1 && shape[0]! % size === 0 ? [size, shape[0]! / size] : shape;
-    return { shape: rows, data: data instanceof Uint8Array ? data : Float32Array.from(data) };
+    const dense = rows.length === 1 && rows[0] === size ? [size, 1] : rows;
+    return { shape: dense, data: data instanceof Uint8Array ? data : Float32Array.from(data) };
   }
-  const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32));
-  if (bad < 0) return { shape, data: data instanceof Uint8Array ? data : Uint32Array.from(data) };
+  const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32) && v !== ignoreIndex);
+  if (bad < 0) return { shape: rows, data: labelsFrom('batch', data, 1, ignoreIndex), targets: 'classes' };
   throw new DataError(
-    `y: ${data[bad]} of example ${bad} is no class index. Give whole numbers from 0; numbers to regress on as rows, [[${data[bad]}], …], or in a Float32Array.`,
+    `y: ${data[bad]} of example ${Math.floor(bad / (data.length / rows[0]!))} is no class index. Give whole numbers from 0; numbers to regress on as rows, [[${data[bad]}], …], or in a Float32Array.`,
   );
 }
 
@@ -56,7 +63,7 @@ export async function trainOnBatch(
   trainer: Running,
   x: Values,
   y: Values,
-  scale: Scale | undefined,
+  scale: ByteScale | undefined,
 ): Promise<{ event: BatchEvent; dispatches: number }> {
   const { executor, state, programs, rates, recorder, life, step } = trainer;
   const learningRate = rates.at(step, ENDLESS);
@@ -84,9 +91,9 @@ export async function trainOnBatch(
 async function programOf({ executor, state, task, programs }: Running, data: Examples, owner: object) {
   const [x, y] = [toArray('x', data.x), toArray('y', data.y)];
   const trace = () => traceStep(state, task, data, undefined, data.size);
-  const classes = labelsOf(data)?.classes ?? 0;
+  const classes = labelsOf(data, task.loss)?.classes ?? 0;
   const name = [x, y].map(({ dtype, shape }) => `${dtype} ${formatShape(shape)}`).join(' ');
-  const key = `train on ${data.scale?.mean} ${data.scale?.std} ${name}`;
+  const key = `train on ${JSON.stringify([data.scale, data.y.scale, data.y.targets])} ${name}`;
   const make = async (): Promise<BatchProgram> => {
     const traced = trace();
     const label = `train on a batch [${data.size}]`;

@@ -1,7 +1,7 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
-import { PLAIN, type Scale } from '../data/dataset.ts';
+import { type ByteScale, PLAIN } from '../data/dataset.ts';
 import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -115,7 +115,7 @@ export class Trainer {
   readonly #task: Task;
   readonly #running: Running;
   #run: Run | undefined;
-  #scale: Scale | undefined;
+  #scale: ByteScale | undefined;
   #data: Examples | undefined;
   #inputShape: Shape | undefined;
   /** Of the last run. */
@@ -162,7 +162,7 @@ export class Trainer {
       lastData: () => this.#data,
       newState,
       asJudged: (data) => asJudged(data, this.#scale),
-      asTrained: (data) => asTrained(data, {}, this.#scale).data,
+      asTrained: (data) => asTrained(data, {}, this.#scale, this.#task.loss).data,
     });
     const dispose: unknown = (Symbol as { dispose?: unknown }).dispose;
     if (dispose) Object.defineProperty(this, dispose as symbol, { value: () => this.dispose() });
@@ -193,8 +193,8 @@ export class Trainer {
     return this.#dispatches;
   }
 
-  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states. */
-  get scale(): Scale | undefined {
+  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states; false: they are not scaled. */
+  get scale(): ByteScale | undefined {
     return this.#scale;
   }
 
@@ -269,7 +269,7 @@ export class Trainer {
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const { rates, step, programs } = this.#running;
     const run = this.#plan(given, asked);
-    const { data, options } = asTrained(given, asked, this.#scale);
+    const { data, options } = asTrained(given, asked, this.#scale, this.#task.loss);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const fit = new Fit(this.#running, data, run, options, gate);
     const first = await programs.step(data, run, placeOf(run, step).rows, fit);
@@ -299,7 +299,7 @@ export class Trainer {
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
     const run = this.#plan(given, asked);
-    const { data, options } = asTrained(given, asked, this.#scale);
+    const { data, options } = asTrained(given, asked, this.#scale, this.#task.loss);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
     const [first] = await this.#life.during(() =>
@@ -314,8 +314,8 @@ export class Trainer {
 
   /**
    * Makes one training step on a batch of your own, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
-   * class indices [B] or numbers [B, ...], as `{ shape, data }`, lists (whole numbers one an example are class indices) or typed arrays
-   * (floats are numbers, others class indices). Gives the step's event; the arrays may be refilled then. The loss is of these examples
+   * class indices [B] or [B, ...] or numbers [B, ...], as `{ shape, data }`, lists (whole numbers one an example are class indices) or
+   * typed arrays (floats are numbers, others class indices). Gives the step's event; the arrays may be refilled then. The loss is of these examples
    * before the step. Schedules count the steps of the trainer from its first on, and need a `total` of their own where they have an
    * end. A run cannot be resumed after it: data orders count steps.
    * @throws DivergenceError where a value is not finite (nothing has changed then); OptionError while a run or another call is under
@@ -326,7 +326,7 @@ export class Trainer {
     this.#idle('trainOnBatch');
     const xs = valuesOf('x', x, this.#inputShape);
     toArray('x', xs);
-    const ys = targetsOf(y, xs.shape[0]!);
+    const ys = targetsOf(y, xs.shape[0]!, this.#task.loss);
     const scale = scaleOfBatch(xs, ys, this.#scale ?? xs.scale ?? ys.scale ?? PLAIN);
     this.#busy = 'batch';
     try {
@@ -425,7 +425,7 @@ export class Trainer {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
       ...(this.#running.rates.override !== undefined && { learningRate: this.#running.rates.override }),
-      ...(this.#scale && { scale: this.#scale }),
+      ...(this.#scale !== undefined && { scale: this.#scale }),
       ...(configuration !== undefined && { configuration }),
     };
     const metadata = networkMetadata(descriptionOf(this.#task.model));

@@ -1,8 +1,8 @@
 // Validation that is split off the training data: by the trainer's seed and made once, so that every run and every resume of it sees the
 // same sets, and the device keeps one copy of them.
-import { countOf, type DataSet, pick } from '../data/dataset.ts';
+import { countOf, type DataSet, kindOfTargets, pick } from '../data/dataset.ts';
 import { partition } from '../data/partition.ts';
-import { dtypeOf, type HostArray } from '../graph/dtype.ts';
+import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { checkValue } from '../graph/options.ts';
 import { checkExamples, type Examples, ownExamples } from './batch.ts';
@@ -39,7 +39,7 @@ function partsOf(data: Examples, part: number, seed: number): Parts {
   const key = JSON.stringify([count, seed, name, x.shape, y.shape, classes, scale]);
   const known = kept.get(x.data) ?? [];
   const before = known.find((parts) => parts.y === y.data && parts.weights === weights && parts.key === key);
-  const labelled = y.shape.length === 1 && dtypeOf(y.data) !== 'f32';
+  const labelled = y.shape.length === 1 && kindOfTargets(y) === 'classes';
   const parts = before ?? {
     y: y.data,
     weights,
