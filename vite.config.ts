@@ -45,6 +45,7 @@ const SLOW = [
   'lr-find',
   'profile',
   'public-names',
+  'bundles',
 ];
 const fileOf = (name: string) => `test/${name}.test.ts`;
 for (const file of SLOW.map(fileOf))

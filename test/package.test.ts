@@ -1,12 +1,9 @@
-// The package as its users meet it, as far as that needs no registry: the entry points of `dist`, a bundle for pages, and the
+// The package as its users meet it, as far as that needs no registry: the entry points of `dist`, and the
 // examples and the README's program, each in a process of its own. `npm test` builds `dist` first.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digits } from '../src/data/digits.ts';
 import { ROOT, requireFreshDist } from './dist.ts';
@@ -145,72 +142,6 @@ describe('the lock file', () => {
   test('names no place to download from', () => {
     expect(text).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
   });
-});
-
-describe('a bundle for pages', () => {
-  async function bundle(entry: string): Promise<{ code: string; imports: string[]; modules: string[] }> {
-    const result = await build({
-      configFile: false,
-      root: scratch,
-      logLevel: 'silent',
-      build: { lib: { entry, formats: ['es'] }, outDir: join(scratch, 'bundle'), minify: true, emptyOutDir: false },
-    });
-    const outputs = (Array.isArray(result) ? result : [result]).flatMap((r) => ('output' in r ? r.output : []));
-    const chunks = outputs.filter((o) => o.type === 'chunk');
-    return {
-      code: chunks.map((c) => c.code).join('\n'),
-      imports: chunks.flatMap((c) => [...c.imports, ...c.dynamicImports]),
-      modules: chunks.flatMap((c) => Object.keys(c.modules)),
-    };
-  }
-
-  const ofNode = (names: readonly string[]) =>
-    names.filter(
-      (name) => /^node:|__vite-browser-external|\/(webgpu|commander)\//.test(name) || builtinModules.includes(name),
-    );
-
-  test(
-    'holds all of thalweg and nothing of Node',
-    async () => {
-      const { code, imports, modules } = await bundle(join(ROOT, 'dist/src/index.js'));
-      expect(imports).toEqual([]);
-      expect(modules.length).toBeGreaterThan(80);
-      expect(ofNode(modules)).toEqual([]);
-      expect(modules.filter((name) => /dist\/(src\/(node|cli)|bench)\//.test(name))).toEqual([]);
-      expect(code).not.toMatch(/\bprocess\.|\brequire\(|\bBuffer\b/);
-      const kilobytes = gzipSync(code).length / 1000;
-      console.log(`thalweg for pages: ${kilobytes.toFixed(1)} kB gzipped, minified`);
-      // 10 kB of it explain programs, which a page that does not ask for that leaves out; 4 check arguments by name and kind; about 12
-      // load weights of other frameworks, weigh examples, read other IDX files and name the causes of a divergence.
-      expect(kilobytes).toBeLessThan(141);
-    },
-    SLOW,
-  );
-
-  test.each([
-    ['a tensor with its methods', 28, 'import { constant } from INDEX; export const y = constant([1]).mul(2).relu();'],
-    [
-      'a dense network on MNIST',
-      // 2.5 kB of it are the options of softmaxCrossEntropy, and what is ignored or weighed by them in reports.
-      110,
-      `import { createBackend, datasets, losses, nn, optim, Trainer } from INDEX;
-      const [a, b] = [new nn.Linear(784, 16), new nn.Linear(16, 10)];
-      const model = { a, b, forward: (x) => b.forward(a.forward(x).relu()) };
-      const { train } = await datasets.mnist();
-      const options = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.adam() };
-      await (new Trainer(await createBackend(), options)).fit(train, { epochs: 1 });`,
-    ],
-  ])(
-    'sheds what a page does not use: %s, below %d kB',
-    async (name, limit, text) => {
-      const entry = join(scratch, `${name.replaceAll(/\W+/g, '-')}.mjs`);
-      writeFileSync(entry, text.replace('INDEX', JSON.stringify(join(ROOT, 'dist/src/index.js'))));
-      const kilobytes = gzipSync((await bundle(entry)).code).length / 1000;
-      console.log(`${name}: ${kilobytes.toFixed(1)} kB gzipped, minified`);
-      expect(kilobytes).toBeLessThan(limit);
-    },
-    SLOW,
-  );
 });
 
 /** The js blocks of a Markdown file that bear no mark. */

@@ -48,7 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   preact: ['app/'],
   '@preact/signals': ['app/'],
   uplot: ['app/charts/'],
-  vite: PAGE_TOOLS,
+  vite: [...PAGE_TOOLS, 'bench/size.mjs'],
   playwright: PAGE_TOOLS,
   '@sparticuz/chromium': [...OF_NODE, ...PAGE_TOOLS],
 };
