@@ -44,6 +44,7 @@ export type { ConstantOptions, Initializer, VariableOptions } from './graph/tens
 export { constant, full, resident, Tensor, Variable } from './graph/tensor.ts';
 export { assign, capture, isTraining } from './graph/trace.ts';
 export type { Tuning, TuningReport } from './graph/tuning.ts';
+export type { NestedValue, ValueOptions } from './graph/value.ts';
 export * as losses from './loss/index.ts';
 export type { Loss, LossFunction, LossOptions } from './loss/loss.ts';
 export { defineLoss } from './loss/loss.ts';

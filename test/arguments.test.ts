@@ -409,6 +409,7 @@ const ENTRIES: Record<string, Entry> = {
     ],
     needs: 2,
   },
+  'backend#value': { args: [[x], { as: 'typed', storages: [] }], needs: 1 },
   'backend#allocate': { args: [model, { seed: 1 }], needs: 1 },
   'backend#run': {
     args: [
