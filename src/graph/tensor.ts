@@ -273,10 +273,13 @@ export interface ConstantOptions {
  * A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or values with their shape: `constant(values, [2, 2])`,
  * `constant(values, { shape: [2, 2], dtype: 'u32' })`.
  */
+export function constant(values: NestedNumbers | HostArray, options?: ConstantOptions): Tensor;
 export function constant(
   values: NestedNumbers | HostArray,
-  ...given: readonly [options?: ConstantOptions] | readonly [shape: Shape, options?: Omit<ConstantOptions, 'shape'>]
-): Tensor {
+  shape: Shape,
+  options?: Omit<ConstantOptions, 'shape'>,
+): Tensor;
+export function constant(values: NestedNumbers | HostArray, ...given: readonly unknown[]): Tensor {
   const options = optionsOf<ConstantOptions>('constant', 'shape', given, { shape: NUMBERS, dtype: DTYPE });
   const nested = typeof values === 'number' || Array.isArray(values);
   if (!nested) checkValue('constant', 'the value', values, TYPED);

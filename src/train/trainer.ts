@@ -15,7 +15,6 @@ import {
   OBJECT,
   optionsOf,
   POSITIVE,
-  type Positional,
   SEED,
   STRING,
   show,
@@ -469,7 +468,9 @@ export class Trainer {
    * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
    * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was.
    */
-  async loadWeights(bytes: FileBytes, ...given: Positional<LoadWeightsOptions, 'file'>): Promise<LoadedWeights> {
+  loadWeights(bytes: FileBytes, file?: string, options?: Omit<LoadWeightsOptions, 'file'>): Promise<LoadedWeights>;
+  loadWeights(bytes: FileBytes, options: LoadWeightsOptions): Promise<LoadedWeights>;
+  async loadWeights(bytes: FileBytes, ...given: readonly unknown[]): Promise<LoadedWeights> {
     const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
     this.#idle('loadWeights');
     const { scale, ...loaded } = loadWeights(this.state, this.#task.model, bytes, options);
