@@ -168,11 +168,11 @@ export class Backend {
    */
   value(x: Tensor, options?: ValueOptions & { readonly as?: 'nested' }): Promise<NestedValue>;
   value(x: Tensor, options: ValueOptions & { readonly as: 'typed' }): Promise<HostArray>;
-  value<T extends Tensors>(
+  value<const T extends Tensors>(
     xs: T,
     options?: ValueOptions & { readonly as?: 'nested' },
   ): Promise<{ -readonly [K in keyof T]: NestedValue }>;
-  value<T extends Tensors>(
+  value<const T extends Tensors>(
     xs: T,
     options: ValueOptions & { readonly as: 'typed' },
   ): Promise<{ -readonly [K in keyof T]: HostArray }>;
