@@ -15,7 +15,8 @@ export type {
 } from './events.ts';
 export type { Inspection } from './inspection.ts';
 export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
-export { type Network, type NetworkDescription, network, networkText } from './network.ts';
+export { type Network, network } from './network.ts';
+export { type NetworkDescription, networkText } from './network-description.ts';
 export { networkOf } from './network-file.ts';
 export { type Preset, presets } from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';

@@ -6,7 +6,8 @@ import { adam } from '../optim/adam.ts';
 import { COMMON, type CommonOptions, type Optimizer } from '../optim/optimizer.ts';
 import { cosine, type Rate } from '../optim/schedules.ts';
 import { sgd } from '../optim/sgd.ts';
-import { type NetworkDescription, network } from './network.ts';
+import { network } from './network.ts';
+import type { NetworkDescription } from './network-description.ts';
 
 /** A network with its loss, its optimizer and the settings it learns well with. */
 export interface Preset {

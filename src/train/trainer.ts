@@ -36,7 +36,7 @@ import { shareInside } from './inside.ts';
 import { type Inspection, inspect, predict } from './inspection.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
 import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
-import { descriptionOf } from './network.ts';
+import { descriptionOf } from './network-description.ts';
 import { networkMetadata } from './network-metadata.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
