@@ -78,8 +78,9 @@ export function checkLabels(what: string, labels: StoredLabels, classes: number,
     if (labels[i]! < classes || labels[i] === ignoreIndex) continue;
     const example = Math.floor(i / width);
     const where = offsetOf ? `example ${example} (offset ${offsetOf(example)})` : `example ${example}`;
+    const ignored = offsetOf ? '' : ', or which label is none with { ignoreIndex }';
     throw new DataError(
-      `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }, or which label is none with { ignoreIndex }.`,
+      `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }${ignored}.`,
     );
   }
 }
