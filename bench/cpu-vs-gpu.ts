@@ -1,7 +1,7 @@
 // The same training step on the GPU and on the CPU backend, in turns, over batch sizes and widths of a 784-W-10 network: from
 // where on the GPU is the faster one, and whether it is at all.
 import { sgd } from '../src/optim/sgd.ts';
-import type { NetworkDescription } from '../src/train/network.ts';
+import type { NetworkDescription } from '../src/train/network-description.ts';
 import { type Bench, type Group, type Measured, ranOn, type Suite } from './cases.ts';
 import type { Crossover, Finding, Speedup } from './findings.ts';
 import { type Crossing, crossingOf, ratioOf } from './statistics.ts';

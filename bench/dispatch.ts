@@ -4,7 +4,7 @@ import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/executor.ts';
 import { timeRecording, timeSubmits } from '../src/gpu/profiler.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { NetworkDescription } from '../src/train/network.ts';
+import type { NetworkDescription } from '../src/train/network-description.ts';
 import { type Bench, type Case, type Measured, type Prepared, ranOn, type Suite } from './cases.ts';
 import { checkClose, randomArray } from './data.ts';
 import type { Finding } from './findings.ts';

@@ -1,13 +1,13 @@
 // Training without a Trainer, one floor down: variables in memory of your own, a step traced once and compiled, a loop.
 import * as thalweg from 'thalweg/node';
 
-const { add, assign, cast, gatherRows, losses, mul, nn, optim, relu, resident, valueAndGrad, Variable } = thalweg;
+const { assign, losses, nn, optim, resident, valueAndGrad, Variable } = thalweg;
 
 class Mlp {
   hidden = new nn.Linear(784, 64);
   out = new nn.Linear(64, 10);
   forward(x) {
-    return this.out.forward(relu(this.hidden.forward(x)));
+    return this.out.forward(this.hidden.forward(x).relu());
   }
 }
 
@@ -29,19 +29,19 @@ const storages = [backend.allocate(model, { seed: 42 }), backend.allocate({ slot
 // The pictures stay on the device as bytes; a batch is the numbers of its rows.
 const pictures = resident('pictures', { ...train.x, dtype: 'u8' });
 const labels = resident('labels', { ...train.y, dtype: 'u8' });
-const scaled = (x) => mul(cast(x, 'f32'), 1 / 255);
+const scaled = (x) => x.cast('f32').mul(1 / 255);
 
 const lossAndGradients = valueAndGrad(model, (x, y) => losses.softmaxCrossEntropy(model.forward(x), y));
 const program = await backend.compile(
   ({ rows }) => {
-    const { value: loss, gradients } = lossAndGradients(scaled(gatherRows(pictures, rows)), gatherRows(labels, rows));
+    const { value: loss, gradients } = lossAndGradients(scaled(pictures.gatherRows(rows)), labels.gatherRows(rows));
     const lr = thalweg.constant(3e-3);
     for (const [k, { path, variable }] of parameters.entries()) {
       const next = optimizer.update(variable, gradients[path], slots[k], { lr, step });
       assign(variable, next.p);
       for (const [s, slot] of slots[k].entries()) assign(slot, next.slots[s]);
     }
-    assign(step, add(step, 1));
+    assign(step, step.add(1));
     return { loss };
   },
   { rows: { shape: [BATCH], dtype: 'u32' } },
@@ -56,7 +56,7 @@ for (let k = 0; k < STEPS; k++) {
 
 // Another program over the same memory: what the network says of pictures it has not seen.
 const judge = await backend.compile(
-  ({ x }) => thalweg.argmax(model.forward(scaled(x)), { axis: 1 }),
+  ({ x }) => model.forward(scaled(x)).argmax(1),
   { x: { shape: test.x.shape, dtype: 'u8' } },
   { storages },
 );

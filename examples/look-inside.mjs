@@ -1,12 +1,12 @@
 // Looking inside a network while it learns: activations, gradients, what one weight does to the loss, and the proof that the
 // gradients are right.
-import { createBackend, datasets, gradcheck, losses, nn, optim, perturb, sigmoid, Trainer } from 'thalweg/node';
+import { createBackend, datasets, gradcheck, losses, nn, optim, perturb, Trainer } from 'thalweg/node';
 
 class Classic {
   hidden = new nn.Linear(784, 16);
   out = new nn.Linear(16, 10);
   forward(x) {
-    return sigmoid(this.out.forward(sigmoid(this.hidden.forward(x))));
+    return this.out.forward(this.hidden.forward(x).sigmoid()).sigmoid();
   }
 }
 

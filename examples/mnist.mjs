@@ -1,12 +1,12 @@
 // A digit classifier from nothing: downloads MNIST (or takes it from the cache), trains for five epochs, and says how it goes.
 // `node examples/mnist.mjs cpu` does without a GPU; so do the other examples.
-import { createBackend, datasets, losses, nn, optim, relu, Trainer } from 'thalweg/node';
+import { createBackend, datasets, losses, nn, optim, Trainer } from 'thalweg/node';
 
 class Mlp {
   hidden = new nn.Linear(784, 128);
   out = new nn.Linear(128, 10);
   forward(x) {
-    return this.out.forward(relu(this.hidden.forward(x)));
+    return this.out.forward(this.hidden.forward(x).relu());
   }
 }
 

@@ -4,7 +4,7 @@ import { GpuExecutor } from './compile/executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
 import { describe, type GpuProvider } from './gpu/adapter.ts';
 import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
-import type { Precision } from './graph/dtype.ts';
+import type { HostArray, Precision } from './graph/dtype.ts';
 import { DeviceError, OptionError } from './graph/errors.ts';
 import type { CompileOptions, Executor, Program, Storage } from './graph/executor.ts';
 import type { NdArray, Spec } from './graph/op.ts';
@@ -25,6 +25,7 @@ import { variablesOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
 import { newTrace, withTrace } from './graph/trace.ts';
 import type { Tuning, TuningReport } from './graph/tuning.ts';
+import { type NestedValue, type Tensors, VALUE, type ValueOptions, valuesOf } from './graph/value.ts';
 import { faultOf } from './ops/gemm-table.ts';
 import { checkTensors } from './ops/tensors.ts';
 
@@ -58,15 +59,18 @@ const TRACE: Names<TraceOptions> = {
   seed: OBJECT,
 };
 
+/** An engine and the adapter it runs on, as {@link createBackend} gives it. */
 export class Backend {
   readonly kind: 'gpu' | 'cpu';
   readonly adapter: AdapterSummary;
+  /** @internal */
   readonly executor: Executor;
   /** A sentence for each device that was tried and not taken. */
   readonly notes: readonly string[];
   /** All that the adapter says about itself; absent on the CPU. */
   readonly report: AdapterReport | undefined;
 
+  /** @internal */
   constructor(executor: Executor, adapter: AdapterSummary, notes: readonly string[] = [], report?: AdapterReport) {
     this.kind = executor.kind;
     this.executor = executor;
@@ -154,6 +158,32 @@ export class Backend {
     } finally {
       program.dispose();
     }
+  }
+
+  /**
+   * Computes a tensor and gives its numbers: a number for a scalar, else lists nested as its shape says. With `{ as: 'typed' }` they come in
+   * a typed array, row-major. Several tensors, in an array or by name, are computed together. What a variable holds is read from the
+   * storage, or the trainer, that holds it on this backend.
+   * @throws OptionError where a tensor reads an input or a variable without memory: use {@link Backend.run}, or allocate.
+   */
+  value(x: Tensor, options?: ValueOptions & { readonly as?: 'nested' }): Promise<NestedValue>;
+  value(x: Tensor, options: ValueOptions & { readonly as: 'typed' }): Promise<HostArray>;
+  value<const T extends Tensors>(
+    xs: T,
+    options?: ValueOptions & { readonly as?: 'nested' },
+  ): Promise<{ -readonly [K in keyof T]: NestedValue }>;
+  value<const T extends Tensors>(
+    xs: T,
+    options: ValueOptions & { readonly as: 'typed' },
+  ): Promise<{ -readonly [K in keyof T]: HostArray }>;
+  async value(x: Tensor | Tensors, options: ValueOptions = {}, ...extra: never[]): Promise<unknown> {
+    checkOptions('value', options, VALUE, extra);
+    checkValue('value', 'what to compute', x, OBJECT);
+    if (x instanceof Tensor) return (await valuesOf(this.executor, { x }, options))['x'];
+    const named = Object.fromEntries(Object.entries<Tensor>(x));
+    checkTensors('value', named);
+    const values = await valuesOf(this.executor, named, options);
+    return Array.isArray(x) ? x.map((_, k) => values[k]) : values;
   }
 
   /** Releases the device. Programs and storages of this backend are of no use afterwards. */

@@ -1,25 +1,19 @@
-// Thalweg for pages, and for anything without Node: everything the package exports. `thalweg/node` adds Dawn and files.
+// Thalweg for pages, and for anything without Node: what a program that trains needs. Every op as a function is in `thalweg/ops`;
+// `thalweg/node` adds Dawn and files.
 
 import './ops/methods.ts';
 
-export { grad, valueAndGrad, whyNoGradient } from './autodiff/grad.ts';
+export { grad, valueAndGrad } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
-export type { ArrayDatasetOptions, DataPair, DataSet, SplitOptions } from './data/dataset.ts';
-export { arrayDataset, rescaled, split } from './data/dataset.ts';
+export type { ArrayDatasetOptions, DataPair, DataSet, Scale, SplitOptions } from './data/dataset.ts';
 export * as datasets from './data/datasets.ts';
+export type { DigitsOptions } from './data/digits.ts';
+export type { NestedNumbers } from './data/given.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
 export { type ExplainOptions, explain } from './explain/explain.ts';
 export { type ExplainStepOptions, explainStep } from './explain/explain-step.ts';
-export type {
-  AccessExplanation,
-  BindingExplanation,
-  BufferExplanation,
-  DispatchExplanation,
-  Explanation,
-  KernelExplanation,
-  ValueExplanation,
-} from './explain/explanation.ts';
+export type { Explanation } from './explain/explanation.ts';
 export {
   type GradcheckOptions,
   type GradcheckReport,
@@ -32,7 +26,6 @@ export { type Perturbation, type PerturbOptions, perturb } from './explain/pertu
 export type { PlanePoint } from './explain/plane.ts';
 export type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 export type { AdapterClass } from './graph/adapter-classes.ts';
-export type { Capabilities, Feature } from './graph/capabilities.ts';
 export type { DType, HostArray, Precision } from './graph/dtype.ts';
 export {
   CheckpointError,
@@ -43,38 +36,19 @@ export {
   ShaderError,
   ShapeError,
 } from './graph/errors.ts';
-export type {
-  CompileOptions,
-  Counters,
-  Executor,
-  Guard,
-  Program,
-  Recipe,
-  Storage,
-  Ticket,
-  VariableGroup,
-} from './graph/executor.ts';
-export type {
-  Declaration,
-  KernelSpec,
-  KernelText,
-  OpaqueKernel,
-  RowSpec,
-  Scratch,
-  SharedArray,
-} from './graph/kernel.ts';
-export type { KernelScope, MapScope, NdArray, Op, RowScope, Spec } from './graph/op.ts';
-export { variablesOf } from './graph/paths.ts';
+export type { Program, Storage, Ticket } from './graph/executor.ts';
+export type { NdArray, Spec } from './graph/op.ts';
+export { type NamedVariable, variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
-export type { Initializer } from './graph/tensor.ts';
-export { apply, apply1, constant, full, input, resident, Tensor, Variable } from './graph/tensor.ts';
+export type { ConstantOptions, Initializer, VariableOptions } from './graph/tensor.ts';
+export { constant, full, resident, Tensor, Variable } from './graph/tensor.ts';
 export { assign, capture, isTraining } from './graph/trace.ts';
-export type { ProductWork, Tuning, TuningEntry, TuningReport, Work } from './graph/tuning.ts';
+export type { Tuning, TuningReport } from './graph/tuning.ts';
+export type { NestedValue, ValueOptions } from './graph/value.ts';
 export * as losses from './loss/index.ts';
 export type { Loss, LossFunction, LossOptions } from './loss/loss.ts';
 export { defineLoss } from './loss/loss.ts';
 export * as nn from './nn/index.ts';
-export * from './ops/index.ts';
 export * as optim from './optim/index.ts';
 export * from './train/index.ts';
 export { createBackend } from './web.ts';

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import * as thalweg from '../src/index.ts';
 import { FileError } from '../src/node/file-error.ts';
 import * as node from '../src/node/index.ts';
+import * as ops from '../src/ops/index.ts';
 
 const { constant, losses, nn, optim, Tensor } = thalweg;
 const backend = thalweg.createCpuBackend();
@@ -15,28 +16,28 @@ describe('forms that are taken', () => {
     [3, -1],
   ]);
   const forms: [string, () => thalweg.Tensor, number[]][] = [
-    ['clip(x, lo, hi)', () => thalweg.clip(x, -1, 1), [-1, 0.5, 1, -1]],
-    ['clip(x, lo)', () => thalweg.clip(x, 0), [0, 0.5, 3, 0]],
-    ['clip(x, undefined, hi)', () => thalweg.clip(x, undefined, 0), [-2, 0, 0, -1]],
-    ['leakyRelu(x, slope)', () => thalweg.leakyRelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
+    ['clip(x, lo, hi)', () => ops.clip(x, -1, 1), [-1, 0.5, 1, -1]],
+    ['clip(x, lo)', () => ops.clip(x, 0), [0, 0.5, 3, 0]],
+    ['clip(x, undefined, hi)', () => ops.clip(x, undefined, 0), [-2, 0, 0, -1]],
+    ['leakyRelu(x, slope)', () => ops.leakyRelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
     ['nn.LeakyReLU(slope)', () => new nn.LeakyReLU(0.25).forward(x), [-0.5, 0.5, 3, -0.25]],
-    ['sum(x, axis)', () => thalweg.sum(x, 0), [1, -0.5]],
-    ['sum(x, axes)', () => thalweg.sum(x, [0, 1]), [0.5]],
-    ['sum(x, axis, options)', () => thalweg.sum(x, -1, { keepDims: true }), [-1.5, 2]],
-    ['mean(x, { axis })', () => thalweg.mean(x, { axis: 0 }), [0.5, -0.25]],
-    ['max(x, axis)', () => thalweg.max(x, 0), [3, 0.5]],
-    ['min(x, axis)', () => thalweg.min(x, 1), [-2, -1]],
-    ['variance(x, axis, options)', () => thalweg.variance(x, 0, { correction: 0 }), [6.25, 0.5625]],
-    ['argmax(x, axis)', () => thalweg.argmax(x, 0), [1, 0]],
-    ['softmax(x, axis)', () => thalweg.softmax(constant([[0], [0]]), 0), [0.5, 0.5]],
+    ['sum(x, axis)', () => ops.sum(x, 0), [1, -0.5]],
+    ['sum(x, axes)', () => ops.sum(x, [0, 1]), [0.5]],
+    ['sum(x, axis, options)', () => ops.sum(x, -1, { keepDims: true }), [-1.5, 2]],
+    ['mean(x, { axis })', () => ops.mean(x, { axis: 0 }), [0.5, -0.25]],
+    ['max(x, axis)', () => ops.max(x, 0), [3, 0.5]],
+    ['min(x, axis)', () => ops.min(x, 1), [-2, -1]],
+    ['variance(x, axis, options)', () => ops.variance(x, 0, { correction: 0 }), [6.25, 0.5625]],
+    ['argmax(x, axis)', () => ops.argmax(x, 0), [1, 0]],
+    ['softmax(x, axis)', () => ops.softmax(constant([[0], [0]]), 0), [0.5, 0.5]],
     ['nn.Softmax(axis)', () => new nn.Softmax(0).forward(constant([[0], [0]])), [0.5, 0.5]],
-    ['logSoftmax(x, axis)', () => thalweg.logSoftmax(constant([[0], [0]]), 1), [0, 0]],
-    ['logSumExp(x, axis)', () => thalweg.logSumExp(constant([[0], [5]]), 1), [0, 5]],
-    ['constant(values, shape)', () => thalweg.sum(constant([1, 2, 3, 4], [2, 2]), 0), [4, 6]],
-    ['concat(a, b)', () => thalweg.concat(x, x), [-2, 0.5, 3, -1, -2, 0.5, 3, -1]],
-    ['concat([a, b], axis)', () => thalweg.concat([x, x], 1), [-2, 0.5, -2, 0.5, 3, -1, 3, -1]],
-    ['concat(a, b, { axis })', () => thalweg.concat(x, x, { axis: 1 }), [-2, 0.5, -2, 0.5, 3, -1, 3, -1]],
-    ['x.reshape(4, -1)', () => thalweg.sum(x.reshape(1, -1), 0), [-2, 0.5, 3, -1]],
+    ['logSoftmax(x, axis)', () => ops.logSoftmax(constant([[0], [0]]), 1), [0, 0]],
+    ['logSumExp(x, axis)', () => ops.logSumExp(constant([[0], [5]]), 1), [0, 5]],
+    ['constant(values, shape)', () => ops.sum(constant([1, 2, 3, 4], [2, 2]), 0), [4, 6]],
+    ['concat(a, b)', () => ops.concat(x, x), [-2, 0.5, 3, -1, -2, 0.5, 3, -1]],
+    ['concat([a, b], axis)', () => ops.concat([x, x], 1), [-2, 0.5, -2, 0.5, 3, -1, 3, -1]],
+    ['concat(a, b, { axis })', () => ops.concat(x, x, { axis: 1 }), [-2, 0.5, -2, 0.5, 3, -1, 3, -1]],
+    ['x.reshape(4, -1)', () => ops.sum(x.reshape(1, -1), 0), [-2, 0.5, 3, -1]],
     ['huber(delta)', () => losses.huber(2)(constant([5]), constant([0])), [8]],
   ];
   it.each(forms)('%s', async (_, form, wanted) => expect(await valuesOf(form())).toEqual(wanted));
@@ -46,43 +47,31 @@ describe('forms that are taken', () => {
     expect(optim[name](0.1)).toMatchObject({ name, lr: 0.1, options: optim[name]().options });
     expect(optim[name](schedule, { clipNorm: 1 })).toMatchObject({ lr: schedule, clip: { norm: 1 } });
     expect(optim[name](undefined, { weightDecay: 0.5 }).options['weightDecay']).toBe(0.5);
-    expect(thalweg.classic.optimizer(0.1)).toMatchObject({ name: 'sgd', lr: 0.1 });
+    expect(thalweg.presets.classic.optimizer(0.1)).toMatchObject({ name: 'sgd', lr: 0.1 });
   });
 
   const refusals: [string, () => unknown, string][] = [
     [
       'matmul(a, b, true)',
-      () => thalweg.matmul(x, x, true as never),
+      () => ops.matmul(x, x, true as never),
       'matmul: its options are true. Give an object of transposeA, transposeB.',
     ],
     [
       'sum(x, true)',
-      () => thalweg.sum(x, true as never),
+      () => ops.sum(x, true as never),
       'sum: axis is true. Give an axis or an array of them, such as 0 or [0, 1].',
     ],
-    [
-      'sum(x, 0, true)',
-      () => thalweg.sum(x, 0, true as never),
-      'sum: its options are true. Give an object of keepDims.',
-    ],
-    [
-      'mean(x, { dim: 0 })',
-      () => thalweg.mean(x, { dim: 0 } as never),
-      'mean: there is no option dim. Did you mean axis?',
-    ],
-    [
-      'max(x, { axes: 0 })',
-      () => thalweg.max(x, { axes: 0 } as never),
-      'max: there is no option axes. Did you mean axis?',
-    ],
+    ['sum(x, 0, true)', () => ops.sum(x, 0, true as never), 'sum: its options are true. Give an object of keepDims.'],
+    ['mean(x, { dim: 0 })', () => ops.mean(x, { dim: 0 } as never), 'mean: there is no option dim. Did you mean axis?'],
+    ['max(x, { axes: 0 })', () => ops.max(x, { axes: 0 } as never), 'max: there is no option axes. Did you mean axis?'],
     [
       'clip(x)',
-      () => thalweg.clip(x, ...([] as unknown as [number])),
+      () => ops.clip(x, ...([] as unknown as [number])),
       'clip: there are no bounds. Give them, such as clip(x, -1, 1) or clip(x, { min: 0 }).',
     ],
     [
       'xs.map(relu)',
-      () => [x].map(thalweg.relu as never),
+      () => [x].map(ops.relu as never),
       'relu: 0 is one argument too many. In a map, write (x) => relu(x).',
     ],
     [
@@ -107,7 +96,7 @@ describe('forms that are taken', () => {
     ],
     [
       'targets',
-      () => thalweg.arrayDataset([[1]], [0], { targets: 'regression' } as never),
+      () => thalweg.datasets.array([[1]], [0], { targets: 'regression' } as never),
       "array: targets is \"regression\". Use 'classes' or 'values'.",
     ],
   ];
@@ -126,7 +115,7 @@ const counter = (n: number) => constant(new Array(n).fill(0), { dtype: 'u32' });
 const variable = () => nn.parameter([2], nn.init.ones);
 const model = new nn.Linear(2, 2);
 const description = { inputs: 2, hidden: [3], outputs: 2, activation: 'relu', loss: 'cross-entropy' } as const;
-const data = thalweg.arrayDataset(
+const data = thalweg.datasets.array(
   [
     [1, 2],
     [3, 4],
@@ -141,7 +130,7 @@ const trainer = new thalweg.Trainer(backend, task);
 await trainer.fit(data, { maxSteps: 2, batchSize: 2 });
 const weights = await trainer.saveWeights();
 const checkpoint = await trainer.save();
-const program = await backend.compile(({ v }) => thalweg.relu(v), { v: { shape: [2], dtype: 'f32' } });
+const program = await backend.compile(({ v }) => ops.relu(v), { v: { shape: [2], dtype: 'f32' } });
 afterAll(() => trainer.dispose());
 
 /** Of which anything is taken. */
@@ -179,11 +168,10 @@ const clipped: Entry = { args: [[x], 1], needs: 2 };
 /** Every function and constructor with a call that it takes; `Class#method` is called on {@link INSTANCES}. */
 const reduced: Entry = { args: [{ reduction: 'sum' }], needs: 1 };
 const ENTRIES: Record<string, Entry> = {
-  grad: { args: [thalweg.sum(x), [x], constant(1)], needs: 2 },
-  valueAndGrad: { args: [model, (y: thalweg.Tensor) => thalweg.sum(model.forward(y))], needs: 2 },
-  whyNoGradient: { args: [x, x], needs: 2 },
+  grad: { args: [ops.sum(x), [x], constant(1)], needs: 2 },
+  valueAndGrad: { args: [model, (y: thalweg.Tensor) => ops.sum(model.forward(y))], needs: 2 },
   createCpuBackend: { args: [{ precision: 'float32' }] },
-  arrayDataset: {
+  'datasets.array': {
     args: [
       [[1], [2]],
       [0, 1],
@@ -191,13 +179,14 @@ const ENTRIES: Record<string, Entry> = {
     ],
     needs: 2,
   },
-  split: { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
-  rescaled: { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
-  explain: { args: [await backend.compile(() => x, {}), {}], needs: 1, call: false },
+  'datasets.split': { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
+  'datasets.rescaled': { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
+  explain: { args: [await backend.compile(() => x, {}), { model }], needs: 1, call: false },
   explainStep: { args: [{ ...task, data, as: 'gpu', batchSize: 2, fuse: true, title: 'mine' }], needs: 1 },
   variablesOf: { args: [model], needs: 1 },
-  apply: { args: [whole(thalweg.relu.op), [x], any(undefined)], needs: 2 },
-  apply1: { args: [whole(thalweg.relu.op), [x], any(undefined)], needs: 2 },
+  apply: { args: [whole(ops.relu.op), [x], any(undefined)], needs: 2 },
+  apply1: { args: [whole(ops.relu.op), [x], any(undefined)], needs: 2 },
+  attachMethods: { args: [whole({ doubled: (y: thalweg.Tensor) => y.mul(2) })], needs: 1 },
   constant: { args: [[1, 2, 3, 4], [2, 2], { dtype: 'f32' }], needs: 1 },
   full: { args: [like(1), [2, 2], 'f32'], needs: 2 },
   input: { args: [text('x'), whole({ shape: [2], dtype: 'f32' })], needs: 2 },
@@ -351,25 +340,17 @@ const ENTRIES: Record<string, Entry> = {
   'optim.scheduleFrom': { args: [{ name: 'cosine', peak: 0.1, min: 0.01, total: 9 }], needs: 1 },
   'optim.describe': { args: [whole(task.optimizer)], needs: 1 },
   'optim.optimizerFrom': { args: [optim.describe(optim.adam())], needs: 1 },
-  'classic.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
-  'mlp.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
+  'presets.classic.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
+  'presets.mlp.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
   describeCheckpoint: { args: [checkpoint, text('mine')], needs: 1 },
   network: { args: [description], needs: 1 },
   networkText: { args: [description], needs: 1 },
-  descriptionOf: { args: [object(model)], needs: 1 },
   networkOf: { args: [weights, text('mine')], needs: 1 },
   readSafetensors: { args: [weights, text('mine')], needs: 1 },
   writeSafetensors: {
     args: [{ w: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } }, { name: 'mine' }],
     needs: 1,
   },
-  State: {
-    args: [backend.executor, { model, optimizer: task.optimizer, seed: 1, metrics: 2, maxArenaBytes: 1e6 }],
-    needs: 2,
-  },
-  'State#variable': { args: ['weight'], needs: 1 },
-  'State#read': { args: ['weight'], needs: 1 },
-  'State#write': { args: ['bias', Float32Array.of(1, 2)], needs: 2 },
   Trainer: {
     args: [backend, { ...task, seed: 1, inputShape: [2], inputDtype: 'f32', submitMs: 9, maxArenaBytes: 1e6 }],
     needs: 2,
@@ -431,10 +412,11 @@ const ENTRIES: Record<string, Entry> = {
     ],
     needs: 2,
   },
+  'backend#value': { args: [[x], { as: 'typed', storages: [] }], needs: 1 },
   'backend#allocate': { args: [model, { seed: 1 }], needs: 1 },
   'backend#run': {
     args: [
-      ({ v }: { v: thalweg.Tensor }) => thalweg.relu(v),
+      ({ v }: { v: thalweg.Tensor }) => ops.relu(v),
       { v: { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) } },
     ],
     needs: 1,
@@ -451,7 +433,7 @@ const ENTRIES: Record<string, Entry> = {
   },
   'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
   'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
-  'node.mnist': {
+  'node.datasets.mnist': {
     args: [{ folder: '/none', set: 'a', classes: 3, targets: 'values', transpose: true, timeoutMs: 5, mirrors: [] }],
     call: false,
   },
@@ -472,19 +454,15 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
 }
 ENTRIES['Tensor#where'] = { args: [like(x), like(x)], needs: 2 };
 
-/** What takes no arguments, and what a State does for the trainer. */
+/** What takes no arguments. */
 const WITHOUT = new Set([
-  ...['isTraining', 'classic.model', 'mlp.model', 'Tensor#toString', 'Variable#toString'],
+  ...['isTraining', 'presets.classic.model', 'presets.mlp.model', 'Tensor#toString', 'Variable#toString'],
   ...['backend#dispose', 'program#dispose', 'program#link'],
-  ...['parameters', 'snapshot', 'restore', 'copyFrom', 'count', 'beginOrder', 'entries', 'dispose'].map(
-    (m) => `State#${m}`,
-  ),
   ...['summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
 ]);
 
 const INSTANCES: Readonly<Record<string, object>> = {
   Tensor: x,
-  State: trainer.state,
   Trainer: trainer,
   'nn.GELU': new nn.GELU(),
   'nn.LeakyReLU': new nn.LeakyReLU(),
@@ -620,6 +598,7 @@ function* wrongCalls({ args, needs = 0, open }: Entry): Generator<[string, unkno
 
 describe('every function and constructor refuses what it does not understand', () => {
   find(thalweg, '');
+  find(ops, '');
   find(node, 'node.');
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(backend), backend)) found.set(`backend#${method}`, fn);
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(program), program)) found.set(`program#${method}`, fn);

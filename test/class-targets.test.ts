@@ -9,7 +9,7 @@ import type { Tensor } from '../src/graph/tensor.ts';
 import { meanSquaredError, type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from '../src/loss/index.ts';
 import * as nn from '../src/nn/index.ts';
 import { tanh } from '../src/ops/activations.ts';
-import { cast } from '../src/ops/gather.ts';
+import { cast } from '../src/ops/cast.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { bestConstantLoss } from '../src/train/constant-loss.ts';

@@ -5,10 +5,16 @@ import { Backend, createCpuBackend } from '../src/backend.ts';
 import { readSettings } from '../src/cli/context.ts';
 import { explain as explainVerb } from '../src/cli/explain.ts';
 import { Output } from '../src/cli/output.ts';
+import { CompiledProgram } from '../src/compile/executor.ts';
 import { PASSES } from '../src/compile/pass-names.ts';
+import { arrayDataset } from '../src/data/dataset.ts';
+import { explainRecipe } from '../src/explain/explain-recipe.ts';
+import { namesOf } from '../src/explain/state-names.ts';
 import { ADAPTER_CLASSES, type AdapterClass } from '../src/graph/adapter-classes.ts';
-import { arrayDataset, explain, explainStep, input, losses, matmul, nn, optim, presets, State } from '../src/index.ts';
+import { explain, explainStep, losses, nn, optim, presets } from '../src/index.ts';
+import { input, matmul } from '../src/ops/index.ts';
 import { orderOf, planRun } from '../src/train/run.ts';
+import { State } from '../src/train/state.ts';
 import { traceStep } from '../src/train/step.ts';
 import { testExecutor } from './gpu.ts';
 
@@ -156,7 +162,8 @@ describe('explain', () => {
     const run = planRun(data, { batchSize: 4 }, 0, undefined);
     const { recipe } = traceStep(state, { model, loss, metrics: {} }, data, orderOf(run), 4);
     const program = await executor.compile(recipe, { storages: [state.storage], label: 'step' });
-    const explanation = explain(program, { state });
+    if (!(program instanceof CompiledProgram)) throw new Error('a program of a GPU');
+    const explanation = explainRecipe(program.label, program.recipe, program.target, namesOf(state));
     const backend = new Backend(executor, { name: 'test', software: true });
     const without = explainStep({ ...task(), data, batchSize: 4, as: backend, persistent: false });
     expect(explanation.text()).toBe(without.text());
@@ -164,6 +171,18 @@ describe('explain', () => {
     expect(explanation.dispatches).toEqual(without.dispatches);
     program.dispose();
     state.dispose();
+  });
+
+  it('names variables by their paths in the model that is given', async () => {
+    const backend = new Backend(await testExecutor(), { name: 'test', software: true });
+    const model = { hidden: new nn.Linear(2, 3) };
+    const memory = backend.allocate(model);
+    const inputs = { x: { shape: [4, 2], dtype: 'f32' } } as const;
+    const program = await backend.compile(({ x }) => model.hidden.forward(x), inputs, { storages: [memory] });
+    expect(explain(program, { model }).text('simplify')).toContain('hidden.weight');
+    expect(explain(program).text('simplify')).not.toContain('hidden.weight');
+    program.dispose();
+    memory.dispose();
   });
 
   it('refuses programs of the CPU', async () => {

@@ -2,30 +2,25 @@
 // kernels, against the same programs with every op in a dispatch of its own.
 import { describe, expect, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
+import { arrayDataset } from '../src/data/dataset.ts';
 import { type Capabilities, costsOf } from '../src/graph/capabilities.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
+import { grad, type Loss, losses, nn, optim, Trainer } from '../src/index.ts';
 import {
   accuracy,
-  arrayDataset,
-  grad,
   greater,
   input,
-  type Loss,
   linear,
-  losses,
   matmul,
   max,
   mean,
   mul,
-  nn,
-  optim,
   relu,
   sigmoid,
   softmaxCrossEntropy,
   sum,
-  Trainer,
   where,
-} from '../src/index.ts';
+} from '../src/ops/index.ts';
 import type { Optimizer } from '../src/optim/optimizer.ts';
 import { testExecutor } from './gpu.ts';
 

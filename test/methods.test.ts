@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
 import * as thalweg from '../src/index.ts';
 import { constant, type Tensor } from '../src/index.ts';
-import { attachMethods, type TensorMethods } from '../src/ops/methods.ts';
+import { announceMethods } from '../src/ops/attach.ts';
+import * as ops from '../src/ops/index.ts';
+import type { TensorMethods } from '../src/ops/methods.ts';
 
 const backend = createCpuBackend();
 const values = async (y: Tensor) => {
@@ -80,7 +82,7 @@ describe('methods', () => {
   it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
     const of = name === 'oneHot' ? labels : x;
     const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
-    const fn = (thalweg as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
+    const fn = (ops as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
     const called = name === 'where' ? fn(args[0], of, args[1]) : fn(of, ...args);
     expect([method.shape, method.dtype]).toEqual([called.shape, called.dtype]);
     expect(await values(method)).toEqual(await values(called));
@@ -120,8 +122,30 @@ describe('methods', () => {
   });
 
   it('can be attached by who has an op of their own', () => {
-    attachMethods({ doubled: (t: Tensor) => t.mul(2) });
+    ops.attachMethods({ doubled: (t: Tensor) => t.mul(2) });
     expect((constant([2]) as unknown as { doubled(): Tensor }).doubled().shape).toEqual([1]);
     delete (thalweg.Tensor.prototype as unknown as Record<string, unknown>)['doubled'];
+  });
+
+  it('leave a tensor its own properties', () => {
+    expect(() => ops.attachMethods({ shape: ops.relu })).toThrow(
+      new thalweg.OptionError("attachMethods: shape is a tensor's own. Give another name."),
+    );
+    expect(x.shape).toEqual([2, 3]);
+  });
+
+  it('say what to import where their op is not loaded, until it attaches them', () => {
+    const later = (t: Tensor) => (t as unknown as { later(): Tensor }).later();
+    announceMethods('later');
+    expect(() => later(x)).toThrow(
+      new thalweg.OptionError(
+        "later: this method comes with its op, which nothing here imports. Call later(x, …) instead: import { later } from 'thalweg/ops'.",
+      ),
+    );
+    ops.attachMethods({ later: ops.relu });
+    expect(later(x).shape).toEqual(x.shape);
+    announceMethods('later');
+    expect(later(x).shape).toEqual(x.shape);
+    delete (thalweg.Tensor.prototype as unknown as Record<string, unknown>)['later'];
   });
 });

@@ -2,24 +2,11 @@
 // trains with them.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
+import { arrayDataset } from '../src/data/dataset.ts';
 import { costsOf } from '../src/graph/capabilities.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
-import {
-  add,
-  arrayDataset,
-  constant,
-  createCpuBackend,
-  grad,
-  input,
-  losses,
-  mul,
-  nn,
-  optim,
-  relu,
-  softmax,
-  sum,
-  Trainer,
-} from '../src/index.ts';
+import { constant, createCpuBackend, grad, losses, nn, optim, Trainer } from '../src/index.ts';
+import { add, input, mul, relu, softmax, sum } from '../src/ops/index.ts';
 import { testExecutor } from './gpu.ts';
 import { ADAPTERS, documentedOps, expectTruth, wave } from './own-ops.ts';
 

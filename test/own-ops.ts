@@ -7,7 +7,7 @@ import type { HostArray } from '../src/graph/dtype.ts';
 import type { CompileOptions } from '../src/graph/executor.ts';
 import type { Op } from '../src/graph/op.ts';
 import type { Node, Tensor } from '../src/graph/tensor.ts';
-import * as thalweg from '../src/index.ts';
+import * as ops from '../src/ops/index.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
 import { blocksOf } from './guide.ts';
 import { expectClose } from './sample.ts';
@@ -28,12 +28,12 @@ export interface DocumentedOps {
 
 /** The ops of docs/guide/own-ops.md, as they stand there. */
 export function documentedOps(): DocumentedOps {
-  const ops = blocksOf('docs/guide/own-ops.md').filter(
+  const blocks = blocksOf('docs/guide/own-ops.md').filter(
     ({ language, code }) => language === 'js' && /^const \w+Op = /.test(code),
   );
-  const code = `${ops.map(({ code }) => code).join('\n')}
+  const code = `${blocks.map(({ code }) => code).join('\n')}
     return { softsign, cumsum, unitRows };`;
-  return new Function('apply', 'apply1', code)(thalweg.apply, thalweg.apply1) as DocumentedOps;
+  return new Function('apply', 'apply1', code)(ops.apply, ops.apply1) as DocumentedOps;
 }
 
 export function wave(n: number, pitch = 0.7): Float32Array {

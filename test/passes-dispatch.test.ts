@@ -9,11 +9,11 @@ import { DeviceError } from '../src/graph/errors.ts';
 import type { Recipe } from '../src/graph/executor.ts';
 import type { Declaration, KernelSpec, OpaqueKernel, Scratch } from '../src/graph/kernel.ts';
 import type { Op } from '../src/graph/op.ts';
+import { grad, type Tensor, type Variable } from '../src/index.ts';
 import {
   add,
   apply1,
   exp,
-  grad,
   input,
   linear,
   matmul,
@@ -25,10 +25,8 @@ import {
   softmax,
   softmaxCrossEntropy,
   sum,
-  type Tensor,
   unpack,
-  type Variable,
-} from '../src/index.ts';
+} from '../src/ops/index.ts';
 import {
   capabilitiesOf,
   dispatchTexts,

@@ -8,11 +8,11 @@ import { prefetch } from '../src/compile/passes/prefetch.ts';
 import { EXPENSIVE, RECOMPUTE_BUDGET } from '../src/graph/cost.ts';
 import type { Recipe } from '../src/graph/executor.ts';
 import { simplifyRecipe } from '../src/graph/simplify.ts';
+import { constant, resident, type Tensor, type Variable } from '../src/index.ts';
 import {
   add,
   batchIndices,
   cast,
-  constant,
   div,
   exp,
   gatherRows,
@@ -23,15 +23,12 @@ import {
   relu,
   remainder,
   reshape,
-  resident,
   sigmoid,
   slice,
   softmax,
   sum,
-  type Tensor,
   transpose,
-  type Variable,
-} from '../src/index.ts';
+} from '../src/ops/index.ts';
 import { capabilitiesOf, expressionOf, f32, groupText, type LeafNames, passesOf, variable } from './on-paper.ts';
 
 const apart = () => false;

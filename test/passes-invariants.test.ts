@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ADAPTER_CLASSES, type AdapterClass } from '../src/graph/adapter-classes.ts';
 import type { Recipe } from '../src/graph/executor.ts';
 import { uniforms } from '../src/graph/random.ts';
+import { type Tensor, Variable } from '../src/index.ts';
 import {
   add,
   exp,
@@ -16,11 +17,9 @@ import {
   reshape,
   softmax,
   sum,
-  type Tensor,
   transpose,
   unpack,
-  Variable,
-} from '../src/index.ts';
+} from '../src/ops/index.ts';
 import { capabilitiesOf, type PaperOptions, PaperStorage, passesOf } from './on-paper.ts';
 import { planFaults } from './plan-faults.ts';
 import { STEPS } from './training-steps.ts';

@@ -9,23 +9,8 @@ import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
 import { type Capabilities, costsOf } from '../src/graph/capabilities.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { Work } from '../src/graph/tuning.ts';
-import {
-  add,
-  div,
-  type nn as layers,
-  losses,
-  mul,
-  nn,
-  optim,
-  presets,
-  relu,
-  sigmoid,
-  sum,
-  type Tensor,
-  Trainer,
-  tanh,
-  Variable,
-} from '../src/index.ts';
+import { type nn as layers, losses, nn, optim, presets, type Tensor, Trainer, Variable } from '../src/index.ts';
+import { add, div, mul, relu, sigmoid, sum, tanh } from '../src/ops/index.ts';
 import type { TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, Net, weightsOf } from './blobs.ts';
 import { testExecutor } from './gpu.ts';

@@ -16,10 +16,11 @@ import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { CompileOptions, Program, Recipe } from '../src/graph/executor.ts';
 import { digestOf, type ProductWork, type Tuning, type Work, workText } from '../src/graph/tuning.ts';
-import { matmul, presets, Trainer } from '../src/index.ts';
+import { presets, Trainer } from '../src/index.ts';
 import { openBackend } from '../src/node/providers.ts';
 import { dropTuning, keepTuning, keptTuning, tuningFile } from '../src/node/tuning.ts';
 import { defaultConfiguration } from '../src/ops/gemm-table.ts';
+import { matmul } from '../src/ops/index.ts';
 import { TEST_ADAPTER } from './gpu-node.ts';
 
 const ENTRY = { kernel: 'registers', rows: 4, columns: 4, x: 2, y: 2 } as const;

@@ -1,8 +1,7 @@
 // Validation split off the training data: which examples it has, that it is made once, and what a resume sees.
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
-import { arrayDataset } from '../src/data/dataset.ts';
-import { split } from '../src/index.ts';
+import { arrayDataset, split } from '../src/data/dataset.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adam } from '../src/optim/adam.ts';

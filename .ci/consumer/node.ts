@@ -8,7 +8,6 @@ import {
   losses,
   nn,
   optim,
-  relu,
   type Tensor,
   Trainer,
 } from 'thalweg/node';
@@ -17,7 +16,7 @@ class Net {
   readonly hidden = new nn.Linear(784, 32);
   readonly out = new nn.Linear(32, 10);
   forward(x: Tensor): Tensor {
-    return this.out.forward(relu(this.hidden.forward(x)));
+    return this.out.forward(this.hidden.forward(x).relu());
   }
 }
 

@@ -1,5 +1,6 @@
 // A page's module: no type of Node's is known to it. Run outside a browser it finds no GPU, and trains on the CPU.
-import { arrayDataset, createBackend, DeviceError, losses, nn, optim, type Tensor, Trainer, tanh } from 'thalweg';
+import { createBackend, DeviceError, datasets, losses, nn, optim, type Tensor, Trainer } from 'thalweg';
+import { tanh } from 'thalweg/ops';
 
 class Xor {
   readonly hidden = new nn.Linear(2, 8);
@@ -16,7 +17,7 @@ const x = [
   [1, 0],
   [1, 1],
 ];
-const data = arrayDataset(x, [[0], [1], [1], [0]], { targets: 'values' });
+const data = datasets.array(x, [[0], [1], [1], [0]], { targets: 'values' });
 const trainer = new Trainer(backend, {
   model: new Xor(),
   loss: losses.meanSquaredError,

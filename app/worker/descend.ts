@@ -1,23 +1,17 @@
 // The lessons of the page: an optimizer of the library goes down a curve of one weight or a valley of two, one step at a time,
 // on the CPU. The gradient is the library's, too.
 import {
-  add,
   assign,
   type Backend,
   constant,
   createCpuBackend,
-  exp,
-  mul,
   nn,
   optim,
-  reshape,
-  square,
-  sub,
-  sum,
   type Tensor,
   Variable,
   valueAndGrad,
 } from '../../src/index.ts';
+import { add, exp, mul, reshape, square, sub, sum } from '../../src/ops/index.ts';
 import type { Descent, DescentOptimizer, Params, Values } from '../protocol.ts';
 
 let backend: Backend | undefined;

@@ -1,11 +1,11 @@
 // One run of one network: it consumes the trainer's events, keeps the record, looks at the test images now and then, and tells
 // the page at most five times a second. Nothing here depends on the page being visible.
+import { rescaled } from '../../src/data/dataset.ts';
 import {
   type DataPair,
   DeviceError,
   DivergenceError,
   type FitEvent,
-  rescaled,
   type StepEvent,
   type Trainer,
   type TrainingRun,

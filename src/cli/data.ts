@@ -6,7 +6,7 @@ import { DataError, OptionError } from '../graph/errors.ts';
 import { type FolderSets, pairOf, readFolder } from '../node/idx-folder.ts';
 import { setAt } from '../node/idx-names.ts';
 import { mnist, mnistIfQuick } from '../node/mnist.ts';
-import type { NetworkDescription } from '../train/network.ts';
+import type { NetworkDescription } from '../train/network-description.ts';
 import type { Preset } from '../train/presets.ts';
 import type { DataChoice } from './options.ts';
 import type { Output } from './output.ts';

@@ -1,5 +1,6 @@
 // Presets are made for 28 x 28 pictures of ten classes; for other data their first and last layers get its sizes.
-import { type NetworkDescription, network, networkText } from '../train/network.ts';
+import { network } from '../train/network.ts';
+import { type NetworkDescription, networkText } from '../train/network-description.ts';
 import { type Preset, presets } from '../train/presets.ts';
 
 /** The sizes that data, or weights, give a network. */

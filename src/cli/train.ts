@@ -7,7 +7,7 @@ import { prepareFile } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
-import type { NetworkDescription } from '../train/network.ts';
+import type { NetworkDescription } from '../train/network-description.ts';
 import { networkIn } from '../train/network-metadata.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';

@@ -11,6 +11,7 @@ import { DeviceError, internal, ShaderError } from '../graph/errors.ts';
 import type { CompileOptions, Counters, Executor, Recipe, Storage, VariableGroup } from '../graph/executor.ts';
 import { Inputs } from '../graph/inputs.ts';
 import type { NdArray } from '../graph/op.ts';
+import { Storages } from '../graph/storages.ts';
 import { entryFor, type Tuning, type TuningReport, type Work } from '../graph/tuning.ts';
 import { type Compiled, compile, type Target } from './index.ts';
 import type { Rendered } from './passes/render.ts';
@@ -52,6 +53,7 @@ export class GpuExecutor implements Executor {
   readonly runtime: GpuRuntime;
   /** What kernels may ask about the adapter. */
   readonly capabilities: Capabilities;
+  readonly inUse = new Storages<Storage>();
   readonly #residents = new Map<HostArray, Resident>();
   readonly #defaults: Pick<CompileOptions, 'fuse' | 'persistent'>;
   readonly #tuning: Tuning | undefined;
@@ -118,7 +120,7 @@ export class GpuExecutor implements Executor {
   }
 
   allocate(groups: readonly VariableGroup[]): Storage {
-    return new GpuStorage(this.runtime, groups);
+    return this.inUse.note(new GpuStorage(this.runtime, groups));
   }
 
   async compile(recipe: Recipe, options: CompileOptions = {}): Promise<CompiledProgram> {

@@ -14,6 +14,7 @@ import {
   type Storage,
   type VariableGroup,
 } from '../graph/executor.ts';
+import { Storages } from '../graph/storages.ts';
 import { Heap } from './heap.ts';
 import { CpuProgram } from './program.ts';
 import { CpuStorage } from './storage.ts';
@@ -24,6 +25,7 @@ export class CpuExecutor implements Executor {
   readonly maxBindingBytes = Number.POSITIVE_INFINITY;
   readonly precision: Precision;
   readonly counters: Counters = newCounters();
+  readonly inUse = new Storages<Storage>();
   readonly #end = new DeviceEnd();
   readonly #heap: Heap;
 
@@ -46,7 +48,7 @@ export class CpuExecutor implements Executor {
 
   allocate(groups: readonly VariableGroup[]): Storage {
     this.#end.check();
-    return new CpuStorage(groups, this.#heap);
+    return this.inUse.note(new CpuStorage(groups, this.#heap));
   }
 
   async compile(recipe: Recipe, options: CompileOptions = {}): Promise<Program> {

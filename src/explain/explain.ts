@@ -3,15 +3,14 @@ import { CompiledProgram } from '../compile/executor.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Program } from '../graph/executor.ts';
 import { checkOptions, OBJECT } from '../graph/options.ts';
-import type { State } from '../train/state.ts';
+import { variablesOf } from '../graph/paths.ts';
 import { explainRecipe } from './explain-recipe.ts';
 import type { Explanation } from './explanation.ts';
-import { namesOf } from './state-names.ts';
 
 /** How {@link explain} names what it finds. */
 export interface ExplainOptions {
-  /** The State whose variables the program reads: they are printed by their paths. */
-  readonly state?: State;
+  /** The model, or any object, whose variables the program reads: they are printed by their paths. */
+  readonly model?: object;
 }
 
 /**
@@ -20,11 +19,12 @@ export interface ExplainOptions {
  * @throws OptionError for a program of the CPU backend, which has no dispatches.
  */
 export function explain(program: Program, options: ExplainOptions = {}, ...extra: never[]): Explanation {
-  checkOptions('explain', options, { state: OBJECT }, extra);
-  const { state } = options;
+  checkOptions('explain', options, { model: OBJECT }, extra);
   if (!(program instanceof CompiledProgram))
     throw new OptionError(
       `explain: ${program?.label ?? 'this'} is no program of a GPU backend, and only those have dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,
     );
-  return explainRecipe(program.label, program.recipe, program.target, state ? namesOf(state) : new Map());
+  const variables = options.model ? variablesOf(options.model) : [];
+  const names = new Map(variables.map(({ path, variable }) => [variable.node, path]));
+  return explainRecipe(program.label, program.recipe, program.target, names);
 }

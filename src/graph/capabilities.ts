@@ -25,6 +25,7 @@ export interface Capabilities {
   /**
    * What a tuner found to be the fastest way of doing this work, where one was asked and did. The op that asks knows what it
    * means, and validates it before use.
+   * @internal
    */
   readonly tuned?: (work: Work) => unknown;
 }

@@ -1,6 +1,7 @@
 // What the two engines (WebGPU and CPU) both are to the floors above: memory for variables, and programs over it.
 import type { HostArray } from './dtype.ts';
 import type { NdArray } from './op.ts';
+import type { Storages } from './storages.ts';
 import type { Tensor, Variable } from './tensor.ts';
 import type { TuningReport } from './tuning.ts';
 
@@ -112,6 +113,8 @@ export interface Executor {
   readonly note?: string;
   /** The tuning in force, where there is one. */
   readonly tuning?: TuningReport | undefined;
+  /** The memory in use, where programs can be run over it. */
+  readonly inUse?: Storages<Storage>;
   allocate(groups: readonly VariableGroup[]): Storage;
   compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;
   /** Rejects with a DeviceError when the device is lost or disposed of; never resolves otherwise. */

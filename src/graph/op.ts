@@ -84,11 +84,15 @@ export interface Op<P = unknown> {
   shape(inputs: readonly Spec[], p: P): readonly Spec[];
   /** The truth: plain loops over doubles or floats that write into `outs`. */
   cpu(inputs: readonly NdArray[], outs: readonly NdArray[], p: P): void;
-  /** Kernel ops only: the same in WebAssembly, in floats. */
+  /**
+   * Kernel ops only: the same in WebAssembly, in floats.
+   * @internal
+   */
   cpuFast?(scope: WasmScope, p: P): WasmCode;
   /**
    * Elementwise ops, and what repeats one element: the same in WebAssembly on four elements. `xs` put the inputs' (v128) on the
    * stack, each as often as it is used; undefined where inputs of these kinds are left to `cpu`.
+   * @internal
    */
   lanes?(xs: readonly WasmCode[], inputs: readonly Spec[], p: P): WasmCode | undefined;
   /** The WGSL expression of the output element `scope.i` (one output). */

@@ -67,7 +67,12 @@ export class Node {
   }
 }
 
-/** An immutable recipe for an array. `reshape` is added by src/ops/reshape.ts; every other op is a function. */
+/** Where Node's console looks for what to show. */
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
+/** The most values of a constant that it shows. */
+const INSPECTED = 16;
+
+/** An immutable recipe for an array. Its methods come with the ops: see src/ops/methods.ts. */
 export class Tensor implements Spec {
   readonly node: Node;
   /** Which of the node's outputs this is. */
@@ -100,9 +105,28 @@ export class Tensor implements Spec {
     return sizeOf(this.shape);
   }
 
+  /** `Tensor(matmul f32 [2, 3])`, with the name of an input or of resident data. */
   toString(): string {
-    return `Tensor(${this.node.name} ${this.dtype} ${formatShape(this.shape)})`;
+    return `Tensor(${this.node.name} ${specText(this)}${nameOf(this.node)})`;
   }
+
+  /**
+   * What Node's console shows: the same, with the values of a small constant.
+   * @internal
+   */
+  [INSPECT](): string {
+    const { source } = this.node;
+    if (source?.kind !== 'constant' || source.data.length > INSPECTED) return `${this}`;
+    return `${this} ${source.data.length < this.size ? 'all ' : ''}${source.data.join(' ')}`;
+  }
+}
+
+function specText({ dtype, shape }: Spec): string {
+  return `${dtype} ${formatShape(shape)}`;
+}
+
+function nameOf({ source }: Node): string {
+  return source !== undefined && 'name' in source ? ` ${source.name}` : '';
 }
 
 /** How a variable gets its first values, from the path it has in the model and the run's seed. */
@@ -134,6 +158,12 @@ export class Variable extends Tensor {
     this.initial = options.initial;
     this.#trainable = options.trainable ?? false;
     variables.set(this.node, this);
+  }
+
+  /** `Variable(f32 [32, 784] hidden.weight)`, with its path in the model of a trainer that holds it. */
+  override toString(): string {
+    const [path] = holders.get(this) ?? [];
+    return `Variable(${specText(this)}${path === undefined ? '' : ` ${path}`})`;
   }
 
   /** Whether optimizers move it. @throws OptionError where it is changed while a trainer holds the variable. */
@@ -243,10 +273,13 @@ export interface ConstantOptions {
  * A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or values with their shape: `constant(values, [2, 2])`,
  * `constant(values, { shape: [2, 2], dtype: 'u32' })`.
  */
+export function constant(values: NestedNumbers | HostArray, options?: ConstantOptions): Tensor;
 export function constant(
   values: NestedNumbers | HostArray,
-  ...given: readonly [options?: ConstantOptions] | readonly [shape: Shape, options?: Omit<ConstantOptions, 'shape'>]
-): Tensor {
+  shape: Shape,
+  options?: Omit<ConstantOptions, 'shape'>,
+): Tensor;
+export function constant(values: NestedNumbers | HostArray, ...given: readonly unknown[]): Tensor {
   const options = optionsOf<ConstantOptions>('constant', 'shape', given, { shape: NUMBERS, dtype: DTYPE });
   const nested = typeof values === 'number' || Array.isArray(values);
   if (!nested) checkValue('constant', 'the value', values, TYPED);

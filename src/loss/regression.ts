@@ -1,7 +1,7 @@
 // Losses of numbers against numbers. The two squared errors also take class indices, as the classic lesson on digits does:
 // they become rows of zeros with a one.
 import { ShapeError } from '../graph/errors.ts';
-import { optionsOf, POSITIVE, type Positional } from '../graph/options.ts';
+import { optionsOf, POSITIVE } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { minimum, mul, sub } from '../ops/binary.ts';
@@ -78,7 +78,9 @@ export interface HuberOptions extends ReductionOptions {
  * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), d being prediction - target: squared near the
  * target, straight far from it. As PyTorch's `huber_loss`. Both are f32 of one shape.
  */
-export function huber(...given: Positional<HuberOptions, 'delta'>): Loss {
+export function huber(delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
+export function huber(options: HuberOptions): Loss;
+export function huber(...given: readonly unknown[]): Loss {
   const names = { delta: POSITIVE, reduction: REDUCTION };
   const { delta = 1, reduction } = optionsOf<HuberOptions>('huber', 'delta', given, names);
   const term = (prediction: Tensor, target: Tensor): Tensor => {

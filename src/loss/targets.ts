@@ -4,7 +4,8 @@ import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import { equal, notEqual } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
-import { cast, gatherRows } from '../ops/gather.ts';
+import { cast } from '../ops/cast.ts';
+import { gatherRows } from '../ops/gather.ts';
 import { where } from '../ops/select.ts';
 
 /** What a loss says of class indices. */

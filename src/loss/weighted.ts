@@ -7,13 +7,12 @@ import { Tensor } from '../graph/tensor.ts';
 import { div, equal, mul } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
 import { mean } from '../ops/reduce.ts';
-import type { ReduceArguments } from '../ops/reduction.ts';
 import { where } from '../ops/select.ts';
 import { defineLoss, type Loss, type LossFunction, type LossOptions } from './loss.ts';
 import type { Reduction } from './options.ts';
 import { rowWeights } from './targets.ts';
 
-type Reduce = (x: Tensor, ...over: ReduceArguments) => Tensor;
+type Reduce = (x: Tensor, axes?: readonly number[]) => Tensor;
 
 /** The reduction as an op. */
 export function reduceBy(reduction: Reduction = 'mean'): Reduce {

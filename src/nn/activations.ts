@@ -1,5 +1,5 @@
 // Activations as layers, for Sequential and for outputs that have a name; each is the function of its name.
-import { checkExtra, checkOptions, FLOAT, oneOf, optionsOf, type Positional } from '../graph/options.ts';
+import { checkExtra, checkOptions, FLOAT, oneOf, optionsOf } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import {
   type GeluOptions,
@@ -13,7 +13,7 @@ import {
   tanh,
 } from '../ops/activations.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
-import { type Along, type AxisOptions, ONE_AXIS } from '../ops/tensors.ts';
+import { type AxisOptions, ONE_AXIS } from '../ops/tensors.ts';
 import { captured, type NamedLayer } from './layer.ts';
 
 /** max(x, 0). */
@@ -31,7 +31,9 @@ export class ReLU implements NamedLayer {
 export class LeakyReLU implements NamedLayer {
   readonly kind = 'LeakyReLU';
   readonly negativeSlope: number;
-  constructor(...slope: Positional<LeakyReluOptions, 'negativeSlope'>) {
+  constructor(negativeSlope?: number);
+  constructor(options: LeakyReluOptions);
+  constructor(...slope: readonly unknown[]) {
     const names = { negativeSlope: FLOAT };
     const { negativeSlope = 0.01 } = optionsOf<LeakyReluOptions>('LeakyReLU', 'negativeSlope', slope, names);
     this.negativeSlope = negativeSlope;
@@ -103,7 +105,9 @@ export class Softplus implements NamedLayer {
 export class Softmax implements NamedLayer {
   readonly kind = 'Softmax';
   readonly axis: number;
-  constructor(...along: Along<AxisOptions>) {
+  constructor(axis?: number);
+  constructor(options: AxisOptions);
+  constructor(...along: readonly unknown[]) {
     this.axis = optionsOf<AxisOptions>('Softmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {
@@ -115,7 +119,9 @@ export class Softmax implements NamedLayer {
 export class LogSoftmax implements NamedLayer {
   readonly kind = 'LogSoftmax';
   readonly axis: number;
-  constructor(...along: Along<AxisOptions>) {
+  constructor(axis?: number);
+  constructor(options: AxisOptions);
+  constructor(...along: readonly unknown[]) {
     this.axis = optionsOf<AxisOptions>('LogSoftmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {

@@ -14,7 +14,6 @@ import {
   NUMBER,
   oneOf,
   optionsOf,
-  type Positional,
 } from '../graph/options.ts';
 import { normals, uniforms } from '../graph/random.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
@@ -123,7 +122,9 @@ export interface XavierOptions {
 }
 
 /** U(-b, b) with b = gain · √(6 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_uniform_`. */
-export function xavierUniform(...given: Positional<XavierOptions, 'gain'>): Initializer {
+export function xavierUniform(gain?: number): Initializer;
+export function xavierUniform(options: XavierOptions): Initializer;
+export function xavierUniform(...given: readonly unknown[]): Initializer {
   const { gain = 1 } = optionsOf<XavierOptions>('xavierUniform', 'gain', given, { gain: FINITE });
   return ({ shape }, seed, path) => {
     const { fanIn, fanOut } = fansOf('xavierUniform', path, shape);
@@ -133,7 +134,9 @@ export function xavierUniform(...given: Positional<XavierOptions, 'gain'>): Init
 }
 
 /** N(0, gain² · 2 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_normal_`. */
-export function xavierNormal(...given: Positional<XavierOptions, 'gain'>): Initializer {
+export function xavierNormal(gain?: number): Initializer;
+export function xavierNormal(options: XavierOptions): Initializer;
+export function xavierNormal(...given: readonly unknown[]): Initializer {
   const { gain = 1 } = optionsOf<XavierOptions>('xavierNormal', 'gain', given, { gain: FINITE });
   return ({ shape }, seed, path) => {
     const { fanIn, fanOut } = fansOf('xavierNormal', path, shape);

@@ -1,6 +1,6 @@
 // Sequential and Flatten: layers one after another, and what lies between pictures and Linear.
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import { NUMBER, optionsOf, type Positional } from '../graph/options.ts';
+import { NUMBER, optionsOf } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -42,7 +42,9 @@ export class Flatten implements NamedLayer {
   readonly kind = 'Flatten';
   readonly startAxis: number;
 
-  constructor(...axis: Positional<{ readonly startAxis?: number }, 'startAxis'>) {
+  constructor(startAxis?: number);
+  constructor(options: { readonly startAxis?: number });
+  constructor(...axis: readonly unknown[]) {
     const { startAxis = 1 } = optionsOf<{ readonly startAxis?: number }>('Flatten', 'startAxis', axis, {
       startAxis: NUMBER,
     });

@@ -1,5 +1,5 @@
 // Thalweg for Node: all of `thalweg`, with devices from Dawn and data sets from files.
 export * from '../index.ts';
 export * as datasets from './datasets.ts';
-export { type MnistOptions, mnist } from './mnist.ts';
+export type { MnistOptions } from './mnist.ts';
 export { createBackend } from './providers.ts';

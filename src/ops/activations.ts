@@ -3,7 +3,7 @@ import { ERF, ERFC, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.t
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
-import { checkOptions, FLOAT, oneOf, optionsOf, type Positional } from '../graph/options.ts';
+import { checkOptions, FLOAT, oneOf, optionsOf } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, greater, lessEqual, mul, sub } from './binary.ts';
 import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
@@ -36,7 +36,9 @@ export interface LeakyReluOptions {
 }
 
 /** x where positive, else the slope (0.01 unless said, as PyTorch) · x: `leakyRelu(x, 0.2)`. Throws where it is not finite. */
-export function leakyRelu(x: TensorLike, ...slope: Positional<LeakyReluOptions, 'negativeSlope'>): Tensor {
+export function leakyRelu(x: TensorLike, negativeSlope?: number): Tensor;
+export function leakyRelu(x: TensorLike, options?: LeakyReluOptions): Tensor;
+export function leakyRelu(x: TensorLike, ...slope: readonly unknown[]): Tensor {
   const options = optionsOf<LeakyReluOptions>('leakyRelu', 'negativeSlope', slope, { negativeSlope: FLOAT });
   const { negativeSlope = 0.01 } = options;
   return apply1(leakyReluOp, [toTensor('leakyRelu', x)], { negativeSlope });

@@ -6,9 +6,9 @@ import type { Op } from '../graph/op.ts';
 import { checkValue, NUMBERS } from '../graph/options.ts';
 import { broadcastShapes, formatShape, mergeAxes, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, fillOf, full, type Tensor } from '../graph/tensor.ts';
-import { type ReduceArguments, reduceOp, reduceWith } from './reduction.ts';
+import { type ReduceOptions, reduceOp, reduceWith } from './reduction.ts';
 import { reshape } from './reshape.ts';
-import { checkTensors } from './tensors.ts';
+import { type Axis, checkTensors, type KeepDims } from './tensors.ts';
 
 export const broadcastToOp: Op<{ readonly shape: Shape }> = {
   name: 'broadcastTo',
@@ -43,7 +43,9 @@ export function broadcastTo(x: Tensor, shape: Shape, ...extra: never[]): Tensor 
 export const sumOp = reduceOp('sum', (dy, x) => broadcastTo(dy, x.shape));
 
 /** Σ x over an axis or several (all unless said): `sum(x, 0)`, or `sum(x, { axis: 0, keepDims: true })`. */
-export function sum(x: Tensor, ...over: ReduceArguments): Tensor {
+export function sum(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
+export function sum(x: Tensor, options?: ReduceOptions): Tensor;
+export function sum(x: Tensor, ...over: readonly unknown[]): Tensor {
   return reduceWith(sumOp, x, over);
 }
 

@@ -1,16 +1,13 @@
-// Gather: rows of a table picked by index (an embedding, a batch of a data set), one-hot rows, and casts between dtypes.
+// Gather: rows of a table picked by index (an embedding, a batch of a data set), and one-hot rows.
 import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
-import { IS_NAN, NAN_OF, ONE_HOT } from '../../shaders/special.wgsl.ts';
+import { NAN_OF, ONE_HOT } from '../../shaders/special.wgsl.ts';
 import { quotient, u32 } from '../../shaders/wgsl.ts';
-import * as F32X4 from '../cpu/wasm/f32x4.ts';
-import { simd } from '../cpu/wasm/module.ts';
-import { type DType, isPacked, type Packed } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { Op, Spec } from '../graph/op.ts';
-import { checkValue, oneOf } from '../graph/options.ts';
-import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
+import { type Shape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
+import { attachMethods } from './attach.ts';
 import { checkTensors } from './tensors.ts';
 
 function checkIndices(what: string, indices: Spec): void {
@@ -111,42 +108,4 @@ export function oneHot(indices: Tensor, depth: number, ...extra: never[]): Tenso
   return apply1(oneHotOp, [indices], { depth });
 }
 
-/** What a tensor may be cast to. */
-export type Castable = Exclude<DType, Packed>;
-
-export const castOp: Op<{ readonly dtype: Castable }> = {
-  name: 'cast',
-  elementwise: true,
-  shape: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
-  cpu: ([x], [y], { dtype }) => {
-    const from = x!.data;
-    const to = y!.data;
-    if (x!.dtype !== 'f32' || dtype === 'f32') {
-      to.set(from);
-      return;
-    }
-    const [low, high] = dtype === 'u32' ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
-    for (let i = 0; i < to.length; i++) to[i] = Math.min(Math.max(Math.trunc(from[i]!), low!), high!);
-  },
-  lanes: ([x], [from], { dtype }) =>
-    dtype === 'f32' ? [x!, simd(from!.dtype === 'u32' ? F32X4.FROM_U32 : F32X4.FROM_I32)] : undefined,
-  map: (scope, { dtype }) => {
-    const x = scope.load(0, scope.i);
-    const y = `${wgslType(dtype)}(${x})`;
-    return scope.inputs[0]!.dtype !== 'f32' || dtype === 'f32' ? y : `select(${y}, 0, ${scope.declare(IS_NAN)}(${x}))`;
-  },
-};
-
-/**
- * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends, NaN becomes 0; u32 and i32 keep their bits. No
- * gradient flows through it. Throws for u8 and u16, which are for storage only.
- */
-export function cast(x: Tensor, dtype: Castable, ...extra: never[]): Tensor {
-  checkTensors('cast', { x }, extra);
-  if (isPacked(dtype))
-    throw new ShapeError(
-      `cast: ${dtype as string} of ${formatShape(x.shape)} is for storage only. Cast to f32, u32 or i32.`,
-    );
-  checkValue('cast', 'the dtype', dtype, oneOf('f32', 'u32', 'i32'));
-  return x.dtype === dtype ? x : apply1(castOp, [x], { dtype });
-}
+attachMethods({ gatherRows, oneHot });

@@ -1,21 +1,68 @@
-// The ops as people call them.
+// The ops as functions, as `thalweg/ops` in the package, with what an op or a kernel of one's own is made of. Most take a tensor first
+// and are methods of it too.
+import './methods.ts';
+
+export type { Capabilities, Feature } from '../graph/capabilities.ts';
+export type {
+  Declaration,
+  KernelSpec,
+  KernelText,
+  OpaqueKernel,
+  Operands,
+  OperandText,
+  ResultText,
+  RowSpec,
+  Scratch,
+  SharedArray,
+  Size3,
+  WgslType,
+} from '../graph/kernel.ts';
+export type { InputGradients, KernelScope, MapScope, NdArray, Op, RowScope, Spec } from '../graph/op.ts';
+export { apply, apply1, input } from '../graph/tensor.ts';
 export { accuracy, binaryAccuracy } from './accuracy.ts';
-export * from './activations.ts';
-export * from './binary.ts';
+export {
+  erf,
+  type GeluOptions,
+  gelu,
+  type LeakyReluOptions,
+  leakyRelu,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from './activations.ts';
+export { attachMethods } from './attach.ts';
+export {
+  add,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  notEqual,
+  sub,
+} from './binary.ts';
 export { broadcastTo, sum } from './broadcast.ts';
+export { type Castable, cast } from './cast.ts';
 export { iota, remainder } from './counter.ts';
 export { softmaxCrossEntropy } from './cross-entropy.ts';
 export type { TensorLike } from './elementwise.ts';
 export { expm1 } from './expm1.ts';
-export { cast, gatherRows, oneHot } from './gather.ts';
+export { gatherRows, oneHot } from './gather.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
+export type { TensorMethods } from './methods.ts';
 export { concat, pad, slice, transpose } from './movement.ts';
 export { pack, unpack } from './pack.ts';
-export { batchIndices, dropout } from './random.ts';
+export { type BatchIndicesOptions, batchIndices, type DropoutOptions, dropout } from './random.ts';
 export { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
-export type { ReduceArguments, ReduceOptions } from './reduction.ts';
+export type { ReduceOptions } from './reduction.ts';
 export { flatten, reshape } from './reshape.ts';
 export { type ClipOptions, clip, where } from './select.ts';
 export { logSoftmax, logSumExp, softmax } from './softmax.ts';
-export type { Along, Axis, AxisOptions, KeptAxisOptions } from './tensors.ts';
-export * from './unary.ts';
+export type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
+export { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';

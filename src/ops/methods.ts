@@ -1,9 +1,8 @@
 // Ops as methods of a tensor, so that arithmetic chains: `x.mul(w).add(b).relu()` is `relu(add(mul(x, w), b))`. Importing this
 // file is what attaches them; the package's entry points do, and package.json lists it under `sideEffects`.
 import type { DType } from '../graph/dtype.ts';
-import type { Positional } from '../graph/options.ts';
 import type { Shape } from '../graph/shape.ts';
-import { Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import {
   erf,
   type GeluOptions,
@@ -16,6 +15,7 @@ import {
   softplus,
   tanh,
 } from './activations.ts';
+import { announceMethods, attachMethods } from './attach.ts';
 import {
   add,
   div,
@@ -31,17 +31,17 @@ import {
   sub,
 } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
+import { cast } from './cast.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
-import { cast, gatherRows, oneHot } from './gather.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
 import { pad, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
-import type { ReduceArguments } from './reduction.ts';
+import type { ReduceOptions } from './reduction.ts';
 import { flatten, reshape } from './reshape.ts';
 import { type ClipOptions, clip, where } from './select.ts';
 import { logSoftmax, logSumExp, softmax } from './softmax.ts';
-import type { Along, AxisOptions, KeptAxisOptions } from './tensors.ts';
+import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
 
 /** What a tensor can do; each is the function of the same name with the tensor as its first argument. */
@@ -81,7 +81,8 @@ export interface TensorMethods {
   /** The error function. */
   erf(): Tensor;
   /** x kept between two bounds: `x.clip(-1, 1)` or `x.clip({ min: 0 })`. */
-  clip(...bounds: [bounds: ClipOptions] | [min: number | undefined, max?: number]): Tensor;
+  clip(min: number | undefined, max?: number): Tensor;
+  clip(bounds: ClipOptions): Tensor;
 
   /** 1 where x = y, else 0. */
   equal(y: TensorLike): Tensor;
@@ -99,22 +100,30 @@ export interface TensorMethods {
   where(condition: Tensor, other: TensorLike): Tensor;
 
   /** The sum over all axes, or over those given: `x.sum()`, `x.sum(-1)`, `x.sum([0, 1], { keepDims: true })`. */
-  sum(...over: ReduceArguments): Tensor;
+  sum(axis?: Axis, options?: KeepDims): Tensor;
+  sum(options?: ReduceOptions): Tensor;
   /** The mean over all axes, or over those given. */
-  mean(...over: ReduceArguments): Tensor;
+  mean(axis?: Axis, options?: KeepDims): Tensor;
+  mean(options?: ReduceOptions): Tensor;
   /** The largest over all axes, or over those given. */
-  max(...over: ReduceArguments): Tensor;
+  max(axis?: Axis, options?: KeepDims): Tensor;
+  max(options?: ReduceOptions): Tensor;
   /** The smallest over all axes, or over those given. */
-  min(...over: ReduceArguments): Tensor;
+  min(axis?: Axis, options?: KeepDims): Tensor;
+  min(options?: ReduceOptions): Tensor;
   /** The variance over all axes, or over those given. */
-  variance(...over: Along<VarianceOptions>): Tensor;
+  variance(axis?: Axis, options?: Omit<VarianceOptions, 'axis'>): Tensor;
+  variance(options?: VarianceOptions): Tensor;
   /** Where the largest is along an axis (default -1), u32. */
-  argmax(...along: Along<KeptAxisOptions>): Tensor;
+  argmax(axis?: number, options?: KeepDims): Tensor;
+  argmax(options?: KeptAxisOptions): Tensor;
   /** log Σ eˣ along an axis. Default -1. */
-  logSumExp(...along: Along<KeptAxisOptions>): Tensor;
+  logSumExp(axis?: number, options?: KeepDims): Tensor;
+  logSumExp(options?: KeptAxisOptions): Tensor;
 
   /** The same elements under another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1 and is computed. */
-  reshape(...sizes: readonly [shape: Shape] | readonly number[]): Tensor;
+  reshape(shape: Shape): Tensor;
+  reshape(...sizes: readonly number[]): Tensor;
   /** The axes from `startAxis` on as one. Default 1: the batch's axis stays. */
   flatten(startAxis?: number): Tensor;
   /** The axes in another order. Default: reversed. */
@@ -138,7 +147,8 @@ export interface TensorMethods {
   /** max(x, 0) */
   relu(): Tensor;
   /** x where x > 0, else x · slope (default 0.01). */
-  leakyRelu(...slope: Positional<LeakyReluOptions, 'negativeSlope'>): Tensor;
+  leakyRelu(negativeSlope?: number): Tensor;
+  leakyRelu(options?: LeakyReluOptions): Tensor;
   /** 1 / (1 + e⁻ˣ) */
   sigmoid(): Tensor;
   tanh(): Tensor;
@@ -149,27 +159,19 @@ export interface TensorMethods {
   /** x · Φ(x) */
   gelu(options?: GeluOptions): Tensor;
   /** Along an axis. Default -1. */
-  softmax(...axis: Along<AxisOptions>): Tensor;
+  softmax(axis?: number): Tensor;
+  softmax(options?: AxisOptions): Tensor;
   /** Along an axis. Default -1. */
-  logSoftmax(...axis: Along<AxisOptions>): Tensor;
+  logSoftmax(axis?: number): Tensor;
+  logSoftmax(options?: AxisOptions): Tensor;
 }
 
 declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-type Method = (...args: never) => Tensor;
-
-/** Gives tensors a method for each function, which takes the tensor as its first argument. */
-export function attachMethods(methods: Readonly<Record<string, Method>>): void {
-  for (const [name, fn] of Object.entries(methods)) {
-    const op = fn as (x: Tensor, ...args: readonly unknown[]) => Tensor;
-    const value = function (this: Tensor, ...args: readonly unknown[]) {
-      return op(this, ...args);
-    };
-    Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
-  }
-}
+/** Rarely called, and of ops that a bundle can do without: gather.ts attaches them where it is imported. */
+const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, maximum, minimum, pow, clip },
@@ -177,7 +179,9 @@ attachMethods({
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual },
   where: (x: Tensor, condition: Tensor, other: TensorLike, ...extra: never[]) => where(condition, x, other, ...extra),
   ...{ sum, mean, max, min, variance, argmax, logSumExp },
-  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, gatherRows, oneHot, cast },
+  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
-} satisfies Record<keyof TensorMethods, Method>);
+} satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number]>, unknown>);
+
+announceMethods(...ANNOUNCED);

@@ -11,7 +11,7 @@ import { checkValue, FINITE, NUMBERS, optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
-import { type Along, type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
+import { type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
 
 function refusePacked(what: string, { dtype }: Spec): void {
   if (isPacked(dtype))
@@ -192,7 +192,8 @@ function bounds(shape: Shape, axis: number, start: number): [number[], number[]]
  * The tensors one after another along an axis, the first unless said: `concat(a, b)`, `concat([a, b], 1)` or
  * `concat(a, b, { axis: 1 })`. Throws where they differ elsewhere in shape, or in dtype.
  */
-export function concat(xs: readonly Tensor[], ...axis: Along<AxisOptions>): Tensor;
+export function concat(xs: readonly Tensor[], axis?: number): Tensor;
+export function concat(xs: readonly Tensor[], options: AxisOptions): Tensor;
 export function concat(...xsAndAxis: readonly [x: Tensor, ...(Tensor | number | AxisOptions)[]]): Tensor;
 export function concat(...given: readonly unknown[]): Tensor {
   const [head] = given;

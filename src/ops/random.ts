@@ -82,10 +82,9 @@ export const BELOW_ONE: Kind = {
  * While training, x with each element set to 0 with probability p and the others multiplied by 1 / (1 - p); else x
  * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream: `dropout(x, 0.5)`. Throws where p is not in [0, 1).
  */
-export function dropout(
-  x: Tensor,
-  ...given: readonly [options: DropoutOptions] | readonly [p: number, options?: Omit<DropoutOptions, 'p'>]
-): Tensor {
+export function dropout(x: Tensor, p: number, options?: Omit<DropoutOptions, 'p'>): Tensor;
+export function dropout(x: Tensor, options: DropoutOptions): Tensor;
+export function dropout(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('dropout', { x });
   const { p, stream = 'dropout' } = optionsOf<DropoutOptions>('dropout', 'p', given, { p: BELOW_ONE, stream: STRING });
   checkValue('dropout', 'p', p, BELOW_ONE);

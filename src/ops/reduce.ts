@@ -9,17 +9,8 @@ import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, equal, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { copy } from './counter.ts';
-import {
-  dropAxes,
-  keptAsOnes,
-  offsets,
-  type ReduceArguments,
-  type ReduceOptions,
-  reduceLayout,
-  reduceOp,
-  reduceWith,
-} from './reduction.ts';
-import { type Along, AXES, checkTensors, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
+import { dropAxes, keptAsOnes, offsets, type ReduceOptions, reduceLayout, reduceOp, reduceWith } from './reduction.ts';
+import { AXES, type Axis, checkTensors, type KeepDims, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
 import { square } from './unary.ts';
 
 /** dy, shared equally among the elements that equal the extremum. */
@@ -34,7 +25,9 @@ export const maxOp = reduceOp('max', toExtrema);
 export const minOp = reduceOp('min', toExtrema);
 
 /** The mean of x over an axis or several (all unless said): `mean(x, 0)`, or `mean(x, { axis: 0, keepDims: true })`. */
-export function mean(x: Tensor, ...over: ReduceArguments): Tensor {
+export function mean(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
+export function mean(x: Tensor, options?: ReduceOptions): Tensor;
+export function mean(x: Tensor, ...over: readonly unknown[]): Tensor {
   return reduceWith(meanOp, x, over);
 }
 
@@ -42,12 +35,16 @@ export function mean(x: Tensor, ...over: ReduceArguments): Tensor {
  * The largest of x over an axis or several (all unless said); NaN where there is one. Elements that share the maximum share its gradient
  * equally, as PyTorch's `amax`.
  */
-export function max(x: Tensor, ...over: ReduceArguments): Tensor {
+export function max(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
+export function max(x: Tensor, options?: ReduceOptions): Tensor;
+export function max(x: Tensor, ...over: readonly unknown[]): Tensor {
   return reduceWith(maxOp, x, over, held);
 }
 
 /** The smallest of x over an axis or several (all unless said); NaN and gradients as {@link max}. */
-export function min(x: Tensor, ...over: ReduceArguments): Tensor {
+export function min(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
+export function min(x: Tensor, options?: ReduceOptions): Tensor;
+export function min(x: Tensor, ...over: readonly unknown[]): Tensor {
   return reduceWith(minOp, x, over, held);
 }
 
@@ -69,7 +66,9 @@ export interface VarianceOptions extends ReduceOptions {
  * The variance of x over an axis or several (all unless said): Σ (x - mean)² / (N - correction), as PyTorch's `var`. `correction` is 1
  * unless said (the estimate from a sample); 0 is that of a whole population. Throws a `ShapeError` where N <= correction.
  */
-export function variance(x: Tensor, ...given: Along<VarianceOptions>): Tensor {
+export function variance(x: Tensor, axis?: Axis, options?: Omit<VarianceOptions, 'axis'>): Tensor;
+export function variance(x: Tensor, options?: VarianceOptions): Tensor;
+export function variance(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('variance', { x });
   const names = { axis: AXES, keepDims: BOOLEAN, correction: FINITE };
   const options = optionsOf<VarianceOptions>('variance', 'axis', given, names);
@@ -118,7 +117,9 @@ export function placeOfMax(x: HostArray, at: number, stride: number, count: numb
 }
 
 /** The index (u32) of the largest element along `axis` (the last unless said), the first among equals; NaN counts as the largest. */
-export function argmax(x: Tensor, ...given: Along<KeptAxisOptions>): Tensor {
+export function argmax(x: Tensor, axis?: number, options?: KeepDims): Tensor;
+export function argmax(x: Tensor, options?: KeptAxisOptions): Tensor;
+export function argmax(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('argmax', { x });
   const names = { axis: ONE_AXIS, keepDims: BOOLEAN };
   const options = optionsOf<KeptAxisOptions>('argmax', 'axis', given, names);

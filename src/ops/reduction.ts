@@ -8,16 +8,12 @@ import { BOOLEAN, type Names, optionsOf } from '../graph/options.ts';
 import { normalizeAxes, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { reshape } from './reshape.ts';
-import { type Along, AXES, type Axis, checkTensors } from './tensors.ts';
+import { AXES, type Axis, checkTensors, type KeepDims } from './tensors.ts';
 
 /** Which axes to reduce (all unless said) and whether they stay, with size 1. */
-export interface ReduceOptions {
+export interface ReduceOptions extends KeepDims {
   readonly axis?: Axis;
-  readonly keepDims?: boolean;
 }
-
-/** What follows x: `sum(x)`, `sum(x, 0)`, `sum(x, [0, 1], { keepDims: true })` or `sum(x, { axis: 0, keepDims: true })`. */
-export type ReduceArguments = Along<ReduceOptions>;
 
 const NAMES: Names<ReduceOptions> = { axis: AXES, keepDims: BOOLEAN };
 

@@ -79,10 +79,9 @@ const NAMES: Names<ClipOptions> = { min: NUMBER, max: NUMBER };
  * x held between `min` and `max`: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` where one side is open. The gradient flows where
  * min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are not numbers.
  */
-export function clip(
-  x: TensorLike,
-  ...bounds: [bounds: ClipOptions] | [min: number | undefined, max?: number]
-): Tensor {
+export function clip(x: TensorLike, min: number | undefined, max?: number): Tensor;
+export function clip(x: TensorLike, bounds: ClipOptions): Tensor;
+export function clip(x: TensorLike, ...bounds: readonly unknown[]): Tensor {
   const { min = -Infinity, max = Infinity } = boundsOf(bounds);
   if (!(min <= max)) throw new OptionError(`clip: min ${min} is not below max ${max}. Swap or correct them.`);
   if (min === Infinity || max === -Infinity)

@@ -11,7 +11,7 @@ import { add, div, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { max } from './reduce.ts';
 import { dropAxes } from './reduction.ts';
-import { type Along, type AxisOptions, checkTensors, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
+import { type AxisOptions, checkTensors, type KeepDims, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
 import { exp, log } from './unary.ts';
 
 interface Row {
@@ -136,17 +136,23 @@ export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', (dy, y, dx, axis) =>
 });
 
 /** exp(x) / Σ exp(x) over an axis, the last unless said: `softmax(x, 0)` or `softmax(x, { axis: 0 })`. A row that holds NaN or +inf, or nothing but -inf, is NaN, as in PyTorch. */
-export function softmax(x: Tensor, ...axis: Along<AxisOptions>): Tensor {
+export function softmax(x: Tensor, axis?: number): Tensor;
+export function softmax(x: Tensor, options?: AxisOptions): Tensor;
+export function softmax(x: Tensor, ...axis: readonly unknown[]): Tensor {
   return along(softmaxOp, x, axis);
 }
 
 /** x - log Σ exp(x) over an axis: log(softmax(x)) without its overflow. */
-export function logSoftmax(x: Tensor, ...axis: Along<AxisOptions>): Tensor {
+export function logSoftmax(x: Tensor, axis?: number): Tensor;
+export function logSoftmax(x: Tensor, options?: AxisOptions): Tensor;
+export function logSoftmax(x: Tensor, ...axis: readonly unknown[]): Tensor {
   return along(logSoftmaxOp, x, axis);
 }
 
 /** log Σ exp(x) over an axis, without overflow. */
-export function logSumExp(x: Tensor, ...given: Along<KeptAxisOptions>): Tensor {
+export function logSumExp(x: Tensor, axis?: number, options?: KeepDims): Tensor;
+export function logSumExp(x: Tensor, options?: KeptAxisOptions): Tensor;
+export function logSumExp(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('logSumExp', { x });
   const names = { axis: ONE_AXIS, keepDims: BOOLEAN };
   const options = optionsOf<KeptAxisOptions>('logSumExp', 'axis', given, names);

@@ -1,6 +1,6 @@
 // What ops refuse before they look at shapes: arguments that are no tensors, and axes that are no numbers.
 import { ShapeError } from '../graph/errors.ts';
-import { checkExtra, type Kind, type Positional, show } from '../graph/options.ts';
+import { checkExtra, type Kind, show } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
 
 /** Refuses what is no tensor, by the name of its argument, and arguments beyond those the op takes. */
@@ -24,16 +24,17 @@ export interface AxisOptions {
   readonly axis?: number;
 }
 
-/** The same for what reduces it, and whether it stays, with size 1: false. */
-export interface KeptAxisOptions extends AxisOptions {
+/** Whether an axis that is reduced stays, with size 1. */
+export interface KeepDims {
+  /** Default false. */
   readonly keepDims?: boolean;
 }
+
+/** Which axis to reduce, the last unless said, and whether it stays. */
+export interface KeptAxisOptions extends AxisOptions, KeepDims {}
 
 export const ONE_AXIS: Kind = { advice: 'Give one axis, such as -1.', fits: Number.isInteger };
 export const AXES: Kind = {
   advice: 'Give an axis or an array of them, such as 0 or [0, 1].',
   fits: (v) => [v].flat().every(Number.isInteger),
 };
-
-/** What follows x: options, or the axis by position with the other options after it. */
-export type Along<T extends { readonly axis?: Axis }> = Positional<T, 'axis'>;

@@ -1,7 +1,7 @@
 // Adagrad: steps scaled by the sum of all squared gradients so far. https://jmlr.org/papers/v12/duchi11a.html
 import type { Positional } from '../graph/options.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
-import { cast } from '../ops/gather.ts';
+import { cast } from '../ops/cast.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
 import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';

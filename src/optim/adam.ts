@@ -3,8 +3,8 @@
 import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
+import { cast } from '../ops/cast.ts';
 import { expm1 } from '../ops/expm1.ts';
-import { cast } from '../ops/gather.ts';
 import { neg, sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
 import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';

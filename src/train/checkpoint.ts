@@ -8,7 +8,7 @@ import { sizeOf } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
 import { matchTensors } from './match-tensors.ts';
-import { type NetworkDescription, networkText } from './network.ts';
+import { type NetworkDescription, networkText } from './network-description.ts';
 import { networkIn } from './network-metadata.ts';
 import type { Run } from './run.ts';
 import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';

@@ -6,7 +6,7 @@ import { show } from '../graph/options.ts';
 import { constant, Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { greater } from '../ops/binary.ts';
-import { cast } from '../ops/gather.ts';
+import { cast } from '../ops/cast.ts';
 import { argmax } from '../ops/reduce.ts';
 
 const LOSSES = 'softmaxCrossEntropy or binaryCrossEntropyWithLogits';

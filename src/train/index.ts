@@ -15,9 +15,10 @@ export type {
 } from './events.ts';
 export type { Inspection } from './inspection.ts';
 export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
-export { descriptionOf, type Network, type NetworkDescription, network, networkText } from './network.ts';
+export { type Network, network } from './network.ts';
+export { type NetworkDescription, networkText } from './network-description.ts';
 export { networkOf } from './network-file.ts';
-export { classic, mlp, type Preset, presets } from './presets.ts';
+export { type Preset, presets } from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';
 export {
   readSafetensors,
@@ -27,7 +28,6 @@ export {
   writeSafetensors,
 } from './safetensors.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
-export { State } from './state.ts';
 export type { Metric } from './step.ts';
 export type { BatchEvent } from './step-event.ts';
 export type { StoredArrays, StoredDtype } from './stored-dtypes.ts';

@@ -4,7 +4,7 @@ import type { FileBytes } from '../graph/dtype.ts';
 import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
 import { refuse } from './match-tensors.ts';
-import { type NetworkDescription, shapesOf } from './network.ts';
+import { type NetworkDescription, shapesOf } from './network-description.ts';
 import { networkIn } from './network-metadata.ts';
 import { presets } from './presets.ts';
 import { readSafetensors } from './safetensors.ts';

@@ -1,6 +1,6 @@
 // The description of a network in a safetensors file's metadata.
 import { CheckpointError, OptionError } from '../graph/errors.ts';
-import { checkDescription, type NetworkDescription } from './network.ts';
+import { checkDescription, type NetworkDescription } from './network-description.ts';
 import { escaped } from './safetensors-header.ts';
 
 /** Where files of weights and checkpoints keep the description of their network, as JSON. */

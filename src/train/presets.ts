@@ -1,12 +1,13 @@
 // Presets: two networks for handwritten digits with everything needed to train them well, chosen by measurement on MNIST.
-import { optionsOf, type Positional, withoutGaps } from '../graph/options.ts';
+import { optionsOf, withoutGaps } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { adam } from '../optim/adam.ts';
 import { COMMON, type CommonOptions, type Optimizer } from '../optim/optimizer.ts';
-import { cosine } from '../optim/schedules.ts';
+import { cosine, type Rate } from '../optim/schedules.ts';
 import { sgd } from '../optim/sgd.ts';
-import { type NetworkDescription, network } from './network.ts';
+import { network } from './network.ts';
+import type { NetworkDescription } from './network-description.ts';
 
 /** A network with its loss, its optimizer and the settings it learns well with. */
 export interface Preset {
@@ -18,7 +19,8 @@ export interface Preset {
   model(): { forward(x: Tensor): Tensor };
   readonly loss: Loss;
   /** Its optimizer, with the preset's schedule unless `lr` is given. */
-  optimizer(...given: Positional<CommonOptions, 'lr'>): Optimizer;
+  optimizer(lr?: Rate, options?: Omit<CommonOptions, 'lr'>): Optimizer;
+  optimizer(options: CommonOptions): Optimizer;
   /** The shape of one example. */
   readonly inputShape: readonly number[];
   readonly classes: number;

@@ -16,7 +16,6 @@ import {
   oneOf,
   optionsOf,
   POSITIVE,
-  type Positional,
   SEED,
   STRING,
   show,
@@ -38,7 +37,7 @@ import { shareInside } from './inside.ts';
 import { type Inspection, inspect, predict } from './inspection.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
 import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
-import { descriptionOf } from './network.ts';
+import { descriptionOf } from './network-description.ts';
 import { networkMetadata } from './network-metadata.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
@@ -112,6 +111,7 @@ function checkTask(backend: Backend, options: TrainerOptions): void {
 export class Trainer {
   readonly [NOT_OF_A_MODEL] = true;
   readonly backend: Backend;
+  /** @internal */
   readonly state: State;
   /** What happened in all runs so far; of very long ones every second, fourth … step and epoch. */
   readonly history: History = newHistory();
@@ -476,7 +476,9 @@ export class Trainer {
    * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
    * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was.
    */
-  async loadWeights(bytes: FileBytes, ...given: Positional<LoadWeightsOptions, 'file'>): Promise<LoadedWeights> {
+  loadWeights(bytes: FileBytes, file?: string, options?: Omit<LoadWeightsOptions, 'file'>): Promise<LoadedWeights>;
+  loadWeights(bytes: FileBytes, options: LoadWeightsOptions): Promise<LoadedWeights>;
+  async loadWeights(bytes: FileBytes, ...given: readonly unknown[]): Promise<LoadedWeights> {
     const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
     this.#idle('loadWeights');
     const { scale, ...loaded } = loadWeights(this.state, this.#task.model, bytes, options);

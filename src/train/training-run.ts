@@ -24,6 +24,7 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   #done = false;
   #awaited: Promise<History> | undefined;
 
+  /** @internal */
   constructor(events: AsyncGenerator<E, void, undefined>, history: History, gate: Gate) {
     this.#events = events;
     this.#history = history;

@@ -4,8 +4,9 @@
 
 import { Backend } from '../../dist/src/backend.js';
 import { GpuExecutor } from '../../dist/src/compile/executor.js';
-import { datasets, landscape, losses, lrFind, nn, optim, relu, softmax, Trainer } from '../../dist/src/index.js';
+import { datasets, landscape, losses, lrFind, nn, optim, Trainer } from '../../dist/src/index.js';
 import { dawnProvider } from '../../dist/src/node/dawn.js';
+import { relu, softmax } from '../../dist/src/ops/index.js';
 
 const [faults = 400, seed = 1] = process.argv.slice(2).map(Number);
 const OURS = [

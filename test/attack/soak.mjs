@@ -5,8 +5,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Backend } from '../../dist/src/backend.js';
 import { GpuExecutor } from '../../dist/src/compile/executor.js';
-import { createCpuBackend, datasets, losses, nn, optim, relu, Trainer } from '../../dist/src/index.js';
+import { createCpuBackend, datasets, losses, nn, optim, Trainer } from '../../dist/src/index.js';
 import { dawnProvider } from '../../dist/src/node/dawn.js';
+import { relu } from '../../dist/src/ops/index.js';
 
 const [seconds = '180', device = 'gpu'] = process.argv.slice(2);
 const MB = 2 ** 20;

@@ -11,8 +11,9 @@ import { POLICY } from '../../app/build/policy.ts';
  * 160 until the compiler became a list of passes: bindings by range, kernels of a user's own and what they may not do are 5 kB.
  * 165 until arguments were checked by name and kind, 3 kB, and memory was bounded and freed, 2 kB.
  * 172 until the trainer weighed examples, read weights of other frameworks, and named the causes of a divergence: 7 kB.
+ * 181 until backends gave the values of tensors: 1 kB.
  */
-const MOST_BYTES = 181_000;
+const MOST_BYTES = 182_000;
 
 const files = new Map<string, Buffer>();
 let html: string;
