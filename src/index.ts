@@ -50,6 +50,7 @@ export type {
   Guard,
   Program,
   Recipe,
+  Region,
   Storage,
   Ticket,
   VariableGroup,
@@ -64,6 +65,7 @@ export type {
   SharedArray,
 } from './graph/kernel.ts';
 export type { KernelScope, MapScope, NdArray, Op, RowScope, Spec } from './graph/op.ts';
+export type { PathMatch, PathPattern } from './graph/path-match.ts';
 export { variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
 export type { Initializer } from './graph/tensor.ts';

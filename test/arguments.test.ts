@@ -103,7 +103,7 @@ describe('forms that are taken', () => {
     [
       'sgd(0.1, 0.9)',
       () => optim.sgd(0.1, 0.9 as never),
-      'sgd: its options are 0.9. Give an object of clipNorm, clipValue, momentum, nesterov, weightDecay.',
+      'sgd: its options are 0.9. Give an object of clipNorm, clipValue, groups, momentum, nesterov, weightDecay.',
     ],
     [
       'targets',
@@ -325,7 +325,12 @@ const ENTRIES: Record<string, Entry> = {
   flatten: { args: [x, 1], needs: 1 },
   clip: { args: [like(x), -1, 1], needs: 2 },
   where: { args: [like(x), like(x), like(x)], needs: 3 },
-  'optim.sgd': { args: [rate(0.1), { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1 }] },
+  'optim.sgd': {
+    args: [
+      rate(0.1),
+      { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1, groups: [{ match: 'a', lr: 0.1 }] },
+    ],
+  },
   'optim.adam': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
   'optim.adamW': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
   'optim.rmsProp': { args: [rate(0.1), { alpha: 0.9, eps: 1e-8, centered: true, momentum: 0.1, weightDecay: 0.1 }] },
@@ -473,9 +478,19 @@ ENTRIES['Tensor#where'] = { args: [like(x), like(x)], needs: 2 };
 const WITHOUT = new Set([
   ...['isTraining', 'classic.model', 'mlp.model', 'Tensor#toString', 'Variable#toString'],
   ...['backend#dispose', 'program#dispose', 'program#link'],
-  ...['parameters', 'snapshot', 'restore', 'copyFrom', 'count', 'beginOrder', 'entries', 'dispose'].map(
-    (m) => `State#${m}`,
-  ),
+  ...[
+    'parameters',
+    'snapshot',
+    'restore',
+    'copyFrom',
+    'count',
+    'beginOrder',
+    'entries',
+    'layoutWith',
+    'adopt',
+    'rearrange',
+    'dispose',
+  ].map((m) => `State#${m}`),
   ...['summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
 ]);
 

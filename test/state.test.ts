@@ -6,8 +6,8 @@ import { Variable } from '../src/graph/tensor.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adagrad } from '../src/optim/adagrad.ts';
 import { adam } from '../src/optim/adam.ts';
+import { ALIGNMENT } from '../src/optim/arena.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { ALIGNMENT } from '../src/train/arena.ts';
 import { State, type StateOptions } from '../src/train/state.ts';
 import { Net } from './blobs.ts';
 

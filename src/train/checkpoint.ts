@@ -1,12 +1,13 @@
 // Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
 import { type ByteScale, isScale } from '../data/dataset.ts';
-import { type Bytes, type FileBytes, type HostArray, hostArray } from '../graph/dtype.ts';
+import type { Bytes, FileBytes, HostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkExtra } from '../graph/options.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
+import { type Entry, writeEntries } from './layout.ts';
 import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, networkText } from './network.ts';
 import { networkIn } from './network-metadata.ts';
@@ -14,7 +15,7 @@ import type { Run } from './run.ts';
 import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
 import { scaleIn } from './scale.ts';
-import type { Entry, State } from './state.ts';
+import type { State } from './state.ts';
 import { storedDtype } from './stored-dtypes.ts';
 
 const FORMAT = 'thalweg 1';
@@ -52,8 +53,16 @@ export async function saveState(
   for (const [k, name] of COUNTERS.entries()) {
     tensors.set(`${COUNTER_PREFIX}${name}`, { shape: state[name].shape, data: rest[k]! });
   }
-  const all: Saved = { optimizer: describe(state.optimizer), ...saved };
+  const all: Saved = { optimizer: described(state), ...saved };
   return writeSafetensors(tensors, { format: FORMAT, thalweg: JSON.stringify(all), ...metadata });
+}
+
+/** The optimizer as plain data, each group by the paths that it has. */
+function described({ optimizer, variables, membership }: State): OptimizerDescription {
+  const { groups, ...rest } = describe(optimizer);
+  if (!groups) return rest;
+  const pathsOf = (k: number) => variables.filter(({ variable }) => membership.get(variable) === k).map((v) => v.path);
+  return { ...rest, groups: groups.map((group, k) => ({ ...group, match: pathsOf(k) })) };
 }
 
 /** The bytes of the weights alone, under their paths. */
@@ -116,7 +125,7 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
   const dataOf = (name: string) => tensors.get(name)!.data as HostArray; // of the State's own dtype, by matchTensors
   const others = new Set(state.others.map(({ path }) => path));
   for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, dataOf(name));
-  writeEntries(state, entries, dataOf);
+  writeEntries(state.storage, entries, dataOf);
   for (const name of COUNTERS) state.storage.write(state[name], counter(name));
   return { ...saved, step: counter('step')[0]! };
 }
@@ -215,17 +224,6 @@ async function readEntries(
     tensors.set(name, { shape, data: data instanceof Float64Array ? Float32Array.from(data) : data });
   }
   return { tensors, rest: arrays.slice(whole.length).map((data) => Uint32Array.from(data)) };
-}
-
-/** Writes whole variables, each put together from its entries; padding is zero. */
-function writeEntries(state: State, entries: readonly Entry[], dataOf: (name: string) => HostArray): void {
-  const whole = new Map<Variable, HostArray>();
-  for (const { name, within, offset } of entries) {
-    const data = whole.get(within) ?? hostArray(within.dtype, within.size);
-    data.set(dataOf(name), offset);
-    whole.set(within, data);
-  }
-  for (const [variable, data] of whole) state.storage.write(variable, data);
 }
 
 /** The metadata of a checkpoint after `step` steps, of which every part that is used is checked. */

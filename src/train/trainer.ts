@@ -149,7 +149,7 @@ export class Trainer {
       state: this.state,
       task: this.#task,
       programs: new Programs(executor, this.state, this.#task, () => this.#life.check()),
-      rates: new Rates(optimizer.lr),
+      rates: new Rates(optimizer),
       life: this.#life,
       history: this.history,
       recorder: new Recorder(this.history),
@@ -199,7 +199,7 @@ export class Trainer {
 
   /** The learning rate of the next step. */
   get learningRate(): number {
-    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 });
+    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 }).learningRate;
   }
 
   /**

@@ -5,6 +5,7 @@ import { OptionError } from '../graph/errors.ts';
 import type { VariableGroup } from '../graph/executor.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { Variable } from '../graph/tensor.ts';
+import type { UpdateRule } from './optimizer.ts';
 
 /** 256 bytes, WebGPU's largest `minStorageBufferOffsetAlignment`, in elements. */
 export const ALIGNMENT = 64;
@@ -17,20 +18,29 @@ export interface Placed extends NamedVariable {
   readonly offset: number;
 }
 
+/** What all parameters of an arena have in common. */
+export interface Kin {
+  readonly rule: UpdateRule;
+  /** The place of their group among the optimizer's `groups`; undefined for the default group. */
+  readonly group: number | undefined;
+  /** The step at which their moments began, and from which they count steps. */
+  readonly since: number;
+}
+
 /** A flat f32 vector of parameters, and one of the same layout for each optimizer slot. */
-export interface Arena {
+export interface Arena extends Kin {
   readonly variable: Variable;
   readonly members: readonly Placed[];
   readonly slots: readonly Variable[];
 }
 
 /** Parameters in their order, cut into arenas of at most `maxBytes` (a larger parameter has one of its own). */
-export function layOut(parameters: readonly NamedVariable[], slotNames: readonly string[], maxBytes: number): Arena[] {
+export function layOut(parameters: readonly NamedVariable[], kin: Kin, maxBytes: number): Arena[] {
   const arenas: Arena[] = [];
   let members: Placed[] = [];
   let end = 0;
   const close = () => {
-    if (members.length > 0) arenas.push(arena(members, end, slotNames));
+    if (members.length > 0) arenas.push(arena(members, end, kin));
     members = [];
     end = 0;
   };
@@ -46,8 +56,39 @@ export function layOut(parameters: readonly NamedVariable[], slotNames: readonly
   return arenas;
 }
 
-function arena(members: readonly Placed[], size: number, slotNames: readonly string[]): Arena {
-  return { variable: zeroed(size), members, slots: slotNames.map(() => zeroed(size)) };
+function arena(members: readonly Placed[], size: number, kin: Kin): Arena {
+  return { ...kin, variable: zeroed(size), members, slots: kin.rule.slots.map(() => zeroed(size)) };
+}
+
+/**
+ * The buffers that arenas lie in. A kernel binds few, and an update reads and writes all of an arena: parameters and slots share
+ * one, and so do arenas of several groups while their parameters take at most `maxBytes`.
+ */
+export function buffersOf(arenas: readonly Arena[], maxBytes: number, maxBindingBytes: number): VariableGroup[] {
+  const shared: Arena[][] = [];
+  for (const arena of arenas) {
+    const last = shared.at(-1);
+    const all = [...(last ?? []), arena];
+    const fits = bytesOf(all, false) <= maxBytes && bytesOf(all, true) <= maxBindingBytes;
+    if (last && fits) last.push(arena);
+    else shared.push([arena]);
+  }
+  return shared.flatMap((some): VariableGroup[] => {
+    if (bytesOf(some, true) > maxBindingBytes)
+      return some.flatMap(({ variable, members, slots }) => [{ variable, members }, ...slots.map(alone)]);
+    const all = together(some.flatMap(({ variable, slots }) => [variable, ...slots]));
+    const starts = new Map(all.members.map(({ variable, offset }) => [variable, offset]));
+    const inner = some.flatMap(({ variable, members }) =>
+      members.map((m) => ({ variable: m.variable, offset: starts.get(variable)! + m.offset })),
+    );
+    return [{ ...all, members: [...all.members, ...inner] }];
+  });
+}
+
+const alone = (variable: Variable): VariableGroup => ({ variable });
+
+function bytesOf(arenas: readonly Arena[], withSlots: boolean): number {
+  return arenas.reduce((sum, { variable, slots }) => sum + variable.size * 4 * (withSlots ? 1 + slots.length : 1), 0);
 }
 
 /** Variables of one dtype in one buffer, so that a kernel that reads several binds one. */
