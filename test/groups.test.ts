@@ -2,14 +2,12 @@
 // them, and that they are saved and resumed.
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
-import { arrayDataset } from '../src/data/dataset.ts';
 import { explainStep } from '../src/explain/explain-step.ts';
 import { lrFind } from '../src/explain/lr-find.ts';
 import { OptionError } from '../src/graph/errors.ts';
 import type { PathMatch } from '../src/graph/path-match.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { parameter } from '../src/nn/layer.ts';
-import { add, mul } from '../src/ops/binary.ts';
 import { sum } from '../src/ops/index.ts';
 import * as optim from '../src/optim/index.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
@@ -19,31 +17,8 @@ import { State } from '../src/train/state.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 import { adagradByHand, adamByHand, momentumByHand, rmsByHand } from './optim-by-hand.ts';
+import { A, B, byHand, type Element, N, row, STEPS, Sums, sumsData } from './sums.ts';
 import { rows } from './training-steps.ts';
-
-const N = 3;
-const STEPS = 5;
-const [A, B] = [
-  [0.5, -1.25, 2],
-  [-0.75, 0.125, 0.003],
-];
-
-/** Σ x · a + 2 x · b: the gradient of a is x, that of b is 2 x. */
-class Sums {
-  a = parameter([N], () => Float32Array.from(A!));
-  b = parameter([N], () => Float32Array.from(B!));
-  forward(x: Tensor): Tensor {
-    return add(sum(mul(x, this.a), { axis: 1 }), mul(sum(mul(x, this.b), { axis: 1 }), 2));
-  }
-}
-
-/** The x of step t. */
-const row = (t: number) => [0.3 - 0.1 * t, Math.sin(1 + t), -1.5 * (t + 1)].map(Math.fround);
-const sumsData = arrayDataset(
-  Array.from({ length: STEPS }, (_, t) => row(t)),
-  Array.from({ length: STEPS }, () => 0),
-  { targets: 'values' },
-);
 
 /** a and b after as many steps as there are rows, in doubles. */
 async function trainSums(optimizer: optim.Optimizer): Promise<Record<string, number[]>> {
@@ -51,16 +26,6 @@ async function trainSums(optimizer: optim.Optimizer): Promise<Record<string, num
   const trainer = new Trainer(backend, { model: new Sums(), loss: (y: Tensor) => sum(y), optimizer });
   await trainer.fit(sumsData, { epochs: 1, batchSize: 1, shuffle: false, divergence: 'off' });
   return weightsOf(trainer);
-}
-
-type Element = () => (p: number, g: number, t: number) => number;
-
-/** The same by hand. */
-function byHand(start: readonly number[], factor: number, element: Element): number[] {
-  const updates = start.map(element);
-  let p = [...start];
-  for (let t = 0; t < STEPS; t++) p = p.map((value, i) => updates[i]!(value, factor * row(t)[i]!, t + 1));
-  return p;
 }
 
 // Rates that f32 holds exactly, as the table on the device does.
@@ -106,13 +71,13 @@ const cases: readonly [string, optim.Optimizer, Element, Element][] = [
 describe('each group moves by its own rule and rate', () => {
   it.each(cases)('%s', async (_, optimizer, a, b) => {
     const weights = await trainSums(optimizer);
-    for (const [k, wanted] of byHand(A!, 1, a).entries()) expect(weights['a']![k]).toBeCloseTo(wanted, 7);
-    for (const [k, wanted] of byHand(B!, 2, b).entries()) expect(weights['b']![k]).toBeCloseTo(wanted, 7);
+    for (const [k, wanted] of byHand(A, 1, a).entries()) expect(weights['a']![k]).toBeCloseTo(wanted, 7);
+    for (const [k, wanted] of byHand(B, 2, b).entries()) expect(weights['b']![k]).toBeCloseTo(wanted, 7);
   });
 
   it('after gradients are clipped by the norm of all groups together', async () => {
     const weights = await trainSums(optim.sgd(0.5, { clipNorm: 0.5, groups: [{ match: 'b', lr: 0.125 }] }));
-    const [a, b] = [[...A!], [...B!]];
+    const [a, b] = [[...A], [...B]];
     for (let t = 0; t < STEPS; t++) {
       const norm = Math.hypot(...row(t), ...row(t).map((g) => 2 * g));
       const scale = Math.min(0.5 / (norm + 1e-6), 1);

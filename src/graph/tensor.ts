@@ -148,7 +148,7 @@ export class Variable extends Tensor {
     const [path] = holders.get(this) ?? [];
     if (path !== undefined)
       throw new OptionError(
-        `${path}: trainable is set to ${trainable}, but a trainer holds the variable as it was. Set it before new Trainer, or after the trainer's dispose().`,
+        `${path}: trainable is set to ${trainable}, but a trainer holds the variable as it was. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.`,
       );
     this.#trainable = trainable;
     if (trainable) parameters.add(this);

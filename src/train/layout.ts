@@ -61,7 +61,8 @@ export function layoutOf(parts: Parts, freezing: Freezing): Layout {
         ? 'model: all of its parameters are frozen. Leave one that is trained.'
         : 'model: none of its variables is trainable. Give it a layer with parameters.',
     );
-  const sinceOf = (path: string) => freezing.unfrozen[path] ?? 0;
+  const { unfrozen } = freezing;
+  const sinceOf = (path: string) => (Object.hasOwn(unfrozen, path) ? unfrozen[path]! : 0);
   const arenas = arenasOf(optimizer, trained, membership, maxArenaBytes, sinceOf);
   const moved = new Set(trained);
   return { freezing, trained, arenas, others: variables.filter((named) => !moved.has(named)) };
