@@ -354,6 +354,15 @@ const ENTRIES: Record<string, Entry> = {
   'optim.rateDescription': { args: [rate(0.1)], needs: 1 },
   'optim.rateFrom': { args: [0.1], needs: 1 },
   'optim.scheduleFrom': { args: [{ name: 'cosine', peak: 0.1, min: 0.01, total: 9 }], needs: 1 },
+  'optim.state': {
+    args: [whole(optim.adam(0.1)), whole(new nn.Linear(2, 2)), { steps: 3, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
+  'optim.OptimizerState': {
+    args: [whole(optim.adam(0.1)), whole(new nn.Linear(2, 2)), { steps: 3, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
+  'optim.apply': { args: [whole(optim.state(optim.sgd(0.1), model)), {}], needs: 2, call: false },
   'optim.describe': { args: [whole(task.optimizer)], needs: 1 },
   'optim.optimizerFrom': { args: [optim.describe(optim.adam())], needs: 1 },
   'classic.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },

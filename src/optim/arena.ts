@@ -57,7 +57,9 @@ export function layOut(parameters: readonly NamedVariable[], kin: Kin, maxBytes:
 }
 
 function arena(members: readonly Placed[], size: number, kin: Kin): Arena {
-  return { ...kin, variable: zeroed(size), members, slots: kin.rule.slots.map(() => zeroed(size)) };
+  const first = kin.rule.initialSlot ?? 0;
+  const slot = () => new Variable([size], { initial: () => new Float32Array(size).fill(first) });
+  return { ...kin, variable: zeroed(size), members, slots: kin.rule.slots.map(slot) };
 }
 
 /**

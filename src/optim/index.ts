@@ -33,3 +33,4 @@ export {
   stepDecay,
 } from './schedules.ts';
 export { type SgdOptions, sgd } from './sgd.ts';
+export { apply, OptimizerState, type OptimizerStateOptions, state } from './state.ts';

@@ -152,7 +152,8 @@ export function checkOptimizer(what: string, optimizer: Optimizer): void {
   const isRule = (rule: UpdateRule) => typeof rule?.update === 'function' && Array.isArray(rule.slots);
   if (!isRule(optimizer))
     throw new OptionError(`${what}: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
-  const { groups = [] } = optimizer;
+  const { lr, groups = [] } = optimizer;
+  checkLr(what, lr);
   checkValue(what, "the optimizer's groups", groups, ARRAY);
   for (const [k, group] of groups.entries()) {
     const where = `${what}: groups[${k}]`;

@@ -172,10 +172,8 @@ export class State {
   }
 
   #beginMoments(): void {
-    for (const { slots, rule } of this.arenas) {
-      const first = rule.initialSlot ?? 0;
-      for (const slot of slots) this.storage.write(slot, new Float32Array(slot.size).fill(first));
-    }
+    for (const slot of this.arenas.flatMap(({ slots }) => slots))
+      this.storage.write(slot, slot.initial(slot, this.seedNumber, ''));
   }
 
   /** The model's variables in their order. */
