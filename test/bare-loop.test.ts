@@ -1,5 +1,5 @@
-// The bare loop: optim.state and optim.apply make the trajectory of a Trainer, bit for bit, with any optimizer; several states in
-// one program; and what is refused.
+// The bare loop: optim.state and optim.apply make the trajectory of a Trainer, on the CPU bit for bit, with any optimizer;
+// several states in one program; and what is refused.
 import { describe, expect, it } from 'vitest';
 import { valueAndGrad } from '../src/autodiff/grad.ts';
 import { createCpuBackend } from '../src/backend.ts';
