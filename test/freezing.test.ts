@@ -142,6 +142,15 @@ describe('trainer.freeze', () => {
     expect(trainer.state.storage).not.toBe(storage);
   });
 
+  it('keeps the learning rates of runs that went once around their table', async () => {
+    const trainer = netTrainer({ optimizer: optim.sgd(0.1) });
+    await trainer.fit(data, { maxSteps: 300, batchSize: 50 });
+    trainer.freeze('hidden');
+    const before = await weightsOf(trainer);
+    await trainer.fit(data, { maxSteps: 1, batchSize: 50 });
+    expect((await weightsOf(trainer))['out.bias']).not.toEqual(before['out.bias']);
+  });
+
   it('makes snapshots of before useless, which say so', async () => {
     const trainer = netTrainer();
     const snapshot = await trainer.state.snapshot();
