@@ -39,22 +39,22 @@ console.log(await createCpuBackend().run(() => dw));
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 74_500, esbuild: 95_000 },
+    most: { vite: 77_000, esbuild: 98_000 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 96_500, esbuild: 118_000 },
+    most: { vite: 99_000, esbuild: 121_000 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 99_700, esbuild: 118_000 },
+    most: { vite: 102_200, esbuild: 121_000 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 129_000, esbuild: 134_000 },
+    most: { vite: 131_500, esbuild: 137_000 },
   },
 ];
 

@@ -105,7 +105,7 @@ export class TrainingStep implements Prepared {
       const order = { ...shape, stepsPerEpoch: Math.floor(data.size / batch) };
       const { recipe } = traceStep(state, { model, loss, metrics: {} }, data, order, batch);
       const program = await executor.compile(recipe, { storages: [state.storage], label: name });
-      new Rates(optimizer.lr).write(state, 0, Math.min(RING, total ?? RING), run); // a constant rate's for every step
+      new Rates(optimizer).write(state, 0, Math.min(RING, total ?? RING), run); // a constant rate's for every step
       return new TrainingStep(facts, state, program, reference);
     } catch (error) {
       state.dispose();

@@ -21,7 +21,7 @@ import {
   SEED,
   STRING,
 } from './graph/options.ts';
-import { variablesOf } from './graph/paths.ts';
+import { memoryOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
 import { newTrace, withTrace } from './graph/trace.ts';
 import type { Tuning, TuningReport } from './graph/tuning.ts';
@@ -125,15 +125,15 @@ export class Backend {
   }
 
   /**
-   * Memory for every variable in `model` (layers, or an optimizer's moments), with its initial values: functions of the seed
-   * and of each variable's path. Programs compiled with it in `storages` read and move them.
+   * Memory for every variable in `model` (layers, or the `optim.state` of an optimizer and a model), with its initial values:
+   * functions of the seed and of each variable's path. Programs compiled with it in `storages` read and move them.
    */
   allocate(model: object, options: { readonly seed?: number } = {}, ...extra: never[]): Storage {
     checkOptions('allocate', options, { seed: SEED }, extra);
     const { seed = 0 } = options;
-    const variables = variablesOf(model);
+    const { groups, variables } = memoryOf(model, this.executor.maxBindingBytes);
     const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
-    const storage = this.executor.allocate(variables.map(({ variable }) => ({ variable })));
+    const storage = this.executor.allocate(groups);
     try {
       for (const [k, { variable }] of variables.entries()) storage.write(variable, initial[k]!);
       return storage;

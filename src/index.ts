@@ -38,6 +38,7 @@ export {
 } from './graph/errors.ts';
 export type { Program, Storage, Ticket } from './graph/executor.ts';
 export type { NdArray, Spec } from './graph/op.ts';
+export type { PathMatch, PathPattern } from './graph/path-match.ts';
 export { type NamedVariable, variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
 export type { ConstantOptions, Initializer, VariableOptions } from './graph/tensor.ts';

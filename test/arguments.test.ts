@@ -92,7 +92,7 @@ describe('forms that are taken', () => {
     [
       'sgd(0.1, 0.9)',
       () => optim.sgd(0.1, 0.9 as never),
-      'sgd: its options are 0.9. Give an object of clipNorm, clipValue, momentum, nesterov, weightDecay.',
+      'sgd: its options are 0.9. Give an object of clipNorm, clipValue, groups, momentum, nesterov, weightDecay.',
     ],
     [
       'targets',
@@ -314,7 +314,12 @@ const ENTRIES: Record<string, Entry> = {
   flatten: { args: [x, 1], needs: 1 },
   clip: { args: [like(x), -1, 1], needs: 2 },
   where: { args: [like(x), like(x), like(x)], needs: 3 },
-  'optim.sgd': { args: [rate(0.1), { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1 }] },
+  'optim.sgd': {
+    args: [
+      rate(0.1),
+      { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1, groups: [{ match: 'a', lr: 0.1 }] },
+    ],
+  },
   'optim.adam': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
   'optim.adamW': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
   'optim.rmsProp': { args: [rate(0.1), { alpha: 0.9, eps: 1e-8, centered: true, momentum: 0.1, weightDecay: 0.1 }] },
@@ -338,6 +343,15 @@ const ENTRIES: Record<string, Entry> = {
   'optim.rateDescription': { args: [rate(0.1)], needs: 1 },
   'optim.rateFrom': { args: [0.1], needs: 1 },
   'optim.scheduleFrom': { args: [{ name: 'cosine', peak: 0.1, min: 0.01, total: 9 }], needs: 1 },
+  'optim.state': {
+    args: [whole(optim.adam(0.1)), whole(new nn.Linear(2, 2)), { steps: 3, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
+  'optim.OptimizerState': {
+    args: [whole(optim.adam(0.1)), whole(new nn.Linear(2, 2)), { steps: 3, maxArenaBytes: 1e6 }],
+    needs: 2,
+  },
+  'optim.apply': { args: [whole(optim.state(optim.sgd(0.1), model)), {}], needs: 2, call: false },
   'optim.describe': { args: [whole(task.optimizer)], needs: 1 },
   'optim.optimizerFrom': { args: [optim.describe(optim.adam())], needs: 1 },
   'presets.classic.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
@@ -424,6 +438,10 @@ const ENTRIES: Record<string, Entry> = {
   'program#run': { args: [{ v: Float32Array.of(1, 2) }], open: true },
   'program#submit': { args: [1, []], needs: 1, open: true },
   'data#slice': { args: [0, 2], needs: 2 },
+  'Trainer#freeze': { args: ['bias'], needs: 1 },
+  'Trainer#unfreeze': { args: ['bias'], needs: 1 },
+  'nn.freeze': { args: [whole(new nn.Linear(2, 2))], needs: 1 },
+  'nn.unfreeze': { args: [whole(new nn.Linear(2, 2))], needs: 1 },
   'Trainer#save': { args: [any({})] },
   'Trainer#saveWeights': { args: [object({})] },
   'Trainer#load': { args: [checkpoint, text('mine')], needs: 1 },

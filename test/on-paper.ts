@@ -43,6 +43,8 @@ export class PaperStorage implements Storage {
 
   write(): void {}
 
+  copyFrom(): void {}
+
   read(): never {
     throw new Error('nothing is computed on paper');
   }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { interpret } from '../src/cpu/interpreter.ts';
 import { input, type Tensor } from '../src/graph/tensor.ts';
 import * as optim from '../src/optim/index.ts';
+import { adagradByHand, adamByHand, momentumByHand, rmsByHand } from './optim-by-hand.ts';
 
 const N = 5;
 const START = [0.5, -1.25, 2, 0, -0.003];
@@ -53,60 +54,6 @@ interface Case {
   readonly name: string;
   readonly optimizer: optim.Optimizer;
   readonly element: () => (p: number, g: number, t: number) => number;
-}
-
-function momentumByHand(lr: number, mu: number, nesterov: boolean, decay: number) {
-  return () => {
-    let buf: number | undefined;
-    return (p: number, g: number) => {
-      const d = g + decay * p;
-      buf = buf === undefined ? d : mu * buf + d; // PyTorch: the first step copies the gradient
-      return p - lr * (nesterov ? d + mu * buf : buf);
-    };
-  };
-}
-
-function adamByHand(lr: number, beta1: number, beta2: number, eps: number, l2: number, decoupled: number) {
-  return () => {
-    let m = 0;
-    let v = 0;
-    return (p0: number, g0: number, t: number) => {
-      const p = p0 * (1 - lr * decoupled);
-      const g = g0 + l2 * p0;
-      m = beta1 * m + (1 - beta1) * g;
-      v = beta2 * v + (1 - beta2) * g * g;
-      const mHat = m / (1 - beta1 ** t);
-      const vHat = v / (1 - beta2 ** t);
-      return p - (lr * mHat) / (Math.sqrt(vHat) + eps);
-    };
-  };
-}
-
-function rmsByHand(lr: number, alpha: number, eps: number, centered: boolean, mu: number, decay: number) {
-  return () => {
-    let square = 0;
-    let mean = 0;
-    let buf = 0;
-    return (p: number, g0: number) => {
-      const g = g0 + decay * p;
-      square = alpha * square + (1 - alpha) * g * g;
-      mean = alpha * mean + (1 - alpha) * g;
-      const scale = Math.sqrt(centered ? square - mean * mean : square) + eps;
-      buf = mu * buf + g / scale;
-      return p - lr * buf;
-    };
-  };
-}
-
-function adagradByHand(lr: number, lrDecay: number, decay: number, initial: number, eps: number) {
-  return () => {
-    let sum = initial;
-    return (p: number, g0: number, t: number) => {
-      const g = g0 + decay * p;
-      sum += g * g;
-      return p - ((lr / (1 + (t - 1) * lrDecay)) * g) / (Math.sqrt(sum) + eps);
-    };
-  };
 }
 
 const cases: readonly Case[] = [

@@ -6,8 +6,8 @@ import { Variable } from '../src/graph/tensor.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adagrad } from '../src/optim/adagrad.ts';
 import { adam } from '../src/optim/adam.ts';
+import { ALIGNMENT } from '../src/optim/arena.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { ALIGNMENT } from '../src/train/arena.ts';
 import { State, type StateOptions } from '../src/train/state.ts';
 import { Net } from './blobs.ts';
 
@@ -121,7 +121,7 @@ describe('State', () => {
     for (const state of [a, b]) {
       expect(() => set(true)).toThrow(OptionError);
       expect(() => set(true)).toThrow(
-        "out.bias: trainable is set to true, but a trainer holds the variable as it was. Set it before new Trainer, or after the trainer's dispose().",
+        'out.bias: trainable is set to true, but a trainer holds the variable as it was. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.',
       );
       set(false);
       expect(trained(b)).toEqual([true, true, true, false]);

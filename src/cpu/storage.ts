@@ -1,7 +1,7 @@
 // The memory of variables on the CPU: members of a group lie in its array.
 import type { HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
-import type { Storage, VariableGroup } from '../graph/executor.ts';
+import type { Region, Storage, VariableGroup } from '../graph/executor.ts';
 import { checkSize } from '../graph/inputs.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { bytesOf, type CpuArray, type Heap } from './heap.ts';
@@ -44,6 +44,14 @@ export class CpuStorage implements Storage {
     this.heap.end.check();
     checkSize('storage', `${variable}`, variable, data);
     this.array(variable).data.set(data);
+  }
+
+  copyFrom(source: CpuStorage, copies: readonly (readonly [from: Region, to: Region])[]): void {
+    this.heap.end.check();
+    for (const [from, to] of copies) {
+      const data = source.array(from.within).data.subarray(from.offset, from.offset + from.size);
+      this.array(to.within).data.set(data, to.offset);
+    }
   }
 
   async read(variables: readonly Variable[]): Promise<HostArray[]> {

@@ -102,7 +102,7 @@ async function evaluated(
   const center = floatsOf(state.variables, values);
   checkPath(center, path); // Weights of another model are refused before anything is computed.
   const [d1, d2] =
-    kind === 'path' ? pathDirections(state.variables, center, path) : randomDirections(state.variables, center, seed);
+    kind === 'path' ? pathDirections(state.trained, center, path) : randomDirections(state.trained, center, seed);
   const project = projector(center, [d1, d2]);
   const rows = evaluationBatch(images);
   const batches = Math.floor(images / rows);

@@ -8,7 +8,7 @@ import { bestConstantLoss, NO_BETTER } from '../train/constant-loss.ts';
 import { insideOf } from '../train/inside.ts';
 import { type Landed, Pacer } from '../train/pacer.ts';
 import { Programs } from '../train/programs.ts';
-import { Rates } from '../train/rates.ts';
+import { Rates, type StepRates } from '../train/rates.ts';
 import type { Run } from '../train/run.ts';
 import { RING, type State } from '../train/state.ts';
 import type { Task } from '../train/step.ts';
@@ -61,7 +61,7 @@ interface Model {
 
 /**
  * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
- * runs away. It has a State of its own: weights, moments, step, data order and history stay as they are.
+ * runs away. Groups of the optimizer that have a rate of their own keep it. It has a State of its own: weights, moments, step, data order and history stay as they are.
  * @throws OptionError, DataError for what cannot be used.
  */
 export async function lrFind(
@@ -117,7 +117,8 @@ async function search(
     start,
     total: steps,
   };
-  const rates = new Rates((step) => from * (to / from) ** (step / (steps - 1)));
+  const lr = (step: number) => from * (to / from) ** (step / (steps - 1));
+  const rates = new Rates({ ...state.optimizer, lr });
   const programs = new Programs(executor, state, task, check);
   const pacer = new Pacer<Sent>({ submitMs });
   const seen = new Seen(state);
@@ -157,7 +158,7 @@ function noteOf(smoothed: readonly number[], constant: number): string {
 
 interface Sent {
   readonly first: number;
-  readonly rates: readonly number[];
+  readonly rates: readonly StepRates[];
 }
 
 /** What the steps gave so far. */
@@ -178,7 +179,8 @@ class Seen {
   take({ tag: { first, rates }, steps, values }: Landed<Sent>): void {
     const [ring, status] = values;
     const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - first));
-    for (let k = 0; k < good && !this.diverged; k++) this.#see(rates[k]!, ring![((first + k) % RING) * this.#width]!);
+    for (let k = 0; k < good && !this.diverged; k++)
+      this.#see(rates[k]!.learningRate, ring![((first + k) % RING) * this.#width]!);
     this.diverged ||= good < steps;
   }
 

@@ -69,7 +69,8 @@ async function perturbed(
   delta = 1e-3,
 ): Promise<Perturbation> {
   const variable = model.state.variable(path);
-  if (!variable.trainable) throw new OptionError(`perturb: ${path} is not trained. Choose a trainable parameter.`);
+  if (!model.state.trained.some((named) => named.variable === variable))
+    throw new OptionError(`perturb: ${path} is not trained. Choose a trainable parameter.`);
   const flat = flatIndex(path, index, variable.shape);
   const exact = await reference(model, x, y, scale);
   try {

@@ -43,6 +43,8 @@ class PlanStorage implements Storage {
 
   write(): void {}
 
+  copyFrom(): void {}
+
   async read(): Promise<never> {
     throw internal('a storage without memory is read');
   }

@@ -16,11 +16,11 @@ export interface PlanePoint {
 const POWER_ROUNDS = 300;
 
 /**
- * Direction `k`: for each unit's weights (a row of a trainable variable of two axes or more) a random vector as long as they
+ * Direction `k`: for each unit's weights (a row of a trained variable of two axes or more) a random vector as long as they
  * are; zero for biases, as Li et al. do it.
  */
 function direction(variables: readonly NamedVariable[], center: Weights, seed: number, k: number): Weights {
-  const moved = variables.filter(({ variable }) => variable.trainable && variable.shape.length >= 2);
+  const moved = variables.filter(({ variable }) => variable.shape.length >= 2);
   return new Map(
     moved.map(({ path, variable: { shape, size } }) => {
       const d = Float32Array.from(normals(size, seed, `landscape ${k} ${path}`));
@@ -53,7 +53,7 @@ export function pathDirections(
   center: Weights,
   path: readonly Weights[],
 ): readonly [Weights, Weights] {
-  const moved = variables.filter(({ variable }) => variable.trainable).map((v) => v.path);
+  const moved = variables.map((v) => v.path);
   const away = path.map(
     (weights) => new Map(moved.map((name) => [name, minus(weights.get(name)!, center.get(name)!)])),
   );

@@ -3,11 +3,11 @@ import { CpuExecutor } from '../cpu/executor.ts';
 import type { ByteScale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import type { NamedVariable } from '../graph/paths.ts';
 import { withPaths } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import type { Placed } from '../train/arena.ts';
 import { inputX, inputY, type Values } from '../train/batch.ts';
 import type { State } from '../train/state.ts';
 import { gradientsOf, judge, type Task } from '../train/step.ts';
@@ -30,7 +30,7 @@ export interface Model {
 export interface Traced {
   readonly loss: Tensor;
   readonly gradients: readonly { readonly path: string; readonly gradient: Tensor }[];
-  readonly members: readonly Placed[];
+  readonly members: readonly NamedVariable[];
 }
 
 /** What a forward pass of a batch gives, and its targets. */
@@ -58,7 +58,7 @@ export function traceBatch(
       const target = inputY(y, scale);
       const { prediction, loss } = judge(task, inputX(x, scale), target);
       const byVariable = gradientsOf(state, objective({ prediction, loss, target }));
-      const members = state.arenas.flatMap((arena) => arena.members);
+      const members = state.trained;
       const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));
       return { loss, gradients, members };
     }),

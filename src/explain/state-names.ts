@@ -5,11 +5,11 @@ import type { LeafNames } from './labels.ts';
 
 export function namesOf(state: State): LeafNames {
   const several = state.arenas.length > 1;
-  const arenas = state.arenas.flatMap(({ variable, slots }, k): [string, Variable][] => {
+  const arenas = state.arenas.flatMap(({ variable, slots, rule }, k): [string, Variable][] => {
     const name = (text: string) => (several ? `${text}${k}` : text);
     return [
       [name('parameters'), variable],
-      ...slots.map((slot, s): [string, Variable] => [name(state.optimizer.slots[s]!), slot]),
+      ...slots.map((slot, s): [string, Variable] => [name(rule.slots[s]!), slot]),
     ];
   });
   const { step, seed, origin, order, rates, ring, status } = state;

@@ -2,7 +2,7 @@
 
 import { ARRAYS, byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
-import type { Storage, VariableGroup } from '../graph/executor.ts';
+import type { Region, Storage, VariableGroup } from '../graph/executor.ts';
 import { checkSize } from '../graph/inputs.ts';
 import type { Variable } from '../graph/tensor.ts';
 import type { Memory, Place } from './memory.ts';
@@ -55,6 +55,17 @@ export class GpuStorage implements Storage {
     const { memory, offset } = this.place(variable);
     checkSize('storage', `${variable}`, variable, data);
     this.#runtime.write(memory.buffer!, offset * 4, toWords(data, variable.dtype));
+  }
+
+  copyFrom(source: GpuStorage, copies: readonly (readonly [from: Region, to: Region])[]): void {
+    this.#runtime.submit('copy variables', (encoder) => {
+      for (const [from, to] of copies) {
+        const [a, b] = [source.place(from.within), this.place(to.within)];
+        const [start, end] = [(a.offset + from.offset) * 4, (b.offset + to.offset) * 4];
+        const bytes = byteLength(from.within.dtype, from.size);
+        encoder.copyBufferToBuffer(a.memory.buffer!, start, b.memory.buffer!, end, bytes);
+      }
+    });
   }
 
   async read(variables: readonly Variable[]): Promise<HostArray[]> {

@@ -11,6 +11,13 @@ export interface VariableGroup {
   readonly members?: readonly { readonly variable: Variable; readonly offset: number }[];
 }
 
+/** Where values lie: elements of a variable from an offset on. */
+export interface Region {
+  readonly within: Variable;
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** The memory of some variables. Writes take effect after everything submitted before them. */
 export interface Storage {
   /** Bytes held. */
@@ -18,6 +25,8 @@ export interface Storage {
   has(variable: Variable): boolean;
   /** Copies `data` in; f32 data may be a Float32Array or a Float64Array. */
   write(variable: Variable, data: HostArray): void;
+  /** Copies regions of another storage of the same engine into regions of this one, on the device, in the order of writes. */
+  copyFrom(source: Storage, copies: readonly (readonly [from: Region, to: Region])[]): void;
   /** Copies out, after everything submitted before. */
   read(variables: readonly Variable[]): Promise<HostArray[]>;
   dispose(): void;

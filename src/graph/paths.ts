@@ -1,6 +1,7 @@
 // A model is any object with variables in it. Walking it gives every variable a path (`hidden.weight`, `layers.0.weight`), the
 // one name it has in errors, checkpoints, initial values and pictures, and every layer the path its variables start with.
 import { OptionError } from './errors.ts';
+import type { VariableGroup } from './executor.ts';
 import { checkExtra, checkValue, OBJECT } from './options.ts';
 import { Tensor, Variable } from './tensor.ts';
 
@@ -12,6 +13,23 @@ export interface NamedVariable {
 
 /** Objects with this property are no part of a model that refers to them: a trainer, say, which holds variables of its own. */
 export const NOT_OF_A_MODEL = Symbol('not of a model');
+
+/** The method of objects that lay out their variables in memory themselves. */
+export const MEMORY = Symbol('memory');
+
+/** Buffers for variables, and the variables that begin with their initial values, by path. */
+export interface MemoryLayout {
+  readonly groups: readonly VariableGroup[];
+  readonly variables: readonly NamedVariable[];
+}
+
+/** How the variables of a model lie in memory, each alone unless it has a {@link MEMORY} method. */
+export function memoryOf(model: object, maxBindingBytes: number): MemoryLayout {
+  const own = (model as { [MEMORY]?: (maxBindingBytes: number) => MemoryLayout } | null)?.[MEMORY];
+  if (own) return own.call(model, maxBindingBytes);
+  const variables = variablesOf(model);
+  return { groups: variables.map(({ variable }) => ({ variable })), variables };
+}
 
 let paths = new WeakMap<object, string>();
 

@@ -157,6 +157,7 @@ export class Variable extends Tensor {
     );
     this.initial = options.initial;
     this.#trainable = options.trainable ?? false;
+    if (this.#trainable) parameters.add(this);
     variables.set(this.node, this);
   }
 
@@ -177,13 +178,16 @@ export class Variable extends Tensor {
     const [path] = holders.get(this) ?? [];
     if (path !== undefined)
       throw new OptionError(
-        `${path}: trainable is set to ${trainable}, but a trainer holds the variable as it was. Set it before new Trainer, or after the trainer's dispose().`,
+        `${path}: trainable is set to ${trainable}, but a trainer holds the variable as it was. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.`,
       );
     this.#trainable = trainable;
+    if (trainable) parameters.add(this);
   }
 }
 
 const variables = new WeakMap<Node, Variable>();
+/** Variables made trainable, whether they are now or frozen. */
+const parameters = new WeakSet<Variable>();
 /** For each trainer that holds a variable, the path it has there. */
 const holders = new WeakMap<Variable, string[]>();
 
@@ -193,6 +197,11 @@ export function hold(variable: Variable, path: string): () => void {
   holders.set(variable, paths);
   paths.push(path);
   return () => void paths.splice(paths.indexOf(path), 1);
+}
+
+/** Whether a variable is a parameter: it is trained, or was before it was frozen. Others, such as running statistics, never are. */
+export function isParameter(variable: Variable): boolean {
+  return parameters.has(variable);
 }
 
 /** The variable of a leaf of kind `variable`. */

@@ -2,6 +2,7 @@
 export { GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activations.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
+export { freeze, unfreeze } from './freeze.ts';
 export * as init from './init.ts';
 export { type Layer, parameter } from './layer.ts';
 export { LayerNorm, type LayerNormOptions } from './layer-norm.ts';

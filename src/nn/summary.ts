@@ -5,7 +5,7 @@ import { OptionError } from '../graph/errors.ts';
 import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
-import { input, Tensor } from '../graph/tensor.ts';
+import { input, Tensor, type Variable } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
 import type { Layer } from './layer.ts';
 
@@ -50,6 +50,11 @@ export function summary(model: Layer, inputShape: Shape, dtype: DType = 'f32', .
   if (typeof model?.forward !== 'function')
     throw new OptionError(`summary: the model is ${show(model)}. Give an object with a forward method.`);
   checkExtra('summary', extra);
+  return summaryOf(model, inputShape, dtype, ({ trainable }) => trainable);
+}
+
+/** {@link summary}, of a model some of whose parameters a trainer may have frozen. */
+export function summaryOf(model: Layer, inputShape: Shape, dtype: DType, isTrained: IsTrained): Summary {
   return withPaths(model, () => {
     const variables = variablesOf(model);
     const trace = newTrace({ training: false });
@@ -58,25 +63,32 @@ export function summary(model: Layer, inputShape: Shape, dtype: DType = 'f32', .
     if (y instanceof Tensor) outputs.set('', y.shape);
     const count = (list: readonly NamedVariable[]) => list.reduce((total, { variable }) => total + variable.size, 0);
     return {
-      rows: rowsOf(model, variables, outputs),
+      rows: rowsOf(model, variables, outputs, isTrained),
       inputShape: [...inputShape],
       outputShape: outputs.get('') ?? [],
       parameters: count(variables),
-      trainable: count(variables.filter(({ variable }) => variable.trainable)),
+      trainable: count(variables.filter(({ variable }) => isTrained(variable))),
       bytes: variables.reduce((total, { variable }) => total + byteLength(variable.dtype, variable.size), 0),
     };
   });
 }
 
-function rowsOf(model: object, variables: readonly NamedVariable[], outputs: ReadonlyMap<string, Shape>): SummaryRow[] {
+type IsTrained = (variable: Variable) => boolean;
+
+function rowsOf(
+  model: object,
+  variables: readonly NamedVariable[],
+  outputs: ReadonlyMap<string, Shape>,
+  isTrained: IsTrained,
+): SummaryRow[] {
   const objects = [...objectsOf(model)].filter(([, object]) => !Array.isArray(object) && !(object instanceof Map));
   const owned = new Map<string, SummaryParameter[]>();
   const paths = new Set(objects.map(([path]) => path));
   for (const { path, variable } of variables) {
     const owner = ownerOf(path, paths);
     const name = owner === '' ? path : path.slice(owner.length + 1);
-    const { shape, size, trainable } = variable;
-    owned.set(owner, [...(owned.get(owner) ?? []), { name, shape, count: size, trainable }]);
+    const { shape, size } = variable;
+    owned.set(owner, [...(owned.get(owner) ?? []), { name, shape, count: size, trainable: isTrained(variable) }]);
   }
   const layers = objects.filter(([, object]) => isLayer(object));
   const holdsLayers = (path: string) =>

@@ -4,41 +4,38 @@ import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';
+import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
 import { withDecay } from './sgd.ts';
 
 /** Options of {@link adagrad}. */
-export interface AdagradOptions extends CommonOptions {
-  /** The rate of step t, from 0, is lr / (1 + t · lrDecay): 0. */
+export interface AdagradOptions extends CommonOptions<AdagradOptions> {
+  /** The rate of step t, from 0, is lr / (1 + t · lrDecay). Default 0. */
   readonly lrDecay?: number;
-  /** L2 penalty: adds weightDecay · p to the gradient. 0. */
+  /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
   readonly weightDecay?: number;
-  /** What the sum of squares begins with: 0. */
+  /** What the sum of squares begins with. Default 0. */
   readonly initialAccumulator?: number;
-  /** 1e-10. */
+  /** Default 1e-10. */
   readonly eps?: number;
 }
 
-/** sum += g²; p -= lr / (1 + t · lrDecay) · g / (√sum + eps), t from 0. lr 1e-2. As PyTorch's `Adagrad`. */
+/** sum += g²; p -= lr / (1 + t · lrDecay) · g / (√sum + eps), t from 0. Default lr 1e-2. As PyTorch's `Adagrad`. */
 export function adagrad(...given: Positional<AdagradOptions, 'lr'>): Optimizer {
   const defaults = { lrDecay: 0, weightDecay: 0, initialAccumulator: 0, eps: 1e-10 };
-  const { options, ...common } = readOptions('adagrad', given, 1e-2, defaults);
-  const { lrDecay, weightDecay, initialAccumulator, eps } = options;
-  for (const option of ['lrDecay', 'weightDecay', 'initialAccumulator'] as const) {
-    checkRange('adagrad', option, options[option], 0, Number.POSITIVE_INFINITY);
-  }
-  checkEpsilon('adagrad', eps);
-  return {
-    name: 'adagrad',
-    options,
-    ...common,
-    slots: ['sum'],
-    initialSlot: initialAccumulator,
-    update(p, dp, [sum0], { lr, step }) {
-      const g = withDecay(dp, p, weightDecay);
-      const total = add(sum0!, square(g));
-      const rate = lrDecay === 0 ? lr : div(lr, add(mul(cast(step, 'f32'), lrDecay), 1)); // [1]
-      return { p: sub(p, mul(rate, div(g, add(sqrt(total), eps)))), slots: [total] };
-    },
-  };
+  return optimizerOf('adagrad', given, 1e-2, defaults, (options, where) => {
+    const { lrDecay, weightDecay, initialAccumulator, eps } = options;
+    for (const option of ['lrDecay', 'weightDecay', 'initialAccumulator'] as const)
+      checkRange(where, option, options[option], 0, Number.POSITIVE_INFINITY);
+    checkEpsilon(where, eps);
+    return {
+      slots: ['sum'],
+      initialSlot: initialAccumulator,
+      update(p, dp, [sum0], { lr, step }) {
+        const g = withDecay(dp, p, weightDecay);
+        const total = add(sum0!, square(g));
+        const rate = lrDecay === 0 ? lr : div(lr, add(mul(cast(step, 'f32'), lrDecay), 1)); // [1]
+        return { p: sub(p, mul(rate, div(g, add(sqrt(total), eps)))), slots: [total] };
+      },
+    };
+  });
 }

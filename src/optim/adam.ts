@@ -7,58 +7,55 @@ import { cast } from '../ops/cast.ts';
 import { expm1 } from '../ops/expm1.ts';
 import { neg, sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';
+import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
 import { withDecay } from './sgd.ts';
 
 /** Options of {@link adam} and {@link adamW}. */
-export interface AdamOptions extends CommonOptions {
-  /** How much of the mean gradient stays: 0.9. */
+export interface AdamOptions extends CommonOptions<AdamOptions> {
+  /** How much of the mean gradient stays. Default 0.9. */
   readonly beta1?: number;
-  /** How much of the mean squared gradient stays: 0.999. */
+  /** How much of the mean squared gradient stays. Default 0.999. */
   readonly beta2?: number;
-  /** 1e-8. */
+  /** Default 1e-8. */
   readonly eps?: number;
-  /** `adam`: L2 penalty, 0. `adamW`: the share of the weights that each step takes away, before lr, 0.01. */
+  /** `adam`: L2 penalty, default 0. `adamW`: the share of the weights that each step takes away, before lr, default 0.01. */
   readonly weightDecay?: number;
 }
 
 /**
- * m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p -= lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps), t from 1. lr 1e-3.
+ * m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p -= lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps), t from 1. Default lr 1e-3.
  * Weight decay adds weightDecay · p to g. As PyTorch's `Adam`.
  */
 export function adam(...given: Positional<AdamOptions, 'lr'>): Optimizer {
   return make('adam', given, 0, false);
 }
 
-/** {@link adam} with weight decay apart from the gradient: p -= lr · weightDecay · p first. As PyTorch's `AdamW`: 0.01. */
+/** {@link adam} with weight decay apart from the gradient: p -= lr · weightDecay · p first. Default weightDecay 0.01. As PyTorch's `AdamW`. */
 export function adamW(...given: Positional<AdamOptions, 'lr'>): Optimizer {
   return make('adamW', given, 0.01, true);
 }
 
 function make(name: string, given: Positional<AdamOptions, 'lr'>, defaultDecay: number, decoupled: boolean): Optimizer {
   const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: defaultDecay };
-  const { options, ...common } = readOptions(name, given, 1e-3, defaults);
-  const { beta1, beta2, eps, weightDecay } = options;
-  checkRange(name, 'beta1', beta1, 0, 1);
-  checkRange(name, 'beta2', beta2, 0, 1);
-  checkRange(name, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
-  checkEpsilon(name, eps);
-  return {
-    name,
-    options,
-    ...common,
-    slots: ['m', 'v'],
-    update(p, dp, [m0, v0], { lr, step }) {
-      const g = decoupled ? dp : withDecay(dp, p, weightDecay);
-      const kept = decoupled && weightDecay > 0 ? mul(p, sub(1, mul(lr, weightDecay))) : p;
-      const m = add(mul(m0!, beta1), mul(g, 1 - beta1));
-      const v = add(mul(v0!, beta2), mul(square(g), 1 - beta2));
-      const t = add(cast(step, 'f32'), 1);
-      const size = div(lr, biasCorrection(beta1, t)); // [1]
-      const scale = div(1, sqrt(biasCorrection(beta2, t))); // [1]
-      return { p: sub(kept, div(mul(m, size), add(mul(sqrt(v), scale), eps))), slots: [m, v] };
-    },
-  };
+  return optimizerOf(name, given, 1e-3, defaults, ({ beta1, beta2, eps, weightDecay }, where) => {
+    checkRange(where, 'beta1', beta1, 0, 1);
+    checkRange(where, 'beta2', beta2, 0, 1);
+    checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
+    checkEpsilon(where, eps);
+    return {
+      slots: ['m', 'v'],
+      update(p, dp, [m0, v0], { lr, step }) {
+        const g = decoupled ? dp : withDecay(dp, p, weightDecay);
+        const kept = decoupled && weightDecay > 0 ? mul(p, sub(1, mul(lr, weightDecay))) : p;
+        const m = add(mul(m0!, beta1), mul(g, 1 - beta1));
+        const v = add(mul(v0!, beta2), mul(square(g), 1 - beta2));
+        const t = add(cast(step, 'f32'), 1);
+        const size = div(lr, biasCorrection(beta1, t)); // [1]
+        const scale = div(1, sqrt(biasCorrection(beta2, t))); // [1]
+        return { p: sub(kept, div(mul(m, size), add(mul(sqrt(v), scale), eps))), slots: [m, v] };
+      },
+    };
+  });
 }
 
 /** 1 - β^t = -expm1(t · ln β): from the power itself, β = 0.999 would leave four digits of it at t = 1. */

@@ -1,13 +1,25 @@
 // Optimizers as plain data, for checkpoints and reports, and back.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, type Names, OBJECT, STRING, withoutGaps } from '../graph/options.ts';
+import { ARRAY, checkExtra, checkOptions, type Names, OBJECT, STRING, withoutGaps } from '../graph/options.ts';
+import type { PathMatch, PathPattern } from '../graph/path-match.ts';
 import { adagrad } from './adagrad.ts';
 import { adam, adamW } from './adam.ts';
 import { rateDescription, rateFrom } from './compose.ts';
-import { type CommonOptions, checkOptimizer, type Optimizer } from './optimizer.ts';
+import { checkOptimizer, type GroupOptions, type Optimizer, type ParameterGroup } from './optimizer.ts';
 import { rmsProp } from './rmsprop.ts';
 import type { ScheduleDescription } from './schedules.ts';
 import { sgd } from './sgd.ts';
+
+/** A pattern as plain data: a path or the start of some, or the parts of a RegExp. */
+export type PatternDescription = string | { readonly source: string; readonly flags: string };
+
+/** A parameter group as plain data; its match or its rate is null where that is a function of the user's own. */
+export interface GroupDescription {
+  readonly match: readonly PatternDescription[] | null;
+  readonly lr?: number | ScheduleDescription | null;
+  readonly lrScale?: number;
+  readonly options: Readonly<Record<string, number | boolean>>;
+}
 
 /** An optimizer's name and options; `lr` is absent where its schedule has no description. */
 export interface OptimizerDescription {
@@ -16,9 +28,18 @@ export interface OptimizerDescription {
   readonly clipNorm?: number;
   readonly clipValue?: number;
   readonly options: Readonly<Record<string, number | boolean>>;
+  readonly groups?: readonly GroupDescription[];
 }
 
-const NAMES: Names<OptimizerDescription> = { name: STRING, lr: true, clipNorm: true, clipValue: true, options: OBJECT };
+const NAMES: Names<OptimizerDescription> = {
+  name: STRING,
+  lr: true,
+  clipNorm: true,
+  clipValue: true,
+  options: OBJECT,
+  groups: ARRAY,
+};
+const GROUP: Names<GroupDescription> = { match: true, lr: true, lrScale: true, options: OBJECT };
 
 const KNOWN = { sgd, adam, adamW, rmsProp, adagrad };
 
@@ -26,15 +47,28 @@ const KNOWN = { sgd, adam, adamW, rmsProp, adagrad };
 export function describe(optimizer: Optimizer, ...extra: never[]): OptimizerDescription {
   checkOptimizer('describe', optimizer);
   checkExtra('describe', extra);
-  const { name, lr, clip, options } = optimizer;
+  const { name, lr, clip, options, groups } = optimizer;
   const all = { name, lr: rateDescription(lr), clipNorm: clip?.norm, clipValue: clip?.value, options: { ...options } };
-  return withoutGaps(all) as OptimizerDescription;
+  return withoutGaps({ ...all, groups: groups?.map(describeGroup) }) as OptimizerDescription;
 }
 
-/** The optimizer that a description describes. @throws OptionError for one it does not know or that lacks a rate. */
+function describeGroup({ match, lr, lrScale, options }: ParameterGroup): GroupDescription {
+  const rate = lr === undefined ? undefined : (rateDescription(lr) ?? null);
+  return withoutGaps({ match: describeMatch(match), lr: rate, lrScale, options: { ...options } }) as GroupDescription;
+}
+
+function describeMatch(match: PathMatch): PatternDescription[] | null {
+  const patterns = [match].flat() as PathPattern[];
+  if (patterns.some((pattern) => typeof pattern === 'function')) return null;
+  return patterns.map((pattern) =>
+    pattern instanceof RegExp ? { source: pattern.source, flags: pattern.flags } : (pattern as string),
+  );
+}
+
+/** The optimizer that a description describes. @throws OptionError for one it does not know or that lacks a rate or a match. */
 export function optimizerFrom(description: OptimizerDescription, ...extra: never[]): Optimizer {
   checkOptions('optimizerFrom', description, NAMES, extra);
-  const { name, lr, clipNorm, clipValue, options } = description;
+  const { name, lr, clipNorm, clipValue, options, groups } = description;
   const make = Object.hasOwn(KNOWN, name) ? KNOWN[name as keyof typeof KNOWN] : undefined;
   if (!make) {
     throw new OptionError(`optimizer: ${JSON.stringify(name)} is unknown. Known are ${Object.keys(KNOWN).join(', ')}.`);
@@ -42,5 +76,18 @@ export function optimizerFrom(description: OptimizerDescription, ...extra: never
   if (lr === undefined) {
     throw new OptionError(`${name}: its learning rate was a function of the user's own. Give the optimizer again.`);
   }
-  return make({ ...options, lr: rateFrom(lr), clipNorm, clipValue } satisfies CommonOptions as never);
+  const made = groups?.map((group, k) => groupFrom(`${name}: groups[${k}]`, group));
+  return make({ ...options, lr: rateFrom(lr), clipNorm, clipValue, groups: made } as never);
+}
+
+function groupFrom(where: string, description: GroupDescription): GroupOptions {
+  checkOptions(where, description, GROUP);
+  const { match, lr, lrScale, options } = description;
+  const what = match === null ? 'match' : lr === null ? 'learning rate' : undefined;
+  if (what !== undefined)
+    throw new OptionError(`${where}: its ${what} was a function of the user's own. Give the optimizer again.`);
+  const patterns = [match ?? []].flat().map((pattern) => {
+    return typeof pattern === 'object' ? new RegExp(pattern.source, pattern.flags) : pattern;
+  });
+  return { ...options, match: patterns, ...withoutGaps({ lr: lr == null ? undefined : rateFrom(lr), lrScale }) };
 }

@@ -3,8 +3,21 @@ export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamW } from './adam.ts';
 export { type Clip, clipByGlobalNorm, clipByValue, clipGradients, globalNorm } from './clip.ts';
 export { rateDescription, rateFrom, scheduleFrom, sequence, warmup } from './compose.ts';
-export { describe, type OptimizerDescription, optimizerFrom } from './describe.ts';
-export type { CommonOptions, Optimizer, StepValues } from './optimizer.ts';
+export {
+  describe,
+  type GroupDescription,
+  type OptimizerDescription,
+  optimizerFrom,
+  type PatternDescription,
+} from './describe.ts';
+export type {
+  CommonOptions,
+  GroupOptions,
+  Optimizer,
+  ParameterGroup,
+  StepValues,
+  UpdateRule,
+} from './optimizer.ts';
 export { type RmsPropOptions, rmsProp } from './rmsprop.ts';
 export {
   constant,
@@ -20,3 +33,4 @@ export {
   stepDecay,
 } from './schedules.ts';
 export { type SgdOptions, sgd } from './sgd.ts';
+export { apply, OptimizerState, type OptimizerStateOptions, state } from './state.ts';

@@ -1,7 +1,20 @@
 // What an optimizer is: a function from parameters, gradients and its slots to what they become. It is traced once, on the flat
 // vectors that hold all parameters, so that an update is one kernel; nothing else in the engine knows which optimizer it is.
 import { OptionError } from '../graph/errors.ts';
-import { BOOLEAN, type Names, NUMBER, optionsOf, type Positional, show, withoutGaps } from '../graph/options.ts';
+import {
+  ARRAY,
+  BOOLEAN,
+  checkOptions,
+  checkValue,
+  type Names,
+  NUMBER,
+  optionsOf,
+  POSITIVE,
+  type Positional,
+  show,
+  withoutGaps,
+} from '../graph/options.ts';
+import { PATH_MATCH, type PathMatch } from '../graph/path-match.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { checkBound, checkRate } from './check.ts';
 import type { Clip } from './clip.ts';
@@ -11,21 +24,17 @@ import type { Rate } from './schedules.ts';
 export interface StepValues {
   /** The learning rate, f32 [1]. */
   readonly lr: Tensor;
-  /** The step, u32 [1], counted from 0. */
+  /** The step, u32 [1], counted from 0: of parameters that were unfrozen, from there. */
   readonly step: Tensor;
 }
 
-export interface Optimizer {
-  /** `sgd`, `adam`. */
-  readonly name: string;
-  /** Its options beside `lr` and clipping, defaults filled in. */
+/** How parameters move. */
+export interface UpdateRule {
+  /** Numbers and flags that the rule was made with, defaults filled in. */
   readonly options: Readonly<Record<string, number | boolean>>;
-  readonly lr: Rate;
-  /** What is done to the gradients before `update` sees them. */
-  readonly clip?: Clip;
   /** The names of the state vectors beside each flat parameter vector: `['m', 'v']`. */
   readonly slots: readonly string[];
-  /** What every element of the slots is at first; 0 unless said. */
+  /** The first value of every element of the slots. Default 0. */
   readonly initialSlot?: number;
   /** The new parameters and slots, all f32 [N]. An element whose p, g and slots are as at first with g = p = 0 keeps p = 0. */
   update(
@@ -36,41 +45,119 @@ export interface Optimizer {
   ): { readonly p: Tensor; readonly slots: readonly Tensor[] };
 }
 
-/** Options that every optimizer takes. */
-export interface CommonOptions {
+/** Parameters that an optimizer moves by a rule of their own. */
+export interface ParameterGroup extends UpdateRule {
+  /** Which parameters: of those that no earlier group has. */
+  readonly match: PathMatch;
+  /** The group's own learning rate; the optimizer's where it is absent. */
+  readonly lr?: Rate;
+  /** The group's learning rate is the optimizer's times this. Default 1. */
+  readonly lrScale?: number;
+}
+
+export interface Optimizer extends UpdateRule {
+  /** `sgd`, `adam`. */
+  readonly name: string;
+  readonly lr: Rate;
+  /** What is done to the gradients, of all groups together, before `update` sees them. */
+  readonly clip?: Clip;
+  /** Parameters with settings of their own; all others form the default group. */
+  readonly groups?: readonly ParameterGroup[];
+}
+
+/** Options that every optimizer takes; T are its own. */
+export interface CommonOptions<T = unknown> {
   /** The learning rate, or a schedule of it. */
   readonly lr?: Rate;
   /** Clips by the norm of all gradients together: see `clipByGlobalNorm`. */
   readonly clipNorm?: number;
   /** Clips each gradient element to [-clipValue, clipValue]. */
   readonly clipValue?: number;
+  /** Parameters with other settings, as PyTorch's parameter groups. The first group that matches a parameter has it. */
+  readonly groups?: readonly GroupOptions<T>[];
 }
 
-export const COMMON: Names<CommonOptions> = { lr: true, clipNorm: true, clipValue: true };
+/** A parameter group: which parameters, and the options that differ from the optimizer's. */
+export type GroupOptions<T = unknown> = {
+  /** Which parameters: see {@link PathMatch}. A group that gets none is refused when the optimizer meets a model. */
+  readonly match: PathMatch;
+  /** The group's own learning rate or schedule. */
+  readonly lr?: Rate;
+  /** Multiplies the optimizer's learning rate instead. */
+  readonly lrScale?: number;
+} & Omit<T, keyof CommonOptions>;
+
+type Options = Readonly<Record<string, number | boolean>>;
+
+export const COMMON: Names<CommonOptions> = { lr: true, clipNorm: true, clipValue: true, groups: ARRAY };
+const GROUP: Names<GroupOptions> = { match: true, lr: true, lrScale: POSITIVE };
+
+/** What a rule adds to its options. */
+export type RuleOf = Omit<UpdateRule, 'options'>;
 
 /**
- * The given options, the rate perhaps by position, with defaults filled in, and those common to all optimizers apart.
+ * An optimizer of the given options, the rate perhaps by position, `defaults` filled in. `rule` checks the options of the
+ * optimizer, and of each group, and makes their update.
  * @throws OptionError for arguments and options that do not exist or have the wrong type, bad rates and bad clipping bounds.
  */
-export function readOptions<T extends Readonly<Record<string, number | boolean>>>(
+export function optimizerOf<T extends Options>(
   name: string,
   given: Positional<CommonOptions & { readonly [K in keyof T]?: T[K] }, 'lr'>,
   defaultLr: number,
   defaults: T,
-): { lr: Rate; clip?: Clip; options: T } {
-  const kinds = Object.entries(defaults).map(([key, value]) => [key, typeof value === 'boolean' ? BOOLEAN : NUMBER]);
-  const names = { ...COMMON, ...Object.fromEntries(kinds) };
-  const { lr = defaultLr, clipNorm, clipValue, ...own } = optionsOf<CommonOptions>(name, 'lr', given, names);
+  rule: (options: T, where: string) => RuleOf,
+): Optimizer {
+  const kinds = Object.fromEntries(
+    Object.entries(defaults).map(([key, value]) => [key, typeof value === 'boolean' ? BOOLEAN : NUMBER]),
+  );
+  const all = optionsOf<CommonOptions>(name, 'lr', given, { ...COMMON, ...kinds });
+  const { lr = defaultLr, clipNorm, clipValue, groups = [], ...own } = all;
+  const made = (options: T, where: string): UpdateRule => ({
+    options: Object.freeze(options),
+    ...rule(options, where),
+  });
   const options = { ...defaults, ...withoutGaps(own) };
-  if (typeof lr !== 'function') checkRate(name, 'lr', lr);
+  checkLr(name, lr);
   if (clipNorm !== undefined) checkBound(`${name}: clipNorm`, clipNorm);
   if (clipValue !== undefined) checkBound(`${name}: clipValue`, clipValue);
   const clip = clipNorm === undefined && clipValue === undefined ? undefined : { norm: clipNorm, value: clipValue };
-  return { lr, clip, options: Object.freeze(options) };
+  const optimizer = { name, lr, ...(clip && { clip }), ...made(options, name) };
+  if (groups.length === 0) return optimizer;
+  const ruleOf = (group: GroupOptions, k: number): ParameterGroup => {
+    const where = `${name}: groups[${k}]`;
+    checkOptions(where, group, { ...GROUP, ...kinds });
+    const { match, lr: rate, lrScale, ...differing } = group;
+    checkGroup(where, group);
+    const rates = withoutGaps({ lr: rate, lrScale });
+    return { match, ...rates, ...made({ ...options, ...withoutGaps(differing) }, where) };
+  };
+  return { ...optimizer, groups: groups.map(ruleOf) };
+}
+
+function checkLr(where: string, lr: Rate): void {
+  if (typeof lr !== 'function') checkRate(where, 'lr', lr);
+}
+
+function checkGroup(where: string, { match, lr, lrScale }: GroupOptions): void {
+  checkValue(where, 'match', match, PATH_MATCH);
+  if (lr !== undefined) checkLr(where, lr);
+  if (lr !== undefined && lrScale !== undefined)
+    throw new OptionError(
+      `${where}: both lr and lrScale are given. Give the group's rate, or a factor of the shared one.`,
+    );
 }
 
 /** Refuses what is no optimizer. */
 export function checkOptimizer(what: string, optimizer: Optimizer): void {
-  if (typeof optimizer?.update !== 'function' || !Array.isArray(optimizer.slots))
+  const isRule = (rule: UpdateRule) => typeof rule?.update === 'function' && Array.isArray(rule.slots);
+  if (!isRule(optimizer))
     throw new OptionError(`${what}: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+  const { lr, groups = [] } = optimizer;
+  checkLr(what, lr);
+  checkValue(what, "the optimizer's groups", groups, ARRAY);
+  for (const [k, group] of groups.entries()) {
+    const where = `${what}: groups[${k}]`;
+    if (!isRule(group)) throw new OptionError(`${where} is ${show(group)}. Give it slots and an update.`);
+    checkGroup(where, group);
+  }
 }

@@ -5,58 +5,56 @@ import type { Tensor } from '../graph/tensor.ts';
 import { add, div, maximum, mul, sub } from '../ops/binary.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';
+import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
 import { withDecay } from './sgd.ts';
 
 /** Options of {@link rmsProp}. */
-export interface RmsPropOptions extends CommonOptions {
-  /** How much of the mean squared gradient stays: 0.99. */
+export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
+  /** How much of the mean squared gradient stays. Default 0.99. */
   readonly alpha?: number;
-  /** 1e-8. */
+  /** Default 1e-8. */
   readonly eps?: number;
-  /** Scales by the estimated variance instead: subtracts the square of the mean gradient. False. */
+  /** Scales by the estimated variance instead: subtracts the square of the mean gradient. Default false. */
   readonly centered?: boolean;
-  /** How much of the last step stays: 0. */
+  /** How much of the last step stays. Default 0. */
   readonly momentum?: number;
-  /** L2 penalty: adds weightDecay · p to the gradient. 0. */
+  /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
   readonly weightDecay?: number;
 }
 
 /**
  * v = α v + (1 - α) g²; d = g / (√v + eps), or where centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
- * buf = momentum · buf + d; p -= lr · buf. lr 1e-2. As PyTorch's `RMSprop`.
+ * buf = momentum · buf + d; p -= lr · buf. Default lr 1e-2. As PyTorch's `RMSprop`.
  */
 export function rmsProp(...given: Positional<RmsPropOptions, 'lr'>): Optimizer {
   const defaults = { alpha: 0.99, eps: 1e-8, centered: false as boolean, momentum: 0, weightDecay: 0 };
-  const { options, ...common } = readOptions('rmsProp', given, 1e-2, defaults);
-  const { alpha, eps, centered, momentum, weightDecay } = options;
-  checkRange('rmsProp', 'alpha', alpha, 0, 1);
-  checkRange('rmsProp', 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
-  checkRange('rmsProp', 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
-  checkEpsilon('rmsProp', eps);
-  const names = ['v', ...(centered ? ['m'] : []), ...(momentum > 0 ? ['momentum'] : [])];
-  return {
-    name: 'rmsProp',
-    options,
-    ...common,
-    slots: names,
-    update(p, dp, old, { lr }) {
-      const g = withDecay(dp, p, weightDecay);
-      const slot = (name: string): Tensor => old[names.indexOf(name)]!;
-      const v = add(mul(slot('v'), alpha), mul(square(g), 1 - alpha));
-      const slots = [v];
-      let variance = v;
-      if (centered) {
-        const m = add(mul(slot('m'), alpha), mul(g, 1 - alpha));
-        slots.push(m);
-        variance = maximum(sub(v, square(m)), 0); // in f32 the difference can fall below 0
-      }
-      let direction = div(g, add(sqrt(variance), eps));
-      if (momentum > 0) {
-        direction = add(mul(slot('momentum'), momentum), direction);
-        slots.push(direction);
-      }
-      return { p: sub(p, mul(lr, direction)), slots };
-    },
-  };
+  return optimizerOf('rmsProp', given, 1e-2, defaults, (options, where) => {
+    const { alpha, eps, centered, momentum, weightDecay } = options;
+    checkRange(where, 'alpha', alpha, 0, 1);
+    checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
+    checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
+    checkEpsilon(where, eps);
+    const names = ['v', ...(centered ? ['m'] : []), ...(momentum > 0 ? ['momentum'] : [])];
+    return {
+      slots: names,
+      update(p, dp, old, { lr }) {
+        const g = withDecay(dp, p, weightDecay);
+        const slot = (name: string): Tensor => old[names.indexOf(name)]!;
+        const v = add(mul(slot('v'), alpha), mul(square(g), 1 - alpha));
+        const slots = [v];
+        let variance = v;
+        if (centered) {
+          const m = add(mul(slot('m'), alpha), mul(g, 1 - alpha));
+          slots.push(m);
+          variance = maximum(sub(v, square(m)), 0); // in f32 the difference can fall below 0
+        }
+        let direction = div(g, add(sqrt(variance), eps));
+        if (momentum > 0) {
+          direction = add(mul(slot('momentum'), momentum), direction);
+          slots.push(direction);
+        }
+        return { p: sub(p, mul(lr, direction)), slots };
+      },
+    };
+  });
 }

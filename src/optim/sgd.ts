@@ -4,47 +4,40 @@ import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
 import { checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, readOptions } from './optimizer.ts';
+import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
 
 /** Options of {@link sgd}. */
-export interface SgdOptions extends CommonOptions {
-  /** How much of the last step's velocity stays: 0. */
+export interface SgdOptions extends CommonOptions<SgdOptions> {
+  /** How much of the last step's velocity stays. Default 0. */
   readonly momentum?: number;
-  /** Steps by the gradient plus momentum times the new velocity; needs a momentum. False. */
+  /** Steps by the gradient plus momentum times the new velocity; needs a momentum. Default false. */
   readonly nesterov?: boolean;
-  /** L2 penalty: adds weightDecay · p to the gradient. 0. */
+  /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
   readonly weightDecay?: number;
 }
 
 /**
- * g += weightDecay · p; buf = momentum · buf + g; p -= lr · buf (Nesterov: p -= lr · (g + momentum · buf)). lr 1e-3. As
+ * g += weightDecay · p; buf = momentum · buf + g; p -= lr · buf (Nesterov: p -= lr · (g + momentum · buf)). Default lr 1e-3. As
  * PyTorch's `SGD` with dampening 0. `sgd(0.1)` or `sgd({ lr: 0.1 })`, with other options `sgd(0.1, { momentum: 0.9 })`.
  */
 export function sgd(...given: Positional<SgdOptions, 'lr'>): Optimizer {
-  const { options, ...common } = readOptions('sgd', given, 1e-3, {
-    momentum: 0,
-    nesterov: false as boolean,
-    weightDecay: 0,
+  const defaults = { momentum: 0, nesterov: false as boolean, weightDecay: 0 };
+  return optimizerOf('sgd', given, 1e-3, defaults, ({ momentum, nesterov, weightDecay }, where) => {
+    checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
+    checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
+    if (nesterov && momentum === 0)
+      throw new OptionError(`${where}: nesterov needs a momentum, and momentum is 0. Set it, to 0.9 say.`);
+    return {
+      slots: momentum === 0 ? [] : ['momentum'],
+      update(p, dp, [buf], { lr }) {
+        const g = withDecay(dp, p, weightDecay);
+        if (momentum === 0) return { p: sub(p, mul(lr, g)), slots: [] };
+        const velocity = add(mul(buf!, momentum), g);
+        const direction = nesterov ? add(g, mul(velocity, momentum)) : velocity;
+        return { p: sub(p, mul(lr, direction)), slots: [velocity] };
+      },
+    };
   });
-  const { momentum, nesterov, weightDecay } = options;
-  checkRange('sgd', 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
-  checkRange('sgd', 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
-  if (nesterov && momentum === 0) {
-    throw new OptionError('sgd: nesterov needs a momentum, and momentum is 0. Set it, to 0.9 say.');
-  }
-  return {
-    name: 'sgd',
-    options,
-    ...common,
-    slots: momentum === 0 ? [] : ['momentum'],
-    update(p, dp, [buf], { lr }) {
-      const g = withDecay(dp, p, weightDecay);
-      if (momentum === 0) return { p: sub(p, mul(lr, g)), slots: [] };
-      const velocity = add(mul(buf!, momentum), g);
-      const direction = nesterov ? add(g, mul(velocity, momentum)) : velocity;
-      return { p: sub(p, mul(lr, direction)), slots: [velocity] };
-    },
-  };
 }
 
 /** g + weightDecay · p: the gradient of the loss and an L2 penalty. */

@@ -1,12 +1,13 @@
 // Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
 // PyTorch's layers take as they are. Reading checks everything before anything is changed.
 import { type ByteScale, isScale } from '../data/dataset.ts';
-import { type Bytes, type FileBytes, type HostArray, hostArray } from '../graph/dtype.ts';
+import type { Bytes, FileBytes, HostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 import { checkExtra } from '../graph/options.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
+import { type Entry, type Freezing, type Layout, writeEntries } from './layout.ts';
 import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, networkText } from './network-description.ts';
 import { networkIn } from './network-metadata.ts';
@@ -14,7 +15,7 @@ import type { Run } from './run.ts';
 import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
 import { scaleIn } from './scale.ts';
-import type { Entry, State } from './state.ts';
+import type { State } from './state.ts';
 import { storedDtype } from './stored-dtypes.ts';
 
 const FORMAT = 'thalweg 1';
@@ -36,6 +37,10 @@ export interface Saved {
   readonly learningRate?: number;
   /** How bytes become inputs. */
   readonly scale?: ByteScale;
+  /** The parameters that are frozen, by path; absent where none is. */
+  readonly frozen?: readonly string[];
+  /** The step at which a parameter was unfrozen, by path; absent where none was. */
+  readonly unfrozen?: Readonly<Record<string, number>>;
   /** Whatever the caller wants kept: plain data. */
   readonly configuration?: unknown;
 }
@@ -52,8 +57,20 @@ export async function saveState(
   for (const [k, name] of COUNTERS.entries()) {
     tensors.set(`${COUNTER_PREFIX}${name}`, { shape: state[name].shape, data: rest[k]! });
   }
-  const all: Saved = { optimizer: describe(state.optimizer), ...saved };
+  const all: Saved = { optimizer: described(state), ...savedFreezing(state.freezing), ...saved };
   return writeSafetensors(tensors, { format: FORMAT, thalweg: JSON.stringify(all), ...metadata });
+}
+
+function savedFreezing({ frozen, unfrozen }: Freezing): Partial<Freezing> {
+  return { ...(frozen.length > 0 && { frozen }), ...(Object.keys(unfrozen).length > 0 && { unfrozen }) };
+}
+
+/** The optimizer as plain data, each group by the paths that it has. */
+function described({ optimizer, variables, membership }: State): OptimizerDescription {
+  const { groups, ...rest } = describe(optimizer);
+  if (!groups) return rest;
+  const pathsOf = (k: number) => variables.filter(({ variable }) => membership.get(variable) === k).map((v) => v.path);
+  return { ...rest, groups: groups.map((group, k) => ({ ...group, match: pathsOf(k) })) };
 }
 
 /** The bytes of the weights alone, under their paths. */
@@ -72,6 +89,8 @@ export interface Fits {
   readonly loss: string;
   /** The network, where the model is a described one. */
   readonly network?: NetworkDescription | undefined;
+  /** Called before variables lie elsewhere, since the checkpoint has others frozen; it may throw. */
+  rearranging(): void;
 }
 
 /**
@@ -96,7 +115,8 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
       `${file}: it was trained by ${escaped(saved.optimizer.name)}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
     );
   }
-  const entries = state.entries();
+  const layout = layoutIn(file, saved, state);
+  const entries = state.entries(layout);
   const counters = COUNTERS.map((name) => ({
     name: `${COUNTER_PREFIX}${name}`,
     shape: state[name].shape,
@@ -114,11 +134,31 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
   const [origin, ...order] = [...counter('origin'), ...counter('order')] as [number, number, number];
   checkOrder(file, { step: counter('step')[0]!, seed: key, origin, order, start: saved.run?.start });
   const dataOf = (name: string) => tensors.get(name)!.data as HostArray; // of the State's own dtype, by matchTensors
-  const others = new Set(state.others.map(({ path }) => path));
+  const parameters = new Set(state.trainable.map(({ path }) => path));
+  const others = new Set(state.variables.map(({ path }) => path).filter((path) => !parameters.has(path)));
   for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, dataOf(name));
-  writeEntries(state, entries, dataOf);
+  if (layout) {
+    fits.rearranging();
+    state.adopt(layout);
+  }
+  writeEntries(state.storage, entries, dataOf);
   for (const name of COUNTERS) state.storage.write(state[name], counter(name));
   return { ...saved, step: counter('step')[0]! };
+}
+
+/** How variables lie with what the checkpoint has frozen; undefined where they do. */
+function layoutIn(file: string, { frozen = [], unfrozen = {} }: Saved, state: State): Layout | undefined {
+  const freezing = { frozen, unfrozen };
+  if (JSON.stringify(freezing) === JSON.stringify(state.freezing)) return undefined;
+  const paths = new Set(state.trainable.map(({ path }) => path));
+  const unknown = [...frozen, ...Object.keys(unfrozen)].find((path) => !paths.has(path));
+  if (unknown !== undefined)
+    throw new CheckpointError(
+      `${file}: ${quoted(unknown)} is frozen or was, and is no parameter of the model. Use the model that it was saved from.`,
+    );
+  if (frozen.length >= paths.size)
+    throw new CheckpointError(`${file}: all parameters of the model are frozen in it. Use an undamaged copy.`);
+  return state.layoutWith(freezing);
 }
 
 /** A counter of a checkpoint; undefined where it has none. */
@@ -217,17 +257,6 @@ async function readEntries(
   return { tensors, rest: arrays.slice(whole.length).map((data) => Uint32Array.from(data)) };
 }
 
-/** Writes whole variables, each put together from its entries; padding is zero. */
-function writeEntries(state: State, entries: readonly Entry[], dataOf: (name: string) => HostArray): void {
-  const whole = new Map<Variable, HostArray>();
-  for (const { name, within, offset } of entries) {
-    const data = whole.get(within) ?? hostArray(within.dtype, within.size);
-    data.set(dataOf(name), offset);
-    whole.set(within, data);
-  }
-  for (const [variable, data] of whole) state.storage.write(variable, data);
-}
-
 /** The metadata of a checkpoint after `step` steps, of which every part that is used is checked. */
 function parseSaved(text: string | undefined, file: string, step = Number.POSITIVE_INFINITY): Saved {
   const damaged = (what: string) =>
@@ -248,9 +277,21 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
     throw damaged(`the run begins after ${saved.run.start} steps, and ${step} were made`);
   if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
+  if (saved.frozen !== undefined && !isPaths(saved.frozen)) throw damaged('the frozen parameters are no list of paths');
+  if (saved.unfrozen !== undefined && !areSteps(saved.unfrozen, step))
+    throw damaged('the parameters that were unfrozen have no steps that were made');
   if (saved.scale !== undefined && saved.scale !== false && !isScale(saved.scale))
     throw damaged('the scale is no mean and std');
   return saved as Saved;
+}
+
+function isPaths(paths: unknown): boolean {
+  return Array.isArray(paths) && paths.every((p) => typeof p === 'string') && new Set(paths).size === paths.length;
+}
+
+function areSteps(steps: unknown, made: number): boolean {
+  const isStep = (s: unknown) => Number.isSafeInteger(s) && (s as number) >= 1 && (s as number) <= made;
+  return typeof steps === 'object' && steps !== null && !Array.isArray(steps) && Object.values(steps).every(isStep);
 }
 
 function isRun(run: Partial<Run> | null): boolean {

@@ -56,7 +56,7 @@ export class EpochMeans {
     loss: number;
     accuracy: number | undefined;
     metrics: Record<string, number>;
-    learningRate: number;
+    rates: Pick<StepEvent, 'learningRate' | 'learningRates'>;
     steps: number;
     examples: number;
     seconds: number;
@@ -69,7 +69,8 @@ export class EpochMeans {
     const means = Object.fromEntries([...this.#sums].map(([name, sum]) => [name, sum / over(name)]));
     const { loss, accuracy, ...metrics } = means;
     const seconds = Math.max(performance.now() - this.#began, 1e-3) / 1000;
-    const { learningRate } = this.#last!;
-    return { loss: loss!, accuracy, metrics, learningRate, steps: this.#steps, examples: this.#examples, seconds };
+    const { learningRate, learningRates } = this.#last!;
+    const rates = { learningRate, ...(learningRates && { learningRates }) };
+    return { loss: loss!, accuracy, metrics, rates, steps: this.#steps, examples: this.#examples, seconds };
   }
 }

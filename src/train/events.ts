@@ -14,6 +14,8 @@ export interface StepEvent {
   readonly accuracy?: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly learningRate: number;
+  /** Of the optimizer's groups in their order; absent where none differs from {@link learningRate}. */
+  readonly learningRates?: readonly number[];
 }
 
 /** How the model does on the validation set, and how long it took to see. */
@@ -38,6 +40,8 @@ export interface EpochEvent {
   /** On the validation set after the epoch, where there is one. */
   readonly validation?: Validation;
   readonly learningRate: number;
+  /** Of the optimizer's groups in their order; absent where none differs from {@link learningRate}. */
+  readonly learningRates?: readonly number[];
   /** Training time, validation apart. */
   readonly seconds: number;
   readonly stepsPerSecond: number;

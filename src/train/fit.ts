@@ -24,7 +24,7 @@ import type { Lifetime } from './lifetime.ts';
 import { IdleWatch, isLook } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
 import type { Programs, StepProgram } from './programs.ts';
-import type { Rates } from './rates.ts';
+import type { Rates, StepRates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
@@ -49,7 +49,7 @@ export interface Running {
 /** What is known of a submit when it is made. */
 interface Sent {
   readonly first: number;
-  readonly rates: readonly number[];
+  readonly rates: readonly StepRates[];
   readonly traced: StepProgram['traced'];
 }
 
@@ -201,7 +201,7 @@ export class Fit {
 
   #eventOf({ first, rates, traced }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
     const epoch = placeOf(this.#run, first + k).epoch + 1;
-    const place = { step: first + k, epoch, learningRate: rates[k]! };
+    const place = { step: first + k, epoch, ...rates[k]! };
     return { ...eventOf(this.#trainer.state, ring, traced, place), epoch };
   }
 
@@ -256,8 +256,9 @@ export class Fit {
     const { executor, state, rates: table } = this.#trainer;
     this.#reason = 'diverged';
     while (this.#pacer.inFlight > 0) await this.#pacer.next();
-    const learningRate = rates[step - first]!;
-    table.rewrite(state, step, learningRate);
+    const own = rates[step - first]!;
+    const { learningRate } = own;
+    table.rewrite(state, step, own);
     throw await explain(executor, state, { step, learningRate, traced });
   }
 
@@ -289,7 +290,7 @@ export class Fit {
     complete: boolean,
   ): EpochEvent {
     const { total } = this.#run;
-    const { loss, accuracy, metrics, steps, examples, seconds, learningRate } = trained;
+    const { loss, accuracy, metrics, steps, examples, seconds, rates } = trained;
     return {
       type: 'epoch',
       epoch: placeOf(this.#run, this.#trainer.step - 1).epoch + 1,
@@ -300,7 +301,7 @@ export class Fit {
       ...(accuracy !== undefined && { accuracy }),
       metrics,
       ...(validation && { validation }),
-      learningRate,
+      ...rates,
       seconds,
       stepsPerSecond: steps / seconds,
       examplesPerSecond: examples / seconds,

@@ -73,9 +73,7 @@ function compile(
 function withGradients(state: State, task: Task, x: Tensor, y: Tensor): Record<string, Tensor> {
   const { prediction, loss } = judge(task, x, y);
   const gradients = gradientsOf(state, loss);
-  const named = state.arenas.flatMap(({ members }) =>
-    members.map(({ path, variable }) => [`gradient ${path}`, gradients.get(variable)!]),
-  );
+  const named = state.trained.map(({ path, variable }) => [`gradient ${path}`, gradients.get(variable)!]);
   return { prediction, loss, ...Object.fromEntries(named) };
 }
 

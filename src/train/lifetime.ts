@@ -1,6 +1,6 @@
 // A trainer's lifetime: what it is doing, and its end. Once disposed it refuses everything, and its memory is released when
 // nothing is in flight any more: a buffer destroyed under a submit would take the device with it.
-import { DeviceError } from '../graph/errors.ts';
+import { DeviceError, OptionError } from '../graph/errors.ts';
 
 export function disposedError(): DeviceError {
   return new DeviceError('trainer: it was disposed. Make a new one with new Trainer(…).');
@@ -25,6 +25,11 @@ export class Lifetime {
   /** @throws DeviceError after {@link end}. */
   check(): void {
     if (this.#over) throw disposedError();
+  }
+
+  /** @throws OptionError, by the name of a call, while another one is under way. */
+  alone(what: string): void {
+    if (this.#pending > 0) throw new OptionError(`${what}: another call of the trainer is under way. Await it first.`);
   }
 
   /** Does `work`, for which memory is kept. Where the end came meanwhile, that is what it rejects with, whatever came of it. */

@@ -1,7 +1,10 @@
-// Learning rates of a run: what the schedule says of each step, or what was set by hand. Before each submit the rates of its
-// steps are written to the State's table, where step s finds its own in row s mod RING.
+// Learning rates of a run: what the schedules say of each step, or what was set by hand. Before each submit the rates of its
+// steps are written to the State's table, where step s finds its own in row s mod RING of each column.
+import type { Storage } from '../graph/executor.ts';
 import { checkValue, type Kind } from '../graph/options.ts';
-import { type Rate, rateOf } from '../optim/schedules.ts';
+import { groupRates, ratesOf } from '../optim/groups.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import { rateOf } from '../optim/schedules.ts';
 import type { Run } from './run.ts';
 import { RING, type State } from './state.ts';
 
@@ -11,14 +14,28 @@ const RATE: Kind = {
     v === 'schedule' || (Number.isFinite(v) && Math.fround(v as number) > 0 && Math.fround(v as number) < Infinity),
 };
 
+/** Where a run began, and how many steps it makes. */
+type Place = Pick<Run, 'start' | 'total'>;
+
+/** The learning rates of a step, as events report them. */
+export interface StepRates {
+  /** The optimizer's, which parameters have that are in no group. */
+  readonly learningRate: number;
+  /** Those of the optimizer's groups in their order; absent where all have the optimizer's. */
+  readonly learningRates?: readonly number[];
+}
+
 export class Rates {
   /** Set by hand: takes the schedule's place until that is set again. */
   override: number | undefined;
-  readonly #lr: Rate;
-  readonly #table = new Float32Array(RING);
+  readonly #of: Pick<Optimizer, 'lr' | 'groups'>;
+  readonly #table: Float32Array;
+  /** The memory that the table was written to. */
+  #storage: Storage | undefined;
 
-  constructor(lr: Rate) {
-    this.#lr = lr;
+  constructor(optimizer: Pick<Optimizer, 'lr' | 'groups'>) {
+    this.#of = optimizer;
+    this.#table = new Float32Array(RING * ratesOf(optimizer).length);
   }
 
   /** @throws OptionError where it is neither 'schedule' nor a finite number above 0. */
@@ -27,27 +44,41 @@ export class Rates {
     this.override = rate === 'schedule' ? undefined : rate;
   }
 
-  /** The rate of a step. @throws OptionError where the schedule needs to know how many steps the run makes. */
-  at(step: number, run: Pick<Run, 'start' | 'total'>): number {
-    return this.override ?? rateOf(this.#lr, step - run.start, run.total);
+  /** The rates of a step. @throws OptionError where a schedule needs to know how many steps the run makes. */
+  at(step: number, { start, total }: Place): StepRates {
+    const learningRate = this.override ?? rateOf(this.#of.lr, step - start, total);
+    const learningRates = groupRates(this.#of, learningRate, step - start, total);
+    return learningRates ? { learningRate, learningRates } : { learningRate };
   }
 
   /** Puts the rates of `steps` steps from `step` on into the table, and gives them. */
-  write(state: State, step: number, steps: number, run: Pick<Run, 'start' | 'total'>): number[] {
+  write(state: State, step: number, steps: number, run: Place): StepRates[] {
     const rates = Array.from({ length: steps }, (_, k) => this.at(step + k, run));
-    let changed = false;
-    for (const [k, rate] of rates.entries()) {
-      const row = (step + k) % RING;
-      changed ||= this.#table[row] !== Math.fround(rate);
-      this.#table[row] = rate;
-    }
-    if (changed) state.storage.write(state.rates, this.#table);
+    let changed = this.#storage !== state.storage;
+    for (const [k, rate] of rates.entries()) changed = this.#put(step + k, rate) || changed;
+    if (changed) this.#write(state);
     return rates;
   }
 
-  /** Puts one step's rate back into the table, which later steps may have overwritten. */
-  rewrite(state: State, step: number, rate: number): void {
-    this.#table[step % RING] = rate;
+  /** Puts one step's rates back into the table, which later steps may have overwritten. */
+  rewrite(state: State, step: number, rates: StepRates): void {
+    this.#put(step, rates);
+    this.#write(state);
+  }
+
+  #put(step: number, { learningRate, learningRates = [] }: StepRates): boolean {
+    const own = learningRates.filter((_, k) => this.#of.groups![k]!.lr !== undefined);
+    let changed = false;
+    for (const [column, rate] of [learningRate, ...own].entries()) {
+      const row = column * RING + (step % RING);
+      changed ||= this.#table[row] !== Math.fround(rate);
+      this.#table[row] = rate;
+    }
+    return changed;
+  }
+
+  #write(state: State): void {
     state.storage.write(state.rates, this.#table);
+    this.#storage = state.storage;
   }
 }

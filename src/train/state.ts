@@ -1,15 +1,26 @@
 // The State: everything a run changes, in one place. Parameters and optimizer moments (in arenas), other variables of the
 // model, and the control variables that keep the host out of the loop.
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
-import { internal, OptionError } from '../graph/errors.ts';
+import { OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
 import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
 import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
-import { hold, Variable } from '../graph/tensor.ts';
+import { hold, isParameter, Variable } from '../graph/tensor.ts';
+import { type Arena, buffersOf, MAX_ARENA_BYTES, together } from '../optim/arena.ts';
+import { type Membership, membersOf, ratesOf } from '../optim/groups.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Arena, layOut, MAX_ARENA_BYTES, together } from './arena.ts';
+import {
+  type Entry,
+  entriesOf,
+  type Freezing,
+  initialFreezing,
+  type Layout,
+  layoutOf,
+  type Parts,
+  sameEntries,
+} from './layout.ts';
 import { disposedError } from './lifetime.ts';
 
 /** Rows in the ring of metrics and in the table of learning rates: the most steps one submit may make. */
@@ -30,24 +41,16 @@ export interface Snapshot {
   readonly arrays: ReadonlyMap<Variable, HostArray>;
 }
 
-/** A tensor of a State under the name a checkpoint gives it. */
-export interface Entry {
-  readonly name: string;
-  readonly shape: Shape;
-  readonly dtype: DType;
-  /** The variable with memory of its own that it lies in, and where. */
-  readonly within: Variable;
-  readonly offset: number;
-}
-
 export interface StateOptions {
   readonly model: object;
   readonly optimizer: Optimizer;
   readonly seed: number;
-  /** Metrics per step in the ring: 2 (loss, accuracy) unless said. */
+  /** Metrics per step in the ring: loss and accuracy are 2. Default 2. */
   readonly metrics?: number;
-  /** The most bytes an arena may take; 128 MiB unless said. */
+  /** The most bytes an arena may take. Default 128 MiB. */
   readonly maxArenaBytes?: number;
+  /** Which parameters are frozen. Default: those whose variables are not trainable. */
+  readonly freezing?: Freezing;
 }
 
 const NAMES: Names<StateOptions> = {
@@ -56,19 +59,16 @@ const NAMES: Names<StateOptions> = {
   seed: true,
   metrics: COUNT,
   maxArenaBytes: POSITIVE,
+  freezing: OBJECT,
 };
 
 export class State {
   readonly [NOT_OF_A_MODEL] = true;
-  readonly storage: Storage;
   /** The most bytes of one array that a kernel can read on this engine. */
   readonly maxBindingBytes: number;
   readonly seedNumber: number;
   readonly optimizer: Optimizer;
   readonly variables: readonly NamedVariable[];
-  readonly arenas: readonly Arena[];
-  /** Variables of the model that optimizers do not move. */
-  readonly others: readonly NamedVariable[];
   /** Steps made, u32 [1]. */
   readonly step: Variable = counter(1);
   /** The run's seed, u32 [2]. */
@@ -76,13 +76,17 @@ export class State {
   /** The step at which the data order in use began, u32 [1], and the seed of its shuffles, u32 [2]. */
   readonly origin: Variable = counter(1);
   readonly order: Variable = counter(2);
-  /** Learning rates, that of step s in row s mod RING, f32 [RING]. */
-  readonly rates: Variable = zeros([RING]);
+  /** Learning rates, that of step s in row s mod RING: the optimizer's, then those of groups with their own, f32 [columns · RING]. */
+  readonly rates: Variable;
   /** Metrics, those of step s in row s mod RING, f32 [RING, K]. */
   readonly ring: Variable;
   /** 0, or the first bad step + 1: see Guard. */
   readonly status: Variable = counter(1);
+  readonly #executor: Executor;
+  readonly #parts: Parts;
   readonly #byPath: ReadonlyMap<string, Variable>;
+  #layout: Layout;
+  #storage: Storage;
   #letGo: readonly (() => void)[] = [];
   #disposed = false;
 
@@ -91,66 +95,94 @@ export class State {
     if (typeof executor?.compile !== 'function')
       throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
     checkOptions('state', options, NAMES, extra);
-    const { model, optimizer, seed, metrics = 2, maxArenaBytes } = options;
+    const { model, optimizer, seed, metrics = 2, maxArenaBytes, freezing } = options;
     checkOptimizer('state', optimizer);
     const key = seedKey(seed);
     this.seedNumber = seed;
     this.maxBindingBytes = executor.maxBindingBytes;
     this.optimizer = optimizer;
     this.variables = variablesOf(model);
+    this.#executor = executor;
     this.#byPath = new Map(this.variables.map(({ path, variable }) => [path, variable]));
-    const trainable = this.variables.filter(({ variable }) => variable.trainable);
-    if (trainable.length === 0)
-      throw new OptionError('model: none of its variables is trainable. Give it a layer with parameters.');
-    this.others = this.variables.filter(({ variable }) => !variable.trainable);
-    this.arenas = layOut(
+    const trainable = this.variables.filter(({ variable }) => isParameter(variable));
+    this.#parts = {
+      optimizer,
+      variables: this.variables,
       trainable,
-      optimizer.slots,
-      maxArenaBytes ?? Math.min(MAX_ARENA_BYTES, executor.maxBindingBytes),
-    );
+      membership: membersOf(optimizer, trainable),
+      maxArenaBytes: maxArenaBytes ?? Math.min(MAX_ARENA_BYTES, executor.maxBindingBytes),
+    };
+    this.#layout = layoutOf(this.#parts, freezing ?? initialFreezing(trainable));
+    this.rates = zeros([ratesOf(optimizer).length * RING]);
     this.ring = zeros([RING, metrics]);
-    this.storage = executor.allocate(this.#groups());
+    this.#storage = executor.allocate(this.#buffers(this.#layout));
     try {
       this.#initialize(key);
     } catch (error) {
-      this.storage.dispose();
+      this.#storage.dispose();
       throw error;
     }
     this.#letGo = this.variables.map(({ path, variable }) => hold(variable, path));
   }
 
-  #groups(): VariableGroup[] {
-    // A kernel binds few buffers, and an update reads and writes all of these: they lie side by side in three.
-    const arenas = this.arenas.flatMap(({ variable, members, slots }): VariableGroup[] => {
-      const all = together([variable, ...slots]);
-      const fits = all.variable.size * 4 <= this.maxBindingBytes;
-      if (!fits) return [{ variable, members }, ...slots.map((slot) => ({ variable: slot }))];
-      return [{ ...all, members: [...all.members, ...members] }];
-    });
+  get storage(): Storage {
+    return this.#storage;
+  }
+
+  /** The parameters that the optimizer moves, in the model's order. */
+  get trained(): readonly NamedVariable[] {
+    return this.#layout.trained;
+  }
+
+  get arenas(): readonly Arena[] {
+    return this.#layout.arenas;
+  }
+
+  /** Variables of the model that the optimizer does not move. */
+  get others(): readonly NamedVariable[] {
+    return this.#layout.others;
+  }
+
+  get freezing(): Freezing {
+    return this.#layout.freezing;
+  }
+
+  /** The variables that can be trained: those that are, and those that are frozen. */
+  get trainable(): readonly NamedVariable[] {
+    return this.#parts.trainable;
+  }
+
+  /** Which of the optimizer's groups has which parameter. */
+  get membership(): Membership {
+    return this.#parts.membership;
+  }
+
+  #buffers({ arenas, others }: Layout): VariableGroup[] {
     const counters = together([this.step, this.seed, this.origin, this.order, this.status]);
-    return [...arenas, ...this.others, counters, together([this.rates, this.ring])];
+    const buffers = buffersOf(arenas, this.#parts.maxArenaBytes, this.maxBindingBytes);
+    return [...buffers, ...others, counters, together([this.rates, this.ring])];
   }
 
   #initialize(key: readonly [number, number]): void {
     for (const { path, variable } of this.variables)
       this.storage.write(variable, variable.initial(variable, this.seedNumber, path));
-    const first = this.optimizer.initialSlot ?? 0;
-    for (const { slots } of this.arenas) {
-      for (const slot of slots) this.storage.write(slot, new Float32Array(slot.size).fill(first));
-    }
+    this.#beginMoments();
     this.storage.write(this.seed, Uint32Array.from(key));
     this.storage.write(this.order, Uint32Array.from(key));
   }
 
+  #beginMoments(): void {
+    for (const slot of this.arenas.flatMap(({ slots }) => slots))
+      this.storage.write(slot, slot.initial(slot, this.seedNumber, ''));
+  }
+
   /** The model's variables in their order. */
   parameters(): ParameterInfo[] {
-    return this.variables.map(({ path, variable: { shape, dtype, size, trainable } }) => ({
-      path,
-      shape,
-      dtype,
-      size,
-      trainable,
-    }));
+    const trained = new Set(this.trained);
+    return this.variables.map((named) => {
+      const { shape, dtype, size } = named.variable;
+      return { path: named.path, shape, dtype, size, trainable: trained.has(named) };
+    });
   }
 
   /** The variable at `path`. @throws OptionError where there is none. */
@@ -209,7 +241,10 @@ export class State {
   restore({ arrays }: Snapshot): void {
     this.#check();
     for (const [variable, data] of arrays) {
-      if (!this.storage.has(variable)) throw internal('a snapshot of another State');
+      if (!this.storage.has(variable))
+        throw new OptionError(
+          'state: the snapshot is of another State, or parameters were frozen or unfrozen since. Take another.',
+        );
       this.storage.write(variable, data);
     }
   }
@@ -220,33 +255,53 @@ export class State {
     for (const [k, variable] of this.#changing().entries()) this.storage.write(variable, arrays[k]!);
   }
 
-  /** Parameters, moments and other variables, as a checkpoint names them. */
-  entries(): Entry[] {
-    const weights = this.variables.map(({ path, variable }): Entry => {
-      const { within, offset } = this.#placeOf(variable);
-      return { name: path, shape: variable.shape, dtype: variable.dtype, within, offset };
-    });
-    const moments = this.optimizer.slots.flatMap((slot, k) =>
-      this.arenas.flatMap(({ members, slots }) =>
-        members.map(({ path, variable, offset }): Entry => {
-          return { name: `optimizer.${slot}.${path}`, shape: variable.shape, dtype: 'f32', within: slots[k]!, offset };
-        }),
-      ),
-    );
-    return [...weights, ...moments];
+  /** Parameters, moments and other variables, as a checkpoint names them: as they lie, or would with others frozen. */
+  entries(layout: Layout = this.#layout): Entry[] {
+    return entriesOf(layout, this.variables);
   }
 
-  #placeOf(variable: Variable): { within: Variable; offset: number } {
-    for (const arena of this.arenas) {
-      const member = arena.members.find((m) => m.variable === variable);
-      if (member) return { within: arena.variable, offset: member.offset };
+  /** How the variables would lie. @throws OptionError where nothing would be trained. */
+  layoutWith(freezing: Freezing): Layout {
+    return layoutOf(this.#parts, freezing);
+  }
+
+  /** Memory for another layout takes the place of what there is; programs of before, and snapshots, are of no use then. */
+  adopt(layout: Layout): void {
+    this.#replace(layout).dispose();
+  }
+
+  /** {@link adopt}, with the same values; moments that there were not begin. */
+  rearrange(layout: Layout): void {
+    const entries = this.entries();
+    const before = this.#replace(layout);
+    try {
+      this.#beginMoments();
+      const counters = this.#counters.map((within) => {
+        const region = { within, offset: 0, size: within.size };
+        return [region, region] as const;
+      });
+      this.storage.copyFrom(before, [...sameEntries(entries, this.entries()), ...counters]);
+    } finally {
+      before.dispose();
     }
-    return { within: variable, offset: 0 };
+  }
+
+  #replace(layout: Layout): Storage {
+    this.#check();
+    const [before, storage] = [this.#storage, this.#executor.allocate(this.#buffers(layout))];
+    this.#storage = storage;
+    this.#layout = layout;
+    return before;
+  }
+
+  /** Counters that training moves, or that a run sets. */
+  get #counters(): Variable[] {
+    return [this.step, this.seed, this.origin, this.order];
   }
 
   #changing(): Variable[] {
     const arenas = this.arenas.flatMap(({ variable, slots }) => [variable, ...slots]);
-    return [...arenas, ...this.others.map(({ variable }) => variable), this.step, this.seed, this.origin, this.order];
+    return [...arenas, ...this.others.map(({ variable }) => variable), ...this.#counters];
   }
 
   #check(): void {

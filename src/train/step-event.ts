@@ -1,5 +1,6 @@
 // A step's event, from what the step left in the ring.
 import type { StepEvent } from './events.ts';
+import type { StepRates } from './rates.ts';
 import { RING, type State } from './state.ts';
 import type { TrainingStep } from './step.ts';
 
@@ -7,15 +8,14 @@ import type { TrainingStep } from './step.ts';
 export type BatchEvent = Omit<StepEvent, 'epoch'>;
 
 /** What is known of a step beside its metrics; `step` counts those made before it. */
-interface Place {
+interface Place extends StepRates {
   readonly step: number;
   readonly epoch?: number;
-  readonly learningRate: number;
 }
 
 /** The event of a step whose row is in `ring`. */
 export function eventOf(state: State, ring: ArrayLike<number>, traced: TrainingStep, place: Place): BatchEvent {
-  const { step, epoch, learningRate } = place;
+  const { step, epoch, learningRate, learningRates } = place;
   const row = (step % RING) * state.ring.shape[1]!;
   const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
   const { loss, accuracy, ...metrics } = all;
@@ -27,5 +27,6 @@ export function eventOf(state: State, ring: ArrayLike<number>, traced: TrainingS
     ...(accuracy !== undefined && { accuracy }),
     metrics,
     learningRate,
+    ...(learningRates && { learningRates }),
   };
 }

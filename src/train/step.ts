@@ -4,7 +4,7 @@ import { grad, whyNoGradient } from '../autodiff/grad.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
 import { show } from '../graph/options.ts';
-import { withPaths } from '../graph/paths.ts';
+import { type NamedVariable, withPaths } from '../graph/paths.ts';
 import { formatShape } from '../graph/shape.ts';
 import { Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
@@ -13,12 +13,10 @@ import { areClasses } from '../loss/targets.ts';
 import { countOfBatch, weightedLoss } from '../loss/weighted.ts';
 import { add, equal } from '../ops/binary.ts';
 import { iota, remainder } from '../ops/counter.ts';
-import { gatherRows } from '../ops/gather.ts';
-import { pack, unpack } from '../ops/pack.ts';
 import { batchIndices } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { clipGradients } from '../optim/clip.ts';
+import { updateArenas } from '../optim/update.ts';
 import { type Examples, inputsOf, type Labels, labelsOf, rowsAt } from './batch.ts';
 import { RING, type State } from './state.ts';
 
@@ -145,46 +143,29 @@ function labelled(captures: ReadonlyMap<string, Tensor>, suffix: string): [strin
 
 /** What the optimizer makes of the loss's gradients: new arenas and slots; gradients and new parameters by name. */
 function update(state: State, loss: Tensor, slot: Tensor): { assignments: Assignment[]; inner: [string, Tensor][] } {
-  const { arenas, optimizer } = state;
+  const { arenas, optimizer, trained, step, rates } = state;
   const gradients = gradientsOf(state, loss);
-  const packed = arenas.map(({ variable, members }) =>
-    pack(
-      members.map((m) => gradients.get(m.variable)!),
-      members.map((m) => m.offset),
-      variable.size,
-    ),
-  );
-  const lr = gatherRows(state.rates, slot);
-  const clipped = clipGradients(packed, optimizer.clip);
-  const updated: [string, Tensor][] = [];
-  const assignments = arenas.flatMap(({ variable, members, slots }, k): Assignment[] => {
-    const next = optimizer.update(variable, clipped[k]!, slots, { lr, step: state.step });
-    for (const { path, variable: v, offset } of members)
-      updated.push([`${path} after the update`, unpack(next.p, offset, v.shape)]);
-    return [[variable, next.p], ...next.slots.map((value, s): Assignment => [slots[s]!, value])];
-  });
-  const names = arenas.flatMap(({ members }) =>
-    members.map(({ path, variable }): [string, Tensor] => [`${path}'s gradient`, gradients.get(variable)!]),
-  );
+  const gradientOf = ({ variable }: NamedVariable) => gradients.get(variable)!;
+  const { assignments, updated } = updateArenas(optimizer, arenas, gradientOf, { step, rates, rows: RING, row: slot });
+  const names = trained.map((named): [string, Tensor] => [`${named.path}'s gradient`, gradientOf(named)]);
   // Backward visits the last layer first.
   return { assignments, inner: [...names.reverse(), ...updated] };
 }
 
-/** The gradient of every trainable variable. @throws OptionError that names one without, and what blocked it. */
-export function gradientsOf(state: Pick<State, 'arenas'>, loss: Tensor): Map<Variable, Tensor> {
-  const members = state.arenas.flatMap((a) => a.members);
+/** The gradient of every trained parameter. @throws OptionError that names one without, and what blocked it. */
+export function gradientsOf({ trained }: Pick<State, 'trained'>, loss: Tensor): Map<Variable, Tensor> {
   const gradients = grad(
     loss,
-    members.map((m) => m.variable),
+    trained.map(({ variable }) => variable),
   );
-  const missing = members.findIndex((_, k) => gradients[k] === undefined);
+  const missing = trained.findIndex((_, k) => gradients[k] === undefined);
   if (missing >= 0) {
-    const { path, variable } = members[missing]!;
+    const { path, variable } = trained[missing]!;
     throw new OptionError(
-      `model: ${path} gets no gradient from the loss: ${whyNoGradient(loss, variable)}. Use it in forward, or make it not trainable.`,
+      `model: ${path} gets no gradient from the loss: ${whyNoGradient(loss, variable)}. Use it in forward, or freeze it.`,
     );
   }
-  return new Map(members.map(({ variable }, k) => [variable, gradients[k]!]));
+  return new Map(trained.map(({ variable }, k) => [variable, gradients[k]!]));
 }
 
 /** The ring with the metrics of this step in row `slot`. */
@@ -203,7 +184,7 @@ function checkAssignments(state: State, assignments: readonly Assignment[]): rea
   for (const [variable] of assignments) {
     const known = state.variables.find((v) => v.variable === variable);
     if (!known) throw new OptionError(`assign: ${variable} is not in the model. Make it a property of a layer.`);
-    if (variable.trainable)
+    if (state.trained.includes(known))
       throw new OptionError(`assign: ${known.path} is trained by the optimizer. Make it not trainable to assign it.`);
   }
   return assignments;

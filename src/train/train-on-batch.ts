@@ -66,7 +66,8 @@ export async function trainOnBatch(
   scale: ByteScale | undefined,
 ): Promise<{ event: BatchEvent; dispatches: number }> {
   const { executor, state, programs, rates, recorder, life, step } = trainer;
-  const learningRate = rates.at(step, ENDLESS);
+  const own = rates.at(step, ENDLESS);
+  const { learningRate } = own;
   const owner = {};
   try {
     const { program, traced } = await programOf(trainer, { name: 'batch', size: x.shape[0]!, x, y, scale }, owner);
@@ -80,7 +81,7 @@ export async function trainOnBatch(
       throw error;
     }
     trainer.step++;
-    const event = eventOf(state, ring!, traced, { step, learningRate });
+    const event = eventOf(state, ring!, traced, { step, ...own });
     recorder.step(event);
     return { event, dispatches: program.dispatches };
   } finally {

@@ -20,11 +20,12 @@ import {
   STRING,
   show,
 } from '../graph/options.ts';
+import type { PathMatch } from '../graph/path-match.ts';
 import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
-import { type Summary, summary } from '../nn/summary.ts';
+import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
 import { type Batch, type Examples, inputDtypeOf, toArray, type Values, valuesOf } from './batch.ts';
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
@@ -32,9 +33,11 @@ import { classesOf, probabilitiesOf } from './classify.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory } from './events.ts';
 import { Fit, type Running } from './fit.ts';
+import { changedFreezing } from './freezing.ts';
 import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
 import { type Inspection, inspect, predict } from './inspection.ts';
+import type { Freezing } from './layout.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
 import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
 import { descriptionOf } from './network-description.ts';
@@ -144,7 +147,8 @@ export class Trainer {
     this.#inputShape = options.inputShape;
     this.#inputDtype = options.inputDtype ?? 'f32';
     const rows = 2 + Object.keys(metrics).length;
-    const newState = () => new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes });
+    const newState = (freezing?: Freezing) =>
+      new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes, freezing });
     this.state = newState();
     this.#life = new Lifetime(() => {
       this.#running.programs.dispose();
@@ -155,7 +159,7 @@ export class Trainer {
       state: this.state,
       task: this.#task,
       programs: new Programs(executor, this.state, this.#task, () => this.#life.check()),
-      rates: new Rates(optimizer.lr),
+      rates: new Rates(optimizer),
       life: this.#life,
       history: this.history,
       recorder: new Recorder(this.history),
@@ -165,7 +169,7 @@ export class Trainer {
     shareInside(this, {
       running: this.#running,
       lastData: () => this.#data,
-      newState,
+      newState: () => newState(this.state.freezing),
       asJudged: (data) => asJudged(data, this.#scale),
       asTrained: (data) => asTrained(data, {}, this.#scale, this.#task.loss).data,
     });
@@ -205,7 +209,7 @@ export class Trainer {
 
   /** The learning rate of the next step. */
   get learningRate(): number {
-    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 });
+    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 }).learningRate;
   }
 
   /**
@@ -408,11 +412,46 @@ export class Trainer {
     });
   }
 
+  /**
+   * Freezes parameters from here on: a path, the start of some (`'encoder'`), a RegExp, a function of path and variable, or an array
+   * of these. They keep their bits, their moments are dropped, and no gradients are computed for them.
+   * @throws OptionError where nothing matches, where nothing would be trained, and while a run or another call is under way.
+   */
+  freeze(match: PathMatch, ...extra: never[]): void {
+    this.#setFrozen('freeze', match, extra);
+  }
+
+  /**
+   * Trains parameters again that were frozen, by this trainer or before it was made. Their moments begin anew, and with them the
+   * steps that bias corrections count: as parameters that are added to an optimizer of PyTorch.
+   * @throws OptionError as {@link freeze}.
+   */
+  unfreeze(match: PathMatch, ...extra: never[]): void {
+    this.#setFrozen('unfreeze', match, extra);
+  }
+
+  #setFrozen(what: 'freeze' | 'unfreeze', match: PathMatch, extra: readonly unknown[]): void {
+    this.#idle(what);
+    const freezing = changedFreezing(what, this.state, match, this.stepsMade, extra);
+    if (!freezing) return;
+    const layout = this.state.layoutWith(freezing);
+    this.#leavePrograms(what);
+    this.state.rearrange(layout);
+  }
+
+  /** Before variables lie elsewhere. */
+  #leavePrograms(what: string): void {
+    this.#life.alone(what);
+    this.#running.programs.dispose();
+    this.#dispatches = undefined;
+  }
+
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
   summary(): Summary {
     if (!this.#inputShape)
       throw new OptionError('summary: the shape of an example is not known yet. Give inputShape to the Trainer.');
-    return summary(this.#task.model, [1, ...this.#inputShape], this.#inputDtype);
+    const trained = new Set(this.state.trained.map(({ variable }) => variable));
+    return summaryOf(this.#task.model, [1, ...this.#inputShape], this.#inputDtype, (variable) => trained.has(variable));
   }
 
   /** The model's variables: path, shape, size. */
@@ -453,14 +492,15 @@ export class Trainer {
   }
 
   /**
-   * Puts a whole saved State back. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
+   * Puts a whole saved State back, with what was frozen in it. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
    * @throws CheckpointError, naming `file`; the trainer is then as it was.
    */
   async load(bytes: FileBytes, file = 'checkpoint', ...extra: never[]): Promise<Saved> {
     checkExtra('load', extra);
     this.#idle('load');
     // At once, so that whatever is called next, awaited or not, finds it done.
-    const fits = { loss: this.#task.loss.lossName, network: descriptionOf(this.#task.model) };
+    const rearranging = () => this.#leavePrograms('load');
+    const fits = { loss: this.#task.loss.lossName, network: descriptionOf(this.#task.model), rearranging };
     const { step, ...saved } = loadState(this.state, bytes, file, fits);
     this.#running.step = step;
     this.#running.rates.override = saved.learningRate;

@@ -1,0 +1,49 @@
+// Choosing variables of a model by their paths: what parameter groups and freezing have in common.
+import { OptionError } from './errors.ts';
+import { type Kind, show } from './options.ts';
+import type { NamedVariable } from './paths.ts';
+import type { Variable } from './tensor.ts';
+
+/** One way to choose variables. */
+export type PathPattern = string | RegExp | ((path: string, variable: Variable) => boolean);
+
+/**
+ * Which variables of a model: a path such as `encoder.weight`, or the start of some up to a dot, such as `encoder`; a RegExp that
+ * is searched for in each path; a function of path and variable; or an array of these, of which any may fit.
+ */
+export type PathMatch = PathPattern | readonly PathPattern[];
+
+const isPattern = (v: unknown) => (typeof v === 'string' && v !== '') || v instanceof RegExp || typeof v === 'function';
+
+export const PATH_MATCH: Kind = {
+  advice:
+    "Give a path or the start of some ('encoder'), a RegExp, a function (path, variable) => boolean, or an array.",
+  fits: (v) => (Array.isArray(v) ? v.length > 0 && v.every(isPattern) : isPattern(v)),
+};
+
+/** Whether a pattern chooses the variable at a path. */
+function fits(pattern: PathPattern, { path, variable }: NamedVariable): boolean {
+  if (typeof pattern === 'function') return pattern(path, variable);
+  // `search`, since `test` of a global RegExp begins where the last one ended.
+  if (typeof pattern === 'string') return path === pattern || path.startsWith(`${pattern}.`);
+  return path.search(pattern) >= 0;
+}
+
+/**
+ * Those of `among` that `match` chooses, in their order. @throws OptionError, with the paths there are, where it, or a pattern of
+ * an array, chooses none.
+ */
+export function chosen(where: string, match: PathMatch, among: readonly NamedVariable[]): NamedVariable[] {
+  const patterns = Array.isArray(match) ? (match as readonly PathPattern[]) : [match as PathPattern];
+  const found = new Set<NamedVariable>();
+  for (const pattern of patterns) {
+    const these = among.filter((named) => fits(pattern, named));
+    if (these.length === 0) {
+      const text = pattern instanceof RegExp ? `${pattern}` : show(pattern);
+      const paths = among.map(({ path }) => path).join(', ');
+      throw new OptionError(`${where}: ${text} matches no parameter. There are ${paths || 'none'}.`);
+    }
+    for (const named of these) found.add(named);
+  }
+  return among.filter((named) => found.has(named));
+}

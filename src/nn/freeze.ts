@@ -1,0 +1,24 @@
+// Freezing layers: their parameters are not trained, as with PyTorch's `requires_grad_(False)`.
+import { checkExtra, checkValue, OBJECT } from '../graph/options.ts';
+import { variablesOf } from '../graph/paths.ts';
+import { isParameter } from '../graph/tensor.ts';
+
+/**
+ * Freezes all parameters of a layer or model: a trainer that is made then keeps their values, has no moments for them and computes
+ * no gradients of them. A trainer that there is freezes its own: {@link Trainer.freeze}.
+ * @throws OptionError where a trainer holds one of them that is not frozen.
+ */
+export function freeze(layer: object, ...extra: never[]): void {
+  setTrainable('freeze', layer, false, extra);
+}
+
+/** Lets all parameters of a layer or model be trained again; its other variables, such as running statistics, never are. */
+export function unfreeze(layer: object, ...extra: never[]): void {
+  setTrainable('unfreeze', layer, true, extra);
+}
+
+function setTrainable(where: string, layer: object, trainable: boolean, extra: readonly unknown[]): void {
+  checkValue(where, 'the layer', layer, OBJECT);
+  checkExtra(where, extra);
+  for (const { variable } of variablesOf(layer)) if (isParameter(variable)) variable.trainable = trainable;
+}
