@@ -5,10 +5,12 @@ import './ops/methods.ts';
 export { grad, valueAndGrad, whyNoGradient } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
-export type { ArrayDatasetOptions, DataPair, DataSet, SplitOptions } from './data/dataset.ts';
-export { arrayDataset, rescaled, split } from './data/dataset.ts';
+export { arrayDataset, type MultiArrayOptions } from './data/array.ts';
+export type { ArrayDatasetOptions, DataPair, DataSet, MultiDataSet } from './data/dataset.ts';
+export { rescaled } from './data/dataset.ts';
 export * as datasets from './data/datasets.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
+export { type SplitOptions, split } from './data/split.ts';
 export { type ExplainOptions, explain } from './explain/explain.ts';
 export { type ExplainStepOptions, explainStep } from './explain/explain-step.ts';
 export type {

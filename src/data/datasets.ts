@@ -1,4 +1,5 @@
 // The data sets, as `datasets` in the package for pages: `digits` needs no network; `mnist` is fetched once and kept by the browser.
-export { arrayDataset as array, split } from './dataset.ts';
+export { arrayDataset as array } from './array.ts';
 export { digits } from './digits.ts';
 export { mnist } from './mnist-web.ts';
+export { split } from './split.ts';

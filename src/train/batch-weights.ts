@@ -1,20 +1,17 @@
 // What the batches of a set count, Σ of each step's examples: worked out on the host as the device draws its rows, so that the mean
 // loss of an epoch is Σ w·l / Σ w of all its examples, and its accuracy the share of all rows that count.
 import type { NdArray } from '../graph/op.ts';
-import type { Loss } from '../loss/loss.ts';
 import { batchIndicesOp } from '../ops/random.ts';
 import type { Examples } from './batch.ts';
-import { exampleCounts } from './loss-weights.ts';
 import { orderOf, placeOf, type Run } from './run.ts';
 import type { State } from './state.ts';
+import { allCounts } from './targets.ts';
+import { metricOf, outputsOf, type Task } from './task.ts';
 
-/** What a step's batch counts in the loss and in its accuracy. */
-export interface BatchCounts {
-  readonly weight: number;
-  readonly rows: number;
-}
+/** What a step's batch counts in losses and their accuracies, by metric; in others, its examples. */
+export type BatchCounts = ReadonlyMap<string, number>;
 
-/** The counts of each step of a run; of a set whose examples all count 1, their number. */
+/** The counts of each step of a run. */
 export type BatchWeight = (step: number) => BatchCounts;
 
 const counter = (data: ArrayLike<number>): NdArray => ({
@@ -24,26 +21,38 @@ const counter = (data: ArrayLike<number>): NdArray => ({
 });
 
 /** For the data order that the State is in, which a run has set. */
-export async function batchWeights(loss: Loss, data: Examples, run: Run, state: State): Promise<BatchWeight> {
-  const of = exampleCounts(loss, data);
-  if (!of.weights)
-    return (step) => {
-      const { rows } = placeOf(run, step);
-      return { weight: rows, rows };
-    };
-  const weights = of.weights;
+export async function batchWeights(task: Task, data: Examples, run: Run, state: State): Promise<BatchWeight> {
+  const counted = countedMetrics(task, data);
+  if (counted.length === 0) return () => NO_COUNTS;
   const [origin, order] = (await state.storage.read([state.origin, state.order])).map(counter);
   const { batchSize: stride, ...rows } = orderOf(run);
   return (step) => {
     const batch = placeOf(run, step).rows;
     const indices = counter(new Uint32Array(batch));
     batchIndicesOp.cpu([counter([step]), origin!, order!], [indices], { ...rows, batch, stride });
-    let weight = 0;
-    let counted = 0;
-    for (const row of indices.data) {
-      weight += Math.fround(weights[row]!);
-      counted += of.rows?.[row] ?? 1;
-    }
-    return { weight, rows: counted };
+    return new Map(counted.map(([metric, counts]) => [metric, sumAt(counts, indices.data)]));
   };
+}
+
+const NO_COUNTS: BatchCounts = new Map();
+
+/** The metrics in which examples do not count 1 each, and what they do. */
+function countedMetrics(task: Task, data: Examples): [metric: string, counts: ArrayLike<number>][] {
+  const all = allCounts(task, data);
+  return outputsOf(task).flatMap((output): [string, ArrayLike<number>][] => {
+    const { weights, rows } = all.get(output.name)!;
+    const [loss, accuracy] = [metricOf(output, 'loss'), metricOf(output, 'accuracy')];
+    // A metric of the user's in accuracy's place is a mean over examples.
+    const own = Object.hasOwn(task.metrics, accuracy);
+    return [
+      ...(weights ? [[loss, weights] as [string, ArrayLike<number>]] : []),
+      ...(rows && !own ? [[accuracy, rows] as [string, ArrayLike<number>]] : []),
+    ];
+  });
+}
+
+function sumAt(counts: ArrayLike<number>, rows: ArrayLike<number>): number {
+  let total = 0;
+  for (let k = 0; k < rows.length; k++) total += Math.fround(counts[rows[k]!]!);
+  return total;
 }

@@ -10,6 +10,7 @@ import { describe, type OptimizerDescription } from '../optim/describe.ts';
 import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, networkText } from './network.ts';
 import { networkIn } from './network-metadata.ts';
+import { isPartScales, type ModelScale, type PartScales } from './part-scales.ts';
 import type { Run } from './run.ts';
 import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
@@ -36,6 +37,8 @@ export interface Saved {
   readonly learningRate?: number;
   /** How bytes become inputs. */
   readonly scale?: ByteScale;
+  /** The same of a model with several tensors, by their names. */
+  readonly scales?: PartScales;
   /** Whatever the caller wants kept: plain data. */
   readonly configuration?: unknown;
 }
@@ -174,8 +177,10 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
 }
 
 /** The scale that a file of weights or a checkpoint keeps. @throws CheckpointError where it is damaged. */
-export function scaleOfFile(metadata: Metadata, file: string): ByteScale | undefined {
-  return metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
+export function scaleOfFile(metadata: Metadata, file: string): ModelScale | undefined {
+  if (metadata['format'] !== FORMAT) return scaleIn(metadata, file);
+  const { scale, scales } = parseSaved(metadata['thalweg'], file);
+  return scales ?? scale;
 }
 
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
@@ -250,6 +255,7 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
   if (saved.scale !== undefined && saved.scale !== false && !isScale(saved.scale))
     throw damaged('the scale is no mean and std');
+  if (saved.scales !== undefined && !isPartScales(saved.scales)) throw damaged('the scales are no means and stds');
   return saved as Saved;
 }
 
