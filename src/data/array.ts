@@ -168,7 +168,7 @@ function checkNames(option: string, given: unknown, nested: Nested<unknown>): vo
     if (known.includes(name)) continue;
     const near = nearest(name, known);
     throw new OptionError(
-      `array: ${option} names ${name}, and the tensors are ${known.join(', ') || 'one alone'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
+      `array: ${option} names ${name}, and the tensors are ${known.join(', ') || 'one tensor'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
     );
   }
 }
@@ -193,7 +193,7 @@ class Scales {
     if (bytes) this.unused = false;
     const all = this.#given === undefined || isByteScale(this.#given);
     const scale = all ? (this.#given as ByteScale | undefined) : optionAt(this.#given as ForEach<ByteScale>, part);
-    if (!bytes && (all || scale === undefined)) return values;
+    if (!bytes && (all || !scale)) return values;
     return { ...values, scale: checkScale(this.#option, part ?? this.#set, bytes, scale) };
   }
 }

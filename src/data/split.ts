@@ -40,7 +40,8 @@ export function split<D extends AnyDataSet>(
 
 /** The class indices that a set is stratified by. @throws OptionError where it has none, or several. */
 function strata({ name, y, classes }: AnyDataSet): StoredNumbers {
-  const all = typeof classes === 'object' ? Object.entries(classes) : [[undefined, classes] as const];
+  const all =
+    typeof classes === 'object' && classes !== null ? Object.entries(classes) : [[undefined, classes] as const];
   const [one, ...others] = all.filter(([, count]) => count !== undefined).map(([own]) => own);
   const known = others.length === 0 && all.some(([, count]) => count !== undefined);
   const values = known ? partAt(y as AnyParts['y'], one) : undefined;

@@ -46,7 +46,7 @@ export function partName(whole: string, name: string | undefined): string {
 
 /** The names as messages list them. */
 export function listed(nested: Nested<unknown>): string {
-  return isSeveral(nested) ? Object.keys(nested).join(', ') : 'one alone';
+  return isSeveral(nested) ? Object.keys(nested).join(', ') : 'one tensor';
 }
 
 /** What is wrong where `given` does not have precisely the names of `wanted`, and the nearest name; undefined where nothing is. */
@@ -61,7 +61,7 @@ export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>): strin
     if (near !== undefined) return `Did you mean ${near} by ${unknown}?`;
     return missing === undefined ? `Leave out ${unknown}.` : `Add ${missing}.`;
   }
-  return isSeveral(wanted) ? `Give them by name: { ${others!.join(', ')} }.` : 'Give one alone.';
+  return isSeveral(wanted) ? `Give them by name: { ${others!.join(', ')} }.` : 'Give one tensor.';
 }
 
 /** Whether shapes are those of several inputs: a shape alone is a list of numbers. */

@@ -2,7 +2,7 @@
 // forward is only traced.
 import { byteLength, type DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
-import { isSeveral, mapParts, mapShapes, type Nested, partName } from '../graph/nested.ts';
+import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName } from '../graph/nested.ts';
 import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -65,6 +65,10 @@ export function summary(
   if (typeof model?.forward !== 'function')
     throw new OptionError(`summary: the model is ${show(model)}. Give an object with a forward method.`);
   checkExtra('summary', extra);
+  if (!isShapes(inputShape))
+    throw new OptionError(
+      `summary: the input shape is ${show(inputShape)}. Give an array of numbers, or those of each input.`,
+    );
   return withPaths(model, () => {
     const variables = variablesOf(model);
     const trace = newTrace({ training: false });

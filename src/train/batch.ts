@@ -118,7 +118,7 @@ export function namedParts({ x, y }: { readonly x: Nested<Values>; readonly y?: 
 
 /** Refuses numbers of classes that do not belong to the targets there are. */
 function checkClasses({ y, classes, name = 'data' }: Examples): void {
-  if (typeof classes !== 'object') {
+  if (typeof classes !== 'object' || classes === null) {
     if (classes === undefined || !isSeveral(y)) return;
     throw new OptionError(
       `${name}: classes is ${classes}, and y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,

@@ -135,8 +135,8 @@ function ofHeads(
 ): Judged {
   const losses = Object.fromEntries(heads.map(({ name, loss }) => [name, loss]));
   for (const [what, given] of [
-    ['model: its outputs are', prediction],
-    ['data: its targets are', y],
+    ['model: it gives', prediction],
+    ['data: y has', y],
   ] as const) {
     const wrong = misnamed(given, losses);
     if (wrong) throw new OptionError(`${what} ${listed(given)}, and the losses are for ${listed(losses)}. ${wrong}`);
