@@ -65,6 +65,7 @@ export type {
   Scratch,
   SharedArray,
 } from './graph/kernel.ts';
+export type { Nested } from './graph/nested.ts';
 export type { KernelScope, MapScope, NdArray, Op, RowScope, Spec } from './graph/op.ts';
 export { variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
