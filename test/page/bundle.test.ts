@@ -11,8 +11,9 @@ import { POLICY } from '../../app/build/policy.ts';
  * 160 until the compiler became a list of passes: bindings by range, kernels of a user's own and what they may not do are 5 kB.
  * 165 until arguments were checked by name and kind, 3 kB, and memory was bounded and freed, 2 kB.
  * 172 until the trainer weighed examples, read weights of other frameworks, and named the causes of a divergence: 7 kB.
+ * 181 until data sets, models and losses could be of several inputs and outputs, which the page's trainer brings along: 4 kB.
  */
-const MOST_BYTES = 181_000;
+const MOST_BYTES = 185_000;
 
 const files = new Map<string, Buffer>();
 let html: string;
