@@ -6,11 +6,13 @@ import './ops/methods.ts';
 export { grad, valueAndGrad } from './autodiff/grad.ts';
 export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
-export type { ArrayDatasetOptions, DataPair, DataSet, Scale, SplitOptions } from './data/dataset.ts';
+export type { MultiArrayOptions } from './data/array.ts';
+export type { ArrayDatasetOptions, DataPair, DataSet, MultiDataSet, Scale } from './data/dataset.ts';
 export * as datasets from './data/datasets.ts';
 export type { DigitsOptions } from './data/digits.ts';
 export type { NestedNumbers } from './data/given.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
+export type { SplitOptions } from './data/split.ts';
 export { type ExplainOptions, explain } from './explain/explain.ts';
 export { type ExplainStepOptions, explainStep } from './explain/explain-step.ts';
 export type { Explanation } from './explain/explanation.ts';
@@ -37,6 +39,7 @@ export {
   ShapeError,
 } from './graph/errors.ts';
 export type { Program, Storage, Ticket } from './graph/executor.ts';
+export type { Nested } from './graph/nested.ts';
 export type { NdArray, Spec } from './graph/op.ts';
 export type { PathMatch, PathPattern } from './graph/path-match.ts';
 export { type NamedVariable, variablesOf } from './graph/paths.ts';

@@ -1,9 +1,10 @@
 // The user's own arrays: what is taken, what is refused and in which words, and the seeded split.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { arrayDataset, kindOfTargets, rescaled, split } from '../src/data/dataset.ts';
+import { arrayDataset, kindOfTargets, rescaled } from '../src/data/dataset.ts';
 import { sharesOf } from '../src/data/partition.ts';
 import { Random } from '../src/data/random.ts';
+import { split } from '../src/data/split.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
 import { netTrainer } from './blobs.ts';
 

@@ -160,7 +160,7 @@ function readmeProgram(): string {
 describe('programs to read', () => {
   test('examples are short, and each is run here', () => {
     const files = readdirSync(join(ROOT, 'examples'));
-    expect(files.sort()).toEqual(['bare-loop.mjs', 'look-inside.mjs', 'mnist.mjs']);
+    expect(files.sort()).toEqual(['bare-loop.mjs', 'look-inside.mjs', 'mnist.mjs', 'two-inputs.mjs']);
     const lines = (file: string) => readFileSync(join(ROOT, 'examples', file), 'utf8').split('\n').length;
     for (const file of files) expect(lines(file), file).toBeLessThan(80);
   });
@@ -200,6 +200,18 @@ describe('programs to read', () => {
       const derivative = numberIn(out, /derivative (\S+)$/m);
       expect(change / 1e-3 / derivative).toBeCloseTo(1, 1);
       expect(out).toMatch(/^the gradients are right$/m);
+    },
+    SLOW,
+  );
+
+  test(
+    'two-inputs.mjs learns a price and a kind',
+    async () => {
+      const { code, out, err } = await node('examples/two-inputs.mjs', 'cpu');
+      expect(code, err).toBe(0);
+      expect(numberIn(out, /^epoch 5: .*, kind ([\d.]+)$/m)).toBeGreaterThan(0.7);
+      expect(numberIn(out, /^epoch 5: .*, price ([\d.]+),/m)).toBeLessThan(0.6);
+      expect(out.match(/^a \d at .*: taken for \d at /gm)).toHaveLength(3);
     },
     SLOW,
   );

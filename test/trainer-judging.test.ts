@@ -462,23 +462,20 @@ describe('not learning', () => {
 
   it('is measured against the best constant prediction', () => {
     const halves = arrayDataset(new Float32Array(8), Uint8Array.of(0, 0, 1, 1, 0, 1, 0, 1), { classes: 2 });
-    expect(bestConstantLoss(softmaxCrossEntropy, halves)).toBeCloseTo(Math.LN2, 6);
-    expect(bestConstantLoss(sumSquaredError, halves)).toBeCloseTo(0.5, 6);
+    expect(bestConstantLoss({ loss: softmaxCrossEntropy }, halves)).toBeCloseTo(Math.LN2, 6);
+    expect(bestConstantLoss({ loss: sumSquaredError }, halves)).toBeCloseTo(0.5, 6);
     const values = arrayDataset(new Float32Array(4), [[1], [1], [3], [3]], { targets: 'values' });
-    expect(bestConstantLoss(meanSquaredError, values)).toBeCloseTo(1, 6);
+    expect(bestConstantLoss({ loss: meanSquaredError }, values)).toBeCloseTo(1, 6);
     // Rows of all the data count, and few of them where they are long; bytes as they are read.
     const ordered = { shape: [50_000, 1], data: Float32Array.from({ length: 50_000 }, (_, k) => (k < 25_000 ? 0 : 2)) };
-    expect(bestConstantLoss(meanSquaredError, { size: 50_000, x: ordered, y: ordered })).toBeCloseTo(1, 2);
+    expect(bestConstantLoss({ loss: meanSquaredError }, { size: 50_000, x: ordered, y: ordered })).toBeCloseTo(1, 2);
     const pictures = { shape: [9, 12_288], data: Uint8Array.from({ length: 9 * 12_288 }, (_, k) => (k % 2) * 255) };
     const raw = { size: 9, x: pictures, y: pictures, scale: { mean: 0, std: 2 } };
-    expect(bestConstantLoss(meanSquaredError, raw)).toBeCloseTo(0, 6);
+    expect(bestConstantLoss({ loss: meanSquaredError }, raw)).toBeCloseTo(0, 6);
     expect(
-      bestConstantLoss(
-        asLoss((p: Tensor, t: Tensor) => meanSquaredError(p, add(t, 1))),
-        raw,
-      ),
+      bestConstantLoss({ loss: asLoss((p: Tensor, t: Tensor) => meanSquaredError(p, add(t, 1))) }, raw),
     ).toBeCloseTo(1, 6);
     const long = { shape: [2, 60_000], data: new Float32Array(120_000) };
-    expect(bestConstantLoss(meanSquaredError, { size: 2, x: long, y: long })).toBeUndefined();
+    expect(bestConstantLoss({ loss: meanSquaredError }, { size: 2, x: long, y: long })).toBeUndefined();
   });
 });

@@ -441,7 +441,7 @@ describe('stopping early', () => {
   it.each([
     [{ patience: 0 }, /patience is 0/],
     [{ minDelta: -1 }, /minDelta is -1/],
-    [{ monitor: 'f1' as 'loss' }, /^earlyStopping: monitor is "f1"\. Use /],
+    [{ monitor: 'f1' }, /^earlyStopping: there is no f1 to monitor\. Use loss, accuracy\./],
   ])('refuses %j', async (earlyStopping, message) => {
     await expect(netTrainer().fit(data, { epochs: 1, earlyStopping })).rejects.toThrow(message);
   });

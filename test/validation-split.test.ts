@@ -1,11 +1,12 @@
 // Validation split off the training data: which examples it has, that it is made once, and what a resume sees.
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
-import { arrayDataset, split } from '../src/data/dataset.ts';
+import { arrayDataset } from '../src/data/array.ts';
+import { split } from '../src/data/split.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adam } from '../src/optim/adam.ts';
-import type { Examples } from '../src/train/batch.ts';
+import type { Examples, Values } from '../src/train/batch.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { splitOff } from '../src/train/validation-split.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
@@ -30,7 +31,7 @@ describe('validationSplit', () => {
 
   it('is made once for a set, a part and a seed, and again where one of them is another', () => {
     const part = (set: Examples, validationSplit: number, seed: number) =>
-      splitOff(set, { validationSplit }, seed).given.x.data;
+      (splitOff(set, { validationSplit }, seed).given.x as Values).data;
     const first = part(data, 0.1, 1);
     expect(part(data, 30, 1)).toBe(first);
     const others = [part(data, 0.2, 1), part(data, 0.1, 2), part(blobs(300), 0.1, 1)];
@@ -54,10 +55,12 @@ describe('validationSplit', () => {
     expect(trainer.scale).toEqual({ mean: 0.5, std: 2 });
     const { given, asked } = splitOff(bytes, { validationSplit: 0.3 }, 1);
     expect([given.classes, given.size, asked.validation!.size, asked.validation!.name]).toEqual([3, 14, 6, 'array (validation part)']); // biome-ignore format: one line
-    expect([...asked.validation!.y.data].sort()).toEqual([0, 0, 0, 1, 1, 1]);
+    const labels = (asked.validation!.y as Values).data;
+    expect([...labels].sort()).toEqual([0, 0, 0, 1, 1, 1]);
     const doubles = { size: 10, x: { shape: [10, 4], data: new Float64Array(40).fill(0.1) }, y: { shape: [10, 1], data: Float64Array.from({ length: 10 }, (_, i) => i) } }; // biome-ignore format: one line
     const parts = splitOff(doubles, { validationSplit: 4 }, 0);
-    expect([...parts.given.y.data, ...parts.asked.validation!.y.data].sort()).toEqual([...doubles.y.data]);
+    const targets = [parts.given, parts.asked.validation!].flatMap(({ y }) => [...(y as Values).data]);
+    expect(targets.sort()).toEqual([...doubles.y.data]);
     const line = netTrainer({ model: new Linear(4, 1), loss: meanSquaredError });
     const [e] = await collect(line.fit(doubles, { epochs: 1, validationSplit: 4 }));
     expect([e!.loss, line.run]).toEqual([expect.any(Number), expect.objectContaining({ dataName: 'data (training part)', size: 6 })]); // biome-ignore format: one line

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { grad } from '../src/autodiff/grad.ts';
 import { Backend } from '../src/backend.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
-import { arrayDataset, rescaled, split } from '../src/data/dataset.ts';
+import { arrayDataset, rescaled } from '../src/data/dataset.ts';
+import { split } from '../src/data/split.ts';
 import { landscape } from '../src/explain/landscape.ts';
 import { DataError, OptionError, ShapeError } from '../src/graph/errors.ts';
 import { constant, type Tensor } from '../src/graph/tensor.ts';
@@ -309,19 +310,18 @@ describe('the best constant prediction', () => {
       arrayDataset(new Float32Array(y.length), y, { targets: 'values', ...(sampleWeights && { sampleWeights }) });
     const [few, many] = [values([[1], [2], [9]], [1, 3, 1]), values([[1], [2], [2], [2], [9]])];
     for (const loss of [losses.meanSquaredError, losses.meanAbsoluteError, losses.huber(), losses.sumSquaredError])
-      expect(bestConstantLoss(loss, few)).toBeCloseTo(bestConstantLoss(loss, many)!, 12);
-    expect(bestConstantLoss(losses.meanAbsoluteError, few)).toBeCloseTo((1 + 0 + 7) / 5, 12);
+      expect(bestConstantLoss({ loss }, few)).toBeCloseTo(bestConstantLoss({ loss }, many)!, 12);
+    expect(bestConstantLoss({ loss: losses.meanAbsoluteError }, few)).toBeCloseTo((1 + 0 + 7) / 5, 12);
     for (const loss of [losses.softmaxCrossEntropy, losses.meanSquaredError]) {
-      const [got, want, without] = [weighted, copies, plain].map((data) => bestConstantLoss(loss, data)!);
+      const [got, want, without] = [weighted, copies, plain].map((data) => bestConstantLoss({ loss }, data)!);
       expect(got).toBeCloseTo(want!, 12);
       expect(got).not.toBeCloseTo(without!, 6);
     }
     // The same labels with other weights.
-    expect(bestConstantLoss(losses.softmaxCrossEntropy, { ...weighted, sampleWeights: undefined })).toBeCloseTo(
-      bestConstantLoss(losses.softmaxCrossEntropy, plain)!,
-      12,
-    );
-    expect(bestConstantLoss(defineLoss('none', losses.meanSquaredError), few)).toBeUndefined();
+    expect(
+      bestConstantLoss({ loss: losses.softmaxCrossEntropy }, { ...weighted, sampleWeights: undefined }),
+    ).toBeCloseTo(bestConstantLoss({ loss: losses.softmaxCrossEntropy }, plain)!, 12);
+    expect(bestConstantLoss({ loss: defineLoss('none', losses.meanSquaredError) }, few)).toBeUndefined();
   });
 });
 

@@ -1,24 +1,22 @@
 // A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
-import { dtypeOf, type HostArray, hostArray, kindOf } from '../graph/dtype.ts';
+import { dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
+import { isSeveral, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
 import {
-  BOOLEAN,
   checkExtra,
   checkOptions,
   checkValue,
   FINITE,
   type Kind,
   type Names,
-  NUMBER,
   OBJECT,
   oneOf,
   POSITIVE,
-  SEED,
   STRING,
   show,
 } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
-import { formatShape, sizeOf } from '../graph/shape.ts';
+import { sizeOf } from '../graph/shape.ts';
 import {
   cut,
   type Flat,
@@ -29,7 +27,6 @@ import {
   type NumberArray,
   type Shaped,
 } from './given.ts';
-import { partition } from './partition.ts';
 import { type GivenWeights, toWeights } from './sample-weights.ts';
 import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
 
@@ -82,6 +79,29 @@ export interface DataSet {
   readonly note?: string;
   /** Examples `from` to `to` (exclusive) as a view; nothing is copied. */
   slice(from: number, to: number): DataSet;
+}
+
+/** A data set of several tensors in x or in y, by name or in order: for models of several inputs or outputs. */
+export interface MultiDataSet<X = Nested<Values<StoredNumbers>>, Y = Nested<Values<StoredNumbers>>>
+  extends Pick<DataSet, 'name' | 'size' | 'sampleWeights' | 'note'> {
+  /** Each as a data set's `x`; bytes have their own `scale`. */
+  readonly x: X;
+  /** Each as a data set's `y`; bytes to regress on have their own `scale`. */
+  readonly y: Y;
+  /** The number of classes of each target of class indices, by its name or place. */
+  readonly classes: number | Readonly<Record<string, number | undefined>> | undefined;
+  readonly scale: undefined;
+  slice(from: number, to: number): MultiDataSet<X, Y>;
+}
+
+/** A data set of one tensor in x and in y, or of several. */
+export type AnyDataSet = DataSet | MultiDataSet<unknown, unknown>;
+
+/** What is common to both, as their tensors are walked. */
+export interface AnyParts extends Pick<DataSet, 'name' | 'sampleWeights' | 'targetScale'> {
+  readonly x: Nested<Values<StoredNumbers>>;
+  readonly y: Nested<Values<StoredNumbers>>;
+  readonly scale: ByteScale | undefined;
 }
 
 /** A training set and the test set that belongs to it. */
@@ -145,46 +165,69 @@ export function kindOfTargets({ shape, data, targets }: Values<HostArray>): Targ
   return targets ?? (dtype === 'u8' && shape.length > 1 ? 'values' : 'classes');
 }
 
-/** A data set of parts that fit already, whose arrays are handed over to it. */
-export function makeDataset(parts: Omit<DataSet, 'size' | 'slice'>): DataSet {
-  const { name, x, y, sampleWeights, scale, targetScale = scale } = parts;
-  const size = x.shape[0]!;
-  for (const values of [x, y, sampleWeights]) if (values) handOver(values.data);
+/** A data set of parts that fit already, whose arrays are handed over to it. Of several tensors, bytes have their scales. */
+export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size' | 'slice'>): D {
+  const { name, x, y, sampleWeights, scale, targetScale = scale } = parts as unknown as AnyParts;
+  const all = [x, y].flatMap((nested) => partsOf<Values<StoredNumbers>>(nested).map(([, values]) => values));
+  const size = all[0]!.shape[0]!;
+  for (const values of [...all, sampleWeights]) if (values) handOver(values.data);
+  const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) =>
+    to === undefined ? values : { ...values, scale: to };
   return Object.freeze({
     ...parts,
     size,
-    x: isBytes(x) ? { ...x, scale } : x,
-    y: isBytes(y) && kindOfTargets(y) === 'values' ? { ...y, scale: targetScale } : y,
-    slice(from: number, to: number, ...extra: never[]): DataSet {
+    x: mapParts(x, (values) => (isBytes(values) ? rescale(values, scale) : values)),
+    y: mapParts(y, (values) =>
+      isBytes(values) && kindOfTargets(values) === 'values' ? rescale(values, targetScale) : values,
+    ),
+    slice(from: number, to: number, ...extra: never[]): D {
       checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
         throw new DataError(
           `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
         );
-      return makeDataset({ ...parts, ...rowsOf(parts, (values) => rows(values, from, to)) });
+      return makeDataset<D>({ ...parts, ...rowsOf({ x, y, sampleWeights }, (values) => rows(values, from, to)) });
     },
-  });
+  }) as unknown as D;
 }
 
-function checkSet(what: string, data: DataSet): void {
-  const parts = [data?.x, data?.y];
-  if (typeof data?.slice !== 'function' || !parts.every((part) => Array.isArray(part?.shape) && isTyped(part.data)))
+export function checkSet(what: string, data: AnyDataSet): void {
+  const parts = [data?.x, data?.y].flatMap((nested) => partsOf(nested as Nested<Partial<Values<unknown>> | undefined>));
+  if (typeof data?.slice !== 'function' || !parts.every(([, part]) => Array.isArray(part?.shape) && isTyped(part.data)))
     throw new OptionError(`${what}: the data are ${show(data)}. Give a data set, such as datasets.array(x, y).`);
 }
 
-/** A data set whose bytes are read by another scale: that of a model which learnt elsewhere. */
-export function rescaled(data: DataSet, scale: ByteScale | undefined, ...extra: never[]): DataSet {
+/**
+ * A data set whose bytes are read by another scale, that of a model which learnt elsewhere: `trainer.scale`, or, of several tensors,
+ * `trainer.scales`, by their names (`x.pixels`).
+ */
+export function rescaled<D extends AnyDataSet>(
+  data: D,
+  scale: ByteScale | Readonly<Record<string, ByteScale>> | undefined,
+  ...extra: never[]
+): D {
   checkExtra('rescaled', extra);
   checkSet('rescaled', data);
-  checkScale('scale', 'rescaled', true, scale);
-  return scale === undefined ? data : makeDataset({ ...data, scale });
+  if (scale === undefined) return data;
+  const { x, y } = data as AnyParts;
+  if (!isSeveral(x) && !isSeveral(y))
+    return makeDataset<D>({ ...data, scale: checkScale('scale', 'rescaled', true, scale as ByteScale) });
+  const to = (whole: string) => (values: Values<StoredNumbers>, name: string | undefined) => {
+    const part = partName(whole, name);
+    const own = values.scale === undefined ? undefined : (scale as Readonly<Record<string, ByteScale>>)[part];
+    return own === undefined ? values : { ...values, scale: checkScale('scale', part, true, own) };
+  };
+  return makeDataset<D>({ ...data, x: mapParts(x, to('x')), y: mapParts(y, to('y')) });
 }
 
-type Parts = Pick<DataSet, 'x' | 'y' | 'sampleWeights'>;
+type Parts = Pick<AnyParts, 'x' | 'y' | 'sampleWeights'>;
 
 /** The rows that `of` gives of each array of a set. */
-function rowsOf({ x, y, sampleWeights }: Parts, of: <A extends StoredNumbers>(values: Values<A>) => Values<A>): Parts {
-  return { x: of(x), y: of(y), ...(sampleWeights && { sampleWeights: of(sampleWeights) }) };
+export function rowsOf(
+  { x, y, sampleWeights }: Parts,
+  of: <A extends StoredNumbers>(values: Values<A>) => Values<A>,
+): Parts {
+  return { x: mapParts(x, of), y: mapParts(y, of), ...(sampleWeights && { sampleWeights: of(sampleWeights) }) };
 }
 
 function rows<A extends StoredNumbers>(v: Values<A>, from: number, to: number): Values<A> {
@@ -237,7 +280,11 @@ export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
   return kindOf(values?.data) === 'Uint8Array';
 }
 
-function toTargets(name: string, flat: Flat, options: ArrayDatasetOptions): Pick<DataSet, 'y' | 'classes' | 'note'> {
+export function toTargets(
+  name: string,
+  flat: Flat,
+  options: ArrayDatasetOptions,
+): Pick<DataSet, 'y' | 'classes' | 'note'> {
   const { shape, data, untyped } = flat;
   const single = sizeOf(shape.slice(1)) === 1;
   const whole = data.every((v: number) => Number.isInteger(v) && v >= 0);
@@ -285,7 +332,7 @@ function isFloat(data: NumberArray): boolean {
   return data instanceof Float32Array || data instanceof Float64Array;
 }
 
-function checkScale(option: string, name: string, bytes: boolean, scale: ByteScale | undefined): ByteScale {
+export function checkScale(option: string, name: string, bytes: boolean, scale: ByteScale | undefined): ByteScale {
   if (scale === undefined) return PLAIN;
   if (scale === false) return false;
   if (!bytes)
@@ -295,64 +342,4 @@ function checkScale(option: string, name: string, bytes: boolean, scale: ByteSca
   checkOptions(option, scale, SCALE);
   for (const name of ['mean', 'std'] as const) checkValue(option, name, scale[name], SCALE[name] as Kind);
   return scale;
-}
-
-/** How {@link split} parts a data set. */
-export interface SplitOptions {
-  /** Which shuffle: a whole number. Default 0. */
-  readonly seed?: number;
-  /** Whether each class keeps its share in both parts, to within one example; needs class indices. Default false. */
-  readonly stratify?: boolean;
-}
-
-/**
- * Parts a data set in two by a seeded shuffle: `validation` gets the fraction (between 0 and 1) or the number of examples
- * (1 and above) that `part` says, `train` the rest. Both are copies. With `stratify` (as scikit-learn's) every class of at least
- * two examples is in both parts, where the counts allow that.
- * @throws OptionError where one of them would be empty, or to stratify where targets are not class indices.
- */
-export function split(
-  data: DataSet,
-  part: number,
-  options: SplitOptions = {},
-  ...extra: never[]
-): { train: DataSet; validation: DataSet } {
-  checkSet('split', data);
-  checkValue('split', 'the part', part, NUMBER);
-  checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
-  const { seed = 0, stratify = false } = options;
-  if (stratify && (data.classes === undefined || data.y.shape.length > 1))
-    throw new OptionError(
-      `split: stratify needs one class index an example, and the targets of ${data.name} are ${data.classes === undefined ? 'numbers' : formatShape(data.y.shape)}. Leave it out.`,
-    );
-  const count = countOf('split', part, data);
-  const { train, validation } = partition(data.size, count, seed, stratify ? data.y.data : undefined);
-  return { train: pick(data, train), validation: pick(data, validation) };
-}
-
-/** The number of examples that `part` of a data set is. @throws OptionError where it is none or all. */
-export function countOf(what: string, part: number, { size, name }: { size: number; name: string }): number {
-  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * size)) : part;
-  if (!Number.isInteger(count) || count < 1 || count >= size)
-    throw new OptionError(
-      `${what}: ${part} of the ${size} examples of ${name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${size - 1}.`,
-    );
-  return count;
-}
-
-/** The examples of `order`, in that order. */
-export function pick(data: DataSet, order: Uint32Array): DataSet {
-  return makeDataset({ ...data, ...rowsOf(data, (values) => pickRows(values, order)) });
-}
-
-function pickRows<A extends StoredNumbers>(v: Values<A>, order: Uint32Array): Values<A> {
-  const row = sizeOf(v.shape.slice(1));
-  const shape = [order.length, ...v.shape.slice(1)];
-  const data = emptyLike(v.data, order.length * row);
-  for (const [i, from] of order.entries()) data.set(v.data.subarray(from * row, (from + 1) * row), i * row);
-  return { ...v, shape, data };
-}
-
-function emptyLike<A extends StoredNumbers>(like: A, length: number): A {
-  return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
 }

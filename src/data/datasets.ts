@@ -1,4 +1,6 @@
 // The data sets, as `datasets` in the package for pages: `digits` needs no network; `mnist` is fetched once and kept by the browser.
-export { arrayDataset as array, rescaled, split } from './dataset.ts';
+export { arrayDataset as array } from './array.ts';
+export { rescaled } from './dataset.ts';
 export { digits } from './digits.ts';
 export { mnist } from './mnist-web.ts';
+export { split } from './split.ts';

@@ -6,21 +6,22 @@ import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError } from '../graph/errors.ts';
 import { BOOLEAN, COUNT, checkOptions, type Names, STRING, show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Examples } from '../train/batch.ts';
 import { orderOf, planRun } from '../train/run.ts';
 import { State } from '../train/state.ts';
 import { traceStep } from '../train/step.ts';
+import { type LossOf, type LossWeights, type TaskOptions, taskOf, widthOf } from '../train/task.ts';
 import { explainRecipe } from './explain-recipe.ts';
 import type { Explanation } from './explanation.ts';
 import { PlanExecutor } from './plan-executor.ts';
 import { namesOf } from './state-names.ts';
 
-/** A training step, and the adapter to compile it for. */
-export interface ExplainStepOptions {
-  readonly model: { forward(x: Tensor): Tensor };
-  readonly loss: Loss | LossFunction;
+/** A training step as {@link TrainerOptions} state it, and the adapter to compile it for. */
+export interface ExplainStepOptions<Y extends object = Tensor, X extends object = Tensor> {
+  readonly model: { forward(x: X): Y };
+  readonly loss: LossOf<Y>;
+  readonly lossWeights?: LossWeights;
   readonly optimizer: Optimizer;
   /** Its shapes and dtypes decide the plan, its values nothing. */
   readonly data: Examples;
@@ -38,6 +39,7 @@ export interface ExplainStepOptions {
 const NAMES: Names<ExplainStepOptions> = {
   model: true,
   loss: true,
+  lossWeights: true,
   optimizer: true,
   data: true,
   batchSize: COUNT,
@@ -51,16 +53,17 @@ const NAMES: Names<ExplainStepOptions> = {
  * What the compiler makes of a training step: see {@link explain}. Nothing is run, and no device is needed.
  * @throws OptionError for the CPU backend and for classes that there are none of.
  */
-export function explainStep(options: ExplainStepOptions, ...extra: never[]): Explanation {
+export function explainStep<Y extends object = Tensor, X extends object = Tensor>(
+  options: ExplainStepOptions<Y, X>,
+  ...extra: never[]
+): Explanation {
   checkOptions('explainStep', options, NAMES, extra);
-  const { model, loss, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
-  if (typeof model?.forward !== 'function')
-    throw new OptionError(`explainStep: the model is ${show(model)}. Give an object with a forward method.`);
-  if (typeof loss !== 'function') throw new OptionError(`explainStep: the loss is ${show(loss)}. Give one of losses.`);
+  const { model, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
+  const task = taskOf('explainStep', options as TaskOptions);
   const executor = new PlanExecutor(capabilitiesOf(as));
-  const state = new State(executor, { model, optimizer, seed: 0 });
+  const state = new State(executor, { model, optimizer, seed: 0, metrics: widthOf(task) });
   const run = planRun(data, { batchSize }, 0, undefined);
-  const { recipe } = traceStep(state, { model, loss: asLoss(loss), metrics: {} }, data, orderOf(run), run.batchSize);
+  const { recipe } = traceStep(state, task, data, orderOf(run), run.batchSize);
   return explainRecipe(title, recipe, executor.target({ fuse, persistent }), namesOf(state));
 }
 

@@ -1,15 +1,15 @@
 // Proving a model's gradients on one batch, twice: vjps against finite differences, in doubles on the CPU; and a backend's
 // gradients against those of the CPU in doubles. Gradients that are near 0, as in a trained network, are mostly rounding: errors
 // are relative to no less than what rounding explains.
-import type { ByteScale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { COUNT, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
 import { uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
-import type { Examples, Values } from '../train/batch.ts';
+import { type Examples, feedsOf } from '../train/batch.ts';
 import { firstRows, insideOf } from '../train/inside.ts';
-import type { Trainer } from '../train/trainer.ts';
+import type { Looked } from '../train/inspection.ts';
+import type { AnyTrainer } from '../train/trainer.ts';
 import { type Model, outputsOf, type Reference, referenceOf, traceBatch } from './reference.ts';
 import { distance, FLOAT_ROUNDING, roundingOf } from './rounding.ts';
 
@@ -66,29 +66,23 @@ export interface GradcheckReport {
  * @throws OptionError, DataError for what cannot be used.
  */
 export async function gradcheck(
-  trainer: Trainer,
+  trainer: AnyTrainer,
   data?: Examples,
   options: GradcheckOptions = {},
   ...extra: never[]
 ): Promise<GradcheckReport> {
   checkOptions('gradcheck', options, GRADCHECK, extra);
   const inside = insideOf('gradcheck', trainer);
-  const { x, y, scale } = firstRows('gradcheck', inside, data, options.rows);
+  const batch = firstRows('gradcheck', inside, data, options.rows);
   const { running } = inside;
-  return running.life.during(() => checked(running, x, y, scale, options));
+  return running.life.during(() => checked(running, batch, options));
 }
 
-async function checked(
-  model: Model,
-  x: Values,
-  y: Values,
-  scale: ByteScale | undefined,
-  options: GradcheckOptions = {},
-): Promise<GradcheckReport> {
+async function checked(model: Model, batch: Looked, options: GradcheckOptions = {}): Promise<GradcheckReport> {
   const { entries = 24, finiteTolerance = 1e-6, backendTolerance = 1e-4 } = options;
-  const traced = traceBatch(model, x, y, scale);
-  const rounding = await roundingOf(model, x, y, scale);
-  const inputs = { x: x.data, y: y.data };
+  const traced = traceBatch(model, batch);
+  const rounding = await roundingOf(model, batch);
+  const inputs = feedsOf(batch);
   const exact = await referenceOf(model, traced, inputs);
   const program = await model.executor.compile(
     { outputs: outputsOf(traced) },

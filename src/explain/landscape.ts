@@ -4,25 +4,28 @@
 import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import { mapParts, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { ARRAY, COUNT, checkOptions, type Names, oneOf, POSITIVE, SEED, SIGNAL } from '../graph/options.ts';
 import { type NamedVariable, withPaths } from '../graph/paths.ts';
 import { substitute } from '../graph/rewrite.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import type { Loss } from '../loss/loss.ts';
 import { add, equal, mul } from '../ops/binary.ts';
 import { copy, iota, remainder } from '../ops/counter.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { checkExamples, type Examples, labelsOf, rowsAt } from '../train/batch.ts';
+import { checkExamples, type Examples, rowsAt } from '../train/batch.ts';
 import { evaluationBatch } from '../train/evaluation.ts';
 import { insideOf } from '../train/inside.ts';
-import { exampleCounts } from '../train/loss-weights.ts';
+import { type Judgement, judge } from '../train/judge.ts';
 import { drive } from '../train/pacer.ts';
 import { type State, zeros } from '../train/state.ts';
-import { judge, type Task } from '../train/step.ts';
-import type { Trainer } from '../train/trainer.ts';
+import { allCounts, allLabels } from '../train/targets.ts';
+import { metricOf, outputsOf, type Task } from '../train/task.ts';
+import type { AnyTrainer } from '../train/trainer.ts';
 import { floatsOf, readAll, type Weights } from '../train/weights.ts';
 import { checkPath, type PlanePoint, pathDirections, projector, randomDirections } from './plane.ts';
 
@@ -79,7 +82,7 @@ const NAMES: Names<LandscapeOptions> = {
  * @throws OptionError for options that cannot be used, and weights of another model in `path`; the signal's reason.
  */
 export async function landscape(
-  trainer: Trainer,
+  trainer: AnyTrainer,
   data: Examples,
   options: LandscapeOptions = {},
   ...extra: never[]
@@ -116,9 +119,7 @@ async function evaluated(
       signal?.throwIfAborted();
     };
     const [sums] = await drive(program, n * n * batches, [grid.losses], { check: beforeEach });
-    const { weights } = exampleCounts(task.loss, data);
-    const means = weights ? weightOf({ data: Array.from(weights).slice(0, rows * batches) }) || 1 : batches;
-    const count = task.loss.reduction === 'sum' ? 1 : means;
+    const count = task.heads ? 1 : divisorsOf(task, data, rows, batches)[0]!;
     const losses: NdArray = { shape: [n, n], dtype: 'f32', data: Float32Array.from(sums!, (sum) => sum / count) };
     const directions = [d1, d2] as const;
     return {
@@ -134,6 +135,31 @@ async function evaluated(
   } finally {
     grid.dispose();
   }
+}
+
+/** What the sum of each output's losses over the batches is divided by. */
+function divisorsOf(task: Task, data: Examples, rows: number, batches: number): number[] {
+  const counts = allCounts(task, data);
+  return outputsOf(task).map(({ name, loss }) => {
+    const { weights } = counts.get(name)!;
+    if (loss.reduction === 'sum') return 1;
+    return weights ? weightOf({ data: Array.from(weights).slice(0, rows * batches) }) || 1 : batches;
+  });
+}
+
+/** What a batch adds to the loss at a point: times what it counts, and of several outputs each by its own divisor. */
+function shareOf(task: Task, { loss, metrics, counts }: Judgement, divisors: readonly number[]): Tensor {
+  const share = (name: string, of: Tensor, { reduction }: Loss) => {
+    const count = counts.get(name);
+    return count && reduction !== 'sum' ? mul(of, count) : of;
+  };
+  if (!task.heads) return share('loss', loss, task.loss);
+  return task.heads
+    .map((head, k) => {
+      const name = metricOf(head, 'loss');
+      return mul(share(name, metrics[name]!, head.loss), head.weight / divisors[k]!);
+    })
+    .reduce((sum, term) => add(sum, term));
 }
 
 function checked(data: Examples, options: LandscapeOptions) {
@@ -189,8 +215,8 @@ class Grid {
     const inputs = batches === 1 ? await this.#keep(x) : x;
     const loss = withPaths(task.model, () =>
       withTrace(newTrace({ training: false }), () => {
-        const { loss, weight } = judge(task, inputs, y, labelsOf(data, task.loss), weights);
-        return weight && task.loss.reduction !== 'sum' ? mul(loss, weight) : loss;
+        const judged = judge(task, inputs, y, allLabels(task, data), weights);
+        return shareOf(task, judged, divisorsOf(task, data, rows, batches));
       }),
     );
     const [here] = substitute([loss], this.#weightsAt(point));
@@ -206,18 +232,20 @@ class Grid {
   }
 
   /** What is the same at every point, computed once. */
-  async #keep(x: Tensor): Promise<Tensor> {
-    const variable = zeros(x.shape, x.dtype);
-    const storage = this.#executor.allocate([{ variable }]);
+  async #keep(x: Nested<Tensor>): Promise<Nested<Tensor>> {
+    const kept = mapParts(x, (part) => zeros(part.shape, part.dtype));
+    const variables = partsOf<Variable>(kept);
+    const storage = this.#executor.allocate(variables.map(([, variable]) => ({ variable })));
     this.#kept.push(storage);
     const options = { storages: [this.#storage, storage], label: 'landscape inputs' };
-    const program = await this.#executor.compile({ assignments: [[variable, x]] }, options);
+    const assignments = variables.map(([name, variable]): Assignment => [variable, partAt(x, name)!]);
+    const program = await this.#executor.compile({ assignments }, options);
     try {
       await program.submit(1).values();
     } finally {
       program.dispose();
     }
-    return variable;
+    return kept;
   }
 
   /** What each variable of the model is at the point `k` of the grid, in memory of its own. */

@@ -11,8 +11,8 @@ import { Programs } from '../train/programs.ts';
 import { Rates, type StepRates } from '../train/rates.ts';
 import type { Run } from '../train/run.ts';
 import { RING, type State } from '../train/state.ts';
-import type { Task } from '../train/step.ts';
-import type { Trainer } from '../train/trainer.ts';
+import type { Task } from '../train/task.ts';
+import type { AnyTrainer } from '../train/trainer.ts';
 
 export interface LrFindOptions {
   /** Examples a step: 32. */
@@ -65,7 +65,7 @@ interface Model {
  * @throws OptionError, DataError for what cannot be used.
  */
 export async function lrFind(
-  trainer: Trainer,
+  trainer: AnyTrainer,
   data: Examples,
   options: LrFindOptions = {},
   ...extra: never[]
@@ -139,7 +139,7 @@ async function search(
   }
   const stopped = seen.diverged ? 'diverged' : seen.rates.length < steps ? 'aborted' : 'done';
   const { losses, smoothed } = seen;
-  const constant = bestConstantLoss(task.loss, data, batchSize) ?? Number.POSITIVE_INFINITY;
+  const constant = bestConstantLoss(task, data, batchSize) ?? Number.POSITIVE_INFINITY;
   // A fall to the best constant's loss is the biases' alone.
   const learnt = smoothed.map((loss) => Math.min(loss, NO_BETTER * constant));
   const middle = valley(seen.rates, learnt, steps);

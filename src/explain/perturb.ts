@@ -1,15 +1,15 @@
 // "If I increase this weight slightly, does the error go up or down, and by how much?" Answered twice: by the gradient, and by
 // doing it.
-import type { ByteScale } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { COUNT, checkOptions, checkValue, type Names, NUMBERS, POSITIVE, STRING } from '../graph/options.ts';
 import { formatShape, type Shape, stridesOf } from '../graph/shape.ts';
-import type { Examples, Values } from '../train/batch.ts';
+import type { Examples } from '../train/batch.ts';
 import { firstRows, insideOf } from '../train/inside.ts';
+import type { Looked } from '../train/inspection.ts';
 import type { State } from '../train/state.ts';
-import type { Task } from '../train/step.ts';
-import type { Trainer } from '../train/trainer.ts';
+import type { Task } from '../train/task.ts';
+import type { AnyTrainer } from '../train/trainer.ts';
 import { reference } from './reference.ts';
 
 export interface Perturbation {
@@ -43,7 +43,7 @@ const NAMES: Names<PerturbOptions> = { delta: POSITIVE, rows: COUNT };
  * @throws OptionError for a path or an index that the model does not have.
  */
 export async function perturb(
-  trainer: Trainer,
+  trainer: AnyTrainer,
   path: string,
   index: readonly number[],
   data?: Examples,
@@ -54,25 +54,23 @@ export async function perturb(
   checkValue('perturb', 'the index', index, NUMBERS);
   checkOptions('perturb', options, NAMES, extra);
   const inside = insideOf('perturb', trainer);
-  const { x, y, scale } = firstRows('perturb', inside, data, options.rows);
+  const batch = firstRows('perturb', inside, data, options.rows);
   const { running } = inside;
-  return running.life.during(() => perturbed(running, path, index, x, y, scale, options.delta));
+  return running.life.during(() => perturbed(running, path, index, batch, options.delta));
 }
 
 async function perturbed(
   model: { executor: Executor; state: State; task: Task },
   path: string,
   index: readonly number[],
-  x: Values,
-  y: Values,
-  scale: ByteScale | undefined,
+  batch: Looked,
   delta = 1e-3,
 ): Promise<Perturbation> {
   const variable = model.state.variable(path);
   if (!model.state.trained.some((named) => named.variable === variable))
     throw new OptionError(`perturb: ${path} is not trained. Choose a trainable parameter.`);
   const flat = flatIndex(path, index, variable.shape);
-  const exact = await reference(model, x, y, scale);
+  const exact = await reference(model, batch);
   try {
     const value = (await model.state.read(path))[flat]!;
     const derivative = exact.gradients.get(path)![flat]!;

@@ -1,16 +1,19 @@
 // A batch's loss and gradients in doubles on the CPU, as training sees them: what gradients and changes of weights are compared with.
 import { CpuExecutor } from '../cpu/executor.ts';
-import type { ByteScale } from '../data/dataset.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import type { Nested } from '../graph/nested.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { withPaths } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import { inputX, inputY, type Values } from '../train/batch.ts';
+import { feedsOf, inputX, inputY } from '../train/batch.ts';
+import type { Looked } from '../train/inspection.ts';
+import { judge } from '../train/judge.ts';
 import type { State } from '../train/state.ts';
-import { gradientsOf, judge, type Task } from '../train/step.ts';
+import { gradientsOf } from '../train/step.ts';
+import type { Task } from '../train/task.ts';
 
 /** A model's loss in doubles, as a function of its parameters. */
 export interface Reference {
@@ -35,9 +38,9 @@ export interface Traced {
 
 /** What a forward pass of a batch gives, and its targets. */
 export interface Judged {
-  readonly prediction: Tensor;
+  readonly prediction: Nested<Tensor>;
   readonly loss: Tensor;
-  readonly target: Tensor;
+  readonly target: Nested<Tensor>;
 }
 
 /**
@@ -46,17 +49,15 @@ export interface Judged {
  */
 export function traceBatch(
   { state, task }: Model,
-  x: Values,
-  y: Values,
-  scale: ByteScale | undefined,
+  batch: Looked,
   objective: (judged: Judged) => Tensor = ({ loss }) => loss,
 ): Traced {
   const step = constant([0], { dtype: 'u32' });
   const seed = constant([...seedKey(state.seedNumber)], { dtype: 'u32' });
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: true, step, seed }), () => {
-      const target = inputY(y, scale);
-      const { prediction, loss } = judge(task, inputX(x, scale), target);
+      const target = inputY(batch.y!, batch.scale);
+      const { prediction, loss } = judge(task, inputX(batch.x, batch.scale), target);
       const byVariable = gradientsOf(state, objective({ prediction, loss, target }));
       const members = state.trained;
       const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));
@@ -70,9 +71,8 @@ export function outputsOf({ loss, gradients }: Traced): Record<string, Tensor> {
 }
 
 /** The loss and gradients of a batch in doubles on the CPU, with the parameters that the State has now. */
-export async function reference(model: Model, x: Values, y: Values, scale: ByteScale | undefined): Promise<Reference> {
-  const traced = traceBatch(model, x, y, scale);
-  return referenceOf(model, traced, { x: x.data, y: y.data });
+export async function reference(model: Model, batch: Looked): Promise<Reference> {
+  return referenceOf(model, traceBatch(model, batch), feedsOf(batch));
 }
 
 /** The same, of a batch that is traced already. */

@@ -2,14 +2,16 @@
 // float may be (Monte Carlo arithmetic: D. S. Parker, UCLA CSD-970002, 1997).
 import { grad } from '../autodiff/grad.ts';
 import { interpret } from '../cpu/interpreter.ts';
-import type { ByteScale } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import type { HostArray } from '../graph/dtype.ts';
+import { mapParts, partAt, partName, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { full, input, type Node, type Tensor, variableOf } from '../graph/tensor.ts';
 import { add, mul } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
-import type { Values } from '../train/batch.ts';
+import { feedsOf } from '../train/batch.ts';
+import type { Looked } from '../train/inspection.ts';
+import { lossOf } from '../train/judge.ts';
 import { type Model, traceBatch } from './reference.ts';
 
 /** The most that a float is off, relatively: 2^-24. */
@@ -29,31 +31,44 @@ export interface Rounding {
  * The largest changes among a few draws. What cancels within a loss shows no longer in its result (softmax - target, near 0 in a
  * trained network): the loss and its gradient at a prediction of zeros tell how large the terms are, and are off by their share too.
  */
-export async function roundingOf(model: Model, x: Values, y: Values, scale: ByteScale | undefined): Promise<Rounding> {
+export async function roundingOf(model: Model, batch: Looked): Promise<Rounding> {
   const at: Record<string, Tensor> = {};
-  const { gradients } = traceBatch(model, x, y, scale, ({ prediction, loss, target }) => {
-    const zero = full(0, prediction.shape);
-    const lossAtZero = model.task.loss(zero, target);
-    const [slope, slopeAtZero] = [grad(loss, [prediction])[0], grad(lossAtZero, [zero])[0]];
-    Object.assign(at, { loss, lossAtZero, ...(slope && { slope }), ...(slopeAtZero && { slopeAtZero }) });
-    return add(loss, sum(mul(prediction, input('nudge', prediction))));
+  const sizes = new Map<string, number>();
+  const { gradients } = traceBatch(model, batch, ({ prediction, loss, target }) => {
+    const parts = partsOf<Tensor>(prediction);
+    const zeros = mapParts(prediction, ({ shape }) => full(0, shape));
+    const lossAtZero = lossOf(model.task, zeros, target);
+    Object.assign(at, { loss, lossAtZero });
+    const nudged = parts.map(([name, part]) => {
+      const [nudge, zero] = [partName('nudge', name), partAt(zeros, name)!];
+      const [slope, slopeAtZero] = [grad(loss, [part])[0], grad(lossAtZero, [zero])[0]];
+      if (slope) at[`slope ${nudge}`] = slope;
+      if (slopeAtZero) at[`slope at zero ${nudge}`] = slopeAtZero;
+      sizes.set(nudge, part.size);
+      return sum(mul(part, input(nudge, part)));
+    });
+    return nudged.reduce((total, term) => add(total, term), loss);
   });
   const variables = model.state.variables.map(({ variable }) => variable);
   const values = await model.state.storage.read(variables);
-  const inputs: Record<string, HostArray> = { x: x.data, y: y.data };
+  const inputs = feedsOf(batch);
   const feeds = (node: Node) =>
     node.source?.kind === 'input' ? inputs[node.source.name] : values[variables.indexOf(variableOf(node)!)]?.slice();
-  const terms = Object.keys(at);
   const found = interpret(Object.values(at), feeds);
-  const exactly = Object.fromEntries(terms.map((name, k) => [name, found[k]!.data]));
-  const sizes = termSizes(exactly['slope'], exactly['slopeAtZero']);
-  inputs['nudge'] = new Float64Array(sizes.length);
+  const exactly = Object.fromEntries(Object.keys(at).map((name, k) => [name, found[k]!.data]));
+  const terms = new Map(
+    [...sizes].map(([nudge, size]) => [
+      nudge,
+      termSizes(exactly[`slope ${nudge}`] ?? new Float64Array(size), exactly[`slope at zero ${nudge}`]),
+    ]),
+  );
+  for (const [nudge, size] of sizes) inputs[nudge] = new Float64Array(size);
   const outputs = [at['loss']!, ...gradients.map(({ gradient }) => gradient)];
   const exact = interpret(outputs, feeds);
   const changes = outputs.map(() => 0);
   for (let draw = 0; draw < DRAWS; draw++) {
     const random = new Random(draw);
-    inputs['nudge'] = sizes.map((size) => size * off(random));
+    for (const [nudge, of] of terms) inputs[nudge] = of.map((size) => size * off(random));
     const rounded = interpret(outputs, feeds, 'float64', (node, outs) => round(node, outs, random));
     for (const [k, { data }] of rounded.entries()) changes[k] = Math.max(changes[k]!, distance(data, exact[k]!.data));
   }
@@ -66,7 +81,7 @@ export async function roundingOf(model: Model, x: Values, y: Values, scale: Byte
 }
 
 /** The larger of two gradients, element by element, where the second is finite. */
-function termSizes(a: HostArray = new Float64Array(0), b: HostArray = a): Float64Array {
+function termSizes(a: HostArray, b: HostArray = a): Float64Array {
   return Float64Array.from(a, (v, i) => Math.max(Math.abs(v), Number.isFinite(b[i]) ? Math.abs(b[i]!) : 0));
 }
 

@@ -2,6 +2,7 @@
 // forward is only traced.
 import { byteLength, type DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName } from '../graph/nested.ts';
 import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -31,10 +32,11 @@ export interface SummaryRow {
   readonly count: number;
 }
 
-export interface Summary {
+/** `X` and `Y` are the shapes of what the model takes and gives: one, or several by name or in order. */
+export interface Summary<X = Shape, Y = Shape> {
   readonly rows: readonly SummaryRow[];
-  readonly inputShape: Shape;
-  readonly outputShape: Shape;
+  readonly inputShape: X;
+  readonly outputShape: Y;
   /** Elements in all variables, and in those that optimizers move. */
   readonly parameters: number;
   readonly trainable: number;
@@ -43,34 +45,63 @@ export interface Summary {
 }
 
 /**
- * The layers of `model` in the order of its properties, traced with an x of `inputShape` (batch included), not training.
+ * The layers of `model` in the order of its properties, traced with an x of `inputShape` (batch included), not training; of several
+ * inputs `inputShape` is their shapes in the structure that forward takes.
  * @throws ShapeError when the layers do not fit the input or each other, naming the layer.
  */
-export function summary(model: Layer, inputShape: Shape, dtype: DType = 'f32', ...extra: never[]): Summary {
+export function summary(model: Layer, inputShape: Shape, dtype?: Nested<DType>, ...extra: never[]): Summary;
+export function summary(
+  model: { forward(x: never): unknown },
+  inputShape: Nested<Shape>,
+  dtype?: Nested<DType>,
+  ...extra: never[]
+): Summary<Nested<Shape>, Nested<Shape>>;
+export function summary(
+  model: { forward(x: never): unknown },
+  inputShape: Nested<Shape>,
+  dtype: Nested<DType> = 'f32',
+  ...extra: never[]
+): Summary<Nested<Shape>, Nested<Shape>> {
   if (typeof model?.forward !== 'function')
     throw new OptionError(`summary: the model is ${show(model)}. Give an object with a forward method.`);
   checkExtra('summary', extra);
+  if (!isShapes(inputShape))
+    throw new OptionError(
+      `summary: the input shape is ${show(inputShape)}. Give an array of numbers, or those of each input.`,
+    );
   return summaryOf(model, inputShape, dtype, ({ trainable }) => trainable);
 }
 
 /** {@link summary}, of a model some of whose parameters a trainer may have frozen. */
-export function summaryOf(model: Layer, inputShape: Shape, dtype: DType, isTrained: IsTrained): Summary {
+export function summaryOf(
+  model: { forward(x: never): unknown },
+  inputShape: Nested<Shape>,
+  dtype: Nested<DType>,
+  isTrained: IsTrained,
+): Summary<Nested<Shape>, Nested<Shape>> {
   return withPaths(model, () => {
     const variables = variablesOf(model);
     const trace = newTrace({ training: false });
-    const y = withTrace(trace, () => model.forward(input('x', { shape: inputShape, dtype })));
+    const x = mapShapes<Tensor>(inputShape, (shape, name) =>
+      input(partName('x', name), { shape, dtype: dtypeAt(dtype, name) }),
+    );
+    const y = withTrace(trace, () => model.forward(x as never)) as Nested<Tensor>;
     const outputs = new Map([...trace.captures].map(([path, x]) => [path, x.shape]));
     if (y instanceof Tensor) outputs.set('', y.shape);
     const count = (list: readonly NamedVariable[]) => list.reduce((total, { variable }) => total + variable.size, 0);
     return {
       rows: rowsOf(model, variables, outputs, isTrained),
-      inputShape: [...inputShape],
-      outputShape: outputs.get('') ?? [],
+      inputShape: mapShapes<Shape>(inputShape, (shape) => [...shape]),
+      outputShape: isSeveral(y) ? mapParts(y, ({ shape }) => shape) : (outputs.get('') ?? []),
       parameters: count(variables),
       trainable: count(variables.filter(({ variable }) => isTrained(variable))),
       bytes: variables.reduce((total, { variable }) => total + byteLength(variable.dtype, variable.size), 0),
     };
   });
+}
+
+function dtypeAt(dtypes: Nested<DType>, name = ''): DType {
+  return typeof dtypes === 'string' ? dtypes : ((dtypes as Readonly<Record<string, DType>>)[name] ?? 'f32');
 }
 
 type IsTrained = (variable: Variable) => boolean;

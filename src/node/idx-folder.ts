@@ -1,9 +1,10 @@
 // An IDX set in a folder that the user names, as it is: a training set, a test set or both. Where there is no test set, a part of
 // the training set is kept to test with, so that whatever follows has one.
 import { basename, resolve } from 'node:path';
-import { type DataPair, type DataSet, split } from '../data/dataset.ts';
+import type { DataPair, DataSet } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
 import type { IdxMeaning } from '../data/idx-set.ts';
+import { split } from '../data/split.ts';
 import { DataError } from '../graph/errors.ts';
 import { readIdxSets } from './data-idx.ts';
 import { findIdxSet } from './idx-names.ts';

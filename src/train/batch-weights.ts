@@ -3,18 +3,16 @@
 import type { NdArray } from '../graph/op.ts';
 import { batchIndicesOp } from '../ops/random.ts';
 import type { Examples } from './batch.ts';
-import { exampleCounts } from './loss-weights.ts';
 import { orderOf, placeOf, type Run } from './run.ts';
 import type { State } from './state.ts';
-import type { Task } from './step.ts';
+import { allCounts } from './targets.ts';
+import { metricOf, outputsOf, type Task } from './task.ts';
 
-/** What a step's batch counts: its number of examples, where these all count 1. */
+/** What a step's batch counts. */
 export interface BatchCounts {
   readonly examples: number;
-  /** In the loss. */
-  readonly weight: number;
-  /** In the accuracy. */
-  readonly rows: number;
+  /** By metric, where it is not the number of examples: in losses and their accuracies. */
+  readonly metrics: ReadonlyMap<string, number>;
 }
 
 /** The counts of each step of a run. */
@@ -28,26 +26,38 @@ const counter = (data: ArrayLike<number>): NdArray => ({
 
 /** For the data order that the State is in, which a run has set. */
 export async function batchWeights(task: Task, data: Examples, run: Run, state: State): Promise<BatchWeight> {
-  const { weights, rows: judged } = exampleCounts(task.loss, data);
-  if (!weights)
-    return (step) => {
-      const { rows: examples } = placeOf(run, step);
-      return { examples, weight: examples, rows: examples };
-    };
-  // A metric of the user's in accuracy's place is a mean over examples.
-  const inAccuracy = Object.hasOwn(task.metrics, 'accuracy') ? undefined : judged;
+  const counted = countedMetrics(task, data);
+  if (counted.length === 0) return (step) => ({ examples: placeOf(run, step).rows, metrics: NO_METRICS });
   const [origin, order] = (await state.storage.read([state.origin, state.order])).map(counter);
   const { batchSize: stride, ...rows } = orderOf(run);
   return (step) => {
     const { rows: examples } = placeOf(run, step);
     const indices = counter(new Uint32Array(examples));
     batchIndicesOp.cpu([counter([step]), origin!, order!], [indices], { ...rows, batch: examples, stride });
-    let weight = 0;
-    let counted = 0;
-    for (const row of indices.data) {
-      weight += Math.fround(weights[row]!);
-      counted += inAccuracy?.[row] ?? 1;
-    }
-    return { examples, weight, rows: counted };
+    const metrics = new Map(counted.map(([metric, counts]) => [metric, sumAt(counts, indices.data)]));
+    return { examples, metrics };
   };
+}
+
+const NO_METRICS: ReadonlyMap<string, number> = new Map();
+
+/** The metrics in which examples do not count 1 each, and what they do. */
+function countedMetrics(task: Task, data: Examples): [metric: string, counts: ArrayLike<number>][] {
+  const all = allCounts(task, data);
+  return outputsOf(task).flatMap((output): [string, ArrayLike<number>][] => {
+    const { weights, rows } = all.get(output.name)!;
+    const [loss, accuracy] = [metricOf(output, 'loss'), metricOf(output, 'accuracy')];
+    // A metric of the user's in accuracy's place is a mean over examples.
+    const own = Object.hasOwn(task.metrics, accuracy);
+    return [
+      ...(weights ? [[loss, weights] as [string, ArrayLike<number>]] : []),
+      ...(rows && !own ? [[accuracy, rows] as [string, ArrayLike<number>]] : []),
+    ];
+  });
+}
+
+function sumAt(counts: ArrayLike<number>, rows: ArrayLike<number>): number {
+  let total = 0;
+  for (let k = 0; k < rows.length; k++) total += Math.fround(counts[rows[k]!]!);
+  return total;
 }

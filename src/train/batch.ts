@@ -2,7 +2,6 @@
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
 import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type TargetKind } from '../data/dataset.ts';
-import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import {
   ARRAYS,
@@ -15,6 +14,7 @@ import {
   type Packed,
 } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
+import { isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
@@ -42,17 +42,24 @@ export interface Examples {
   readonly name?: string | undefined;
   /** Examples. */
   readonly size: number;
-  /** [size, ...example] */
-  readonly x: Values;
-  /** Class indices [size] or [size, ...] (u8, u16, u32 or i32), or targets [size, ...] (f32, or u8 that is scaled as x is). */
-  readonly y: Values;
+  /** [size, ...example]; or several, by name or in order, for a model of several inputs: bytes then have their own scale. */
+  readonly x: Nested<Values>;
+  /**
+   * Class indices [size] or [size, ...] (u8, u16, u32 or i32), or targets [size, ...] (f32, or u8 that is scaled as x is); or several,
+   * as x.
+   */
+  readonly y: Nested<Values>;
   /** How much each example counts in the loss, [size]: finite and >= 0, not all 0. Default: all the same. */
   readonly sampleWeights?: Values | undefined;
-  readonly classes?: number | undefined;
+  /** The number of classes where y is class indices; of several targets by their names or places. */
+  readonly classes?: number | Readonly<Record<string, number | undefined>> | undefined;
   readonly scale?: ByteScale | undefined;
   /** How bytes in y become numbers. Default: as those of x. */
   readonly targetScale?: ByteScale | undefined;
 }
+
+/** A data set with one tensor of targets. */
+export type OneTarget = Examples & { readonly y: Values; readonly classes?: number | undefined };
 
 /** A values' dtype and shape, which must be filled. */
 export function toArray(what: string, values: Values): NdArray {
@@ -79,7 +86,7 @@ function checkScale(what: string, scale: unknown): void {
     );
 }
 
-function isHostArray(data: unknown): data is HostArray {
+export function isHostArray(data: unknown): data is HostArray {
   const kind = kindOf(data);
   return kind === 'Float64Array' || Object.values(ARRAYS).some(({ name }) => name === kind);
 }
@@ -98,10 +105,7 @@ export function checkExamples(data: Examples): void {
     throw new DataError(`${name}: it is empty. Give at least one example.`);
   checkScale(name, scale);
   checkScale(name, targetScale);
-  for (const [part, values] of [
-    ['x', x],
-    ['y', y],
-  ] as const) {
+  for (const [part, values] of namedParts({ x, y })) {
     toArray(`${name}.${part}`, values);
     if (values.shape[0] !== size) {
       throw new DataError(
@@ -109,31 +113,30 @@ export function checkExamples(data: Examples): void {
       );
     }
   }
+  checkClasses(data);
   if (sampleWeights === undefined) return;
   toArray(`${name}.sampleWeights`, sampleWeights);
   checkWeights(`${name} sampleWeights`, sampleWeights, size);
 }
 
-/** A batch as people have it: values, a data set, or examples as `datasets.array` takes them. */
-export type Batch = Values | Pick<Examples, 'x'> | NestedNumbers | GivenArray;
-
-/** A batch as values; `example` is the shape of one, where it is known. */
-export function valuesOf(what: string, batch: Batch, example: Shape | undefined): Values {
-  if (Array.isArray(batch)) return asValues(flatten(what, batch as NestedNumbers));
-  if (isTyped(batch)) {
-    const rows = example && batch.length / sizeOf(example);
-    if (!rows || !Number.isSafeInteger(rows))
-      throw new OptionError(
-        `${what}: a bare array of ${batch.length} numbers, and an example is ${example ? formatShape(example) : 'not known yet'}. Give whole examples, or { shape: [rows, …], data }.`,
-      );
-    return asValues({ shape: [rows, ...example], data: own(batch) });
-  }
-  const set = batch as Partial<Pick<Examples, 'x'>> | undefined;
-  return set?.x ?? (batch as Values);
+/** The tensors of a data set or of a batch, by the names of a program's inputs: `x`, or `x.pixels`. */
+export function namedParts({ x, y }: { readonly x: Nested<Values>; readonly y?: Nested<Values> | undefined }) {
+  const named = (whole: string, nested: Nested<Values>) =>
+    partsOf<Values>(nested).map(([name, values]) => [partName(whole, name), values] as const);
+  return [...named('x', x), ...(y === undefined ? [] : named('y', y))];
 }
 
-function asValues({ shape, data }: Pick<Flat, 'shape' | 'data'>): Values {
-  return { shape, data: isHostArray(data) && kindOf(data) !== 'Float64Array' ? data : Float32Array.from(data) };
+/** Refuses numbers of classes that do not belong to the targets there are. */
+function checkClasses({ y, classes, name = 'data' }: Examples): void {
+  if (typeof classes !== 'object' || classes === null) {
+    if (classes === undefined || !isSeveral(y)) return;
+    throw new OptionError(
+      `${name}: classes is ${classes}, and y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
+    );
+  }
+  const wrong = Object.keys(classes).find((key) => !isSeveral(y) || !Object.hasOwn(y, key));
+  if (wrong !== undefined)
+    throw new OptionError(`${name}: classes names ${wrong}, and y has ${listed(y)}. Use the names of y.`);
 }
 
 /** How many classes the labels of a data set need. */
@@ -156,7 +159,7 @@ interface LabelsOptions {
  * @throws DataError where a label is below 0, or not below the number that is stated, and not ignored.
  */
 export function labelsOf(
-  { name = 'data', size, y, classes }: Examples,
+  { name = 'data', size, y, classes }: OneTarget,
   { exact = false, ignoreIndex }: LabelsOptions = {},
 ): Labels | undefined {
   if (kindOfTargets(y) === 'values') return undefined;
@@ -182,7 +185,8 @@ export function ownExamples(data: Examples): Examples {
     const data = ownedCopy(values.data);
     return data === values.data ? values : { ...values, data };
   };
-  const [x, y, sampleWeights] = [own(data.x), own(data.y), data.sampleWeights && own(data.sampleWeights)];
+  const [x, y] = [mapParts(data.x, own), mapParts(data.y, own)];
+  const sampleWeights = data.sampleWeights && own(data.sampleWeights);
   if (x === data.x && y === data.y && sampleWeights === data.sampleWeights) return data;
   return { ...data, x, y, sampleWeights };
 }
@@ -228,36 +232,67 @@ function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
   return rows;
 }
 
+/** A batch as a model and its loss see it. */
+export interface Prepared {
+  readonly x: Nested<Tensor>;
+  readonly y: Nested<Tensor>;
+  /** (B) */
+  readonly weights?: Tensor;
+}
+
 /** The rows of a data set at `indices`, ready for a model and its loss, with their weights (B) where they have some. */
-export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): { x: Tensor; y: Tensor; weights?: Tensor } {
-  const { name = 'data', x, y, sampleWeights, scale } = data;
+export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): Prepared {
+  const { name = 'data', x, y, sampleWeights, scale, targetScale } = data;
   const at = (part: string, values: Values): Tensor =>
     gatherAcross(residentsOf(`${name}.${part}`, values, maxBytes), indices);
   return {
-    x: prepareX(at('x', x), x, scale),
-    y: prepareY(at('y', y), y, targetScaleOf(data)),
+    x: mapParts(x, (values, part) => prepareX(at(partName('x', part), values), values, scale ?? values.scale)),
+    y: mapParts(y, (values, part) =>
+      prepareY(at(partName('y', part), values), values, targetScaleOf({ y: values, targetScale, scale })),
+    ),
     ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights), 'f32') }),
   };
 }
 
 /** How the bytes of targets become numbers. */
-export function targetScaleOf({ y, targetScale, scale }: Pick<Examples, 'y' | 'targetScale' | 'scale'>) {
+export function targetScaleOf({ y, targetScale, scale }: Pick<OneTarget, 'y' | 'targetScale' | 'scale'>) {
   return y.scale ?? targetScale ?? scale;
 }
 
-/** The examples of a batch that each run of a program is given as its input x, ready for a model. */
-export function inputX(x: Values, scale: ByteScale | undefined): Tensor {
-  return prepareX(input('x', toArray('x', x)), x, scale);
+/** The examples of a batch that each run of a program is given as its input x, or x.pixels, ready for a model. */
+export function inputX(x: Nested<Values>, scale: ByteScale | undefined): Nested<Tensor> {
+  return mapParts(x, (values, name) => {
+    const part = partName('x', name);
+    return prepareX(input(part, toArray(part, values)), values, scale ?? values.scale);
+  });
 }
 
 /** The targets of such a batch, its input y, ready for a loss. `scale`: that of bytes which do not have their own. */
-export function inputY(y: Values, scale: ByteScale | undefined): Tensor {
-  return prepareY(input('y', toArray('y', y)), y, y.scale ?? scale);
+export function inputY(y: Nested<Values>, scale: ByteScale | undefined): Nested<Tensor> {
+  return mapParts(y, (values, name) => {
+    const part = partName('y', name);
+    return prepareY(input(part, toArray(part, values)), values, values.scale ?? scale);
+  });
 }
 
-/** A batch that each run of a program is given as its inputs x and y, ready for a model and its loss. */
-export function inputsOf(data: Examples): ReturnType<typeof rowsAt> {
-  return { x: inputX(data.x, data.scale), y: inputY(data.y, targetScaleOf(data)) };
+/** A batch that each run of a program is given as its inputs, ready for a model and its loss. */
+export function inputsOf({ x, y, scale, targetScale }: Examples): Prepared {
+  return { x: inputX(x, scale), y: inputY(y, targetScale ?? scale) };
+}
+
+/** The arrays of a batch by the names of these inputs. */
+export function feedsOf(batch: Parameters<typeof namedParts>[0]): Record<string, HostArray> {
+  return Object.fromEntries(namedParts(batch).map(([part, { data }]) => [part, data]));
+}
+
+/** What a program is kept by that is given batches like this one: dtypes, shapes, and how the values are read. */
+export function specsOf(batch: Parameters<typeof namedParts>[0]): string {
+  return JSON.stringify(
+    namedParts(batch).map(([part, values]) => {
+      const { dtype, shape } = toArray(part, values);
+      return [part, dtype, shape, values.scale, values.targets];
+    }),
+  );
 }
 
 /** What a model is given of rows of x: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats as they are. */
@@ -265,8 +300,12 @@ function prepareX(rows: Tensor, x: Values, scale: ByteScale = PLAIN): Tensor {
   return dtypeOf(x.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, inputDtypeOf(x, scale));
 }
 
-/** The dtype in which a model is given x. */
-export function inputDtypeOf({ data }: Values, scale: ByteScale = PLAIN): Exclude<DType, Packed> {
+/** The dtypes in which a model is given its inputs. */
+export function inputDtypesOf(x: Nested<Values>, scale: ByteScale | undefined): Nested<DType> {
+  return mapParts<Values, DType>(x, (values) => inputDtypeOf(values, scale ?? values.scale));
+}
+
+function inputDtypeOf({ data }: Values, scale: ByteScale = PLAIN): Exclude<DType, Packed> {
   const dtype = dtypeOf(data);
   if (!isPacked(dtype)) return dtype;
   return dtype === 'u8' && scale ? 'f32' : 'u32';

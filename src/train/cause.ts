@@ -2,6 +2,7 @@
 // of finite ones, and to the element: a bad index, log(0), a division by 0, bad data, or an overflow.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor } from '../graph/executor.ts';
+import { partName } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
 import { expandConstant, type Node, type Tensor } from '../graph/tensor.ts';
@@ -60,9 +61,9 @@ export async function causeOf(executor: Executor, state: State, failed: BadStep,
   };
   const pathOf = (t: Tensor) => state.variables.find(({ variable }) => variable.node === t.node)?.path;
 
-  const part = first === 'the input' ? 'x' : first === 'the target' ? 'y' : undefined;
-  if (part) {
-    const what = `${part} of example ${exampleOf(shape, at)} has ${value}`;
+  const [, whole, name] = /^the (input|target)(?: (.*))?$/.exec(first) ?? [];
+  if (whole) {
+    const what = `${partName(whole === 'input' ? 'x' : 'y', name)} of example ${exampleOf(shape, at)} has ${value}`;
     return { what, advice: 'Look for NaN or infinity in the data.' };
   }
   if (!node.op) {

@@ -11,6 +11,7 @@ import { type Entry, type Freezing, type Layout, writeEntries } from './layout.t
 import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, networkText } from './network-description.ts';
 import { networkIn } from './network-metadata.ts';
+import { isPartScales, type ModelScale, type PartScales } from './part-scales.ts';
 import type { Run } from './run.ts';
 import { readSafetensors, type Safetensors, type TensorToStore, writeSafetensors } from './safetensors.ts';
 import { escaped, quoted } from './safetensors-header.ts';
@@ -41,6 +42,8 @@ export interface Saved {
   readonly frozen?: readonly string[];
   /** The step at which a parameter was unfrozen, by path; absent where none was. */
   readonly unfrozen?: Readonly<Record<string, number>>;
+  /** The same of a model with several tensors, by their names. */
+  readonly scales?: PartScales;
   /** Whatever the caller wants kept: plain data. */
   readonly configuration?: unknown;
 }
@@ -214,8 +217,10 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
 }
 
 /** The scale that a file of weights or a checkpoint keeps. @throws CheckpointError where it is damaged. */
-export function scaleOfFile(metadata: Metadata, file: string): ByteScale | undefined {
-  return metadata['format'] === FORMAT ? parseSaved(metadata['thalweg'], file).scale : scaleIn(metadata, file);
+export function scaleOfFile(metadata: Metadata, file: string): ModelScale | undefined {
+  if (metadata['format'] !== FORMAT) return scaleIn(metadata, file);
+  const { scale, scales } = parseSaved(metadata['thalweg'], file);
+  return scales ?? scale;
 }
 
 /** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
@@ -282,6 +287,7 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
     throw damaged('the parameters that were unfrozen have no steps that were made');
   if (saved.scale !== undefined && saved.scale !== false && !isScale(saved.scale))
     throw damaged('the scale is no mean and std');
+  if (saved.scales !== undefined && !isPartScales(saved.scales)) throw damaged('the scales are no means and stds');
   return saved as Saved;
 }
 

@@ -3,11 +3,12 @@
 import { checkWeights } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import { isSeveral, listed } from '../graph/nested.ts';
 import { type Kind, show } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
-import { type Examples, labelsOf, type Values } from './batch.ts';
+import { type Examples, labelsOf, type OneTarget, type Values } from './batch.ts';
 import { ignores } from './loss-weights.ts';
 
 /** `balanced`, a weight for each class, or weights by class, of which the others have 1. */
@@ -31,8 +32,13 @@ export function withClassWeights(
   loss: Pick<Loss, 'ignoreIndex'> = {},
 ): Examples {
   if (weights === undefined) return data;
-  const { name = 'data', y, sampleWeights } = data;
-  const labels = labelsOf(data, loss);
+  const { name = 'data', sampleWeights } = data;
+  if (isSeveral(data.y))
+    throw new OptionError(
+      `fit: classWeights are given, and ${name} has several targets, ${listed(data.y)}. Give them to a loss: losses.softmaxCrossEntropy.with({ classWeights }).`,
+    );
+  const { y } = data as OneTarget;
+  const labels = labelsOf(data as OneTarget, loss);
   if (!labels)
     throw new OptionError(
       `fit: classWeights are given, and the targets of ${name} are not class indices. Use data with class labels, or sampleWeights.`,

@@ -1,6 +1,7 @@
 // What a loss makes of predictions: probabilities, and classes. Worked out on the host, in doubles, from what `predict` gives.
 import { interpret } from '../cpu/interpreter.ts';
 import { OptionError } from '../graph/errors.ts';
+import { isSeveral, listed, mapParts, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
 import { constant, Tensor } from '../graph/tensor.ts';
@@ -8,8 +9,42 @@ import type { Loss } from '../loss/loss.ts';
 import { greater } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
 import { argmax } from '../ops/reduce.ts';
+import type { Task } from './task.ts';
 
 const LOSSES = 'softmaxCrossEntropy or binaryCrossEntropyWithLogits';
+
+/**
+ * What `of` makes of predictions by their loss: of several outputs, of each by its own, where that says how.
+ * @throws OptionError for a loss that does not say how, or where none of several does.
+ */
+export function ofOutputs(
+  { loss, heads, formula }: Task,
+  what: string,
+  of: (loss: Loss) => (prediction: NdArray) => NdArray,
+): (prediction: Nested<NdArray>) => Nested<NdArray | undefined> {
+  if (!heads) {
+    const convert = of(loss);
+    return (prediction) => {
+      if (!isSeveral(prediction)) return convert(prediction as NdArray);
+      throw new OptionError(
+        `${what}: the model has several outputs, ${listed(prediction)}, and ${formula ? 'one function as its loss' : 'one loss'}. Give a loss for each.`,
+      );
+    };
+  }
+  const able = heads.filter((head) => (of === classesOf ? head.loss.classes : head.loss.probabilities));
+  if (able.length === 0) of(heads[0]!.loss); // which says why not
+  const losses = new Map(able.map((head) => [head.name, head.loss]));
+  return (prediction) => {
+    const made = mapParts(prediction, (part, name) => {
+      const own = losses.get(name!);
+      // One column that is no logit of yes or no leaves no class to choose.
+      const alone = own?.classes !== 'binary' && part.shape.at(-1) === 1;
+      return own && !alone ? of(own)(part) : undefined;
+    });
+    if (Array.isArray(made)) return made;
+    return Object.fromEntries(Object.entries(made as object).filter(([, part]) => part !== undefined));
+  };
+}
 
 /** Predictions as probabilities. @throws OptionError for a loss that does not say how. */
 export function probabilitiesOf({ lossName, probabilities }: Loss): (prediction: NdArray) => NdArray {

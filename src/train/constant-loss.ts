@@ -9,8 +9,10 @@ import { sizeOf } from '../graph/shape.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { weightedLoss } from '../loss/weighted.ts';
-import { type Examples, targetScaleOf } from './batch.ts';
+import { type Examples, type OneTarget, targetScaleOf } from './batch.ts';
 import { ignores } from './loss-weights.ts';
+import { targetsOf } from './targets.ts';
+import { outputsOf, type Task } from './task.ts';
 
 /** The most rows looked at, and the most numbers predicted for them. */
 const ROWS = 1000;
@@ -31,7 +33,23 @@ const kept = new WeakMap<
 >();
 
 /** The best constant prediction's loss, weighted as the run's, on rows drawn from all of `data`; undefined where it cannot be told. */
-export function bestConstantLoss(loss: Loss, data: Examples, batchSize = data.size): number | undefined {
+export function bestConstantLoss(
+  task: Pick<Task, 'loss' | 'heads'>,
+  data: Examples,
+  batchSize = data.size,
+): number | undefined {
+  const targets = targetsOf(data);
+  let sum = 0;
+  for (const { name, loss, weight } of outputsOf(task)) {
+    const target = targets.get(name);
+    const least = target && ofOne(loss, target, batchSize);
+    if (least === undefined) return undefined;
+    sum += weight * least;
+  }
+  return sum;
+}
+
+function ofOne(loss: Loss, data: OneTarget, batchSize: number): number | undefined {
   const known = kept.get(data.y.data);
   const scale = JSON.stringify([
     data.scale,
@@ -48,7 +66,7 @@ export function bestConstantLoss(loss: Loss, data: Examples, batchSize = data.si
   return value;
 }
 
-function find(loss: Loss, data: Examples, batchSize: number): number | undefined {
+function find(loss: Loss, data: OneTarget, batchSize: number): number | undefined {
   const classes = kindOfTargets(data.y) === 'values' ? undefined : data.classes;
   const width = data.y.data.length / data.size;
   const n = Math.min(data.size, ROWS, Math.floor(VALUES / (width * (classes ?? 1))));
@@ -78,7 +96,7 @@ function drawn(size: number, n: number): number[] {
 }
 
 /** The targets of these rows as numbers. */
-function targetsAt(examples: Examples, rows: readonly number[]): Float64Array {
+function targetsAt(examples: OneTarget, rows: readonly number[]): Float64Array {
   const { size, y } = examples;
   const { data } = y;
   const scale = targetScaleOf(examples) ?? PLAIN;

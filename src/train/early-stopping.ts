@@ -1,5 +1,6 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
+import { nearest } from '../graph/nearest.ts';
 import type { EpochEvent } from './events.ts';
 import type { EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
@@ -12,7 +13,8 @@ export class Stopper {
 
   constructor(options: EarlyStopping) {
     const { patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false } = options;
-    this.#options = { patience, minDelta, monitor, restoreBest };
+    const { mode = modeOf(monitor) ?? 'max' } = options;
+    this.#options = { patience, minDelta, monitor, mode, restoreBest };
   }
 
   /** Looks at an epoch; true where the run should end. */
@@ -39,12 +41,35 @@ export class Stopper {
 
   /** The value to be made large. */
   #monitored(event: EpochEvent): number {
-    const { loss, accuracy: value } = event.validation ?? event;
-    if (this.#options.monitor === 'loss') return -loss;
+    const { monitor, mode } = this.#options;
+    const { loss, accuracy, metrics } = event.validation ?? event;
+    const value = { ...metrics, loss, accuracy }[monitor];
     if (value === undefined)
       throw new OptionError(
         "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",
       );
-    return value;
+    return mode === 'min' ? -value : value;
   }
+}
+
+/** What a name says of whether less or more is better. */
+function modeOf(monitor: string): 'min' | 'max' | undefined {
+  if (/(^|\.)loss$/.test(monitor)) return 'min';
+  return /(^|\.)accuracy$/.test(monitor) ? 'max' : undefined;
+}
+
+/** @throws OptionError where there is no metric to be monitored, or it is not known whether less or more of it is better. */
+export function checkMonitor(options: EarlyStopping | undefined, metrics: readonly string[]): void {
+  const { monitor = 'loss', mode } = options ?? {};
+  if (monitor === 'loss' || monitor === 'accuracy') return;
+  if (!metrics.includes(monitor)) {
+    const known = [...metrics];
+    const near = nearest(monitor, known);
+    const advice = near ? `Did you mean ${near}?` : `Use ${known.join(', ')}.`;
+    throw new OptionError(`earlyStopping: there is no ${monitor} to monitor. ${advice}`);
+  }
+  if (mode === undefined && modeOf(monitor) === undefined)
+    throw new OptionError(
+      `earlyStopping: whether less or more of ${monitor} is better is not known. Give mode: 'min' or 'max'.`,
+    );
 }

@@ -1,20 +1,22 @@
-// The means of an epoch's metrics over its examples, those of loss and accuracy by what these count, and the time it took.
+// The means of an epoch's metrics over its examples, those of losses and their accuracies by what these count, and the time it took.
 import type { BatchCounts } from './batch-weights.ts';
 import type { StepEvent } from './events.ts';
+import { metricOf, outputsOf, type Reported, reported, summedLosses, type Task } from './task.ts';
 
 export class EpochMeans {
-  readonly #sums = new Map<string, number>();
+  readonly #task: Task;
+  /** Losses that are sums, so that the epoch's are too. */
+  readonly #summed: ReadonlySet<string>;
+  readonly #sums = new Map<string, { total: number; count: number }>();
   #steps = 0;
   #examples = 0;
-  #weight = 0;
-  #counted = 0;
-  readonly #summed: boolean;
   #began = 0;
   #last: StepEvent | undefined;
 
-  /** `summed`: the loss is a sum, so that the epoch's is too. */
-  constructor(summed: boolean) {
-    this.#summed = summed;
+  constructor(task: Task) {
+    this.#task = task;
+    const sums = outputsOf(task).filter(({ loss }) => loss.reduction === 'sum');
+    this.#summed = new Set(sums.map((output) => metricOf(output, 'loss')));
   }
 
   /** Steps so far. */
@@ -26,8 +28,6 @@ export class EpochMeans {
     this.#sums.clear();
     this.#steps = 0;
     this.#examples = 0;
-    this.#weight = 0;
-    this.#counted = 0;
     this.#began = performance.now();
   }
 
@@ -40,37 +40,33 @@ export class EpochMeans {
   add(event: StepEvent, counts: BatchCounts): void {
     const { loss, accuracy, metrics } = event;
     const all = { loss, ...(accuracy !== undefined && { accuracy }), ...metrics };
-    const { examples, rows } = counts;
-    const weight = this.#summed ? 1 : counts.weight;
-    const countOf = (name: string) => (name === 'loss' ? weight : name === 'accuracy' ? rows : examples);
-    for (const [name, value] of Object.entries(all))
-      this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * countOf(name));
+    for (const [name, value] of Object.entries(all)) {
+      const count = this.#summed.has(name) ? 1 : (counts.metrics.get(name) ?? counts.examples);
+      const sum = this.#sums.get(name) ?? { total: 0, count: 0 };
+      this.#sums.set(name, { total: sum.total + value * count, count: sum.count + count });
+    }
     this.#steps++;
-    this.#examples += examples;
-    this.#weight += weight;
-    this.#counted += rows;
+    this.#examples += counts.examples;
     this.#last = event;
   }
 
-  finish(): {
-    loss: number;
-    accuracy: number | undefined;
-    metrics: Record<string, number>;
+  finish(): Reported & {
     rates: Pick<StepEvent, 'learningRate' | 'learningRates'>;
     steps: number;
     examples: number;
     seconds: number;
   } {
     // Of nothing that counts, loss and accuracy are 0.
-    const over = (name: string) => {
-      if (name === 'loss') return this.#summed ? 1 : this.#weight || 1;
-      return name === 'accuracy' ? this.#counted || 1 : this.#examples;
-    };
-    const means = Object.fromEntries([...this.#sums].map(([name, sum]) => [name, sum / over(name)]));
-    const { loss, accuracy, ...metrics } = means;
+    const over = (name: string, count: number) => (this.#summed.has(name) ? 1 : count || 1);
+    const means = Object.fromEntries(
+      [...this.#sums].map(([name, { total, count }]) => [name, total / over(name, count)]),
+    );
+    const { heads } = this.#task;
+    if (heads && !Object.hasOwn(this.#task.metrics, 'accuracy')) delete means['accuracy']; // that of the one output that has one
     const seconds = Math.max(performance.now() - this.#began, 1e-3) / 1000;
     const { learningRate, learningRates } = this.#last!;
     const rates = { learningRate, ...(learningRates && { learningRates }) };
-    return { loss: loss!, accuracy, metrics, rates, steps: this.#steps, examples: this.#examples, seconds };
+    const all = reported(this.#task, summedLosses(this.#task, means));
+    return { ...all, rates, steps: this.#steps, examples: this.#examples, seconds };
   }
 }

@@ -5,6 +5,7 @@ import { weightOf } from '../data/sample-weights.ts';
 import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import { type Nested, partAt } from '../graph/nested.ts';
 import { BOOLEAN, COUNT, type Names } from '../graph/options.ts';
 import { withPaths } from '../graph/paths.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
@@ -18,11 +19,12 @@ import { matmul } from '../ops/matmul.ts';
 import { argmax } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
-import { type Examples, labelsOf, rowsAt } from './batch.ts';
-import { exampleCounts } from './loss-weights.ts';
+import { type Examples, rowsAt } from './batch.ts';
+import { judge } from './judge.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
-import { judge, type Task } from './step.ts';
+import { allCounts, allLabels, targetsOf } from './targets.ts';
+import { metricOf, outputsOf, reported, summedLosses, type Task, widthOf } from './task.ts';
 
 /** How a model does on a data set: means over all examples, of which weights count in the loss alone. */
 export interface Evaluation {
@@ -62,6 +64,7 @@ export class Evaluator {
   readonly #storage: Storage;
   readonly #parts: readonly { readonly program: Program; readonly steps: number }[];
   readonly #size: number;
+  readonly #task: Task;
   readonly #traced: TracedEvaluation;
   /** The last evaluation asked for: they share their sums, so one waits for another. */
   #last: Promise<unknown> = Promise.resolve();
@@ -70,11 +73,13 @@ export class Evaluator {
     storage: Storage;
     parts: readonly { program: Program; steps: number }[];
     size: number;
+    task: Task;
     traced: TracedEvaluation;
   }) {
     this.#storage = fields.storage;
     this.#parts = fields.parts;
     this.#size = fields.size;
+    this.#task = fields.task;
     this.#traced = fields.traced;
   }
 
@@ -103,7 +108,7 @@ export class Evaluator {
       storage.dispose();
       throw failed.reason;
     }
-    return new Evaluator({ storage, parts, size: data.size, traced });
+    return new Evaluator({ storage, parts, size: data.size, task, traced });
   }
 
   /** Judges the parameters as they are after everything submitted before. `check` may throw before each submit. */
@@ -115,17 +120,16 @@ export class Evaluator {
 
   async #run(check: (() => void) | undefined): Promise<Evaluation> {
     check?.();
-    const { cursor, read, names, weight, counted } = this.#traced;
+    const { cursor, read, names, weights, counted } = this.#traced;
     for (const variable of [cursor, ...read]) this.#storage.write(variable, hostArray(variable.dtype, variable.size));
     let values: Awaited<ReturnType<typeof drive>> = [];
     for (const { program, steps } of this.#parts) values = await drive(program, steps, read, { check });
     const [totals, right, confusion] = values;
-    const means = names.map((name, k) => [name, totals![k]! / (name === 'loss' ? weight : this.#size)]);
-    const { loss, accuracy = counted > 0 ? right![0]! / counted : undefined, ...metrics } = Object.fromEntries(means);
+    const means = names.map((name, k) => [name, totals![k]! / (weights.get(name) ?? this.#size)]);
+    // Where nothing counts there is no share of it.
+    const shares = [...counted].flatMap(([name, of], k) => (of > 0 ? [[name, right![k]! / of]] : []));
     return {
-      loss: loss!,
-      ...(accuracy !== undefined && { accuracy }),
-      metrics,
+      ...reported(this.#task, summedLosses(this.#task, Object.fromEntries([...means, ...shares]))),
       size: this.#size,
       ...(confusion && { confusion: rowsOf(confusion, read[2]!.shape[0]!) }),
     };
@@ -142,14 +146,23 @@ export class Evaluator {
   }
 }
 
+/** A confusion matrix. */
+interface Confusion {
+  /** The output that it is of, and its loss. */
+  readonly name: string | undefined;
+  readonly ignoreIndex: number | undefined;
+  /** f32 [classes, classes] */
+  readonly counts: Variable;
+}
+
 interface Sums {
   /** The next batch's first row, u32 [1]. */
   readonly cursor: Variable;
   /** Metrics times rows (the loss times what the rows count), f32 [K]. */
   readonly totals: Variable;
-  /** What the loss's accuracy found right, u32 [1]. */
+  /** What the accuracy of each loss found right, u32 [outputs]. */
   readonly right: Variable;
-  readonly confusion: Variable | undefined;
+  readonly confusion: Confusion | undefined;
 }
 
 /** An evaluation, not compiled yet, and what its sums are divided by. */
@@ -160,10 +173,10 @@ export interface TracedEvaluation {
   readonly batches: readonly (TracedBatch & { readonly rows: number; readonly steps: number })[];
   /** The metrics in the totals. */
   readonly names: readonly string[];
-  /** What the loss is a mean over: examples, or Σ of what they count; 1 where it is a sum. */
-  readonly weight: number;
-  /** What the loss's accuracy is a share of: examples, or their parts; 0 where it is not counted. */
-  readonly counted: number;
+  /** What each loss is a mean over: examples, or Σ of what they count; 1 where it is a sum. */
+  readonly weights: ReadonlyMap<string, number>;
+  /** What the accuracies of losses are shares of, in the order of what was right: examples, or their parts. */
+  readonly counted: ReadonlyMap<string, number>;
 }
 
 /** What evaluates `task` on `data`. @throws what is wrong with the data, the options or the shapes. */
@@ -174,38 +187,68 @@ export function traceEvaluation(
   maxBytes: number,
 ): TracedEvaluation {
   const { batchSize = evaluationBatch(data.size), confusion = false } = options;
-  const { size, classes } = data;
-  if (confusion && classes === undefined)
-    throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');
+  const { size } = data;
   const B = Math.min(batchSize, size);
   const sums: Sums = {
     cursor: zeros([1], 'u32'),
-    totals: zeros([2 + Object.keys(task.metrics).length]),
-    right: zeros([1], 'u32'),
-    confusion: confusion ? zeros([classes!, classes!]) : undefined,
+    totals: zeros([widthOf(task)]),
+    right: zeros([outputsOf(task).length], 'u32'),
+    confusion: confusion ? confusionFor(task, data) : undefined,
   };
   const shapes = [
     { rows: B, steps: Math.floor(size / B) },
     { rows: size % B, steps: 1 },
   ].filter(({ rows }) => rows > 0);
   const batches = shapes.map((shape) => ({ ...shape, ...traceBatch(task, data, sums, shape.rows, maxBytes) }));
-  const { weights, rows } = exampleCounts(task.loss, data);
-  const inAccuracy = batches.reduce((total, { steps, counted }) => total + steps * counted, 0);
   return {
     cursor: sums.cursor,
-    read: [sums.totals, sums.right, ...(sums.confusion ? [sums.confusion] : [])],
+    read: [sums.totals, sums.right, ...(sums.confusion ? [sums.confusion.counts] : [])],
     batches,
     names: batches[0]!.names,
-    weight: (task.loss.reduction === 'sum' ? 1 : weights ? weightOf({ data: weights }) : size) || 1,
-    counted: inAccuracy > 0 && rows ? rows.reduce((a, b) => a + b) : inAccuracy,
+    ...divisors(task, data, batches),
   };
+}
+
+/** What losses and what their accuracies are divided by, over a whole set. */
+function divisors(
+  task: Task,
+  data: Examples,
+  batches: TracedEvaluation['batches'],
+): Pick<TracedEvaluation, 'weights' | 'counted'> {
+  const counts = allCounts(task, data);
+  const weights = new Map<string, number>();
+  const counted = new Map<string, number>();
+  for (const output of outputsOf(task)) {
+    const { weights: each, rows } = counts.get(output.name)!;
+    const over = output.loss.reduction === 'sum' ? 1 : each ? weightOf({ data: each }) : data.size;
+    weights.set(metricOf(output, 'loss'), over || 1);
+    const accuracy = metricOf(output, 'accuracy');
+    if (!batches[0]!.counted.has(accuracy)) continue;
+    const parts = batches.reduce((total, batch) => total + batch.steps * batch.counted.get(accuracy)!, 0);
+    counted.set(accuracy, rows ? rows.reduce((a, b) => a + b) : parts);
+  }
+  return { weights, counted };
+}
+
+/** The sums of a confusion matrix. @throws OptionError where there is not just one output of class indices. */
+function confusionFor(task: Task, data: Examples): Confusion {
+  const targets = targetsOf(data);
+  const [one, ...others] = outputsOf(task).filter(({ name }) => targets.get(name)?.classes !== undefined);
+  if (!one)
+    throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');
+  if (others.length > 0)
+    throw new OptionError(
+      `evaluate: a confusion matrix is of one output, and ${[one, ...others].map(({ name }) => name).join(', ')} have classes. Count them from predictClasses.`,
+    );
+  const classes = targets.get(one.name)!.classes!;
+  return { name: one.name, ignoreIndex: one.loss.ignoreIndex, counts: zeros([classes, classes]) };
 }
 
 interface TracedBatch {
   readonly assignments: Assignment[];
   readonly names: string[];
-  /** What its accuracy is a share of. */
-  readonly counted: number;
+  /** What accuracies are shares of, where they are those of losses. */
+  readonly counted: ReadonlyMap<string, number>;
 }
 
 /** One batch of `rows` from the cursor on: what it adds to the sums. */
@@ -214,32 +257,59 @@ function traceBatch(task: Task, data: Examples, sums: Sums, rows: number, maxByt
   return withPaths(task.model, () =>
     withTrace(newTrace({ training: false }), () => {
       const { x, y, weights } = rowsAt(data, add(iota(rows), cursor), maxBytes);
-      const { ignoreIndex, reduction } = task.loss;
-      const { prediction, metrics, weight = rows } = judge(task, x, y, labelsOf(data, { ignoreIndex }), weights);
-      const lossWeight = reduction === 'sum' ? 1 : weight;
-      const { accuracy, ...others } = metrics;
-      const counted = accuracy ? countedBy(task, prediction) : 0;
-      const summed = Object.entries(counted ? others : metrics);
-      const values = summed.map(([name, metric]) => mul(reshape(metric, [1]), name === 'loss' ? lossWeight : rows));
+      const { prediction, metrics, counts } = judge(task, x, y, allLabels(task, data), weights);
+      const found = countedIn(task, metrics, prediction, y);
+      const summed = Object.entries(metrics).filter(([name]) => !found.has(name));
+      const sumsUp = new Set(outputsOf(task).flatMap((o) => (o.loss.reduction === 'sum' ? metricOf(o, 'loss') : [])));
+      const values = summed.map(([name, metric]) =>
+        mul(reshape(metric, [1]), sumsUp.has(name) ? 1 : (counts.get(name) ?? rows)),
+      );
       const assignments: Assignment[] = [
         [totals, add(totals, side(values, totals.size))],
         [cursor, add(cursor, rows)],
       ];
-      if (counted) {
-        const among = ignoreIndex === undefined || !areClasses(prediction, y) ? counted : countedRows(y, ignoreIndex);
-        assignments.push([right, add(right, cast(add(mul(accuracy!, among), 0.5), 'u32'))]);
+      if (found.size > 0) {
+        const parts = [...found].map(([name, { among }]) => cast(add(mul(metrics[name]!, among), 0.5), 'u32'));
+        assignments.push([
+          right,
+          add(
+            right,
+            right.size === 1
+              ? parts[0]!
+              : side(
+                  parts.map((n) => reshape(n, [1])),
+                  right.size,
+                ),
+          ),
+        ]);
       }
-      if (confusion)
-        assignments.push([confusion, add(confusion, confusionOf(prediction, y, data.classes!, ignoreIndex))]);
-      return { assignments, names: summed.map(([name]) => name), counted };
+      if (confusion) assignments.push([confusion.counts, add(confusion.counts, confused(confusion, prediction, y))]);
+      return {
+        assignments,
+        names: summed.map(([name]) => name),
+        counted: new Map([...found].map(([name, { of }]) => [name, of])),
+      };
     }),
   );
 }
 
-/** What the loss's accuracy is a share of: rows, or all outputs; 0 where a metric of the user's stands in its place. */
-function countedBy({ loss, metrics }: Task, { size, shape }: Tensor): number {
-  if (Object.hasOwn(metrics, 'accuracy')) return 0;
-  return loss.classes === 'binary' ? size : size / shape.at(-1)!;
+/** The accuracies that are those of losses: shares of rows (or of all outputs), `among` those of a batch that are not ignored. */
+function countedIn(
+  task: Task,
+  metrics: Readonly<Record<string, Tensor>>,
+  prediction: Nested<Tensor>,
+  y: Nested<Tensor>,
+): ReadonlyMap<string, { readonly of: number; readonly among: Tensor | number }> {
+  const found = new Map<string, { of: number; among: Tensor | number }>();
+  for (const output of outputsOf(task)) {
+    const [name, own, target] = [metricOf(output, 'accuracy'), partAt(prediction, output.name), partAt(y, output.name)];
+    if (!metrics[name] || Object.hasOwn(task.metrics, name) || !own || !target) continue;
+    const { classes, ignoreIndex } = output.loss;
+    const of = classes === 'binary' ? own.size : own.size / own.shape.at(-1)!;
+    const all = ignoreIndex === undefined || !areClasses(own, target);
+    found.set(name, { of, among: all ? of : countedRows(target, ignoreIndex) });
+  }
+  return found;
 }
 
 /** Scalars side by side, the last one repeated up to `size`. */
@@ -249,8 +319,11 @@ function side(values: readonly Tensor[], size: number): Tensor {
 }
 
 /** How often each class (row) was taken for each (column), f32 [C, C]; labels that are ignored are in no row. */
-function confusionOf(prediction: Tensor, y: Tensor, classes: number, ignoreIndex: number | undefined): Tensor {
-  const [labels, taken] = [y, argmax(prediction)].map((t) => (t.rank === 1 ? t : reshape(t, [t.size])));
+function confused({ name, ignoreIndex, counts }: Confusion, prediction: Nested<Tensor>, y: Nested<Tensor>): Tensor {
+  const classes = counts.shape[0]!;
+  const [labels, taken] = [partAt(y, name)!, argmax(partAt(prediction, name)!)].map((t) =>
+    t.rank === 1 ? t : reshape(t, [t.size]),
+  );
   const hot = oneHot(withoutIgnored(labels!, ignoreIndex, 0), classes);
   const counted =
     ignoreIndex === undefined ? hot : where(reshape(isIgnored(labels!, ignoreIndex), [labels!.size, 1]), 0, hot);

@@ -28,8 +28,8 @@ import type { Rates, StepRates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
-import type { Task } from './step.ts';
 import { eventOf } from './step-event.ts';
+import type { Task } from './task.ts';
 
 /** What a run needs of its trainer. */
 export interface Running {
@@ -65,7 +65,7 @@ export class Fit {
   readonly #constantLoss: number | undefined;
   readonly #watch: LossWatch;
   readonly #means: EpochMeans;
-  #countsOf: BatchWeight = () => ({ examples: 0, weight: 0, rows: 0 });
+  #countsOf: BatchWeight = () => ({ examples: 0, metrics: new Map() });
   /** By rows: those of the full and of the short batch, once they are there. */
   readonly #programs = new Map<number, StepProgram>();
   #idle: IdleWatch | undefined;
@@ -85,8 +85,8 @@ export class Fit {
     this.#callbacks = [options, options.callbacks ?? []].flat();
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
     this.#stopper = options.earlyStopping ? new Stopper(options.earlyStopping) : undefined;
-    this.#means = new EpochMeans(trainer.task.loss.reduction === 'sum');
-    this.#constantLoss = bestConstantLoss(trainer.task.loss, data, run.batchSize);
+    this.#means = new EpochMeans(trainer.task);
+    this.#constantLoss = bestConstantLoss(trainer.task, data, run.batchSize);
     this.#watch = new LossWatch(stepsPerEpoch(run), this.#constantLoss);
   }
 
@@ -202,7 +202,7 @@ export class Fit {
   #eventOf({ first, rates, traced }: Sent, k: number, ring: ArrayLike<number>): StepEvent {
     const epoch = placeOf(this.#run, first + k).epoch + 1;
     const place = { step: first + k, epoch, ...rates[k]! };
-    return { ...eventOf(this.#trainer.state, ring, traced, place), epoch };
+    return { ...eventOf(this.#trainer, ring, traced, place), epoch };
   }
 
   /** A step is done: history, callbacks, watches. */

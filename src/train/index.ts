@@ -28,10 +28,10 @@ export {
   writeSafetensors,
 } from './safetensors.ts';
 export type { ParameterInfo, Snapshot } from './state.ts';
-export type { Metric } from './step.ts';
 export type { BatchEvent } from './step-event.ts';
 export type { StoredArrays, StoredDtype } from './stored-dtypes.ts';
+export type { LossWeights, Metric, Model } from './task.ts';
 export type { Targets } from './train-on-batch.ts';
-export { Trainer, type TrainerOptions } from './trainer.ts';
+export { type ArraysOf, Trainer, type TrainerOptions } from './trainer.ts';
 export type { TrainingRun } from './training-run.ts';
 export type { Weights } from './weights.ts';

@@ -1,10 +1,11 @@
 // What a trainer shows to the functions that look into a network (src/explain): its State, task and programs, and data as it
 // would train on it. Not a part of the package's surface.
 import { OptionError } from '../graph/errors.ts';
+import { mapParts } from '../graph/nested.ts';
 import { show } from '../graph/options.ts';
-import type { Examples } from './batch.ts';
+import type { Examples, Values } from './batch.ts';
 import type { Running } from './fit.ts';
-import { rowsOf } from './inspection.ts';
+import { type Looked, rowsOf } from './inspection.ts';
 import type { State } from './state.ts';
 
 export interface Inside {
@@ -33,15 +34,10 @@ export function insideOf(what: string, trainer: object): Inside {
 }
 
 /** The first rows of `data`, or of the last run's. @throws OptionError where there is neither. */
-export function firstRows(
-  what: string,
-  { lastData, asJudged }: Inside,
-  data: Examples | undefined,
-  rows = 8,
-): Pick<Examples, 'x' | 'y' | 'scale'> {
+export function firstRows(what: string, { lastData, asJudged }: Inside, data: Examples | undefined, rows = 8): Looked {
   const given = data === undefined ? lastData() : data;
   if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
   const { x, y, scale, size } = asJudged(given);
-  const n = Math.min(rows, size);
-  return { x: rowsOf(x, 0, n), y: rowsOf(y, 0, n), scale };
+  const first = (values: Values) => rowsOf(values, 0, Math.min(rows, size));
+  return { x: mapParts(x, first), y: mapParts(y, first), scale };
 }

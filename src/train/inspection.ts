@@ -1,20 +1,24 @@
-// Looking inside: a model's prediction and named inner outputs for given inputs and, with targets, its loss and gradients.
+// Looking inside: a model's predictions and named inner outputs for given inputs and, with targets, its loss and gradients.
 import type { ByteScale } from '../data/dataset.ts';
 import { dtypeOf, hostArray } from '../graph/dtype.ts';
+import { DataError } from '../graph/errors.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { mapParts, type Nested, partAt, partName, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { withPaths } from '../graph/paths.ts';
-import { formatShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
-import { inputX, inputY, toArray, type Values } from './batch.ts';
+import { feedsOf, inputX, inputY, namedParts, specsOf, toArray, type Values } from './batch.ts';
+import { forward, judge } from './judge.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';
-import { forward, gradientsOf, judge, type Task } from './step.ts';
+import { gradientsOf } from './step.ts';
+import type { Task } from './task.ts';
 
 /** What is inside a model for one batch, everything as arrays. */
-export interface Inspection {
-  readonly prediction: NdArray;
+export interface Inspection<P = NdArray> {
+  /** As the model gives it: one array, or one for each output. */
+  readonly prediction: P;
   /** Outputs of layers (and of `capture(name, x)`) by name. */
   readonly outputs: Readonly<Record<string, NdArray>>;
   /** With targets: the loss, and its gradient with respect to each trainable parameter by path. */
@@ -22,71 +26,91 @@ export interface Inspection {
   readonly gradients?: Readonly<Record<string, NdArray>>;
 }
 
-/** What is wanted of a batch. */
-export interface Wanted {
-  readonly outputs?: boolean;
-  readonly y?: Values;
+/** A batch to be looked at. */
+export interface Looked {
+  readonly x: Nested<Values>;
+  readonly y?: Nested<Values> | undefined;
+  /** Of bytes that do not have their own. */
+  readonly scale?: ByteScale | undefined;
+}
+
+interface Trained {
+  readonly executor: Executor;
+  readonly state: State;
+  readonly task: Task;
+  readonly programs: Programs;
+}
+
+/** A program, and its predictions in their structure. */
+interface InspectProgram {
+  readonly program: Program;
+  readonly predictions: Nested<Tensor>;
+  dispose(): void;
 }
 
 /** Runs the model, not training, on one batch; the program is kept for the next batches of the same shapes. */
 export async function inspect(
-  { executor, state, task, programs }: { executor: Executor; state: State; task: Task; programs: Programs },
-  x: Values,
-  scale: ByteScale | undefined,
-  { outputs = false, y }: Wanted = {},
-): Promise<Inspection> {
-  const xs = toArray('x', x);
-  const ys = y === undefined ? undefined : toArray('y', y);
-  const name = [xs, ys].map((v) => v && `${v.dtype} ${formatShape(v.shape)}`).join(' ');
+  trained: Trained,
+  batch: Looked,
+  { outputs = false }: { readonly outputs?: boolean } = {},
+): Promise<Inspection<Nested<NdArray>>> {
   const owner = {};
-  const key = `inspect ${outputs} ${JSON.stringify([scale, y?.scale, y?.targets])} ${name}`;
-  const make = () => compile(executor, state, task, { x, ...(y && { y }) }, scale, outputs);
+  const key = `inspect ${outputs} ${JSON.stringify(batch.scale)} ${specsOf(batch)}`;
   try {
-    const program = await programs.ofInputs(key, make, owner);
-    return sorted(await program.run({ x: x.data, ...(y && { y: y.data }) }));
+    const { program, predictions } = await trained.programs.ofInputs(
+      key,
+      () => compile(trained, batch, outputs),
+      owner,
+    );
+    return sorted(await program.run(feedsOf(batch)), predictions);
   } finally {
-    programs.release(owner);
+    trained.programs.release(owner);
   }
 }
 
-function compile(
-  executor: Executor,
-  state: State,
-  task: Task,
-  batch: { x: Values; y?: Values },
-  scale: ByteScale | undefined,
+/** What a program calls a prediction. */
+const keyOf = (name: string | undefined) => partName('prediction', name);
+
+async function compile(
+  { executor, state, task }: Trained,
+  batch: Looked,
   withOutputs: boolean,
-): Promise<Program> {
-  const outputs = withPaths(task.model, () => {
+): Promise<InspectProgram> {
+  const { prediction, outputs } = withPaths(task.model, () => {
     const trace = newTrace({ training: false });
     return withTrace(trace, () => {
-      const x = inputX(batch.x, scale);
-      const y = batch.y && inputY(batch.y, scale);
-      const all: Record<string, Tensor> = y ? withGradients(state, task, x, y) : { prediction: forward(task.model, x) };
+      const x = inputX(batch.x, batch.scale);
+      const judged = batch.y && judge(task, x, inputY(batch.y, batch.scale));
+      const prediction = judged?.prediction ?? forward(task.model, x);
+      const all = Object.fromEntries(partsOf<Tensor>(prediction).map(([name, part]) => [keyOf(name), part]));
+      if (judged) Object.assign(all, { loss: judged.loss }, namedGradients(state, judged.loss));
       if (withOutputs) for (const [name, tensor] of trace.captures) all[`output ${name}`] = tensor;
-      return all;
+      return { prediction, outputs: all };
     });
   });
-  return executor.compile({ outputs }, { storages: [state.storage], label: 'inspect' });
+  const program = await executor.compile({ outputs }, { storages: [state.storage], label: 'inspect' });
+  return { program, predictions: prediction, dispose: () => program.dispose() };
 }
 
-function withGradients(state: State, task: Task, x: Tensor, y: Tensor): Record<string, Tensor> {
-  const { prediction, loss } = judge(task, x, y);
+function namedGradients(state: State, loss: Tensor): Record<string, Tensor> {
   const gradients = gradientsOf(state, loss);
   const named = state.trained.map(({ path, variable }) => [`gradient ${path}`, gradients.get(variable)!]);
-  return { prediction, loss, ...Object.fromEntries(named) };
+  return Object.fromEntries(named);
 }
 
-function sorted(values: Readonly<Record<string, NdArray>>): Inspection {
+function sorted(
+  values: Readonly<Record<string, NdArray>>,
+  predictions: InspectProgram['predictions'],
+): Inspection<Nested<NdArray>> {
   const part = (prefix: string) =>
     Object.fromEntries(
       Object.entries(values)
         .filter(([name]) => name.startsWith(prefix))
         .map(([name, value]) => [name.slice(prefix.length), value]),
     );
-  const { prediction, loss } = values;
+  const { loss } = values;
   return {
-    prediction: prediction!,
+    prediction: mapParts(predictions, (_, name) => values[keyOf(name)]!),
     outputs: part('output '),
     ...(loss && { loss: loss.data[0]!, gradients: part('gradient ') }),
   };
@@ -102,49 +126,66 @@ export function rowsOf(values: Values, from: number, to: number): Values {
 /** Rows of a batch: few sizes, so that few programs are compiled whatever is asked for. */
 const PREDICT_ROWS = [1, 8, 64, 256];
 
-interface Model {
-  readonly executor: Executor;
-  readonly state: State;
-  readonly task: Task;
-  readonly programs: Programs;
+/** Predictions for any number of rows, at most `most` at a time. */
+export async function predict(model: Trained, batch: Looked, most = 1000): Promise<Nested<NdArray>> {
+  const N = rowCount(batch);
+  if (N === 0) return (await inspect(model, batch)).prediction; // which says what is wrong with it
+  const parts: Nested<NdArray>[] = [];
+  for (let from = 0; from < N; from += most) {
+    const x = mapParts(batch.x, (values) => rowsOf(values, from, Math.min(from + most, N)));
+    parts.push(await predictRows(model, { ...batch, x }, most));
+  }
+  if (parts.length === 1) return parts[0]!;
+  return mapParts(parts[0]!, (_, name) =>
+    joined(
+      N,
+      parts.map((part) => partAt(part, name)!),
+    ),
+  );
 }
 
-/** Predictions for any number of rows, at most `batch` at a time. */
-export async function predict(model: Model, x: Values, scale: ByteScale | undefined, batch = 1000): Promise<NdArray> {
-  toArray('x', x);
-  const [N = 0] = x.shape;
-  if (N === 0) return (await inspect(model, x, scale)).prediction; // which says what is wrong with it
-  const parts: NdArray[] = [];
-  for (let from = 0; from < N; from += batch) {
-    parts.push(await predictRows(model, rowsOf(x, from, Math.min(from + batch, N)), scale, batch));
-  }
-  const [first] = parts;
-  if (parts.length === 1 && first) return first;
+/** The rows of a batch. @throws DataError where not all of its tensors have as many. */
+export function rowCount(batch: Looked): number {
+  const [first, ...others] = namedParts(batch).map(([part, values]) => ({
+    part,
+    rows: toArray(part, values).shape[0] ?? 0,
+  }));
+  const other = others.find(({ rows }) => rows !== first!.rows);
+  if (!other) return first!.rows;
+  throw new DataError(
+    `${other.part}: it has ${other.rows} rows, and ${first!.part} has ${first!.rows}. Give as many of each.`,
+  );
+}
+
+function joined(N: number, parts: readonly NdArray[]): NdArray {
   const data = new Float32Array(parts.reduce((total, part) => total + part.data.length, 0));
   let at = 0;
   for (const part of parts) {
     data.set(part.data, at);
     at += part.data.length;
   }
-  return { shape: [N, ...first!.shape.slice(1)], dtype: 'f32', data };
+  return { shape: [N, ...parts[0]!.shape.slice(1)], dtype: 'f32', data };
 }
 
 /** One batch, its last row repeated up to the next of the sizes for which programs are kept. */
-async function predictRows(model: Model, x: Values, scale: ByteScale | undefined, most: number): Promise<NdArray> {
-  const N = x.shape[0]!;
+async function predictRows(model: Trained, batch: Looked, most: number): Promise<Nested<NdArray>> {
+  const N = rowCount(batch);
   const rows = Math.min(PREDICT_ROWS.find((size) => size >= N) ?? most, most);
-  const { prediction } = await inspect(model, rows === N ? x : padded(x, rows), scale);
-  if (rows === N) return prediction;
+  if (rows === N) return (await inspect(model, batch)).prediction;
+  const { prediction } = await inspect(model, { ...batch, x: mapParts(batch.x, (values) => padded(values, rows)) });
   // A model that does not give a row for each of x's is asked for just these.
-  if (prediction.shape[0] !== rows) return (await inspect(model, x, scale)).prediction;
-  const { shape, dtype, data } = prediction;
-  return { shape: [N, ...shape.slice(1)], dtype, data: data.slice(0, (data.length / rows) * N) };
+  if (!partsOf<NdArray>(prediction).every(([, { shape }]) => shape[0] === rows))
+    return (await inspect(model, batch)).prediction;
+  return mapParts(prediction, ({ shape, dtype, data }) => {
+    return { shape: [N, ...shape.slice(1)], dtype, data: data.slice(0, (data.length / rows) * N) };
+  });
 }
 
-function padded({ shape, data }: Values, rows: number): Values {
+function padded(values: Values, rows: number): Values {
+  const { shape, data } = values;
   const [N, row] = [shape[0]!, data.length / shape[0]!];
   const all = hostArray(dtypeOf(data), rows * row, data instanceof Float64Array ? 'float64' : undefined);
   all.set(data);
   for (let at = N; at < rows; at++) all.set(data.subarray((N - 1) * row, N * row), at * row);
-  return { shape: [rows, ...shape.slice(1)], data: all };
+  return { ...values, shape: [rows, ...shape.slice(1)], data: all };
 }

@@ -1,10 +1,10 @@
 // Weights of a file into a State, as PyTorch's `load_state_dict` does it: by name and shape, whatever the dtype they are stored
 // as. All is checked and converted before anything is changed.
-import type { ByteScale } from '../data/dataset.ts';
 import type { FileBytes, HostArray } from '../graph/dtype.ts';
 import { BOOLEAN, type Names, STRING } from '../graph/options.ts';
 import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
 import { isTransposed, refuse } from './match-tensors.ts';
+import type { ModelScale } from './part-scales.ts';
 import { readSafetensors } from './safetensors.ts';
 import { quoted } from './safetensors-header.ts';
 import type { State } from './state.ts';
@@ -54,7 +54,7 @@ export function loadWeights(
   model: object,
   bytes: FileBytes,
   { file = 'weights', strict = true, rename }: LoadWeightsOptions,
-): LoadedWeights & { readonly scale: ByteScale | undefined } {
+): LoadedWeights & { readonly scale: ModelScale | undefined } {
   const { tensors, metadata } = readSafetensors(bytes, file);
   const scale = scaleOfFile(metadata, file);
   const wanted = state.parameters().map(({ path, shape, dtype }) => ({ name: path, shape, dtype: storedDtype(dtype) }));

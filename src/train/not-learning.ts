@@ -2,14 +2,16 @@
 // not overflow, so nothing else would tell.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { partsOf } from '../graph/nested.ts';
 import { withPaths } from '../graph/paths.ts';
 import type { Node, Tensor } from '../graph/tensor.ts';
 import { newTrace, withTrace } from '../graph/trace.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import { iota } from '../ops/counter.ts';
 import { type Examples, rowsAt } from './batch.ts';
+import { forward } from './judge.ts';
 import type { State } from './state.ts';
-import { forward, type Task } from './step.ts';
+import type { Task } from './task.ts';
 
 /** Steps after which a run should have learnt something. */
 const PATIENCE = 200;
@@ -76,25 +78,27 @@ export class IdleWatch {
 function traceActivations(task: Task, data: Examples, rows: number, maxBytes: number): Activation[] {
   const trace = newTrace({ training: false });
   return withTrace(trace, () => {
-    const prediction = forward(task.model, rowsAt(data, iota(rows), maxBytes).x);
+    const { x } = rowsAt(data, iota(rows), maxBytes);
+    const predictions = partsOf<Tensor>(forward(task.model, x)).map(([, prediction]) => prediction);
     const names = new Map([...trace.captures].map(([name, x]) => [x.node, name]));
     const learnt = new Set<Node>();
     const found: Activation[] = [];
-    for (const node of topologicalOrder([prediction])) {
+    for (const node of topologicalOrder(predictions)) {
       if (node.source?.kind === 'variable' || node.inputs.some((x) => learnt.has(x.node))) learnt.add(node);
       const [x] = node.inputs;
       const spec = node.outs[0]!;
       if (!node.op?.elementwise || node.op.view || node.inputs.length !== 1 || !learnt.has(x!.node)) continue;
       if (spec.dtype !== 'f32' || spec.shape.length < 2) continue;
-      found.push({ name: names.get(x!.node) ?? names.get(node) ?? node.name, y: outputOf(node, prediction) });
+      found.push({ name: names.get(x!.node) ?? names.get(node) ?? node.name, y: outputOf(node, predictions) });
     }
     return found;
   });
 }
 
-function outputOf(node: Node, prediction: Tensor): Tensor {
-  if (prediction.node === node) return prediction;
-  return topologicalOrder([prediction])
+function outputOf(node: Node, predictions: readonly Tensor[]): Tensor {
+  const result = predictions.find((prediction) => prediction.node === node);
+  if (result) return result;
+  return topologicalOrder(predictions)
     .flatMap((user) => user.inputs)
     .find((x) => x.node === node)!;
 }

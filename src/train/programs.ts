@@ -3,11 +3,12 @@ import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
-import { checkExamples, type Examples } from './batch.ts';
+import { checkExamples, type Examples, namedParts } from './batch.ts';
 import { EVALUATE, type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
-import { type Task, type TrainingStep, traceStep } from './step.ts';
+import { type TrainingStep, traceStep } from './step.ts';
+import type { Task } from './task.ts';
 
 /** A compiled training step and what it was traced from. */
 export interface StepProgram {
@@ -92,8 +93,10 @@ export class Programs {
   /** A name for the data set's arrays and what they are read with. */
   #idOf({ x, y, sampleWeights, scale, targetScale }: Examples): string {
     const weights = sampleWeights && this.#id(sampleWeights.data);
-    const read = JSON.stringify([scale, targetScale, y.scale, y.targets]);
-    return `${this.#id(x.data)}/${this.#id(y.data)}/${weights}/${x.shape}/${y.shape}/${read}`;
+    const parts = namedParts({ x, y }).map(([part, values]) => {
+      return [part, this.#id(values.data), values.shape, values.scale, values.targets];
+    });
+    return JSON.stringify([parts, weights, scale, targetScale]);
   }
 
   #id(data: HostArray): number {

@@ -12,6 +12,7 @@ import {
   OBJECT,
   oneOf,
   SIGNAL,
+  STRING,
   show,
 } from '../graph/options.ts';
 import { checkExamples, type Examples } from './batch.ts';
@@ -39,8 +40,10 @@ export interface EarlyStopping {
   readonly patience?: number;
   /** The least change that is an improvement: 0. */
   readonly minDelta?: number;
-  /** On the validation set, or while training where there is none: 'loss'. */
-  readonly monitor?: 'loss' | 'accuracy';
+  /** On the validation set, or while training where there is none: `loss`, `accuracy` or a metric (`kind.accuracy`). Default `loss`. */
+  readonly monitor?: string;
+  /** Whether less of it is better, or more. Default `min` for losses, `max` for accuracies; other metrics need it. */
+  readonly mode?: 'min' | 'max';
   /** Whether the run ends with the State of its best epoch, whatever ends it, a divergence or an error included: false. */
   readonly restoreBest?: boolean;
 }
@@ -94,7 +97,8 @@ export interface FitOptions extends Callbacks {
 const EARLY_STOPPING: Names<EarlyStopping> = {
   patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
   minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
-  monitor: oneOf('loss', 'accuracy'),
+  monitor: STRING,
+  mode: oneOf('min', 'max'),
   restoreBest: BOOLEAN,
 };
 const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };

@@ -5,28 +5,29 @@ import { CheckpointError, OptionError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
 import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
 import { withClassWeights } from './class-weights.ts';
+import type { Looked } from './inspection.ts';
+import { hasSeveral, isPartScales, type ModelScale, partScalesOf, scaleAt, withPartScales } from './part-scales.ts';
 import type { FitOptions } from './run.ts';
 
-/** Where files of weights keep it, as JSON. */
-const SCALE_KEY = 'thalweg.scale';
+/** Where files of weights keep it, as JSON: that of one tensor, or those of several by name. */
+const [SCALE_KEY, SCALES_KEY] = ['thalweg.scale', 'thalweg.scales'];
 
 /** A scale as a file's metadata. */
-export function scaleMetadata(scale: ByteScale | undefined): Record<string, string> {
-  return scale !== undefined ? { [SCALE_KEY]: JSON.stringify(scale) } : {};
+export function scaleMetadata(scale: ModelScale | undefined): Record<string, string> {
+  return scale !== undefined ? { [isPartScales(scale) ? SCALES_KEY : SCALE_KEY]: JSON.stringify(scale) } : {};
 }
 
 /** The scale in the metadata of a file of weights. @throws CheckpointError where it is damaged. */
-export function scaleIn(metadata: Readonly<Record<string, string>>, file: string): ByteScale | undefined {
-  const text = metadata[SCALE_KEY];
+export function scaleIn(metadata: Readonly<Record<string, string>>, file: string): ModelScale | undefined {
+  const key = metadata[SCALES_KEY] === undefined ? SCALE_KEY : SCALES_KEY;
+  const text = metadata[key];
   if (text === undefined) return undefined;
   try {
     const scale: unknown = JSON.parse(text);
-    if (scale === false) return false;
-    if (isScale(scale)) return { mean: scale.mean, std: scale.std };
+    if (key === SCALES_KEY ? isPartScales(scale) : scale === false) return scale as ModelScale;
+    if (key === SCALE_KEY && isScale(scale)) return { mean: scale.mean, std: scale.std };
   } catch {}
-  throw new CheckpointError(
-    `${file}: the metadata is damaged: "${SCALE_KEY}" is no mean and std. Use an undamaged copy.`,
-  );
+  throw new CheckpointError(`${file}: the metadata is damaged: "${key}" is no mean and std. Use an undamaged copy.`);
 }
 
 /** Whether examples or targets are bytes that are read by a scale: class indices are not. */
@@ -57,17 +58,49 @@ function text(scale: ByteScale): string {
   return scale ? `(x / 255 - ${scale.mean}) / ${scale.std}` : 'false';
 }
 
-/** The scale of a batch to be predicted or inspected. */
-export function scaleOfBatch(x: Values, y: Values | undefined, model: ByteScale | undefined): ByteScale | undefined {
-  return hasBytes(x, y) ? agreedScale('x', x.scale ?? y?.scale, model) : undefined;
+/** A batch with the scale that its bytes are read by: a model's, with which their own must agree. */
+export function scaledBatch<B extends Looked>(batch: B, model: ModelScale | undefined): B {
+  if (hasSeveral(batch)) return withPartScales(batch, (part, own) => agreedScale(part, own, scaleAt(model, part)));
+  const [x, y] = [batch.x as Values, batch.y as Values | undefined];
+  const scale = hasBytes(x, y) ? agreedScale('x', x.scale ?? y?.scale, model as ByteScale | undefined) : undefined;
+  return { ...batch, scale };
+}
+
+/** The same of a batch to be trained on, whose own scale is the model's where that has none. */
+export function scaledForTraining<B extends Looked>(batch: B, model: ModelScale | undefined): B {
+  if (hasSeveral(batch))
+    return withPartScales(batch, (part, own) => agreedScale(part, own, scaleAt(model, part) ?? own ?? PLAIN));
+  const [x, y] = [batch.x as Values, batch.y as Values];
+  return scaledBatch(batch, model ?? x.scale ?? y.scale ?? PLAIN);
+}
+
+/** The scale that a model learns with from data that is scaled; undefined where there are no bytes. */
+export function learntScale(data: Looked): ModelScale | undefined {
+  if (hasSeveral(data)) return partScalesOf(data);
+  return hasBytes(data.x as Values, data.y as Values) ? data.scale : undefined;
 }
 
 /** A data set as it is now, with the scale that its bytes are read by. @throws as {@link agreedScale}, and checkExamples. */
-export function asJudged(given: Examples, model: ByteScale | undefined): Examples {
+export function asJudged(given: Examples, model: ModelScale | undefined): Examples {
+  return scaled(given, (what, part, own) => agreedScale(what, own, scaleAt(model, part)));
+}
+
+/** Chooses the scale of a tensor by its own; `what` is what messages call it. */
+type Choose = (what: string, part: string, own: ByteScale | undefined) => ByteScale;
+
+function scaled(given: Examples, choose: Choose): Examples {
   checkExamples(given);
   const data = ownExamples(given);
-  if (!hasBytes(data.x, data.y)) return data;
-  const scale = agreedScale(data.name ?? 'data', data.scale, model);
+  const { name = 'data' } = data;
+  if (hasSeveral(data)) {
+    const { scale: all, targetScale = all } = data;
+    const read = withPartScales(data, (part, own) =>
+      choose(`${name} ${part}`, part, own ?? (part.startsWith('x') ? all : targetScale)),
+    );
+    return { ...read, scale: undefined, targetScale: undefined };
+  }
+  if (!hasBytes(data.x as Values, data.y as Values)) return data;
+  const scale = choose(name, 'x', data.scale);
   return scale === data.scale ? data : { ...data, scale };
 }
 
@@ -75,10 +108,11 @@ export function asJudged(given: Examples, model: ByteScale | undefined): Example
  * The same of a run's data, with the weights of its classes, and of its validation. A new run may bring another scale, which the
  * model then learns with.
  */
-export function asTrained(given: Examples, options: FitOptions, model: ByteScale | undefined, loss: Loss) {
-  const own = asJudged(given, options.resume ? model : (given?.scale ?? model ?? PLAIN));
+export function asTrained(given: Examples, options: FitOptions, model: ModelScale | undefined, loss: Loss) {
+  const own = options.resume
+    ? asJudged(given, model)
+    : scaled(given, (_, part, own) => own ?? scaleAt(model, part) ?? PLAIN);
   const data = withClassWeights(own, options.classWeights, loss);
   if (!options.validation) return { data, options };
-  const scale = hasBytes(data.x, data.y) ? data.scale : model;
-  return { data, options: { ...options, validation: asJudged(options.validation, scale) } };
+  return { data, options: { ...options, validation: asJudged(options.validation, learntScale(data) ?? model) } };
 }

@@ -3,6 +3,7 @@ import type { StepEvent } from './events.ts';
 import type { StepRates } from './rates.ts';
 import { RING, type State } from './state.ts';
 import type { TrainingStep } from './step.ts';
+import { reported, type Task } from './task.ts';
 
 /** The event of a step that was made on a batch alone: without a data set to go through there are no epochs. */
 export type BatchEvent = Omit<StepEvent, 'epoch'>;
@@ -14,18 +15,20 @@ interface Place extends StepRates {
 }
 
 /** The event of a step whose row is in `ring`. */
-export function eventOf(state: State, ring: ArrayLike<number>, traced: TrainingStep, place: Place): BatchEvent {
+export function eventOf(
+  { state, task }: { readonly state: State; readonly task: Task },
+  ring: ArrayLike<number>,
+  traced: TrainingStep,
+  place: Place,
+): BatchEvent {
   const { step, epoch, learningRate, learningRates } = place;
   const row = (step % RING) * state.ring.shape[1]!;
   const all = Object.fromEntries(traced.metrics.map((name, column) => [name, ring[row + column]!]));
-  const { loss, accuracy, ...metrics } = all;
   return {
     type: 'step',
     step: step + 1,
     ...(epoch !== undefined && { epoch }),
-    loss: loss!,
-    ...(accuracy !== undefined && { accuracy }),
-    metrics,
+    ...reported(task, all),
     learningRate,
     ...(learningRates && { learningRates }),
   };

@@ -1,35 +1,23 @@
 // One training step as a recipe over a State: batch, forward, loss, gradients, optimizer, and the row it leaves in the ring.
 // Everything that changes from step to step is a function of the step counter in device memory.
 import { grad, whyNoGradient } from '../autodiff/grad.ts';
-import { OptionError, ShapeError } from '../graph/errors.ts';
+import { OptionError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
-import { show } from '../graph/options.ts';
+import { type Nested, partsOf } from '../graph/nested.ts';
 import { type NamedVariable, withPaths } from '../graph/paths.ts';
-import { formatShape } from '../graph/shape.ts';
-import { Tensor, type Variable } from '../graph/tensor.ts';
+import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
-import type { Loss } from '../loss/loss.ts';
-import { areClasses } from '../loss/targets.ts';
-import { countOfBatch, weightedLoss } from '../loss/weighted.ts';
 import { add, equal } from '../ops/binary.ts';
 import { iota, remainder } from '../ops/counter.ts';
 import { batchIndices } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { updateArenas } from '../optim/update.ts';
-import { type Examples, inputsOf, type Labels, labelsOf, rowsAt } from './batch.ts';
+import { type Examples, inputsOf, rowsAt } from './batch.ts';
+import { judge } from './judge.ts';
 import { RING, type State } from './state.ts';
-
-/** What a trainer makes a model learn by. */
-export interface Task {
-  readonly model: { forward(x: Tensor): Tensor };
-  readonly loss: Loss;
-  /** Metrics of the user's own beside loss and accuracy: scalars that are averages over the batch. */
-  readonly metrics: Readonly<Record<string, Metric>>;
-}
-
-/** A scalar from predictions and targets, an average over the batch. */
-export type Metric = (prediction: Tensor, target: Tensor) => Tensor;
+import { allLabels } from './targets.ts';
+import type { Task } from './task.ts';
 
 /** The order in which a run goes through its data. */
 export interface DataOrder {
@@ -47,55 +35,6 @@ export interface TrainingStep {
   readonly inner: ReadonlyMap<string, Tensor>;
   /** The examples of the batch, by their numbers in the data set. */
   readonly batch: Tensor;
-}
-
-/** The model's prediction. @throws OptionError where it is none. */
-export function forward(model: Task['model'], x: Tensor): Tensor {
-  const prediction: unknown = model.forward(x);
-  if (prediction instanceof Tensor) return prediction;
-  throw new OptionError(`model: its forward returned ${show(prediction)}. Return the Tensor of predictions.`);
-}
-
-/** What {@link judge} finds. */
-export interface Judgement {
-  readonly prediction: Tensor;
-  readonly loss: Tensor;
-  /** The loss, accuracy where there is one, and the user's own: a metric of theirs with that name takes the accuracy's place. */
-  readonly metrics: Readonly<Record<string, Tensor>>;
-  /** What the batch counts in a mean of losses, where that is not its number of examples. */
-  readonly weight?: Tensor;
-}
-
-/** Forward, loss and metrics of a batch, traced within the trace in progress. Weights (B) count in the loss alone. */
-export function judge(
-  { model, loss, metrics }: Task,
-  x: Tensor,
-  y: Tensor,
-  labels?: Labels,
-  weights?: Tensor,
-): Judgement {
-  const prediction = forward(model, x);
-  const width = prediction.shape.at(-1)!;
-  const judged = y.rank === 1 || areClasses(prediction, y);
-  if (labels && judged && (labels.exact ? width !== labels.classes : width < labels.classes)) {
-    throw new ShapeError(
-      `model: its output is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
-    );
-  }
-  const weighted = weights && weightedLoss(loss, prediction, y, weights);
-  const value = weighted?.loss ?? loss(prediction, y);
-  const own = Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, metric(prediction, y)]));
-  const all = { loss: value, ...loss.metrics(prediction, y), ...own };
-  for (const [name, metric] of Object.entries(all)) {
-    if (!(metric instanceof Tensor))
-      throw new OptionError(`${name}: its function returned ${show(metric)}. Return a Tensor of one number.`);
-    if (metric.size !== 1)
-      throw new ShapeError(
-        `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
-      );
-  }
-  const weight = weighted?.weight ?? countOfBatch(loss, prediction, y);
-  return { prediction, loss: value, metrics: all, ...(weight && { weight }) };
 }
 
 /** Which rows of the data a step takes. */
@@ -121,8 +60,7 @@ export function traceStep(
     withTrace(trace, () => {
       const indices = order && indicesOf(state, order, rows);
       const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
-      const { ignoreIndex } = task.loss;
-      const { loss, metrics } = judge(task, x, y, labelsOf(data, { exact: true, ignoreIndex }), weights);
+      const { loss, metrics } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
       const slot = remainder(step, RING);
       const { assignments, inner } = update(state, loss, slot);
       const recipe: Recipe = {
@@ -131,10 +69,16 @@ export function traceStep(
         guard: { status: state.status, step, checked: [loss] },
       };
       const captures = labelled(trace.captures, "'s output");
-      const named = new Map([['the input', x], ['the target', y], ...captures, ['the loss', loss], ...inner]);
+      const given = [...partsNamed('the input', x), ...partsNamed('the target', y)];
+      const named = new Map([...given, ...captures, ['the loss', loss], ...inner]);
       return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows) };
     }),
   );
+}
+
+/** `the input`, or `the input pixels`. */
+function partsNamed(whole: string, nested: Nested<Tensor>): [string, Tensor][] {
+  return partsOf<Tensor>(nested).map(([name, x]) => [name === undefined ? whole : `${whole} ${name}`, x]);
 }
 
 function labelled(captures: ReadonlyMap<string, Tensor>, suffix: string): [string, Tensor][] {

@@ -1,42 +1,56 @@
 // A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
 // kept for the next batches of the same shapes; all else is as in the steps of a run.
-import type { ByteScale } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
 import { labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
+import { mapParts, type Nested, partName } from '../graph/nested.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
-import { type Examples, labelsOf, toArray, type Values } from './batch.ts';
+import { type Examples, feedsOf, specsOf, toArray, type Values } from './batch.ts';
 import { explain } from './divergence.ts';
 import type { Running } from './fit.ts';
 import type { StepProgram } from './programs.ts';
 import { traceStep } from './step.ts';
 import { type BatchEvent, eventOf } from './step-event.ts';
+import { allLabels } from './targets.ts';
+import { outputsOf, type Task } from './task.ts';
 
-/** The targets of a batch: class indices, one an example, or rows of numbers. */
-export type Targets = Values | NestedNumbers | GivenArray;
+/** One tensor of targets: class indices, one an example, or rows of numbers. */
+export type TargetsPart = Values | NestedNumbers | GivenArray;
+
+/** The targets of a batch: those of one output, or of several by name or in order. */
+export type Targets = TargetsPart | Readonly<Record<string, TargetsPart>> | readonly Values[];
 
 /** Schedules count all steps of the trainer, and no end is known. */
 const ENDLESS = { start: 0 };
 
 /** The targets of `size` examples as values: whole numbers one an example are class indices, floats and rows are numbers. */
-export function targetsOf(given: Targets, size: number, loss: Pick<Loss, 'ignoreIndex'> = {}): Values {
+export function targetsGiven(given: Targets, size: number, task: Pick<Task, 'loss' | 'heads'>): Nested<Values> {
+  const outputs = outputsOf(task);
+  return mapParts(given as Nested<TargetsPart>, (part, name) => {
+    const loss = outputs.find((output) => output.name === name)?.loss ?? {};
+    return partGiven(partName('y', name), part, size, loss);
+  });
+}
+
+function partGiven(what: string, given: TargetsPart, size: number, loss: Pick<Loss, 'ignoreIndex'>): Values {
   const flat = Array.isArray(given) || isTyped(given);
-  const y = flat ? flatTargets(given as NestedNumbers | GivenArray, size, loss) : (given as Values);
-  toArray('y', y);
+  const y = flat ? flatTargets(what, given as NestedNumbers | GivenArray, size, loss) : (given as Values);
+  toArray(what, y);
   if (y.shape[0] === size) return y;
   throw new DataError(
-    `trainOnBatch: x has ${size} examples, and y is ${formatShape(y.shape)}. Give one target for each example.`,
+    `trainOnBatch: x has ${size} examples, and ${what} is ${formatShape(y.shape)}. Give one target for each example.`,
   );
 }
 
 function flatTargets(
+  what: string,
   given: NestedNumbers | GivenArray,
   size: number,
   { ignoreIndex }: Pick<Loss, 'ignoreIndex'>,
 ): Values {
-  const { shape, data } = flatten('y', given);
+  const { shape, data } = flatten(what, given);
   const rows = shape.length === 1 && shape[0]! % size === 0 && shape[0] !== size ? [size, shape[0]! / size] : shape;
   if (shape.length > 1 || (isTyped(given) && (kindOf(given) ?? '').startsWith('Float'))) {
     const dense = rows.length === 1 && rows[0] === size ? [size, 1] : rows;
@@ -45,13 +59,14 @@ function flatTargets(
   const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32) && v !== ignoreIndex);
   if (bad < 0) return { shape: rows, data: labelsFrom('batch', data, 1, ignoreIndex), targets: 'classes' };
   throw new DataError(
-    `y: ${data[bad]} of example ${Math.floor(bad / (data.length / rows[0]!))} is no class index. Give whole numbers from 0; numbers to regress on as rows, [[${data[bad]}], …], or in a Float32Array.`,
+    `${what}: ${data[bad]} of example ${Math.floor(bad / (data.length / rows[0]!))} is no class index. Give whole numbers from 0; numbers to regress on as rows, [[${data[bad]}], …], or in a Float32Array.`,
   );
 }
 
 /** A program, and the most classes that labels given to it had so far. */
 interface BatchProgram extends StepProgram {
-  classes: number;
+  /** By output. */
+  classes: readonly number[];
   dispose(): void;
 }
 
@@ -61,19 +76,17 @@ interface BatchProgram extends StepProgram {
  */
 export async function trainOnBatch(
   trainer: Running,
-  x: Values,
-  y: Values,
-  scale: ByteScale | undefined,
+  batch: Examples,
 ): Promise<{ event: BatchEvent; dispatches: number }> {
   const { executor, state, programs, rates, recorder, life, step } = trainer;
   const own = rates.at(step, ENDLESS);
   const { learningRate } = own;
   const owner = {};
   try {
-    const { program, traced } = await programOf(trainer, { name: 'batch', size: x.shape[0]!, x, y, scale }, owner);
+    const { program, traced } = await programOf(trainer, batch, owner);
     life.check();
     rates.write(state, step, 1, ENDLESS);
-    const inputs = { x: x.data, y: y.data };
+    const inputs = feedsOf(batch);
     const [ring, status] = await program.submit(1, [state.ring, state.status], inputs).values();
     if (status![0] !== 0) {
       const error = await explain(executor, state, { step, learningRate, traced, inputs });
@@ -81,7 +94,7 @@ export async function trainOnBatch(
       throw error;
     }
     trainer.step++;
-    const event = eventOf(state, ring!, traced, { step, ...own });
+    const event = eventOf(trainer, ring!, traced, { step, ...own });
     recorder.step(event);
     return { event, dispatches: program.dispatches };
   } finally {
@@ -90,19 +103,22 @@ export async function trainOnBatch(
 }
 
 async function programOf({ executor, state, task, programs }: Running, data: Examples, owner: object) {
-  const [x, y] = [toArray('x', data.x), toArray('y', data.y)];
   const trace = () => traceStep(state, task, data, undefined, data.size);
-  const classes = labelsOf(data, task.loss)?.classes ?? 0;
-  const name = [x, y].map(({ dtype, shape }) => `${dtype} ${formatShape(shape)}`).join(' ');
-  const key = `train on ${JSON.stringify([data.scale, data.y.scale, data.y.targets])} ${name}`;
+  const classes = [...allLabels(task, data).values()].map((labels) => labels?.classes ?? 0);
+  const key = `train on ${JSON.stringify(data.scale)} ${specsOf(data)}`;
   const make = async (): Promise<BatchProgram> => {
     const traced = trace();
-    const label = `train on a batch [${data.size}]`;
-    const program = await executor.compile(traced.recipe, { storages: [state.storage], inputs: ['x', 'y'], label });
+    const options = {
+      storages: [state.storage],
+      inputs: Object.keys(feedsOf(data)),
+      label: `train on a batch [${data.size}]`,
+    };
+    const program = await executor.compile(traced.recipe, options);
     return { traced, program, classes, dispose: () => program.dispose() };
   };
   const made = await programs.ofInputs(key, make, owner);
-  if (classes > made.classes) trace(); // which refuses labels that the model has no output for
-  made.classes = Math.max(classes, made.classes);
+  const more = classes.map((count, k) => Math.max(count, made.classes[k]!));
+  if (more.some((count, k) => count > made.classes[k]!)) trace(); // which refuses labels that the model has no output for
+  made.classes = more;
   return made;
 }

@@ -1,9 +1,10 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
 import type { Backend } from '../backend.ts';
-import { type ByteScale, PLAIN } from '../data/dataset.ts';
+import type { ByteScale } from '../data/dataset.ts';
 import type { Bytes, DType, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import {
   checkExtra,
@@ -11,9 +12,7 @@ import {
   checkValue,
   MILLISECONDS,
   type Names,
-  NUMBERS,
   OBJECT,
-  oneOf,
   optionsOf,
   POSITIVE,
   SEED,
@@ -24,51 +23,66 @@ import type { PathMatch } from '../graph/path-match.ts';
 import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Batch, type Examples, inputDtypeOf, toArray, type Values, valuesOf } from './batch.ts';
+import { type Examples, inputDtypesOf, type Values } from './batch.ts';
+import { type Batch, shapesOf, valuesOf } from './batch-values.ts';
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
-import { classesOf, probabilitiesOf } from './classify.ts';
+import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
+import { checkMonitor } from './early-stopping.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory } from './events.ts';
 import { Fit, type Running } from './fit.ts';
 import { changedFreezing } from './freezing.ts';
 import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
-import { type Inspection, inspect, predict } from './inspection.ts';
+import { type Inspection, inspect, type Looked, predict, rowCount } from './inspection.ts';
 import type { Freezing } from './layout.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
 import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
 import { descriptionOf } from './network-description.ts';
 import { networkMetadata } from './network-metadata.ts';
+import { isPartScales, type ModelScale } from './part-scales.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
-import { asJudged, asTrained, hasBytes, scaleMetadata, scaleOfBatch } from './scale.ts';
+import { asJudged, asTrained, learntScale, scaledBatch, scaledForTraining, scaleMetadata } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
-import type { Metric, Task } from './step.ts';
 import type { BatchEvent } from './step-event.ts';
-import { type Targets, targetsOf, trainOnBatch } from './train-on-batch.ts';
+import { type LossOf, type LossWeights, type MetricsOf, type Task, type TaskOptions, taskOf, widthOf } from './task.ts';
+import { type Targets, targetsGiven, trainOnBatch } from './train-on-batch.ts';
 import { TrainingRun } from './training-run.ts';
 import { splitOff } from './validation-split.ts';
 import { floatsOf, readAll } from './weights.ts';
 
-export interface TrainerOptions {
-  /** Any object with layers or variables in it and a forward. */
-  readonly model: { forward(x: Tensor): Tensor };
-  /** One of `losses`, or a function of predictions and targets to one number. */
-  readonly loss: Loss | LossFunction;
+/** `Y` and `X` are what the model gives and takes: a Tensor, or several by name or in order. */
+export interface TrainerOptions<Y extends object = Tensor, X extends object = Tensor> {
+  /** Any object with layers or variables in it and a forward: of one tensor, or of several by name or in order, to one or several. */
+  readonly model: { forward(x: X): Y };
+  /**
+   * One of `losses`, or a function of predictions and targets to one number. Of several outputs one for each by its name, as
+   * `{ price: losses.meanSquaredError, kind: losses.softmaxCrossEntropy }`, whose weighted sum is trained, or one function of all of
+   * them.
+   */
+  readonly loss: LossOf<Y>;
+  /** How much each output's loss counts in their sum, by its name. Default 1 each. As Keras' `loss_weights`. */
+  readonly lossWeights?: LossWeights;
   readonly optimizer: Optimizer;
   /** A whole number: initial values, shuffles and dropout are functions of it. 0 unless said. */
   readonly seed?: number;
-  /** Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` is reported instead of the loss's. */
-  readonly metrics?: Readonly<Record<string, Metric>>;
-  /** The shape of one example: for `summary()` before any data was seen. */
-  readonly inputShape?: Shape;
-  /** What the model is given before any data was seen: `u32` or `i32` where it begins with an `Embedding`. Default `f32`. */
-  readonly inputDtype?: 'f32' | 'u32' | 'i32';
+  /**
+   * Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` is reported instead of the loss's. Of
+   * several outputs each is a function of all of them, or, by an output's name, functions of that one: `{ kind: { f1 } }` is `kind.f1`.
+   */
+  readonly metrics?: MetricsOf<Y>;
+  /** The shape of one example, or of each input's: for `summary()` before any data was seen. */
+  readonly inputShape?: Nested<Shape>;
+  /**
+   * What the model, or each of its inputs, is given before any data was seen: `u32` or `i32` where it begins with an `Embedding`.
+   * Default `f32`.
+   */
+  readonly inputDtype?: Nested<'f32' | 'u32' | 'i32'>;
   /** How long one submit may take, in milliseconds: 200; a page that draws between submits wants 8 to 50. */
   readonly submitMs?: number;
   /** The most bytes of parameters in one buffer: 128 MiB. */
@@ -78,40 +92,40 @@ export interface TrainerOptions {
 const NAMES: Names<TrainerOptions> = {
   model: true,
   loss: true,
+  lossWeights: true,
   optimizer: true,
   seed: SEED,
   metrics: OBJECT,
-  inputShape: NUMBERS,
-  inputDtype: oneOf('f32', 'u32', 'i32'),
+  inputShape: { advice: 'Give an array of numbers, or those of each input.', fits: isShapes },
+  inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or those of each input.", fits: isInputDtypes },
   submitMs: MILLISECONDS,
   maxArenaBytes: POSITIVE,
 };
 
+function isInputDtypes(value: unknown): boolean {
+  const dtypes: unknown[] = typeof value === 'object' && value !== null ? Object.values(value) : [value];
+  return dtypes.length > 0 && dtypes.every((dtype) => dtype === 'f32' || dtype === 'u32' || dtype === 'i32');
+}
+
 /** Refuses what is no backend, model, loss, optimizer or metric. */
-function checkTask(backend: Backend, options: TrainerOptions): void {
+function checkedTask(backend: Backend, options: TaskOptions & { readonly optimizer: Optimizer }): Task {
   if (typeof backend?.executor?.compile !== 'function')
     throw new OptionError(`trainer: the backend is ${show(backend)}. Give what \`await createBackend()\` gave.`);
   checkOptions('trainer', options, NAMES);
-  const { model, loss, optimizer, metrics = {} } = options;
-  if (typeof model?.forward !== 'function')
-    throw new OptionError(`trainer: the model is ${show(model)}. Give an object with a forward method.`);
-  if (typeof loss !== 'function') {
-    const advice =
-      'Give one of losses, such as losses.softmaxCrossEntropy, or a function (prediction, target) => Tensor';
-    throw new OptionError(`trainer: the loss is ${show(loss)}. ${advice}.`);
-  }
-  checkOptimizer('trainer', optimizer);
-  for (const [name, metric] of Object.entries(metrics)) {
-    if (typeof metric !== 'function')
-      throw new OptionError(
-        `trainer: the metric ${name} is ${show(metric)}. Give a function (prediction, target) => Tensor.`,
-      );
-  }
-  if (Object.hasOwn(metrics, 'loss'))
-    throw new OptionError('trainer: a metric cannot be named loss. Choose another name.');
+  const task = taskOf('trainer', options);
+  checkOptimizer('trainer', options.optimizer);
+  return task;
 }
 
-export class Trainer {
+/** Arrays in the structure of what a model gives; of classes and probabilities, those of outputs whose loss says how. */
+export type ArraysOf<Y> = [Y] extends [Tensor] ? NdArray : { readonly [K in keyof Y]: NdArray };
+type SomeArraysOf<Y> = [Y] extends [Tensor] ? NdArray : { readonly [K in keyof Y]?: NdArray };
+type ShapesOf<X> = [X] extends [Tensor] ? Shape : { readonly [K in keyof X]: Shape };
+
+/** Any trainer, whatever its model takes and gives. */
+export type AnyTrainer = Trainer<object, object>;
+
+export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   readonly [NOT_OF_A_MODEL] = true;
   readonly backend: Backend;
   /** @internal */
@@ -121,10 +135,10 @@ export class Trainer {
   readonly #task: Task;
   readonly #running: Running;
   #run: Run | undefined;
-  #scale: ByteScale | undefined;
+  #scale: ModelScale | undefined;
   #data: Examples | undefined;
-  #inputShape: Shape | undefined;
-  #inputDtype: DType;
+  #inputShape: Nested<Shape> | undefined;
+  #inputDtype: Nested<DType>;
   /** Of the last run. */
   #gate: Gate | undefined;
   #busy: 'run' | 'batch' | undefined;
@@ -137,18 +151,17 @@ export class Trainer {
    * A trainer with a State of its own, its variables at their initial values.
    * @throws OptionError; with `inputShape` also what the model's forward throws for an example of that shape.
    */
-  constructor(backend: Backend, options: TrainerOptions, ...extra: never[]) {
+  constructor(backend: Backend, options: TrainerOptions<Y, X>, ...extra: never[]) {
     checkExtra('trainer', extra);
-    checkTask(backend, options);
-    const { model, optimizer, seed = 0, metrics = {}, submitMs = 200, maxArenaBytes } = options;
+    this.#task = checkedTask(backend, options as TaskOptions & { optimizer: Optimizer });
+    const { model, optimizer, seed = 0, submitMs = 200, maxArenaBytes } = options;
     const { executor } = backend;
     this.backend = backend;
-    this.#task = { model, loss: asLoss(options.loss), metrics };
     this.#inputShape = options.inputShape;
     this.#inputDtype = options.inputDtype ?? 'f32';
-    const rows = 2 + Object.keys(metrics).length;
+    const metrics = widthOf(this.#task);
     const newState = (freezing?: Freezing) =>
-      new State(executor, { model, optimizer, seed, metrics: rows, maxArenaBytes, freezing });
+      new State(executor, { model, optimizer, seed, metrics, maxArenaBytes, freezing });
     this.state = newState();
     this.#life = new Lifetime(() => {
       this.#running.programs.dispose();
@@ -202,9 +215,17 @@ export class Trainer {
     return this.#dispatches;
   }
 
-  /** How bytes become inputs: as in the data it was trained on, or as the file of its weights states; false: they are not scaled. */
+  /**
+   * How bytes become inputs: as in the data it was trained on, or as the file of its weights states; false: they are not scaled. Of several
+   * tensors see {@link scales}.
+   */
   get scale(): ByteScale | undefined {
-    return this.#scale;
+    return isPartScales(this.#scale) ? undefined : this.#scale;
+  }
+
+  /** The same of several tensors, by their names: `x.pixels`. */
+  get scales(): Readonly<Record<string, ByteScale>> | undefined {
+    return isPartScales(this.#scale) ? this.#scale : undefined;
   }
 
   /** The learning rate of the next step. */
@@ -283,6 +304,7 @@ export class Trainer {
     const fit = new Fit(this.#running, data, run, options, gate);
     const first = await programs.step(data, run, placeOf(run, step).rows, fit);
     try {
+      checkMonitor(options.earlyStopping, first.traced.metrics);
       programs.check(data, run, options.validation);
     } catch (error) {
       programs.release(fit);
@@ -292,9 +314,9 @@ export class Trainer {
     this.#run = run;
     this.#apart = false;
     this.#data = data;
-    if (hasBytes(data.x, data.y)) this.#scale = data.scale;
-    this.#inputShape = data.x.shape.slice(1);
-    this.#inputDtype = inputDtypeOf(data.x, data.scale);
+    this.#scale = learntScale(data) ?? this.#scale;
+    this.#inputShape = shapesOf(data.x);
+    this.#inputDtype = inputDtypesOf(data.x, data.scale);
     this.#dispatches = first.program.dispatches;
     return fit;
   }
@@ -335,17 +357,17 @@ export class Trainer {
     checkExtra('trainOnBatch', extra);
     this.#idle('trainOnBatch');
     const xs = valuesOf('x', x, this.#inputShape);
-    toArray('x', xs);
-    const ys = targetsOf(y, xs.shape[0]!, this.#task.loss);
-    const scale = scaleOfBatch(xs, ys, this.#scale ?? xs.scale ?? ys.scale ?? PLAIN);
+    const size = rowCount({ x: xs });
+    const given = { name: 'batch', size, x: xs, y: targetsGiven(y, size, this.#task) };
+    const batch = scaledForTraining<Examples>(given, this.#scale);
     this.#busy = 'batch';
     try {
-      const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, xs, ys, scale));
+      const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, batch));
       this.#apart ||= this.#run !== undefined;
       this.#run = undefined;
-      this.#scale = scale ?? this.#scale;
-      this.#inputShape = xs.shape.slice(1);
-      this.#inputDtype = inputDtypeOf(xs, scale);
+      this.#scale = learntScale(batch) ?? this.#scale;
+      this.#inputShape = shapesOf(xs);
+      this.#inputDtype = inputDtypesOf(batch.x, batch.scale);
       this.#dispatches = dispatches;
       return event;
     } finally {
@@ -373,42 +395,45 @@ export class Trainer {
    * (see {@link scale}), or by the scale of the data set whose `x` they are.
    * @throws OptionError for bytes whose scale is not known, or not the model's.
    */
-  async predict(batch: Batch, ...extra: never[]): Promise<NdArray> {
+  async predict(batch: Batch, ...extra: never[]): Promise<ArraysOf<Y>> {
     checkExtra('predict', extra);
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
-      return predict(this.#running, x, scaleOfBatch(x, undefined, this.#scale));
+      return (await predict(this.#running, scaledBatch<Looked>({ x }, this.#scale))) as ArraysOf<Y>;
     });
   }
 
   /**
    * What the model's outputs for x (as {@link predict} takes it) say as probabilities, in an array of their shape: softmax over the
    * last axis for `softmaxCrossEntropy`, sigmoid for `binaryCrossEntropyWithLogits`, else the loss's own. As scikit-learn's `predict_proba`.
+   * Of several outputs, those whose losses make probabilities.
    * @throws OptionError for a loss that says nothing of probabilities, such as `meanSquaredError`.
    */
-  async predictProbabilities(batch: Batch, ...extra: never[]): Promise<NdArray> {
+  async predictProbabilities(batch: Batch, ...extra: never[]): Promise<SomeArraysOf<Y>> {
     checkExtra('predictProbabilities', extra);
-    const convert = probabilitiesOf(this.#task.loss);
-    return convert(await this.predict(batch));
+    const convert = ofOutputs(this.#task, 'predictProbabilities', probabilitiesOf);
+    return convert(await this.predict(batch)) as SomeArraysOf<Y>;
   }
 
   /**
    * The classes that the model takes x for (as {@link predict} takes it): the place of the largest output along the last axis, u32
-   * [N], or, for `binaryCrossEntropyWithLogits`, 0 or 1 for each output, where 1 is above 0.
+   * [N], or, for `binaryCrossEntropyWithLogits`, 0 or 1 for each output, where 1 is above 0. Of several outputs, those whose losses score
+   * classes.
    * @throws OptionError for a loss that scores no classes.
    */
-  async predictClasses(batch: Batch, ...extra: never[]): Promise<NdArray> {
+  async predictClasses(batch: Batch, ...extra: never[]): Promise<SomeArraysOf<Y>> {
     checkExtra('predictClasses', extra);
-    const convert = classesOf(this.#task.loss);
-    return convert(await this.predict(batch));
+    const convert = ofOutputs(this.#task, 'predictClasses', classesOf);
+    return convert(await this.predict(batch)) as SomeArraysOf<Y>;
   }
 
   /** Prediction and inner outputs for a batch and, given its targets, the loss and the gradients by path. Not training. */
-  async inspect(batch: Batch, y?: Values, ...extra: never[]): Promise<Inspection> {
+  async inspect(batch: Batch, y?: Nested<Values>, ...extra: never[]): Promise<Inspection<ArraysOf<Y>>> {
     checkExtra('inspect', extra);
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
-      return inspect(this.#running, x, scaleOfBatch(x, y, this.#scale), { outputs: true, y });
+      const looked = scaledBatch<Looked>({ x, y }, this.#scale);
+      return (await inspect(this.#running, looked, { outputs: true })) as Inspection<ArraysOf<Y>>;
     });
   }
 
@@ -447,11 +472,13 @@ export class Trainer {
   }
 
   /** Layers, output shapes and parameters. Needs `inputShape`, or data seen before. */
-  summary(): Summary {
+  summary(): Summary<ShapesOf<X>, ShapesOf<Y>> {
     if (!this.#inputShape)
       throw new OptionError('summary: the shape of an example is not known yet. Give inputShape to the Trainer.');
     const trained = new Set(this.state.trained.map(({ variable }) => variable));
-    return summaryOf(this.#task.model, [1, ...this.#inputShape], this.#inputDtype, (variable) => trained.has(variable));
+    const batch = mapShapes<Shape>(this.#inputShape, (shape) => [1, ...shape]);
+    const made = summaryOf(this.#task.model, batch, this.#inputDtype, (variable) => trained.has(variable));
+    return made as Summary<unknown, unknown> as Summary<ShapesOf<X>, ShapesOf<Y>>;
   }
 
   /** The model's variables: path, shape, size. */
@@ -471,7 +498,7 @@ export class Trainer {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
       ...(this.#running.rates.override !== undefined && { learningRate: this.#running.rates.override }),
-      ...(this.#scale !== undefined && { scale: this.#scale }),
+      ...(this.#scale !== undefined && { [isPartScales(this.#scale) ? 'scales' : 'scale']: this.#scale }),
       ...(configuration !== undefined && { configuration }),
     };
     const metadata = networkMetadata(descriptionOf(this.#task.model));
@@ -506,7 +533,7 @@ export class Trainer {
     this.#running.rates.override = saved.learningRate;
     this.#run = saved.run;
     this.#apart = false;
-    this.#scale = saved.scale;
+    this.#scale = saved.scales ?? saved.scale;
     return saved;
   }
 

@@ -1,16 +1,18 @@
 // Validation that is split off the training data: by the trainer's seed and made once, so that every run and every resume of it sees the
 // same sets, and the device keeps one copy of them.
-import { countOf, type DataSet, kindOfTargets, pick } from '../data/dataset.ts';
+import type { AnyDataSet } from '../data/dataset.ts';
 import { partition } from '../data/partition.ts';
+import { countOf, pick } from '../data/split.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { checkValue } from '../graph/options.ts';
-import { checkExamples, type Examples, ownExamples } from './batch.ts';
+import { checkExamples, type Examples, namedParts, ownExamples } from './batch.ts';
 import { type FitOptions, PART } from './run.ts';
+import { onlyLabels } from './targets.ts';
 
 interface Parts {
-  readonly y: HostArray;
-  readonly weights: HostArray | undefined;
+  /** All arrays of the set. */
+  readonly arrays: readonly (HostArray | undefined)[];
   readonly key: string;
   readonly train: Examples;
   readonly validation: Examples;
@@ -33,25 +35,28 @@ export function splitOff(data: Examples, options: FitOptions, seed: number): { g
 }
 
 function partsOf(data: Examples, part: number, seed: number): Parts {
-  const { size, x, y, name = 'data', classes, scale } = data;
-  const weights = data.sampleWeights?.data;
+  const { size, name = 'data', classes, scale } = data;
   const count = countOf('fit: validationSplit', part, { size, name });
-  const key = JSON.stringify([count, seed, name, x.shape, y.shape, classes, scale]);
-  const known = kept.get(x.data) ?? [];
-  const before = known.find((parts) => parts.y === y.data && parts.weights === weights && parts.key === key);
-  const labelled = y.shape.length === 1 && kindOfTargets(y) === 'classes';
-  const parts = before ?? {
-    y: y.data,
-    weights,
-    key,
-    ...partsAt(data, partition(size, count, seed, labelled ? y.data : undefined), name),
-  };
-  kept.set(x.data, [parts, ...known.filter((other) => other !== parts)].slice(0, MOST));
+  const values = namedParts(data);
+  const arrays = [...values.map(([, { data }]) => data), data.sampleWeights?.data];
+  const key = JSON.stringify([
+    count,
+    seed,
+    name,
+    values.map(([own, { shape, scale }]) => [own, shape, scale]),
+    classes,
+    scale,
+  ]);
+  const known = kept.get(arrays[0]!) ?? [];
+  const before = known.find((parts) => parts.key === key && parts.arrays.every((array, k) => array === arrays[k]));
+  const labels = onlyLabels(data)?.data;
+  const parts = before ?? { arrays, key, ...partsAt(data, partition(size, count, seed, labels), name) };
+  kept.set(arrays[0]!, [parts, ...known.filter((other) => other !== parts)].slice(0, MOST));
   return parts;
 }
 
 function partsAt(data: Examples, { train, validation }: ReturnType<typeof partition>, name: string) {
   const part = (which: string, order: Uint32Array): Examples =>
-    pick({ ...data, name: `${name} (${which} part)` } as DataSet, order);
+    pick({ ...data, name: `${name} (${which} part)` } as AnyDataSet, order) as Examples;
   return { train: part('training', train), validation: part('validation', validation) };
 }

@@ -1,0 +1,199 @@
+// Data sets of one's own numbers: of one tensor in x and in y, or of several by name or in order, each of which is checked as one is.
+import { DataError, OptionError } from '../graph/errors.ts';
+import { nearest } from '../graph/nearest.ts';
+import { isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
+import { checkOptions, type Names, STRING, withoutGaps } from '../graph/options.ts';
+import {
+  type ArrayDatasetOptions,
+  arrayDataset as arrayOfOne,
+  type ByteScale,
+  CLASSES,
+  checkScale,
+  type DataSet,
+  isBytes,
+  isScale,
+  type MultiDataSet,
+  makeDataset,
+  TARGETS,
+  type TargetKind,
+  toTargets,
+  type Values,
+} from './dataset.ts';
+import { cut, type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, type Shaped } from './given.ts';
+import { toWeights } from './sample-weights.ts';
+import { type StoredNumbers, stored } from './stored.ts';
+
+/** Numbers as people have them. */
+export type Numbers = NestedNumbers | GivenArray | Shaped;
+/** Several tensors of them: by name, or, each as `{ shape, data }`, in order. */
+export type NumbersOfSeveral = Readonly<Record<string, Numbers>> | readonly Shaped[];
+
+/** An option of one tensor, or of several by their names (by their places where they are in order). */
+type ForEach<T> = T | Readonly<Record<string, T | undefined>>;
+
+/** Options of a data set of several tensors, as {@link ArrayDatasetOptions}. */
+export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 'sampleWeights'> {
+  /** Of targets. */
+  targets?: ForEach<TargetKind>;
+  /** Of targets: by name where there are several. */
+  classes?: ForEach<number>;
+  /** Of targets. */
+  ignoreIndex?: ForEach<number>;
+  /** Of each tensor of bytes in x. */
+  scale?: ForEach<ByteScale>;
+  /** Of each tensor of bytes in y that is numbers to regress on. Default: as `scale` where that is one, else x / 255. */
+  targetScale?: ForEach<ByteScale>;
+}
+
+/** The tensors of a data set that was made of `X`. */
+type Tensors<X> = X extends Numbers ? Values<StoredNumbers> : { readonly [K in keyof X]: Values<StoredNumbers> };
+
+/**
+ * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs). With
+ * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
+ * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has. Models of several
+ * inputs or outputs take several: `{ pixels, stats }`, or an array of `{ shape, data }`; each option that concerns one tensor may
+ * then be given by name.
+ * Arrays of u8, u16, u32, i32 and f32 stay what they are, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
+ * @throws DataError where lengths differ, something is empty or not finite, a label is out of range, or weights are negative or all 0;
+ * OptionError where an option names a tensor that there is not.
+ */
+export function arrayDataset(x: Numbers, y: Numbers, options?: ArrayDatasetOptions, ...extra: never[]): DataSet;
+export function arrayDataset<X extends Numbers | NumbersOfSeveral, Y extends Numbers | NumbersOfSeveral>(
+  x: X,
+  y: Y,
+  options?: MultiArrayOptions,
+  ...extra: never[]
+): MultiDataSet<Tensors<X>, Tensors<Y>>;
+export function arrayDataset(
+  x: Numbers | NumbersOfSeveral,
+  y: Numbers | NumbersOfSeveral,
+  options: MultiArrayOptions = {},
+  ...extra: never[]
+): unknown {
+  const [xs, ys] = [x as Nested<Numbers>, y as Nested<Numbers>];
+  if (isSeveral(xs) || isSeveral(ys)) return arrayOfSeveral(xs, ys, options, extra);
+  return arrayOfOne(x as Numbers, y as Numbers, options as ArrayDatasetOptions, ...extra);
+}
+
+const FOR_EACH = (fits: (value: unknown) => boolean, advice: string) => ({
+  advice: `${advice} Or by the names of tensors.`,
+  fits: (v: unknown) => fits(v) || (typeof v === 'object' && v !== null && !Array.isArray(v)),
+});
+const isByteScale = (v: unknown) => v === false || isScale(v);
+const SCALES = FOR_EACH(isByteScale, 'Give { mean, std }, or false.');
+const NAMES: Names<MultiArrayOptions> = {
+  name: STRING,
+  targets: FOR_EACH(TARGETS.fits, TARGETS.advice),
+  classes: FOR_EACH(CLASSES.fits, CLASSES.advice),
+  ignoreIndex: FOR_EACH(Number.isInteger, 'Give a whole number, such as -100.'),
+  scale: SCALES,
+  targetScale: SCALES,
+  sampleWeights: true,
+};
+
+function arrayOfSeveral(
+  x: Nested<Numbers>,
+  y: Nested<Numbers>,
+  options: MultiArrayOptions,
+  extra: readonly unknown[],
+): MultiDataSet {
+  checkOptions('array', options, NAMES, extra);
+  const { name = 'array', targets, classes, ignoreIndex, scale, targetScale } = options;
+  for (const [option, given] of Object.entries({ targets, classes, ignoreIndex })) checkNames(option, given, y);
+  if (isSeveral(y) && typeof classes === 'number')
+    throw new OptionError(
+      `array: classes is ${classes}, and y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
+    );
+  const xScales = new Scales('scale', name, scale, x);
+  const yScales = new Scales('targetScale', name, targetScale ?? (isByteScale(scale) ? scale : undefined), y);
+  const flat = mapParts(y, (given, part) => flatten(`${name} ${partName('y', part)}`, given));
+  const size = partsOf<Flat>(flat)[0]![1].shape[0]!;
+  const xs = mapParts(x, (given, part) => xScales.of(examplesOf(name, part, given, size), part));
+  const counts: Record<string, number | undefined> = {};
+  const notes: string[] = [];
+  let count: number | undefined;
+  const ys = mapParts(flat, (given, part) => {
+    checkSize(name, partName('y', part), given, size);
+    const [kind, stated, ignored] = [targets, classes, ignoreIndex].map((option) => optionAt<unknown>(option, part));
+    const own = withoutGaps({ targets: kind, classes: stated, ignoreIndex: ignored }) as ArrayDatasetOptions;
+    const { y: values, note, ...made } = toTargets(part === undefined ? name : `${name} ${part}`, given, own);
+    count = made.classes;
+    if (part !== undefined) counts[part] = count;
+    if (note) notes.push(note);
+    return count === undefined ? yScales.of(values, part) : values;
+  });
+  if (isByteScale(scale) && xScales.unused && yScales.unused) checkScale('scale', name, false, scale as ByteScale);
+  if (isByteScale(targetScale) && yScales.unused)
+    checkScale('targetScale', `y of ${name}`, false, targetScale as ByteScale);
+  const sampleWeights = toWeights(name, options.sampleWeights, size);
+  return makeDataset<MultiDataSet>({
+    name,
+    x: xs,
+    y: ys,
+    classes: isSeveral(y) ? counts : count,
+    scale: undefined,
+    ...(notes.length > 0 && { note: notes.join(' ') }),
+    ...(sampleWeights && { sampleWeights }),
+  });
+}
+
+function examplesOf(name: string, part: string | undefined, given: Numbers, size: number): Values<StoredNumbers> {
+  const what = partName('x', part);
+  const flat = isTyped(given) ? cut(`${name} ${what}`, given, size) : flatten(`${name} ${what}`, given);
+  checkSize(name, what, flat, size);
+  if (flat.shape.length === 1) flat.shape = [size, 1];
+  return { shape: flat.shape, data: stored(`${name} ${what}`, flat.shape, flat.data) };
+}
+
+function checkSize(name: string, what: string, { shape }: Flat, size: number): void {
+  if (shape[0] !== size)
+    throw new DataError(
+      `${name}: ${what} has ${shape[0]} examples, and the first of y has ${size}. Give as many of each.`,
+    );
+}
+
+/** The option of a part. */
+function optionAt<T>(option: ForEach<T> | undefined, part: string | undefined): T | undefined {
+  return typeof option === 'object' && option !== null && part !== undefined
+    ? (option as Readonly<Record<string, T>>)[part]
+    : (option as T | undefined);
+}
+
+/** Refuses an option by name of what no tensor is called. */
+function checkNames(option: string, given: unknown, nested: Nested<unknown>): void {
+  if (typeof given !== 'object' || given === null) return;
+  const known = isSeveral(nested) ? Object.keys(nested) : [];
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const near = nearest(name, known);
+    throw new OptionError(
+      `array: ${option} names ${name}, and the tensors are ${known.join(', ') || 'one tensor'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
+    );
+  }
+}
+
+/** The scales of the tensors that are bytes: one for all of them, or by name. */
+class Scales {
+  readonly #option: string;
+  readonly #set: string;
+  readonly #given: ForEach<ByteScale> | undefined;
+  /** Whether no tensor was of bytes so far. */
+  unused = true;
+
+  constructor(option: string, set: string, given: ForEach<ByteScale> | undefined, nested: Nested<unknown>) {
+    this.#option = option;
+    this.#set = set;
+    this.#given = given;
+    if (!isByteScale(given)) checkNames(option, given, nested);
+  }
+
+  of(values: Values<StoredNumbers>, part: string | undefined): Values<StoredNumbers> {
+    const bytes = isBytes(values);
+    if (bytes) this.unused = false;
+    const all = this.#given === undefined || isByteScale(this.#given);
+    const scale = all ? (this.#given as ByteScale | undefined) : optionAt(this.#given as ForEach<ByteScale>, part);
+    if (!bytes && (all || !scale)) return values;
+    return { ...values, scale: checkScale(this.#option, part ?? this.#set, bytes, scale) };
+  }
+}

@@ -1,0 +1,80 @@
+// Data sets parted in two, and picked from: copies of some examples, of one tensor in x and in y or of several.
+import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import { partAt } from '../graph/nested.ts';
+import { BOOLEAN, checkOptions, checkValue, NUMBER, SEED } from '../graph/options.ts';
+import { formatShape, sizeOf } from '../graph/shape.ts';
+import { type AnyDataSet, type AnyParts, checkSet, makeDataset, rowsOf, type Values } from './dataset.ts';
+import { partition } from './partition.ts';
+import type { StoredNumbers } from './stored.ts';
+
+/** How {@link split} parts a data set. */
+export interface SplitOptions {
+  /** Which shuffle: a whole number. Default 0. */
+  readonly seed?: number;
+  /** Whether each class keeps its share in both parts, to within one example; needs class indices. Default false. */
+  readonly stratify?: boolean;
+}
+
+/**
+ * Parts a data set in two by a seeded shuffle: `validation` gets the fraction (between 0 and 1) or the number of examples
+ * (1 and above) that `part` says, `train` the rest. Both are copies. With `stratify` (as scikit-learn's) every class of at least
+ * two examples is in both parts, where the counts allow that; of several targets, every class of the one that is class indices.
+ * @throws OptionError where one of them would be empty, or to stratify where not just one target is class indices.
+ */
+export function split<D extends AnyDataSet>(
+  data: D,
+  part: number,
+  options: SplitOptions = {},
+  ...extra: never[]
+): { train: D; validation: D } {
+  checkSet('split', data);
+  checkValue('split', 'the part', part, NUMBER);
+  checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
+  const { seed = 0, stratify = false } = options;
+  const labels = stratify ? strata(data) : undefined;
+  const count = countOf('split', part, data);
+  const { train, validation } = partition(data.size, count, seed, labels);
+  return { train: pick(data, train), validation: pick(data, validation) };
+}
+
+/** The class indices that a set is stratified by. @throws OptionError where it has none, or several. */
+function strata({ name, y, classes }: AnyDataSet): StoredNumbers {
+  const all =
+    typeof classes === 'object' && classes !== null ? Object.entries(classes) : [[undefined, classes] as const];
+  const [one, ...others] = all.filter(([, count]) => count !== undefined).map(([own]) => own);
+  const known = others.length === 0 && all.some(([, count]) => count !== undefined);
+  const values = known ? partAt(y as AnyParts['y'], one) : undefined;
+  if (values?.shape.length === 1) return values.data;
+  const are = values ? formatShape(values.shape) : others.length > 0 ? [one, ...others].join(', ') : 'numbers';
+  throw new OptionError(
+    `split: stratify needs one class index an example, and the targets of ${name} are ${are}. Leave it out.`,
+  );
+}
+
+/** The number of examples that `part` of a data set is. @throws OptionError where it is none or all. */
+export function countOf(what: string, part: number, { size, name }: { size: number; name: string }): number {
+  const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * size)) : part;
+  if (!Number.isInteger(count) || count < 1 || count >= size)
+    throw new OptionError(
+      `${what}: ${part} of the ${size} examples of ${name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${size - 1}.`,
+    );
+  return count;
+}
+
+/** The examples of `order`, in that order. */
+export function pick<D extends AnyDataSet>(data: D, order: Uint32Array): D {
+  return makeDataset<D>({ ...data, ...rowsOf(data as AnyParts, (values) => pickRows(values, order)) });
+}
+
+function pickRows<A extends StoredNumbers>(v: Values<A>, order: Uint32Array): Values<A> {
+  const row = sizeOf(v.shape.slice(1));
+  const shape = [order.length, ...v.shape.slice(1)];
+  const data = emptyLike(v.data, order.length * row);
+  for (const [i, from] of order.entries()) data.set(v.data.subarray(from * row, (from + 1) * row), i * row);
+  return { ...v, shape, data };
+}
+
+function emptyLike<A extends StoredNumbers>(like: A, length: number): A {
+  return hostArray(dtypeOf(like), length, kindOf(like) === 'Float64Array' ? 'float64' : undefined) as A;
+}

@@ -1,0 +1,90 @@
+// One value, or several by name or in order: what models of several inputs and outputs take and give. One level deep, and one value
+// alone is never wrapped.
+import { kindOf } from './dtype.ts';
+import { nearest } from './nearest.ts';
+import type { Shape } from './shape.ts';
+
+/** A value, several by name, or several in order. */
+export type Nested<T> = T | Readonly<Record<string, T>> | readonly T[];
+
+/** Whether `value` holds several: an array of objects or functions, or a plain object that is not `{ shape, data }` itself. */
+export function isSeveral<T>(value: Nested<T> | undefined): value is Readonly<Record<string, T>> | readonly T[] {
+  if (typeof value !== 'object' || value === null || kindOf(value) !== undefined) return false;
+  if (Array.isArray(value)) return value.length > 0 && value.every(isPart);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return false;
+  const parts = Object.values(value);
+  return parts.length > 0 && (!('shape' in value || 'data' in value) || parts.every(isPart));
+}
+
+function isPart(value: unknown): boolean {
+  if (typeof value === 'function') return true;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && kindOf(value) === undefined;
+}
+
+/** The values with their names; one alone has none. */
+export function partsOf<T>(nested: Nested<T>): readonly (readonly [name: string | undefined, value: T])[] {
+  return isSeveral(nested) ? Object.entries<T>(nested as Readonly<Record<string, T>>) : [[undefined, nested as T]];
+}
+
+/** The same structure of what `map` makes of each value. */
+export function mapParts<T, U>(nested: Nested<T>, map: (value: T, name: string | undefined) => U): Nested<U> {
+  if (!isSeveral(nested)) return map(nested as T, undefined);
+  const made = partsOf<T>(nested).map(([name, value]) => [name, map(value, name)] as const);
+  return Array.isArray(nested) ? made.map(([, value]) => value) : Object.fromEntries(made);
+}
+
+/** The value of that name: of one alone, itself where no name is given. */
+export function partAt<T>(nested: Nested<T>, name: string | undefined): T | undefined {
+  return partsOf<T>(nested).find(([own]) => own === name)?.[1];
+}
+
+/** `x`, or `x.pixels`: what inputs of programs and messages call a part. */
+export function partName(whole: string, name: string | undefined): string {
+  return name === undefined ? whole : `${whole}.${name}`;
+}
+
+/** The names as messages list them. */
+export function listed(nested: Nested<unknown>): string {
+  return isSeveral(nested) ? Object.keys(nested).join(', ') : 'one tensor';
+}
+
+/** What is wrong where `given` does not have precisely the names of `wanted`, and the nearest name; undefined where nothing is. */
+export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>): string | undefined {
+  const [own, others] = [given, wanted].map((nested) => (isSeveral(nested) ? Object.keys(nested) : []));
+  if (isSeveral(given) === isSeveral(wanted)) {
+    const unknown = own!.find((name) => !others!.includes(name));
+    const missing = others!.find((name) => !own!.includes(name));
+    if (unknown === undefined && missing === undefined) return undefined;
+    const left = others!.filter((name) => !own!.includes(name));
+    const near = unknown === undefined ? undefined : (nearest(unknown, left) ?? nearest(unknown, others!));
+    if (near !== undefined) return `Did you mean ${near} by ${unknown}?`;
+    return missing === undefined ? `Leave out ${unknown}.` : `Add ${missing}.`;
+  }
+  return isSeveral(wanted) ? `Give them by name: { ${others!.join(', ')} }.` : 'Give one tensor.';
+}
+
+/** Whether shapes are those of several inputs: a shape alone is a list of numbers. */
+export function severalShapes(
+  shapes: Nested<Shape> | undefined,
+): shapes is Readonly<Record<string, Shape>> | readonly Shape[] {
+  return shapes !== undefined && !isShape(shapes);
+}
+
+const isShape = (value: unknown): value is Shape => Array.isArray(value) && value.every((n) => typeof n === 'number');
+
+/** Whether a value is a shape, or shapes by name or in order. */
+export function isShapes(value: unknown): boolean {
+  if (isShape(value)) return true;
+  const shapes = typeof value === 'object' && value !== null ? Object.values(value) : [];
+  return shapes.length > 0 && shapes.every(isShape);
+}
+
+/** The same structure of what `map` makes of each shape. */
+export function mapShapes<U>(shapes: Nested<Shape>, map: (shape: Shape, name: string | undefined) => U): Nested<U> {
+  if (!severalShapes(shapes)) return map(shapes as Shape, undefined);
+  const made = Object.entries(shapes as Readonly<Record<string, Shape>>).map(
+    ([name, shape]) => [name, map(shape, name)] as const,
+  );
+  return Array.isArray(shapes) ? made.map(([, value]) => value) : Object.fromEntries(made);
+}

@@ -1,0 +1,156 @@
+// Forward, loss and metrics of a batch. Of several outputs each has its own loss; what is trained is their weighted sum.
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import { isSeveral, listed, misnamed, type Nested, partAt, partsOf } from '../graph/nested.ts';
+import { show } from '../graph/options.ts';
+import { formatShape } from '../graph/shape.ts';
+import { Tensor } from '../graph/tensor.ts';
+import type { Loss } from '../loss/loss.ts';
+import { areClasses } from '../loss/targets.ts';
+import { countOfBatch, weightedLoss } from '../loss/weighted.ts';
+import { add, mul } from '../ops/binary.ts';
+import type { Labels } from './batch.ts';
+import type { AllLabels } from './targets.ts';
+import type { Head, Model, Task } from './task.ts';
+
+/** The model's prediction. @throws OptionError where it is none. */
+export function forward(model: Model, x: Nested<Tensor>): Nested<Tensor> {
+  const prediction = model.forward(x as never) as Nested<Tensor>;
+  const wrong = partsOf(prediction).find(([, part]) => !((part as unknown) instanceof Tensor));
+  if (!wrong) return prediction;
+  const [name, part] = wrong;
+  const what = name === undefined ? '' : ` for ${name}`;
+  throw new OptionError(`model: its forward returned ${show(part)}${what}. Return the Tensor of predictions${what}.`);
+}
+
+/** What {@link judge} finds. */
+export interface Judgement {
+  readonly prediction: Nested<Tensor>;
+  readonly loss: Tensor;
+  /**
+   * The loss, accuracy where there is one, and the user's own: a metric of theirs with that name takes the accuracy's place. Of several
+   * outputs the sum of their losses, each one's (`price.loss`) and accuracies (`kind.accuracy`).
+   */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+  /** What the batch counts in the mean of each loss among the metrics, where that is not its number of examples. */
+  readonly counts: ReadonlyMap<string, Tensor>;
+}
+
+/** Forward, loss and metrics of a batch, traced within the trace in progress. Weights (B) count in losses alone. */
+export function judge(
+  task: Task,
+  x: Nested<Tensor>,
+  y: Nested<Tensor>,
+  labels?: AllLabels,
+  weights?: Tensor,
+): Judgement {
+  const prediction = forward(task.model, x);
+  const judged = ofPrediction(task, prediction, y, labels, weights);
+  const own = Object.fromEntries(Object.entries(task.metrics).map(([name, metric]) => [name, metric(prediction, y)]));
+  const metrics = { loss: judged.loss, ...judged.metrics, ...own };
+  checkMetrics(metrics);
+  return { prediction, ...judged, metrics };
+}
+
+/** The loss of predictions, weights apart. */
+export function lossOf(task: Task, prediction: Nested<Tensor>, y: Nested<Tensor>): Tensor {
+  return ofPrediction(task, prediction, y).loss;
+}
+
+function ofPrediction(
+  task: Task,
+  prediction: Nested<Tensor>,
+  y: Nested<Tensor>,
+  labels?: AllLabels,
+  weights?: Tensor,
+): Judged {
+  if (task.heads) return ofHeads(task.heads, prediction, y, labels, weights);
+  if (isSeveral(prediction) || isSeveral(y)) return ofFormula(task, prediction, y, weights);
+  return ofOne(task.loss, prediction as Tensor, y as Tensor, labels?.get(undefined), weights);
+}
+
+function checkMetrics(metrics: Judgement['metrics']): void {
+  for (const [name, metric] of Object.entries(metrics)) {
+    if (!(metric instanceof Tensor))
+      throw new OptionError(`${name}: its function returned ${show(metric)}. Return a Tensor of one number.`);
+    if (metric.size !== 1)
+      throw new ShapeError(
+        `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
+      );
+  }
+}
+
+type Judged = Omit<Judgement, 'prediction'>;
+
+function ofOne(
+  loss: Loss,
+  prediction: Tensor,
+  y: Tensor,
+  labels: Labels | undefined,
+  weights: Tensor | undefined,
+  name?: string,
+): Judged {
+  const width = prediction.shape.at(-1)!;
+  const judged = y.rank === 1 || areClasses(prediction, y);
+  if (labels && judged && (labels.exact ? width !== labels.classes : width < labels.classes)) {
+    const output = name === undefined ? 'output' : `output ${name}`;
+    throw new ShapeError(
+      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
+    );
+  }
+  const weighted = weights && weightedLoss(loss, prediction, y, weights);
+  const value = weighted?.loss ?? loss(prediction, y);
+  const count = weighted?.weight ?? countOfBatch(loss, prediction, y);
+  return {
+    loss: value,
+    metrics: { ...loss.metrics(prediction, y) },
+    counts: new Map(count && [['loss', count]]),
+  };
+}
+
+/** A function of the user's own, of all predictions and all targets. */
+function ofFormula(
+  { formula, loss: { lossName } }: Task,
+  prediction: Nested<Tensor>,
+  y: Nested<Tensor>,
+  weights: Tensor | undefined,
+): Judged {
+  if (!formula)
+    throw new OptionError(
+      `${lossName}: it takes one prediction and one target; the model gives ${listed(prediction)}, and the targets are ${listed(y)}. Give a loss for each, such as loss: { ${Object.keys(isSeveral(prediction) ? prediction : y)[0]}: ${lossName} }, or a function (prediction, target) => Tensor.`,
+    );
+  if (weights)
+    throw new OptionError(
+      `${lossName}: the examples have weights, and a function of several outputs does not say what the loss of each example is. Give a loss for each output, or leave the weights out.`,
+    );
+  return { loss: formula(prediction, y), metrics: {}, counts: new Map() };
+}
+
+/** Σ w·l over the outputs. */
+function ofHeads(
+  heads: readonly Head[],
+  prediction: Nested<Tensor>,
+  y: Nested<Tensor>,
+  labels: AllLabels | undefined,
+  weights: Tensor | undefined,
+): Judged {
+  const losses = Object.fromEntries(heads.map(({ name, loss }) => [name, loss]));
+  for (const [what, given] of [
+    ['model: it gives', prediction],
+    ['data: y has', y],
+  ] as const) {
+    const wrong = misnamed(given, losses);
+    if (wrong) throw new OptionError(`${what} ${listed(given)}, and the losses are for ${listed(losses)}. ${wrong}`);
+  }
+  const judged = heads.map(({ name, loss }) => {
+    const [own, target] = [partAt(prediction, name)!, partAt(y, name)!];
+    return ofOne(loss, own, target, labels?.get(name), weights, name);
+  });
+  const terms = judged.map(({ loss }, k) => (heads[k]!.weight === 1 ? loss : mul(loss, heads[k]!.weight)));
+  const named = (name: string, metrics: Readonly<Record<string, Tensor>>) =>
+    Object.entries<Tensor>(metrics).map(([metric, value]) => [`${name}.${metric}`, value] as const);
+  return {
+    loss: terms.reduce((sum, term) => add(sum, term)),
+    metrics: Object.fromEntries(judged.flatMap(({ loss, metrics }, k) => named(heads[k]!.name, { loss, ...metrics }))),
+    counts: new Map(judged.flatMap(({ counts }, k) => named(heads[k]!.name, Object.fromEntries(counts)))),
+  };
+}

@@ -1,0 +1,188 @@
+// What a trainer makes a model learn: a loss, or one for each output of the model with its weight in their sum, and metrics.
+import { OptionError } from '../graph/errors.ts';
+import { isSeveral, listed, misnamed, type Nested, partAt, partsOf } from '../graph/nested.ts';
+import { show } from '../graph/options.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
+
+/** Any object with a forward: from a tensor, or several by name or in order, to the same. */
+export interface Model {
+  forward(x: never): unknown;
+}
+
+/** A scalar from predictions and targets, an average over the batch. */
+export type Metric<Y = Tensor> = (prediction: Y, target: TargetsOf<Y>) => Tensor;
+
+/** The targets of predictions: the same structure. */
+export type TargetsOf<Y> = [Y] extends [Tensor] ? Tensor : { readonly [K in keyof Y]: Tensor };
+
+/** One loss for the model's one output; of several outputs one for each, or a function of all predictions and all targets. */
+export type LossOf<Y> = [Y] extends [Tensor]
+  ? Loss | LossFunction
+  : { readonly [K in keyof Y]: Loss | LossFunction } | ((prediction: Y, target: TargetsOf<Y>) => Tensor);
+
+/** Metrics by name; of several outputs also by the output's name and theirs. */
+export type MetricsOf<Y> = [Y] extends [Tensor]
+  ? Readonly<Record<string, Metric>>
+  : Readonly<Record<string, Metric<Y> | Readonly<Record<string, Metric>>>>;
+
+/** Weights of losses in their sum, by output. */
+export type LossWeights = Readonly<Record<string, number>> | readonly number[];
+
+/** An output of several, its loss and the weight of that in the sum. */
+export interface Head {
+  readonly name: string;
+  readonly loss: Loss;
+  readonly weight: number;
+}
+
+type AnyMetric = (prediction: Nested<Tensor>, target: Nested<Tensor>) => Tensor;
+
+export interface Task {
+  readonly model: Model;
+  /** The loss of the one output; where there are heads, what has their names. */
+  readonly loss: Loss;
+  /** Where losses were given by output. */
+  readonly heads?: readonly Head[];
+  /** A plain function that was given as the loss: it may take several predictions and targets. */
+  readonly formula?: (prediction: Nested<Tensor>, target: Nested<Tensor>) => Tensor;
+  /** Metrics of the user's own beside loss and accuracy: scalars that are averages over the batch. */
+  readonly metrics: Readonly<Record<string, AnyMetric>>;
+}
+
+/** A task as people state it. */
+export interface TaskOptions {
+  readonly model: Model;
+  readonly loss: unknown;
+  readonly lossWeights?: LossWeights | undefined;
+  readonly metrics?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** @throws OptionError for what is no model, loss, weight or metric. */
+export function taskOf(where: string, { model, loss, lossWeights, metrics = {} }: TaskOptions): Task {
+  if (typeof model?.forward !== 'function')
+    throw new OptionError(`${where}: the model is ${show(model)}. Give an object with a forward method.`);
+  const several = isSeveral(loss as Nested<unknown>);
+  for (const [name, one] of partsOf(loss as Nested<unknown>)) checkLoss(where, name, one);
+  if (lossWeights !== undefined && !several)
+    throw new OptionError(
+      `${where}: lossWeights are given, and there is one loss. Give a loss for each output, or leave them out.`,
+    );
+  const all = checkedMetrics(where, metrics, several);
+  if (several) {
+    const heads = headsOf(where, loss as Nested<Loss | LossFunction>, lossWeights);
+    return { model, loss: sumOf(heads), heads, metrics: all };
+  }
+  const own = asLoss(loss as Loss | LossFunction);
+  return { model, loss: own, metrics: all, ...(own !== loss && { formula: loss as AnyMetric }) };
+}
+
+function checkLoss(where: string, name: string | undefined, loss: unknown): void {
+  if (typeof loss === 'function') return;
+  const advice = 'Give one of losses, such as losses.softmaxCrossEntropy, or a function (prediction, target) => Tensor';
+  throw new OptionError(`${where}: the loss${name === undefined ? '' : ` ${name}`} is ${show(loss)}. ${advice}.`);
+}
+
+function headsOf(where: string, losses: Nested<Loss | LossFunction>, weights: LossWeights = {}): Head[] {
+  const names = partsOf(losses).map(([name]) => name!);
+  if (typeof weights !== 'object' || weights === null || (Array.isArray(weights) && !Array.isArray(losses)))
+    throw new OptionError(
+      `${where}: lossWeights is ${show(weights)}. Give numbers by output, such as { ${names[0]}: 0.5 }.`,
+    );
+  for (const [name, weight] of Object.entries(weights)) {
+    if (!names.includes(name)) {
+      const wrong = misnamed({ [name]: {} }, losses);
+      throw new OptionError(
+        `${where}: lossWeights names ${name}, and the losses are for ${names.join(', ')}. ${wrong}`,
+      );
+    }
+    if (!(Number.isFinite(weight) && weight >= 0))
+      throw new OptionError(`${where}: the loss weight of ${name} is ${show(weight)}. Give a finite number >= 0.`);
+  }
+  const weightOf = (name: string) => (weights as Readonly<Record<string, number | undefined>>)[name] ?? 1;
+  return partsOf(losses).map(([name, loss]) => ({ name: name!, loss: asLoss(loss), weight: weightOf(name!) }));
+}
+
+/** What stands for the losses of several outputs where one is wanted: for their names, which checkpoints keep. */
+function sumOf(heads: readonly Head[]): Loss {
+  const term = ({ name, loss, weight }: Head) => `${name}: ${weight === 1 ? '' : `${weight} `}${loss.lossName}`;
+  const refuse = () => {
+    throw new OptionError(
+      `model: it gives one prediction, and the losses are for ${heads.map(({ name }) => name).join(', ')}.`,
+    );
+  };
+  return Object.assign(refuse, { lossName: heads.map(term).join(', '), metrics: () => ({}) });
+}
+
+function checkedMetrics(
+  where: string,
+  metrics: NonNullable<TaskOptions['metrics']>,
+  several: boolean,
+): Task['metrics'] {
+  const all = Object.entries(metrics).flatMap(([name, metric]): [string, AnyMetric][] => {
+    if (!isSeveral(metric as Nested<unknown>)) return [[name, checkMetric(where, name, metric)]];
+    return Object.entries(metric as object).map(([own, of]) => {
+      const metric = checkMetric(where, `${name}.${own}`, of);
+      return [`${name}.${own}`, (p, t) => metric(output(name, own, p), output(name, own, t))];
+    });
+  });
+  const wrong = all.find(([name]) => name === 'loss' || (several && name.endsWith('.loss')));
+  if (wrong) throw new OptionError(`${where}: a metric cannot be named loss. Choose another name.`);
+  return Object.fromEntries(all);
+}
+
+function checkMetric(where: string, name: string, metric: unknown): AnyMetric {
+  if (typeof metric !== 'function')
+    throw new OptionError(
+      `${where}: the metric ${name} is ${show(metric)}. Give a function (prediction, target) => Tensor.`,
+    );
+  return metric as AnyMetric;
+}
+
+/** The output, or target, that a metric is of. */
+function output(name: string, metric: string, nested: Nested<Tensor>): Tensor {
+  const found = partAt(nested, name);
+  if (found) return found;
+  const wrong = misnamed({ [name]: {} }, nested);
+  throw new OptionError(`trainer: the metric ${metric} is of ${name}, and the outputs are ${listed(nested)}. ${wrong}`);
+}
+
+/** An output and its loss: the one of a model that has one, or each head. */
+export interface Output extends Omit<Head, 'name'> {
+  readonly name: string | undefined;
+}
+
+export function outputsOf({ loss, heads }: Pick<Task, 'loss' | 'heads'>): readonly Output[] {
+  return heads ?? [{ name: undefined, loss, weight: 1 }];
+}
+
+/** What a metric of an output is called: `loss`, or `kind.loss`. */
+export function metricOf({ name }: Pick<Output, 'name'>, metric: 'loss' | 'accuracy'): string {
+  return name === undefined ? metric : `${name}.${metric}`;
+}
+
+/** The most numbers that a step reports: loss, accuracy and metrics, and loss and accuracy of each head. */
+export function widthOf({ heads = [], metrics }: Task): number {
+  return 2 + 2 * heads.length + Object.keys(metrics).length;
+}
+
+/** Metrics as they are reported: of several outputs the accuracy of the only one that has one is that of all. */
+export function reported({ heads }: Pick<Task, 'heads'>, all: Record<string, number>): Reported {
+  const { loss, accuracy: own, ...metrics } = all;
+  const shares = heads && own === undefined ? Object.keys(metrics).filter((name) => name.endsWith('.accuracy')) : [];
+  const accuracy = shares.length === 1 ? metrics[shares[0]!] : own;
+  return { loss: loss!, ...(accuracy !== undefined && { accuracy }), metrics: metrics as Record<string, number> };
+}
+
+/** The numbers of a step, an epoch or an evaluation. */
+export interface Reported {
+  readonly loss: number;
+  readonly accuracy?: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** Means over several batches, in which the sum of several losses is made of their own means. */
+export function summedLosses({ heads }: Pick<Task, 'heads'>, means: Record<string, number>): Record<string, number> {
+  if (!heads) return means;
+  return { ...means, loss: heads.reduce((sum, head) => sum + head.weight * means[metricOf(head, 'loss')]!, 0) };
+}
