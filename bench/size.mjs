@@ -39,22 +39,22 @@ console.log(await createCpuBackend().run(() => dw));
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 77_000, esbuild: 98_000 },
+    most: { vite: 81_500, esbuild: 103_000 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 99_000, esbuild: 121_000 },
+    most: { vite: 103_600, esbuild: 126_000 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 102_200, esbuild: 121_000 },
+    most: { vite: 105_900, esbuild: 126_000 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 131_500, esbuild: 137_000 },
+    most: { vite: 136_700, esbuild: 142_000 },
   },
 ];
 

@@ -13,6 +13,7 @@ import { DataError, OptionError } from '../src/graph/errors.ts';
 import type { NdArray } from '../src/graph/op.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
+import { Embedding } from '../src/nn/embedding.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { summary } from '../src/nn/summary.ts';
 import { accuracy } from '../src/ops/accuracy.ts';
@@ -285,6 +286,15 @@ describe('looking at it', () => {
       price: [2, 1],
       kind: [2, 3],
     });
+    const tokens = {
+      words: new Embedding(5, 2),
+      forward: (x: { ids: Tensor; bias: Tensor }) => add(tokens.words.forward(x.ids), x.bias),
+    };
+    expect(summary(tokens, { ids: [2, 3], bias: [2] }, { ids: 'u32' }).outputShape).toEqual([2, 3, 2]);
+    expect(() => summary(tokens, { ids: [2, 3], bias: [2] })).toThrow(/words: the indices are f32/);
+    expect(() => summary(tokens, { ids: [2, 3], bias: [2] }, { id: 'u32' })).toThrow(
+      'summary: a dtype is given of id, and the inputs are ids, bias. Name inputs, or give one dtype.',
+    );
     const { x, y } = data.slice(0, 8);
     const look = await trainer.inspect(x, y);
     expect(Object.keys(look.outputs)).toEqual(['pixels', 'stats', 'price', 'kind']);

@@ -2,7 +2,7 @@
 // forward is only traced.
 import { byteLength, type DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
-import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName } from '../graph/nested.ts';
+import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName, severalShapes } from '../graph/nested.ts';
 import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -79,6 +79,7 @@ export function summaryOf(
   dtype: Nested<DType>,
   isTrained: IsTrained,
 ): Summary<Nested<Shape>, Nested<Shape>> {
+  checkDtypes(dtype, inputShape);
   return withPaths(model, () => {
     const variables = variablesOf(model);
     const trace = newTrace({ training: false });
@@ -100,8 +101,18 @@ export function summaryOf(
   });
 }
 
+/** Refuses dtypes of inputs that there are not. */
+function checkDtypes(dtypes: Nested<DType>, shapes: Nested<Shape>): void {
+  if (typeof dtypes !== 'object' || dtypes === null) return;
+  const wrong = Object.keys(dtypes).find((name) => !severalShapes(shapes) || !Object.hasOwn(shapes, name));
+  if (wrong === undefined) return;
+  const inputs = severalShapes(shapes) ? `the inputs are ${Object.keys(shapes).join(', ')}` : 'there is one input';
+  throw new OptionError(`summary: a dtype is given of ${wrong}, and ${inputs}. Name inputs, or give one dtype.`);
+}
+
 function dtypeAt(dtypes: Nested<DType>, name = ''): DType {
-  return typeof dtypes === 'string' ? dtypes : ((dtypes as Readonly<Record<string, DType>>)[name] ?? 'f32');
+  if (typeof dtypes !== 'object' || dtypes === null) return dtypes;
+  return (dtypes as Readonly<Record<string, DType>>)[name] ?? 'f32';
 }
 
 type IsTrained = (variable: Variable) => boolean;
