@@ -1,7 +1,11 @@
 // Where the page's pictures come from: its own origin, else a mirror, else made here; and what it says of that.
 import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, inject, onTestFinished, test } from 'vitest';
+import { serveSite } from '../../app/tools/site.ts';
 import { MNIST_FILES } from '../../src/data/mnist-files.ts';
 import { type OpenedPage, openPage } from './harness.ts';
 import { numberIn, trainFor } from './reading.ts';
@@ -54,15 +58,17 @@ test('MNIST that is insisted on and cannot be had: a sentence, and a way on', as
 test.skipIf(!existsSync(FOLDER))(
   'MNIST from the page’s own origin (where a copy lies beside the project)',
   async () => {
-    opened = await openPage({
-      hash: '#preset=classic',
-      bare: true,
-      patchWorker: CUT,
-      routes: {
-        '**/data/index.json': { body: JSON.stringify({ mnist: NAMES }) },
-        ...Object.fromEntries(NAMES.map((name) => [`**/data/mnist/${name}`, { path: `${FOLDER}${name}` }])),
-      },
+    const folder = await mkdtemp(join(tmpdir(), 'thalweg-mnist-'));
+    await cp(inject('siteFolder'), folder, { recursive: true });
+    await mkdir(join(folder, 'data'), { recursive: true });
+    await symlink(FOLDER, join(folder, 'data', 'mnist'));
+    await writeFile(join(folder, 'data', 'index.json'), JSON.stringify({ mnist: NAMES }));
+    const site = await serveSite(folder);
+    onTestFinished(async () => {
+      await site.close();
+      await rm(folder, { recursive: true, force: true });
     });
+    opened = await openPage({ hash: '#preset=classic', site: site.url, patchWorker: CUT });
     const { page } = opened;
     await page
       .getByText(/^MNIST/)

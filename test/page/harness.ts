@@ -11,8 +11,8 @@ export interface PageOptions {
   readonly patchWorker?: string;
   /** Run in the page before its own program. */
   readonly patchPage?: string;
-  /** Answers to requests, by pattern. */
-  readonly routes?: Readonly<Record<string, { readonly body?: string; readonly path?: string }>>;
+  /** The address of another site than the tests share. */
+  readonly site?: string;
   readonly serviceWorkers?: 'allow' | 'block';
 }
 
@@ -52,8 +52,6 @@ async function openIn(context: BrowserContext, options: PageOptions): Promise<Op
     if (['error', 'warning'].includes(message.type())) noise.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => noise.push(`thrown: ${error.message}`));
-  for (const [pattern, answer] of Object.entries(options.routes ?? {}))
-    await page.route(pattern, (route) => route.fulfill(answer));
   if (options.patchPage) await page.addInitScript(options.patchPage);
   if (options.patchWorker) {
     await page.route(/worker-.*\.js$/, async (route) => {
@@ -61,7 +59,8 @@ async function openIn(context: BrowserContext, options: PageOptions): Promise<Op
       await route.fulfill({ response, body: `${options.patchWorker}\n${await response.text()}` });
     });
   }
-  await page.goto(`${inject(options.bare ? 'site' : 'siteWithData')}${options.hash}`);
+  const site = options.site ?? inject(options.bare ? 'site' : 'siteWithData');
+  await page.goto(`${site}${options.hash}`);
   const ready = async () => {
     await page.locator('[data-testid=state]:not([data-state=loading])').waitFor({ timeout: 60_000 });
   };
