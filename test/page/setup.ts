@@ -25,7 +25,17 @@ declare module 'vitest' {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+const KEYS = ['site', 'siteWithData', 'siteFolder', 'browser'] as const;
+
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  // Setups of all projects run before the first test and end after the last: what one has made serves the others.
+  const made = project.vitest.projects
+    .map((other) => other.getProvidedContext())
+    .find(({ site }) => site !== undefined);
+  if (made) {
+    for (const key of KEYS) project.provide(key, made[key]);
+    return undefined;
+  }
   const folder = await mkdtemp(join(tmpdir(), 'thalweg-site-'));
   const [plain, withData] = [join(folder, 'plain'), join(folder, 'with-data')];
   const [, , server] = await Promise.all([
