@@ -27,13 +27,9 @@ import {
   where,
 } from '../src/index.ts';
 import type { Optimizer } from '../src/optim/optimizer.ts';
-import { testExecutor } from './gpu.ts';
+import { SMALL_TILES, testExecutor } from './gpu.ts';
 
-/** A GPU with small tiles of products: software adapters compile those of its own table for seconds (gemm.test.ts proves them). */
-const GPU: Partial<Capabilities> = {
-  ...costsOf(false),
-  tuned: ({ kind }) => (kind === 'product' ? { kernel: 'tiles', BM: 16, BN: 16, BK: 4, TM: 4, TN: 4 } : undefined),
-};
+const GPU: Partial<Capabilities> = { ...costsOf(false), ...SMALL_TILES };
 
 /** Adapters as kernels see them: a CPU that plays the GPU, a GPU, and one that binds as few buffers as WebGPU promises. */
 const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
