@@ -22,13 +22,15 @@ import {
   where,
 } from '../src/ops/index.ts';
 import type { Optimizer } from '../src/optim/optimizer.ts';
-import { testExecutor } from './gpu.ts';
+import { SMALL_TILES, testExecutor } from './gpu.ts';
+
+const GPU: Partial<Capabilities> = { ...costsOf(false), ...SMALL_TILES };
 
 /** Adapters as kernels see them: a CPU that plays the GPU, a GPU, and one that binds as few buffers as WebGPU promises. */
 const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
   ['a software adapter', costsOf(true)],
-  ['a GPU', costsOf(false)],
-  ['8 storage buffers', { ...costsOf(false), maxStorageBuffersPerShaderStage: 8 }],
+  ['a GPU', GPU],
+  ['8 storage buffers', { ...GPU, maxStorageBuffersPerShaderStage: 8 }],
   ['8 storage buffers, software', { ...costsOf(true), maxStorageBuffersPerShaderStage: 8 }],
 ];
 

@@ -6,6 +6,11 @@ import type { OpenedDevice } from '../src/gpu/adapter.ts';
 import type { Capabilities } from '../src/graph/capabilities.ts';
 import { openDevice } from './gpu-node.ts';
 
+/** Small tiles of products: software adapters compile those of a GPU's own table for seconds. Those are in gemm.test.ts. */
+export const SMALL_TILES: Partial<Capabilities> = {
+  tuned: ({ kind }) => (kind === 'product' ? { kernel: 'tiles', BM: 16, BN: 16, BK: 4, TM: 4, TN: 4 } : undefined),
+};
+
 let opening: Promise<OpenedDevice> | undefined;
 
 /** The device of this test file. */

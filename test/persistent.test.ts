@@ -13,7 +13,7 @@ import { type nn as layers, losses, nn, optim, presets, type Tensor, Trainer, Va
 import { add, div, mul, relu, sigmoid, sum, tanh } from '../src/ops/index.ts';
 import type { TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, Net, weightsOf } from './blobs.ts';
-import { testExecutor } from './gpu.ts';
+import { SMALL_TILES, testExecutor } from './gpu.ts';
 
 const DATA = blobs(203);
 const START = Float32Array.from({ length: 50 }, (_, i) => i / 50);
@@ -21,7 +21,7 @@ const START = Float32Array.from({ length: 50 }, (_, i) => i / 50);
 /** Adapters as kernels see them. */
 const ADAPTERS: readonly (readonly [string, Partial<Capabilities>])[] = [
   ['a software adapter', costsOf(true)],
-  ['a GPU', costsOf(false)],
+  ['a GPU', { ...costsOf(false), ...SMALL_TILES }],
 ];
 
 async function trainerOn(

@@ -10,7 +10,7 @@ import { pack, packOp } from '../src/ops/pack.ts';
 import { State } from '../src/train/state.ts';
 import { traceStep } from '../src/train/step.ts';
 import { blobs, Net } from './blobs.ts';
-import { testExecutor } from './gpu.ts';
+import { SMALL_TILES, testExecutor } from './gpu.ts';
 
 const STEPS = 7;
 
@@ -34,7 +34,7 @@ it.each([
   ['Adam, clipped', () => optim.adam({ lr: 0.01, clipNorm: 0.5 })],
   ['momentum', () => optim.sgd({ lr: 0.1, momentum: 0.9 })],
 ] as const)('a step cut at its packed gradients makes the bits of the whole: %s', async (_, optimizer) => {
-  for (const capabilities of [costsOf(true), costsOf(false)]) {
+  for (const capabilities of [costsOf(true), { ...costsOf(false), ...SMALL_TILES }]) {
     const executor = await testExecutor(capabilities, { persistent: false });
     const data = blobs(96);
     const weights: Float32Array[] = [];

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type OpenedPage, openPage } from './harness.ts';
+import { DATA, type OpenedPage, openPage } from './harness.ts';
 import { draw, numberIn, stateIs, THREE, trainFor, waitForNumber, waitForState } from './reading.ts';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -32,12 +32,12 @@ async function violations(page: Page): Promise<string[]> {
 describe('a page that has trained and been drawn on', () => {
   let shown: OpenedPage;
   beforeAll(async () => {
-    shown = await openPage({ hash: '#preset=classic&data=mnist&device=gpu' });
+    shown = await openPage({ hash: `#preset=classic&${DATA}&device=gpu` });
   });
   afterAll(() => shown.close());
 
   test('first it trains, a 3 is drawn, and everything is unfolded', async () => {
-    await trainFor(shown.page, 100);
+    await trainFor(shown.page, 20);
     await draw(shown.page, THREE);
     await shown.page.evaluate(() => {
       for (const details of document.querySelectorAll('details')) details.open = true;
@@ -55,7 +55,9 @@ describe('a page that has trained and been drawn on', () => {
       const { page } = shown;
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 800 });
-      await page.waitForTimeout(1000);
+      // Charts follow the size, and colours fade, within some frames.
+      await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
+      await page.waitForTimeout(200);
       expect(await page.evaluate(() => [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches])).toEqual([
         width,
         colorScheme === 'dark',
@@ -65,25 +67,24 @@ describe('a page that has trained and been drawn on', () => {
       shown.expectQuiet();
     },
   );
-});
 
-test('the basics: title, description, language, one heading of the first rank', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=mnist' });
-  const { page } = opened;
-  expect((await page.title()).length).toBeGreaterThan(10);
-  expect(await page.locator('meta[name=description]').getAttribute('content')).toMatch(/.{40,}/);
-  expect(await page.locator('html').getAttribute('lang')).toBe('en');
-  expect(await page.locator('h1').count()).toBe(1);
-  for (const control of await page.locator('input, select, textarea').all()) {
-    const name = await control.evaluate(
-      (element: HTMLInputElement) => element.labels?.[0]?.textContent ?? element.ariaLabel,
-    );
-    expect(name?.trim(), await control.evaluate((element) => element.outerHTML)).toBeTruthy();
-  }
+  test('the basics: title, description, language, one heading of the first rank', async () => {
+    const { page } = shown;
+    expect((await page.title()).length).toBeGreaterThan(10);
+    expect(await page.locator('meta[name=description]').getAttribute('content')).toMatch(/.{40,}/);
+    expect(await page.locator('html').getAttribute('lang')).toBe('en');
+    expect(await page.locator('h1').count()).toBe(1);
+    for (const control of await page.locator('input, select, textarea').all()) {
+      const name = await control.evaluate(
+        (element: HTMLInputElement) => element.labels?.[0]?.textContent ?? element.ariaLabel,
+      );
+      expect(name?.trim(), await control.evaluate((element) => element.outerHTML)).toBeTruthy();
+    }
+  });
 });
 
 test('space trains and pauses, and every control is reached by the tab key', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=mnist&device=gpu' });
+  opened = await openPage({ hash: `#preset=classic&${DATA}&device=gpu` });
   const { page } = opened;
   await page.locator('h1').click();
   await page.keyboard.press('Space');
@@ -115,7 +116,7 @@ test('space trains and pauses, and every control is reached by the tab key', asy
 });
 
 test('a hidden tab goes on training', async () => {
-  opened = await openPage({ hash: '#preset=classic&data=mnist' });
+  opened = await openPage({ hash: `#preset=classic&${DATA}` });
   const { page } = opened;
   await page.getByTestId('train').click();
   await waitForNumber(page, 'steps', (steps) => steps > 20);

@@ -1,7 +1,7 @@
 // Compilation that takes seconds, as on software adapters: the page counts kernels in its status line, tells those who listen once, and
 // goes on to train.
 import { expect, test } from 'vitest';
-import { openPage } from './harness.ts';
+import { DATA, openPage } from './harness.ts';
 import { waitForNumber } from './reading.ts';
 
 /** Pipelines one after another, half a second each. */
@@ -15,7 +15,7 @@ const SLOW = `{
 }`;
 
 test('slow compilation is counted in the status line, and gone when it is done', async () => {
-  const opened = await openPage({ hash: '#preset=classic&data=digits&device=gpu', patchWorker: SLOW });
+  const opened = await openPage({ hash: `#preset=classic&${DATA}&device=gpu`, patchWorker: SLOW });
   const { page } = opened;
   await page.evaluate(() => {
     const said: string[] = [];

@@ -2,8 +2,11 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, expect, inject } from 'vitest';
 
+/** A configuration's part: 7,000 made digits from the page's own origin, and a run that no test sees the end of. */
+export const DATA = 'data=mnist&epochs=150';
+
 export interface PageOptions {
-  /** The configuration, as an address carries it. `data=mnist` is the made digits, from the page's own origin. */
+  /** The configuration, as an address carries it. */
   readonly hash: string;
   /** Whether the page is served as it is built, without data of its own. */
   readonly bare?: boolean;

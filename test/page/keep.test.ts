@@ -5,8 +5,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type OpenedPage, openPage } from './harness.ts';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { DATA, type OpenedPage, openPage } from './harness.ts';
 import {
   download,
   dropFile,
@@ -21,7 +21,7 @@ import {
 
 const MAIN = new URL('../../dist/src/cli/main.js', import.meta.url).pathname;
 const run = promisify(execFile);
-const HASH = '#preset=classic&data=mnist&seed=3';
+const HASH = `#preset=classic&seed=3&${DATA}`;
 
 let folder: string;
 let opened: OpenedPage;
@@ -34,12 +34,21 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 test('weights that the page saves are read by the command line, and the other way round', async () => {
   opened = await openPage({ hash: HASH });
   const { page } = opened;
-  await trainFor(page, 400);
+  await trainFor(page, 200);
   const saved = await download(page, /save weights/i);
   expect(saved.name).toMatch(/\.safetensors$/);
   const file = join(folder, saved.name);
   await writeFile(file, saved.bytes);
-  const evaluated = await run('node', [MAIN, 'eval', file, '--data', 'digits', '--device', 'cpu', '--json']);
+  const evaluated = await run('node', [
+    MAIN,
+    'eval',
+    file,
+    '--data',
+    inject('digitsFolder'),
+    '--device',
+    'cpu',
+    '--json',
+  ]);
   const { accuracy } = JSON.parse(evaluated.stdout.trim().split('\n').at(-1)!) as { accuracy: number };
   expect(accuracy).toBeGreaterThan(0.1);
 
@@ -48,7 +57,7 @@ test('weights that the page saves are read by the command line, and the other wa
     '--preset',
     'mlp',
     '--data',
-    'digits',
+    inject('digitsFolder'),
     '--device',
     'cpu',
     '--max-steps',
@@ -66,7 +75,7 @@ test('weights that the page saves are read by the command line, and the other wa
 test('a checkpoint brings a run back, with its curve, and it goes on bit for bit', async () => {
   opened = await openPage({ hash: `${HASH}&device=gpu` });
   const { page } = opened;
-  await trainFor(page, 100);
+  await trainFor(page, 20);
   const at = await numberIn(page, 'steps');
   const { name, bytes } = await download(page, /save checkpoint/i);
   const before = await losses(page, at);

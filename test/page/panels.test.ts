@@ -2,14 +2,14 @@
 // the GPU, the lessons descend.
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type OpenedPage, openPage } from './harness.ts';
+import { DATA, type OpenedPage, openPage } from './harness.ts';
 import { draw, fill, percentIn, THREE, trainFor } from './reading.ts';
 
 let opened: OpenedPage;
 let page: Page;
 
 beforeAll(async () => {
-  opened = await openPage({ hash: '#preset=mlp&data=mnist&batch=32&device=gpu' });
+  opened = await openPage({ hash: `#preset=mlp&hidden=32&batch=32&${DATA}&device=gpu` });
   page = opened.page;
 });
 afterAll(() => opened.close());

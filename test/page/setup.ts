@@ -20,12 +20,27 @@ declare module 'vitest' {
     readonly siteWithData: string;
     /** Where the page lies on disk, as it is built. */
     readonly siteFolder: string;
+    /** Where the digits of `siteWithData` lie on disk. */
+    readonly digitsFolder: string;
     /** Where the browser listens. */
     readonly browser: string;
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/** How many digits there are to train on; `DATA` (harness.ts) makes runs as long as with MNIST's 60,000. */
+const TRAIN = 6000;
+
+const KEYS = ['site', 'siteWithData', 'siteFolder', 'digitsFolder', 'browser'] as const;
+
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  // Setups of all projects run before the first test and end after the last: what one has made serves the others.
+  const made = project.vitest.projects
+    .map((other) => other.getProvidedContext())
+    .find(({ site }) => site !== undefined);
+  if (made) {
+    for (const key of KEYS) project.provide(key, made[key]);
+    return undefined;
+  }
   const folder = await mkdtemp(join(tmpdir(), 'thalweg-site-'));
   const [plain, withData] = [join(folder, 'plain'), join(folder, 'with-data')];
   const [, , server] = await Promise.all([
@@ -39,6 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('site', sites[0]!.url);
   project.provide('siteWithData', sites[1]!.url);
   project.provide('siteFolder', plain);
+  project.provide('digitsFolder', join(withData, 'data', 'mnist'));
   project.provide('browser', server.wsEndpoint());
   return async () => {
     await server.close();
@@ -56,9 +72,12 @@ async function buildPage(outDir: string): Promise<void> {
   else process.env['NODE_ENV'] = NODE_ENV;
 }
 
-/** The digits that a page makes, as MNIST's four files and the list of them. */
+/**
+ * A tenth of the digits that a page makes, as MNIST's four files and the list of them: a page reads all 70,000 for 2 s of a
+ * processor, and few tests are about that.
+ */
 async function writeDigits(folder: string): Promise<void> {
-  const { train, test } = await digits();
+  const { train, test } = await digits({ train: TRAIN, test: 1000 });
   await mkdir(join(folder, 'mnist'), { recursive: true });
   const names = await Promise.all(
     [['train', train] as const, ['t10k', test] as const].flatMap(([name, { size, x, y }]) => [
