@@ -44,9 +44,16 @@ describe('forms that are taken', () => {
 
   it.each(['sgd', 'adam', 'adamW', 'rmsProp', 'adagrad'] as const)('optim.%s(rate) and optim.%s(schedule)', (name) => {
     const schedule = optim.cosine(0.5);
-    expect(optim[name](0.1)).toMatchObject({ name, lr: 0.1, options: optim[name]().options });
-    expect(optim[name](schedule, { clipNorm: 1 })).toMatchObject({ lr: schedule, clip: { norm: 1 } });
-    expect(optim[name](undefined, { weightDecay: 0.5 }).options['weightDecay']).toBe(0.5);
+    const make: (
+      lr?: thalweg.optim.Rate,
+      options?: { clipNorm?: number; weightDecay?: number },
+    ) => thalweg.optim.Optimizer = optim[name];
+    expect(make(0.1)).toMatchObject({ name, lr: 0.1, options: make().options });
+    expect(make(schedule, { clipNorm: 1 })).toMatchObject({ lr: schedule, clip: { norm: 1 } });
+    expect(make(undefined, { weightDecay: 0.5 }).options['weightDecay']).toBe(0.5);
+    expect(() => make([] as never)).toThrow(
+      `${name}: its first argument is an array. The parameters are those of the trainer's model: give ${name}(`,
+    );
     expect(thalweg.presets.classic.optimizer(0.1)).toMatchObject({ name: 'sgd', lr: 0.1 });
   });
 

@@ -129,6 +129,12 @@ describe('predictClasses', () => {
     expect([shape, dtype, [...classes]]).toEqual([[1, 4], 'u32', [0, 0, 1, 1]]);
   });
 
+  it.each([sumSquaredError, softmaxCrossEntropy])('refuses one output an example: %#', async (loss) => {
+    await expect(same(loss).predictClasses([[1], [2]])).rejects.toThrow(
+      `predictClasses: predictions [2, 1] have one output an example, which leaves ${loss.lossName} no class to choose. Use predict; for yes or no train with binaryCrossEntropyWithLogits.`,
+    );
+  });
+
   it('refuses a loss that scores no classes', async () => {
     await expect(same(huber()).predictClasses(data)).rejects.toThrow(
       new OptionError(

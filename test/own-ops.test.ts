@@ -6,7 +6,7 @@ import { arrayDataset } from '../src/data/dataset.ts';
 import { costsOf } from '../src/graph/capabilities.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { constant, createCpuBackend, grad, losses, nn, optim, Trainer } from '../src/index.ts';
-import { add, input, mul, relu, softmax, sum } from '../src/ops/index.ts';
+import { add, apply1, input, mul, type Op, relu, softmax, sum } from '../src/ops/index.ts';
 import { testExecutor } from './gpu.ts';
 import { ADAPTERS, documentedOps, expectTruth, wave } from './own-ops.ts';
 
@@ -84,5 +84,86 @@ describe('a model with kernels of its own', () => {
     for (const [k, loss] of truth.losses.entries()) expect(run.losses[k], `loss ${k}`).toBeCloseTo(loss, 4);
     for (const [k, values] of truth.weights.entries())
       for (const [i, value] of values.entries()) expect(run.weights[k]![i], `${k} [${i}]`).toBeCloseTo(value, 3);
+  });
+});
+
+describe('an op that is not as it should be says so by its name', () => {
+  const twice: Op<undefined> = {
+    name: 'twice',
+    shape: ([x]) => [x!],
+    cpu: ([x], [y]) => {
+      for (let i = 0; i < y!.data.length; i++) y!.data[i] = 2 * x!.data[i]!;
+    },
+    map: ({ load, i }) => `2.0 * ${load(0, i)}`,
+    vjp: ([dy]) => [() => mul(dy, 2)],
+  };
+  const of = (changes: object) => (at: Tensor) => apply1({ ...twice, ...changes } as Op<undefined>, [at], undefined);
+  const at = constant([1, 2]);
+  const gradient = (changes: object) => () => grad(sum(of(changes)(at)), [at]);
+  const onCpu = (changes: object) => createCpuBackend().value(of(changes)(at));
+
+  it('none, where it is', async () => {
+    expect(await onCpu({})).toEqual([2, 4]);
+    expect(await createCpuBackend().value(gradient({})()[0]!)).toEqual([2, 2]);
+  });
+
+  it.each([
+    [
+      'no shape',
+      () => of({ shape: undefined })(at),
+      'apply: the op is an object. Give an object with a name, shape, cpu, and map or kernel.',
+    ],
+    [
+      'no cpu',
+      () => of({ cpu: undefined })(at),
+      'apply: the op is an object. Give an object with a name, shape, cpu, and map or kernel.',
+    ],
+    [
+      'a bare spec',
+      () => of({ shape: () => ({ shape: [2], dtype: 'f32' }) })(at),
+      "twice: its shape returned an object. Return an array: [{ shape: [2], dtype: 'f32' }].",
+    ],
+    [
+      'a bare tensor as gradient',
+      gradient({ vjp: ([dy]: [Tensor]) => mul(dy, 2) }),
+      'twice: its vjp returned a Tensor. Return an array of functions, one for each input: ([dy], [x]) => [() => dy.mul(2)].',
+    ],
+    [
+      'a tensor in place of a function',
+      gradient({ vjp: ([dy]: [Tensor]) => [mul(dy, 2)] }),
+      'twice: its vjp returned a Tensor. Return an array of functions, one for each input: ([dy], [x]) => [() => dy.mul(2)].',
+    ],
+    [
+      'no gradients at all',
+      gradient({ vjp: () => undefined }),
+      'twice: its vjp returned undefined. Return an array of functions, one for each input: ([dy], [x]) => [() => dy.mul(2)].',
+    ],
+    [
+      'a gradient of another shape',
+      gradient({ vjp: ([dy]: [Tensor]) => [() => sum(dy)] }),
+      'twice: its gradient of input 0 is []. It must be a tensor [2].',
+    ],
+    [
+      'a gradient that is a number',
+      gradient({ vjp: () => [() => 2] }),
+      'twice: its gradient of input 0 is 2. It must be a tensor [2].',
+    ],
+  ])('%s', (_, act, message) => {
+    expect(act).toThrow(message);
+  });
+
+  it('a result that is returned, folded or computed', async () => {
+    const changes = { cpu: () => [Float32Array.of(2, 4)] };
+    const message =
+      'twice: its cpu returned an array. Write the result into outs: outs[0].data[i] = …, and return nothing.';
+    await expect(onCpu(changes)).rejects.toThrow(message);
+    await expect(onCpu({ ...changes, map: undefined })).rejects.toThrow(message);
+  });
+
+  it('no map and no kernel, where a GPU needs one', async () => {
+    const executor = await testExecutor();
+    await expect(executor.compile({ outputs: { y: of({ map: undefined })(at) } })).rejects.toThrow(
+      'twice: it has neither a map nor a kernel, and a GPU needs one. Give it a map, or use a CPU backend.',
+    );
   });
 });

@@ -6,6 +6,7 @@ import { gradcheck } from '../src/explain/gradcheck.ts';
 import { perturb } from '../src/explain/perturb.ts';
 import { DeviceError, OptionError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
+import { losses, nn, optim } from '../src/index.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { sign } from '../src/ops/unary.ts';
@@ -240,6 +241,53 @@ describe('what cannot be used is refused by name', () => {
     );
   });
 });
+
+describe('what other libraries take', () => {
+  const setAndOptions = 'Give one data set and options: fit(datasets.array(x, y), { epochs: 5 }).';
+  it.each([
+    [
+      'fit(x, y, options)',
+      (t: Trainer) => (t.fit as Loose)(data.x, data.y, { epochs: 1 }),
+      `fit: an object is one argument too many. ${setAndOptions}`,
+    ],
+    [
+      'warmUp(x, y, options)',
+      (t: Trainer) => (t.warmUp as Loose)(data.x, data.y, { epochs: 1 }),
+      `warmUp: an object is one argument too many. ${setAndOptions}`,
+    ],
+    [
+      'validation_split',
+      (t: Trainer) => (t.fit as Loose)(data, { validation_split: 0.2 }),
+      'fit: there is no option validation_split. Did you mean validationSplit?',
+    ],
+    [
+      'save(path)',
+      (t: Trainer) => t.save('run.safetensors'),
+      'save: the configuration is "run.safetensors". Give an object; save gives the bytes of a file: await writeFile(path, await trainer.save()).',
+    ],
+  ])('%s is answered with what to write', async (_, act, message) => {
+    await expect(Promise.resolve(act(netTrainer()))).rejects.toThrow(message);
+  });
+
+  it.each(['learning_rate', 'learningRate'])('%s is lr', (name) => {
+    expect(() => optim.adam({ [name]: 0.1 })).toThrow(`adam: there is no option ${name}. Did you mean lr?`);
+  });
+
+  it('a loss where the trainer is made has arguments with types', async () => {
+    const cpu = createCpuBackend();
+    const model = new nn.Linear(2, 2);
+    const own = new Trainer(cpu, { model, loss: (p, t) => p.sub(t).square().mean(), optimizer: optim.adam() });
+    const both = { model, forward: (x: Tensor) => ({ a: model.forward(x), b: x }) };
+    const loss = { a: losses.meanSquaredError, b: (p: Tensor, t: Tensor) => p.sub(t).square().mean() };
+    const parts = new Trainer(cpu, { model: both, loss, optimizer: optim.adam() });
+    const inline = { model: both, optimizer: optim.adam() };
+    const whole = new Trainer(cpu, { ...inline, loss: (p, t) => p.a.sub(t.b).square().mean() });
+    const each = new Trainer(cpu, { ...inline, loss: { a: (p, t) => p.sub(t).mean(), b: (p, t) => p.mul(t).mean() } });
+    for (const trainer of [own, parts, whole, each]) trainer.dispose();
+  });
+});
+
+type Loose = (...given: unknown[]) => Promise<unknown>;
 
 describe('dispose', () => {
   const gone = 'trainer: it was disposed. Make a new one with new Trainer(…).';

@@ -1,6 +1,7 @@
 // Reverse-mode differentiation: from a graph to the graph of its gradients, written with the same ops.
-import { ShapeError } from '../graph/errors.ts';
-import { ARRAY, checkExtra, checkValue, FUNCTION } from '../graph/options.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
+import type { InputGradients } from '../graph/op.ts';
+import { ARRAY, checkExtra, checkValue, FUNCTION, show } from '../graph/options.ts';
 import { variablesOf } from '../graph/paths.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Node, Tensor } from '../graph/tensor.ts';
@@ -29,14 +30,32 @@ export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor, ...extra: n
   for (const node of order.reverse()) {
     const outs = dys.get(node);
     if (!outs || !node.op?.vjp || !wanted.has(node)) continue;
-    const ys = node.outs.map((_, output) => new Tensor(node, output));
-    const thunks = node.op.vjp(outs, node.inputs, ys, node.params);
+    const thunks = gradientsThrough(node, outs);
     for (const [k, input] of node.inputs.entries()) {
       const thunk = thunks[k];
-      if (thunk && wanted.has(input.node)) accumulate(dys, input, thunk());
+      if (thunk && wanted.has(input.node)) accumulate(dys, input, checkedGradient(node, k, thunk()));
     }
   }
   return wrt.map((x) => dys.get(x.node)?.[x.output]);
+}
+
+/** What the op of `node` makes of its outputs' gradients. @throws OptionError where its vjp returns something else than functions. */
+function gradientsThrough(node: Node, [dy, ...others]: readonly (Tensor | undefined)[]): InputGradients {
+  const ys = node.outs.map((_, output) => new Tensor(node, output));
+  const zeros = () => broadcastTo(constant(0), ys[0]!.shape);
+  const thunks: unknown = node.op!.vjp!([dy ?? zeros(), ...others], node.inputs, ys, node.params);
+  const wrong = Array.isArray(thunks) ? thunks.find((t) => t !== undefined && typeof t !== 'function') : thunks;
+  if (wrong === undefined && thunks !== undefined) return thunks as InputGradients;
+  throw new OptionError(
+    `${node.name}: its vjp returned ${show(wrong)}. Return an array of functions, one for each input: ([dy], [x]) => [() => dy.mul(2)].`,
+  );
+}
+
+function checkedGradient({ name, inputs }: Node, k: number, dx: Tensor): Tensor {
+  const { shape } = inputs[k]!;
+  if (dx instanceof Tensor && sameShape(dx.shape, shape)) return dx;
+  const got = dx instanceof Tensor ? formatShape(dx.shape) : show(dx);
+  throw new ShapeError(`${name}: its gradient of input ${k} is ${got}. It must be a tensor ${formatShape(shape)}.`);
 }
 
 /** The nodes that some of `wrt` flow into, themselves included. */
@@ -71,8 +90,7 @@ export function whyNoGradient(y: Tensor, x: Tensor, ...extra: never[]): string |
 function flows(node: Node, reached: Set<Node>): boolean {
   if (!node.op?.vjp) return false;
   const ones = node.outs.map((spec) => broadcastTo(constant(1), spec.shape));
-  const ys = node.outs.map((_, output) => new Tensor(node, output));
-  const thunks = node.op.vjp(ones, node.inputs, ys, node.params);
+  const thunks = gradientsThrough(node, ones);
   return node.inputs.some((t, k) => reached.has(t.node) && thunks[k] !== undefined);
 }
 

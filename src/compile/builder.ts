@@ -1,6 +1,6 @@
 // The builder's other side: a kernel op's statements with its operands. Loads and stores become functions that hold the chains fused
 // into them, written at their first use; what a body uses and does not list is an internal error that names the op.
-import { internal } from '../graph/errors.ts';
+import { internal, OptionError } from '../graph/errors.ts';
 import {
   type KernelSpec,
   type KernelText,
@@ -35,7 +35,11 @@ export function kernelsOf(group: Group, source: Source): Kernel[] {
   if (!root) return [mapKernel(group, source)];
   const scope = scopeOf(root, source);
   if (root.op!.opaque) return [opaqueKernel(group, root.op!.opaque(scope, root.params), source)];
-  const specs = [root.op!.kernel!(scope, root.params)].flat() as readonly KernelSpec[];
+  if (!root.op!.kernel)
+    throw new OptionError(
+      `${root.op!.name}: it has neither a map nor a kernel, and a GPU needs one. Give it a map, or use a CPU backend.`,
+    );
+  const specs = [root.op!.kernel(scope, root.params)].flat() as readonly KernelSpec[];
   const arrays = new Map<Scratch, GroupScratch>();
   for (const array of specs.flatMap(({ writes = [] }) => writes)) arrays.set(array, { group, array });
   return specs.map((spec, k) => opKernel(group, spec, { arrays, first: k === 0 }, source));

@@ -2,6 +2,7 @@
 // and what programs are compared with. Training on the CPU runs fused WebAssembly instead (program.ts).
 import { type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
+import { onCpu } from '../graph/on-cpu.ts';
 import type { NdArray } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { expandConstant, type Node, type Tensor } from '../graph/tensor.ts';
@@ -42,7 +43,7 @@ function evaluate(
   if (node.op) {
     const inputs = node.inputs.map((t) => values.get(t.node)![t.output]!);
     const outs = node.outs.map((spec) => ({ ...spec, data: hostArray(spec.dtype, sizeOf(spec.shape), precision) }));
-    node.op.cpu(inputs, outs, node.params);
+    onCpu(node, inputs, outs);
     return outs;
   }
   const spec = node.outs[0]!;

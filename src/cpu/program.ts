@@ -4,6 +4,7 @@ import type { HostArray } from '../graph/dtype.ts';
 import { disposedProgram, missingVariable } from '../graph/errors.ts';
 import type { CompileOptions, Program, Recipe, Storage, Ticket } from '../graph/executor.ts';
 import { Inputs } from '../graph/inputs.ts';
+import { onCpu } from '../graph/on-cpu.ts';
 import type { NdArray } from '../graph/op.ts';
 import { ARRAY, COUNT, checkValue } from '../graph/options.ts';
 import { rootsOf } from '../graph/recipe.ts';
@@ -89,7 +90,7 @@ export class CpuProgram implements Program {
     const kernel = this.#kernels?.add(node, arrayOf, outs);
     if (kernel) return kernel;
     const inputs = node.inputs.map(arrayOf);
-    return () => op.cpu(inputs, outs, node.params);
+    return () => onCpu(node, inputs, outs);
   }
 
   #outsOf(node: Node): readonly CpuArray[] {

@@ -48,7 +48,7 @@ export class DivergenceError extends Error {
 /** A program that reads a variable for which it was given no memory. */
 export function missingVariable(label: string, variable: object): Error {
   return new OptionError(
-    `${label}: it reads ${variable}, which is in none of the model's fields. Keep layers in fields that are not #private, and make them once, not in forward. Without a Trainer, pass storages: [backend.allocate(model)] to compile.`,
+    `${label}: it reads ${variable}, which is in none of the model's fields. Keep layers in fields that are not #private, and make them once, not in forward. Without a Trainer, make its memory once, memory = backend.allocate(model), and give every program storages: [memory].`,
   );
 }
 

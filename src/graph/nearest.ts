@@ -10,7 +10,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   for (const candidate of candidates) {
     const name = plain(candidate);
     const part = (wanted.length >= 2 && name.startsWith(wanted)) || (name.length >= 3 && wanted.includes(name));
-    const distance = part ? 0.5 : editDistance(wanted, name);
+    const distance = name === wanted ? 0 : part ? 0.5 : editDistance(wanted, name);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

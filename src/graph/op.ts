@@ -122,6 +122,14 @@ export interface Op<P = unknown> {
    * its output, a kernel op one for each f32 of its inputs, a change of index none.
    */
   flops?(inputs: readonly Spec[], p: P): number;
-  /** The gradients of the inputs from those of the outputs, written with ops. Absent where none can flow. */
-  vjp?(dys: readonly (Tensor | undefined)[], inputs: readonly Tensor[], ys: readonly Tensor[], p: P): InputGradients;
+  /**
+   * The gradients of the inputs from those of the outputs, written with ops. Absent where none can flow. Of several outputs, the
+   * gradients of those after the first are undefined where nothing depends on them.
+   */
+  vjp?(
+    dys: readonly [Tensor, ...(Tensor | undefined)[]],
+    inputs: readonly Tensor[],
+    ys: readonly Tensor[],
+    p: P,
+  ): InputGradients;
 }

@@ -81,7 +81,8 @@ export function checkOptions(
     if (value === undefined) continue;
     if (!Object.hasOwn(names, name)) {
       if (show(given) !== 'an object') throw notOptions();
-      const alias = Object.hasOwn(ALIASES, name) ? ALIASES[name]! : '';
+      const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+      const alias = Object.hasOwn(ALIASES, camel) ? ALIASES[camel]! : camel;
       const near = known.includes(alias) ? alias : nearest(name, known);
       const advice = near ? `Did you mean ${near}?` : `Its options are ${known.join(', ')}.`;
       throw new OptionError(`${where}: there is no option ${name}. ${advice}`);
@@ -98,15 +99,12 @@ export function checkValue(where: string, name: string, value: unknown, { fits, 
 }
 
 /** @throws OptionError where there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
-export function checkExtra(where: string, extra: readonly unknown[]): void {
+export function checkExtra(where: string, extra: readonly unknown[], advice = 'Leave it out.'): void {
   const one = extra.find((value) => value !== undefined);
   if (one === undefined) return;
-  const advice = Array.isArray(extra[1]) ? `In a map, write (x) => ${where}(x).` : 'Leave it out.';
-  throw new OptionError(`${where}: ${show(one)} is one argument too many. ${advice}`);
+  const instead = Array.isArray(extra[1]) ? `In a map, write (x) => ${where}(x).` : advice;
+  throw new OptionError(`${where}: ${show(one)} is one argument too many. ${instead}`);
 }
-
-/** Options, or the one called K by position and the others after it. */
-export type Positional<T, K extends keyof T> = readonly [options?: T] | readonly [value: T[K], options?: Omit<T, K>];
 
 /** The options among `given`, of which the one called `first` may come by position. @throws OptionError as {@link checkOptions}. */
 export function optionsOf<T extends object>(

@@ -3,6 +3,7 @@
 
 import { type HostArray, hostArray } from './dtype.ts';
 import type { Recipe } from './executor.ts';
+import { onCpu } from './on-cpu.ts';
 import { mapRecipe, rootsOf } from './recipe.ts';
 import { rewrite, withInputs } from './rewrite.ts';
 import { expandConstant, Node, type Tensor } from './tensor.ts';
@@ -98,7 +99,7 @@ function folded(node: Node, inputs: readonly Tensor[]): Tensor | undefined {
     dtype: t.dtype,
     data: fills ? values[k]! : expandConstant(values[k]!, t),
   }));
-  op.cpu(arrays, [{ shape: fills ? [] : out.shape, dtype: out.dtype, data: result }], node.params);
+  onCpu(node, arrays, [{ shape: fills ? [] : out.shape, dtype: out.dtype, data: result }]);
   if (!result.every((value) => Number.isFinite(value))) return undefined;
   return new Node(undefined, { kind: 'constant', data: result }, [], undefined, [out]).outputs[0]!;
 }

@@ -212,7 +212,7 @@ export function variableOf(node: Node): Variable | undefined {
 /** Applies an op: checks shapes and returns its outputs as tensors. */
 export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...extra: never[]): Tensor[] {
   checkExtra('apply', extra);
-  if (typeof op?.shape !== 'function')
+  if (typeof op?.shape !== 'function' || typeof op.cpu !== 'function')
     throw new OptionError(`apply: the op is ${show(op)}. Give an object with a name, shape, cpu, and map or kernel.`);
   checkValue(op.name, 'the inputs', inputs, ARRAY);
   for (const [k, x] of inputs.entries()) {
@@ -220,7 +220,12 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ext
       throw new ShapeError(`${op.name}: input ${k} is ${show(x)}, and no tensor. Give one, such as constant([1, 2]).`);
   }
   // Specs alone: an op may return an input, which is a whole graph.
-  const outs = op.shape(inputs, params).map(({ shape, dtype }) => ({ shape, dtype }));
+  const specs: unknown = op.shape(inputs, params);
+  if (!Array.isArray(specs))
+    throw new OptionError(
+      `${op.name}: its shape returned ${show(specs)}. Return an array: [{ shape: [2], dtype: 'f32' }].`,
+    );
+  const outs = (specs as Spec[]).map(({ shape, dtype }) => ({ shape, dtype }));
   for (const out of outs) checkShape(op.name, out.shape);
   return [...new Node(op as Op, undefined, inputs, params, outs).outputs];
 }

@@ -56,7 +56,9 @@ export function assign(variable: Variable, value: Tensor, ...extra: never[]): vo
   checkValue('assign', 'the value', value, TENSOR);
   checkExtra('assign', extra);
   if (!current?.training)
-    throw new OptionError('assign: only a training program may change variables. Guard it with isTraining().');
+    throw new OptionError(
+      'assign: this program does not train, and only training changes variables. Compile it with { training: true }; in the forward of a layer, ask isTraining() first.',
+    );
   if (!sameShape(variable.shape, value.shape) || variable.dtype !== value.dtype) {
     throw new OptionError(
       `assign: ${value.dtype} ${formatShape(value.shape)} does not fit the variable's ${variable.dtype} ${formatShape(variable.shape)}.`,

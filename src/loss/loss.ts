@@ -42,7 +42,8 @@ export interface LossOptions extends ClassFacts {
 
 /** A loss: a scalar, averaged or summed over the batch (the first axis), of which the gradient is taken. */
 export interface Loss extends LossOptions {
-  (prediction: Tensor, target: Tensor, ...extra: never[]): Tensor;
+  // As a LossFunction's, or TypeScript would not infer the arguments of a function that is given where either may be.
+  (prediction: Tensor, target: Tensor): Tensor;
   readonly lossName: string;
   /** What else to report: accuracy where the loss scores classes. */
   metrics(prediction: Tensor, target: Tensor): Metrics;

@@ -1,13 +1,13 @@
 // Adam and AdamW: steps scaled by running means of the gradient and of its square. The correction of their bias is a function
 // of the step counter, so nothing per step comes from the host. https://arxiv.org/abs/1412.6980
-import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
 import { expm1 } from '../ops/expm1.ts';
 import { neg, sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
+import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import type { Rate } from './schedules.ts';
 import { withDecay } from './sgd.ts';
 
 /** Options of {@link adam} and {@link adamW}. */
@@ -26,16 +26,20 @@ export interface AdamOptions extends CommonOptions<AdamOptions> {
  * m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p -= lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps), t from 1. Default lr 1e-3.
  * Weight decay adds weightDecay · p to g. As PyTorch's `Adam`.
  */
-export function adam(...given: Positional<AdamOptions, 'lr'>): Optimizer {
+export function adam(lr: Rate | undefined, options?: Omit<AdamOptions, 'lr'>, ...extra: never[]): Optimizer;
+export function adam(options?: AdamOptions, ...extra: never[]): Optimizer;
+export function adam(...given: Given): Optimizer {
   return make('adam', given, 0, false);
 }
 
 /** {@link adam} with weight decay apart from the gradient: p -= lr · weightDecay · p first. Default weightDecay 0.01. As PyTorch's `AdamW`. */
-export function adamW(...given: Positional<AdamOptions, 'lr'>): Optimizer {
+export function adamW(lr: Rate | undefined, options?: Omit<AdamOptions, 'lr'>, ...extra: never[]): Optimizer;
+export function adamW(options?: AdamOptions, ...extra: never[]): Optimizer;
+export function adamW(...given: Given): Optimizer {
   return make('adamW', given, 0.01, true);
 }
 
-function make(name: string, given: Positional<AdamOptions, 'lr'>, defaultDecay: number, decoupled: boolean): Optimizer {
+function make(name: string, given: Given, defaultDecay: number, decoupled: boolean): Optimizer {
   const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: defaultDecay };
   return optimizerOf(name, given, 1e-3, defaults, ({ beta1, beta2, eps, weightDecay }, where) => {
     checkRange(where, 'beta1', beta1, 0, 1);

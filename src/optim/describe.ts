@@ -5,7 +5,13 @@ import type { PathMatch, PathPattern } from '../graph/path-match.ts';
 import { adagrad } from './adagrad.ts';
 import { adam, adamW } from './adam.ts';
 import { rateDescription, rateFrom } from './compose.ts';
-import { checkOptimizer, type GroupOptions, type Optimizer, type ParameterGroup } from './optimizer.ts';
+import {
+  type CommonOptions,
+  checkOptimizer,
+  type GroupOptions,
+  type Optimizer,
+  type ParameterGroup,
+} from './optimizer.ts';
 import { rmsProp } from './rmsprop.ts';
 import type { ScheduleDescription } from './schedules.ts';
 import { sgd } from './sgd.ts';
@@ -65,11 +71,13 @@ function describeMatch(match: PathMatch): PatternDescription[] | null {
   );
 }
 
+type Make = (options: CommonOptions) => Optimizer;
+
 /** The optimizer that a description describes. @throws OptionError for one it does not know or that lacks a rate or a match. */
 export function optimizerFrom(description: OptimizerDescription, ...extra: never[]): Optimizer {
   checkOptions('optimizerFrom', description, NAMES, extra);
   const { name, lr, clipNorm, clipValue, options, groups } = description;
-  const make = Object.hasOwn(KNOWN, name) ? KNOWN[name as keyof typeof KNOWN] : undefined;
+  const make = Object.hasOwn(KNOWN, name) ? (KNOWN[name as keyof typeof KNOWN] as Make) : undefined;
   if (!make) {
     throw new OptionError(`optimizer: ${JSON.stringify(name)} is unknown. Known are ${Object.keys(KNOWN).join(', ')}.`);
   }
@@ -77,7 +85,7 @@ export function optimizerFrom(description: OptimizerDescription, ...extra: never
     throw new OptionError(`${name}: its learning rate was a function of the user's own. Give the optimizer again.`);
   }
   const made = groups?.map((group, k) => groupFrom(`${name}: groups[${k}]`, group));
-  return make({ ...options, lr: rateFrom(lr), clipNorm, clipValue, groups: made } as never);
+  return make({ ...options, lr: rateFrom(lr), clipNorm, clipValue, groups: made });
 }
 
 function groupFrom(where: string, description: GroupDescription): GroupOptions {

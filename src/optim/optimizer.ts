@@ -10,7 +10,6 @@ import {
   NUMBER,
   optionsOf,
   POSITIVE,
-  type Positional,
   show,
   withoutGaps,
 } from '../graph/options.ts';
@@ -87,6 +86,9 @@ export type GroupOptions<T = unknown> = {
   readonly lrScale?: number;
 } & Omit<T, keyof CommonOptions>;
 
+/** A rate and options, or options with it, as they are given to an optimizer. */
+export type Given = readonly unknown[];
+
 type Options = Readonly<Record<string, number | boolean>>;
 
 export const COMMON: Names<CommonOptions> = { lr: true, clipNorm: true, clipValue: true, groups: ARRAY };
@@ -102,7 +104,7 @@ export type RuleOf = Omit<UpdateRule, 'options'>;
  */
 export function optimizerOf<T extends Options>(
   name: string,
-  given: Positional<CommonOptions & { readonly [K in keyof T]?: T[K] }, 'lr'>,
+  given: Given,
   defaultLr: number,
   defaults: T,
   rule: (options: T, where: string) => RuleOf,
@@ -110,6 +112,10 @@ export function optimizerOf<T extends Options>(
   const kinds = Object.fromEntries(
     Object.entries(defaults).map(([key, value]) => [key, typeof value === 'boolean' ? BOOLEAN : NUMBER]),
   );
+  if (Array.isArray(given[0]))
+    throw new OptionError(
+      `${name}: its first argument is an array. The parameters are those of the trainer's model: give ${name}(${defaultLr}) or ${name}({ lr: ${defaultLr} }).`,
+    );
   const all = optionsOf<CommonOptions>(name, 'lr', given, { ...COMMON, ...kinds });
   const { lr = defaultLr, clipNorm, clipValue, groups = [], ...own } = all;
   const made = (options: T, where: string): UpdateRule => ({

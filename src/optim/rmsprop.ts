@@ -1,11 +1,11 @@
 // RMSProp: steps scaled by a running mean of the squared gradient.
 // https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
-import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, maximum, mul, sub } from '../ops/binary.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
+import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import type { Rate } from './schedules.ts';
 import { withDecay } from './sgd.ts';
 
 /** Options of {@link rmsProp}. */
@@ -26,7 +26,9 @@ export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
  * v = α v + (1 - α) g²; d = g / (√v + eps), or where centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
  * buf = momentum · buf + d; p -= lr · buf. Default lr 1e-2. As PyTorch's `RMSprop`.
  */
-export function rmsProp(...given: Positional<RmsPropOptions, 'lr'>): Optimizer {
+export function rmsProp(lr: Rate | undefined, options?: Omit<RmsPropOptions, 'lr'>, ...extra: never[]): Optimizer;
+export function rmsProp(options?: RmsPropOptions, ...extra: never[]): Optimizer;
+export function rmsProp(...given: Given): Optimizer {
   const defaults = { alpha: 0.99, eps: 1e-8, centered: false as boolean, momentum: 0, weightDecay: 0 };
   return optimizerOf('rmsProp', given, 1e-2, defaults, (options, where) => {
     const { alpha, eps, centered, momentum, weightDecay } = options;

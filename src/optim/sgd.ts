@@ -1,10 +1,10 @@
 // Stochastic gradient descent, with momentum, Nesterov's look-ahead and weight decay where asked for.
 import { OptionError } from '../graph/errors.ts';
-import type { Positional } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
 import { checkRange } from './check.ts';
-import { type CommonOptions, type Optimizer, optimizerOf } from './optimizer.ts';
+import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import type { Rate } from './schedules.ts';
 
 /** Options of {@link sgd}. */
 export interface SgdOptions extends CommonOptions<SgdOptions> {
@@ -20,7 +20,9 @@ export interface SgdOptions extends CommonOptions<SgdOptions> {
  * g += weightDecay · p; buf = momentum · buf + g; p -= lr · buf (Nesterov: p -= lr · (g + momentum · buf)). Default lr 1e-3. As
  * PyTorch's `SGD` with dampening 0. `sgd(0.1)` or `sgd({ lr: 0.1 })`, with other options `sgd(0.1, { momentum: 0.9 })`.
  */
-export function sgd(...given: Positional<SgdOptions, 'lr'>): Optimizer {
+export function sgd(lr: Rate | undefined, options?: Omit<SgdOptions, 'lr'>, ...extra: never[]): Optimizer;
+export function sgd(options?: SgdOptions, ...extra: never[]): Optimizer;
+export function sgd(...given: Given): Optimizer {
   const defaults = { momentum: 0, nesterov: false as boolean, weightDecay: 0 };
   return optimizerOf('sgd', given, 1e-3, defaults, ({ momentum, nesterov, weightDecay }, where) => {
     checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);

@@ -4,6 +4,7 @@ import { OptionError } from '../graph/errors.ts';
 import { isSeveral, listed, mapParts, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
+import { formatShape } from '../graph/shape.ts';
 import { constant, Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { greater } from '../ops/binary.ts';
@@ -66,7 +67,14 @@ export function classesOf({ lossName, classes }: Loss): (prediction: NdArray) =>
     throw new OptionError(
       `predictClasses: the loss ${lossName} scores no classes. Use predict, a loss that does (${LOSSES}), or give defineLoss { classes: true }.`,
     );
-  return (prediction) => onHost(prediction, (x) => (classes === 'binary' ? cast(greater(x, 0), 'u32') : argmax(x)));
+  if (classes === 'binary') return (prediction) => onHost(prediction, (x) => cast(greater(x, 0), 'u32'));
+  return (prediction) => {
+    if (prediction.shape.at(-1) === 1)
+      throw new OptionError(
+        `predictClasses: predictions ${formatShape(prediction.shape)} have one output an example, which leaves ${lossName} no class to choose. Use predict; for yes or no train with binaryCrossEntropyWithLogits.`,
+      );
+    return onHost(prediction, (x) => argmax(x));
+  };
 }
 
 /** A function of an array, in doubles, rounded to the array's own precision. */

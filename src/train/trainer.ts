@@ -102,6 +102,8 @@ const NAMES: Names<TrainerOptions> = {
   maxArenaBytes: POSITIVE,
 };
 
+const ONE_SET = 'Give one data set and options: fit(datasets.array(x, y), { epochs: 5 }).';
+
 function isInputDtypes(value: unknown): boolean {
   const dtypes: unknown[] = typeof value === 'object' && value !== null ? Object.values(value) : [value];
   return dtypes.length > 0 && dtypes.every((dtype) => dtype === 'f32' || dtype === 'u32' || dtype === 'i32');
@@ -270,7 +272,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     extra: readonly unknown[],
     gate: Gate,
   ): AsyncGenerator<FitEvent, void, undefined> {
-    checkExtra('fit', extra);
+    checkExtra('fit', extra, ONE_SET);
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
     if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
@@ -326,7 +328,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    * step needs, and the rest (a short last batch, the validation) while it trains.
    */
   async warmUp(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
-    checkExtra('warmUp', extra);
+    checkExtra('warmUp', extra, ONE_SET);
     this.#life.check();
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
@@ -494,6 +496,10 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
   async save(configuration?: unknown, ...extra: never[]): Promise<Bytes> {
     checkExtra('save', extra);
+    if (typeof configuration === 'string')
+      throw new OptionError(
+        `save: the configuration is ${show(configuration)}. Give an object; save gives the bytes of a file: await writeFile(path, await trainer.save()).`,
+      );
     const saved = {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),

@@ -1,0 +1,14 @@
+// An op's own loops on the CPU, called with a check that they write what they compute.
+import { OptionError } from './errors.ts';
+import type { NdArray } from './op.ts';
+import { show } from './options.ts';
+import type { Node } from './tensor.ts';
+
+/** What an op computes, in the arrays that it is given. @throws OptionError where it returns something in place of writing it. */
+export function onCpu({ op, params }: Node, inputs: readonly NdArray[], outs: readonly NdArray[]): void {
+  const returned: unknown = op!.cpu(inputs, outs, params);
+  if (returned !== undefined)
+    throw new OptionError(
+      `${op!.name}: its cpu returned ${show(returned)}. Write the result into outs: outs[0].data[i] = …, and return nothing.`,
+    );
+}
