@@ -23,7 +23,7 @@ import {
 } from './graph/options.ts';
 import { memoryOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
-import { newTrace, withTrace } from './graph/trace.ts';
+import { traceWith } from './graph/trace.ts';
 import type { Tuning, TuningReport } from './graph/tuning.ts';
 import { type NestedValue, type Tensors, VALUE, type ValueOptions, valuesOf } from './graph/value.ts';
 import { faultOf } from './ops/gemm-table.ts';
@@ -110,18 +110,16 @@ export class Backend {
     const specs = Object.entries<Spec>(inputs);
     const tensors = Object.fromEntries(specs.map(([name, spec]) => [name, input(name, spec)])) as Record<K, Tensor>;
     const { training = false, step, seed } = options;
-    const trace = newTrace({ training, step, seed });
-    const result = withTrace(trace, () => fn(tensors));
+    const { result, assignments } = traceWith({ training, step, seed }, ({ assignments }) => {
+      return { result: fn(tensors), assignments };
+    });
     const outputs = result instanceof Tensor ? { y: result } : result;
     // A function that only assigns has nothing to return.
     if (outputs !== undefined || !training) {
       checkValue('compile', 'what the function returns', outputs, OBJECT);
       checkTensors('compile', outputs);
     }
-    return this.executor.compile(
-      { outputs, assignments: trace.assignments },
-      { ...options, inputs: Object.keys(inputs) },
-    );
+    return this.executor.compile({ outputs, assignments }, { ...options, inputs: Object.keys(inputs) });
   }
 
   /**
