@@ -13,6 +13,7 @@ import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { Examples, Values } from '../src/train/batch.ts';
 import type { FitEvent } from '../src/train/events.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import type { FitOptions } from '../src/train/run.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
@@ -248,7 +249,7 @@ describe('dispose', () => {
   it('refuses everything after it, and may be called twice', async () => {
     const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 2 });
-    const bytes = await trainer.save();
+    const bytes = await saveCheckpoint(trainer);
     trainer.dispose();
     expect(held(trainer)).toBe(false);
     trainer.dispose();
@@ -260,10 +261,10 @@ describe('dispose', () => {
       () => trainer.inspect(data.x),
       () => gradcheck(trainer),
       () => perturb(trainer, 'out.bias', [0]),
-      () => trainer.save(),
-      () => trainer.saveWeights(),
-      () => trainer.load(bytes),
-      () => trainer.loadWeights(bytes),
+      () => saveCheckpoint(trainer),
+      () => saveWeights(trainer),
+      () => loadCheckpoint(trainer, bytes),
+      () => loadWeights(trainer, bytes),
       () => trainer.fit(data).step(),
       () => trainer.state.read('out.bias'),
       () => trainer.state.snapshot(),

@@ -13,6 +13,7 @@ export type {
   Validation,
   WarningEvent,
 } from './events.ts';
+export { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from './files.ts';
 export type { Inspection } from './inspection.ts';
 export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
 export { type Network, network } from './network.ts';
