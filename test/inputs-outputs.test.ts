@@ -2,7 +2,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/array.ts';
-import { type DataSet, rescaled } from '../src/data/dataset.ts';
+import { type DataSet, rescaled, type Values } from '../src/data/dataset.ts';
 import { split } from '../src/data/split.ts';
 import { explainStep } from '../src/explain/explain-step.ts';
 import { gradcheck } from '../src/explain/gradcheck.ts';
@@ -21,7 +21,7 @@ import { add, mul, sub } from '../src/ops/binary.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { abs } from '../src/ops/unary.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { Examples, Values } from '../src/train/batch.ts';
+import type { Examples } from '../src/train/batch.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { type AnyTrainer, Trainer } from '../src/train/trainer.ts';

@@ -1,7 +1,7 @@
 // What a Trainer refuses, each by name, and how it ends in the middle of its work.
 import { describe, expect, it } from 'vitest';
 import { type Backend, createCpuBackend } from '../src/backend.ts';
-import { arrayDataset } from '../src/data/dataset.ts';
+import { arrayDataset, type Values } from '../src/data/dataset.ts';
 import { gradcheck } from '../src/explain/gradcheck.ts';
 import { perturb } from '../src/explain/perturb.ts';
 import { DeviceError, OptionError } from '../src/graph/errors.ts';
@@ -11,7 +11,7 @@ import { Linear } from '../src/nn/linear.ts';
 import { sign } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { Examples, Values } from '../src/train/batch.ts';
+import type { Examples } from '../src/train/batch.ts';
 import type { FitEvent } from '../src/train/events.ts';
 import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import type { FitOptions } from '../src/train/run.ts';

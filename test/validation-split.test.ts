@@ -1,12 +1,14 @@
 // Validation split off the training data: which examples it has, that it is made once, and what a resume sees.
+
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/array.ts';
+import type { Values } from '../src/data/dataset.ts';
 import { split } from '../src/data/split.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adam } from '../src/optim/adam.ts';
-import type { Examples, Values } from '../src/train/batch.ts';
+import type { Examples } from '../src/train/batch.ts';
 import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { splitOff } from '../src/train/validation-split.ts';

@@ -1,5 +1,6 @@
 // The Trainer and what goes with it: what users train with.
-export type { Examples, Values } from './batch.ts';
+export type { Values } from '../data/dataset.ts';
+export type { Examples } from './batch.ts';
 export { describeCheckpoint, type Saved } from './checkpoint.ts';
 export type { ClassWeights } from './class-weights.ts';
 export type { EvaluateOptions, Evaluation } from './evaluation.ts';

@@ -1,9 +1,10 @@
 // What a trainer shows to functions that take one, which save it or look into its network: its State, task and programs, and data as
 // it would train on it. Not a part of the package's surface.
+import type { Values } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import { mapParts } from '../graph/nested.ts';
 import { show } from '../graph/options.ts';
-import type { Examples, Values } from './batch.ts';
+import type { Examples } from './batch.ts';
 import type { Running } from './fit.ts';
 import { type Looked, rowsOf } from './inspection.ts';
 import type { State } from './state.ts';

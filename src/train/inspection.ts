@@ -1,5 +1,5 @@
 // Looking inside: a model's predictions and named inner outputs for given inputs and, with targets, its loss and gradients.
-import type { ByteScale } from '../data/dataset.ts';
+import type { ByteScale, Values } from '../data/dataset.ts';
 import { dtypeOf, hostArray } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
 import type { Executor, Program } from '../graph/executor.ts';
@@ -7,7 +7,7 @@ import { mapParts, type Nested, partAt, partName, partsOf } from '../graph/neste
 import type { NdArray } from '../graph/op.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { traceWith } from '../graph/trace.ts';
-import { feedsOf, inputX, inputY, namedParts, specsOf, toArray, type Values } from './batch.ts';
+import { feedsOf, inputX, inputY, namedParts, specsOf, toArray } from './batch.ts';
 import { forward, judge } from './judge.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';

@@ -1,7 +1,8 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
-// programs over it; how a run goes is in fit.ts, what a step does in step.ts, what is saved in files.ts. Long, since it is one class: a method for each thing.
+// programs over it; how a run goes is in fit.ts, what a step does in step.ts, what is saved in files.ts. Long, since it is one class:
+// a method for each thing.
 import type { Backend } from '../backend.ts';
-import type { ByteScale } from '../data/dataset.ts';
+import type { ByteScale, Values } from '../data/dataset.ts';
 import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
@@ -13,7 +14,7 @@ import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Examples, inputDtypesOf, type Values } from './batch.ts';
+import { type Examples, inputDtypesOf } from './batch.ts';
 import { type Batch, shapesOf, valuesOf } from './batch-values.ts';
 import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
 import { checkMonitor } from './early-stopping.ts';
