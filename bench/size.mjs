@@ -34,27 +34,35 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 32_000, esbuild: 33_500 },
+    most: { vite: 30_700, esbuild: 32_000 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 81_500, esbuild: 103_000 },
+    most: { vite: 72_400, esbuild: 94_700 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 103_600, esbuild: 126_000 },
+    most: { vite: 94_500, esbuild: 117_800 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 105_900, esbuild: 126_000 },
+    most: { vite: 96_800, esbuild: 117_800 },
+  },
+  {
+    name: 'the same on WebGPU, its weights saved and loaded',
+    code: `
+import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
+await loadWeights(trainer, await saveWeights(trainer));
+`,
+    most: { vite: 101_700, esbuild: 125_100 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 136_700, esbuild: 142_000 },
+    most: { vite: 137_100, esbuild: 142_800 },
   },
 ];
 
