@@ -127,8 +127,7 @@ export class Backend {
    * functions of the seed and of each variable's path. Programs compiled with it in `storages` read and move them.
    */
   allocate(model: object, options: { readonly seed?: number } = {}, ...extra: never[]): Storage {
-    checkOptions('allocate', options, { seed: SEED }, extra);
-    const { seed = 0 } = options;
+    const { seed = 0 } = checkOptions('allocate', options, { seed: SEED }, extra);
     const { groups, variables } = memoryOf(model, this.executor.maxBindingBytes);
     const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
     const storage = this.executor.allocate(groups);
@@ -244,7 +243,6 @@ export async function createBackendWith(
   kept: (report: AdapterReport) => Tuning | undefined = () => undefined,
   extra: readonly unknown[] = [],
 ): Promise<Backend> {
-  checkOptions('createBackend', options, NAMES, extra);
   const {
     device = 'auto',
     adapter,
@@ -253,7 +251,7 @@ export async function createBackendWith(
     deterministic = false,
     tuning,
     precision = 'float32',
-  } = options;
+  } = checkOptions('createBackend', options, NAMES, extra);
   if (persistent && !fuse)
     throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
   if (
@@ -305,7 +303,6 @@ function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
 
 /** The CPU backend, at once; `float64` is the reference that gradients are proved against. */
 export function createCpuBackend(options: { readonly precision?: Precision } = {}, ...extra: never[]): Backend {
-  checkOptions('createCpuBackend', options, { precision: PRECISION }, extra);
-  const { precision = 'float32' } = options;
+  const { precision = 'float32' } = checkOptions('createCpuBackend', options, { precision: PRECISION }, extra);
   return cpuBackend(precision, []);
 }
