@@ -34,27 +34,35 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 32_000, esbuild: 33_500 },
+    most: { vite: 30_700, esbuild: 32_000 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 82_500, esbuild: 105_000 },
+    most: { vite: 73_400, esbuild: 96_200 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 104_600, esbuild: 128_000 },
+    most: { vite: 95_600, esbuild: 119_300 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 106_900, esbuild: 128_000 },
+    most: { vite: 97_900, esbuild: 119_300 },
+  },
+  {
+    name: 'the same on WebGPU, its weights saved and loaded',
+    code: `
+import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
+await loadWeights(trainer, await saveWeights(trainer));
+`,
+    most: { vite: 102_900, esbuild: 126_600 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 138_000, esbuild: 144_000 },
+    most: { vite: 138_300, esbuild: 144_300 },
   },
 ];
 

@@ -23,7 +23,7 @@ import {
 } from './graph/options.ts';
 import { memoryOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
-import { newTrace, withTrace } from './graph/trace.ts';
+import { traceWith } from './graph/trace.ts';
 import type { Tuning, TuningReport } from './graph/tuning.ts';
 import { type NestedValue, type Tensors, VALUE, type ValueOptions, valuesOf } from './graph/value.ts';
 import { faultOf } from './ops/gemm-table.ts';
@@ -110,18 +110,16 @@ export class Backend {
     const specs = Object.entries<Spec>(inputs);
     const tensors = Object.fromEntries(specs.map(([name, spec]) => [name, input(name, spec)])) as Record<K, Tensor>;
     const { training = false, step, seed } = options;
-    const trace = newTrace({ training, step, seed });
-    const result = withTrace(trace, () => fn(tensors));
+    const { result, assignments } = traceWith({ training, step, seed }, ({ assignments }) => {
+      return { result: fn(tensors), assignments };
+    });
     const outputs = result instanceof Tensor ? { y: result } : result;
     // A function that only assigns has nothing to return.
     if (outputs !== undefined || !training) {
       checkValue('compile', 'what the function returns', outputs, OBJECT);
       checkTensors('compile', outputs);
     }
-    return this.executor.compile(
-      { outputs, assignments: trace.assignments },
-      { ...options, inputs: Object.keys(inputs) },
-    );
+    return this.executor.compile({ outputs, assignments }, { ...options, inputs: Object.keys(inputs) });
   }
 
   /**
@@ -129,8 +127,7 @@ export class Backend {
    * functions of the seed and of each variable's path. Programs compiled with it in `storages` read and move them.
    */
   allocate(model: object, options: { readonly seed?: number } = {}, ...extra: never[]): Storage {
-    checkOptions('allocate', options, { seed: SEED }, extra);
-    const { seed = 0 } = options;
+    const { seed = 0 } = checkOptions('allocate', options, { seed: SEED }, extra);
     const { groups, variables } = memoryOf(model, this.executor.maxBindingBytes);
     const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
     const storage = this.executor.allocate(groups);
@@ -246,7 +243,6 @@ export async function createBackendWith(
   kept: (report: AdapterReport) => Tuning | undefined = () => undefined,
   extra: readonly unknown[] = [],
 ): Promise<Backend> {
-  checkOptions('createBackend', options, NAMES, extra);
   const {
     device = 'auto',
     adapter,
@@ -255,7 +251,7 @@ export async function createBackendWith(
     deterministic = false,
     tuning,
     precision = 'float32',
-  } = options;
+  } = checkOptions('createBackend', options, NAMES, extra);
   if (persistent && !fuse)
     throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
   if (
@@ -307,7 +303,6 @@ function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
 
 /** The CPU backend, at once; `float64` is the reference that gradients are proved against. */
 export function createCpuBackend(options: { readonly precision?: Precision } = {}, ...extra: never[]): Backend {
-  checkOptions('createCpuBackend', options, { precision: PRECISION }, extra);
-  const { precision = 'float32' } = options;
+  const { precision = 'float32' } = checkOptions('createCpuBackend', options, { precision: PRECISION }, extra);
   return cpuBackend(precision, []);
 }

@@ -5,6 +5,7 @@ import * as thalweg from '../src/index.ts';
 import { FileError } from '../src/node/file-error.ts';
 import * as node from '../src/node/index.ts';
 import * as ops from '../src/ops/index.ts';
+import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
 
 const { constant, losses, nn, optim, Tensor } = thalweg;
 const backend = thalweg.createCpuBackend();
@@ -135,8 +136,8 @@ const values = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
 const task = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.sgd(0.1) };
 const trainer = new thalweg.Trainer(backend, task);
 await trainer.fit(data, { maxSteps: 2, batchSize: 2 });
-const weights = await trainer.saveWeights();
-const checkpoint = await trainer.save();
+const weights = await saveWeights(trainer);
+const checkpoint = await saveCheckpoint(trainer);
 const program = await backend.compile(({ v }) => ops.relu(v), { v: { shape: [2], dtype: 'f32' } });
 afterAll(() => trainer.dispose());
 
@@ -449,10 +450,13 @@ const ENTRIES: Record<string, Entry> = {
   'Trainer#unfreeze': { args: ['bias'], needs: 1 },
   'nn.freeze': { args: [whole(new nn.Linear(2, 2))], needs: 1 },
   'nn.unfreeze': { args: [whole(new nn.Linear(2, 2))], needs: 1 },
-  'Trainer#save': { args: [any({})] },
-  'Trainer#saveWeights': { args: [object({})] },
-  'Trainer#load': { args: [checkpoint, text('mine')], needs: 1 },
-  'Trainer#loadWeights': { args: [weights, text('mine'), { strict: true, rename: { 'module.': '' } }], needs: 1 },
+  saveCheckpoint: { args: [whole(trainer), any({})], needs: 1 },
+  saveWeights: { args: [whole(trainer), object({})], needs: 1 },
+  loadCheckpoint: { args: [whole(trainer), checkpoint, text('mine')], needs: 2 },
+  loadWeights: {
+    args: [whole(trainer), weights, text('mine'), { strict: true, rename: { 'module.': '' } }],
+    needs: 2,
+  },
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },

@@ -9,6 +9,7 @@ import { adam } from '../src/optim/adam.ts';
 import { cosine } from '../src/optim/schedules.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { network } from '../src/train/network.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
 import { blobs, Net, netTrainer, weightsOf } from './blobs.ts';
@@ -36,19 +37,19 @@ describe('resuming', () => {
     const first = dropping();
     for await (const e of first.fit(data, { ...options, events: 'step' })) if (e.step === 200) break;
     // The loop was left at step 200; steps already under way then are part of what is saved.
-    const bytes = await first.save({ note: 'kept' });
+    const bytes = await saveCheckpoint(first, { note: 'kept' });
     expect(first.stepsMade).toBeGreaterThanOrEqual(200);
     expect(first.stepsMade).toBeLessThan(400);
 
     const second = dropping();
-    const saved = await second.load(bytes);
+    const saved = await loadCheckpoint(second, bytes);
     expect(saved.configuration).toEqual({ note: 'kept' });
     expect(second.stepsMade).toBe(first.stepsMade);
     const history = await second.fit(data, { ...options, resume: true });
     expect(second.stepsMade).toBe(400);
     expect(history.steps.step[0]).toBe(first.stepsMade + 1);
     expect(await weightsOf(second)).toEqual(await weightsOf(whole));
-    expect(await second.save()).toEqual(await whole.save());
+    expect(await saveCheckpoint(second)).toEqual(await saveCheckpoint(whole));
   });
 
   it('two runs of 200 without a schedule over the run equal one of 400', async () => {
@@ -57,7 +58,7 @@ describe('resuming', () => {
     await whole.fit(data, options);
     await parts.fit(data, { ...options, maxSteps: 200 });
     const next = make();
-    await next.load(await parts.save());
+    await loadCheckpoint(next, await saveCheckpoint(parts));
     await next.fit(data, { maxSteps: 400, resume: true });
     expect(await weightsOf(next)).toEqual(await weightsOf(whole));
   });
@@ -87,7 +88,7 @@ describe('resuming', () => {
     await whole.fit(data, { maxSteps: 20, batchSize: 16 });
     await part.fit(data, { maxSteps: 9, batchSize: 16 });
     const next = netTrainer();
-    await next.load(await part.save());
+    await loadCheckpoint(next, await saveCheckpoint(part));
     await next.fit(data, { maxSteps: 20, resume: true });
     expect(next.stepsMade).toBe(25);
     expect(await weightsOf(next)).toEqual(await weightsOf(whole));
@@ -98,7 +99,7 @@ describe('resuming', () => {
     await a.fit(data, { maxSteps: 3 });
     a.learningRate = 0.0125;
     const b = netTrainer();
-    await b.load(await a.save());
+    await loadCheckpoint(b, await saveCheckpoint(a));
     expect(b.learningRate).toBe(0.0125);
   });
 
@@ -116,7 +117,7 @@ describe('resuming', () => {
 describe('files', () => {
   it('weights have the names and shapes that PyTorch gives them', async () => {
     const trainer = netTrainer();
-    const { tensors } = readSafetensors(await trainer.saveWeights(), 'w');
+    const { tensors } = readSafetensors(await saveWeights(trainer), 'w');
     expect([...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([
       ['hidden.weight', 'F32', [8, 4]],
       ['hidden.bias', 'F32', [8]],
@@ -129,9 +130,9 @@ describe('files', () => {
   it('weights go from a checkpoint or a file of weights into another trainer, which keeps its own steps', async () => {
     const a = netTrainer({ optimizer: adam() });
     await a.fit(blobs(30), { maxSteps: 5, batchSize: 10 });
-    for (const bytes of [await a.save(), await a.saveWeights()]) {
+    for (const bytes of [await saveCheckpoint(a), await saveWeights(a)]) {
       const b = netTrainer({ seed: 9 });
-      await b.loadWeights(bytes);
+      await loadWeights(b, bytes);
       expect(await weightsOf(b)).toEqual(await weightsOf(a));
       expect(b.stepsMade).toBe(0);
     }
@@ -140,7 +141,7 @@ describe('files', () => {
   it('a checkpoint says what it is', async () => {
     const a = netTrainer({ optimizer: adam({ lr: cosine(0.01) }), seed: 2 ** 40 + 3 });
     await a.fit(blobs(30), { maxSteps: 5, batchSize: 10 });
-    const { seed, step, optimizer, run, loss } = describeCheckpoint(await a.save(), 'c');
+    const { seed, step, optimizer, run, loss } = describeCheckpoint(await saveCheckpoint(a), 'c');
     expect({ seed, step, loss }).toEqual({ seed: 2 ** 40 + 3, step: 5, loss: 'softmaxCrossEntropy' });
     expect(optimizer.lr).toMatchObject({ name: 'cosine', peak: 0.01 });
     expect(run).toEqual({
@@ -160,19 +161,19 @@ describe('what does not fit is refused, and changes nothing', () => {
     [
       'another model',
       /c\.st: the tensors do not fit.*"hidden.weight" has shape \[9, 4\], the model wants \[8, 4\]/s,
-      async () => netTrainer({ model: new Net(9) }).save(),
+      async () => saveCheckpoint(netTrainer({ model: new Net(9) })),
     ],
     [
       'weights alone',
       /c\.st: it is not a checkpoint of a run.*use loadWeights/s,
-      async () => netTrainer().saveWeights(),
+      async () => saveWeights(netTrainer()),
     ],
     [
       'another optimizer',
       /c\.st: it was trained by adam, this trainer has sgd/,
-      async () => netTrainer({ optimizer: adam() }).save(),
+      async () => saveCheckpoint(netTrainer({ optimizer: adam() })),
     ],
-    ['another seed', /c\.st: its seed is 2, this trainer's 1/, async () => netTrainer({ seed: 2 }).save()],
+    ['another seed', /c\.st: its seed is 2, this trainer's 1/, async () => saveCheckpoint(netTrainer({ seed: 2 }))],
     ['a missing tensor', /"out.bias" is missing/, async () => changed((t) => t.delete('out.bias'))],
     [
       'an extra tensor',
@@ -249,14 +250,14 @@ describe('what does not fit is refused, and changes nothing', () => {
       /c\.st: "out\.bias" holds NaN at index 2\. Use a checkpoint from before, or loadWeights\./,
       async () => changed((t) => t.get('out.bias')!.data.set([Number.NaN], 2)),
     ],
-    ['a cut file', /c\.st: /, async () => (await netTrainer().save()).subarray(0, 300)],
+    ['a cut file', /c\.st: /, async () => (await saveCheckpoint(netTrainer())).subarray(0, 300)],
   ];
   it.each(cases)('%s', async (_, message, make) => {
     const trainer = netTrainer();
     const before = await trainer.state.snapshot();
     const bytes = await make();
-    await expect(trainer.load(bytes, 'c.st')).rejects.toThrow(message);
-    await expect(trainer.load(bytes, 'c.st')).rejects.toThrow(CheckpointError);
+    await expect(loadCheckpoint(trainer, bytes, 'c.st')).rejects.toThrow(message);
+    await expect(loadCheckpoint(trainer, bytes, 'c.st')).rejects.toThrow(CheckpointError);
     expect([...(await trainer.state.snapshot()).arrays.values()]).toEqual([...before.arrays.values()]);
   });
 
@@ -267,16 +268,16 @@ describe('what does not fit is refused, and changes nothing', () => {
     };
     const [relu, tanh] = [make('relu'), make('tanh')];
     await relu.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
-    const bytes = await relu.save();
-    await expect(tanh.load(bytes, 'c.st')).rejects.toThrow(
+    const bytes = await saveCheckpoint(relu);
+    await expect(loadCheckpoint(tanh, bytes, 'c.st')).rejects.toThrow(
       "c.st: its network is 4-5-3, relu, cross-entropy, this trainer's 4-5-3, tanh, cross-entropy. Create the trainer with the same network.",
     );
     const { tensors, metadata } = readSafetensors(bytes, 'x');
     (tensors.get('optimizer.v.hidden.bias')!.data as Float32Array).set([Number.POSITIVE_INFINITY], 4);
-    await expect(make('relu').load(writeSafetensors(tensors, metadata), 'c.st')).rejects.toThrow(
+    await expect(loadCheckpoint(make('relu'), writeSafetensors(tensors, metadata), 'c.st')).rejects.toThrow(
       'c.st: "optimizer.v.hidden.bias" holds Infinity at index 4.',
     );
-    await make('relu').load(bytes);
+    await loadCheckpoint(make('relu'), bytes);
   });
 
   /** A good checkpoint with something changed; `resave` gives what it keeps beside tensors, as plain data or text. */
@@ -284,7 +285,7 @@ describe('what does not fit is refused, and changes nothing', () => {
     change: (tensors: ReturnType<typeof readSafetensors>['tensors']) => void,
     resave?: (saved: object) => object | string,
   ): Promise<Uint8Array> {
-    const file = readSafetensors(await netTrainer().save(), 'x');
+    const file = readSafetensors(await saveCheckpoint(netTrainer()), 'x');
     change(file.tensors);
     const saved = resave?.(JSON.parse(file.metadata['thalweg']!)) ?? file.metadata['thalweg']!;
     const thalweg = typeof saved === 'string' ? saved : JSON.stringify(saved);

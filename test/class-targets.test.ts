@@ -13,6 +13,7 @@ import { cast } from '../src/ops/cast.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { bestConstantLoss } from '../src/train/constant-loss.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { testExecutor } from './gpu.ts';
 
@@ -292,11 +293,11 @@ describe('what a model is given of x', () => {
       'x: its bytes have the scale (x / 255 - 0) / 1, and the model learnt with false. Make the data with scale: false.',
     );
     const before = (await trainer.predict(tagged(Uint8Array))).data;
-    const files = [await trainer.saveWeights(), await trainer.save()];
+    const files = [await saveWeights(trainer), await saveCheckpoint(trainer)];
     trainer.dispose();
     for (const [k, file] of files.entries()) {
       const other = trainerOn(cpu, { ignoreIndex });
-      await (k === 0 ? other.loadWeights(file) : other.load(file));
+      await (k === 0 ? loadWeights(other, file) : loadCheckpoint(other, file));
       expect(other.scale).toBe(false);
       expect((await other.predict({ shape: [N, T], data: Uint8Array.from(TOKENS) })).data).toEqual(before);
       other.dispose();

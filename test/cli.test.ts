@@ -22,6 +22,7 @@ import { MNIST_SCALE } from '../src/data/digits.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import type { EpochEvent } from '../src/train/events.ts';
+import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { network } from '../src/train/network.ts';
 import { presets } from '../src/train/presets.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
@@ -610,8 +611,8 @@ describe('eval', () => {
     const { model, loss } = network(description);
     const trainer = new Trainer(createCpuBackend(), { model, loss, optimizer: sgd({ lr: 1 }) });
     // What a page keeps beside a checkpoint is its own configuration, not the command line's.
-    writeFileSync(path('page.safetensors'), await trainer.save({ preset: 'mlp', hidden: [5, 4], batch: 3 }));
-    writeFileSync(path('own.safetensors'), await trainer.saveWeights());
+    writeFileSync(path('page.safetensors'), await saveCheckpoint(trainer, { preset: 'mlp', hidden: [5, 4], batch: 3 }));
+    writeFileSync(path('own.safetensors'), await saveWeights(trainer));
     trainer.dispose();
     for (const file of ['own.safetensors', 'page.safetensors']) {
       const { code, events, err } = await evaluate(file, '--data', data);

@@ -23,6 +23,7 @@ import { cast } from '../src/ops/cast.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import { where } from '../src/ops/select.ts';
 import * as u from '../src/ops/unary.ts';
+import { saveCheckpoint } from '../src/train/files.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { drawSample, expectClose, type Sample, withGradients } from './sample.ts';
@@ -187,7 +188,7 @@ describe.each(Object.values(presets))('$name', (preset) => {
       seed: 3,
     });
     const { steps } = await trainer.fit(data.train, { maxSteps, batchSize: defaults.batchSize });
-    const bytes = await trainer.save();
+    const bytes = await saveCheckpoint(trainer);
     trainer.dispose();
     return { losses: [...steps.loss], bytes };
   }

@@ -5,6 +5,7 @@ import { Backend, createCpuBackend } from '../src/backend.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import * as optim from '../src/optim/index.ts';
+import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, weightsOf } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
@@ -67,7 +68,7 @@ describe.each([
     await whole.fit(data, run);
     for await (const { step } of half.fit(data, { ...run, events: 'step' })) if (step === 9) break;
     expect(half.stepsMade).toBeLessThan(30);
-    await other.load(await half.save());
+    await loadCheckpoint(other, await saveCheckpoint(half));
     await other.fit(data, { ...run, resume: true });
     expect(await weightsOf(other)).toEqual(await weightsOf(whole));
     for (const { path, trainable } of other.parameters()) {

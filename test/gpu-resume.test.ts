@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
 import { digits } from '../src/data/digits.ts';
+import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { testExecutor } from './gpu.ts';
@@ -31,10 +32,10 @@ it.skipIf(!existsSync('dist/src/node/index.js'))(
     const folder = await mkdtemp(join(tmpdir(), 'thalweg-gpu-'));
     try {
       const [checkpoint, out] = [join(folder, 'half.safetensors'), join(folder, 'end.safetensors')];
-      await writeFile(checkpoint, await half.save());
+      await writeFile(checkpoint, await saveCheckpoint(half));
       const args = ['test/resume-child.mjs', checkpoint, out, TEST_ADAPTER ?? '', String(EXAMPLES), '400'];
       await promisify(execFile)(process.execPath, args);
-      expect((await readFile(out)).equals(Buffer.from(await whole.saveWeights()))).toBe(true);
+      expect((await readFile(out)).equals(Buffer.from(await saveWeights(whole)))).toBe(true);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -14,6 +14,7 @@ import { relu } from '../src/ops/activations.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { Examples } from '../src/train/batch.ts';
+import { saveCheckpoint } from '../src/train/files.ts';
 import { type Preset, presets } from '../src/train/presets.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
@@ -107,7 +108,7 @@ it('splits data that one binding cannot hold', async () => {
 it('has the same bits after 200 steps, twice', async () => {
   const [a, b] = [trainerOf(gpu, presets.classic), trainerOf(gpu, presets.classic)];
   for (const trainer of [a, b]) await trainer.fit(data.train, { maxSteps: 200, batchSize: 32 });
-  expect(await a.save()).toEqual(await b.save());
+  expect(await saveCheckpoint(a)).toEqual(await saveCheckpoint(b));
   a.dispose();
   b.dispose();
 });

@@ -14,6 +14,7 @@ import { mul, sub } from '../src/ops/binary.ts';
 import { unary, unaryOp } from '../src/ops/elementwise.ts';
 import { square } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
+import { loadWeights, saveWeights } from '../src/train/files.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { testExecutor } from './gpu.ts';
 
@@ -72,7 +73,7 @@ async function checked(
   const learner = trainerOf(cpu, setup);
   if (steps > 0) await learner.fit(dataOf(setup), { maxSteps: steps, batchSize: 4 });
   const trainer = trainerOf(backend, { ...setup, activation });
-  await trainer.loadWeights(await learner.saveWeights());
+  await loadWeights(trainer, await saveWeights(learner));
   const report = await gradcheck(trainer, dataOf(setup));
   trainer.dispose();
   learner.dispose();

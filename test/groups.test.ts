@@ -12,6 +12,7 @@ import { sum } from '../src/ops/index.ts';
 import * as optim from '../src/optim/index.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import type { StepEvent } from '../src/train/events.ts';
+import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
 import { presets } from '../src/train/presets.ts';
 import { State } from '../src/train/state.ts';
 import { Trainer } from '../src/train/trainer.ts';
@@ -262,14 +263,14 @@ describe('checkpoints with groups', () => {
     const [whole, half, other] = [1, 2, 3].map(() => netTrainer({ optimizer: optimizer() }));
     await whole!.fit(data, run);
     for await (const { step } of half!.fit(data, { ...run, events: 'step' })) if (step === 9) break;
-    await other!.load(await half!.save());
+    await loadCheckpoint(other!, await saveCheckpoint(half!));
     await other!.fit(data, { ...run, resume: true });
     expect(await weightsOf(other!)).toEqual(await weightsOf(whole!));
   });
 
   it('describe each group by its paths, from which the optimizer can be made again', async () => {
     const trainer = netTrainer({ optimizer: optimizer() });
-    const saved = describeCheckpoint(await trainer.save());
+    const saved = describeCheckpoint(await saveCheckpoint(trainer));
     expect(saved.optimizer.groups!.map(({ match }) => match)).toEqual([['hidden.bias', 'out.bias'], ['out.weight']]);
     const again = optim.optimizerFrom(saved.optimizer);
     expect(again.groups!.map(({ options, lrScale }) => [options, lrScale])).toEqual(
@@ -279,11 +280,11 @@ describe('checkpoints with groups', () => {
   });
 
   it('fit other groups of the same moments, and refuse others by name', async () => {
-    const checkpoint = await netTrainer({ optimizer: optimizer() }).save();
+    const checkpoint = await saveCheckpoint(netTrainer({ optimizer: optimizer() }));
     const groups = [{ match: ['hidden.bias', 'out.bias'], momentum: 0, lr: 1 }];
-    await netTrainer({ optimizer: optim.sgd(0.1, { momentum: 0.5, groups }) }).load(checkpoint);
+    await loadCheckpoint(netTrainer({ optimizer: optim.sgd(0.1, { momentum: 0.5, groups }) }), checkpoint);
     const all = netTrainer({ optimizer: optim.sgd(0.1, { momentum: 0.9 }) });
-    await expect(all.load(checkpoint)).rejects.toThrow('"optimizer.momentum.hidden.bias" is missing');
+    await expect(loadCheckpoint(all, checkpoint)).rejects.toThrow('"optimizer.momentum.hidden.bias" is missing');
   });
 
   it('descriptions keep strings, RegExps and schedules, and name what was a function', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/array.ts';
-import { type DataSet, rescaled } from '../src/data/dataset.ts';
+import { type DataSet, rescaled, type Values } from '../src/data/dataset.ts';
 import { split } from '../src/data/split.ts';
 import { explainStep } from '../src/explain/explain-step.ts';
 import { gradcheck } from '../src/explain/gradcheck.ts';
@@ -21,15 +21,16 @@ import { add, mul, sub } from '../src/ops/binary.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { abs } from '../src/ops/unary.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { Examples, Values } from '../src/train/batch.ts';
+import type { Examples } from '../src/train/batch.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
-import { Trainer } from '../src/train/trainer.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
+import { type AnyTrainer, Trainer } from '../src/train/trainer.ts';
 import { collect } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
 import { headsTrainer, houses, LOSSES, type Outputs, TwoHeads } from './two-heads.ts';
 
 const data = houses(90);
-const weightsOf = async (trainer: { saveWeights(): Promise<Uint8Array> }) => Buffer.from(await trainer.saveWeights());
+const weightsOf = async (trainer: AnyTrainer) => Buffer.from(await saveWeights(trainer));
 
 describe('a data set of several tensors', () => {
   it('keeps each with its own type, scale and classes', () => {
@@ -187,17 +188,17 @@ describe('training', () => {
     const [whole, half] = [headsTrainer(), headsTrainer()];
     await whole.fit(data, { maxSteps: 12, batchSize: 16 });
     await half.fit(data, { maxSteps: 5, batchSize: 16 });
-    const bytes = await half.save();
+    const bytes = await saveCheckpoint(half);
     expect(describeCheckpoint(bytes)).toMatchObject({
       loss: 'price: meanSquaredError, kind: softmaxCrossEntropy',
       scales: { 'x.pixels': { mean: 0.5, std: 0.25 } },
     });
     const next = headsTrainer();
-    await next.load(bytes);
+    await loadCheckpoint(next, bytes);
     await next.fit(data, { maxSteps: 12, resume: true });
     expect(await weightsOf(next)).toEqual(await weightsOf(whole));
     const other = headsTrainer();
-    await other.loadWeights(await whole.saveWeights());
+    await loadWeights(other, await saveWeights(whole));
     expect([other.scales, other.scale]).toEqual([{ 'x.pixels': { mean: 0.5, std: 0.25 } }, undefined]);
     const raw = { pixels: { shape: [90, 6], data: data.x.pixels.data }, stats: data.x.stats };
     expect(await other.predict(raw)).toEqual(await whole.predict(data));
@@ -207,7 +208,7 @@ describe('training', () => {
     );
     expect(await other.evaluate(rescaled(elsewhere, other.scales))).toEqual(await whole.evaluate(data));
     const weighted = headsTrainer({ lossWeights: { kind: 0.5 } });
-    await expect(weighted.load(bytes)).rejects.toThrow(
+    await expect(loadCheckpoint(weighted, bytes)).rejects.toThrow(
       'this trainer has "price: meanSquaredError, kind: 0.5 softmaxCrossEntropy"',
     );
   });
@@ -405,7 +406,7 @@ describe('on a GPU', () => {
     const next = headsTrainer({ lossWeights: { price: 0.5 } }, gpu);
     const half = headsTrainer({ lossWeights: { price: 0.5 } }, gpu);
     await half.fit(data, { maxSteps: 3, batchSize: 16 });
-    await next.load(await half.save());
+    await loadCheckpoint(next, await saveCheckpoint(half));
     await next.fit(data, { maxSteps: 8, resume: true });
     expect(await weightsOf(next)).toEqual(await weightsOf(onGpu));
     for (const trainer of [onGpu, half, next]) trainer.dispose();

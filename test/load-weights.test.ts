@@ -9,6 +9,7 @@ import { Sequential } from '../src/nn/sequential.ts';
 import { relu } from '../src/ops/activations.ts';
 import { adam } from '../src/optim/adam.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import type { LoadWeightsOptions } from '../src/train/load-weights.ts';
 import { network } from '../src/train/network.ts';
 import { networkOf } from '../src/train/network-file.ts';
@@ -19,7 +20,7 @@ import { blobs, Net, netTrainer, weightsOf } from './blobs.ts';
 
 /** The weights of a trainer as a file of other names: undefined leaves a tensor out. */
 async function fileOf(trainer: Trainer, name: (path: string) => string | undefined, more = {}): Promise<Uint8Array> {
-  const { tensors } = readSafetensors(await trainer.saveWeights());
+  const { tensors } = readSafetensors(await saveWeights(trainer));
   const renamed = [...tensors].flatMap(([path, tensor]) => {
     const now = name(path);
     return now === undefined ? [] : [[now, tensor] as const];
@@ -51,7 +52,7 @@ describe('strict: false', () => {
     const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     const before = await weightsOf(b);
     const file = await fileOf(a, (name) => (name === 'hidden.bias' ? undefined : name), { 'extra.weight': one });
-    expect(await b.loadWeights(file, { strict: false })).toEqual({
+    expect(await loadWeights(b, file, { strict: false })).toEqual({
       missing: ['hidden.bias'],
       unexpected: ['extra.weight'],
       renamed: {},
@@ -63,18 +64,18 @@ describe('strict: false', () => {
     const a = netTrainer({ optimizer: adam() });
     await a.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
     const moment = (bytes: Uint8Array) => readSafetensors(bytes).tensors.get('optimizer.m.out.bias')!.data;
-    const want = moment(await a.save());
+    const want = moment(await saveCheckpoint(a));
     const fresh = netTrainer({ seed: 5, optimizer: adam() });
-    for (const file of [await fresh.saveWeights(), await fresh.save()]) {
-      expect(await a.loadWeights(file, { strict: false })).toEqual({ missing: [], unexpected: [], renamed: {} });
-      expect(moment(await a.save())).toEqual(want);
+    for (const file of [await saveWeights(fresh), await saveCheckpoint(fresh)]) {
+      expect(await loadWeights(a, file, { strict: false })).toEqual({ missing: [], unexpected: [], renamed: {} });
+      expect(moment(await saveCheckpoint(a))).toEqual(want);
     }
   });
 
   it.each([true, false])('refuses another shape with strict: %s, and changes nothing', async (strict) => {
     const [a, b] = [of(new Net(9)), of(new Net())];
     const before = await weightsOf(b);
-    await expect(b.loadWeights(await a.saveWeights(), 'w.st', { strict })).rejects.toThrow(
+    await expect(loadWeights(b, await saveWeights(a), 'w.st', { strict })).rejects.toThrow(
       'w.st: the tensors do not fit the model:\n  "hidden.weight" has shape [9, 4], the model wants [8, 4]\n',
     );
     expect(await weightsOf(b)).toEqual(before);
@@ -86,7 +87,7 @@ describe('strict: false', () => {
       weight: { shape: [4, 3], data: new Float32Array(12) },
       bias: { shape: [3], data: new Float32Array(3) },
     });
-    await expect(b.loadWeights(file, { file: 'keras.st' })).rejects.toThrow(
+    await expect(loadWeights(b, file, { file: 'keras.st' })).rejects.toThrow(
       'keras.st: the tensors do not fit the model:\n  "weight" has shape [4, 3], the model wants [3, 4], which is its transpose\nTranspose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.',
     );
   });
@@ -108,7 +109,7 @@ describe('prefixes that are understood', () => {
   ];
   it.each(cases)('%s', async (_, model, name) => {
     const [a, b] = [of(model(), 1), of(model(), 2)];
-    const loaded = await b.loadWeights(await fileOf(a, name));
+    const loaded = await loadWeights(b, await fileOf(a, name));
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     const paths = a.parameters().map(({ path }) => path);
     const renamed = Object.fromEntries(paths.map((path) => [name(path), path]).filter(([from, to]) => from !== to));
@@ -127,8 +128,8 @@ describe('prefixes that are understood', () => {
     const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
     const before = await weightsOf(b);
     const file = await fileOf(a, name, more);
-    await expect(b.loadWeights(file)).rejects.toThrow(CheckpointError);
-    expect((await b.loadWeights(file, { strict: false })).renamed).toEqual({});
+    await expect(loadWeights(b, file)).rejects.toThrow(CheckpointError);
+    expect((await loadWeights(b, file, { strict: false })).renamed).toEqual({});
     const after = await weightsOf(b);
     for (const path of ['hidden.weight', 'hidden.bias', 'out.weight']) expect(after[path]).toEqual(before[path]);
   });
@@ -136,14 +137,14 @@ describe('prefixes that are understood', () => {
   it("a checkpoint's weights too, whose moments are left alone", async () => {
     const a = netTrainer({ model: new Wrapped(), optimizer: adam(), seed: 1 });
     const b = of(new Net(), 2);
-    const { renamed } = await b.loadWeights(await a.save());
+    const { renamed } = await loadWeights(b, await saveCheckpoint(a));
     expect(renamed).toMatchObject({ 'net.out.bias': 'out.bias' });
     expect(Object.values(await weightsOf(b))).toEqual(Object.values(await weightsOf(a)));
   });
 
   it('shapes are checked under the prefix', async () => {
     const [a, b] = [of(new Net(9)), of(new Net())];
-    await expect(b.loadWeights(await fileOf(a, (path) => `module.${path}`))).rejects.toThrow(
+    await expect(loadWeights(b, await fileOf(a, (path) => `module.${path}`))).rejects.toThrow(
       '"module.hidden.weight" has shape [9, 4], the model wants [8, 4]',
     );
   });
@@ -159,7 +160,7 @@ describe('prefixes that are understood', () => {
   it('of weights that describe their network', async () => {
     const description = { inputs: 4, hidden: [5], outputs: 3, activation: 'relu', loss: 'cross-entropy' } as const;
     const a = of(network(description).model as TrainerModel);
-    const { tensors, metadata } = readSafetensors(await a.saveWeights());
+    const { tensors, metadata } = readSafetensors(await saveWeights(a));
     const prefixed = new Map<string, TensorToStore>(
       [...tensors].map(([name, { shape, data }]) => [
         `module.${name}`,
@@ -169,7 +170,7 @@ describe('prefixes that are understood', () => {
     const bytes = writeSafetensors(prefixed, metadata);
     expect(networkOf(bytes)).toEqual(description);
     const b = of(network(description).model as TrainerModel, 3);
-    await b.loadWeights(bytes);
+    await loadWeights(b, bytes);
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     prefixed.delete('module.out.bias');
     expect(() => networkOf(writeSafetensors(prefixed, metadata), 'w.st')).toThrow(/^w\.st: .*"out\.bias" is missing/s);
@@ -179,7 +180,7 @@ describe('prefixes that are understood', () => {
 describe('rename', () => {
   const load = async (name: (path: string) => string, rename: LoadWeightsOptions['rename'], more = {}) => {
     const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
-    const loaded = await b.loadWeights(await fileOf(a, name, more), 'w.st', { rename: rename! });
+    const loaded = await loadWeights(b, await fileOf(a, name, more), 'w.st', { rename: rename! });
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     return loaded;
   };
@@ -239,8 +240,8 @@ describe('rename', () => {
   ];
   it.each(refusals)('refuses %s', async (_, rename, type, message) => {
     const b = of(new Net());
-    const bytes = await b.saveWeights();
-    const loading = b.loadWeights(bytes, 'w.st', { rename: rename! });
+    const bytes = await saveWeights(b);
+    const loading = loadWeights(b, bytes, 'w.st', { rename: rename! });
     await expect(loading).rejects.toThrow(message);
     await expect(loading).rejects.toBeInstanceOf(type);
   });
@@ -250,7 +251,7 @@ describe('what does not fit', () => {
   const wide = () => new Sequential(...Array.from({ length: 9 }, () => new Linear(4, 4)));
   const advice = async (model: TrainerModel, name: (path: string) => string | undefined, more = {}) => {
     const trainer = of(model);
-    const message = await trainer.loadWeights(await fileOf(trainer, name, more), 'w.st').then(
+    const message = await loadWeights(trainer, await fileOf(trainer, name, more), 'w.st').then(
       () => 'loaded',
       (error: Error) => error.message,
     );
@@ -272,44 +273,44 @@ describe('what does not fit', () => {
 
   it('by the names of layers, is answered with their renaming', async () => {
     const names = (path: string) => path.replace('hidden.', 'fc1.').replace('out.', 'fc2.');
-    const call = 'loadWeights(bytes, { rename: { "fc1.": "hidden.", "fc2.": "out." } })';
+    const call = 'loadWeights(trainer, bytes, { rename: { "fc1.": "hidden.", "fc2.": "out." } })';
     expect(await last(new Net(), names)).toBe(`Use ${call}.`);
     const [a, b] = [of(new Net(), 1), of(new Net(), 2)];
-    await b.loadWeights(await fileOf(a, names), { rename: { 'fc1.': 'hidden.', 'fc2.': 'out.' } });
+    await loadWeights(b, await fileOf(a, names), { rename: { 'fc1.': 'hidden.', 'fc2.': 'out.' } });
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
   });
 
   it('by layers of equal shapes, with a caveat and not all of them', async () => {
     const text = await last(wide(), (path) => path.replace(/layers\.(\d)/, (_, k) => `linear${Number(k) + 5}`));
     expect(text).toMatch(
-      /^Use loadWeights\(bytes, \{ rename: \{ "linear5\.": "layers\.0\.", .*"linear12\.": "layers\.7\.", … \} \}\)\. Layers of equal shapes are taken in order: check them\.$/,
+      /^Use loadWeights\(trainer, bytes, \{ rename: \{ "linear5\.": "layers\.0\.", .*"linear12\.": "layers\.7\.", … \} \}\)\. Layers of equal shapes are taken in order: check them\.$/,
     );
   });
 
   it('by one prefix in the place of another', async () =>
     expect(await last(new Wrapped(), (path) => path.replace('net.', 'my.model.'))).toBe(
-      'Use loadWeights(bytes, { rename: { "my.model.": "net." } }).',
+      'Use loadWeights(trainer, bytes, { rename: { "my.model.": "net." } }).',
     ));
 
   it('since the file has more', async () =>
     expect(await last(new Net(), (path) => `encoder.${path}`, { 'decoder.weight': one })).toBe(
-      `${OWN}, or loadWeights(bytes, { rename: { "encoder.": "" }, strict: false }).`,
+      `${OWN}, or loadWeights(trainer, bytes, { rename: { "encoder.": "" }, strict: false }).`,
     ));
 
   it('since the model has more', async () =>
     expect(await last(new Wrapped(), (path) => (path === 'net.out.bias' ? undefined : path.slice(4)))).toBe(
-      `${OWN}, or loadWeights(bytes, { rename: { "": "net." }, strict: false }).`,
+      `${OWN}, or loadWeights(trainer, bytes, { rename: { "": "net." }, strict: false }).`,
     ));
 
   it('though all names are right', async () =>
     expect(await last(new Net(), (path) => path, { more: one })).toBe(
-      `${OWN}, or loadWeights(bytes, { strict: false }).`,
+      `${OWN}, or loadWeights(trainer, bytes, { strict: false }).`,
     ));
 
   it('is told soon, however much there is', async () => {
     const b = of(new Net());
     const many = Array.from({ length: 30_000 }, (_, k) => [`t${k}.hidden.weight`, one] as const);
-    await expect(b.loadWeights(writeSafetensors(new Map(many)))).rejects.toThrow('and 29994 more');
+    await expect(loadWeights(b, writeSafetensors(new Map(many)))).rejects.toThrow('and 29994 more');
   });
 
   it('has its names escaped', async () => {
@@ -335,7 +336,7 @@ describe('dtypes', () => {
   }
   const load = async (tensors: Record<string, TensorToStore>, trainer?: Trainer) => {
     const b = trainer ?? of(new Typed());
-    await b.loadWeights(writeSafetensors(tensors), 'w.st', { strict: false });
+    await loadWeights(b, writeSafetensors(tensors), 'w.st', { strict: false });
     return weightsOf(b);
   };
 
@@ -413,22 +414,22 @@ describe('dtypes', () => {
       optimizer: adam(),
       seed: 3,
     });
-    await doubles.loadWeights(await fileOf(a, (path) => `module.${path}`));
-    await b.loadWeights(await doubles.saveWeights());
+    await loadWeights(doubles, await fileOf(a, (path) => `module.${path}`));
+    await loadWeights(b, await saveWeights(doubles));
     expect(await weightsOf(b)).toEqual(await weightsOf(a));
     doubles.dispose();
   });
 
   it('checkpoints that are gone on with have their own, exactly', async () => {
     const a = netTrainer();
-    const { tensors, metadata } = readSafetensors(await a.save());
+    const { tensors, metadata } = readSafetensors(await saveCheckpoint(a));
     const changed = (name: string, tensor: TensorToStore) =>
       writeSafetensors(new Map<string, TensorToStore>([...tensors, [name, tensor]]), metadata);
     const halves = changed('out.bias', { dtype: 'F16', shape: [3], data: new Float32Array(3) });
-    await expect(a.load(halves, 'c.st')).rejects.toThrow('"out.bias" is F16, the model wants F32');
-    await a.loadWeights(halves);
+    await expect(loadCheckpoint(a, halves, 'c.st')).rejects.toThrow('"out.bias" is F16, the model wants F32');
+    await loadWeights(a, halves);
     const step = changed('trainer.step', { shape: [1], data: BigInt64Array.of(0n) });
-    await expect(a.load(step, 'c.st')).rejects.toThrow('"trainer.step" is I64, the model wants U32');
+    await expect(loadCheckpoint(a, step, 'c.st')).rejects.toThrow('"trainer.step" is I64, the model wants U32');
     expect(() => describeCheckpoint(step, 'c.st')).toThrow('c.st: it is not a checkpoint of a run.');
   });
 });

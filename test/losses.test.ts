@@ -7,7 +7,7 @@ import type { DType, HostArray } from '../src/graph/dtype.ts';
 import { ShapeError } from '../src/graph/errors.ts';
 import type { Shape } from '../src/graph/shape.ts';
 import { constant, input, type NestedNumbers, type Tensor } from '../src/graph/tensor.ts';
-import { newTrace, withTrace } from '../src/graph/trace.ts';
+import { traceWith } from '../src/graph/trace.ts';
 import type { Loss } from '../src/loss/index.ts';
 import * as losses from '../src/loss/index.ts';
 import { accuracy, binaryAccuracy } from '../src/ops/accuracy.ts';
@@ -129,7 +129,7 @@ describe('softmaxCrossEntropy', () => {
   it('keeps what backward needs in training only', () => {
     const x = constant([[1, 2]]);
     const outs = (training: boolean): number =>
-      withTrace(newTrace({ training }), () => softmaxCrossEntropy(x, labels([0]))).node.outs.length;
+      traceWith({ training }, () => softmaxCrossEntropy(x, labels([0]))).node.outs.length;
     expect(outs(true)).toBe(2);
     expect(outs(false)).toBe(1);
   });

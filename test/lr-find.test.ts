@@ -5,6 +5,7 @@ import { digits } from '../src/data/digits.ts';
 import { type LrFindOptions, lrFind, valley } from '../src/explain/lr-find.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { adam } from '../src/optim/adam.ts';
+import { saveCheckpoint } from '../src/train/files.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
@@ -28,7 +29,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
   it('leaves the trainer as it was, bit for bit, and its memory', async () => {
     const [trainer, other] = [await make(), await make()];
     for (const each of [trainer, other]) await each.fit(data, { epochs: 2, batchSize: 16 });
-    const before = await trainer.save();
+    const before = await saveCheckpoint(trainer);
     const history = structuredClone(trainer.history);
     await lrFind(trainer, data, { batchSize: 16, steps: 20 });
     const { counters } = trainer.backend.executor;
@@ -38,7 +39,7 @@ describe.each(['cpu', 'gpu'])('lrFind on the %s', (kind) => {
     expect(counters.bytes).toBeLessThanOrEqual(bytes + 3 * 2 ** 12); // read-back buffers that are kept
     expect([rates.length, losses.length, smoothed.length]).toEqual(new Array(3).fill(rates.length));
     expect(stopped === 'diverged' || rates.length === 20).toBe(true);
-    expect(await trainer.save()).toEqual(before);
+    expect(await saveCheckpoint(trainer)).toEqual(before);
     expect(trainer.history).toEqual(history);
     expect(trainer.learningRate).toBe(0.01);
     // The next run is that of a trainer that never looked.

@@ -9,6 +9,7 @@ import * as losses from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { relu, sigmoid } from '../src/ops/activations.ts';
 import { sgd } from '../src/optim/sgd.ts';
+import { loadCheckpoint, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { network } from '../src/train/network.ts';
 import { descriptionOf, type NetworkDescription, networkText } from '../src/train/network-description.ts';
 import { networkOf } from '../src/train/network-file.ts';
@@ -108,7 +109,7 @@ describe('network', () => {
 describe('networkOf', () => {
   const bytesOf = async (description = BASE) => {
     const trainer = make(network(description));
-    const files = { weights: await trainer.saveWeights({ note: 'mine' }), checkpoint: await trainer.save() };
+    const files = { weights: await saveWeights(trainer, { note: 'mine' }), checkpoint: await saveCheckpoint(trainer) };
     trainer.dispose();
     return files;
   };
@@ -123,8 +124,8 @@ describe('networkOf', () => {
     expect(networkOf(checkpoint)).toEqual(BASE);
     expect(readSafetensors(weights, 'w').metadata).toMatchObject({ format: 'pt', note: 'mine' });
     const other = make(network(networkOf(checkpoint)!));
-    await other.load(checkpoint);
-    expect(await other.saveWeights({ note: 'mine' })).toEqual(weights);
+    await loadCheckpoint(other, checkpoint);
+    expect(await saveWeights(other, { note: 'mine' })).toEqual(weights);
     other.dispose();
   });
 

@@ -7,7 +7,7 @@ import type { DType, HostArray } from '../src/graph/dtype.ts';
 import { objectsOf, pathOf, variablesOf, withPaths } from '../src/graph/paths.ts';
 import type { Shape } from '../src/graph/shape.ts';
 import { constant, input, type Tensor, Variable } from '../src/graph/tensor.ts';
-import { newTrace, withTrace } from '../src/graph/trace.ts';
+import { traceWith } from '../src/graph/trace.ts';
 import * as nn from '../src/nn/index.ts';
 import { gelu, relu, tanh } from '../src/ops/activations.ts';
 import { add } from '../src/ops/binary.ts';
@@ -365,7 +365,7 @@ describe('other layers', () => {
     expect(model.a.forward(x)).toBe(x);
     const step = input('step', { shape: [1], dtype: 'u32' });
     const seed = input('seed', { shape: [2], dtype: 'u32' });
-    const [a, again, b] = withTrace(newTrace({ training: true, step, seed }), () => [
+    const [a, again, b] = traceWith({ training: true, step, seed }, () => [
       model.a.forward(x),
       model.a.forward(x),
       model.b.forward(x),
@@ -409,10 +409,11 @@ describe('inner outputs', () => {
   it('have the names of their layers, a second use a number', () => {
     const model = { net: new nn.Sequential(new nn.Linear(2, 2), new nn.Tanh()), out: new nn.Linear(2, 2) };
     variablesOf(model);
-    const trace = newTrace({ training: false });
-    const y = withTrace(trace, () => model.out.forward(model.out.forward(model.net.forward(leaf([3, 2])))));
-    expect([...trace.captures.keys()]).toEqual(['net.layers.0', 'net.layers.1', 'net', 'out', 'out#2']);
-    expect(trace.captures.get('out#2')).toBe(y);
+    const [y, captures] = traceWith({}, (trace) => {
+      return [model.out.forward(model.out.forward(model.net.forward(leaf([3, 2])))), trace.captures];
+    });
+    expect([...captures.keys()]).toEqual(['net.layers.0', 'net.layers.1', 'net', 'out', 'out#2']);
+    expect(captures.get('out#2')).toBe(y);
   });
 
   it('gradients reach every variable of a layer used twice', () => {

@@ -5,6 +5,7 @@ import type { RunSnapshot } from '../app/worker/run.ts';
 import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/executor.ts';
 import { createCpuBackend, Trainer } from '../src/index.ts';
+import { State } from '../src/train/state.ts';
 import { openDevice } from './gpu-node.ts';
 import { CLASSIC, TestPage } from './page-worker.ts';
 
@@ -116,7 +117,9 @@ describe('what fails half-way', () => {
   afterEach(() => void vi.restoreAllMocks());
 
   test('a run of which no copy can be made trains all the same, and says so once', async () => {
-    vi.spyOn(Trainer.prototype, 'save').mockRejectedValue(new RangeError('Array buffer allocation failed'));
+    vi.spyOn(State.prototype, 'entries').mockImplementation(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
     let ms = 0;
     const page = new TestPage({ now: () => (ms += 1000) });
     await page.open();

@@ -3,7 +3,7 @@ import { describe, expect, it, test } from 'vitest';
 import { interpret } from '../src/cpu/interpreter.ts';
 import { hashText, normals, permute, philox, seedKey, shuffleKey, uniforms } from '../src/graph/random.ts';
 import { constant, type Tensor } from '../src/graph/tensor.ts';
-import { newTrace, withTrace } from '../src/graph/trace.ts';
+import { traceWith } from '../src/graph/trace.ts';
 import { type BatchIndicesOptions, batchIndices, dropout } from '../src/ops/random.ts';
 
 const valuesOf = (x: Tensor) => Array.from(interpret([x], () => undefined, 'float32')[0]!.data);
@@ -155,9 +155,9 @@ describe('batchIndices', () => {
 
 describe('dropout', () => {
   const x = constant(new Float64Array(4000).fill(1));
-  const trace = (step: number, training = true) => newTrace({ training, step: u32s(step), seed: u32s(42, 0) });
+  const trace = (step: number, training = true) => ({ training, step: u32s(step), seed: u32s(42, 0) });
   const masked = (step: number, stream = 'a', p = 0.25) =>
-    valuesOf(withTrace(trace(step), () => dropout(x, { p, stream })));
+    valuesOf(traceWith(trace(step), () => dropout(x, { p, stream })));
 
   test('drops with probability p and scales what is left', () => {
     const mask = masked(0);
@@ -169,7 +169,7 @@ describe('dropout', () => {
     expect(masked(0)).toEqual(masked(0));
     expect(masked(0)).not.toEqual(masked(1));
     expect(masked(0)).not.toEqual(masked(0, 'b'));
-    const [first, second] = withTrace(trace(0), () => [
+    const [first, second] = traceWith(trace(0), () => [
       dropout(x, { p: 0.25, stream: 'a' }),
       dropout(x, { p: 0.25, stream: 'a' }),
     ]);
@@ -178,8 +178,8 @@ describe('dropout', () => {
   });
   test('does nothing outside training, nor with p 0', () => {
     expect(dropout(x, { p: 0.5 })).toBe(x);
-    expect(withTrace(trace(0, false), () => dropout(x, { p: 0.5 }))).toBe(x);
-    expect(withTrace(trace(0), () => dropout(x, { p: 0 }))).toBe(x);
+    expect(traceWith(trace(0, false), () => dropout(x, { p: 0.5 }))).toBe(x);
+    expect(traceWith(trace(0), () => dropout(x, { p: 0 }))).toBe(x);
   });
   it.each([-0.1, 1, Number.NaN])('p %d is refused', (p) => {
     expect(() => dropout(x, { p })).toThrow(`dropout: p is ${p}. Give a probability from 0 to below 1, like 0.5.`);

@@ -8,6 +8,7 @@ import { Variable } from '../src/graph/tensor.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { type EpochEvent, newHistory } from '../src/train/events.ts';
+import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
 import { Recorder } from '../src/train/recorder.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import type { TrainingRun } from '../src/train/training-run.ts';
@@ -142,7 +143,7 @@ describe('whoever waits is answered', () => {
       await expect(run).rejects.toThrow(DeviceError);
       await expect(run).rejects.toThrow('CPU backend: it was disposed. Make a new one with createBackend().');
       await expect(trainer.evaluate(data)).rejects.toThrow(DeviceError);
-      await expect(trainer.save()).rejects.toThrow(DeviceError);
+      await expect(saveCheckpoint(trainer)).rejects.toThrow(DeviceError);
       await expect(trainer.backend.executor.lost).rejects.toThrow(DeviceError);
     }
   });
@@ -175,7 +176,7 @@ describe('whoever waits is answered', () => {
     const first = netTrainer();
     await first.fit(data, { epochs: 1, batchSize: 20 });
     const second = netTrainer();
-    const loading = second.load(await first.save());
+    const loading = loadCheckpoint(second, await saveCheckpoint(first));
     const { steps } = await second.fit(data, { epochs: 1, batchSize: 20 });
     expect((await loading).run?.total).toBe(3);
     expect([steps.step, second.stepsMade]).toEqual([[4, 5, 6], 6]);

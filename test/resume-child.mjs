@@ -1,7 +1,7 @@
 // Run by gpu-training.test.ts in a process of its own: goes on with a saved run on the GPU and writes the weights it ends with.
 // node test/resume-child.mjs CHECKPOINT OUT ADAPTER EXAMPLES STEPS
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createBackend, datasets, presets, Trainer } from '../dist/src/node/index.js';
+import { createBackend, datasets, loadCheckpoint, presets, saveWeights, Trainer } from '../dist/src/node/index.js';
 
 const [, , checkpoint, out, adapter, examples, steps] = process.argv;
 const backend = await createBackend(adapter === '' ? { device: 'gpu' } : { adapter: { name: adapter } });
@@ -13,8 +13,8 @@ const trainer = new Trainer(backend, {
   optimizer: classic.optimizer(),
   seed: 5,
 });
-await trainer.load(readFileSync(checkpoint), checkpoint);
+await loadCheckpoint(trainer, readFileSync(checkpoint), checkpoint);
 await trainer.fit(train, { maxSteps: Number(steps), batchSize: 32, resume: true });
-writeFileSync(out, await trainer.saveWeights());
+writeFileSync(out, await saveWeights(trainer));
 trainer.dispose();
 backend.dispose();

@@ -14,6 +14,7 @@ import { adam } from '../src/optim/adam.ts';
 import { cosine } from '../src/optim/schedules.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { StepEvent } from '../src/train/events.ts';
+import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
@@ -151,7 +152,7 @@ describe('a step on a batch', () => {
     expect((await once(trainer)).learningRate).toBe(0.01);
     trainer.learningRate = 'schedule';
     const other = netTrainer({ optimizer: sgd({ lr: (t) => 1 / (10 + t) }) });
-    await other.load(await trainer.save());
+    await loadCheckpoint(other, await saveCheckpoint(trainer));
     for (const each of [trainer, other]) expect([each.learningRate, (await once(each)).learningRate]).toEqual([1 / 15, 1 / 15]); // biome-ignore format: one line
     expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
     const endless = netTrainer({ optimizer: sgd({ lr: cosine(0.1) }) });
@@ -165,7 +166,7 @@ describe('a step on a batch', () => {
   it('ends the run before it: a resume is refused, also from a checkpoint, and a new run begins its own order', async () => {
     const trainer = netTrainer({ optimizer: adam() });
     await trainer.fit(data, { maxSteps: 12 });
-    const before = await trainer.save();
+    const before = await saveCheckpoint(trainer);
     await once(trainer);
     expect(trainer.run).toBeUndefined();
     const resume = { maxSteps: 20, resume: true };
@@ -174,11 +175,11 @@ describe('a step on a batch', () => {
         'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
       );
     const other = netTrainer({ optimizer: adam() });
-    await other.load(await trainer.save());
+    await loadCheckpoint(other, await saveCheckpoint(trainer));
     await expect(other.fit(data, resume)).rejects.toThrow(/^fit: resume is true, but no run was begun or loaded/);
     for (const each of [trainer, other]) await each.fit(data, { maxSteps: 15 });
     expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
-    await trainer.load(before);
+    await loadCheckpoint(trainer, before);
     await trainer.fit(data, resume);
     const whole = netTrainer({ optimizer: adam() });
     await whole.fit(data, { maxSteps: 20 });
@@ -188,7 +189,7 @@ describe('a step on a batch', () => {
   it('that is not finite changes nothing and says where', async () => {
     const trainer = netTrainer({ optimizer: adam() });
     await once(trainer);
-    const before = await trainer.save();
+    const before = await saveCheckpoint(trainer);
     const { x, y } = batch();
     const bad = { shape: x.shape, data: Float32Array.from(x.data) };
     bad.data[5] = Number.NaN;
@@ -197,7 +198,7 @@ describe('a step on a batch', () => {
     await expect(failing).rejects.toThrow(
       'loss is not finite at step 2 (first in the input: x of example 1 has NaN). Look for NaN or infinity in the data.',
     );
-    expect(await trainer.save()).toEqual(before);
+    expect(await saveCheckpoint(trainer)).toEqual(before);
     expect([trainer.stepsMade, trainer.history.steps.step]).toEqual([1, [1]]);
     const other = netTrainer({ optimizer: adam() });
     await once(other);
@@ -220,7 +221,9 @@ describe('a step on a batch', () => {
     const first = once(trainer);
     await expect(once(trainer)).rejects.toThrow('trainOnBatch: trainOnBatch is under way. Await it first.');
     await expect(trainer.fit(data)).rejects.toThrow('fit: trainOnBatch is under way. Await it first.');
-    await expect(trainer.load(new Uint8Array())).rejects.toThrow('load: trainOnBatch is under way. Await it first.');
+    await expect(loadCheckpoint(trainer, new Uint8Array())).rejects.toThrow(
+      'loadCheckpoint: trainOnBatch is under way. Await it first.',
+    );
     expect((await first).step).toBe(trainer.stepsMade);
     const last = once(trainer);
     trainer.dispose();

@@ -20,6 +20,7 @@ import { bestConstantLoss } from '../src/train/constant-loss.ts';
 import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';
 import type { WarningEvent } from '../src/train/events.ts';
+import { loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { isLook } from '../src/train/not-learning.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
@@ -98,7 +99,7 @@ describe('judging', () => {
     await first.fit(bytes, { maxSteps: 3, batchSize: 30 });
     const want = await first.predict(pixels);
     expect(await first.predict(bytes.x)).toEqual(want);
-    for (const file of [await first.saveWeights(), await first.save()]) {
+    for (const file of [await saveWeights(first), await saveCheckpoint(first)]) {
       const next = netTrainer({ seed: 9 });
       expect((await next.predict(bytes.slice(0, 2).x)).shape).toEqual([2, 3]);
       await expect(next.predict(pixels)).rejects.toThrow(
@@ -106,7 +107,7 @@ describe('judging', () => {
       );
       const plain = { size: 30, x: pixels, y: { shape: [30], data: labels }, classes: 3 };
       await expect(next.evaluate(plain)).rejects.toThrow(/^data: these are bytes/);
-      await next.loadWeights(file);
+      await loadWeights(next, file);
       expect(next.scale).toEqual(scale);
       expect(await next.predict(pixels)).toEqual(want);
       expect((await next.inspect(pixels)).prediction).toEqual(want);
@@ -122,10 +123,10 @@ describe('judging', () => {
     // Weights from elsewhere do not say.
     const foreign = netTrainer();
     await foreign.fit(bytes, { maxSteps: 1, batchSize: 30 });
-    await foreign.loadWeights(await netTrainer().saveWeights());
+    await loadWeights(foreign, await saveWeights(netTrainer()));
     expect(foreign.scale).toBeUndefined();
-    const damaged = await first.saveWeights({ 'thalweg.scale': '{"mean":0,"std":0}' });
-    await expect(foreign.loadWeights(damaged, 'w.st')).rejects.toThrow(
+    const damaged = await saveWeights(first, { 'thalweg.scale': '{"mean":0,"std":0}' });
+    await expect(loadWeights(foreign, damaged, 'w.st')).rejects.toThrow(
       'w.st: the metadata is damaged: "thalweg.scale" is no mean and std. Use an undamaged copy.',
     );
   });

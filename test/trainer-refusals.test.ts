@@ -1,7 +1,7 @@
 // What a Trainer refuses, each by name, and how it ends in the middle of its work.
 import { describe, expect, it } from 'vitest';
 import { type Backend, createCpuBackend } from '../src/backend.ts';
-import { arrayDataset } from '../src/data/dataset.ts';
+import { arrayDataset, type Values } from '../src/data/dataset.ts';
 import { gradcheck } from '../src/explain/gradcheck.ts';
 import { perturb } from '../src/explain/perturb.ts';
 import { DeviceError, OptionError } from '../src/graph/errors.ts';
@@ -12,8 +12,9 @@ import { Linear } from '../src/nn/linear.ts';
 import { sign } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import type { Examples, Values } from '../src/train/batch.ts';
+import type { Examples } from '../src/train/batch.ts';
 import type { FitEvent } from '../src/train/events.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import type { FitOptions } from '../src/train/run.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
@@ -261,9 +262,9 @@ describe('what other libraries take', () => {
       'fit: there is no option validation_split. Did you mean validationSplit?',
     ],
     [
-      'save(path)',
-      (t: Trainer) => t.save('run.safetensors'),
-      'save: the configuration is "run.safetensors". Give an object; save gives the bytes of a file: await writeFile(path, await trainer.save()).',
+      'saveCheckpoint(trainer, path)',
+      (t: Trainer) => saveCheckpoint(t, 'run.safetensors'),
+      'saveCheckpoint: the configuration is "run.safetensors". Give an object; a file is yours to write: await writeFile(path, await saveCheckpoint(trainer)).',
     ],
   ])('%s is answered with what to write', async (_, act, message) => {
     await expect(Promise.resolve(act(netTrainer()))).rejects.toThrow(message);
@@ -296,7 +297,7 @@ describe('dispose', () => {
   it('refuses everything after it, and may be called twice', async () => {
     const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 2 });
-    const bytes = await trainer.save();
+    const bytes = await saveCheckpoint(trainer);
     trainer.dispose();
     expect(held(trainer)).toBe(false);
     trainer.dispose();
@@ -308,10 +309,10 @@ describe('dispose', () => {
       () => trainer.inspect(data.x),
       () => gradcheck(trainer),
       () => perturb(trainer, 'out.bias', [0]),
-      () => trainer.save(),
-      () => trainer.saveWeights(),
-      () => trainer.load(bytes),
-      () => trainer.loadWeights(bytes),
+      () => saveCheckpoint(trainer),
+      () => saveWeights(trainer),
+      () => loadCheckpoint(trainer, bytes),
+      () => loadWeights(trainer, bytes),
       () => trainer.fit(data).step(),
       () => trainer.state.read('out.bias'),
       () => trainer.state.snapshot(),

@@ -15,6 +15,7 @@ import { sgd } from '../src/optim/sgd.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import { Stopper } from '../src/train/early-stopping.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../src/train/events.ts';
+import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 
@@ -119,7 +120,7 @@ describe('learning', () => {
     const [own, known] = [make(square), make(meanSquaredError)];
     for (const trainer of [own, known]) await trainer.fit(lines, { maxSteps: 20, batchSize: 4 });
     for (const [k, loss] of known.history.steps.loss.entries()) expect(own.history.steps.loss[k]).toBeCloseTo(loss, 5);
-    expect(describeCheckpoint(await own.save(), 'c').loss).toBe('square');
+    expect(describeCheckpoint(await saveCheckpoint(own), 'c').loss).toBe('square');
     expect(await own.evaluate(lines)).toMatchObject({ metrics: {}, size: 4 });
     expect(
       asLoss(
@@ -257,7 +258,7 @@ describe('the stream', () => {
     const trainer = netTrainer();
     for await (const _ of trainer.fit(data, { epochs: 2 })) {
       await expect(trainer.fit(data, { epochs: 1 })).rejects.toThrow(/a run is under way/);
-      await expect(trainer.load(new Uint8Array())).rejects.toThrow(/a run is under way/);
+      await expect(loadCheckpoint(trainer, new Uint8Array())).rejects.toThrow(/a run is under way/);
       break;
     }
   });
@@ -329,7 +330,7 @@ describe('learning rates', () => {
     const wanted = rates.map((_, k) => (k >= byHand!.step && k < back!.step ? 0.5 : schedule(k)));
     expect(rates).toEqual(wanted);
     expect(trainer.learningRate).toBe(schedule(60));
-    expect(describeCheckpoint(await trainer.save()).learningRate).toBeUndefined();
+    expect(describeCheckpoint(await saveCheckpoint(trainer)).learningRate).toBeUndefined();
   });
 
   it('stay set by hand where the schedule needs a length that the run does not have', async () => {
@@ -477,12 +478,12 @@ describe('what people have', () => {
     const trainer = netTrainer();
     await trainer.fit(data, { maxSteps: 2, callbacks: { onStep: ({ step }) => void seen.push(step) } });
     expect(seen).toEqual([1, 2]);
-    const bytes = await trainer.saveWeights();
+    const bytes = await saveWeights(trainer);
     const another = netTrainer({ seed: 9 });
-    await another.loadWeights(bytes.buffer);
+    await loadWeights(another, bytes.buffer);
     expect((await another.predict(data.x)).data).toEqual((await trainer.predict(data.x)).data);
-    const checkpoint = await trainer.save();
-    await trainer.load(checkpoint.buffer);
+    const checkpoint = await saveCheckpoint(trainer);
+    await loadCheckpoint(trainer, checkpoint.buffer);
     expect(trainer.stepsMade).toBe(2);
   });
 });

@@ -1,12 +1,15 @@
 // Validation split off the training data: which examples it has, that it is made once, and what a resume sees.
+
 import { describe, expect, it } from 'vitest';
 import { createCpuBackend } from '../src/backend.ts';
 import { arrayDataset } from '../src/data/array.ts';
+import type { Values } from '../src/data/dataset.ts';
 import { split } from '../src/data/split.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { adam } from '../src/optim/adam.ts';
-import type { Examples, Values } from '../src/train/batch.ts';
+import type { Examples } from '../src/train/batch.ts';
+import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { splitOff } from '../src/train/validation-split.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
@@ -76,7 +79,7 @@ describe('validationSplit', () => {
     const half = make();
     for await (const e of half.fit(data, options)) if (e.epoch === 2) break;
     const later = make();
-    await later.load(await half.save());
+    await loadCheckpoint(later, await saveCheckpoint(half));
     const rest = await collect(later.fit(blobs(300), { ...options, resume: true }));
     const judged = (events: typeof all) => events.map(({ step, loss, accuracy }) => [step, loss, accuracy]);
     expect(judged([...half.history.epochs, ...rest])).toEqual(judged(all));

@@ -1,6 +1,6 @@
 // A CommonJS program in TypeScript: the package is ES modules, so it comes by `import()`.
 async function main(): Promise<void> {
-  const { createBackend, datasets, losses, nn, optim, Trainer } = await import('thalweg/node');
+  const { createBackend, datasets, losses, nn, optim, saveCheckpoint, Trainer } = await import('thalweg/node');
   const backend = await createBackend({ device: 'cpu' });
   const data = datasets.array(
     [
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
     optimizer: optim.adam({ lr: 0.05 }),
   });
   for await (const event of trainer.fit(data, { epochs: 2, batchSize: 4 })) console.log(event.epoch);
-  const saved: Uint8Array = await trainer.save();
+  const saved: Uint8Array = await saveCheckpoint(trainer);
   console.log(saved.length);
   trainer.dispose();
 }

@@ -6,7 +6,9 @@ import {
   DeviceError,
   DivergenceError,
   type FitEvent,
+  loadWeights,
   type StepEvent,
+  saveCheckpoint,
   type Trainer,
   type TrainingRun,
 } from '../../src/index.ts';
@@ -156,7 +158,7 @@ export class Run {
 
   /** Takes weights out of a file. */
   async loadWeights(bytes: Uint8Array, name: string): Promise<void> {
-    await this.trainer.loadWeights(bytes, name);
+    await loadWeights(this.trainer, bytes, name);
     this.data = scaledAs(this.trainer, this.data);
     this.#loaded = true;
   }
@@ -295,7 +297,7 @@ export class Run {
   /** The State as a checkpoint; undefined where it cannot be had, which does not end the training. */
   async #copy(): Promise<Uint8Array | undefined> {
     try {
-      return await this.trainer.save({ page: this.config });
+      return await saveCheckpoint(this.trainer, { page: this.config });
     } catch (error) {
       // A device that is gone is told by the steps.
       if (this.#disposed || (error instanceof DeviceError && !isOutOfMemory(error))) return undefined;

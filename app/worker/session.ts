@@ -1,6 +1,14 @@
 // The worker's side of the protocol: one device, one data set, one run, and everything the page may ask of them. What it needs
 // from outside (devices, storage, clock, data) is given to it, so that tests drive it in Node.
-import { type Backend, DeviceError, type DivergenceError, OptionError } from '../../src/index.ts';
+import {
+  type Backend,
+  DeviceError,
+  type DivergenceError,
+  loadCheckpoint,
+  OptionError,
+  saveCheckpoint,
+  saveWeights,
+} from '../../src/index.ts';
 import { type Config, changesOf, PRESET_CONFIGS } from '../config.ts';
 import type {
   CallName,
@@ -130,14 +138,14 @@ export class Session {
     cancel: () => this.#turns.cancel(),
     saveWeights: async () => {
       const run = this.#current();
-      const bytes = await run.trainer.saveWeights();
+      const bytes = await saveWeights(run.trainer);
       return { name: `thalweg-${run.config.preset}-step-${run.record.last}.safetensors`, bytes };
     },
     saveCheckpoint: () =>
       this.#turns.resting(
         () => this.#current(),
         async (run) => {
-          const bytes = await run.trainer.save({ page: run.config, record: run.record.save() });
+          const bytes = await saveCheckpoint(run.trainer, { page: run.config, record: run.record.save() });
           return { name: `thalweg-${run.config.preset}-step-${run.record.last}-checkpoint.safetensors`, bytes };
         },
       ),
@@ -227,7 +235,7 @@ export class Session {
     checkFits(config, backend, data.train.size);
     const trainer = trainerOf(backend, config, { submitMs: SUBMIT_MS });
     try {
-      if (from) await trainer.load(from.bytes, 'the last snapshot');
+      if (from) await loadCheckpoint(trainer, from.bytes, 'the last snapshot');
       const { dataName = data.train.name } = trainer.run ?? {};
       if (dataName !== data.train.name) {
         throw new OptionError(

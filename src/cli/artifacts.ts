@@ -8,6 +8,7 @@ import { prepareFolder, removeTemporaries, writeAtomic } from '../node/files.ts'
 import { lockFolder } from '../node/folder-lock.ts';
 import { appendLines, type LineWriter } from '../node/lines.ts';
 import { refuseIrregular } from '../node/read-file.ts';
+import { saveCheckpoint, saveWeights } from '../train/files.ts';
 import { readSafetensors, type StoredTensor } from '../train/safetensors.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { accuracyPlot, lossPlot, type PlotPoint } from './plot.ts';
@@ -137,7 +138,7 @@ export class RunFolder {
    * metrics.jsonl has their lines: a run that is resumed from it lacks none.
    */
   async checkpoint(trainer: Trainer, configuration: unknown): Promise<void> {
-    const bytes = await trainer.save(configuration);
+    const bytes = await saveCheckpoint(trainer, configuration);
     this.#due = { step: trainer.stepsMade, bytes };
   }
 
@@ -164,7 +165,7 @@ export class RunFolder {
     await writeAtomic(this.#file('loss'), lossPlot({ train: loss, validation: testLoss, caption }));
     if (accuracy.length + testAccuracy.length > 0)
       await writeAtomic(this.#file('accuracy'), accuracyPlot({ train: accuracy, validation: testAccuracy, caption }));
-    await writeAtomic(this.#file('weights'), await trainer.saveWeights({ preset: this.#preset }));
+    await writeAtomic(this.#file('weights'), await saveWeights(trainer, { preset: this.#preset }));
   }
 
   /** Whether the weights, which a run writes last, are those of its checkpoint. */

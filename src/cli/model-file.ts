@@ -10,6 +10,7 @@ import { withoutGaps } from '../graph/options.ts';
 import { FileError } from '../node/file-error.ts';
 import { sgd } from '../optim/sgd.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
+import { loadWeights } from '../train/files.ts';
 import { network } from '../train/network.ts';
 import { type NetworkDescription, networkText } from '../train/network-description.ts';
 import { networkOf } from '../train/network-file.ts';
@@ -135,7 +136,7 @@ export async function trainerOf(
   const optimizer = preset.optimizer?.() ?? sgd({ lr: 1 });
   const trainer = new Trainer(backend, { model: preset.model(), loss, optimizer, seed, inputShape });
   try {
-    if (model) await trainer.loadWeights(model.bytes, model.file);
+    if (model) await loadWeights(trainer, model.bytes, model.file);
     return trainer;
   } catch (error) {
     trainer.dispose();

@@ -123,6 +123,6 @@ export function configurationOf(configuration: unknown, file: string): string {
   if (typeof configuration === 'object' && configuration !== null && 'preset' in configuration)
     return JSON.stringify(configuration);
   throw new CheckpointError(
-    `${file}: it does not say which preset it belongs to. Go on with it in a program of your own, by trainer.load().`,
+    `${file}: it does not say which preset it belongs to. Go on with it in a program of your own, by loadCheckpoint.`,
   );
 }

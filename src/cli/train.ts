@@ -7,6 +7,7 @@ import { prepareFile } from '../node/files.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
+import { loadCheckpoint } from '../train/files.ts';
 import type { NetworkDescription } from '../train/network-description.ts';
 import { networkIn } from '../train/network-metadata.ts';
 import { readSafetensors } from '../train/safetensors.ts';
@@ -158,7 +159,7 @@ class TrainCall {
     if (!this.#before) return trainer;
     try {
       const { bytes, file } = this.#before;
-      await trainer.load(bytes, file);
+      await loadCheckpoint(trainer, bytes, file);
       this.#checkLength(trainer, file);
     } catch (error) {
       trainer.dispose();

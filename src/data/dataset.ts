@@ -16,7 +16,7 @@ import {
   show,
 } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
-import { sizeOf } from '../graph/shape.ts';
+import { type Shape, sizeOf } from '../graph/shape.ts';
 import {
   cut,
   type Flat,
@@ -30,11 +30,11 @@ import {
 import { type GivenWeights, toWeights } from './sample-weights.ts';
 import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
 
-/** A row-major array with its shape. */
-export interface Values<A> {
-  readonly shape: readonly number[];
+/** A row-major array with its shape, the dtype being the array's. */
+export interface Values<A = HostArray> {
+  readonly shape: Shape;
   readonly data: A;
-  /** Of bytes that are numbers: how they become floats. */
+  /** How bytes become numbers. Default: as those that the model learnt from. */
   readonly scale?: ByteScale;
   /** Of whole numbers as targets: what they are. Default: numbers where they are bytes of more than one axis, else class indices. */
   readonly targets?: TargetKind;
@@ -159,7 +159,7 @@ export function isScale(value: unknown): value is Scale {
 export const PLAIN: Scale = { mean: 0, std: 1 };
 
 /** What targets are: whole numbers are class indices, unless they are said to be numbers or are bytes of more than one axis. */
-export function kindOfTargets({ shape, data, targets }: Values<HostArray>): TargetKind {
+export function kindOfTargets({ shape, data, targets }: Values): TargetKind {
   const dtype = dtypeOf(data);
   if (dtype === 'f32') return 'values';
   return targets ?? (dtype === 'u8' && shape.length > 1 ? 'values' : 'classes');

@@ -34,8 +34,7 @@ const NAMES: Names<DigitsOptions> = { train: SIZE, test: SIZE, seed: SEED, onPro
  * seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
  */
 export async function digits(options: DigitsOptions = {}, ...extra: never[]): Promise<DataPair> {
-  checkOptions('digits', options, NAMES, extra);
-  const { train = 60_000, test = 10_000, seed = 0, onProgress, signal } = options;
+  const { train = 60_000, test = 10_000, seed = 0, onProgress, signal } = checkOptions('digits', options, NAMES, extra);
   const total = train + test;
   const turn = async (done: number) => {
     onProgress?.(done, total);

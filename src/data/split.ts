@@ -30,8 +30,7 @@ export function split<D extends AnyDataSet>(
 ): { train: D; validation: D } {
   checkSet('split', data);
   checkValue('split', 'the part', part, NUMBER);
-  checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
-  const { seed = 0, stratify = false } = options;
+  const { seed = 0, stratify = false } = checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
   const labels = stratify ? strata(data) : undefined;
   const count = countOf('split', part, data);
   const { train, validation } = partition(data.size, count, seed, labels);

@@ -7,10 +7,10 @@ import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { mapParts, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { ARRAY, COUNT, checkOptions, type Names, oneOf, POSITIVE, SEED, SIGNAL } from '../graph/options.ts';
-import { type NamedVariable, withPaths } from '../graph/paths.ts';
+import type { NamedVariable } from '../graph/paths.ts';
 import { substitute } from '../graph/rewrite.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
-import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import { type Assignment, traceWith } from '../graph/trace.ts';
 import type { Loss } from '../loss/loss.ts';
 import { add, equal, mul } from '../ops/binary.ts';
 import { copy, iota, remainder } from '../ops/counter.ts';
@@ -213,12 +213,10 @@ class Grid {
     const [point, batch] = [this.#point, this.#batch];
     const { x, y, weights } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
     const inputs = batches === 1 ? await this.#keep(x) : x;
-    const loss = withPaths(task.model, () =>
-      withTrace(newTrace({ training: false }), () => {
-        const judged = judge(task, inputs, y, allLabels(task, data), weights);
-        return shareOf(task, judged, divisorsOf(task, data, rows, batches));
-      }),
-    );
+    const loss = traceWith({ model: task.model }, () => {
+      const judged = judge(task, inputs, y, allLabels(task, data), weights);
+      return shareOf(task, judged, divisorsOf(task, data, rows, batches));
+    });
     const [here] = substitute([loss], this.#weightsAt(point));
     const hit = equal(iota(this.losses.size), point);
     const assignments: Assignment[] = [

@@ -4,10 +4,9 @@ import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import type { Nested } from '../graph/nested.ts';
 import type { NamedVariable } from '../graph/paths.ts';
-import { withPaths } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
-import { newTrace, withTrace } from '../graph/trace.ts';
+import { traceWith } from '../graph/trace.ts';
 import { feedsOf, inputX, inputY } from '../train/batch.ts';
 import type { Looked } from '../train/inspection.ts';
 import { judge } from '../train/judge.ts';
@@ -54,16 +53,14 @@ export function traceBatch(
 ): Traced {
   const step = constant([0], { dtype: 'u32' });
   const seed = constant([...seedKey(state.seedNumber)], { dtype: 'u32' });
-  return withPaths(task.model, () =>
-    withTrace(newTrace({ training: true, step, seed }), () => {
-      const target = inputY(batch.y!, batch.scale);
-      const { prediction, loss } = judge(task, inputX(batch.x, batch.scale), target);
-      const byVariable = gradientsOf(state, objective({ prediction, loss, target }));
-      const members = state.trained;
-      const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));
-      return { loss, gradients, members };
-    }),
-  );
+  return traceWith({ model: task.model, training: true, step, seed }, () => {
+    const target = inputY(batch.y!, batch.scale);
+    const { prediction, loss } = judge(task, inputX(batch.x, batch.scale), target);
+    const byVariable = gradientsOf(state, objective({ prediction, loss, target }));
+    const members = state.trained;
+    const gradients = members.map(({ path, variable }) => ({ path, gradient: byVariable.get(variable)! }));
+    return { loss, gradients, members };
+  });
 }
 
 export function outputsOf({ loss, gradients }: Traced): Record<string, Tensor> {

@@ -64,15 +64,17 @@ export type Names<T> = Readonly<Record<keyof T, Kind | true>>;
 const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'axis', weight: 'classWeights' };
 
 /**
+ * The options that are given, once they are checked: `const { seed = 0 } = checkOptions('split', options, NAMES, extra)` has names, checks
+ * and defaults in one statement.
  * @throws OptionError where `given` is no object, or has an option that is not among `names` or has a value of another kind, and
  * where there are arguments beyond it.
  */
-export function checkOptions(
+export function checkOptions<T>(
   where: string,
-  given: unknown,
+  given: T,
   names: Readonly<Record<string, Kind | true>>,
   extra: readonly unknown[] = [],
-): void {
+): T {
   const known = Object.keys(names);
   const notOptions = () =>
     new OptionError(`${where}: its options are ${show(given)}. Give an object of ${known.join(', ')}.`);
@@ -91,6 +93,7 @@ export function checkOptions(
     if (kind !== true) checkValue(where, name, value, kind);
   }
   checkExtra(where, extra);
+  return given;
 }
 
 /** @throws OptionError where the value is of another kind. */
@@ -116,8 +119,7 @@ export function optionsOf<T extends object>(
   const [head = {}, ...tail] = given;
   const inOptions = typeof head === 'object' && head !== null && !Array.isArray(head);
   if (inOptions && (given[0] !== undefined || tail.length === 0)) {
-    checkOptions(where, head, names, tail);
-    return head as T;
+    return checkOptions(where, head as T, names, tail);
   }
   const [options = {}, ...extra] = tail;
   const { [first]: _, ...others } = names;

@@ -3,6 +3,7 @@
 import { isPacked } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import { checkExtra, checkValue, type Kind, STRING } from './options.ts';
+import { withPaths } from './paths.ts';
 import { formatShape, sameShape } from './shape.ts';
 import { Tensor, type Variable } from './tensor.ts';
 
@@ -23,19 +24,24 @@ export interface Trace {
 
 let current: Trace | undefined;
 
-/** Runs `fn` with `trace` as the trace in progress. */
-export function withTrace<T>(trace: Trace, fn: () => T): T {
+/** What a trace is of, and whether it trains. */
+export interface TraceSettings extends Pick<Trace, 'step' | 'seed'> {
+  /** Default false. */
+  readonly training?: boolean;
+  /** The model whose layers have their paths while it is traced. Default: paths stay as they are. */
+  readonly model?: object;
+}
+
+/** Runs `fn` with a new trace in progress, which it is given, and gives what `fn` returns. */
+export function traceWith<T>({ model, training = false, ...given }: TraceSettings, fn: (trace: Trace) => T): T {
   const outer = current;
+  const trace: Trace = { training, ...given, assignments: [], captures: new Map(), occurrences: new Map() };
   current = trace;
   try {
-    return fn();
+    return model ? withPaths(model, () => fn(trace)) : fn(trace);
   } finally {
     current = outer;
   }
-}
-
-export function newTrace(options: { training: boolean; step?: Tensor; seed?: Tensor }): Trace {
-  return { ...options, assignments: [], captures: new Map(), occurrences: new Map() };
 }
 
 /** Whether the program being traced is for training (dropout drops, running statistics move). False outside a trace. */

@@ -70,8 +70,7 @@ export class GELU implements NamedLayer {
   readonly kind = 'GELU';
   readonly approximate: 'none' | 'tanh';
   constructor(options: GeluOptions = {}, ...extra: never[]) {
-    checkOptions('GELU', options, { approximate: oneOf('none', 'tanh') }, extra);
-    const { approximate = 'none' } = options;
+    const { approximate = 'none' } = checkOptions('GELU', options, { approximate: oneOf('none', 'tanh') }, extra);
     this.approximate = approximate;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {

@@ -31,8 +31,7 @@ export class LayerNorm implements NamedLayer {
   readonly bias: Variable | undefined;
 
   constructor(shape: number | Shape, options: LayerNormOptions = {}, ...extra: never[]) {
-    checkOptions('LayerNorm', options, NAMES, extra);
-    const { eps = 1e-5, affine = true } = options;
+    const { eps = 1e-5, affine = true } = checkOptions('LayerNorm', options, NAMES, extra);
     if (!Array.isArray(shape))
       checkSize('LayerNorm', 'shape', shape, 'Give a whole number of at least 1, or an array of them.');
     this.shape = typeof shape === 'number' ? [shape] : [...shape];

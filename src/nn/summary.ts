@@ -4,10 +4,10 @@ import { byteLength, type DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName, severalShapes } from '../graph/nested.ts';
 import { checkExtra, show } from '../graph/options.ts';
-import { type NamedVariable, objectsOf, variablesOf, withPaths } from '../graph/paths.ts';
+import { type NamedVariable, objectsOf, variablesOf } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import { input, Tensor, type Variable } from '../graph/tensor.ts';
-import { newTrace, withTrace } from '../graph/trace.ts';
+import { traceWith } from '../graph/trace.ts';
 import type { Layer } from './layer.ts';
 
 /** A variable of a layer. */
@@ -80,14 +80,13 @@ export function summaryOf(
   isTrained: IsTrained,
 ): Summary<Nested<Shape>, Nested<Shape>> {
   checkDtypes(dtype, inputShape);
-  return withPaths(model, () => {
+  return traceWith({ model }, ({ captures }) => {
     const variables = variablesOf(model);
-    const trace = newTrace({ training: false });
     const x = mapShapes<Tensor>(inputShape, (shape, name) =>
       input(partName('x', name), { shape, dtype: dtypeAt(dtype, name) }),
     );
-    const y = withTrace(trace, () => model.forward(x as never)) as Nested<Tensor>;
-    const outputs = new Map([...trace.captures].map(([path, x]) => [path, x.shape]));
+    const y = model.forward(x as never) as Nested<Tensor>;
+    const outputs = new Map([...captures].map(([path, x]) => [path, x.shape]));
     if (y instanceof Tensor) outputs.set('', y.shape);
     const count = (list: readonly NamedVariable[]) => list.reduce((total, { variable }) => total + variable.size, 0);
     return {

@@ -70,8 +70,7 @@ const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
  * @throws DataError where a file is missing, damaged or cannot be had; FileError where the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
-  checkOptions('mnist', options, NAMES, extra);
-  const { signal } = options;
+  const { signal } = checkOptions('mnist', options, NAMES, extra);
   const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
   signal?.throwIfAborted();
   if (folder !== undefined) return pairOf(await readFolder(folder, options));

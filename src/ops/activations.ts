@@ -152,7 +152,6 @@ function tanhSlope(x: Tensor): Tensor {
 
 /** x Φ(x), Φ being the normal distribution (Hendrycks and Gimpel, arXiv:1606.08415), exactly or by its tanh form. */
 export function gelu(x: TensorLike, options: GeluOptions = {}, ...extra: never[]): Tensor {
-  checkOptions('gelu', options, { approximate: oneOf('none', 'tanh') }, extra);
-  const { approximate = 'none' } = options;
+  const { approximate = 'none' } = checkOptions('gelu', options, { approximate: oneOf('none', 'tanh') }, extra);
   return apply1(geluOp, [toTensor('gelu', x)], { approximate });
 }

@@ -150,8 +150,7 @@ export function softmaxCrossEntropy(
   ...extra: never[]
 ): Tensor {
   checkTensors(NAME, { logits, targets });
-  checkOptions(NAME, options, { residual: BOOLEAN }, extra);
-  const { residual = isTraining() } = options;
+  const { residual = isTraining() } = checkOptions(NAME, options, { residual: BOOLEAN }, extra);
   return crossEntropyRows(logits, targets, residual)[0]!;
 }
 

@@ -147,8 +147,7 @@ function productRows(scope: RowScope, v: RowProductVariant): RowSpec | undefined
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}, ...extra: never[]): Tensor {
   checkTensors('matmul', { a, b });
-  checkOptions('matmul', options, NAMES, extra);
-  const { transposeA = false, transposeB = false } = options;
+  const { transposeA = false, transposeB = false } = checkOptions('matmul', options, NAMES, extra);
   return apply1(matmulOp, [a, b], { transposeA, transposeB });
 }
 

@@ -25,8 +25,7 @@ export function warmup(
   options: { readonly steps: number; readonly startFactor?: number },
   ...extra: never[]
 ): Schedule {
-  checkOptions('warmup', options, OPTIONS.warmup, extra);
-  const { steps, startFactor = 1 / 3 } = options;
+  const { steps, startFactor = 1 / 3 } = checkOptions('warmup', options, OPTIONS.warmup, extra);
   const then = toSchedule('warmup', after);
   checkSteps('warmup', 'steps', steps);
   if (!(startFactor >= 0 && startFactor <= 1)) {
@@ -50,8 +49,7 @@ export function sequence(
   options: { readonly milestones: readonly number[] },
   ...extra: never[]
 ): Schedule {
-  checkOptions('sequence', options, OPTIONS.sequence, extra);
-  const { milestones } = options;
+  const { milestones } = checkOptions('sequence', options, OPTIONS.sequence, extra);
   if (!Array.isArray(parts) || !Array.isArray(milestones)) {
     throw new OptionError('sequence: schedules or milestones are missing. Give two arrays, such as [a, b] and [100].');
   }

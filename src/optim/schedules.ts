@@ -89,8 +89,7 @@ export function stepDecay(
   options: { readonly every: number; readonly gamma?: number },
   ...extra: never[]
 ): Schedule {
-  checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
-  const { every, gamma = 0.1 } = options;
+  const { every, gamma = 0.1 } = checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
   checkRate('stepDecay', 'lr', lr);
   checkSteps('stepDecay', 'every', every);
   checkFactor('stepDecay', 'gamma', gamma);
@@ -103,8 +102,7 @@ export function exponential(
   options: { readonly gamma: number; readonly every?: number },
   ...extra: never[]
 ): Schedule {
-  checkOptions('exponential', options, OPTIONS.exponential, extra);
-  const { gamma, every = 1 } = options;
+  const { gamma, every = 1 } = checkOptions('exponential', options, OPTIONS.exponential, extra);
   checkRate('exponential', 'lr', lr);
   checkFactor('exponential', 'gamma', gamma);
   checkSteps('exponential', 'every', every);
@@ -117,8 +115,7 @@ export function linear(
   options: { readonly end?: number; readonly total?: number } = {},
   ...extra: never[]
 ): Schedule {
-  checkOptions('linear', options, OPTIONS.linear, extra);
-  const { end = 0, total } = options;
+  const { end = 0, total } = checkOptions('linear', options, OPTIONS.linear, extra);
   checkRate('linear', 'lr', lr);
   checkFloor('linear', 'end', end);
   if (total !== undefined) checkSteps('linear', 'total', total);
@@ -136,8 +133,7 @@ export function cosine(
   options: { readonly min?: number; readonly total?: number } = {},
   ...extra: never[]
 ): Schedule {
-  checkOptions('cosine', options, OPTIONS.cosine, extra);
-  const { min = 0, total } = options;
+  const { min = 0, total } = checkOptions('cosine', options, OPTIONS.cosine, extra);
   checkRate('cosine', 'peak', peak);
   checkFloor('cosine', 'min', min);
   if (total !== undefined) checkSteps('cosine', 'total', total);

@@ -42,8 +42,7 @@ export class OptimizerState {
   /** @throws OptionError as {@link state}. */
   constructor(optimizer: Optimizer, model: object, options: OptimizerStateOptions = {}, ...extra: never[]) {
     checkOptimizer('optim.state', optimizer);
-    checkOptions('optim.state', options, NAMES, extra);
-    const { steps, maxArenaBytes = MAX_ARENA_BYTES } = options;
+    const { steps, maxArenaBytes = MAX_ARENA_BYTES } = checkOptions('optim.state', options, NAMES, extra);
     this.optimizer = optimizer;
     this.#variables = variablesOf(model);
     this.#maxArenaBytes = maxArenaBytes;

@@ -1,10 +1,11 @@
 // A batch as people have it, to predict or to train on: values, lists, bare arrays or a data set; of several inputs each of them.
+import type { Values } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { kindOf } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isSeveral, listed, mapParts, misnamed, type Nested, partName, severalShapes } from '../graph/nested.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
-import { type Examples, isHostArray, type Values } from './batch.ts';
+import { type Examples, isHostArray } from './batch.ts';
 
 /** One tensor of a batch: values, or examples as `datasets.array` takes them. */
 export type BatchPart = Values | NestedNumbers | GivenArray;

@@ -1,7 +1,7 @@
 // Batches: from a data set that lies on the device as it was given (u8 pictures, u16 tokens, i32 labels) to the floats and indices
 // that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
 
-import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type TargetKind } from '../data/dataset.ts';
+import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type Values } from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import {
   ARRAYS,
@@ -18,7 +18,7 @@ import { isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../
 import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
-import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
+import { formatShape, sizeOf } from '../graph/shape.ts';
 import { input, resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
@@ -26,16 +26,6 @@ import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { ignores } from './loss-weights.ts';
-
-/** Values as they come: row-major, the dtype being the array's. */
-export interface Values {
-  readonly shape: Shape;
-  readonly data: HostArray;
-  /** How bytes become numbers. Default: as those that the model learnt from. */
-  readonly scale?: ByteScale;
-  /** Of whole numbers as targets: what they are. Default: numbers where they are bytes of more than one axis, else class indices. */
-  readonly targets?: TargetKind;
-}
 
 /** Examples to train on or to be judged by; a DataSet is one. */
 export interface Examples {

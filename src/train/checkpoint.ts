@@ -77,7 +77,7 @@ function described({ optimizer, variables, membership }: State): OptimizerDescri
 }
 
 /** The bytes of the weights alone, under their paths. */
-export async function saveWeights(state: State, metadata: Metadata = {}): Promise<Bytes> {
+export async function weightsFile(state: State, metadata: Metadata = {}): Promise<Bytes> {
   const { tensors } = await readEntries(state, weightsOf(state), []);
   return writeSafetensors(tensors, { format: 'pt', ...metadata });
 }
@@ -233,7 +233,7 @@ export function describeCheckpoint(
   const { tensors, metadata } = readSafetensors(bytes, file);
   const [seed, step] = [counterIn(tensors, 'seed'), counterIn(tensors, 'step')];
   if (metadata['format'] !== FORMAT || seed?.length !== 2 || step?.length !== 1)
-    throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file that trainer.save() made.`);
+    throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file that saveCheckpoint made.`);
   return { ...parseSaved(metadata['thalweg'], file, step[0]), seed: seed[0]! + seed[1]! * 2 ** 32, step: step[0]! };
 }
 

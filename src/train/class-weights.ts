@@ -1,5 +1,6 @@
 // Class weights: what each class counts in training, as Keras' `class_weight`. They become sample weights, so that a run knows of one
 // kind of weight only.
+import type { Values } from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
@@ -8,7 +9,7 @@ import { type Kind, show } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
-import { type Examples, labelsOf, type OneTarget, type Values } from './batch.ts';
+import { type Examples, labelsOf, type OneTarget } from './batch.ts';
 import { ignores } from './loss-weights.ts';
 
 /** `balanced`, a weight for each class, or weights by class, of which the others have 1. */

@@ -7,9 +7,8 @@ import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { type Nested, partAt } from '../graph/nested.ts';
 import { BOOLEAN, COUNT, type Names } from '../graph/options.ts';
-import { withPaths } from '../graph/paths.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
-import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import { type Assignment, traceWith } from '../graph/trace.ts';
 import { areClasses, countedRows, isIgnored, withoutIgnored } from '../loss/targets.ts';
 import { add, equal, mul } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
@@ -254,43 +253,41 @@ interface TracedBatch {
 /** One batch of `rows` from the cursor on: what it adds to the sums. */
 function traceBatch(task: Task, data: Examples, sums: Sums, rows: number, maxBytes: number): TracedBatch {
   const { cursor, totals, right, confusion } = sums;
-  return withPaths(task.model, () =>
-    withTrace(newTrace({ training: false }), () => {
-      const { x, y, weights } = rowsAt(data, add(iota(rows), cursor), maxBytes);
-      const { prediction, metrics, counts } = judge(task, x, y, allLabels(task, data), weights);
-      const found = countedIn(task, metrics, prediction, y);
-      const summed = Object.entries(metrics).filter(([name]) => !found.has(name));
-      const sumsUp = new Set(outputsOf(task).flatMap((o) => (o.loss.reduction === 'sum' ? metricOf(o, 'loss') : [])));
-      const values = summed.map(([name, metric]) =>
-        mul(reshape(metric, [1]), sumsUp.has(name) ? 1 : (counts.get(name) ?? rows)),
-      );
-      const assignments: Assignment[] = [
-        [totals, add(totals, side(values, totals.size))],
-        [cursor, add(cursor, rows)],
-      ];
-      if (found.size > 0) {
-        const parts = [...found].map(([name, { among }]) => cast(add(mul(metrics[name]!, among), 0.5), 'u32'));
-        assignments.push([
+  return traceWith({ model: task.model }, () => {
+    const { x, y, weights } = rowsAt(data, add(iota(rows), cursor), maxBytes);
+    const { prediction, metrics, counts } = judge(task, x, y, allLabels(task, data), weights);
+    const found = countedIn(task, metrics, prediction, y);
+    const summed = Object.entries(metrics).filter(([name]) => !found.has(name));
+    const sumsUp = new Set(outputsOf(task).flatMap((o) => (o.loss.reduction === 'sum' ? metricOf(o, 'loss') : [])));
+    const values = summed.map(([name, metric]) =>
+      mul(reshape(metric, [1]), sumsUp.has(name) ? 1 : (counts.get(name) ?? rows)),
+    );
+    const assignments: Assignment[] = [
+      [totals, add(totals, side(values, totals.size))],
+      [cursor, add(cursor, rows)],
+    ];
+    if (found.size > 0) {
+      const parts = [...found].map(([name, { among }]) => cast(add(mul(metrics[name]!, among), 0.5), 'u32'));
+      assignments.push([
+        right,
+        add(
           right,
-          add(
-            right,
-            right.size === 1
-              ? parts[0]!
-              : side(
-                  parts.map((n) => reshape(n, [1])),
-                  right.size,
-                ),
-          ),
-        ]);
-      }
-      if (confusion) assignments.push([confusion.counts, add(confusion.counts, confused(confusion, prediction, y))]);
-      return {
-        assignments,
-        names: summed.map(([name]) => name),
-        counted: new Map([...found].map(([name, { of }]) => [name, of])),
-      };
-    }),
-  );
+          right.size === 1
+            ? parts[0]!
+            : side(
+                parts.map((n) => reshape(n, [1])),
+                right.size,
+              ),
+        ),
+      ]);
+    }
+    if (confusion) assignments.push([confusion.counts, add(confusion.counts, confused(confusion, prediction, y))]);
+    return {
+      assignments,
+      names: summed.map(([name]) => name),
+      counted: new Map([...found].map(([name, { of }]) => [name, of])),
+    };
+  });
 }
 
 /** The accuracies that are those of losses: shares of rows (or of all outputs), `among` those of a batch that are not ignored. */

@@ -23,6 +23,7 @@ import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
 import { IdleWatch, isLook } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
+import type { ModelScale } from './part-scales.ts';
 import type { Programs, StepProgram } from './programs.ts';
 import type { Rates, StepRates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
@@ -44,6 +45,12 @@ export interface Running {
   readonly submitMs: number;
   /** Steps the State has made. */
   step: number;
+  /** The run that the State is in, or was in last; undefined after a step of trainOnBatch. */
+  run: Run | undefined;
+  /** Whether trainOnBatch made steps after a run, which cannot go on then. */
+  apart: boolean;
+  /** How bytes become inputs; undefined where that is not known. */
+  scale: ModelScale | undefined;
 }
 
 /** What is known of a submit when it is made. */

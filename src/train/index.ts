@@ -1,5 +1,6 @@
 // The Trainer and what goes with it: what users train with.
-export type { Examples, Values } from './batch.ts';
+export type { Values } from '../data/dataset.ts';
+export type { Examples } from './batch.ts';
 export { describeCheckpoint, type Saved } from './checkpoint.ts';
 export type { ClassWeights } from './class-weights.ts';
 export type { EvaluateOptions, Evaluation } from './evaluation.ts';
@@ -13,6 +14,7 @@ export type {
   Validation,
   WarningEvent,
 } from './events.ts';
+export { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from './files.ts';
 export type { Inspection } from './inspection.ts';
 export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
 export { type Network, network } from './network.ts';

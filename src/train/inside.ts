@@ -1,15 +1,20 @@
-// What a trainer shows to the functions that look into a network (src/explain): its State, task and programs, and data as it
-// would train on it. Not a part of the package's surface.
+// What a trainer shows to functions that take one, which save it or look into its network: its State, task and programs, and data as
+// it would train on it. Not a part of the package's surface.
+import type { Values } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import { mapParts } from '../graph/nested.ts';
 import { show } from '../graph/options.ts';
-import type { Examples, Values } from './batch.ts';
+import type { Examples } from './batch.ts';
 import type { Running } from './fit.ts';
 import { type Looked, rowsOf } from './inspection.ts';
 import type { State } from './state.ts';
 
 export interface Inside {
   readonly running: Running;
+  /** @throws OptionError, by the name of a call, while a run or a batch is under way. */
+  idle(what: string): void;
+  /** Drops the programs, before variables lie elsewhere. @throws OptionError while another call is under way. */
+  leavePrograms(what: string): void;
   /** The data of the last run. */
   lastData(): Examples | undefined;
   /** Another State of the same model and optimizer, at its initial values. */

@@ -1,14 +1,13 @@
 // Looking inside: a model's predictions and named inner outputs for given inputs and, with targets, its loss and gradients.
-import type { ByteScale } from '../data/dataset.ts';
+import type { ByteScale, Values } from '../data/dataset.ts';
 import { dtypeOf, hostArray } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { mapParts, type Nested, partAt, partName, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
-import { withPaths } from '../graph/paths.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { newTrace, withTrace } from '../graph/trace.ts';
-import { feedsOf, inputX, inputY, namedParts, specsOf, toArray, type Values } from './batch.ts';
+import { traceWith } from '../graph/trace.ts';
+import { feedsOf, inputX, inputY, namedParts, specsOf, toArray } from './batch.ts';
 import { forward, judge } from './judge.ts';
 import type { Programs } from './programs.ts';
 import type { State } from './state.ts';
@@ -76,17 +75,14 @@ async function compile(
   batch: Looked,
   withOutputs: boolean,
 ): Promise<InspectProgram> {
-  const { prediction, outputs } = withPaths(task.model, () => {
-    const trace = newTrace({ training: false });
-    return withTrace(trace, () => {
-      const x = inputX(batch.x, batch.scale);
-      const judged = batch.y && judge(task, x, inputY(batch.y, batch.scale));
-      const prediction = judged?.prediction ?? forward(task.model, x);
-      const all = Object.fromEntries(partsOf<Tensor>(prediction).map(([name, part]) => [keyOf(name), part]));
-      if (judged) Object.assign(all, { loss: judged.loss }, namedGradients(state, judged.loss));
-      if (withOutputs) for (const [name, tensor] of trace.captures) all[`output ${name}`] = tensor;
-      return { prediction, outputs: all };
-    });
+  const { prediction, outputs } = traceWith({ model: task.model }, ({ captures }) => {
+    const x = inputX(batch.x, batch.scale);
+    const judged = batch.y && judge(task, x, inputY(batch.y, batch.scale));
+    const prediction = judged?.prediction ?? forward(task.model, x);
+    const all = Object.fromEntries(partsOf<Tensor>(prediction).map(([name, part]) => [keyOf(name), part]));
+    if (judged) Object.assign(all, { loss: judged.loss }, namedGradients(state, judged.loss));
+    if (withOutputs) for (const [name, tensor] of captures) all[`output ${name}`] = tensor;
+    return { prediction, outputs: all };
   });
   const program = await executor.compile({ outputs }, { storages: [state.storage], label: 'inspect' });
   return { program, predictions: prediction, dispose: () => program.dispose() };

@@ -12,7 +12,7 @@ import { convert, storedDtype } from './stored-dtypes.ts';
 import { fitNames, RENAME, type Rename, renamedNames } from './weight-names.ts';
 import { suggestion } from './weight-suggestion.ts';
 
-/** Options of `trainer.loadWeights`. */
+/** Options of `loadWeights`. */
 export interface LoadWeightsOptions {
   /** The file's name in errors. Default `weights`. */
   readonly file?: string;
@@ -29,7 +29,7 @@ export interface LoadWeightsOptions {
   readonly rename?: Rename;
 }
 
-/** What `trainer.loadWeights` found. */
+/** What `loadWeights` found. */
 export interface LoadedWeights {
   /** Variables of the model that the file does not have, by path: they stay as they were. */
   readonly missing: readonly string[];
@@ -49,7 +49,7 @@ const TRANSPOSED =
  * of the bytes that they were learnt from, where the file has one.
  * @throws CheckpointError where they do not fit the model; the State is then as it was.
  */
-export function loadWeights(
+export function putWeights(
   state: State,
   model: object,
   bytes: FileBytes,

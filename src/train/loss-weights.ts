@@ -1,7 +1,6 @@
 // What the examples of a data set count in a loss's mean and in its accuracy: worked out on the host from labels and sample weights,
 // as the device does batch by batch, so that a mean over a set is one mean however it is batched.
 import { kindOfTargets, type Values } from '../data/dataset.ts';
-import type { HostArray } from '../graph/dtype.ts';
 import type { Loss } from '../loss/loss.ts';
 
 /** Of each example; absent where all count 1. */
@@ -20,8 +19,8 @@ export function ignores({ ignoreIndex }: Pick<Loss, 'ignoreIndex'>, label: numbe
 /** A data set's targets and weights. */
 interface Targets {
   readonly size: number;
-  readonly y: Values<HostArray>;
-  readonly sampleWeights?: Values<HostArray> | undefined;
+  readonly y: Values;
+  readonly sampleWeights?: Values | undefined;
 }
 
 export function exampleCounts(loss: Loss, { size, y, sampleWeights }: Targets): ExampleCounts {

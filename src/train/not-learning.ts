@@ -3,9 +3,8 @@
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { partsOf } from '../graph/nested.ts';
-import { withPaths } from '../graph/paths.ts';
 import type { Node, Tensor } from '../graph/tensor.ts';
-import { newTrace, withTrace } from '../graph/trace.ts';
+import { traceWith } from '../graph/trace.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 import { iota } from '../ops/counter.ts';
 import { type Examples, rowsAt } from './batch.ts';
@@ -50,7 +49,7 @@ export class IdleWatch {
   /** Compiles the activations of the first examples of `data`. */
   static async compile(executor: Executor, state: State, task: Task, data: Examples): Promise<IdleWatch> {
     const rows = Math.min(data.size, LOOKED_AT);
-    const activations = withPaths(task.model, () => traceActivations(task, data, rows, executor.maxBindingBytes));
+    const activations = traceActivations(task, data, rows, executor.maxBindingBytes);
     if (activations.length === 0) return new IdleWatch([], undefined);
     const outputs = Object.fromEntries(activations.map(({ y }, k) => [`${k}`, y]));
     const program = await executor.compile({ outputs }, { storages: [state.storage], label: 'activations' });
@@ -76,11 +75,10 @@ export class IdleWatch {
 
 /** Elementwise functions of one tensor that depends on parameters, in the forward pass. */
 function traceActivations(task: Task, data: Examples, rows: number, maxBytes: number): Activation[] {
-  const trace = newTrace({ training: false });
-  return withTrace(trace, () => {
+  return traceWith({ model: task.model }, ({ captures }) => {
     const { x } = rowsAt(data, iota(rows), maxBytes);
     const predictions = partsOf<Tensor>(forward(task.model, x)).map(([, prediction]) => prediction);
-    const names = new Map([...trace.captures].map(([name, x]) => [x.node, name]));
+    const names = new Map([...captures].map(([name, x]) => [x.node, name]));
     const learnt = new Set<Node>();
     const found: Activation[] = [];
     for (const node of topologicalOrder(predictions)) {

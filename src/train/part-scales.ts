@@ -1,7 +1,7 @@
 // The scales of a model with several tensors, each of which has its own: by the names of inputs and targets, `x.pixels`.
-import { type ByteScale, isBytes, isScale, kindOfTargets } from '../data/dataset.ts';
+import { type ByteScale, isBytes, isScale, kindOfTargets, type Values } from '../data/dataset.ts';
 import { isSeveral, mapParts, type Nested, partName } from '../graph/nested.ts';
-import { namedParts, type Values } from './batch.ts';
+import { namedParts } from './batch.ts';
 
 /** Scales by the names of tensors. */
 export type PartScales = Readonly<Record<string, ByteScale>>;

@@ -1,9 +1,9 @@
 // How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model that learnt with it, so it travels with the
 // weights, and bytes are never read by a guess.
-import { type ByteScale, isBytes, isScale, kindOfTargets, PLAIN } from '../data/dataset.ts';
+import { type ByteScale, isBytes, isScale, kindOfTargets, PLAIN, type Values } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
-import { checkExamples, type Examples, ownExamples, type Values } from './batch.ts';
+import { checkExamples, type Examples, ownExamples } from './batch.ts';
 import { withClassWeights } from './class-weights.ts';
 import type { Looked } from './inspection.ts';
 import { hasSeveral, isPartScales, type ModelScale, partScalesOf, scaleAt, withPartScales } from './part-scales.ts';

@@ -4,9 +4,9 @@ import { grad, whyNoGradient } from '../autodiff/grad.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
 import { type Nested, partsOf } from '../graph/nested.ts';
-import { type NamedVariable, withPaths } from '../graph/paths.ts';
+import type { NamedVariable } from '../graph/paths.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
-import { type Assignment, newTrace, withTrace } from '../graph/trace.ts';
+import { type Assignment, traceWith } from '../graph/trace.ts';
 import { add, equal } from '../ops/binary.ts';
 import { iota, remainder } from '../ops/counter.ts';
 import { batchIndices } from '../ops/random.ts';
@@ -55,25 +55,22 @@ export function traceStep(
   rows: number,
 ): TrainingStep {
   const { step, seed } = state;
-  const trace = newTrace({ training: true, step, seed });
-  return withPaths(task.model, () =>
-    withTrace(trace, () => {
-      const indices = order && indicesOf(state, order, rows);
-      const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
-      const { loss, metrics } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
-      const slot = remainder(step, RING);
-      const { assignments, inner } = update(state, loss, slot);
-      const recipe: Recipe = {
-        assignments: [...assignments, ...checkAssignments(state, trace.assignments), [step, add(step, 1)]],
-        records: [[state.ring, ringWith(state.ring, slot, Object.values(metrics))]],
-        guard: { status: state.status, step, checked: [loss] },
-      };
-      const captures = labelled(trace.captures, "'s output");
-      const given = [...partsNamed('the input', x), ...partsNamed('the target', y)];
-      const named = new Map([...given, ...captures, ['the loss', loss], ...inner]);
-      return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows) };
-    }),
-  );
+  return traceWith({ model: task.model, training: true, step, seed }, (trace) => {
+    const indices = order && indicesOf(state, order, rows);
+    const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
+    const { loss, metrics } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
+    const slot = remainder(step, RING);
+    const { assignments, inner } = update(state, loss, slot);
+    const recipe: Recipe = {
+      assignments: [...assignments, ...checkAssignments(state, trace.assignments), [step, add(step, 1)]],
+      records: [[state.ring, ringWith(state.ring, slot, Object.values(metrics))]],
+      guard: { status: state.status, step, checked: [loss] },
+    };
+    const captures = labelled(trace.captures, "'s output");
+    const given = [...partsNamed('the input', x), ...partsNamed('the target', y)];
+    const named = new Map([...given, ...captures, ['the loss', loss], ...inner]);
+    return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows) };
+  });
 }
 
 /** `the input`, or `the input pixels`. */

@@ -1,7 +1,7 @@
 // The outputs of a task and the targets they are held against: of several each has its own loss, labels, classes and scale.
-import { kindOfTargets } from '../data/dataset.ts';
+import { kindOfTargets, type Values } from '../data/dataset.ts';
 import { isSeveral, partsOf } from '../graph/nested.ts';
-import { type Examples, type Labels, labelsOf, type OneTarget, type Values } from './batch.ts';
+import { type Examples, type Labels, labelsOf, type OneTarget } from './batch.ts';
 import { type ExampleCounts, exampleCounts } from './loss-weights.ts';
 import { outputsOf, type Task } from './task.ts';
 

@@ -1,5 +1,6 @@
 // A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
 // kept for the next batches of the same shapes; all else is as in the steps of a run.
+import type { Values } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
 import { labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
@@ -7,7 +8,7 @@ import { DataError } from '../graph/errors.ts';
 import { mapParts, type Nested, partName } from '../graph/nested.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
-import { type Examples, feedsOf, specsOf, toArray, type Values } from './batch.ts';
+import { type Examples, feedsOf, specsOf, toArray } from './batch.ts';
 import { explain } from './divergence.ts';
 import type { Running } from './fit.ts';
 import type { StepProgram } from './programs.ts';

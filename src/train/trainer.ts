@@ -1,33 +1,21 @@
 // The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
-// programs over it; how a run goes is in fit.ts, what a step does in step.ts. Long, since it is one class: a method for each thing.
+// programs over it; how a run goes is in fit.ts, what a step does in step.ts, what is saved in files.ts. Long, since it is one class:
+// a method for each thing.
 import type { Backend } from '../backend.ts';
-import type { ByteScale } from '../data/dataset.ts';
-import type { Bytes, DType, FileBytes } from '../graph/dtype.ts';
+import type { ByteScale, Values } from '../data/dataset.ts';
+import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
-import {
-  checkExtra,
-  checkOptions,
-  checkValue,
-  MILLISECONDS,
-  type Names,
-  OBJECT,
-  optionsOf,
-  POSITIVE,
-  SEED,
-  STRING,
-  show,
-} from '../graph/options.ts';
+import { checkExtra, checkOptions, MILLISECONDS, type Names, OBJECT, POSITIVE, SEED, show } from '../graph/options.ts';
 import type { PathMatch } from '../graph/path-match.ts';
 import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Examples, inputDtypesOf, type Values } from './batch.ts';
+import { type Examples, inputDtypesOf } from './batch.ts';
 import { type Batch, shapesOf, valuesOf } from './batch-values.ts';
-import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
 import { checkMonitor } from './early-stopping.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
@@ -39,15 +27,12 @@ import { shareInside } from './inside.ts';
 import { type Inspection, inspect, type Looked, predict, rowCount } from './inspection.ts';
 import type { Freezing } from './layout.ts';
 import { disposedError, Lifetime } from './lifetime.ts';
-import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, loadWeights } from './load-weights.ts';
-import { descriptionOf } from './network-description.ts';
-import { networkMetadata } from './network-metadata.ts';
-import { isPartScales, type ModelScale } from './part-scales.ts';
+import { isPartScales } from './part-scales.ts';
 import { Programs } from './programs.ts';
 import { Rates } from './rates.ts';
 import { Recorder } from './recorder.ts';
 import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } from './run.ts';
-import { asJudged, asTrained, learntScale, scaledBatch, scaledForTraining, scaleMetadata } from './scale.ts';
+import { asJudged, asTrained, learntScale, scaledBatch, scaledForTraining } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { BatchEvent } from './step-event.ts';
 import { type LossOf, type LossWeights, type MetricsOf, type Task, type TaskOptions, taskOf, widthOf } from './task.ts';
@@ -136,16 +121,12 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   readonly history: History = newHistory();
   readonly #task: Task;
   readonly #running: Running;
-  #run: Run | undefined;
-  #scale: ModelScale | undefined;
   #data: Examples | undefined;
   #inputShape: Nested<Shape> | undefined;
   #inputDtype: Nested<DType>;
   /** Of the last run. */
   #gate: Gate | undefined;
   #busy: 'run' | 'batch' | undefined;
-  /** Steps were made by trainOnBatch after the last run, which cannot go on then. */
-  #apart = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -180,13 +161,18 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       recorder: new Recorder(this.history),
       submitMs,
       step: 0,
+      run: undefined,
+      scale: undefined,
+      apart: false,
     };
     shareInside(this, {
       running: this.#running,
+      idle: (what) => this.#idle(what),
+      leavePrograms: (what) => this.#leavePrograms(what),
       lastData: () => this.#data,
       newState: () => newState(this.state.freezing),
-      asJudged: (data) => asJudged(data, this.#scale),
-      asTrained: (data) => asTrained(data, {}, this.#scale, this.#task.loss).data,
+      asJudged: (data) => asJudged(data, this.#running.scale),
+      asTrained: (data) => asTrained(data, {}, this.#running.scale, this.#task.loss).data,
     });
     const dispose: unknown = (Symbol as { dispose?: unknown }).dispose;
     if (dispose) Object.defineProperty(this, dispose as symbol, { value: () => this.dispose() });
@@ -209,7 +195,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
 
   /** The run that the State is in, or was in last; undefined after {@link trainOnBatch}. */
   get run(): Run | undefined {
-    return this.#run;
+    return this.#running.run;
   }
 
   /** Dispatches a training step takes on the GPU, once a run has begun; 0 on the CPU. */
@@ -222,17 +208,17 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    * tensors see {@link scales}.
    */
   get scale(): ByteScale | undefined {
-    return isPartScales(this.#scale) ? undefined : this.#scale;
+    return isPartScales(this.#running.scale) ? undefined : this.#running.scale;
   }
 
   /** The same of several tensors, by their names: `x.pixels`. */
   get scales(): Readonly<Record<string, ByteScale>> | undefined {
-    return isPartScales(this.#scale) ? this.#scale : undefined;
+    return isPartScales(this.#running.scale) ? this.#running.scale : undefined;
   }
 
   /** The learning rate of the next step. */
   get learningRate(): number {
-    return this.#running.rates.at(this.stepsMade, this.#run ?? { start: 0 }).learningRate;
+    return this.#running.rates.at(this.stepsMade, this.#running.run ?? { start: 0 }).learningRate;
   }
 
   /**
@@ -246,7 +232,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const before = rates.override;
     rates.set(rate);
     try {
-      if (this.#busy === 'run' && this.#run) rates.at(this.stepsMade, this.#run);
+      if (this.#busy === 'run' && this.#running.run) rates.at(this.stepsMade, this.#running.run);
     } catch (error) {
       rates.override = before;
       throw error;
@@ -290,18 +276,18 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   #plan(data: Examples, options: FitOptions): Run {
-    if (this.#apart && options?.resume === true)
+    if (this.#running.apart && options?.resume === true)
       throw new OptionError(
         'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
       );
-    return planRun(data, options, this.stepsMade, this.#run);
+    return planRun(data, options, this.stepsMade, this.#running.run);
   }
 
   async #begin(set: Examples, wanted: FitOptions, gate: Gate): Promise<Fit> {
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const { rates, step, programs } = this.#running;
     const run = this.#plan(given, asked);
-    const { data, options } = asTrained(given, asked, this.#scale, this.#task.loss);
+    const { data, options } = asTrained(given, asked, this.#running.scale, this.#task.loss);
     rates.at(step, run); // A schedule that needs the run's length says so now.
     const fit = new Fit(this.#running, data, run, options, gate);
     const first = await programs.step(data, run, placeOf(run, step).rows, fit);
@@ -313,10 +299,10 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       throw error;
     }
     if (!options.resume) this.state.beginOrder(run.start);
-    this.#run = run;
-    this.#apart = false;
+    this.#running.run = run;
+    this.#running.apart = false;
     this.#data = data;
-    this.#scale = learntScale(data) ?? this.#scale;
+    this.#running.scale = learntScale(data) ?? this.#running.scale;
     this.#inputShape = shapesOf(data.x);
     this.#inputDtype = inputDtypesOf(data.x, data.scale);
     this.#dispatches = first.program.dispatches;
@@ -333,7 +319,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const { given, asked } = splitOff(set, wanted, this.state.seedNumber);
     const step = this.stepsMade;
     const run = this.#plan(given, asked);
-    const { data, options } = asTrained(given, asked, this.#scale, this.#task.loss);
+    const { data, options } = asTrained(given, asked, this.#running.scale, this.#task.loss);
     const { programs } = this.#running;
     const rest = endsEpoch(run, step) ? shortRows(run) : 0;
     const [first] = await this.#life.during(() =>
@@ -361,13 +347,13 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const xs = valuesOf('x', x, this.#inputShape);
     const size = rowCount({ x: xs });
     const given = { name: 'batch', size, x: xs, y: targetsGiven(y, size, this.#task) };
-    const batch = scaledForTraining<Examples>(given, this.#scale);
+    const batch = scaledForTraining<Examples>(given, this.#running.scale);
     this.#busy = 'batch';
     try {
       const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, batch));
-      this.#apart ||= this.#run !== undefined;
-      this.#run = undefined;
-      this.#scale = learntScale(batch) ?? this.#scale;
+      this.#running.apart ||= this.#running.run !== undefined;
+      this.#running.run = undefined;
+      this.#running.scale = learntScale(batch) ?? this.#running.scale;
       this.#inputShape = shapesOf(xs);
       this.#inputDtype = inputDtypesOf(batch.x, batch.scale);
       this.#dispatches = dispatches;
@@ -384,7 +370,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       const { programs } = this.#running;
       const owner = {};
       try {
-        const evaluator = await programs.evaluator(asJudged(data, this.#scale), options, owner);
+        const evaluator = await programs.evaluator(asJudged(data, this.#running.scale), options, owner);
         return await evaluator.run(() => this.#life.check());
       } finally {
         programs.release(owner);
@@ -401,7 +387,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkExtra('predict', extra);
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
-      return (await predict(this.#running, scaledBatch<Looked>({ x }, this.#scale))) as ArraysOf<Y>;
+      return (await predict(this.#running, scaledBatch<Looked>({ x }, this.#running.scale))) as ArraysOf<Y>;
     });
   }
 
@@ -434,7 +420,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkExtra('inspect', extra);
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
-      const looked = scaledBatch<Looked>({ x, y }, this.#scale);
+      const looked = scaledBatch<Looked>({ x, y }, this.#running.scale);
       return (await inspect(this.#running, looked, { outputs: true })) as Inspection<ArraysOf<Y>>;
     });
   }
@@ -491,72 +477,6 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** A copy of the weights by path, as they are after the steps under way; for the path of a {@link landscape}. */
   async snapshotWeights(): Promise<Map<string, Float32Array>> {
     return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
-  }
-
-  /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
-  async save(configuration?: unknown, ...extra: never[]): Promise<Bytes> {
-    checkExtra('save', extra);
-    if (typeof configuration === 'string')
-      throw new OptionError(
-        `save: the configuration is ${show(configuration)}. Give an object; save gives the bytes of a file: await writeFile(path, await trainer.save()).`,
-      );
-    const saved = {
-      loss: this.#task.loss.lossName,
-      ...(this.#run && { run: this.#run }),
-      ...(this.#running.rates.override !== undefined && { learningRate: this.#running.rates.override }),
-      ...(this.#scale !== undefined && { [isPartScales(this.#scale) ? 'scales' : 'scale']: this.#scale }),
-      ...(configuration !== undefined && { configuration }),
-    };
-    const metadata = networkMetadata(descriptionOf(this.#task.model));
-    return this.#life.during(() => saveState(this.state, saved, metadata));
-  }
-
-  /**
-   * The weights alone, under their paths, as PyTorch names and lays them out; `metadata` goes into the file's own, and so do the
-   * scale of the bytes they were learnt from and the description of a model that `network()` made, which `networkOf` reads.
-   */
-  async saveWeights(metadata: Readonly<Record<string, string>> = {}, ...extra: never[]): Promise<Bytes> {
-    checkValue('saveWeights', 'the metadata', metadata, OBJECT);
-    for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
-    checkExtra('saveWeights', extra);
-    const described = networkMetadata(descriptionOf(this.#task.model));
-    const all = { ...described, ...scaleMetadata(this.#scale), ...metadata };
-    return this.#life.during(() => saveWeights(this.state, all));
-  }
-
-  /**
-   * Puts a whole saved State back, with what was frozen in it. `fit(data, { …, resume: true })` then goes on with its run, bit for bit, where it stopped.
-   * @throws CheckpointError, naming `file`; the trainer is then as it was.
-   */
-  async load(bytes: FileBytes, file = 'checkpoint', ...extra: never[]): Promise<Saved> {
-    checkExtra('load', extra);
-    this.#idle('load');
-    // At once, so that whatever is called next, awaited or not, finds it done.
-    const rearranging = () => this.#leavePrograms('load');
-    const fits = { loss: this.#task.loss.lossName, network: descriptionOf(this.#task.model), rearranging };
-    const { step, ...saved } = loadState(this.state, bytes, file, fits);
-    this.#running.step = step;
-    this.#running.rates.override = saved.learningRate;
-    this.#run = saved.run;
-    this.#apart = false;
-    this.#scale = saved.scales ?? saved.scale;
-    return saved;
-  }
-
-  /**
-   * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
-   * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
-   * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
-   * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was.
-   */
-  loadWeights(bytes: FileBytes, file?: string, options?: Omit<LoadWeightsOptions, 'file'>): Promise<LoadedWeights>;
-  loadWeights(bytes: FileBytes, options: LoadWeightsOptions): Promise<LoadedWeights>;
-  async loadWeights(bytes: FileBytes, ...given: readonly unknown[]): Promise<LoadedWeights> {
-    const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
-    this.#idle('loadWeights');
-    const { scale, ...loaded } = loadWeights(this.state, this.#task.model, bytes, options);
-    this.#scale = scale;
-    return loaded;
   }
 
   #idle(what: string): void {

@@ -22,7 +22,7 @@ export function suggestion(wanted: readonly Wanted[], got: ReadonlyMap<string, T
   const pairs = Object.entries(rename).map(([from, to]) => `${quoted(from)}: ${quoted(to)}`);
   const list = [...pairs.slice(0, SHOWN), ...(pairs.length > SHOWN ? ['…'] : [])].join(', ');
   const options = [...(list ? [`rename: { ${list} }`] : []), ...(fit === 'part' ? ['strict: false'] : [])];
-  const call = `loadWeights(bytes, { ${options.join(', ')} }).${note}`;
+  const call = `loadWeights(trainer, bytes, { ${options.join(', ')} }).${note}`;
   return fit === 'all' ? `Use ${call}` : `${own}, or ${call}`;
 }
 

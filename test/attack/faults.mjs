@@ -4,7 +4,17 @@
 
 import { Backend } from '../../dist/src/backend.js';
 import { GpuExecutor } from '../../dist/src/compile/executor.js';
-import { datasets, landscape, losses, lrFind, nn, optim, Trainer } from '../../dist/src/index.js';
+import {
+  datasets,
+  landscape,
+  loadCheckpoint,
+  losses,
+  lrFind,
+  nn,
+  optim,
+  saveCheckpoint,
+  Trainer,
+} from '../../dist/src/index.js';
 import { dawnProvider } from '../../dist/src/node/dawn.js';
 import { relu, softmax } from '../../dist/src/ops/index.js';
 
@@ -131,7 +141,7 @@ async function session(backend) {
     await trainer.evaluate(fresh(40), { confusion: true });
     await trainer.predict({ shape: [5, 4], data: data.x.data.slice(0, 20) });
     await trainer.inspect({ shape: [5, 4], data: data.x.data.slice(0, 20) });
-    await trainer.load(await trainer.save());
+    await loadCheckpoint(trainer, await saveCheckpoint(trainer));
     await lrFind(trainer, data, { steps: 8 });
     await landscape(trainer, data, { n: 2 });
     await backend.run(({ x }) => softmax(x), { x: { shape: [2, 2], dtype: 'f32', data: new Float32Array(4) } });

@@ -11,11 +11,15 @@ import { readWeights } from '../../dist/src/cli/run-files.js';
 import { readIdx } from '../../dist/src/node/data-idx.js';
 import {
   createBackend,
+  loadCheckpoint,
+  loadWeights,
   losses,
   network,
   networkOf,
   optim,
   readSafetensors,
+  saveCheckpoint,
+  saveWeights,
   Trainer,
   writeSafetensors,
 } from '../../dist/src/node/index.js';
@@ -159,8 +163,8 @@ const data = {
   y: { shape: [10], data: Uint32Array.from({ length: 10 }, (_, k) => k % 3) },
 };
 await trainer.fit(data, { maxSteps: 4, batchSize: 5 });
-const checkpoint = Buffer.from(await trainer.save({ preset: 'mlp', seed: 0, epochs: 3 }));
-const weights = Buffer.from(await trainer.saveWeights({ preset: 'mlp' }));
+const checkpoint = Buffer.from(await saveCheckpoint(trainer, { preset: 'mlp', seed: 0, epochs: 3 }));
+const weights = Buffer.from(await saveWeights(trainer, { preset: 'mlp' }));
 /** A file with every dtype. */
 const everything = Buffer.from(
   writeSafetensors({
@@ -222,13 +226,13 @@ const READERS = {
     originals: [checkpoint],
     other: otherHeader,
     async read(bytes) {
-      const before = await trainer.saveWeights();
+      const before = await saveWeights(trainer);
       try {
         describeCheckpoint(bytes, 'file');
-        await trainer.load(bytes, 'file');
-        await trainer.save();
+        await loadCheckpoint(trainer, bytes, 'file');
+        await saveCheckpoint(trainer);
       } catch (error) {
-        if (!Buffer.from(before).equals(Buffer.from(await trainer.saveWeights())))
+        if (!Buffer.from(before).equals(Buffer.from(await saveWeights(trainer))))
           throw new Error(`the State was changed by a file that was refused: ${error.message}`);
         throw error;
       }
@@ -238,12 +242,12 @@ const READERS = {
     originals: [weights, foreign],
     other: otherHeader,
     async read(bytes) {
-      const before = Buffer.from(await trainer.saveWeights());
+      const before = Buffer.from(await saveWeights(trainer));
       try {
         const rename = random(2) ? { 'module.': '', 'module.out.': 'out.' } : (name) => name.replace('module.', '');
-        await trainer.loadWeights(bytes, { strict: random(2) === 0, ...(random(2) && { rename }) });
+        await loadWeights(trainer, bytes, { strict: random(2) === 0, ...(random(2) && { rename }) });
       } catch (error) {
-        if (!before.equals(Buffer.from(await trainer.saveWeights())))
+        if (!before.equals(Buffer.from(await saveWeights(trainer))))
           throw new Error(`weights were changed by a file that was refused: ${error.message}`);
         throw error;
       }

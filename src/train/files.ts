@@ -1,0 +1,109 @@
+// The files of a trainer: checkpoints, from which another process goes on bit for bit, and weights alone. They are functions of the
+// trainer and not its methods, so that the bundle of a page that saves and loads nothing has nothing of them.
+import type { Bytes, FileBytes } from '../graph/dtype.ts';
+import { OptionError } from '../graph/errors.ts';
+import { checkExtra, checkValue, OBJECT, optionsOf, STRING, show } from '../graph/options.ts';
+import { loadState, type Saved, saveState, weightsFile } from './checkpoint.ts';
+import { type Inside, insideOf } from './inside.ts';
+import { LOAD_WEIGHTS, type LoadedWeights, type LoadWeightsOptions, putWeights } from './load-weights.ts';
+import { descriptionOf } from './network-description.ts';
+import { networkMetadata } from './network-metadata.ts';
+import { isPartScales } from './part-scales.ts';
+import { scaleMetadata } from './scale.ts';
+import type { AnyTrainer } from './trainer.ts';
+
+/** The description of the trainer's model, as a file's metadata. */
+function networkOf({ running: { task } }: Inside): Record<string, string> {
+  return networkMetadata(descriptionOf(task.model));
+}
+
+/**
+ * The trainer's whole State (weights, moments, counters, its run) as the bytes of a safetensors file; `configuration`, plain data, is
+ * kept beside it.
+ */
+export async function saveCheckpoint(trainer: AnyTrainer, configuration?: unknown, ...extra: never[]): Promise<Bytes> {
+  const inside = insideOf('saveCheckpoint', trainer);
+  checkExtra('saveCheckpoint', extra);
+  if (typeof configuration === 'string')
+    throw new OptionError(
+      `saveCheckpoint: the configuration is ${show(configuration)}. Give an object; a file is yours to write: await writeFile(path, await saveCheckpoint(trainer)).`,
+    );
+  const { state, task, rates, run, scale, life } = inside.running;
+  const saved = {
+    loss: task.loss.lossName,
+    ...(run && { run }),
+    ...(rates.override !== undefined && { learningRate: rates.override }),
+    ...(scale !== undefined && { [isPartScales(scale) ? 'scales' : 'scale']: scale }),
+    ...(configuration !== undefined && { configuration }),
+  };
+  return life.during(() => saveState(state, saved, networkOf(inside)));
+}
+
+/**
+ * Puts a saved State back, with what was frozen in it. `fit(data, { …, resume: true })` then continues its run, bit for bit, where it
+ * stopped.
+ * @throws CheckpointError, naming `file`; the trainer is then as it was. OptionError while a run or another call is under way.
+ */
+export async function loadCheckpoint(
+  trainer: AnyTrainer,
+  bytes: FileBytes,
+  file = 'checkpoint',
+  ...extra: never[]
+): Promise<Saved> {
+  const { running, idle, leavePrograms } = insideOf('loadCheckpoint', trainer);
+  checkExtra('loadCheckpoint', extra);
+  idle('loadCheckpoint');
+  // At once, so that whatever is called next, awaited or not, finds it done.
+  const rearranging = () => leavePrograms('loadCheckpoint');
+  const { loss, model } = running.task;
+  const fits = { loss: loss.lossName, network: descriptionOf(model), rearranging };
+  const { step, ...saved } = loadState(running.state, bytes, file, fits);
+  running.rates.override = saved.learningRate;
+  Object.assign(running, { step, run: saved.run, apart: false, scale: saved.scales ?? saved.scale });
+  return saved;
+}
+
+/**
+ * The trainer's weights alone as the bytes of a safetensors file, under their paths, as PyTorch names and lays them out; `metadata` goes
+ * into the file's own, and so do the scale of the bytes they were learnt from and the description of a model that `network()` made,
+ * which `networkOf` reads.
+ */
+export async function saveWeights(
+  trainer: AnyTrainer,
+  metadata: Readonly<Record<string, string>> = {},
+  ...extra: never[]
+): Promise<Bytes> {
+  const inside = insideOf('saveWeights', trainer);
+  checkValue('saveWeights', 'the metadata', metadata, OBJECT);
+  for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
+  checkExtra('saveWeights', extra);
+  const { state, scale, life } = inside.running;
+  return life.during(() => weightsFile(state, { ...networkOf(inside), ...scaleMetadata(scale), ...metadata }));
+}
+
+/**
+ * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
+ * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
+ * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
+ * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was. OptionError while a run or another
+ * call is under way.
+ */
+export function loadWeights(
+  trainer: AnyTrainer,
+  bytes: FileBytes,
+  file?: string,
+  options?: Omit<LoadWeightsOptions, 'file'>,
+): Promise<LoadedWeights>;
+export function loadWeights(trainer: AnyTrainer, bytes: FileBytes, options: LoadWeightsOptions): Promise<LoadedWeights>;
+export async function loadWeights(
+  trainer: AnyTrainer,
+  bytes: FileBytes,
+  ...given: readonly unknown[]
+): Promise<LoadedWeights> {
+  const { running, idle } = insideOf('loadWeights', trainer);
+  const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
+  idle('loadWeights');
+  const { scale, ...loaded } = putWeights(running.state, running.task.model, bytes, options);
+  running.scale = scale;
+  return loaded;
+}
