@@ -34,7 +34,7 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 30_700, esbuild: 32_000 },
+    most: { vite: 31_100, esbuild: 32_500 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
