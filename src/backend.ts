@@ -20,6 +20,7 @@ import {
   oneOf,
   SEED,
   STRING,
+  show,
 } from './graph/options.ts';
 import { memoryOf } from './graph/paths.ts';
 import { input, Tensor } from './graph/tensor.ts';
@@ -147,6 +148,12 @@ export class Backend {
     ...extra: never[]
   ): Promise<Record<string, NdArray>> {
     checkExtra('run', extra);
+    checkValue('run', 'the inputs', inputs, OBJECT);
+    for (const [name, given] of Object.entries<unknown>(inputs))
+      if (typeof (given as NdArray | null)?.dtype !== 'string')
+        throw new OptionError(
+          `run: the input ${name} is ${show(given)}. Give { shape, dtype, data }, such as { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) }.`,
+        );
     const program = await this.compile(fn, inputs);
     try {
       return await program.run(

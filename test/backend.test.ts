@@ -82,3 +82,12 @@ it('lets a function take the inputs that are given, and no others', async () => 
   program.dispose();
   backend.dispose();
 });
+
+it.each([
+  ['a list', [1, 2], 'an array'],
+  ['a typed array', Float32Array.of(1, 2), 'a Float32Array'],
+])('refuses %s as an input without a shape', async (_, x, shown) => {
+  await expect(createCpuBackend().run(({ x }) => add(x!, 1), { x: x as unknown as NdArray })).rejects.toThrow(
+    `run: the input x is ${shown}. Give { shape, dtype, data }, such as { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) }.`,
+  );
+});

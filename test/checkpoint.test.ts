@@ -105,7 +105,9 @@ describe('resuming', () => {
 
   it('refuses data of another size, and to resume what never began', async () => {
     const a = netTrainer();
-    await expect(a.fit(data, { maxSteps: 3, resume: true })).rejects.toThrow(/resume is true, but no run was begun/);
+    await expect(a.fit(data, { maxSteps: 3, resume: true })).rejects.toThrow(
+      /resume is true, but there is no run to continue/,
+    );
     await a.fit(data, { maxSteps: 3 });
     await expect(a.fit(blobs(50), { maxSteps: 6, resume: true })).rejects.toThrow(
       'fit: the size of the data is 50, but the run to be resumed has 100. Give the same, or leave out resume for a new run.',

@@ -397,7 +397,10 @@ describe('other layers', () => {
     expect(y[0]).toBeCloseTo(1 + Math.tanh(1), 12);
     expect(y[1]).toBeCloseTo(1 + Math.tanh(-1), 12);
     expect(() => new nn.Sequential(new nn.ReLU(), 3 as never)).toThrow(
-      /^Sequential: member 1 is neither a layer nor a function\. /,
+      'Sequential: member 1 is 3, which is neither a layer nor a function. Give objects with a forward method, or functions.',
+    );
+    expect(() => new nn.Sequential([new nn.ReLU()] as never)).toThrow(
+      'Sequential: member 0 is an array, which is neither a layer nor a function. Leave out the brackets: new Sequential(a, b).',
     );
     expect(() => new nn.Sequential(new nn.Linear(2, 2), nn.ReLU as never)).toThrow(
       'Sequential: member 1 is the class ReLU. Give a layer: new ReLU(…).',

@@ -176,7 +176,7 @@ describe('a step on a batch', () => {
       );
     const other = netTrainer({ optimizer: adam() });
     await loadCheckpoint(other, await saveCheckpoint(trainer));
-    await expect(other.fit(data, resume)).rejects.toThrow(/^fit: resume is true, but no run was begun or loaded/);
+    await expect(other.fit(data, resume)).rejects.toThrow(/^fit: resume is true, but there is no run to continue/);
     for (const each of [trainer, other]) await each.fit(data, { maxSteps: 15 });
     expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
     await loadCheckpoint(trainer, before);

@@ -1,6 +1,6 @@
 // Sequential and Flatten: layers one after another, and what lies between pictures and Linear.
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import { NUMBER, optionsOf } from '../graph/options.ts';
+import { NUMBER, optionsOf, show } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -20,8 +20,11 @@ export class Sequential implements NamedLayer {
           `Sequential: member ${k} is the class ${layer.name}. Give a layer: new ${layer.name}(…).`,
         );
       if (typeof layer !== 'function' && typeof (layer as Partial<Layer> | undefined)?.forward !== 'function') {
+        const advice = Array.isArray(layer)
+          ? 'Leave out the brackets: new Sequential(a, b)'
+          : 'Give objects with a forward method, or functions';
         throw new OptionError(
-          `Sequential: member ${k} is neither a layer nor a function. Give objects with a forward.`,
+          `Sequential: member ${k} is ${show(layer)}, which is neither a layer nor a function. ${advice}.`,
         );
       }
     }

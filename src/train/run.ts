@@ -178,7 +178,9 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
   checkExamples(data);
   if (options.validation !== undefined) checkExamples(options.validation);
   if (options.resume && !before)
-    throw new OptionError('fit: resume is true, but no run was begun or loaded. Leave it out.');
+    throw new OptionError(
+      'fit: resume is true, but there is no run to continue. Load a checkpoint first, or leave it out.',
+    );
   const base = options.resume ? before : undefined;
   const shape = {
     dataName: data.name ?? 'data',
