@@ -96,8 +96,8 @@ const NAMES: Names<TrainerOptions> = {
   optimizer: true,
   seed: SEED,
   metrics: OBJECT,
-  inputShape: { advice: 'Give an array of numbers, or those of each input.', fits: isShapes },
-  inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or those of each input.", fits: isInputDtypes },
+  inputShape: { advice: 'Give an array of numbers, or one for each input.', fits: isShapes },
+  inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or one for each input.", fits: isInputDtypes },
   submitMs: MILLISECONDS,
   maxArenaBytes: POSITIVE,
 };
