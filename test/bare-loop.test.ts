@@ -142,7 +142,11 @@ describe('optim.state and optim.apply', () => {
     ['what is no optimizer', () => optim.state({} as never, new Net()), 'optim.state: the optimizer is an object.'],
     ['what is no state', () => optim.apply({} as never, {}), 'optim.apply: the state is an object.'],
     ['a missing gradient', () => apply({}), 'optim.apply: no gradient of a.'],
-    ['one too many', () => apply({ a: constant([1]), b: constant([1]) }), 'optim.apply: "b" is not a trained parameter'],
+    [
+      'one too many',
+      () => apply({ a: constant([1]), b: constant([1]) }),
+      'optim.apply: "b" is not a trained parameter',
+    ],
     ['another shape', () => apply({ a: constant([1, 2]) }), 'the gradient of a is [2], but the parameter is [1].'],
     [
       'not training',

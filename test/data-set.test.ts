@@ -123,7 +123,12 @@ describe('arrayDataset', () => {
     ['no example', () => arrayDataset([], []), DataError, /array y: empty, with shape \[0\]\. Give at least one/],
     ['empty rows', () => arrayDataset([[], []], [0, 1]), DataError, /array x: empty, with shape \[2, 0\]/],
     ['lengths that differ', () => arrayDataset([[1], [2]], [0]), DataError, /x has 2 examples, but y has 1\. Give one/],
-    ['ragged rows', () => arrayDataset([[1, 2], [3]], [0, 1]), DataError, /x\[1\]: expected a list of 2, got a list of 1/],
+    [
+      'ragged rows',
+      () => arrayDataset([[1, 2], [3]], [0, 1]),
+      DataError,
+      /x\[1\]: expected a list of 2, got a list of 1/,
+    ],
     ['words', () => arrayDataset([['a']] as never, [0]), DataError, /x\[0\]\[0\]: expected a number, got string/],
     [
       'NaN',

@@ -533,7 +533,9 @@ describe('the browser', () => {
     fakeBrowser({ ...GEFORCE, refuses: 'maxBufferSize is too much' });
     const { opened, refused } = await browserProvider().open(undefined);
     expect(opened).toBeUndefined();
-    expect(refused).toEqual([expect.stringMatching(/refused: maxBufferSize is too much\. The requested limits .*maxBufferSize 1234/)]);
+    expect(refused).toEqual([
+      expect.stringMatching(/refused: maxBufferSize is too much\. The requested limits .*maxBufferSize 1234/),
+    ]);
   });
 
   it('a software adapter is taken with a word, or refused', async () => {
