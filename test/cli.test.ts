@@ -284,7 +284,7 @@ describe('train', () => {
         expect([other.code, other.err]).toEqual([
           1,
           expect.stringMatching(
-            /error: \w+: cannot write: process \d+ on .* writes there\. Wait for its end.*\(EBUSY\)/,
+            /error: \w+: cannot write: process \d+ on .* writes there\. Wait until it ends.*\(EBUSY\)/,
           ),
         ]);
         expect(readdirSync(path(name)).sort()).toEqual(readdirSync(path('whole')).sort());
@@ -541,7 +541,7 @@ describe('bad input', () => {
     [['--classes', '5'], 1, 'expected 0 to 4, got 5. Repair the labels, or give the number of classes with --classes.'],
     [['--data', 'cut-off'], 1, 'train-images-idx3-ubyte: the data ends at offset 999: expected 31360 bytes'],
     [['--require-gpu'], 2, '--require-gpu: contradicts --device cpu'],
-    [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': none answers to that name"],
+    [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': no adapter has that name"],
   ])('train %j', async (flags, code, text) => {
     const named = flags[0] === '--config' ? ['train', '--device', 'cpu', ...flags] : train(...flags);
     const ended = await thalweg(named);
