@@ -43,7 +43,7 @@ export function App() {
         <DevicePanel />
       </main>
       <footer class="page-foot">
-        <p>Everything happens in this page: no digit, weight or figure leaves your machine.</p>
+        <p>Everything runs in this page: no digit, weight or figure leaves your machine.</p>
       </footer>
       <Notices />
     </div>

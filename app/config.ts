@@ -121,7 +121,7 @@ export function parseHash(hash: string): ParsedConfig {
   const name = given.get('preset') ?? 'classic';
   const preset = PRESETS.find((known) => known === name) ?? 'classic';
   if (preset !== name)
-    problems.push(`preset: there is no ${show(name)}. Took ${preset}; there are ${PRESETS.join(', ')}.`);
+    problems.push(`preset: ${show(name)} is unknown. Took ${preset}; use one of ${PRESETS.join(', ')}.`);
   let config: Config = PRESET_CONFIGS[preset];
   for (const [key, text] of given) {
     if (key === 'preset' || !Object.hasOwn(config, key)) continue;
@@ -155,7 +155,7 @@ function numberOf(text: string): number {
 
 /** A whole configuration from a file or a store. @throws Error naming the first entry that cannot be used. */
 export function readConfig(value: unknown): Config {
-  if (typeof value !== 'object' || value === null) throw new Error('configuration: there is none.');
+  if (typeof value !== 'object' || value === null) throw new Error('configuration: it is missing.');
   const given = value as Record<keyof Config, unknown>;
   const bad = KEYS.find((key) => !CHECKS[key](given[key]));
   if (bad) throw new Error(refusalOf(bad, String(given[bad])));

@@ -38,7 +38,7 @@ function start(): void {
   if (worker) {
     worker.onerror = (event) => {
       event.preventDefault();
-      fail(event.message ? `${event.message.replace(/\.?$/, '.')}` : 'its program could not be loaded.');
+      fail(event.message ? `${event.message.replace(/\.?$/, '.')}` : 'its script could not be loaded.');
     };
   } else fail('this browser refused to open a worker.');
   void connect(engine);

@@ -1,4 +1,4 @@
-// Training without a Trainer, one floor down: a step traced once and compiled, and a loop. What training changes is in `memory`.
+// Training without a Trainer, one floor down: a step traced once and compiled, and a loop. `memory` holds everything that training changes.
 import * as thalweg from 'thalweg/node';
 
 const { losses, nn, optim, resident, valueAndGrad } = thalweg;
@@ -8,7 +8,7 @@ const backend = await thalweg.createBackend({ device: process.argv[2] });
 console.log(backend.line);
 const { train, test } = await thalweg.datasets.digits({ train: 4000, test: 1000 });
 
-// The pictures stay on the device as bytes; a batch is the numbers of its rows.
+// The images stay on the device as bytes; a batch is a list of row numbers.
 const pictures = resident('pictures', { ...train.x, dtype: 'u8' });
 const labels = resident('labels', { ...train.y, dtype: 'u8' });
 const scaled = (x) => x.cast('f32').mul(1 / 255);

@@ -1,4 +1,4 @@
-// Looking inside a network while it learns: activations, gradients, what one weight does to the loss, and the proof that the
+// Looking inside a network while it learns: activations, gradients, one weight's effect on the loss, and the proof that the
 // gradients are right.
 import { createBackend, datasets, gradcheck, losses, nn, optim, perturb, Trainer } from 'thalweg/node';
 
@@ -21,7 +21,7 @@ const trainer = new Trainer(backend, {
 console.log(`${trainer.summary().parameters} parameters`);
 await trainer.fit(train, { epochs: 3 });
 
-// One digit on its way through the network: what each layer gives, and which way each weight would have to go.
+// One digit on its way through the network: the output of each layer, and the gradient of each weight.
 const norm = (values) => Math.hypot(...values);
 const digit = test.slice(0, 1);
 const { prediction, outputs, loss, gradients } = await trainer.inspect(digit.x, digit.y);

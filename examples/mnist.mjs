@@ -1,4 +1,4 @@
-// A digit classifier from nothing: downloads MNIST (or takes it from the cache), trains for five epochs, and says how it goes.
+// A digit classifier from nothing: downloads MNIST (or takes it from the cache), trains for five epochs, and reports its progress.
 // `node examples/mnist.mjs cpu` does without a GPU; so do the other examples.
 import { createBackend, datasets, losses, nn, optim, Trainer } from 'thalweg/node';
 

@@ -1,4 +1,4 @@
-// A model of two inputs and two outputs: bytes of a picture and a few numbers in, a price and a kind out, each with a loss of its own.
+// A model with two inputs and two outputs: bytes of an image and a few numbers in, a price and a kind out, each with its own loss.
 import { createBackend, datasets, losses, nn, optim, Trainer } from 'thalweg/node';
 
 class House {
@@ -12,7 +12,7 @@ class House {
   }
 }
 
-// Pictures of digits, with two random numbers beside each. The kind is the digit; the price depends on the digit and the numbers.
+// Images of digits, with two random numbers beside each. The kind is the digit; the price depends on the digit and the numbers.
 const { train: digits } = await datasets.digits({ train: 2000, test: 100 });
 const stats = Array.from({ length: digits.size }, (_, i) => [Math.sin(i), Math.cos(7 * i)]);
 const price = stats.map(([a, b], i) => digits.y.data[i] / 5 + a - b);

@@ -32,7 +32,7 @@ import { checkTensors } from './ops/tensors.ts';
 
 /** What a backend runs on, as every report names it. */
 export interface AdapterSummary {
-  /** The name to quote beside every figure; says "software" where a CPU pretends to be a GPU. */
+  /** The name for every measurement; it says "software" if the adapter computes on the CPU. */
   readonly name: string;
   readonly software: boolean;
 }
@@ -42,7 +42,7 @@ export type Traced<K extends string = string> = (inputs: Record<K, Tensor>) => T
 
 /** How {@link Backend.compile} traces a function and compiles what it finds. */
 export interface TraceOptions extends CompileOptions {
-  /** Dropout drops, and `assign` may move variables: false. */
+  /** Whether dropout is active and `assign` may change variables. Default false. */
   readonly training?: boolean;
   /** The step counter, u32 [1], and the seed, u32 [2], that dropout draws from; variables, as a rule. */
   readonly step?: Tensor;
@@ -66,9 +66,9 @@ export class Backend {
   readonly adapter: AdapterSummary;
   /** @internal */
   readonly executor: Executor;
-  /** A sentence for each device that was tried and not taken. */
+  /** A sentence for each device that was tried and rejected. */
   readonly notes: readonly string[];
-  /** All that the adapter says about itself; absent on the CPU. */
+  /** The adapter's full report; absent on the CPU. */
   readonly report: AdapterReport | undefined;
 
   /** @internal */
@@ -80,7 +80,7 @@ export class Backend {
     this.report = report;
   }
 
-  /** One line for people: what was chosen, and what it is. */
+  /** One line of text: what was chosen, and what it is. */
   get line(): string {
     if (this.kind === 'cpu') {
       const without = this.executor.note ? ` ${this.executor.note}` : '';
@@ -89,15 +89,15 @@ export class Backend {
     return `Running on the GPU: ${this.adapter.name}.`;
   }
 
-  /** The tuning in force and what of it was used so far; undefined where the default table alone decides. */
+  /** The tuning in use and which of its entries were used so far; undefined if only the default table decides. */
   get tuning(): TuningReport | undefined {
     return this.executor.tuning;
   }
 
   /**
-   * Traces `fn` once over inputs of the given specs and compiles what it returns. The program's `run` takes the inputs by
-   * name and gives outputs by name (`y` where `fn` returns one tensor). `storages` hold the variables that `fn` reads and,
-   * where it is `training`, assigns: see {@link Backend.allocate}.
+   * Traces `fn` once over inputs of the given specs and compiles what it returns. The program's `run` takes the inputs by name and returns
+   * outputs by name (`y` if `fn` returns one tensor). `storages` hold the variables that `fn` reads and, with `training`, assigns: see
+   * {@link Backend.allocate}.
    */
   compile<K extends string>(
     fn: Traced<K>,
@@ -125,7 +125,7 @@ export class Backend {
 
   /**
    * Memory for every variable in `model` (layers, or the `optim.state` of an optimizer and a model), with its initial values:
-   * functions of the seed and of each variable's path. Programs compiled with it in `storages` read and move them.
+   * functions of the seed and of each variable's path. Programs compiled with it in `storages` read and update them.
    */
   allocate(model: object, options: { readonly seed?: number } = {}, ...extra: never[]): Storage {
     const { seed = 0 } = checkOptions('allocate', options, { seed: SEED }, extra);
@@ -141,7 +141,7 @@ export class Backend {
     }
   }
 
-  /** Runs `fn` once on arrays, and gives its outputs: `await backend.run(({ x }) => softmax(x), { x: array })`. */
+  /** Runs `fn` once on arrays, and returns its outputs: `await backend.run(({ x }) => softmax(x), { x: array })`. */
   async run<K extends string = never>(
     fn: Traced<K>,
     inputs: Readonly<Record<K, NdArray>> = {} as Record<K, NdArray>,
@@ -165,10 +165,10 @@ export class Backend {
   }
 
   /**
-   * Computes a tensor and gives its numbers: a number for a scalar, else lists nested as its shape says. With `{ as: 'typed' }` they come in
-   * a typed array, row-major. Several tensors, in an array or by name, are computed together. What a variable holds is read from the
-   * storage, or the trainer, that holds it on this backend.
-   * @throws OptionError where a tensor reads an input or a variable without memory: use {@link Backend.run}, or allocate.
+   * Computes a tensor and returns its numbers: a number for a scalar, else lists nested like its shape. With `{ as: 'typed' }` they come in
+   * a typed array, row-major. Several tensors, in an array or by name, are computed together. Variables are read from the storage, or the
+   * trainer, that holds them on this backend. @throws OptionError if a tensor reads an input or a variable without memory: use {@link
+   * Backend.run}, or allocate.
    */
   value(x: Tensor, options?: ValueOptions & { readonly as?: 'nested' }): Promise<NestedValue>;
   value(x: Tensor, options: ValueOptions & { readonly as: 'typed' }): Promise<HostArray>;
@@ -190,36 +190,36 @@ export class Backend {
     return Array.isArray(x) ? x.map((_, k) => values[k]) : values;
   }
 
-  /** Releases the device. Programs and storages of this backend are of no use afterwards. */
+  /** Releases the device. Programs and storages of this backend are unusable afterwards. */
   dispose(): void {
     this.executor.dispose();
   }
 }
 
-/** What {@link createBackend} may be asked for. */
+/** Options of {@link createBackend}. */
 export interface BackendOptions {
   /**
-   * `auto` (the default): a hardware GPU where there is one, else the CPU. `gpu`: a hardware GPU, else a software adapter, else an
-   * error. `cpu`: the CPU.
+   * `auto`: a hardware GPU if there is one, else the CPU. `gpu`: a hardware GPU, else a software adapter, else an error. `cpu`: the CPU.
+   * Default `auto`.
    */
   readonly device?: DeviceKind;
-  /** Which GPU adapter, or an error. `software` is SwiftShader out of npm in Node on Linux x64, else a driver of the system. */
+  /** Which GPU adapter, or an error. `software` is SwiftShader from npm in Node on Linux x64, else a driver of the system. */
   readonly adapter?: AdapterChoice;
-  /** False computes every op in a dispatch of its own on the GPU: slower, to see what fusion does. Default true. */
+  /** False computes every op in a separate dispatch on the GPU: slower, to see the effect of fusion. Default true. */
   readonly fuse?: boolean;
   /**
-   * Whether the steps of a small network run many to a dispatch, in one workgroup that loops over them. True: wherever they
-   * can (up to about 20,000 parameters at batch 64); false: never. Unless said: where that is faster on the adapter.
+   * Whether the steps of a small network run many to a dispatch, in one workgroup that loops over them. True: whenever possible (up to
+   * about 20,000 parameters at batch 64); false: never. Default: if that is faster on the adapter.
    */
   readonly persistent?: boolean;
   /**
-   * True takes the default kernels, whatever a tuner found or `tuning` says: the same seed gives the same bits on every machine
-   * with this adapter and version. Default false: `thalweg/node` then uses what `thalweg tune` kept for the adapter, where it did.
+   * True uses the default kernels, ignoring stored tuning and `tuning`: the same seed gives the same bits on every machine with this
+   * adapter and version. Default false: `thalweg/node` then uses the stored results of `thalweg tune` for the adapter, if any.
    */
   readonly deterministic?: boolean;
   /**
-   * A tuning to use instead of the adapter's kept one: the parsed content of the file that `thalweg tune` writes. Throws where it
-   * is of another version, or does not fit the adapter.
+   * A tuning to use instead of the stored one: the parsed content of the file that `thalweg tune` writes. Throws if it has another version,
+   * or does not fit the adapter.
    */
   readonly tuning?: Tuning;
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
@@ -241,7 +241,7 @@ const NAMES: Names<BackendOptions> = {
 /**
  * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
  * provider bound, and with what they keep of a tuner's findings.
- * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
+ * @throws DeviceError if the requested device is missing, with a sentence for each candidate; OptionError.
  * @internal
  */
 export async function createBackendWith(

@@ -3,8 +3,8 @@ import { type Backend, type BackendOptions, createBackendWith } from './backend.
 import { browserProvider } from './gpu/adapter.ts';
 
 /**
- * The engine to run on: the browser's GPU, or the CPU. In Node it offers the CPU alone; `thalweg/node` brings Dawn.
- * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
+ * The engine to run on: the browser's GPU, or the CPU. In Node it offers only the CPU; `thalweg/node` adds Dawn. @throws DeviceError if the
+ * requested device is missing, with a sentence for each candidate; OptionError.
  */
 export function createBackend(options: BackendOptions = {}, ...extra: never[]): Promise<Backend> {
   return createBackendWith(browserProvider(), options, undefined, extra);

@@ -75,7 +75,7 @@ describe('forms that are taken', () => {
     [
       'clip(x)',
       () => ops.clip(x, ...([] as unknown as [number])),
-      'clip: there are no bounds. Give them, such as clip(x, -1, 1) or clip(x, { min: 0 }).',
+      'clip: no bounds. Give one or both, such as clip(x, -1, 1) or clip(x, { min: 0 }).',
     ],
     [
       'xs.map(relu)',

@@ -138,12 +138,16 @@ describe('optim.state and optim.apply', () => {
   const still = { v: new Variable([1], { initial: () => new Float32Array(1) }) };
   const refused: readonly [string, () => unknown, string][] = [
     ['a schedule without steps', () => optim.state(optim.sgd(optim.cosine(1)), new Net()), 'Give { steps }.'],
-    ['nothing to train', () => optim.state(optim.sgd(), still), 'optim.state: no variable of the model is trained.'],
+    ['nothing to train', () => optim.state(optim.sgd(), still), 'optim.state: no variable of the model is trainable.'],
     ['what is no optimizer', () => optim.state({} as never, new Net()), 'optim.state: the optimizer is an object.'],
     ['what is no state', () => optim.apply({} as never, {}), 'optim.apply: the state is an object.'],
-    ['a missing gradient', () => apply({}), 'optim.apply: there is no gradient of a.'],
-    ['one too many', () => apply({ a: constant([1]), b: constant([1]) }), 'optim.apply: "b" is no parameter'],
-    ['another shape', () => apply({ a: constant([1, 2]) }), 'the gradient of a is [2], and the parameter [1].'],
+    ['a missing gradient', () => apply({}), 'optim.apply: no gradient of a.'],
+    [
+      'one too many',
+      () => apply({ a: constant([1]), b: constant([1]) }),
+      'optim.apply: "b" is not a trained parameter',
+    ],
+    ['another shape', () => apply({ a: constant([1, 2]) }), 'the gradient of a is [2], but the parameter is [1].'],
     [
       'not training',
       () => optim.apply(optim.state(optim.sgd(), { a: one(1) }), { a: constant([1]) }),

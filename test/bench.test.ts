@@ -631,7 +631,7 @@ describe('the command', () => {
       stopped ||= text.includes('"suite":"matmul"');
     });
     expect(code).toBe(130);
-    expect(err).toContain('Interrupted: what was measured until then is above.');
+    expect(err).toContain('Interrupted: the results so far are above.');
     const found = objects(out);
     expect(found.at(-1)).toMatchObject({ type: 'interrupted' });
     expect(found.some((o) => o['type'] === 'figure' && o['suite'] === 'matmul')).toBe(true);

@@ -71,7 +71,7 @@ describe('methods in a bundle', () => {
   test('of an op that is left out say what to call instead', async () => {
     const code = `import { constant } from 'thalweg';\ntry { ${shown} } catch (e) { console.log(e.name, e.message); }`;
     expect(await printed(code)).toBe(
-      "OptionError gatherRows: this method comes with its op, which nothing here imports. Call gatherRows(x, …) instead: import { gatherRows } from 'thalweg/ops'.",
+      "OptionError gatherRows: this method needs its op, which this program does not import. Call gatherRows(x, …) instead: import { gatherRows } from 'thalweg/ops'.",
     );
   });
 

@@ -213,7 +213,7 @@ describe('sequences of labels', () => {
 
   it('tells an embedding that is fed with scaled bytes to leave them as they are', async () => {
     await expect(trainerOn(cpu, { ignoreIndex }).evaluate(tagged(Uint8Array, { scale: undefined }))).rejects.toThrow(
-      /^Embedding words: the indices are f32 \[26, 5\]\. They must be whole numbers: of bytes in a data set give \{ scale: false \}/,
+      /^Embedding words: the indices are f32 \[26, 5\]\. They must be integers: for bytes in a data set pass \{ scale: false \}/,
     );
   });
 });

@@ -555,7 +555,7 @@ describe('values of flags', () => {
     expect(parseAdapter('software')).toBe('software');
     expect(parseAdapter('NVIDIA RTX')).toEqual({ name: 'NVIDIA RTX' });
     expect(refusal(() => parseAdapter('sofware'))).toMatch(/Did you mean "software"\?/);
-    expect(refusal(() => parseAdapter('  '))).toMatch(/is no adapter/);
+    expect(refusal(() => parseAdapter('  '))).toMatch(/is not an adapter/);
   });
 
   it('data', () => {
@@ -567,7 +567,7 @@ describe('values of flags', () => {
     expect(refusal(() => parseData('./mnits', context.holdsData))).toMatch(
       /folder\. Use auto, mnist, digits or a folder that holds IDX files\.$/,
     );
-    expect(refusal(() => parseData('', context.holdsData))).toMatch(/is no data set/);
+    expect(refusal(() => parseData('', context.holdsData))).toMatch(/is not a data set/);
   });
 
   it('elements of parameters', () => {

@@ -65,7 +65,7 @@ describe.sequential('tune', () => {
     );
     expect(refusals.map(({ code }) => code)).toEqual([2, 2, 2, 2, 3]);
     expect(refusals[0]!.err).toContain('--size: "3,4" is not three sizes. Give M,N,K, such as 512,512,512.');
-    expect(refusals[4]!.err).toContain('It has no kernels to choose among. Use --device gpu.');
+    expect(refusals[4]!.err).toContain('It has no kernels to choose from. Use --device gpu.');
   });
 
   it('says for each product what it found, on which adapter, and keeps it', async () => {
@@ -110,7 +110,7 @@ describe.sequential('tune', () => {
     expect([plain.code, config().tuning, plain.events.at(-1)!['tuning']]).toEqual([0, null, null]);
     const resumed = await thalweg(['train', ...ON, '--resume', 'run', '--max-steps', '2']);
     expect(resumed.err).toMatch(
-      /the run used the default kernels and goes on with tuned kernels \([0-9a-f]{8}\): it may/,
+      /the run used the default kernels and continues with tuned kernels \([0-9a-f]{8}\): results may/,
     );
   });
 
@@ -119,7 +119,7 @@ describe.sequential('tune', () => {
       if (out.includes('"name":"matmul NN 8x8x4"')) stop();
     });
     expect([cut.code, cut.events.at(-1)]).toEqual([130, expect.objectContaining({ type: 'interrupted', others: 1 })]);
-    expect(cut.err).toContain('what was verified until then is kept.');
+    expect(cut.err).toContain('the kernels verified so far are kept.');
     const { entries } = JSON.parse(readFileSync(files()[0]!, 'utf8'));
     expect(entries).toContainEqual({ work: WORK, use: ENTRY });
   });
@@ -131,7 +131,7 @@ describe.sequential('tune', () => {
       `${file}: its version is 1, and this release reads version 2, so the default kernels are used. ` +
         'Run thalweg tune to replace it, or thalweg tune --reset to remove it.',
     );
-    expect(info.out).toContain('none in force: the default kernels');
+    expect(info.out).toContain('none: the default kernels');
     expect((await thalweg(['tune', ...ON, '--reset'])).out).toContain(`Removed ${file}`);
     expect((await thalweg(['tune', ...ON, '--show'])).out).toContain('Nothing is tuned for this adapter');
   });

@@ -179,7 +179,7 @@ describe('train', () => {
 
   it('shows what it will train before it does', () => {
     expect(whole.err).toContain('Running on the CPU.');
-    expect(whole.err).toContain('70 to train on, 20 to test with');
+    expect(whole.err).toContain('70 training and 20 test examples');
     expect(whole.err).toContain('12,560 + 272 + 170 = 13,002 parameters');
     expect(whole.err).toMatch(/Epoch 40\/40 {2}5\/5 .*test_accuracy/);
   });
@@ -255,7 +255,7 @@ describe('train', () => {
     };
     const cut = await thalweg(train('--preset', 'classic', '--epochs', '40', '--out', 'cut', '--json'), { seen });
     expect(cut.code).toBe(130);
-    expect(cut.err).toMatch(/Interrupted at step \d+. A checkpoint was written. To go on:\n.* train --resume cut\n/);
+    expect(cut.err).toMatch(/Interrupted at step \d+. A checkpoint was written. To continue:\n.* train --resume cut\n/);
     expect(cut.events.at(-1)).toMatchObject({ type: 'interrupted', resume: expect.stringContaining('--resume cut') });
     const at = Number(cut.events.at(-1)!['step']);
     expect(at).toBeLessThan(200);
@@ -280,12 +280,12 @@ describe('train', () => {
           others.then(() => child.kill(name));
         };
         const cut = await thalweg(train('--preset', 'classic', '--epochs', '20000', '--out', name, '--json'), { seen });
-        expect([cut.code, cut.err]).toEqual([130, expect.stringContaining('A checkpoint was written. To go on:')]);
+        expect([cut.code, cut.err]).toEqual([130, expect.stringContaining('A checkpoint was written. To continue:')]);
         const other = (await others)!;
         expect([other.code, other.err]).toEqual([
           1,
           expect.stringMatching(
-            /error: \w+: cannot write: process \d+ on .* writes there\. Wait for its end.*\(EBUSY\)/,
+            /error: \w+: cannot write: process \d+ on .* writes there\. Wait until it ends.*\(EBUSY\)/,
           ),
         ]);
         expect(readdirSync(path(name)).sort()).toEqual(readdirSync(path('whole')).sort());
@@ -324,7 +324,7 @@ describe('train', () => {
     expect(steps('killed').slice(0, step)).toEqual(Array.from({ length: step }, (_, k) => k + 1));
     writeFileSync(path('killed', '.weights.safetensors.0123456789abcdef.tmp'), 'half');
     const { code, err } = await thalweg(['train', '--resume', 'killed', '--device', 'cpu']);
-    expect([code, err]).toEqual([0, expect.stringContaining('Going on from')]);
+    expect([code, err]).toEqual([0, expect.stringContaining('Resuming ')]);
     expect(steps('killed')).toEqual(steps('whole'));
     expect(bytes('killed', 'checkpoint.safetensors')).toEqual(bytes('whole', 'checkpoint.safetensors'));
     expect(readdirSync(path('killed')).sort()).toEqual(readdirSync(path('whole')).sort());
@@ -335,10 +335,7 @@ describe('train', () => {
     for (const name of ['weights.safetensors', 'loss.svg']) rmSync(path('nearly', name));
     const resume = () => thalweg(['train', '--resume', 'nearly', '--device', 'cpu']);
     const { code, out, err } = await resume();
-    expect([code, err]).toEqual([
-      0,
-      expect.stringContaining('All steps were made; what was not written is written now.'),
-    ]);
+    expect([code, err]).toEqual([0, expect.stringContaining('All steps are done; the missing output is written now.')]);
     expect(out).toMatch(/^Test accuracy .*; 0 steps in /);
     for (const name of readdirSync(path('whole'))) expect(bytes('nearly', name), name).toEqual(bytes('whole', name));
     expect((await resume()).err).toContain('is complete: 200 of 200 steps');
@@ -357,7 +354,7 @@ describe('train', () => {
       ['reached-again', [...target, '--epochs', '50']],
     ] as const) {
       const { code, out, err } = await thalweg([...unwritten(folder), ...flags]);
-      const said = expect.stringContaining('The target accuracy was reached; what was not written is written now.');
+      const said = expect.stringContaining('The target accuracy was reached; the missing output is written now.');
       expect([code, err]).toEqual([0, said]);
       expect(out).toMatch(/^Test accuracy .*; 0 steps in /);
       for (const name of readdirSync(path('target'))) expect(bytes(folder, name), name).toEqual(bytes('target', name));
@@ -393,11 +390,11 @@ describe('train', () => {
     writeFileSync(path('moved', 'config.json'), JSON.stringify({ ...config, adapterName: 'Some GPU' }));
     const { code, out, err } = await thalweg(['train', '--resume', 'moved', '--max-steps', '7', '--device', 'cpu']);
     expect(code).toBe(0);
-    expect(err).toContain('warning: the run was on Some GPU and goes on on CPU:');
+    expect(err).toContain('warning: the run was on Some GPU and continues on CPU:');
     expect(err).toContain('weights took 3 small steps downhill');
     expect(out).toMatch(/; 3 steps in /);
     const same = await thalweg(['train', '--resume', 'moved', '--max-steps', '8', '--device', 'cpu', '--quiet']);
-    expect(same.err).not.toContain('goes on on');
+    expect(same.err).not.toContain('continues on');
   });
 
   it('says that its reader went away, and nothing of going on where nothing was saved', async () => {
@@ -518,16 +515,16 @@ describe('bad input', () => {
     [['--batch-size', '71'], 2, '--batch-size: 71 is more than the 70 examples of data'],
     [['--data', 'nowhere'], 2, '--data: "nowhere" is neither a data set nor a folder'],
     [['--config', 'config.json'], 2, 'config.json: unknown key "batchsize". Did you mean "batchSize"?'],
-    [['--save-every', '10'], 2, '--save-every: there is no folder to save to'],
-    [['--out', 'taken'], 2, '--out: taken holds a run already'],
+    [['--save-every', '10'], 2, '--save-every: no folder to save to'],
+    [['--out', 'taken'], 2, '--out: taken already holds a run'],
     [['--out', 'a-file'], 1, 'a file and not a folder'],
-    [['--out', 'a-file/below'], 1, 'a-file/below: cannot make the folder'],
+    [['--out', 'a-file/below'], 1, 'a-file/below: cannot create the folder'],
     [['--out', 'folders'], 1, 'folders/weights.safetensors: cannot write: it is a folder and not a file'],
-    [['--data', 'loop'], 1, 'loop: cannot read: its symbolic links lead back to themselves. Check the path (ELOOP)'],
+    [['--data', 'loop'], 1, 'loop: cannot read: its symbolic links form a loop. Check the path (ELOOP)'],
     [['--data', 'x'.repeat(300)], 1, 'cannot read: the name is too long'],
     [['--config', 'nul.json', '--seed', '1'], 1, 'cannot read: no path can hold a NUL character'],
     [['--config', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
-    [['--config', 'huge'], 1, 'huge: cannot read: it has 8589934592 bytes, and at most 1048576 are expected'],
+    [['--config', 'huge'], 1, 'huge: cannot read: it has 8589934592 bytes, but at most 1048576 are expected'],
     [['--resume', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
     [['--resume', 'huge'], 1, 'huge: not a safetensors file, or cut short: byte 0 announces a header'],
     [['--resume', 'nowhere'], 1, 'nowhere: cannot read: it does not exist'],
@@ -538,18 +535,14 @@ describe('bad input', () => {
       "it holds 2 sets: 'emnist-digits', 'emnist-letters'. Choose one, as --data several/emnist-digits.",
     ],
     [['--data', 'several/emnist-leters'], 1, `it holds no set "emnist-leters". Did you mean 'emnist-letters'?`],
-    [['--data', 'test-alone'], 1, 'it holds a test set and no training set'],
-    [['--data', 'digits', '--classes', '12'], 2, '--classes: is for a folder of IDX files. Add --data DIR'],
-    [['--data', 'digits', '--transpose'], 2, '--transpose: is for a folder of IDX files. Add --data DIR'],
+    [['--data', 'test-alone'], 1, 'it holds a test set but no training set'],
+    [['--data', 'digits', '--classes', '12'], 2, '--classes: applies only to a folder of IDX files. Add --data DIR'],
+    [['--data', 'digits', '--transpose'], 2, '--transpose: applies only to a folder of IDX files. Add --data DIR'],
     [['--classes', '1'], 2, '--classes: "1" is below 2'],
-    [
-      ['--classes', '5'],
-      1,
-      'expected 0 to 4, got 5. Repair the labels, or say how many classes there are with --classes.',
-    ],
+    [['--classes', '5'], 1, 'expected 0 to 4, got 5. Repair the labels, or give the number of classes with --classes.'],
     [['--data', 'cut-off'], 1, 'train-images-idx3-ubyte: the data ends at offset 999: expected 31360 bytes'],
     [['--require-gpu'], 2, '--require-gpu: contradicts --device cpu'],
-    [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': none answers to that name"],
+    [['--device', 'gpu', '--adapter', 'no-such-card'], 3, "adapter 'no-such-card': no adapter has that name"],
   ])('train %j', async (flags, code, text) => {
     const named = flags[0] === '--config' ? ['train', '--device', 'cpu', ...flags] : train(...flags);
     const ended = await thalweg(named);
@@ -665,19 +658,19 @@ describe('other data than MNIST', () => {
     [
       'emnist/emnist-letters',
       'mlp',
-      /labels begin at 1, so class 0 of 27 has no example; with --classes 26/,
+      /labels begin at 1, so class 0 of 27 has no examples; with --classes 26/,
       ['100,480', '3,483'],
     ],
     [
       'emnist/emnist-balanced',
       'classic',
-      /emnist-balanced, read from the folder emnist\. 60 to train on, 30 to/,
+      /emnist-balanced, read from the folder emnist\. 60 training and 30 test/,
       ['12,560', '272', '799'],
     ],
     ['qmnist', 'classic', /qmnist: the first of a label's eight numbers is the class/, ['12,560', '272', '170']],
     ['floats', 'mlp', /mlp: 64-128-4, relu, cross-entropy: its first and last layers are fitted/, ['8,320', '516']],
     ['large', 'classic', /classic: 1024-16-16-3, sigmoid/, ['16,400', '272', '51']],
-    ['alone', 'mlp', /holds no test set: 5 of its 50 examples, .* 45 to train on, 5 to test with/, ['3,328', '1,290']],
+    ['alone', 'mlp', /holds no test set: 5 of its 50 examples, .* 45 training and 5 test examples/, ['3,328', '1,290']],
   ])('%s trains %s, and is evaluated', async (data, preset, said, parameters) => {
     const out = `on-${data.replace('/', '-')}`;
     const { code, out: printed, err } = await on(data, '--preset', preset, '--out', out);
@@ -695,7 +688,7 @@ describe('other data than MNIST', () => {
   it('--classes and --transpose belong to a run: kept, used by eval and --resume, refused where they differ', async () => {
     const flags = ['--classes', '26', '--transpose', '--preset', 'classic'];
     const { code, err } = await on('emnist/emnist-letters', ...flags, '--out', 'letters');
-    expect([code, err]).toEqual([0, expect.stringMatching(/letters, transposed, read .*\n.* labels 1 to 26 are taken for classes 0 to 25\./)]); // biome-ignore format: one line
+    expect([code, err]).toEqual([0, expect.stringMatching(/letters, transposed, read .*\n.* labels 1 to 26 are read as classes 0 to 25\./)]); // biome-ignore format: one line
     const named = '--data emnist/emnist-letters --classes 26 --transpose';
     expect(err).toContain(`train --preset mlp ${named}\n`);
     expect(err).toContain(`gradcheck --preset classic ${named} --perturb 'hidden1.weight[0,400]'\n`);
@@ -726,10 +719,10 @@ describe('other data than MNIST', () => {
       expect(code).toBe(1);
       return err;
     };
-    expect(await refused('qmnist')).toContain('its images have 784 pixels, and the first layer of mlp takes 25. Use');
+    expect(await refused('qmnist')).toContain('its images have 784 pixels, but the first layer of mlp takes 25. Use');
     expect(await refused('emnist/emnist-balanced')).toMatch(/got 10\. The network has 10 outputs: use the data/);
     const { events, err } = await judge('small', '--data', 'only-test');
-    expect([events[0], err]).toEqual([expect.objectContaining({ examples: 30 }), expect.stringContaining('30 to test with.')]); // biome-ignore format: one line
+    expect([events[0], err]).toEqual([expect.objectContaining({ examples: 30 }), expect.stringContaining('30 test examples.')]); // biome-ignore format: one line
     const proof = await thalweg(['gradcheck', 'small', '--device', 'cpu']);
     expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('The gradients of mlp are right')]);
   });

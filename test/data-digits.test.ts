@@ -41,7 +41,7 @@ describe('digits', () => {
     expect([train.size, train.x.shape, train.y.shape]).toEqual([5000, [5000, PIXELS], [5000]]);
     expect([test.size, train.classes, train.name]).toEqual([1000, 10, 'digits']);
     expect(train.scale).toEqual({ mean: 0.1307, std: 0.3081 });
-    expect(source).toBe('6,000 handwritten-like digits made by the generator (seed 7).');
+    expect(source).toBe('6,000 synthetic handwritten-like digits (seed 7).');
     let sum = 0;
     let squares = 0;
     for (const byte of train.x.data) {

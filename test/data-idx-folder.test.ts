@@ -100,15 +100,17 @@ describe('names', () => {
     );
     const two = { ...good(), 'train-labels-idx1-ubyte': undefined, 't10k-images-idx3-ubyte': undefined };
     expect(await refusal(two)).toMatch(/: train-labels-idx1-ubyte, t10k-images-idx3-ubyte are missing/);
-    expect(await refusal({ 'notes.txt': bytes(1) })).toMatch(/it holds no IDX files\. Put those of a set there, named/);
+    expect(await refusal({ 'notes.txt': bytes(1) })).toMatch(
+      /it holds no IDX files\. Put the files of a set there, named/,
+    );
   });
 
   it('refuses two files that may both be meant, and a folder for a file', async () => {
     expect(await refusal({ ...good(), 'train-images-idx3-float': bytes(20, 2, 3) })).toMatch(
-      /: both train-images-idx3-float and train-images-idx3-ubyte may be meant\. Move one/,
+      /: train-images-idx3-float and train-images-idx3-ubyte have the same role\. Move one/,
     );
     expect(await refusal({ ...good(), 'test-labels-idx1-ubyte': bytes(10) })).toMatch(
-      /both t10k-labels.* and test-lab/,
+      /t10k-labels.* and test-lab.* have the same role/,
     );
     const folder = folderOf(root, { ...good(), 'train-labels-idx1-ubyte': undefined });
     mkdirSync(join(folder, 'train-labels-idx1-ubyte'));
@@ -230,12 +232,12 @@ describe('labels', () => {
 
   it('tell how many classes there are, at least 2, unless that is said', async () => {
     const twoClasses = await read(labelled(idxOf('u8', [3], [0])));
-    expect([twoClasses.train.classes, twoClasses.train.note]).toEqual([2, expect.stringMatching(/: 1 of 2 classes have no example\.$/)]); // biome-ignore format: one line
+    expect([twoClasses.train.classes, twoClasses.train.note]).toEqual([2, expect.stringMatching(/: 1 of 2 classes have no examples\.$/)]); // biome-ignore format: one line
     expect((await read(labelled(bytes(10), idxOf('u8', [1], [46])), { classes: 47 })).train.classes).toBe(47);
     const { test } = await read(labelled(bytes(10), idxOf('u8', [1], [12])));
-    expect([test.classes, test.note]).toEqual([13, expect.stringMatching(/: 2 of 13 classes have no example\.$/)]);
+    expect([test.classes, test.note]).toEqual([13, expect.stringMatching(/: 2 of 13 classes have no examples\.$/)]);
     expect(await refusal(labelled(bytes(10)), { classes: 9 })).toMatch(
-      /train-labels-idx1-ubyte: label of example 9 \(offset 17\): expected 0 to 8, got 9\. Repair the labels, or say how/,
+      /train-labels-idx1-ubyte: label of example 9 \(offset 17\): expected 0 to 8, got 9\. Repair the labels, or give the/,
     );
     await expect(mnist({ folder: root, classes: 1 })).rejects.toThrow(
       /^mnist: classes is 1\. Give a whole number of at least 2\.$/,
@@ -251,10 +253,10 @@ describe('labels', () => {
   it('from 1 on, as those of EMNIST letters, keep their numbers, or are counted from 0 when told', async () => {
     const files = labelled(idxOf('u8', [52], letters), idxOf('u8', [26], letters));
     const { train } = await read(files);
-    expect([train.classes, train.y.data[0], train.note]).toEqual([27, 1, expect.stringMatching(/: labels begin at 1, so class 0 of 27 has no example; with \{ classes: 26 \} they are counted from 0\.$/)]); // biome-ignore format: one line
+    expect([train.classes, train.y.data[0], train.note]).toEqual([27, 1, expect.stringMatching(/: labels begin at 1, so class 0 of 27 has no examples; with \{ classes: 26 \} they are shifted to begin at 0\.$/)]); // biome-ignore format: one line
     const counted = await read(files, { classes: 26 });
     expect([...counted.test.y.data]).toEqual(letters.map((label) => label - 1));
-    expect([counted.train.classes, counted.train.y.data[51], counted.train.note]).toEqual([26, 25, expect.stringMatching(/: labels 1 to 26 are taken for classes 0 to 25\.$/)]); // biome-ignore format: one line
+    expect([counted.train.classes, counted.train.y.data[51], counted.train.note]).toEqual([26, 25, expect.stringMatching(/: labels 1 to 26 are read as classes 0 to 25\.$/)]); // biome-ignore format: one line
     // One 0 in either set, and 26 is too many.
     expect(await refusal(labelled(idxOf('u8', [26], letters), idxOf('u8', [1], [0])), { classes: 26 })).toMatch(
       /label of example 25 \(offset 33\): expected 0 to 25, got 26/,
@@ -277,7 +279,7 @@ describe('labels', () => {
   it('of floats are refused unless it is said what they are', async () => {
     const whole = labelled(idxOf('f32', [4], [0, 1, 2, 1]));
     expect(await refusal(whole)).toMatch(
-      /train-labels-idx1-ubyte: offset 2: expected integers as labels, got 32-bit floats\. Convert them to integers, or say targets: 'classes', or 'values' to regress on them\.$/,
+      /train-labels-idx1-ubyte: offset 2: expected integers as labels, got 32-bit floats\. Convert them to integers, or pass targets: 'classes', or 'values' to regress on them\.$/,
     );
     const { train } = await read(whole, { targets: 'classes' });
     expect([train.classes, [...train.y.data]]).toEqual([3, [0, 1, 2, 1]]);
@@ -302,20 +304,20 @@ describe('a set alone', () => {
     const [one, two] = [await read(train), await read(train)];
     expect([one.train.size, one.test.size, one.test.classes]).toEqual([36, 4, 10]);
     expect(one.source).toMatch(
-      /, which holds no test set: 4 of its 40 examples, chosen at random by seed 0, are kept to test with\.$/,
+      /, which holds no test set: 4 of its 40 examples, chosen at random with seed 0, are held out for testing\.$/,
     );
     expect(one.test.y.data).toEqual(two.test.y.data);
     const sorted = [...one.train.y.data, ...one.test.y.data].sort();
     expect(sorted).toEqual([...Array.from({ length: 40 }, (_, i) => i % 10)].sort());
     expect(one.test.x).toMatchObject({ shape: [4, 6], scale: one.train.scale });
     const single = { 'train-images-idx3-ubyte': bytes(1, 2, 3), 'train-labels-idx1-ubyte': bytes(1) };
-    expect(await refusal(single)).toMatch(/its training set is a single example\. Put a test set there/);
+    expect(await refusal(single)).toMatch(/its training set has a single example\. Put a test set there/);
   });
 
   it('a test set is refused', async () => {
     const test = { 'test-images-idx3-ubyte': bytes(10, 2, 3), 'test-labels-idx1-ubyte': bytes(10) };
     expect(await refusal(test)).toMatch(
-      /: it holds a test set and no training set: train-images-idx3-ubyte and train-labels-idx1-ubyte are missing\./,
+      /: it holds a test set but no training set: train-images-idx3-ubyte and train-labels-idx1-ubyte are missing\./,
     );
   });
 });
@@ -328,5 +330,7 @@ it.each<[string, MnistOptions]>([
 ])('%s is refused without a folder', async (name, options) => {
   const refused = mnist({ ...options, mirrors: [] });
   await expect(refused).rejects.toThrow(OptionError);
-  await expect(refused).rejects.toThrow(`mnist: ${name} is for the set in a folder. Add folder, or leave ${name} out.`);
+  await expect(refused).rejects.toThrow(
+    `mnist: ${name} applies only to a set in a folder. Add folder, or leave ${name} out.`,
+  );
 });

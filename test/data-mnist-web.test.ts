@@ -122,13 +122,13 @@ describe('mnist for pages', () => {
   it('takes another set from a folder, and keeps the two apart', async () => {
     const files = FILES.map((file) => ({ ...file, sha256: '0', bytes: file.bytes + 1 }));
     expect(numbers(await mnist({ base: folder('good'), files }))).toEqual(RIGHT);
-    await expect(mnist({ mirrors: [], files })).rejects.toThrow(/is not in the cache, and no host was named/);
+    await expect(mnist({ mirrors: [], files })).rejects.toThrow(/is not in the cache, and no host was given/);
     expect(cache.kept.size).toBe(4);
   });
 
   it.each([
     ['missing', 'HTTP 404 Not Found'],
-    ['short', 'cut: expected 29 bytes, got 9'],
+    ['short', 'truncated: expected 29 bytes, got 9'],
     ['wrong', /wrong checksum: expected [0-9a-f]{12}…, got [0-9a-f]{12}…/],
     ['long', 'expected 29 bytes, got more'],
     ['cut', /the connection broke after \d+ bytes/],
@@ -136,7 +136,7 @@ describe('mnist for pages', () => {
     const failed = mnist(from(kind));
     await expect(failed).rejects.toThrow(reason);
     await expect(failed).rejects.toMatchObject({ name: 'DataError', message: expect.stringContaining(`(${host()}: `) });
-    await expect(failed).rejects.toThrow(/^mnist: t10k-labels-idx1-ubyte\.gz: .* or use the digits made here\.$/);
+    await expect(failed).rejects.toThrow(/^mnist: t10k-labels-idx1-ubyte\.gz: .* or use the synthetic digits\.$/);
     expect(cache.kept.size).toBe(0);
     asked = [];
     expect(numbers(await mnist(from(kind, 'good')))).toEqual(RIGHT);
@@ -195,7 +195,9 @@ describe('mnist for pages', () => {
 
   it('refuses options that cannot be', async () => {
     await expect(mnist({ timeoutMs: 0 })).rejects.toThrow('mnist: timeoutMs is 0. Give milliseconds above 0.');
-    await expect(mnist({ base: 'data' })).rejects.toThrow('base: "data" is no URL. Give that of a folder.');
-    await expect(mnist({ mirrors: ['here'] })).rejects.toThrow('mirrors: "here" is no URL. Give that of a folder.');
+    await expect(mnist({ base: 'data' })).rejects.toThrow('base: "data" is not a URL. Give the URL of a folder.');
+    await expect(mnist({ mirrors: ['here'] })).rejects.toThrow(
+      'mirrors: "here" is not a URL. Give the URL of a folder.',
+    );
   });
 });

@@ -89,7 +89,7 @@ describe('downloads', () => {
     ['missing', 1, /HTTP 404/],
     ['broken', 2, /HTTP 503/],
     ['cut', 2, /terminated|closed|aborted/],
-    ['short', 2, /cut: expected \d+ bytes, got 9/],
+    ['short', 2, /truncated: expected \d+ bytes, got 9/],
     ['wrong', 2, /wrong checksum: expected [0-9a-f]{12}…, got/],
     ['long', 1, /expected \d+ bytes, got more/],
     ['silent', 1, /no answer for 0\.5 s/],
@@ -152,7 +152,7 @@ describe('downloads', () => {
       CONTENT['train-images-idx3-ubyte.gz']!.subarray(0, 20),
     );
     await expect(mnist(options('good'))).rejects.toThrow(
-      /train-images-idx3-ubyte\.gz: the gzip data ends.*Deleting it from the cache/,
+      /train-images-idx3-ubyte\.gz: the gzip data ends.*Delete it from the cache/,
     );
     await writeFile(join(cache, 'file'), '');
     await expect(mnist({ ...options('good'), cache: join(cache, 'file') })).rejects.toThrow(/file/);

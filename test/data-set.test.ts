@@ -46,16 +46,16 @@ describe('arrayDataset', () => {
   });
 
   it('says what whole numbers were taken for, where nobody else did', () => {
-    const ask = "Say targets: 'classes' or targets: 'values'.";
+    const ask = "Pass targets: 'classes' or targets: 'values' to choose.";
     const notes = [
       arrayDataset([1, 2], [0, 2]),
       arrayDataset([1, 2], [[3], [4]]),
       arrayDataset([1, 2], Float32Array.of(0, 1), { name: 'mine' }),
     ].map(({ note }) => note);
     expect(notes).toEqual([
-      `array: y is taken for class indices, of 3 classes. ${ask}`,
-      `array: y is taken for numbers to regress on. ${ask}`,
-      `mine: y is taken for numbers to regress on. ${ask}`,
+      `array: y is interpreted as indices of 3 classes. ${ask}`,
+      `array: y is interpreted as numbers to regress on. ${ask}`,
+      `mine: y is interpreted as numbers to regress on. ${ask}`,
     ]);
     expect(arrayDataset([1, 2], [0, 2]).slice(0, 1).note).toBe(notes[0]);
     const plain = [
@@ -120,10 +120,15 @@ describe('arrayDataset', () => {
   });
 
   it.each<[string, () => unknown, typeof DataError | typeof OptionError, RegExp]>([
-    ['no example', () => arrayDataset([], []), DataError, /array y: empty, shape \[0\]\. Give at least one/],
-    ['empty rows', () => arrayDataset([[], []], [0, 1]), DataError, /array x: empty, shape \[2, 0\]/],
-    ['lengths that differ', () => arrayDataset([[1], [2]], [0]), DataError, /x has 2 examples and y has 1\. Give one/],
-    ['ragged rows', () => arrayDataset([[1, 2], [3]], [0, 1]), DataError, /x\[1\]: expected a list of 2, got one of 1/],
+    ['no example', () => arrayDataset([], []), DataError, /array y: empty, with shape \[0\]\. Give at least one/],
+    ['empty rows', () => arrayDataset([[], []], [0, 1]), DataError, /array x: empty, with shape \[2, 0\]/],
+    ['lengths that differ', () => arrayDataset([[1], [2]], [0]), DataError, /x has 2 examples, but y has 1\. Give one/],
+    [
+      'ragged rows',
+      () => arrayDataset([[1, 2], [3]], [0, 1]),
+      DataError,
+      /x\[1\]: expected a list of 2, got a list of 1/,
+    ],
     ['words', () => arrayDataset([['a']] as never, [0]), DataError, /x\[0\]\[0\]: expected a number, got string/],
     [
       'NaN',
@@ -155,9 +160,9 @@ describe('arrayDataset', () => {
       'a negative label',
       () => arrayDataset([1], Int32Array.of(-1)),
       DataError,
-      /label -1 of example 0 is not a class index\. Give whole numbers from 0, \{ ignoreIndex: -1 \} where/,
+      /label -1 of example 0 is not a class index\. Give whole numbers from 0, \{ ignoreIndex: -1 \} if/,
     ],
-    ['labels that are all ignored', () => arrayDataset([1, 2], [[-1, -1], [-1, -1]], { targets: 'classes', ignoreIndex: -1 }), DataError, /every label is ignoreIndex, -1, and nothing counts\. Look/], // biome-ignore format: one line
+    ['labels that are all ignored', () => arrayDataset([1, 2], [[-1, -1], [-1, -1]], { targets: 'classes', ignoreIndex: -1 }), DataError, /every label is ignoreIndex, -1, so there is nothing to learn\. Check/], // biome-ignore format: one line
     ['one class beside what is ignored', () => arrayDataset([1, 2], [7, 255], { ignoreIndex: 255 }), DataError, /every label is 7, and one class/], // biome-ignore format: one line
     ['a label of a sequence out of range', () => arrayDataset([1, 2], [[0, 1], [2, 9]], { classes: 3 }), DataError, /label of example 1: expected 0 to 2, got 9\. .* with \{ ignoreIndex \}/], // biome-ignore format: one line
     ['scale of targets that are floats', () => arrayDataset(Uint8Array.of(1, 2), [0.5, 1], { targetScale: { mean: 0, std: 1 } }), OptionError, /^targetScale: y of array holds no bytes/], // biome-ignore format: one line
@@ -165,13 +170,13 @@ describe('arrayDataset', () => {
       'a shape that does not fit',
       () => arrayDataset({ shape: [2, 2], data: Float32Array.of(1) }, [0, 1]),
       DataError,
-      /shape \[2, 2\] does not fit its 1/,
+      /shape \[2, 2\] does not match its 1/,
     ],
     [
       'a flat array that does not divide',
       () => arrayDataset(Float32Array.of(1, 2, 3), [0, 1]),
       DataError,
-      /3 numbers do not make 2 rows/,
+      /3 numbers cannot be split into 2 rows/,
     ],
     [
       'no classes',
@@ -183,7 +188,7 @@ describe('arrayDataset', () => {
       'one class',
       () => arrayDataset([[1], [2], [3]], [0, 0, 0]),
       DataError,
-      /^array y: every label is 0, and one class leaves nothing to learn\. To regress on numbers say targets: 'values'; else/,
+      /^array y: every label is 0, and one class leaves nothing to learn\. To regress on numbers pass targets: 'values'; else/,
     ],
     [
       'a class that is the only one',
@@ -204,7 +209,7 @@ describe('arrayDataset', () => {
       OptionError,
       /^scale: std is 0\. Give a finite number above 0\.$/,
     ],
-    ['something else', () => arrayDataset(7 as never, [0]), DataError, /neither a list, a typed array nor/],
+    ['something else', () => arrayDataset(7 as never, [0]), DataError, /not a list, a typed array or/],
   ])('refuses %s', (_, make, type, message) => {
     expect(make).toThrow(type);
     expect(make).toThrow(message);
@@ -230,7 +235,7 @@ describe('slice and split', () => {
     [0.5, 2],
   ])('refuses slice %s to %s', (from, to) => {
     // biome-ignore format: one line
-    expect(() => data.slice(from, to)).toThrow(/is not a part of its 101 examples/);
+    expect(() => data.slice(from, to)).toThrow(/is not within its 101 examples/);
   });
 
   it('splits by a fraction or a count, keeping rows with their targets, each example once', () => {
@@ -314,7 +319,7 @@ describe('slice and split', () => {
     expect(order(1).slice(0, 6)).not.toEqual(order(1).slice(0, 6).sort((a, b) => a - b)); // biome-ignore format: one line
     const numbers = arrayDataset([1, 2, 3], [0.5, 1, 2], { name: 'heights' });
     expect(() => split(numbers, 1, { stratify: true })).toThrow(
-      'split: stratify needs one class index an example, and the targets of heights are numbers. Leave it out.',
+      'split: stratify needs one class index per example, but the targets of heights are numbers. Leave it out.',
     );
   });
 
@@ -344,6 +349,6 @@ describe('arrays that are not plain', () => {
     expect([...set.y.data]).toEqual([0, 1]);
     const bytes = arrayDataset([Uint8Array.of(1, 2), Uint8ClampedArray.of(3, 4)], [0, 1]);
     expect(bytes.x.data).toEqual(Uint8Array.of(1, 2, 3, 4));
-    expect(() => arrayDataset([Float32Array.of(1, 2), Float32Array.of(3)], [0, 1])).toThrow('got one of 1');
+    expect(() => arrayDataset([Float32Array.of(1, 2), Float32Array.of(3)], [0, 1])).toThrow('got a list of 1');
   });
 });

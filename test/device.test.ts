@@ -73,7 +73,7 @@ describe('a Vulkan driver', () => {
     const asking = fakeDawn([]);
     await asking.provider.open(undefined);
     expect(created.length).toBeLessThan(asking.created.length);
-    expect(refused.join(' ')).toMatch(/no hardware adapter here/);
+    expect(refused.join(' ')).toMatch(/no hardware adapter found/);
   });
 });
 
@@ -111,7 +111,7 @@ describe('folders', () => {
       mkdirSync(open);
       chmodSync(open, 0o777);
       expect(() => privateFolder(open)).toThrow(
-        /can be written by others \(mode 0777\), so code in it is not safe to load/,
+        /can be written by others \(mode 0777\), so loading code from it is not safe/,
       );
       chmodSync(open, 0o770);
       expect(() => privateFolder(open)).toThrow(DeviceError);
@@ -421,7 +421,7 @@ describe('which adapter Dawn opens', () => {
   it('says what it passed over and why', async () => {
     const none = await fakeDawn([LLVMPIPE]).provider.open('hardware');
     expect(none.refused[0]).toMatch(
-      /^Dawn: no hardware adapter here; the system offers only llvmpipe \(LLVM 15\) \(software\)/,
+      /^Dawn: no hardware adapter found; the system offers only llvmpipe \(LLVM 15\) \(software\)/,
     );
     expect(none.refused.slice(1)).toEqual([
       expect.stringMatching(/^SwiftShader: a software adapter, .* Take it with adapter 'software'/),
@@ -429,7 +429,7 @@ describe('which adapter Dawn opens', () => {
     ]);
     const unknown = await fakeDawn([GEFORCE]).provider.open({ name: 'arc' });
     expect(unknown.refused).toEqual([
-      "adapter 'arc': none answers to that name. There are: GeForce RTX 9000, SwiftShader (out of npm), null.",
+      "adapter 'arc': no adapter has that name. Available: GeForce RTX 9000, SwiftShader (from npm), null.",
     ]);
     const swiftshader = await fakeDawn([]).provider.open({ name: 'swiftshader' }, { allowSoftware: false });
     expect(swiftshader.refused[0]).toMatch(/^SwiftShader: a software adapter/);
@@ -440,7 +440,9 @@ describe('which adapter Dawn opens', () => {
     const { opened, refused } = await provider.open(undefined);
     expect(opened?.report.name).toBe(SWIFTSHADER.name);
     expect(refused).toEqual([
-      expect.stringMatching(/^requestDevice: GeForce RTX 9000 refused: out of luck\. Asked were .*maxBufferSize 1234/),
+      expect.stringMatching(
+        /^requestDevice: GeForce RTX 9000 refused: out of luck\. The requested limits are .*maxBufferSize 1234/,
+      ),
     ]);
   });
 
@@ -478,7 +480,7 @@ describe('which adapter Dawn opens', () => {
     });
     const broken = await dawnProvider({ importDawn: () => Promise.reject(new Error('no dawn.node')) }).open(undefined);
     expect(broken.refused[0]).toMatch(
-      /^Dawn: the package webgpu does not load on \w+ \w+: no dawn.node\. Use the CPU backend\.$/,
+      /^Dawn: the package webgpu cannot be loaded on \w+ \w+: no dawn.node\. Use the CPU backend\.$/,
     );
     const { provider, prepareSwiftShader } = fakeDawn([]);
     prepareSwiftShader.mockImplementation(() => {
@@ -531,7 +533,9 @@ describe('the browser', () => {
     fakeBrowser({ ...GEFORCE, refuses: 'maxBufferSize is too much' });
     const { opened, refused } = await browserProvider().open(undefined);
     expect(opened).toBeUndefined();
-    expect(refused).toEqual([expect.stringMatching(/refused: maxBufferSize is too much\. Asked .*maxBufferSize 1234/)]);
+    expect(refused).toEqual([
+      expect.stringMatching(/refused: maxBufferSize is too much\. The requested limits .*maxBufferSize 1234/),
+    ]);
   });
 
   it('a software adapter is taken with a word, or refused', async () => {

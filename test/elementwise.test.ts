@@ -240,7 +240,7 @@ describe('errors', () => {
     ],
     ['add: dtypes differ: f32 against u32. Cast one of them.', () => add(constant([1, 2]), u32s(1, 2))],
     ['div: u32 is not one of f32. Cast the inputs.', () => div(u32s(1), u32s(1))],
-    ["exp: x is u32. It needs f32: cast(x, 'f32').", () => exp(u32s(1))],
+    ["exp: x is u32. It must be f32: cast(x, 'f32').", () => exp(u32s(1))],
     [
       'add: "3" is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.',
       () => add(x, '3' as unknown as number),
@@ -262,16 +262,19 @@ describe('errors', () => {
       () => slice(x, [1, 0], [1, 3]),
     ],
     ['slice: from [0] to [5] is empty or outside [2, 3]. Use 0 <= start < end <= size.', () => slice(x, [0], [5])],
-    ['concat: shapes [2, 3] and [3, 2] differ outside axis 0. Only that axis may.', () => concat([x, transpose(x)], 0)],
+    [
+      'concat: shapes [2, 3] and [3, 2] differ outside axis 0. Only that axis may differ.',
+      () => concat([x, transpose(x)], 0),
+    ],
     ['concat: no tensors. Give at least one.', () => concat([], 0)],
-    ['pad: [-1] before and [] after do not fit [2, 3]. Give a whole number >= 0 an axis.', () => pad(x, [-1], [])],
-    ["transpose: x is u8, which is for storage only. Cast it: cast(x, 'f32').", () => transpose(bytes.reshape([2, 1]))],
+    ['pad: [-1] before and [] after do not match [2, 3]. Give a whole number >= 0 per axis.', () => pad(x, [-1], [])],
+    ["transpose: x is u8, a storage-only dtype. Cast it: cast(x, 'f32').", () => transpose(bytes.reshape([2, 1]))],
     ["gatherRows: indices are f32. They must be u32: cast(indices, 'u32').", () => gatherRows(x, constant([1]))],
     [
       'gatherRows: the source is a scalar. Give one with rows along its first axis.',
       () => gatherRows(constant(1), u32s(1)),
     ],
-    ['oneHot: depth 0 is not a whole number above 0. Give the number of classes.', () => oneHot(u32s(1), 0)],
+    ['oneHot: depth 0 is not a whole number of at least 1. Give the number of classes.', () => oneHot(u32s(1), 0)],
   ])('%s', (message, fn) => {
     expect(fn).toThrow(expect.objectContaining({ message }));
   });

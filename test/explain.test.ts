@@ -218,7 +218,7 @@ describe('thalweg explain', () => {
     await fails('--as gpu --pass grup').toThrow('Did you mean "group"? Use simplify, prefetch,');
     await fails('--as gpu --kernel 99').toThrow('--kernel: there is no dispatch "99". Use d0, d1');
     await fails('--as swift').toThrow('--as: "swift" is unknown');
-    await fails('--as gpu --device gpu').toThrow('--as: opens no device and contradicts --device');
+    await fails('--as gpu --device gpu').toThrow('--as: opens no device, so it contradicts --device');
     await fails('--as gpu --pass group --wgsl').toThrow('--pass: contradicts --wgsl');
     await fails('--device cpu').toThrow('--device: cpu has no dispatches to explain');
     await fails('--as gpu --batch-size 70000').toThrow('batchSize is 70000');

@@ -184,12 +184,12 @@ describe('prepareFolder', () => {
 
   it('says that a link leads nowhere', async () => {
     await symlink(join(folder, 'gone'), join(folder, 'link'));
-    expect((await refusal(prepareFolder(join(folder, 'link')))).message).toMatch(/link: cannot make the folder: /);
+    expect((await refusal(prepareFolder(join(folder, 'link')))).message).toMatch(/link: cannot create the folder: /);
   });
 
   it.skipIf(!existsSync('/proc/sys'))('says where no folder can be made (/proc)', async () => {
     expect((await refusal(prepareFolder('/proc/thalweg/run'))).message).toBe(
-      '/proc/thalweg/run: cannot make the folder: the place does not allow folders to be made. Choose another place (ENOENT).',
+      '/proc/thalweg/run: cannot create the folder: the file system does not allow new folders there. Choose another place (ENOENT).',
     );
   });
 
@@ -287,7 +287,7 @@ describe('reading', () => {
     expect(readText(path(), 4)).toBe('text');
     truncateSync(path(), 2 ** 40);
     expect((await refused(() => readText(path()))).message).toBe(
-      `${path()}: cannot read: it has ${2 ** 40} bytes, and at most ${2 ** 26} are expected. Check the path.`,
+      `${path()}: cannot read: it has ${2 ** 40} bytes, but at most ${2 ** 26} are expected. Check the path.`,
     );
     const head = withFile(path(), (file) => file.read(0, 6));
     expect([...head]).toEqual([116, 101, 120, 116, 0, 0]);
@@ -297,7 +297,7 @@ describe('reading', () => {
   it.each([
     ['a\0b', /no path can hold a NUL character\. Check the path \(ERR_INVALID_ARG_VALUE\)/],
     ['x'.repeat(300), /the name is too long/],
-    ['loop', /its symbolic links lead back to themselves\. Check the path \(ELOOP\)/],
+    ['loop', /its symbolic links form a loop\. Check the path \(ELOOP\)/],
     ['gone', /it does not exist/],
   ])('says what is wrong with the path %j', async (name, message) => {
     if (name === 'loop') await symlink(join(folder, 'loop'), join(folder, 'loop'));
@@ -313,7 +313,7 @@ describe('lockFolder', () => {
   it('lets one process in at a time, and leaves nothing', async () => {
     const unlock = await lockFolder(folder);
     expect((await refusal(lockFolder(folder))).message).toBe(
-      `${folder}: cannot write: process ${process.pid} on ${hostname()} writes there. Wait for its end, or choose another folder (EBUSY).`,
+      `${folder}: cannot write: process ${process.pid} on ${hostname()} writes there. Wait until it ends, or choose another folder (EBUSY).`,
     );
     unlock();
     unlock();

@@ -181,7 +181,7 @@ describe('the table', () => {
   ])('%j is no configuration for any adapter', (configuration) => {
     expect(fits((configuration ?? {}) as GemmConfiguration)).toBe(false);
     expect(faultOf({ version: 2, entries: [{ work: product(1, 1, 1), use: configuration }] }, {})).toBe(
-      `its entry "matmul NT 1x1x1" is ${JSON.stringify(configuration)}, which is no kernel for this adapter`,
+      `its entry "matmul NT 1x1x1" is ${JSON.stringify(configuration)}, which is not a valid kernel for this adapter`,
     );
   });
 

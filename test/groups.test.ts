@@ -140,7 +140,7 @@ describe('a group matches', () => {
     [
       'what earlier groups have',
       ['enc', layer('enc.out')],
-      'adam: groups[1] matches enc.out.weight, enc.out.bias, and',
+      'adam: groups[1] matches enc.out.weight, enc.out.bias, which',
     ],
   ];
   it.each(refused)('but not %s', (_, matches, message) => {
@@ -295,8 +295,10 @@ describe('checkpoints with groups', () => {
     expect(JSON.stringify(optim.describe(again))).toBe(text);
     const from = (group: object) => () =>
       optim.optimizerFrom(JSON.parse(JSON.stringify(optim.describe(optim.adam({ groups: [group as never] })))));
-    expect(from({ match: () => true })).toThrow("adam: groups[0]: its match was a function of the user's own.");
-    expect(from({ match: 'a', lr: () => 1 })).toThrow('adam: groups[0]: its learning rate was a function');
+    expect(from({ match: () => true })).toThrow(
+      'adam: groups[0]: its match was a custom function, which is not saved.',
+    );
+    expect(from({ match: 'a', lr: () => 1 })).toThrow('adam: groups[0]: its learning rate was a custom function');
   });
 });
 

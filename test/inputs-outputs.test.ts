@@ -75,18 +75,18 @@ describe('a data set of several tensors', () => {
   const y = { p: [0.5, 1.5], q: [0, 1] };
   const bytes = { a: { shape: [2, 1], data: Uint8Array.of(1, 2) } };
   it.each<[string, () => unknown, typeof DataError | typeof OptionError, string]>([
-    ['rows that differ', () => arrayDataset({ a: [[1]], b: [[1], [2]] }, y), DataError, 'array: x.a has 1 examples, and the first of y has 2.'],
-    ['targets that differ', () => arrayDataset(x, { p: [1, 2], q: [0] }), DataError, 'array: y.q has 1 examples, and the first of y has 2.'],
+    ['rows that differ', () => arrayDataset({ a: [[1]], b: [[1], [2]] }, y), DataError, 'array: x.a has 1 examples, but the first tensor of y has 2.'],
+    ['targets that differ', () => arrayDataset(x, { p: [1, 2], q: [0] }), DataError, 'array: y.q has 1 examples, but the first tensor of y has 2.'],
     ['what is not finite', () => arrayDataset({ a: [[1], [Number.NaN]] }, y), DataError, 'array x.a: NaN in example 1, element 0,'],
     ['a label out of range', () => arrayDataset(x, y, { targets: { q: 'classes' }, classes: { q: 2 } }) && arrayDataset(x, { q: [0, 5] }, { classes: { q: 2 } }), DataError, 'array q y: label of example 1: expected 0 to 1, got 5.'],
-    ['an option of no tensor', () => arrayDataset(x, y, { targets: { kinds: 'classes', q: 'classes' } }), OptionError, 'array: targets names kinds, and the tensors are p, q.'],
-    ['a scale of no tensor', () => arrayDataset({ pixels: bytes.a }, y, { scale: { pixel: false } }), OptionError, 'array: scale names pixel, and the tensors are pixels. Did you mean pixels?'],
+    ['an option of no tensor', () => arrayDataset(x, y, { targets: { kinds: 'classes', q: 'classes' } }), OptionError, 'array: targets names kinds, but the tensors are p, q.'],
+    ['a scale of no tensor', () => arrayDataset({ pixels: bytes.a }, y, { scale: { pixel: false } }), OptionError, 'array: scale names pixel, but the tensors are pixels. Did you mean pixels?'],
     ['a scale of floats', () => arrayDataset(x, y, { scale: { a: { mean: 0, std: 1 } } }), OptionError, 'scale: a holds'],
     ['a scale where there are no bytes', () => arrayDataset(x, y, { scale: { mean: 0, std: 1 } }), OptionError, 'scale: array holds'],
-    ['one number of classes for several', () => arrayDataset(x, y, { classes: 3 }), OptionError, 'array: classes is 3, and y has p, q. Give it by name: { p: 3 }.'],
+    ['one number of classes for several', () => arrayDataset(x, y, { classes: 3 }), OptionError, 'array: classes is 3, but y has p, q. Give it by name: { p: 3 }.'],
     ['an unknown option', () => arrayDataset(x, y, { class: 3 } as never), OptionError, 'array: there is no option class. Did you mean classes?'],
     ['an argument too many', () => arrayDataset(x, y, {}, 3 as never), OptionError, 'array: 3 is one argument too many.'],
-    ['to stratify by two', () => split(arrayDataset(x, { p: [0, 1], q: [0, 1] }), 1, { stratify: true }), OptionError, 'split: stratify needs one class index an example, and the targets of array are p, q.'],
+    ['to stratify by two', () => split(arrayDataset(x, { p: [0, 1], q: [0, 1] }), 1, { stratify: true }), OptionError, 'split: stratify needs one class index per example, but the targets of array are p, q.'],
     ['to stratify by numbers', () => split(arrayDataset(x, { p: [0.5, 1] }), 1, { stratify: true }), OptionError, 'the targets of array are numbers.'],
   ])('refuses %s', (_, make, kind, message) => {
     expect(make).toThrow(kind);
@@ -294,7 +294,7 @@ describe('looking at it', () => {
     expect(summary(tokens, { ids: [2, 3], bias: [2] }, { ids: 'u32' }).outputShape).toEqual([2, 3, 2]);
     expect(() => summary(tokens, { ids: [2, 3], bias: [2] })).toThrow(/words: the indices are f32/);
     expect(() => summary(tokens, { ids: [2, 3], bias: [2] }, { id: 'u32' })).toThrow(
-      'summary: a dtype is given of id, and the inputs are ids, bias. Name inputs, or give one dtype.',
+      'summary: a dtype is given for id, but the inputs are ids, bias. Name existing inputs, or give one dtype.',
     );
     const { x, y } = data.slice(0, 8);
     const look = await trainer.inspect(x, y);

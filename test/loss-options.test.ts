@@ -231,8 +231,8 @@ describe('what cannot be used', () => {
     ['too much smoothing', () => ce.with({ labelSmoothing: 1.5 }), 'softmaxCrossEntropy: labelSmoothing is 1.5. Give a number from 0 to 1, such as 0.1.'], // biome-ignore format: one line
     ['a negative weight', () => ce.with({ classWeights: [1, -1] }), 'softmaxCrossEntropy: classWeights is an array. Give a finite number >= 0 for each class.'], // biome-ignore format: one line
     ["PyTorch's name", () => ce.with({ weight: [1] } as never), 'softmaxCrossEntropy: there is no option weight. Did you mean classWeights?'], // biome-ignore format: one line
-    ['reduction none', () => ce.with({ reduction: 'none' as never }), `softmaxCrossEntropy: reduction is "none". Use 'mean' or 'sum'; the loss of each example, PyTorch's 'none', is perExample(prediction, target) of the loss.`], // biome-ignore format: one line
-    ['reduction none of huber', () => losses.huber({ reduction: 'none' as never }), `huber: reduction is "none". Use 'mean' or 'sum'; the loss of each example, PyTorch's 'none', is perExample(prediction, target) of the loss.`], // biome-ignore format: one line
+    ['reduction none', () => ce.with({ reduction: 'none' as never }), `softmaxCrossEntropy: reduction is "none". Use 'mean' or 'sum'; for the loss of each example, PyTorch's 'none', call the loss's perExample(prediction, target).`], // biome-ignore format: one line
+    ['reduction none of huber', () => losses.huber({ reduction: 'none' as never }), `huber: reduction is "none". Use 'mean' or 'sum'; for the loss of each example, PyTorch's 'none', call the loss's perExample(prediction, target).`], // biome-ignore format: one line
   ];
   it.each(refused)('%s', (_, make, message) => expect(make).toThrow(new OptionError(message)));
 
@@ -241,14 +241,14 @@ describe('what cannot be used', () => {
     const x = input('x', { shape: [4, 5, 3], dtype: 'f32' });
     expect(() => ce.with({ classWeights: [1, 2] })(x, t)).toThrow(
       new ShapeError(
-        'softmaxCrossEntropy: classWeights has 2 weights, and predictions [4, 5, 3] have 3 classes. Give 3.',
+        'softmaxCrossEntropy: classWeights has 2 weights, but predictions [4, 5, 3] have 3 classes. Give 3.',
       ),
     );
     expect(() => ce.with({ ignoreIndex })(x, x)).toThrow(
-      new ShapeError('softmaxCrossEntropy: ignoreIndex is -100, and targets f32 [4, 5, 3] are probabilities. Give class indices, or leave it out.'), // biome-ignore format: one line
+      new ShapeError('softmaxCrossEntropy: ignoreIndex is -100, but targets f32 [4, 5, 3] are probabilities. Give class indices, or leave ignoreIndex out.'), // biome-ignore format: one line
     );
     expect(() => losses.binaryCrossEntropyWithLogits.with({ posWeight: [1, 2] })(x, x)).toThrow(
-      new ShapeError('binaryCrossEntropyWithLogits: posWeight has 2 weights, and predictions are [4, 5, 3]. Give one for each of the last axis.'), // biome-ignore format: one line
+      new ShapeError('binaryCrossEntropyWithLogits: posWeight has 2 weights, but predictions are [4, 5, 3]. Give one for each element of the last axis.'), // biome-ignore format: one line
     );
     expect(() => ce(x, input('t', { shape: [4], dtype: 'i32' }))).toThrow(/targets i32 \[4\] do not fit logits/);
   });

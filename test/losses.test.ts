@@ -268,7 +268,7 @@ describe('reductions', () => {
     );
   });
   it('refuse whole numbers and axes outside the rank', () => {
-    expect(() => sum(labels([1, 2]))).toThrow(new ShapeError("sum: x is u32. It needs f32: cast(x, 'f32')."));
+    expect(() => sum(labels([1, 2]))).toThrow(new ShapeError("sum: x is u32. It must be f32: cast(x, 'f32')."));
     expect(() => max(x, { axis: 2 })).toThrow(/max: axis 2 is outside a tensor of rank 2/);
     expect(() => argmax(x, { axis: -3 })).toThrow(/argmax: axis -3/);
     expect(() => softmax(constant(1))).toThrow(/softmax: axis -1 is outside a tensor of rank 0/);
@@ -321,7 +321,9 @@ describe('accuracy', () => {
     ]);
     expect(onlyValue(binaryAccuracy(x, t))).toBeCloseTo(4 / 6, 12);
     expect(() => binaryAccuracy(x, labels([1, 0]))).toThrow(
-      new ShapeError('binaryAccuracy: logits f32 [2, 3] and targets u32 [2] differ. Give both as f32 of one shape.'),
+      new ShapeError(
+        'binaryAccuracy: logits f32 [2, 3] and targets u32 [2] differ. Give both as f32 of the same shape.',
+      ),
     );
   });
 });

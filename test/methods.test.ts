@@ -129,7 +129,7 @@ describe('methods', () => {
 
   it('leave a tensor its own properties', () => {
     expect(() => ops.attachMethods({ shape: ops.relu })).toThrow(
-      new thalweg.OptionError("attachMethods: shape is a tensor's own. Give another name."),
+      new thalweg.OptionError("attachMethods: shape is a tensor's own property. Give another name."),
     );
     expect(x.shape).toEqual([2, 3]);
   });
@@ -139,7 +139,7 @@ describe('methods', () => {
     announceMethods('later');
     expect(() => later(x)).toThrow(
       new thalweg.OptionError(
-        "later: this method comes with its op, which nothing here imports. Call later(x, …) instead: import { later } from 'thalweg/ops'.",
+        "later: this method needs its op, which this program does not import. Call later(x, …) instead: import { later } from 'thalweg/ops'.",
       ),
     );
     ops.attachMethods({ later: ops.relu });

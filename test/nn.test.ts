@@ -154,15 +154,15 @@ describe('Linear', () => {
       9,
       [2, 5],
       'f32',
-      'Linear hidden: expected the last axis to be 9, got x [2, 5]. Reshape x, or make the layer new nn.Linear(5, 3).',
+      'Linear hidden: expected the last axis to be 9, got x [2, 5]. Reshape x, or create the layer as new nn.Linear(5, 3).',
     ],
     [
       9,
       [],
       'f32',
-      'Linear hidden: expected the last axis to be 9, got x []. Reshape x, or make the layer new nn.Linear(1, 3).',
+      'Linear hidden: expected the last axis to be 9, got x []. Reshape x, or create the layer as new nn.Linear(1, 3).',
     ],
-    [9, [2, 9], 'u8', "Linear hidden: x is u8. It needs f32: cast(x, 'f32')."],
+    [9, [2, 9], 'u8', "Linear hidden: x is u8. It must be f32: cast(x, 'f32')."],
   ])('of %i refuses x %j %s, by name', (size, shape, dtype, message) => {
     const model = { hidden: new nn.Linear(size, 3) };
     variablesOf(model);
@@ -322,7 +322,7 @@ describe('other layers', () => {
     const values = [...draw(new nn.Embedding(100, 40).weight, 'e')];
     expect(Math.sqrt(values.reduce((a, b) => a + b * b, 0) / 4000)).toBeCloseTo(1, 1);
     expect(() => layer.forward(leaf([2]))).toThrow(
-      /^Embedding: the indices are f32 \[2\]\. They must be whole numbers: of bytes in a data set give \{ scale: false \}, /,
+      /^Embedding: the indices are f32 \[2\]\. They must be integers: for bytes in a data set pass \{ scale: false \}, /,
     );
   });
 
@@ -403,7 +403,7 @@ describe('other layers', () => {
       'Sequential: member 0 is an array, which is neither a layer nor a function. Leave out the brackets: new Sequential(a, b).',
     );
     expect(() => new nn.Sequential(new nn.Linear(2, 2), nn.ReLU as never)).toThrow(
-      'Sequential: member 1 is the class ReLU. Give a layer: new ReLU(…).',
+      'Sequential: member 1 is the class ReLU. Give an instance: new ReLU(…).',
     );
   });
 });

@@ -314,7 +314,7 @@ function textOf(outputs: Record<string, Tensor>, gpu: Capabilities): readonly Re
 }
 
 it.each([
-  ['threads', { workgroup: [32, 32, 2] }, /large: its workgroups have 2048 threads, this adapter has 1024 at most/],
+  ['threads', { workgroup: [32, 32, 2] }, /large: its workgroups have 2048 threads, but this adapter allows 1024/],
   ['memory', { shared: [{ name: 'a', type: 'vec4f', size: 2049 }] }, /large: it needs 32784 bytes of workgroup memory/],
 ] as const)('more %s than a workgroup may have is refused', (_, spec, message) => {
   const body = () => '';

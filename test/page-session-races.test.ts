@@ -45,7 +45,7 @@ describe('a device that is lost', () => {
     const { page, lose, end } = await onDevices(first.store);
     await page.session.call('resumeSession', {});
     lose();
-    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(`goes on from step ${step}`);
+    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(`continues from step ${step}`);
     expect(page.run.step).toBe(step);
     end();
   });
@@ -56,7 +56,7 @@ describe('a device that is lost', () => {
     state.next = 'none';
     lose();
     await page.until((run) => run.state === 'failed');
-    expect(page.notices('device-lost').at(-1)).toMatch(`Choose the CPU as the device to go on from step ${step}`);
+    expect(page.notices('device-lost').at(-1)).toMatch(`Choose the CPU as the device to continue from step ${step}`);
     state.next = 'cpu';
     const made = await page.session.call('configure', { config: { ...LONG, device: 'cpu' } });
     expect([made.step, made.curve.step.length]).toEqual([step, step]);
@@ -80,7 +80,7 @@ describe('a device that is lost', () => {
     const step = await trainTo(page, 10);
     await page.session.call('setLearningRate', { rate: 0.125 });
     lose();
-    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(`goes on from step ${step}`);
+    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(`continues from step ${step}`);
     await page.session.call('step', {});
     expect(page.run.learningRate).toBe(0.125);
     end();
@@ -139,7 +139,7 @@ describe('what fails half-way', () => {
     const { bytes } = await page.session.call('saveCheckpoint', {});
     const run = vi.spyOn(Trainer.prototype, 'run', 'get').mockReturnValue({ dataName: 'mnist' } as never);
     const refused = page.session.call('load', { name: 'c.safetensors', bytes });
-    await expect(refused).rejects.toThrow(/trained on mnist, and the data here are digits/);
+    await expect(refused).rejects.toThrow(/trained on mnist, but the data here are digits/);
     run.mockRestore();
     await page.session.call('step', {});
     expect(page.run.step).toBe(step + 1);

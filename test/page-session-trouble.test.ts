@@ -67,7 +67,7 @@ describe('refusals leave everything as it was', () => {
   test('calls before anything is open, and calls that there are none of', async () => {
     const page = new TestPage();
     await expect(page.session.call('train', {})).rejects.toThrow('there is no network yet');
-    await expect(page.session.call('toString' as 'train', {})).rejects.toThrow('there is no call toString');
+    await expect(page.session.call('toString' as 'train', {})).rejects.toThrow('call toString is unknown');
   });
 });
 
@@ -133,7 +133,7 @@ describe('the last session', () => {
     expect(await next.losses()).toEqual(before);
     await next.session.call('forgetSession', { which: 'earlier' });
     expect(await next.session.call('savedSession', {})).toBeUndefined();
-    await expect(next.session.call('resumeSession', {})).rejects.toThrow('there is none to resume');
+    await expect(next.session.call('resumeSession', {})).rejects.toThrow('nothing to resume');
   });
 
   test('stays at hand when another is saved over it', async () => {
@@ -210,7 +210,7 @@ describe('on a GPU', () => {
     made[0]!.destroy();
     await expect.poll(() => made.length, { timeout: 30_000 }).toBe(2);
     await page.until(({ state }) => state === 'done');
-    expect(page.notices('device-lost').at(-1)).toContain(`Training goes on from step ${step}`);
+    expect(page.notices('device-lost').at(-1)).toContain(`Training continues from step ${step}`);
     const losses = await page.losses();
     expect(losses).toHaveLength(200);
     expect(losses.slice(0, step)).toEqual(before);
@@ -255,7 +255,7 @@ describe('on a GPU', () => {
     await page.session.call('load', { name: 'five.safetensors', bytes });
     expect(page.run.fresh).toBe(false);
     made[0]!.destroy();
-    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(/goes on from step 0/);
+    await expect.poll(() => page.notices('device-lost').at(-1)).toMatch(/continues from step 0/);
     expect((await page.session.call('inside', {})).weights.data).toEqual(weights.data);
     expect(page.run).toMatchObject({ fresh: false, step: 0 });
     made[1]!.backend.dispose();

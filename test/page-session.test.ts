@@ -14,7 +14,7 @@ describe('training', () => {
     expect(tests.filter(({ epoch }) => epoch > 0).map(({ step }) => step)).toEqual([20, 40, 60, 80]);
     const told = page.events.flatMap((event) => (event.type === 'progress' ? [...event.curve.step] : []));
     expect(told).toEqual([...curve.step]);
-    await expect(page.session.call('train', {})).rejects.toThrow('all 4 epochs are made');
+    await expect(page.session.call('train', {})).rejects.toThrow('all 4 epochs are complete');
   });
 
   test('step, pause, train and reset: the same losses, bit for bit', async () => {

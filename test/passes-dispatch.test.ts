@@ -618,7 +618,7 @@ describe('render', () => {
     const recipe = all([apply1(op, many, undefined)]);
     expect(codeOf(recipe, { buffers: 5 })).toHaveLength(1);
     expect(() => codeOf(recipe, { buffers: 4 })).toThrow(
-      new DeviceError('many: it needs 5 storage buffers, this adapter has 4 a kernel. Try fuse: false.'),
+      new DeviceError('many: it needs 5 storage buffers, but this adapter allows 4 per kernel. Try fuse: false.'),
     );
   });
 

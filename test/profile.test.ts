@@ -135,7 +135,7 @@ describe('a profile', () => {
     const step = events.filter((e: { cat: string }) => e.cat === 'gpu');
     expect([step.length >= 3, step.length < events.length]).toEqual([true, true]);
     expect(text()).toContain(`, on an adapter, software: ${step.length} dispatches; medians of 9 steps;`);
-    expect(text()).toMatch(/Once a submit, before its first step:\n\n[\s\S]*assign/);
+    expect(text()).toMatch(/Once per submit, before its first step:\n\n[\s\S]*assign/);
     expect(text()).toMatch(/Ceilings measured here: [\d.,]+ GFLOP\/s of multiply-adds, [\d.,]+ GB\/s of copies/);
     expect(text().includes('submitted alone and timed by the wall clock')).toBe(clock === 'wall clock');
   });
@@ -186,7 +186,7 @@ describe('a profile', () => {
     ]);
     expect(profileFile(true, undefined)).toBe('profile.json');
     expect(() => checkProfile({ kind: 'cpu' }, 'cpu')).toThrow('--profile: contradicts --device cpu');
-    expect(() => checkProfile({ kind: 'cpu' }, undefined)).toThrow('--profile: there is no GPU here');
+    expect(() => checkProfile({ kind: 'cpu' }, undefined)).toThrow('--profile: no GPU was found');
     expect(() => checkProfile({ kind: 'gpu' }, undefined)).not.toThrow();
   });
 });

@@ -141,7 +141,7 @@ describe('whoever waits is answered', () => {
       await step;
       setTimeout(() => trainer.backend.dispose(), 20);
       await expect(run).rejects.toThrow(DeviceError);
-      await expect(run).rejects.toThrow('CPU backend: it was disposed. Make a new one with createBackend().');
+      await expect(run).rejects.toThrow('CPU backend: it was disposed. Create a new one with createBackend().');
       await expect(trainer.evaluate(data)).rejects.toThrow(DeviceError);
       await expect(saveCheckpoint(trainer)).rejects.toThrow(DeviceError);
       await expect(trainer.backend.executor.lost).rejects.toThrow(DeviceError);

@@ -84,7 +84,11 @@ describe('what cannot be used is refused by name', () => {
 
   const tasks: [string, RegExp, object][] = [
     ['optimiser', /^trainer: there is no option optimiser\. Did you mean optimizer\?$/, { optimiser: sgd() }],
-    ['no optimizer', /^trainer: the optimizer is undefined\. Give what one of optim gives/, { optimizer: undefined }],
+    [
+      'no optimizer',
+      /^trainer: the optimizer is undefined\. Give an optimizer such as optim\.adam\(\)/,
+      { optimizer: undefined },
+    ],
     ['an optimizer not called', /^trainer: the optimizer is the function adam\. /, { optimizer: adam }],
     ['no loss', /^trainer: the loss is undefined\. Give one of losses/, { loss: undefined }],
     ['a loss by name', /^trainer: the loss is "mse"\. Give one of losses/, { loss: 'mse' }],
@@ -185,7 +189,7 @@ describe('what cannot be used is refused by name', () => {
     );
     await trainer.fit(data, { maxSteps: 1 });
     await expect(predict(new Float32Array(6))).rejects.toThrow('x: a bare array of 6 numbers, and an example is [4].');
-    await expect(predict([[1, 2], [3]])).rejects.toThrow('x[1]: expected a list of 2, got one of 1.');
+    await expect(predict([[1, 2], [3]])).rejects.toThrow('x[1]: expected a list of 2, got a list of 1.');
     await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: it is of an array.');
     await expect(predict(undefined)).rejects.toThrow(OptionError);
     const pair = { train: data, test: data } as never;
@@ -291,7 +295,7 @@ describe('what other libraries take', () => {
 type Loose = (...given: unknown[]) => Promise<unknown>;
 
 describe('dispose', () => {
-  const gone = 'trainer: it was disposed. Make a new one with new Trainer(…).';
+  const gone = 'trainer: it was disposed. Create a new one with new Trainer(…).';
   const held = ({ state }: Trainer) => state.storage.has(state.step);
 
   it('refuses everything after it, and may be called twice', async () => {

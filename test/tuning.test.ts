@@ -125,23 +125,23 @@ describe('what is kept', () => {
     [
       'another adapter',
       JSON.stringify({ ...table, adapter: 'B' }),
-      'it is of the adapter "B" with driver "driver 1.2"',
+      'it is for the adapter "B" with driver "driver 1.2"',
     ],
     ['no entries', JSON.stringify({ ...table, entries: {} }), 'it has no list of entries'],
     [
       'a number changed by hand',
       JSON.stringify({ ...table, entries: [{ work: WORK, use: { ...ENTRY, rows: -2 } }] }),
-      'its entry "matmul NN 64x64x64" is {"kernel":"registers","rows":-2,"columns":4,"x":2,"y":2}, which is no kernel for this adapter',
+      'its entry "matmul NN 64x64x64" is {"kernel":"registers","rows":-2,"columns":4,"x":2,"y":2}, which is not a valid kernel for this adapter',
     ],
     [
       'true for a product',
       JSON.stringify({ ...table, entries: [{ work: WORK, use: true }] }),
-      'its entry "matmul NN 64x64x64" is true, which is no kernel for this adapter',
+      'its entry "matmul NN 64x64x64" is true, which is not a valid kernel for this adapter',
     ],
     [
       'a kernel for steps',
       JSON.stringify({ ...table, entries: [...entries, { work: STEPS, use: 1 }] }),
-      'its entry "steps of 12 operations, 3 assigned" is 1, and not true or false',
+      'its entry "steps of 12 operations, 3 assigned" is 1, not true or false',
     ],
     [
       'a size that is text',

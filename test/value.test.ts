@@ -103,7 +103,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
     );
     await expect(backend.value(t)).rejects.toThrow(/^value: Tensor\(input f32 \[2\] t\), an input/);
     await expect(backend.value(3 as never)).rejects.toThrow('value: what to compute is 3. Give an object.');
-    await expect(backend.value({ y: 3 } as never)).rejects.toThrow('value: y is 3, and no tensor.');
+    await expect(backend.value({ y: 3 } as never)).rejects.toThrow('value: y is 3, not a tensor.');
   });
 });
 

@@ -103,17 +103,15 @@ describe('a weighted loss', () => {
     const square = (p: Tensor, y: Tensor) => losses.meanSquaredError(p, y);
     expect(() => weightedLoss(defineLoss('mine', square), x, t, w)).toThrow(
       new OptionError(
-        'mine: the examples have weights, and the loss of each is not known. Give defineLoss { perExample: (prediction, target) => the loss of each example, f32 [batch] }, or leave the weights out.',
+        'mine: the examples have weights, but the loss of each example is not known. Give defineLoss { perExample: (prediction, target) => the loss of each example, f32 [batch] }, or leave the weights out.',
       ),
     );
     const whole = defineLoss('mine', square, { perExample: (p) => mean(p) });
     expect(() => weightedLoss(whole, x, t, w)).toThrow(
-      new ShapeError('mine: its perExample returned f32 [] for 2 examples. Return f32 [2].'),
+      new ShapeError('mine: perExample returned f32 [] for 2 examples. Return f32 [2].'),
     );
     const none = defineLoss('mine', square, { perExample: () => 3 as never });
-    expect(() => weightedLoss(none, x, t, w)).toThrow(
-      'mine: its perExample returned 3 for 2 examples. Return f32 [2].',
-    );
+    expect(() => weightedLoss(none, x, t, w)).toThrow('mine: perExample returned 3 for 2 examples. Return f32 [2].');
   });
 });
 
@@ -153,7 +151,7 @@ describe('a data set with weights', () => {
   });
 
   it.each([
-    ['too few', [1, 2], 'array sampleWeights: they are [2] for 3 examples. Give one for each, [3].'],
+    ['too few', [1, 2], 'array sampleWeights: their shape is [2] for 3 examples. Give one for each, [3].'],
     [
       'columns',
       [
@@ -161,19 +159,23 @@ describe('a data set with weights', () => {
         [1, 1],
         [2, 0],
       ],
-      'array sampleWeights: they are [3, 2] for 3 examples. Give one for each, [3].',
+      'array sampleWeights: their shape is [3, 2] for 3 examples. Give one for each, [3].',
     ],
-    ['a negative one', [1, -1, 2], 'array sampleWeights: that of example 1 is -1. Give finite f32 numbers >= 0.'],
-    ['NaN', [1, 1, Number.NaN], 'array sampleWeights: that of example 2 is NaN. Give finite f32 numbers >= 0.'],
-    ['one past f32', [1e39, 1, 1], 'array sampleWeights: that of example 0 is 1e+39. Give finite f32 numbers >= 0.'],
-    ['nothing but 0', [0, 0, 0], 'array sampleWeights: all are 0, and nothing counts. Give at least one above 0.'],
+    ['a negative one', [1, -1, 2], 'array sampleWeights: the weight of example 1 is -1. Give finite f32 numbers >= 0.'],
+    ['NaN', [1, 1, Number.NaN], 'array sampleWeights: the weight of example 2 is NaN. Give finite f32 numbers >= 0.'],
+    [
+      'one past f32',
+      [1e39, 1, 1],
+      'array sampleWeights: the weight of example 0 is 1e+39. Give finite f32 numbers >= 0.',
+    ],
+    ['nothing but 0', [0, 0, 0], 'array sampleWeights: all are 0, so no example counts. Give at least one above 0.'],
   ])('refuses %s', async (_, sampleWeights, message) => {
     const make = () => arrayDataset([1, 2, 3], [0, 1, 0], { sampleWeights });
     expect(make).toThrow(new DataError(message));
     const flat = Float32Array.from((sampleWeights as number[]).flat());
     const shape = Array.isArray(sampleWeights[0]) ? [3, 2] : [flat.length];
     const set = { ...plain.slice(0, 3), name: 'mine', sampleWeights: { shape, data: flat } };
-    await expect(netTrainer().evaluate(set)).rejects.toThrow(/^mine sampleWeights: (they|that|all)/);
+    await expect(netTrainer().evaluate(set)).rejects.toThrow(/^mine sampleWeights: (their|the weight|all)/);
   });
 });
 
@@ -263,7 +265,9 @@ describe('training with weights', () => {
       make(defineLoss('square', square)).fit(weighted, options),
       make(defineLoss('square', square)).evaluate(weighted),
     ])
-      await expect(run).rejects.toThrow(/^square: the examples have weights, and the loss of each is not known\. Give/);
+      await expect(run).rejects.toThrow(
+        /^square: the examples have weights, but the loss of each example is not known\. Give/,
+      );
     const perExample = losses.meanSquaredError.perExample!;
     const own = make(defineLoss('square', square, { perExample }));
     const known = make(losses.meanSquaredError);
@@ -401,7 +405,7 @@ describe('class weights', () => {
     ['an index that is none', { '01': 1 }, /names the class 01, and/],
     ['a negative one', { 1: -1 }, /^fit: the weight of class 1 is -1\. Give a finite number >= 0\.$/],
     ['one past f32', [1, 1e39, 1], /^fit: the weight of class 1 is 1e\+39\. Give/],
-    ['nothing but 0', [0, 0, 1], /^array classWeights: all are 0, and nothing counts\. Give at least one above 0\.$/],
+    ['nothing but 0', [0, 0, 1], /^array classWeights: all are 0, so no example counts\. Give at least one above 0\.$/],
     [
       'a Map',
       new Map([[0, 1]]),

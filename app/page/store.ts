@@ -274,7 +274,7 @@ export function loadFile(file: File): Promise<boolean> {
   return adopt('failed', async (engine) => {
     if (file.size > LARGEST_FILE) {
       const size = Math.round(file.size / 2 ** 20);
-      throw new Error(`${file.name}: ${size} MiB are more than a file of weights has here (256 MiB). Choose another.`);
+      throw new Error(`${file.name}: ${size} MiB exceed the limit for weight files (256 MiB). Choose another.`);
     }
     return engine.call('load', { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
   });

@@ -75,7 +75,7 @@ export function CurveLesson() {
     <section class="descend-lesson" aria-labelledby="descend-curve">
       <h3 id="descend-curve">One weight</h3>
       <p>
-        The loss is w²/2, so its gradient at w is w. The network’s own losses have thousands of weights; the rule is the
+        The loss is w²/2, so its gradient at w is w. The network’s loss depends on thousands of weights; the rule is the
         same.
       </p>
       <Picture descent={way?.descent} n={n} />
@@ -136,7 +136,7 @@ function Picture({ descent, n }: { readonly descent: Descent | undefined; readon
       class="descend-picture"
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       role="img"
-      aria-label="The curve, and the way down it from w = 4; the sentence and the table below say the same in words and numbers."
+      aria-label="The curve, and the path down it from w = 4; the sentence and the table below say the same in words and numbers."
     >
       <defs>
         <marker id="descend-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5" markerHeight="5" orient="auto">

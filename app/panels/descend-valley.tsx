@@ -60,7 +60,7 @@ export function ValleyLesson() {
     <section class="descend-lesson" aria-labelledby="descend-valley">
       <h3 id="descend-valley">Two weights</h3>
       <p>
-        A valley with two hollows. The upper left one is only a local minimum: from some starts, plain descent stays in
+        A valley with two minima. The upper left one is only a local minimum: from some starts, plain descent stays in
         it.
       </p>
       <Terrain />
@@ -125,7 +125,7 @@ function Terrain() {
       viewBox={`0 0 ${SIDE} ${SIDE}`}
       role="img"
       onClick={click}
-      aria-label="The valley as lines of equal loss, and three ways down from the same start; the table below says where each ends."
+      aria-label="The valley as lines of equal loss, and three paths down from the same start; the table below says where each ends."
     >
       {lines.value.map((d, k) => (
         <path key={k} class="descend-level" d={d} style={{ opacity: 0.35 + (0.6 * (LEVELS - k)) / LEVELS }} />

@@ -10,7 +10,7 @@ export function DescendPanel() {
     <Panel
       id="descend"
       title="Descend"
-      lead="The loss is a landscape, the gradient says which way is up, and the learning rate is how far one steps the other way."
+      lead="The loss is a landscape, the gradient points uphill, and the learning rate is how far each step goes downhill."
     >
       <div class="descend-lessons">
         <CurveLesson />

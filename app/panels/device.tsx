@@ -9,14 +9,14 @@ import '../styles/device.css';
 
 const CAUSES: Record<WebGpuCause, string> = {
   'insecure-context':
-    'This page is not a secure context: browsers give WebGPU only to pages that come over https or from localhost. Your GPU is not the problem; open the page over https.',
+    'This page is not a secure context: browsers offer WebGPU only to pages from https or localhost. Your GPU is not the problem; open the page over https.',
   'no-webgpu':
     'This browser has no WebGPU (there is no navigator.gpu). Chrome and Edge have it from version 113 (on Android from 121), Safari from 26, Firefox from 141 on Windows and 145 on macOS with Apple silicon.',
   'no-adapter':
-    'This browser has WebGPU and found no adapter: hardware acceleration may be off, the driver out of date or on the browser’s blocklist. On Linux, Chrome may need chrome://flags/#enable-unsafe-webgpu and Vulkan; chrome://gpu tells more.',
+    'This browser has WebGPU but found no adapter: hardware acceleration may be off, the driver out of date or on the browser’s blocklist. On Linux, Chrome may need chrome://flags/#enable-unsafe-webgpu and Vulkan; chrome://gpu has details.',
   'device-refused': 'There is an adapter, but its device was refused.',
   software:
-    'This browser has no GPU for WebGPU, only a software adapter. For a GPU, allow hardware acceleration in the browser’s settings and bring the driver up to date.',
+    'This browser has no GPU for WebGPU, only a software adapter. For a GPU, enable hardware acceleration in the browser’s settings and update the driver.',
 };
 
 /** Why no hardware GPU computes, in the header; nothing where one does. */
@@ -67,14 +67,14 @@ export function DevicePanel() {
   const [said, setSaid] = useState('');
   if (!device) {
     return (
-      <Panel id="device" title="Device" lead="What computes.">
+      <Panel id="device" title="Device" lead="The device in use.">
         <p>No device is open yet.</p>
       </Panel>
     );
   }
   const copy = async () => setSaid(await copied(report(device)));
   return (
-    <Panel id="device" title="Device" lead="What computes, as the browser names it.">
+    <Panel id="device" title="Device" lead="The device in use, as the browser reports it.">
       <Facts device={device} />
       <div class="row">
         <Button onClick={() => void copy()}>Copy device facts</Button>
@@ -118,7 +118,7 @@ function Facts({ device }: { readonly device: DeviceFacts }) {
       {facts.map(([name, value]) => (
         <div key={name + value}>
           <dt>{name}</dt>
-          <dd>{value || 'not told'}</dd>
+          <dd>{value || 'not reported'}</dd>
         </div>
       ))}
     </dl>

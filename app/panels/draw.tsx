@@ -45,7 +45,7 @@ export function DrawPanel() {
     return () => clearInterval(timer);
   }, []);
   return (
-    <Panel id="draw" title="Draw a digit" lead="The network reads what you draw, as well as it can by now.">
+    <Panel id="draw" title="Draw a digit" lead="The network reads what you draw, as well as it can so far.">
       <Pad />
       <Verdict />
     </Panel>
@@ -93,10 +93,10 @@ function Pad() {
           {said}
         </p>
         <figcaption>
-          <Button onClick={() => pen.undo()} title="Takes back the last stroke">
+          <Button onClick={() => pen.undo()} title="Removes the last stroke">
             Undo
           </Button>
-          <Button onClick={() => pen.clear()} title="Empties the pad">
+          <Button onClick={() => pen.clear()} title="Clears the pad">
             Clear
           </Button>
         </figcaption>
@@ -108,10 +108,10 @@ function Pad() {
           width={28}
           height={28}
           role="img"
-          aria-label="The drawing as the network gets it, 28 by 28 pixels"
+          aria-label="The drawing as the network sees it, 28 by 28 pixels"
         />
         <figcaption>
-          As the network gets it: scaled into 20 × 20 pixels, its centre of mass in the middle of 28 × 28.
+          As the network sees it: scaled to 20 × 20 pixels, its centre of mass in the middle of 28 × 28.
         </figcaption>
       </figure>
     </div>

@@ -9,13 +9,13 @@ const ROW = 16;
 
 export function Activations({ inside, drawn }: { readonly inside: Inside; readonly drawn: boolean }) {
   if (!drawn || inside.layers.length === 0)
-    return <p>Draw a digit first; its way through the layers is then shown here.</p>;
+    return <p>Draw a digit first; its activations in each layer are then shown here.</p>;
   const hidden = inside.layers.slice(0, -1);
   const out = inside.layers.at(-1)!;
   const scale = Math.max(...hidden.map(({ activations }) => largest(activations)), 1e-9);
   return (
     <>
-      <p>After step {inside.step}. Each cell is a unit; all hidden layers are on one scale:</p>
+      <p>After step {inside.step}. Each cell is a unit; all hidden layers share one scale:</p>
       <DivergingScale scale={scale} />
       {hidden.map((layer) => (
         <Layer key={layer.name} layer={layer} scale={scale} />

@@ -27,12 +27,12 @@ export function ConfusionMatrix({ confusion: { counts, step, size } }: { readonl
         After step {step}, {right} of {size} test images are right. Press a count to see the images behind it.
       </p>
       <Button pressed={shares.value} onClick={() => toggle(shares)}>
-        In per cent of the row
+        In percent of the row
       </Button>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <section class="inside-scroll" tabIndex={0} aria-label="Confusion matrix">
         <table class="inside-confusion">
-          <caption>Rows: the digit it is. Columns: the digit it was taken for. The outlined cells are right.</caption>
+          <caption>Rows: actual digit. Columns: predicted digit. The outlined cells are correct.</caption>
           <thead>
             <tr>
               <td />

@@ -18,7 +18,7 @@ export function Gradients({ inside }: { readonly inside: Inside }) {
     <>
       <p>
         After step {step}, over 256 training pictures. The bluer a pixel, the more its weights change the loss. An empty
-        pixel counts as well: it comes to the network as −0.42, so that pixels are 0 on average.
+        pixel counts as well: its input is −0.42, so that pixels are 0 on average.
       </p>
       <ul class="inside-maps inside-maps-large">
         <li>
@@ -55,7 +55,7 @@ export function Gradients({ inside }: { readonly inside: Inside }) {
         onChange={(value) => {
           unit.value = value;
         }}
-        hint="Which unit of the first layer the second picture shows."
+        hint="The unit of the first layer shown in the second picture."
       />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <section class="inside-scroll" tabIndex={0} aria-label="Gradients by parameter">

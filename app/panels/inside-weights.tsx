@@ -32,8 +32,8 @@ export function Weights({ inside: { weights, step } }: { readonly inside: Inside
   return (
     <>
       <p>
-        After step {step}. A unit adds up the picture’s pixels times these weights: blue ones speak for it, orange ones
-        against. All on one scale:
+        After step {step}. A unit adds up the picture’s pixels times these weights: blue weights count for it, orange
+        ones against. All on one scale:
       </p>
       <DivergingScale scale={scale} />
       {pages > 1 && (

@@ -75,7 +75,7 @@ export function InsidePanel() {
     <Panel
       id="inside"
       title="Look inside"
-      lead="What the network has learnt so far, layer by layer, and what it still takes for what."
+      lead="What the network has learned so far, layer by layer, and which digits it still confuses."
     >
       <InsideNetwork />
       <Mistakes />

@@ -80,9 +80,9 @@ export function KeepPanel() {
             </Button>
           </div>
           <p class="field-note">
-            Weights are a safetensors file that other programs read; a checkpoint also holds the optimizer and the place
-            in the data, so that a run goes on bit for bit; metrics are the loss and the accuracy of each step, of some
-            steps where there are more than 40,000.
+            Weights are a safetensors file that other programs read; a checkpoint also holds the optimizer and the
+            position in the data, so that a run resumes bit for bit; metrics are the loss and the accuracy of each step,
+            or of some steps beyond 40,000.
           </p>
           <Link />
         </div>
@@ -107,7 +107,7 @@ function Link() {
         <Button onClick={() => void copy()}>Copy link</Button>
         <span role="status">{said}</span>
       </div>
-      <p class="field-note">The address of this page holds every setting; on the same device it gives the same run.</p>
+      <p class="field-note">The URL of this page holds every setting; on the same device it gives the same run.</p>
     </>
   );
 }
@@ -156,7 +156,7 @@ function DropZone() {
           });
         }}
       />
-      <p class="field-note">Also what the command line writes. What is not ours is refused, and nothing is lost.</p>
+      <p class="field-note">Files from the command line work too. Foreign files are refused, and nothing is lost.</p>
     </div>
   );
 }
@@ -168,7 +168,7 @@ function Session() {
       <h3>By itself</h3>
       <p class="keep-session">
         {at === undefined
-          ? 'While it trains, the run is kept in this browser every few seconds, so that it can be resumed after a reload.'
+          ? 'While it trains, the run is saved in this browser every few seconds, so that it can be resumed after a reload.'
           : `Saved in this browser at ${new Date(at).toLocaleTimeString()}; after a reload it can be resumed.`}
       </p>
       {at !== undefined && <Button onClick={() => void forget('stored')}>Forget this session</Button>}

@@ -32,7 +32,7 @@ export function LandscapePicture({ landscape }: { readonly landscape: Landscape 
         <svg
           viewBox={`0 0 ${SIDE} ${SIDE}`}
           role="img"
-          aria-label="Lines of equal loss, and the way that the weights came, seen from this plane"
+          aria-label="Lines of equal loss, and the path of the weights, projected on this plane"
         >
           {levelsOf(field, LEVELS).map((level, k) => (
             <path

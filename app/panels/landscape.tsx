@@ -41,7 +41,7 @@ export function LandscapePanel() {
     <Panel
       id="landscape"
       title="The network’s own landscape"
-      lead="Its loss around its weights, in two directions of the thousands there are: a slice, not the whole."
+      lead="Its loss around its weights, in two of thousands of directions: a slice, not the whole."
     >
       <div class="landscape-controls">
         <SelectField
@@ -55,7 +55,7 @@ export function LandscapePanel() {
             directions.value = value;
             extent.value = value === 'path' ? 1.25 : 1;
           }}
-          hint="Any two, or those that the run went furthest in."
+          hint="Any two, or those in which the run moved furthest."
         />
         <SelectField
           label="Grid"
@@ -64,7 +64,7 @@ export function LandscapePanel() {
           onChange={(value) => {
             chosen.value = value;
           }}
-          hint="Each point is the loss of a network of its own."
+          hint="Each point is the loss of another network."
         />
         <SelectField
           label="Test images"
@@ -73,7 +73,7 @@ export function LandscapePanel() {
           onChange={(value) => {
             images.value = value;
           }}
-          hint="More make it truer and slower."
+          hint="More are more accurate and slower."
         />
         <NumberField
           label="Reach"
@@ -86,8 +86,8 @@ export function LandscapePanel() {
           }}
           hint={
             directions.value === 'path'
-              ? '1 is as far as the run has come.'
-              : '1 moves each unit’s weights by as much as they are long.'
+              ? '1 is as far as the run has moved.'
+              : '1 moves each unit’s weights by their own norm.'
           }
         />
         <div class="row landscape-buttons">
@@ -119,8 +119,8 @@ export function LandscapePanel() {
 }
 
 function saysOf(steps: number): string {
-  if (busy.value) return 'Surveying; training waits meanwhile. A large grid can take a minute where there is no GPU.';
-  if (!found.value) return steps === 0 ? 'Train first: there is no way to show yet.' : 'Not surveyed yet.';
+  if (busy.value) return 'Surveying; training waits meanwhile. A large grid can take a minute without a GPU.';
+  if (!found.value) return steps === 0 ? 'Train first: there is no path to show yet.' : 'Not surveyed yet.';
   const { images, milliseconds, name, step, losses } = found.value;
   const n = losses.shape[0]!;
   return `Around the weights of step ${step}: ${n * n} losses over ${count(images)} test images each, in ${duration(milliseconds)} on ${name}.`;

@@ -49,7 +49,9 @@ export function Parameters() {
           </tr>
         </tbody>
       </table>
-      {total > 5e6 && <Note level="info">A network of this size learns these digits no better, only slower.</Note>}
+      {total > 5e6 && (
+        <Note level="info">A network of this size does not learn these digits better, only more slowly.</Note>
+      )}
     </div>
   );
 }

@@ -60,7 +60,7 @@ export function RacePanel() {
     <Panel
       id="race"
       title="Race"
-      lead="CPU against GPU on the same weights, batches and seed: who is faster, and do they compute the same?"
+      lead="CPU against GPU on the same weights, batches and seed: which is faster, and do they compute the same?"
     >
       {device?.kind === 'cpu' && (
         <Note level="info">
@@ -77,7 +77,7 @@ export function RacePanel() {
           onChange={(value) => {
             steps.value = value;
           }}
-          hint="Each side makes so many steps, half a second at a time; its first one, which compiles, is not timed."
+          hint="Each side makes this many steps, half a second at a time; its first step, which compiles, is not timed."
         />
         <Button
           primary
@@ -112,9 +112,9 @@ function Lanes() {
   }));
   return (
     <div class="race-lanes">
-      <Bars items={items} label="Images a second" />
+      <Bars items={items} label="Images per second" />
       <p class="race-names">
-        {gpu.value ? `GPU: ${gpu.value.name}. CPU: WebAssembly on one thread.` : 'Nothing was raced yet.'}
+        {gpu.value ? `GPU: ${gpu.value.name}. CPU: WebAssembly on one thread.` : 'No race has been run yet.'}
       </p>
     </div>
   );
@@ -129,8 +129,8 @@ function Losses() {
       label="Loss of both sides, step by step"
       summary={
         n > 0
-          ? `CPU after ${a?.steps ?? 0} steps, GPU after ${b?.steps ?? 0} steps; the lines should be one.`
-          : 'Nothing was raced yet.'
+          ? `CPU after ${a?.steps ?? 0} steps, GPU after ${b?.steps ?? 0} steps; the lines should coincide.`
+          : 'No race has been run yet.'
       }
       height={180}
       series={[
@@ -167,7 +167,7 @@ function sentenceOf({ cpu: a, gpu: b, speedup, batch, ...apart }: RaceResult): s
   const ratio =
     speedup >= 1 ? `${speedup.toFixed(2)} times as fast as` : `${(1 / speedup).toFixed(2)} times slower than`;
   const software = b.software
-    ? ' This is a software adapter: a processor plays the GPU, so this is not a GPU’s speed.'
+    ? ' This is a software adapter: it computes on the CPU, so this is not a GPU’s speed.'
     : '';
   const same = `Their losses differ by ${apart.lossDifference.toExponential(1)} at most, their gradients by ${apart.gradientDifference.toExponential(1)} (${apart.gradientPath}), relative.`;
   return `GPU (${b.name}) ${speed(b)}, ${ratio} the CPU with ${speed(a)}, at batches of ${batch}. ${same}${software}`;

@@ -30,9 +30,9 @@ export function RangeTest() {
   return (
     <div class="range-test">
       <p>
-        A hundred steps, or a thousand where those say nothing, each with a larger rate than the one before. Where the
-        loss falls fastest below what a constant guess would have is a good rate; where it shoots up, the rate is too
-        large. It works on a copy: your run stays as it is.
+        A hundred steps, or a thousand if those are inconclusive, each with a larger rate than the one before. A good
+        rate is where the loss falls fastest below that of a constant guess; where it shoots up, the rate is too large.
+        It works on a copy: your run does not change.
       </p>
       <Button disabled={!store.ready.value || store.occupied.value !== undefined} onClick={() => void run()}>
         {busy.value ? 'Testing…' : 'Run the range test'}
@@ -50,7 +50,7 @@ function Curve({ test }: { readonly test: Found }) {
   const nearest = rates.reduce((best, rate, k) => (off(rate) < off(rates[best]!) ? k : best), 0);
   const summary =
     suggestion === undefined
-      ? 'No rate stands out: the loss does not fall below what a constant guess would have.'
+      ? 'No rate stands out: the loss does not fall below that of a constant guess.'
       : `A good rate is near ${numberText(suggestion)}.`;
   return (
     <>

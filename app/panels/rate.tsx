@@ -13,7 +13,7 @@ function now(): string {
   const { run, config, rates } = store;
   const falls = run.value && config.value.schedule === 'cosine' && rates.value.length === 0;
   return falls
-    ? `The cosine has it at ${Number(run.value!.learningRate.toPrecision(2))} now; a rate set by hand ends it.`
+    ? `The cosine schedule is at ${Number(run.value!.learningRate.toPrecision(2))} now; a rate set by hand replaces it.`
     : '';
 }
 
@@ -55,7 +55,7 @@ export function RatePicker() {
           onInput={slide}
         />
       </div>
-      <p class="field-note">How far each step goes against the gradient; it acts while the run goes on. {now()}</p>
+      <p class="field-note">How far each step goes against the gradient; changes apply during the run. {now()}</p>
       <Details summary="Find a good rate">
         <RangeTest />
       </Details>

@@ -54,7 +54,7 @@ export function PresetPicker() {
       hint={
         refusal.value?.key === 'preset'
           ? refusal.value.text
-          : 'Two networks to begin with; sets all but the seed, the data and the device.'
+          : 'Two networks to start from; sets everything but the seed, the data and the device.'
       }
       disabled={!store.ready.value}
     />
@@ -111,8 +111,8 @@ const ACTIVATION_NAMES = { relu: 'ReLU', sigmoid: 'sigmoid', tanh: 'tanh', gelu:
 const LOSS_NAMES = { 'cross-entropy': 'cross-entropy', 'squared-error': 'squared error' };
 const OPTIMIZER_NAMES = { sgd: 'SGD', momentum: 'SGD with momentum', adam: 'Adam', adamw: 'AdamW', rmsprop: 'RMSProp' };
 const SCHEDULE_NAMES = { cosine: 'cosine, down to zero', constant: 'constant' };
-const DATA_NAMES = { auto: 'MNIST where it can be had', mnist: 'MNIST', digits: 'made digits, built in' };
-const DEVICE_NAMES = { auto: 'a GPU, else the CPU', gpu: 'a GPU, else in software', cpu: 'CPU' };
+const DATA_NAMES = { auto: 'MNIST if available', mnist: 'MNIST', digits: 'synthetic digits, built in' };
+const DEVICE_NAMES = { auto: 'a GPU, else the CPU', gpu: 'a GPU, else a software adapter', cpu: 'CPU' };
 
 /** The classic lesson's units and loss, and today's, with a rate that suits plain descent there. */
 const LESSONS = {
@@ -142,7 +142,7 @@ export function SettingsPanel() {
       <p class="settings-when">
         {begun
           ? 'A change here starts a new run from step 0; the one so far stays in the list of earlier runs.'
-          : 'Nothing is trained yet: a change here makes the network anew.'}
+          : 'Nothing is trained yet: a change here recreates the network.'}
       </p>
       <Lesson />
       <div class="settings">
@@ -157,35 +157,35 @@ export function SettingsPanel() {
           label="Activation"
           of={ACTIVATIONS}
           names={ACTIVATION_NAMES}
-          hint="What each hidden unit does to its sum; sigmoids saturate, ReLU does not."
+          hint="What each hidden unit applies to its sum; sigmoids saturate, ReLU does not."
         />
         <Choice
           name="loss"
           label="Loss"
           of={LOSSES}
           names={LOSS_NAMES}
-          hint="What is made small: squared error is the classic lesson, cross-entropy learns faster."
+          hint="What training minimizes: squared error is the classic lesson, cross-entropy learns faster."
         />
         <Choice
           name="optimizer"
           label="Optimizer"
           of={OPTIMIZERS}
           names={OPTIMIZER_NAMES}
-          hint="How a gradient becomes a step; Adam gives each weight a pace of its own."
+          hint="How a gradient becomes a step; Adam gives each weight its own step size."
         />
         <Choice
           name="schedule"
           label="Schedule"
           of={SCHEDULES}
           names={SCHEDULE_NAMES}
-          hint="How the learning rate changes over the run; a rate set by hand takes its place."
+          hint="How the learning rate changes over the run; a rate set by hand replaces it."
         />
         <Entry
           name="batch"
           label="Batch size"
           testid="batch-size"
           whole
-          hint="Images a step: few make noisy steps, many make slow ones."
+          hint="Images per step: few make noisy steps, many make slow ones."
         />
         <Entry name="epochs" label="Epochs" testid="epochs" whole hint="How often all training images are seen." />
         <Entry
@@ -200,14 +200,14 @@ export function SettingsPanel() {
           label="Data"
           of={DATA}
           names={DATA_NAMES}
-          hint="MNIST’s scanned digits, or similar ones that are made in the page."
+          hint="MNIST’s scanned digits, or similar ones generated in the page."
         />
         <Choice
           name="device"
           label="Device"
           of={DEVICES}
           names={DEVICE_NAMES}
-          hint="What computes; a GPU that is asked for and missing is refused."
+          hint="The device to use; requesting a missing GPU is an error."
         />
       </div>
       <Parameters />

@@ -57,35 +57,35 @@ export function StoryPanel() {
         </Idea>
         <Idea title="Loss" label="Watch it fall" onTry={() => go('train')}>
           The loss says how wrong the answers are: large where the network is sure and mistaken, 0 where it is sure and
-          right. To learn is to make this one number small.
+          right. Learning means making this one number small.
         </Idea>
         <Idea title="Gradient" label="See which weights matter now" onTry={() => go('inside')}>
-          For each weight one can compute how much the loss changes if the weight is turned up a little. All these
-          slopes together are the gradient. It points uphill, so learning goes the other way.
+          For each weight you can compute how much the loss changes if the weight increases slightly. All these slopes
+          together are the gradient. It points uphill, so learning goes the other way.
         </Idea>
         <Idea title="Learning rate" label="Find it on a curve" onTry={() => go('descend')}>
           How far to step. Too small, and nothing seems to happen; too large, and each step jumps over the valley. It is
-          the setting that matters most, and no rule gives it: one tries.
+          the setting that matters most, and there is no rule for it: you have to try.
         </Idea>
         <Idea title="Mini-batches" label="Set batches of 8" onTry={() => set('classic', { batch: 8 })}>
           The true gradient would need all {count(train)} training pictures for one step. A few dozen give a rough one
-          that points nearly the same way, a thousand times cheaper. That is why the raw curve trembles.
+          that points nearly the same way, a thousand times cheaper. That is why the raw curve is noisy.
         </Idea>
         <Idea title="Epochs" label="Set one epoch" onTry={() => set('mlp', { epochs: 1 })}>
-          An epoch is once through all pictures, in an order shuffled anew. Most is learnt in the first; the later ones
-          polish, in smaller and smaller steps.
+          An epoch is one pass over all pictures, in a newly shuffled order. The first teaches most; the later ones
+          refine, in smaller and smaller steps.
         </Idea>
         <Idea
           title="Over-fitting"
           label="Set more weights than it needs"
           onTry={() => set('mlp', { hidden: [512], epochs: 20 })}
         >
-          A large network can learn its pictures by heart. The training loss then goes on falling while the loss on
-          unseen ones stays behind, or even turns up: it remembers instead of understanding.
+          A large network can learn its pictures by heart. The training loss then keeps falling while the loss on unseen
+          ones stalls, or even rises: it remembers instead of understanding.
         </Idea>
         <Idea title="Unseen digits" label="Look at its mistakes" onTry={() => go('inside')}>
-          What counts is how it does on pictures that were not in the training, {count(test)} of them kept aside. Yours
-          are of that kind, too. Many of its mistakes are ones that you would understand.
+          What counts is how it does on pictures that it was not trained on, {count(test)} of them kept aside. Yours are
+          of that kind, too. Many of its mistakes are ones that you would understand.
         </Idea>
       </ol>
       <p>And when it goes wrong, it does so in one of two ways.</p>
@@ -96,15 +96,15 @@ export function StoryPanel() {
           onTry={() => set('classic', { lr: 100, schedule: 'constant' })}
         >
           A network of sigmoids does not blow up at too large a rate. Its units are pushed so far to one side that their
-          gradients vanish: the loss stays where it is, and nothing is learnt any more.
+          gradients vanish: the loss stays where it is, and learning stops.
         </Idea>
         <Idea
           title="Blown up"
           label="Set the rate to 1e30 on mlp"
           onTry={() => set('mlp', { optimizer: 'sgd', lr: 1e30, schedule: 'constant' })}
         >
-          A network of ReLUs has no such bound. With plain descent its numbers grow until they are no longer finite; the
-          page then keeps the weights from before that step.
+          A network of ReLUs has no such bound. With plain gradient descent its numbers grow until they are no longer
+          finite; the page then keeps the weights from before that step.
         </Idea>
       </ul>
     </Panel>

@@ -116,7 +116,7 @@ export function AccuracyChart() {
         data={data}
         version={version + runs.length}
         xLabel="Step"
-        yLabel="Share right"
+        yLabel="Fraction correct"
         table={() => table('accuracy')}
       />
     </div>

@@ -114,7 +114,7 @@ function openAgain(): void {
 
 /** The state in words. */
 function sentence(run: RunFacts | undefined): string {
-  if (store.stuck.value) return 'Nothing can be trained yet: what went wrong is said below.';
+  if (store.stuck.value) return 'Nothing can be trained yet: the message below says why.';
   if (!store.ready.value) return store.loading.value?.text ?? 'Opening the device.';
   const compiling = store.compiling.value;
   if (compiling) return `Compiling kernels: ${count(compiling.done)} of about ${count(compiling.total)}.`;
@@ -122,7 +122,7 @@ function sentence(run: RunFacts | undefined): string {
   const step = count(run?.step ?? 0);
   switch (run?.state ?? 'idle') {
     case 'idle':
-      return `Ready: ${widthsText(store.config.value.hidden)}, ${run?.fresh === false ? 'weights as they were read' : 'weights at random'}, no step made yet.`;
+      return `Ready: ${widthsText(store.config.value.hidden)}, ${run?.fresh === false ? 'weights from a file' : 'random weights'}, no step made yet.`;
     case 'compiling':
       return 'Compiling the shaders of the first step.';
     case 'running':
@@ -130,11 +130,11 @@ function sentence(run: RunFacts | undefined): string {
     case 'paused':
       return `Paused after step ${step}.`;
     case 'done':
-      return `Done: all ${run?.epochs} epochs are made. Reset to begin again.`;
+      return `Done: all ${run?.epochs} epochs are complete. Reset to start over.`;
     case 'diverged':
-      return `Diverged. These are the weights of step ${step}: lower the learning rate and go on from there.`;
+      return `Diverged. These are the weights of step ${step}: lower the learning rate and continue from there.`;
     case 'failed':
-      return `Stopped by an error after step ${step}. Reset to begin again.`;
+      return `Stopped by an error after step ${step}. Reset to start over.`;
     case 'lost':
       return 'The device was lost; another is being opened.';
   }

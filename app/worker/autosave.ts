@@ -54,7 +54,7 @@ export class Autosave {
       if (!(await this.#store.acquire())) {
         this.#once(
           'other-tab',
-          'Another tab trains here already and saves its session. This one is not saved by itself: save its weights by hand.',
+          'Another tab is already training here and saves its session. This one is not saved automatically: save its weights by hand.',
         );
         return false;
       }
@@ -64,7 +64,7 @@ export class Autosave {
     } catch (error) {
       this.#once(
         'storage',
-        `The session cannot be saved in this browser: ${reasonOf(error)} Training goes on; save the weights by hand.`,
+        `The session cannot be saved in this browser: ${reasonOf(error)} Training continues; save the weights by hand.`,
       );
       return false;
     }

@@ -28,7 +28,7 @@ export async function loadData(choice: Config['data'], source: DataSource, tell:
     return await loadMnist(source, tell);
   } catch (error) {
     if (choice === 'mnist') throw error;
-    return makeDigits(`MNIST could not be had: ${(error as Error).message} `, source, tell);
+    return makeDigits(`MNIST could not be loaded: ${(error as Error).message} `, source, tell);
   }
 }
 
@@ -59,7 +59,7 @@ async function hasOwn(base: string): Promise<boolean> {
 
 async function makeDigits(why: string, { digits }: DataSource, tell: Tell): Promise<LoadedData> {
   const pair = await digits({
-    onProgress: (done, total) => tell({ type: 'loading', what: 'digits', done, total, text: 'Making digits' }),
+    onProgress: (done, total) => tell({ type: 'loading', what: 'digits', done, total, text: 'Generating digits' }),
   });
   return { ...pair, facts: factsOf('digits', pair, why) };
 }

@@ -17,19 +17,19 @@ const EMPTY = { step: [], loss: [], accuracy: [], tests: [] };
 export function openFile(name: string, bytes: Uint8Array, now: Config): Opened {
   if (bytes.length > LARGEST)
     throw new OptionError(
-      `${name}: ${Math.round(bytes.length / 2 ** 20)} MiB are too many; at most 256 are read here.`,
+      `${name}: ${Math.round(bytes.length / 2 ** 20)} MiB are too many; at most 256 can be read here.`,
     );
   const network = networkOf(bytes, name); // Refuses what is no safetensors file, or is damaged.
   const checkpoint = openCheckpoint(name, bytes);
   if (checkpoint) return checkpoint;
   if (!network)
     throw new CheckpointError(
-      `${name}: it does not say which network it belongs to. Use weights that were saved here or by thalweg train.`,
+      `${name}: it does not say which network it belongs to. Use weights saved here or by thalweg train.`,
     );
   const { inputs, outputs, hidden, activation, loss } = network;
   if (inputs !== INPUTS || outputs !== OUTPUTS)
     throw new CheckpointError(
-      `${name}: its network goes from ${inputs} to ${outputs} numbers, and digits are ${INPUTS} pixels in ${OUTPUTS} classes.`,
+      `${name}: its network maps ${inputs} to ${outputs} numbers, but digits have ${INPUTS} pixels and ${OUTPUTS} classes.`,
     );
   return { kind: 'weights', config: configOf({ hidden: [...hidden], activation, loss }, now) };
 }

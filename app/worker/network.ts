@@ -88,7 +88,7 @@ export function checkFits(config: Config, backend: Backend, examples: number): v
   const all = bytes * (2 + optimizerOf(config).slots.length);
   if (all > PAGE_SHARE)
     throw new OptionError(
-      `network: its weights, gradients and moments take ${Math.ceil(all / MIB)} MiB, and a page should not take more than ` +
+      `network: its weights, gradients and moments take ${Math.ceil(all / MIB)} MiB, but a page should not use more than ` +
         `${PAGE_SHARE / MIB} MiB. Make it narrower.`,
     );
   if (config.batch > examples)

@@ -13,9 +13,9 @@ export function divergedNotice({ message, step }: DivergenceError, rate: number,
     : 'The numbers overflowed: a step was so large that the next values were no longer finite.';
   const where =
     backTo === undefined
-      ? 'The weights are those before the bad step.'
-      : `The step before had spoilt the weights already, so they are those of step ${backTo} again.`;
-  const next = `Lower the learning rate (now ${rate}) and go on from there.`;
+      ? 'The weights are from before the bad step.'
+      : `The step before had already damaged the weights, so they are back to step ${backTo}.`;
+  const next = `Lower the learning rate (now ${rate}) and continue from there.`;
   return {
     code: 'diverged',
     level: 'error',
@@ -27,8 +27,8 @@ export function divergedNotice({ message, step }: DivergenceError, rate: number,
 export function notLearningNotice({ message, step }: WarningEvent, { activation, lr }: Config): Notice {
   const why =
     activation === 'sigmoid' || activation === 'tanh'
-      ? 'Its units are saturated: the steps were so large that they ended on the flat ends of their curves, where the gradient is nearly 0. Nothing overflows, it only stops.'
-      : 'Its units are dead: they give 0 whatever comes in, and a unit that gives 0 has no gradient.';
+      ? 'Its units are saturated: the steps were so large that they ended on the flat ends of their curves, where the gradient is nearly 0. Nothing overflows, learning just stops.'
+      : 'Its units are dead: they output 0 for every input, and a unit that outputs 0 has no gradient.';
   const next = `Lower the learning rate (set to ${lr}) and reset.`;
   return {
     code: 'not-learning',

@@ -302,7 +302,7 @@ export class Run {
       // A device that is gone is told by the steps.
       if (this.#disposed || (error instanceof DeviceError && !isOutOfMemory(error))) return undefined;
       this.#uncopied = true;
-      const text = `This run is not saved by itself, for there is no room for a copy of it: ${(error as Error).message} Training goes on.`;
+      const text = `This run is not saved automatically, since there is no room for a copy of it: ${(error as Error).message} Training continues.`;
       this.#hooks.post({ type: 'notice', notice: { code: 'storage', level: 'warning', text } });
       return undefined;
     }

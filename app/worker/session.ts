@@ -92,7 +92,7 @@ export class Session {
   /** Answers a call, or rejects with an error whose message is for people. */
   async call<K extends CallName>(name: K, params: Params<K>): Promise<Result<K>> {
     if (!Object.hasOwn(this.#answers, name))
-      throw new OptionError(`protocol: there is no call ${name}. Reload the page.`);
+      throw new OptionError(`protocol: call ${name} is unknown. Reload the page.`);
     return this.#compiling.during(() => this.#answers[name](params));
   }
 
@@ -108,7 +108,7 @@ export class Session {
     train: () => {
       const run = this.#current();
       if (run.state === 'done')
-        throw new OptionError(`train: all ${run.config.epochs} epochs are made. Reset to begin again.`);
+        throw new OptionError(`train: all ${run.config.epochs} epochs are complete. Reset to start over.`);
       this.#turns.train(run);
     },
     pause: () => this.#turns.pause(this.#current()),
@@ -239,7 +239,7 @@ export class Session {
       const { dataName = data.train.name } = trainer.run ?? {};
       if (dataName !== data.train.name) {
         throw new OptionError(
-          `session: this run was trained on ${dataName}, and the data here are ${data.train.name}. Choose its data, or open the page where they can be had; the file or session stays as it is.`,
+          `session: this run was trained on ${dataName}, but the data here are ${data.train.name}. Choose its data, or open the page where they are available; the file or session is unchanged.`,
         );
       }
       return new Run({ config, trainer, data, hooks: this.#hooks(), from, ...(state && { state }) });
@@ -332,8 +332,8 @@ export class Session {
       lost.backend.dispose();
       this.#tellDevice();
       post({ type: 'restored', ...run.record.take() });
-      const from = snapshot ? `from step ${snapshot.step}, the last one that was saved` : 'from the beginning';
-      this.#tellLost('warning', `The device was lost: ${reason} Training goes on ${from}.`);
+      const from = snapshot ? `from step ${snapshot.step}, the last one saved` : 'from the beginning';
+      this.#tellLost('warning', `The device was lost: ${reason} Training continues ${from}.`);
       if (went) run.start();
       else run.tell();
     } catch (error) {
@@ -347,7 +347,7 @@ export class Session {
 
   #giveUp(reason: string): void {
     this.#stranded = this.#snapshot;
-    const from = this.#stranded ? `go on from step ${this.#stranded.step}` : 'begin again';
+    const from = this.#stranded ? `continue from step ${this.#stranded.step}` : 'start over';
     this.#tellLost('error', `The device was lost again: ${reason} Choose the CPU as the device to ${from}.`);
     this.#tellDevice();
     this.#run?.giveUp();
@@ -400,7 +400,7 @@ export class Session {
 
   async #resumeSession(): Promise<Loaded> {
     const saved = await this.#autosave.read();
-    if (!saved) throw new OptionError('session: there is none to resume. It may have been cleared by the browser.');
+    if (!saved) throw new OptionError('session: nothing to resume. The browser may have cleared it.');
     return this.#loaded('checkpoint', saved.config, saved);
   }
 }

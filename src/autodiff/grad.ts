@@ -11,8 +11,8 @@ import { broadcastTo } from '../ops/broadcast.ts';
 import { checkTensors } from '../ops/tensors.ts';
 
 /**
- * The gradients of y with respect to each of `wrt`: Σ dy · ∂y/∂x, of x's shape. `dy` is ones unless given. Undefined where
- * y does not depend on x, or where no gradient can flow to it (see {@link whyNoGradient}).
+ * The gradients of y with respect to each of `wrt`: Σ dy · ∂y/∂x, of x's shape. Default `dy`: ones. Undefined if y does not depend on x, or
+ * if no gradient can flow to it (see {@link whyNoGradient}).
  */
 export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor, ...extra: never[]): (Tensor | undefined)[] {
   if (typeof y === 'function') throw new ShapeError('grad: y is a function. Call it: grad(f(x), [x]).');
@@ -97,7 +97,7 @@ function flows(node: Node, reached: Set<Node>): boolean {
 /**
  * The value of a function of a model, and its gradients by the path of each trainable variable:
  * `const { value, gradients } = valueAndGrad(model, (x, y) => loss(model.forward(x), y))(x, y)`.
- * @throws ShapeError where the value is not one number, or a variable has no gradient (naming what blocked it).
+ * @throws ShapeError if the value is not a single number, or a variable has no gradient (naming what blocked it).
  */
 export function valueAndGrad<A extends readonly Tensor[]>(
   model: object,

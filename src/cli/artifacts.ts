@@ -1,5 +1,5 @@
-// What --out writes: config.json, metrics.jsonl, checkpoint.safetensors, weights.safetensors, loss.svg and accuracy.svg. Each
-// file is whole or absent, and the folder is proved writable before anything is trained.
+// The output of --out: config.json, metrics.jsonl, checkpoint.safetensors, weights.safetensors, loss.svg and accuracy.svg. Each file is
+// complete or absent, and the folder is proved writable before training.
 import { existsSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -14,7 +14,7 @@ import type { Trainer } from '../train/trainer.ts';
 import { accuracyPlot, lossPlot, type PlotPoint } from './plot.ts';
 import { FILES, linesUpTo, readWeights } from './run-files.ts';
 
-/** The curves of a run, as they are drawn. */
+/** The curves of a run, as plotted. */
 interface Curves {
   readonly loss: PlotPoint[];
   readonly accuracy: PlotPoint[];
@@ -28,17 +28,17 @@ interface RunFolderOptions {
   readonly preset: string;
   readonly overwrite: boolean;
   readonly resuming?: string | undefined;
-  /** Called where it takes some seconds to see whether another process writes there. */
+  /** Called if it takes seconds to find out whether another process writes there. */
   onWait?(text: string): void;
-  /** Ends that wait. */
+  /** Aborts the wait. */
   readonly signal?: AbortSignal;
 }
 
-/** A folder that a run writes to. */
+/** The output folder of a run. */
 export class RunFolder {
-  /** As it was named. */
+  /** Its path as given. */
   readonly path: string;
-  /** It is the folder of the run to resume. */
+  /** Whether it is the folder of the run to resume. */
   readonly resumed: boolean;
   readonly #folder: string;
   readonly #preset: string;
@@ -46,7 +46,7 @@ export class RunFolder {
   #saved = false;
   readonly #unlock: () => void;
   #metrics: LineWriter | undefined;
-  /** A checkpoint, and the step whose line must be in metrics.jsonl before it is written. */
+  /** A checkpoint, and the step whose line must be in metrics.jsonl before the checkpoint is written. */
   #due: { readonly step: number; readonly bytes: Uint8Array } | undefined;
 
   private constructor(path: string, folder: string, preset: string, resumed: boolean, unlock: () => void) {
@@ -58,7 +58,7 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder, proves that it can be written to and locks it until {@link close}. One that holds another run's
+   * Creates the folder, proves that it is writable and locks it until {@link close}. One that holds another run's
    * checkpoint is refused unless `overwrite` is true or `resuming`, the folder of the run to resume, is this one.
    * @throws FileError, OptionError
    */
@@ -78,7 +78,7 @@ export class RunFolder {
     if (!resumed && !overwrite && existsSync(run.#file('checkpoint'))) {
       unlock();
       throw new OptionError(
-        `--out: ${path} holds a run already (${FILES.checkpoint}). Choose another folder, go on with it by --resume ${path}, or replace it by --overwrite.`,
+        `--out: ${path} already holds a run (${FILES.checkpoint}). Choose another folder, continue the run with --resume ${path}, or replace it with --overwrite.`,
       );
     }
     removeTemporaries(folder, { alone: true });
@@ -89,13 +89,13 @@ export class RunFolder {
     return join(this.#folder, FILES[which]);
   }
 
-  /** Begins, or begins again: old files go, config.json is written, and the curves begin with what `from` has up to `step`. */
+  /** Starts or restarts: removes old files, writes config.json, and starts the curves with those of `from` up to `step`. */
   async begin(config: Readonly<Record<string, unknown>>, from?: { folder: string; step: number }): Promise<void> {
     this.#metrics?.close();
     this.#due = undefined;
     const kept = from ? linesUpTo(join(from.folder, FILES.metrics), from.step) : [];
     if (!from) {
-      // The checkpoint first: without it, nobody resumes a run of which the rest is gone.
+      // The checkpoint first: without it, nobody resumes a run whose other files are gone.
       const { checkpoint, ...others } = FILES;
       for (const name of [checkpoint, ...Object.values(others)]) await rm(join(this.#folder, name), { force: true });
     }
@@ -106,7 +106,7 @@ export class RunFolder {
     this.#metrics = await appendLines(this.#file('metrics'), { keep: true });
   }
 
-  /** Writes config.json, again as often as there is more to say in it. */
+  /** Writes config.json, again whenever it changes. */
   async describe(config: Readonly<Record<string, unknown>>): Promise<void> {
     await writeAtomic(this.#file('config'), `${JSON.stringify(config, undefined, 2)}\n`);
   }
@@ -134,15 +134,15 @@ export class RunFolder {
   }
 
   /**
-   * Takes the whole State as it is now. Steps are made ahead of what was told, so it is written by {@link writeDue} once
-   * metrics.jsonl has their lines: a run that is resumed from it lacks none.
+   * Captures the current State. Training is ahead of its reported steps, so {@link writeDue} writes it once metrics.jsonl has their lines:
+   * a run resumed from it misses none.
    */
   async checkpoint(trainer: Trainer, configuration: unknown): Promise<void> {
     const bytes = await saveCheckpoint(trainer, configuration);
     this.#due = { step: trainer.stepsMade, bytes };
   }
 
-  /** Writes the checkpoint that waits, if the lines up to `step` are all that it needs. */
+  /** Writes the pending checkpoint, if the lines up to `step` are all it needs. */
   async writeDue(step: number): Promise<void> {
     const due = this.#due;
     if (!due || due.step > step) return;
@@ -157,7 +157,7 @@ export class RunFolder {
     return this.#saved;
   }
 
-  /** Writes State, pictures and, last, weights as they are now. */
+  /** Writes the current State, the plots and, last, the weights. */
   async finish(trainer: Trainer, configuration: unknown, caption: string): Promise<void> {
     await this.checkpoint(trainer, configuration);
     await this.writeDue(Number.POSITIVE_INFINITY);
@@ -181,7 +181,7 @@ export class RunFolder {
     }
   }
 
-  /** Puts metrics.jsonl on the disk and gives the folder back. A second call does nothing. */
+  /** Flushes metrics.jsonl to disk and unlocks the folder. A second call does nothing. */
   close(): void {
     try {
       this.#metrics?.close();

@@ -1,4 +1,4 @@
-// The head of a benchmark: whatever somebody would need to doubt its figures, or to get them again.
+// The header of a benchmark: everything needed to question its results, or to reproduce them.
 import { cpus, loadavg } from 'node:os';
 import type { Suite } from '../../bench/cases.ts';
 import type { Backend } from '../backend.ts';
@@ -28,7 +28,7 @@ export function headerOf(backend: Backend, { chosen, ...method }: Method & { rea
     ...tuningFields(backend),
     cpu: processors[0]?.model.trim() ?? 'unknown',
     threads: processors.length,
-    /** The mean number of programs that wanted a processor in the minute before. */
+    /** The system's one-minute load average. */
     load: Math.round(10 * loadavg()[0]!) / 10,
     platform: `${process.platform} ${process.arch}`,
     versions: {
@@ -45,22 +45,22 @@ export function headerOf(backend: Backend, { chosen, ...method }: Method & { rea
 export function headerText(header: Header, markdown: boolean): string {
   const { backend, adapter, software, driver, tuning, clock, cpu, threads, load, versions, platform, rounds, seed } =
     header;
-  const warning = software ? ": a processor plays the GPU, and its speeds are not a GPU's" : '';
+  const warning = software ? ": it computes on the CPU, so its speeds are not a GPU's" : '';
   const whose =
     clock === 'timestamp queries'
-      ? 'timestamp queries for kernels, the wall clock for training steps and for what the host does'
+      ? 'timestamp queries for kernels, the wall clock for training steps and host work'
       : `the wall clock${backend === 'gpu' ? ': this adapter has no timestamp queries' : ''}`;
   const lines: (readonly [string, string])[] = [
     ['adapter', backend === 'cpu' ? 'none: the CPU backend, one thread' : `${adapter}${warning}`],
     ...(driver === '' ? [] : [['driver', driver] as const]),
     ...(tuning
-      ? [['kernels', `tuned, ${tuning.digest} from ${tuning.file}; --deterministic takes the default ones`] as const]
+      ? [['kernels', `tuned, ${tuning.digest} from ${tuning.file}; --deterministic uses the defaults`] as const]
       : []),
     ['clock', whose],
-    ['processor', `${cpu}, ${plural(threads, 'thread')}, load ${load} before this began`],
+    ['processor', `${cpu}, ${plural(threads, 'thread')}, load ${load} at the start`],
     ['versions', `thalweg ${versions.thalweg}, node ${versions.node}, webgpu ${versions.webgpu}, ${platform}`],
-    ['rounds', `${rounds} in turns after a warm-up, each of many repetitions; compilation apart`],
-    ['data', `random, seed ${seed}; what is computed was checked against the CPU before it was timed`],
+    ['rounds', `${rounds} in turns after a warm-up, each of many repetitions, compilation excluded`],
+    ['data', `random, seed ${seed}; results were checked against the CPU before timing`],
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines

@@ -1,5 +1,5 @@
-// `thalweg bench`: measures what was asked for, suite by suite, and tells it as tables, Markdown or JSON Lines. Whatever ends it,
-// what was found until then is printed and written.
+// `thalweg bench`: runs the requested suites and reports tables, Markdown or JSON Lines. However it ends, the results so far are printed
+// and written.
 
 import { join } from 'node:path';
 import type { Bench } from '../../bench/cases.ts';
@@ -23,7 +23,7 @@ import { parseChoice, parseCount } from './options.ts';
 import type { EventFields } from './output.ts';
 import { plural } from './train-report.ts';
 
-/** What the flags of this verb say. */
+/** The flags of this verb. */
 interface BenchFlags {
   readonly chosen: readonly (typeof suites)[number][];
   readonly rounds: number;
@@ -41,7 +41,7 @@ const ROUND_MS = { usual: 20, quick: 10 };
 
 export async function bench(call: Call): Promise<ExitCode> {
   const flags = readFlags(call);
-  // What cannot be read or written is found out before anything is measured.
+  // Unreadable or unwritable files are detected before anything is measured.
   const earlier = flags.compare === undefined ? undefined : readEarlier(readText(flags.compare), flags.compare);
   if (flags.svg !== undefined) await prepareFolder(flags.svg);
   if (flags.save !== undefined) await prepareFile(flags.save);
@@ -68,7 +68,7 @@ function readFlags({ flags, settings }: Call): BenchFlags {
   };
 }
 
-/** One call of the verb, once the device is there. */
+/** One call of the verb, with an open device. */
 class BenchCall {
   readonly #call: Call;
   readonly #backend: Backend;
@@ -112,7 +112,7 @@ class BenchCall {
     return this.#end(ceilings);
   }
 
-  /** Says what is measured, on what, and how. */
+  /** Reports what is measured, on which device, and how. */
   #begin(): void {
     const { output, settings } = this.#call;
     const { rounds, quick, all, chosen, markdown } = this.#flags;
@@ -122,7 +122,7 @@ class BenchCall {
     const { load, threads } = header;
     if (load > threads / 2)
       output.warn(
-        `other programs keep this machine busy (load ${load} on ${plural(threads, 'thread')}): speeds are lower for it.`,
+        `other programs keep this machine busy (load ${load} on ${plural(threads, 'thread')}), which lowers the speeds.`,
       );
   }
 
@@ -130,7 +130,7 @@ class BenchCall {
     this.#lines.push(this.#call.output.event(type, 0, fields));
   }
 
-  /** Runs a suite and prints what it found, all of it or what there is. */
+  /** Runs a suite and prints its results, complete or partial. */
   async #suite(suite: (typeof suites)[number], bench: Bench): Promise<readonly Finding[]> {
     const { output } = this.#call;
     const findings: Finding[] = [];
@@ -164,7 +164,7 @@ class BenchCall {
       const plots = plotsOf(this.#findings, ceilings);
       for (const [name, picture] of Object.entries(plots)) await writeAtomic(join(svg, name), picture);
       output.log(
-        `Written to ${svg}: ${Object.keys(plots).join(', ') || 'nothing, since nothing that was measured is drawn'}`,
+        `Written to ${svg}: ${Object.keys(plots).join(', ') || 'nothing, since no plot shows what was measured'}`,
       );
     }
     if (save !== undefined) {
@@ -173,7 +173,7 @@ class BenchCall {
     }
     for (const refused of wrong) output.warn(refusedText(refused));
     if (signal.aborted) {
-      output.log(`${reasonOf(signal)}: what was measured until then is above.`);
+      output.log(`${reasonOf(signal)}: the results so far are above.`);
       return EXIT.interrupted;
     }
     return wrong.length > 0 ? EXIT.missedTarget : EXIT.done;

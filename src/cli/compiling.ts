@@ -1,4 +1,4 @@
-// How far compilation is, where it takes long: software adapters take seconds for a kernel.
+// Compilation progress: software adapters take seconds per kernel.
 import type { Backend } from '../backend.ts';
 import type { Output } from './output.ts';
 
@@ -6,7 +6,7 @@ import type { Output } from './output.ts';
 const QUIET_MS = 2000;
 const EVERY_MS = 250;
 
-/** Shows how many kernels are compiled until the returned function is called. */
+/** Shows the number of compiled kernels until the returned function is called. */
 export function showCompiling({ executor }: Backend, { progress }: Pick<Output, 'progress'>): () => void {
   const { pipelines, compiled } = executor.counters;
   const started = performance.now();

@@ -1,4 +1,4 @@
-// What every verb is given: its settings, where it may print, and the signal that somebody wants it to end.
+// What every verb receives: its settings, its output, and the abort signal.
 
 import { statSync } from 'node:fs';
 import { basename, relative, sep } from 'node:path';
@@ -10,10 +10,10 @@ import { checkSettings, type OptionContext, parseConfig, parseFlags, type Settin
 import type { Output } from './output.ts';
 import { OPTIMIZERS } from './plan.ts';
 
-/** What a verb is called with. */
+/** The arguments of a verb. */
 export interface Call {
   readonly settings: Settings;
-  /** Flags of this verb alone, as they were written. */
+  /** The verb's own flags, unparsed. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly output: Output;
   /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
@@ -32,13 +32,13 @@ export const OPTION_CONTEXT: OptionContext = {
   },
 };
 
-/** The most bytes of a --config file. */
+/** The maximum bytes of a --config file. */
 const MOST_CONFIG = 2 ** 20;
 
-/** Keys that config.json and checkpoints have beside settings. */
+/** Keys that config.json and checkpoints have besides settings. */
 export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters', 'reachedAccuracy'] as const;
 
-/** The settings of a --config file and of flags together; where both speak, flags do. @throws OptionError, FileError */
+/** The settings of a --config file and of flags combined; flags override. @throws OptionError, FileError */
 export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {
   const file = flags['config'];
   const fromFile = typeof file === 'string' ? readConfig(file) : {};
@@ -51,7 +51,7 @@ function readConfig(file: string): Settings {
   return parseConfig(readText(file, MOST_CONFIG), file, OPTION_CONTEXT, CONFIG_EXTRAS);
 }
 
-/** How this program was called, for hints of what to type next. */
+/** How this program was called, for suggested commands. */
 export function commandName(script = process.argv[1] ?? 'thalweg'): string {
   if (basename(script) !== 'thalweg') {
     const path = relative(process.cwd(), script);
@@ -60,7 +60,7 @@ export function commandName(script = process.argv[1] ?? 'thalweg'): string {
   return script.includes(`${sep}.bin${sep}`) ? 'npx thalweg' : 'thalweg';
 }
 
-/** A path as it can be typed into a shell. */
+/** A path quoted for a shell. */
 export function quoted(path: string): string {
   return /^[\w@%+=:,./\\-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`;
 }

@@ -1,4 +1,4 @@
-// --data: auto, mnist, digits or a folder of IDX files, with --classes and --transpose, and one line that says what it came to.
+// --data: auto, mnist, digits or a folder of IDX files, with --classes and --transpose, and one line about the data loaded.
 import { arrayDataset, type DataPair, type DataSet } from '../data/dataset.ts';
 import { digits, MNIST_SCALE } from '../data/digits.ts';
 import { Random } from '../data/random.ts';
@@ -12,18 +12,18 @@ import type { DataChoice } from './options.ts';
 import type { Output } from './output.ts';
 import { formatBytes, formatInteger } from './table.ts';
 
-/** Which data, and how it is read. */
+/** Which data, and how to read it. */
 export interface Wanted {
   readonly data: DataChoice;
   /** --classes */
   readonly classes?: number | undefined;
   /** --transpose */
   readonly transpose?: boolean | undefined;
-  /** The outputs of weights that were trained before: how many classes there are, where nobody said. */
+  /** The outputs of trained weights: the number of classes, if not given. */
   readonly outputs?: number | undefined;
 }
 
-/** Data, and what to ask for to get the same again. */
+/** Data, and the choice that loads it again. */
 export interface LoadedData extends DataPair {
   readonly choice: DataChoice;
 }
@@ -33,14 +33,14 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-/** Begins to load: to be given to {@link loadData}, which tells what becomes of it. */
+/** Starts loading; pass the result to {@link loadData}, which reports on it. */
 export function beginLoading(wanted: Wanted, surroundings: Surroundings): Promise<LoadedData> {
   const begun = load(wanted, surroundings);
   begun.catch(() => {});
   return begun;
 }
 
-/** Training and test examples; what takes time is told of on standard error, and so is where they came from. */
+/** Training and test examples; progress and their source are reported on standard error. */
 export async function loadData(
   wanted: Wanted,
   surroundings: Surroundings,
@@ -50,19 +50,19 @@ export async function loadData(
   const { train, test, source } = loaded;
   tell(
     surroundings.output,
-    `${source} ${formatInteger(train.size)} to train on, ${formatInteger(test.size)} to test with.`,
+    `${source} ${formatInteger(train.size)} training and ${formatInteger(test.size)} test examples.`,
     train,
   );
   return loaded;
 }
 
-/** Test examples alone, which a folder may hold without any to train on. */
+/** Test examples only; a folder may hold them without training examples. */
 export async function loadTest(wanted: Wanted, surroundings: Surroundings): Promise<DataSet> {
   if (wanted.data.kind !== 'folder') return (await loadData(wanted, surroundings)).test;
   const found = await readSets(wanted.data.path, wanted);
   if (found.train) return (await loadData(wanted, surroundings, toPair(found, wanted))).test;
   const test = found.test!;
-  tell(surroundings.output, `${found.source}. ${formatInteger(test.size)} to test with.`, test);
+  tell(surroundings.output, `${found.source}. ${formatInteger(test.size)} test examples.`, test);
   return test;
 }
 
@@ -76,17 +76,18 @@ async function load(wanted: Wanted, { output, signal }: Surroundings): Promise<L
   const { data: choice, classes, transpose } = wanted;
   if (choice.kind === 'folder') return toPair(await readSets(choice.path, wanted), wanted);
   const lone = classes !== undefined ? '--classes' : transpose ? '--transpose' : undefined;
-  if (lone) throw new OptionError(`${lone}: is for a folder of IDX files. Add --data DIR, or leave ${lone} out.`);
+  if (lone)
+    throw new OptionError(`${lone}: applies only to a folder of IDX files. Add --data DIR, or leave ${lone} out.`);
   if (choice.kind === 'mnist') return { ...(await mnist({ signal, onProgress })), choice };
   if (choice.kind === 'digits') return { ...(await digits({ signal })), choice };
   const { data } = await mnistIfQuick({ signal, onProgress });
   if (data) return { ...data, choice: { kind: 'mnist' } };
   const made = await digits({ signal });
-  const why = 'MNIST is not cached and could not be had within seconds; --data mnist says why';
+  const why = 'MNIST is not cached and could not be downloaded within seconds; --data mnist says why';
   return { ...made, source: `${made.source.replace(/\.$/, '')}: ${why}.`, choice: { kind: 'digits' } };
 }
 
-/** The sets of a folder, or of one prefix in it: DIR/PREFIX. */
+/** The sets of a folder, or those with one prefix in it: DIR/PREFIX. */
 function readSets(path: string, { classes, outputs, transpose }: Wanted): Promise<FolderSets> {
   const { folder, set } = setAt(path) ?? { folder: path, set: undefined };
   const advice: Translation[] = [[/as \{ set: '(.*?)' \}/, `as --data ${folder.replaceAll('$', '$$$$')}/$1`]];
@@ -106,7 +107,7 @@ const FLAGS: readonly Translation[] = [
   [/with \{ classes \}/, 'with --classes'],
   [/with \{ classes: (\d+) \}/, 'with --classes $1'],
   [/Leave transpose out/, 'Leave --transpose out'],
-  [/, or say targets: [^.]*/, ''],
+  [/, or pass targets: [^.]*/, ''],
   [/missing\. Put them there/, 'missing. Put them there; thalweg eval needs none'],
 ];
 
@@ -123,7 +124,7 @@ async function inFlags<T>(work: () => T | Promise<T>, more?: readonly Translatio
   }
 }
 
-/** A line for each quarter of a download. */
+/** Prints a line at each quarter of a download. */
 function downloadLog(output: Output): (done: number, total: number) => void {
   let quarter = -1;
   return (done, total) => {
@@ -134,12 +135,12 @@ function downloadLog(output: Output): (done: number, total: number) => void {
   };
 }
 
-/** The sizes that a network for these examples has. */
+/** The sizes of a network for these examples. */
 export function sizesOf({ x, size, classes }: DataSet): Pick<NetworkDescription, 'inputs' | 'outputs'> {
   return { inputs: x.data.length / size, outputs: classes! };
 }
 
-/** Refuses examples that weights trained before cannot take. */
+/** Refuses examples that do not match trained weights. */
 export function checkFits(
   data: DataSet,
   { name, inputShape, network: { inputs, outputs } }: Pick<Preset, 'name' | 'inputShape' | 'network'>,
@@ -148,16 +149,16 @@ export function checkFits(
   if (got.inputs !== inputs) {
     const wanted = inputShape.length > 1 ? `${inputShape.join(' x ')} = ${inputs}` : `${inputs}`;
     throw new DataError(
-      `${data.name}: its images have ${got.inputs} pixels, and the first layer of ${name} takes ${wanted}. Use images of that size.`,
+      `${data.name}: its images have ${got.inputs} pixels, but the first layer of ${name} takes ${wanted}. Use images of that size.`,
     );
   }
   if (got.outputs !== outputs)
     throw new DataError(
-      `${data.name}: its labels are of ${got.outputs} classes, and the last layer of ${name} has ${outputs} outputs. Use the data it was trained on.`,
+      `${data.name}: its labels have ${got.outputs} classes, but the last layer of ${name} has ${outputs} outputs. Use the data it was trained on.`,
     );
 }
 
-/** A few examples, made at once: what gradients are checked on unless data is named. */
+/** A few generated examples: the default data for gradient checks. */
 export async function fewExamples(rows: number, { inputs, outputs }: NetworkDescription): Promise<DataPair> {
   const made = await digits({ train: rows, test: rows });
   const sizes = sizesOf(made.train);
@@ -167,5 +168,5 @@ export async function fewExamples(rows: number, { inputs, outputs }: NetworkDesc
   const x = { shape: [rows, inputs], data: draw(rows * inputs, 256) };
   const options = { name: 'random', classes: Math.max(2, outputs), scale: MNIST_SCALE };
   const train = arrayDataset(x, draw(rows, Math.min(256, outputs)), options);
-  return { train, test: train, source: 'Random pictures.' };
+  return { train, test: train, source: 'Random images.' };
 }

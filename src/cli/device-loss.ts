@@ -1,14 +1,14 @@
-// A device that is lost is no end: the work begins again on another, from what was saved.
+// A lost device does not end a run: the work restarts on another device, from the last save.
 import type { Backend } from '../backend.ts';
 import type { DeviceKind } from '../gpu/report.ts';
 import { DeviceError } from '../graph/errors.ts';
 import type { Call } from './context.ts';
 import { withBackend } from './device.ts';
 
-/** Devices lost within this many milliseconds, and how many of them are too many. */
+/** The limit of device losses: this many within this many milliseconds. */
 const [WINDOW, MOST] = [60_000, 3];
 
-/** Opens a backend for `work`, and another, after `onLoss`, each time that its device is lost, unless that is too often. */
+/** Opens a backend for `work`, and another, after `onLoss`, whenever its device is lost, up to the limit. */
 export async function withBackends<T>(
   call: Call,
   work: (backend: Backend) => Promise<T>,
@@ -25,7 +25,7 @@ export async function withBackends<T>(
   }
 }
 
-/** What `work` gives, or its error where the device was lost meanwhile. */
+/** The result of `work`, or its error if the device was lost meanwhile. */
 async function orLost<T>({ executor }: Backend, work: () => Promise<T>): Promise<{ done: T } | { lost: DeviceError }> {
   let lost = false;
   executor.lost.catch(() => {

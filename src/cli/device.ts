@@ -1,4 +1,4 @@
-// From flags to a backend, and how it is told which one it is.
+// From flags to a backend, and the line that reports it.
 import type { Backend } from '../backend.ts';
 import type { DeviceKind } from '../gpu/report.ts';
 import { DeviceError } from '../graph/errors.ts';
@@ -7,7 +7,7 @@ import { openBackend as openInNode } from '../node/providers.ts';
 import type { Call } from './context.ts';
 import type { Settings } from './options.ts';
 
-/** The backend that the flags ask for. @throws DeviceError that says what is missing and what to install. */
+/** The backend that the flags select. @throws DeviceError that says what is missing and what to install. */
 export async function openBackend(
   settings: Settings,
   warn: (text: string) => void,
@@ -24,7 +24,7 @@ export async function openBackend(
   throw new DeviceError(`--require-gpu: ${name}, is no GPU. Install a GPU driver, or leave --require-gpu out.`);
 }
 
-/** Refusals of the library speak of its options; here they speak of flags. */
+/** The library's errors name its options; here they name flags. */
 async function inFlags(opening: Promise<Backend>, requireGpu = false): Promise<Backend> {
   try {
     return await opening;
@@ -34,7 +34,7 @@ async function inFlags(opening: Promise<Backend>, requireGpu = false): Promise<B
   }
 }
 
-/** A sentence of the library about devices, as the command line says it. */
+/** A sentence of the library about devices, with flags instead of options. */
 export function flagText(text: string, requireGpu = false): string {
   const [allow, otherwise] = requireGpu
     ? ['Take it by leaving --require-gpu out', 'leave --require-gpu out']
@@ -45,29 +45,29 @@ export function flagText(text: string, requireGpu = false): string {
     .replaceAll('Use the CPU backend', `${otherwise[0]!.toUpperCase()}${otherwise.slice(1)}`);
 }
 
-/** What was chosen and, in short, why nothing better was: one line. */
+/** One line: what was chosen and, in short, why nothing better. */
 export function deviceLine({ line, notes, kind, adapter }: Backend): string {
   if ((kind === 'gpu' && !adapter.software) || notes.length === 0) return line;
-  // The rest of the advice is for `thalweg info`, which prints it all.
+  // `thalweg info` prints the rest of the advice.
   const [why] = notes[0]!.split(/(?<=\.) (?=[A-Z])/);
   const software = notes.find((note) => note.includes("adapter 'software'"))?.split(':')[0];
-  const instead = kind === 'cpu' && software ? ` --adapter software takes ${software}, on the same processor.` : '';
+  const instead = kind === 'cpu' && software ? ` --adapter software takes ${software}, on the same CPU.` : '';
   return `${line} ${flagText(why!)}${instead}`;
 }
 
-/** Which tuned kernels a backend may use, for what keeps a record of a run; null for the default ones alone. */
+/** Which tuned kernels a backend may use, for a run's records; null for the defaults only. */
 export function tuningFields({ tuning }: Backend) {
   return {
     tuning: tuning ? { file: tuning.source, digest: digestOf(tuning), used: tuning.used.map(workText) } : null,
   };
 }
 
-/** The fields that every result names its device by. */
+/** The fields that identify the device in every result. */
 export function deviceFields({ kind, adapter }: Backend) {
   return { backend: kind, adapter: adapter.name, software: adapter.software };
 }
 
-/** Opens a backend for `work` and closes it, whatever happens; `usual` is the device where no flag names one. */
+/** Opens a backend for `work` and always closes it; `usual` is the default device. */
 export async function withBackend<T>(
   { settings, output }: Pick<Call, 'settings' | 'output'>,
   work: (backend: Backend) => Promise<T>,

@@ -1,4 +1,4 @@
-// `thalweg eval`: how good weights are on a test set, and which digit they take for which.
+// `thalweg eval`: the accuracy of weights on a test set, and their confusion matrix.
 import { rescaled } from '../data/dataset.ts';
 import type { Call } from './context.ts';
 import { checkFits, loadTest } from './data.ts';

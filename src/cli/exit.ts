@@ -16,12 +16,12 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const MEANINGS: Readonly<Record<ExitCode, string>> = {
   0: 'done',
-  1: 'failed: a file, data or anything else went wrong; the message says what',
+  1: 'failed: a problem with a file, data or anything else; the message says which',
   2: 'usage: an unknown command, flag or value',
   3: 'no usable device',
-  4: 'the target accuracy was not reached, a gradient check failed, or a kernel that was to be timed gave a wrong result',
-  5: 'training diverged; the weights are those before the bad step',
-  130: 'interrupted (Ctrl-C, SIGTERM, SIGHUP); a checkpoint was written if there was a place for it',
+  4: 'the target accuracy was not reached, a gradient check failed, or a benchmarked kernel gave a wrong result',
+  5: 'training diverged; the weights are from before the bad step',
+  130: 'interrupted (Ctrl-C, SIGTERM, SIGHUP); a checkpoint was written if there was a folder for it',
 };
 
 /** The table for `--help`. */
@@ -30,7 +30,7 @@ export function exitCodesText(): string {
   return `Exit codes:\n${lines.join('\n')}`;
 }
 
-/** The exit code that belongs to whatever was thrown. */
+/** The exit code for a thrown value. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof OptionError) return EXIT.usage;
   if (error instanceof DeviceError) return EXIT.noDevice;

@@ -1,5 +1,4 @@
-// `thalweg explain`: what the compiler makes of a preset's training step, pass by pass and dispatch by dispatch. The device, where one
-// is opened, is only asked what it is.
+// `thalweg explain`: how the compiler turns a preset's training step into dispatches, pass by pass. A device, if opened, is only queried.
 import type { Backend } from '../backend.ts';
 import { PASSES, type PassName } from '../compile/pass-names.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
@@ -17,7 +16,7 @@ import { fitted } from './fitted.ts';
 import { parseChoice, type Settings } from './options.ts';
 import { optimizerOf, planOf } from './plan.ts';
 
-/** What is to be shown. */
+/** What to show. */
 interface Shown {
   readonly pass?: PassName;
   /** The name of a dispatch. */
@@ -39,7 +38,7 @@ export async function explain(call: Call): Promise<ExitCode> {
     async (backend) => {
       if (backend.kind === 'cpu')
         throw new DeviceError(
-          'explain: there is no GPU here, and the CPU has no dispatches. Use --as gpu, --as software or --as webgpu-default, which need no device.',
+          'explain: no GPU was found, and the CPU has no dispatches. Use --as gpu, --as software or --as webgpu-default, which need no device.',
         );
       output.log(deviceLine(backend));
       return show(call, explained(settings, backend), shown, deviceFields(backend));
@@ -57,19 +56,19 @@ function shownBy(flags: Call['flags']): Shown {
   return { wgsl, ...(pass && { pass }), ...(kernel !== undefined && { kernel }) };
 }
 
-/** The class of `--as`, which opens no device. */
+/** The adapter class of `--as`, which opens no device. */
 function classOf(as: unknown, { device, adapter, requireGpu }: Settings): AdapterClass | undefined {
   if (as === undefined) return undefined;
   const found = parseChoice(as, '--as', Object.keys(ADAPTER_CLASSES) as AdapterClass[]);
   const other = device !== undefined ? 'device' : adapter !== undefined ? 'adapter' : requireGpu ? 'require-gpu' : '';
-  if (other) throw new OptionError(`--as: opens no device and contradicts --${other}. Leave one of them out.`);
+  if (other) throw new OptionError(`--as: opens no device, so it contradicts --${other}. Leave one of them out.`);
   return found;
 }
 
-/** MNIST's number of training pictures: the plan depends on sizes alone. */
+/** MNIST's number of training images: the plan depends on sizes alone. */
 const EXAMPLES = 60_000;
 
-/** A data set of the preset's shapes without pictures in it. */
+/** An empty data set with the preset's shapes. */
 function blank({ inputShape, classes }: Preset): Examples {
   const bytes = EXAMPLES * sizeOf(inputShape);
   return {
@@ -121,7 +120,7 @@ function textOf(explanation: Explanation, chosen: readonly DispatchExplanation[]
   return explanation.text();
 }
 
-/** `2`, `d2`, or `s0` for one that comes once a submit. */
+/** `2`, `d2`, or `s0` for a dispatch that runs once per submit. */
 function dispatchOf(name: string, dispatches: readonly DispatchExplanation[]): DispatchExplanation {
   const found = dispatches.find((dispatch) => dispatch.name === name || dispatch.name === `d${name}`);
   if (found) return found;

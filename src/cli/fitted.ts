@@ -1,12 +1,12 @@
-// Presets are made for 28 x 28 pictures of ten classes; for other data their first and last layers get its sizes.
+// Presets are designed for 28 x 28 images of ten classes; for other data their first and last layers are resized.
 import { network } from '../train/network.ts';
 import { type NetworkDescription, networkText } from '../train/network-description.ts';
 import { type Preset, presets } from '../train/presets.ts';
 
-/** The sizes that data, or weights, give a network. */
+/** The network sizes that follow from data or weights. */
 type Sizes = Pick<NetworkDescription, 'inputs' | 'outputs'>;
 
-/** The preset with the first and last layer of these sizes; itself where they are its own. */
+/** The preset with its first and last layer resized; unchanged if the sizes match. */
 export function fitted(preset: Preset, { inputs, outputs }: Sizes): Preset {
   if (inputs === preset.network.inputs && outputs === preset.network.outputs) return preset;
   const { description } = network({ ...preset.network, inputs, outputs });
@@ -20,7 +20,7 @@ export function fitted(preset: Preset, { inputs, outputs }: Sizes): Preset {
   };
 }
 
-/** The preset that this network is one of, fitted to it; undefined where it is none. */
+/** The preset of this network, fitted to it; undefined if there is none. */
 export function presetWith(description: NetworkDescription): Preset | undefined {
   const text = networkText(description);
   return Object.values<Preset>(presets)

@@ -1,4 +1,4 @@
-// `thalweg gradcheck`: the gradients of a preset, proved on this device; or, with --perturb, one of them told in words.
+// `thalweg gradcheck`: proves the gradients of a preset on this device; or, with --perturb, explains one of them in words.
 import type { Backend } from '../backend.ts';
 import { type DataSet, rescaled } from '../data/dataset.ts';
 import { gradcheck as checkGradients } from '../explain/gradcheck.ts';
@@ -13,7 +13,7 @@ import { parseElement } from './options.ts';
 import { presetOf } from './plan.ts';
 import { gradcheckPasses, gradcheckTable } from './table.ts';
 
-/** Examples that are looked at. */
+/** The number of examples. */
 const ROWS = 8;
 
 export async function gradcheck(call: Call): Promise<ExitCode> {
@@ -51,7 +51,7 @@ async function prove(
   const rows = report.rows.map(({ path, shape, entries, finiteError, backendError }) => ({
     name: path,
     shape,
-    // No entry could be held against a difference: nothing was proved.
+    // No entry could be compared with a difference: nothing was proved.
     finiteDifference: entries > 0 ? finiteError : undefined,
     device: backendError,
   }));
@@ -63,7 +63,7 @@ async function prove(
   output.result(
     `Errors are |g - ref| / |ref|, as norms over a parameter (with |ref| no less than what rounding explains), on ${ROWS} examples; the loss itself is off by ${report.lossError.toExponential(2)}.`,
   );
-  if (kinks > 0) output.result(`${kinks} differences with a kink of the loss in between (a ReLU's) were left out.`);
+  if (kinks > 0) output.result(`${kinks} differences across a kink of the loss (a ReLU's) were left out.`);
   output.result(
     pass ? `The gradients of ${preset} are right on ${backend.adapter.name}.` : `The gradients of ${preset} are WRONG.`,
   );
@@ -85,7 +85,7 @@ async function tellPerturbation(
   return EXIT.done;
 }
 
-/** The answer for somebody who learns what a gradient is. */
+/** The answer for someone learning what a gradient is. */
 export function perturbationText({
   path,
   index,
@@ -99,12 +99,12 @@ export function perturbationText({
   const weight = `${path}[${index.join(',')}]`;
   const number = (x: number) => (x === 0 ? '0' : Math.abs(x) < 1e-3 ? x.toExponential(3) : x.toPrecision(4));
   if (direction === 'unchanged') {
-    return `If ${weight} increases slightly, the error stays as it is: the gradient is exactly 0, because nothing that these ${ROWS} examples give reaches the error through this weight.`;
+    return `If ${weight} increases slightly, the error does not change: the gradient is exactly 0, because for these ${ROWS} examples this weight has no effect on the error.`;
   }
   const now = `${weight} is ${number(value)}, and the error over ${ROWS} examples is ${loss.toPrecision(6)}.`;
   const answer = `If this weight increases slightly, the error goes ${direction.toUpperCase()}.`;
-  const how = `The gradient says by ${number(Math.abs(derivative))} for each unit of the weight, so by ${number(Math.abs(derivative * delta))} for an increase of ${delta}.`;
-  const tried = `Tried out, ${number(value)} + ${delta} changes the error by ${number(change)}: ${change === 0 ? 'too little to be seen' : change < 0 ? 'down' : 'up'}.`;
+  const how = `The gradient predicts ${number(Math.abs(derivative))} for each unit of the weight, so ${number(Math.abs(derivative * delta))} for an increase of ${delta}.`;
+  const tried = `In a test, ${number(value)} + ${delta} changes the error by ${number(change)}: ${change === 0 ? 'too little to measure' : change < 0 ? 'down' : 'up'}.`;
   const so = `To lower the error, training moves this weight ${direction === 'up' ? 'down' : 'up'}.`;
   return [now, answer, how, tried, so].join('\n');
 }

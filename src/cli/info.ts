@@ -1,4 +1,4 @@
-// `thalweg info`: what was found on this machine, and why something else was not taken.
+// `thalweg info`: what was found on this machine, and why other adapters were not used.
 import { release } from 'node:os';
 import type { Backend } from '../backend.ts';
 import { digestOf } from '../graph/tuning.ts';
@@ -29,7 +29,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
       ['device', backend.line],
     ];
     if (report) {
-      const software = report.software ? "yes: a processor plays the GPU, and its speeds are not a GPU's" : 'no';
+      const software = report.software ? "yes: it computes on the CPU, so its speeds are not a GPU's" : 'no';
       const maker = [report.vendor, report.architecture].filter(Boolean).join(' ');
       lines.push(['adapter', report.name], ['driver', report.driver || 'unknown'], ['maker', maker || 'unknown']);
       lines.push(['tuning', tuningText(backend)]);
@@ -39,7 +39,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
     output.result(columns(lines));
     if (report) output.result(`\nLimits\n${columns(Object.entries(report.limits).map(limitText), '  ')}`);
     if (notes.length > 0)
-      output.result(`\nTried and not taken\n${notes.map((note) => `  ${flagText(note)}`).join('\n')}`);
+      output.result(`\nTried and not used\n${notes.map((note) => `  ${flagText(note)}`).join('\n')}`);
     output.event('info', 0, {
       ...deviceFields(backend),
       versions,
@@ -55,7 +55,7 @@ export async function info({ settings, output }: Call): Promise<ExitCode> {
 
 /** Which kernels a run would use. */
 function tuningText({ tuning, report }: Backend): string {
-  if (!tuning) return `none in force: the default kernels (thalweg tune writes ${tuningFile(report!)})`;
+  if (!tuning) return `none: the default kernels are used (thalweg tune writes ${tuningFile(report!)})`;
   return `${plural(tuning.entries.length, 'choice')}, ${digestOf(tuning)}, from ${tuning.source}`;
 }
 
@@ -64,7 +64,7 @@ function columns(lines: readonly (readonly [string, string])[], indent = ''): st
   return lines.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join('\n');
 }
 
-/** Limits in bytes are many digits long. */
+/** Limits in bytes have many digits. */
 function limitText([name, value]: [string, number]): [string, string] {
   const isBytes = /Size$/.test(name) && !/Workgroup(Size|sPer)/.test(name);
   return [name, isBytes ? `${formatInteger(value)} (${formatBytes(value)})` : formatInteger(value)];

@@ -1,12 +1,12 @@
-// Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end well, the second ends the process at once. Standard output that cannot
-// be written any more (`| head`, a full disk) also asks.
+// Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end cleanly, the second ends the process at once. A standard output that can no
+// longer be written (`| head`, a full disk) also asks.
 import { EXIT } from './exit.ts';
 
 export interface Interrupt {
   readonly signal: AbortSignal;
-  /** Asks the run to end, as the first Ctrl-C does, because nobody reads standard output any more or there is no room for it. */
+  /** Asks the run to end, like the first Ctrl-C, because standard output is closed or full. */
   stop(why: 'closed' | 'full'): void;
-  /** Leaves signals to Node again. */
+  /** Restores Node's signal handling. */
   release(): void;
 }
 
@@ -21,7 +21,7 @@ export function reasonOf({ reason }: AbortSignal): string {
   return Object.values(STOPPED).includes(reason) ? reason.message : 'Interrupted';
 }
 
-/** Listens for signals; `onFirst` is called at the first. Where the verb has nothing to save, that one ends the process. */
+/** Listens for signals; `onFirst` is called at the first. If the verb has nothing to save, the first ends the process. */
 export function listenForInterrupt(onFirst: () => void, { saves }: { readonly saves: boolean }): Interrupt {
   const controller = new AbortController();
   const listener = () => {

@@ -16,7 +16,7 @@ import { thalwegVersion } from './versions.ts';
 type Verb = (call: Call) => Promise<ExitCode>;
 type Flags = Readonly<Record<string, unknown>>;
 
-/** Errors whose message is all there is to say; anything else is a bug of ours, and its stack is shown. */
+/** Errors whose message suffices; any other error is our bug, and its stack is shown. */
 const EXPECTED = new Set([
   'ShapeError',
   'ShaderError',
@@ -37,7 +37,7 @@ async function perform(load: () => Promise<Verb>, flags: Flags, saves: boolean):
       env: process.env,
       json,
       quiet,
-      // Nobody gets the events any more.
+      // Nobody receives the events any more.
       onClosed: (why) => json && interrupt.stop(why),
     });
   let output: Output | undefined;
@@ -72,10 +72,10 @@ function report(error: unknown, output: Output, signal: AbortSignal): ExitCode {
   return code;
 }
 
-/** Verbs that end well when a signal asks for it. */
+/** Verbs that end cleanly on a signal. */
 const SAVES = ['train', 'bench', 'tune'];
 
-/** A verb with the flags that several have. */
+/** A verb with the common flags. */
 function verb(
   program: Command,
   name: string,
@@ -89,7 +89,7 @@ function verb(
     .addHelpText('after', `\nExample:\n${example}\n\n${exitCodesText()}`)
     .action(async (...given: unknown[]) => {
       const command = given.at(-1) as Command;
-      // What nobody said must not overrule a --config file.
+      // Defaults must not override a --config file.
       const { fuse, ...options } = command.opts();
       const flags = { ...options, ...(fuse === false && { fuse }), target: command.args[0], targets: command.args };
       process.exitCode = await perform(load, flags, SAVES.includes(name));
@@ -97,23 +97,23 @@ function verb(
 }
 
 function withDevice(command: Command, usual = 'auto'): Command {
-  const about = 'auto: a GPU where there is one, else the CPU; gpu: a GPU, else a software adapter';
+  const about = 'auto: a GPU if there is one, else the CPU; gpu: a GPU, else a software adapter';
   return command
     .option('--device <auto|gpu|cpu>', `what to run on; ${about}; default ${usual}`)
-    .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is a part of the adapter's name")
+    .option('--adapter <hardware|software|NAME>', "which GPU adapter; NAME is part of the adapter's name")
     .option('--require-gpu', 'refuse software adapters and the CPU')
-    .option('--deterministic', 'the default kernels, whatever thalweg tune found for this adapter')
-    .option('--no-fuse', 'every op in a dispatch of its own: slower, to see what fusion does')
+    .option('--deterministic', 'use the default kernels, not those thalweg tune found for this adapter')
+    .option('--no-fuse', 'one dispatch per op: slower, to see the effect of fusion')
     .option(
       '--persistent',
-      'many steps of a small network in one dispatch, wherever it can be, not only where it is known to be faster',
+      'many steps of a small network in one dispatch whenever possible, not only where it is known to be faster',
     )
-    .option('--no-persistent', 'no dispatch of many steps, even where that is known to be faster');
+    .option('--no-persistent', 'never many steps in one dispatch, even where that is known to be faster');
 }
 
 function withOutput(command: Command): Command {
   return command
-    .option('--json', 'JSON on standard output, one object a line, and nothing else there')
+    .option('--json', 'only JSON on standard output, one object per line')
     .option('--quiet', 'no progress and no explanations, only results and warnings');
 }
 
@@ -121,15 +121,18 @@ const PRESET = '--preset <NAME>';
 const PRESETS = Object.values(presets)
   .map(({ name, description }) => `${name} (${description})`)
   .join('; ');
-/** The names in bench/suites.ts, which is loaded only where something is measured. */
+/** The names in bench/suites.ts, which is loaded only for measurements. */
 const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
 
 /** Which data, and how a folder is read; `about` says what it is for. */
 function withData(command: Command, about: string): Command {
   return command
     .option('--data <auto|mnist|digits|DIR>', about)
-    .option('--classes <N>', "of DIR's labels; default: the largest + 1. Labels from 1 to N are counted from 0")
-    .option('--transpose', "DIR's pictures are stored with rows and columns interchanged, as EMNIST's are");
+    .option(
+      '--classes <N>',
+      'number of classes in DIR; default: the largest label + 1. Labels from 1 to N are shifted to begin at 0',
+    )
+    .option('--transpose', "DIR's images are stored transposed, as EMNIST's are");
 }
 
 function addTrain(program: Command): void {
@@ -146,30 +149,30 @@ function addTrain(program: Command): void {
   );
   withData(
     command,
-    'auto: MNIST if cached or reachable at once, else digits made here; DIR: a folder of IDX files, or DIR/PREFIX for one set of several in it',
+    'auto: MNIST if cached or quickly reachable, else synthetic digits; DIR: a folder of IDX files, or DIR/PREFIX for one set of several in it',
   );
   command
-    .option('--epochs <N>', "times through the training data; default: the preset's")
-    .option('--max-steps <N>', 'the most steps the run makes; without --epochs, exactly its length')
-    .option('--batch-size <N>', "examples a step; default: the preset's")
+    .option('--epochs <N>', "passes over the training data; default: the preset's")
+    .option('--max-steps <N>', 'maximum number of steps; without --epochs, the exact number')
+    .option('--batch-size <N>', "examples per step; default: the preset's")
     .option('--lr <RATE>', "a constant learning rate; default: the preset's schedule")
     .option('--optimizer <NAME>', `${Object.keys(OPTIMIZERS).join(', ')}; default: the preset's`)
-    .option('--seed <N>', 'decides initial weights and order of the data; default 0')
+    .option('--seed <N>', 'seed of the initial weights and the data order; default 0')
     .option(
       '--target-accuracy <A>',
-      'ends at the first epoch with this test accuracy (0.97 or 97%); exit 4 if none has it',
+      'end at the first epoch with this test accuracy (0.97 or 97%); exit code 4 if none has it',
     )
     .option(
       '--divergence <stop|warn|off>',
-      'what becomes of a loss that runs away; NaN and infinity always stop; default stop',
+      'what to do if the loss diverges; NaN and infinity always stop; default stop',
     )
-    .option('--out <DIR>', 'writes config.json, metrics.jsonl, checkpoint, weights (safetensors) and plots there')
-    .option('--overwrite', 'lets --out replace a run that is there already')
-    .option('--save-every <N>', 'steps between checkpoints in --out; one is written after each epoch in any case')
-    .option('--resume <DIR|FILE>', 'continues a run, bit for bit, from its folder or a checkpoint; its settings hold')
+    .option('--out <DIR>', 'write config.json, metrics.jsonl, checkpoint, weights (safetensors) and plots there')
+    .option('--overwrite', 'let --out replace an existing run')
+    .option('--save-every <N>', 'steps between checkpoints in --out; one is always written after each epoch')
+    .option('--resume <DIR|FILE>', 'continue a run, bit for bit, from its folder or a checkpoint, with its settings')
     .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
-    .option('--profile [FILE]', "times each dispatch of a step first; the trace goes to FILE or --out's profile.json")
-    .option('--dry-run', 'checks everything and shows what would be trained, and stops there');
+    .option('--profile [FILE]', "time each dispatch of a step first; the trace goes to FILE or --out's profile.json")
+    .option('--dry-run', 'check everything, show what would be trained, and stop');
   withOutput(withDevice(command));
 }
 
@@ -183,9 +186,9 @@ function addEval(program: Command): void {
     load,
   )
     .argument('<WEIGHTS|DIR>', 'a safetensors file of weights, a checkpoint, or the folder of a run')
-    .option(PRESET, 'the network, where the file does not say')
-    .option('--target-accuracy <A>', 'exit 4 where the accuracy is below');
-  withData(command, 'whose test set to use; default: that of the run, else auto');
+    .option(PRESET, 'the network, if the file does not say')
+    .option('--target-accuracy <A>', 'exit code 4 if the accuracy is below');
+  withData(command, "which test set to use; default: the run's, else auto");
   withOutput(withDevice(command));
 }
 
@@ -196,11 +199,11 @@ function addGradcheck(program: Command): void {
   ].join('\n');
   const load = async () => (await import('./gradcheck.ts')).gradcheck;
   const command = verb(program, 'gradcheck', 'prove the gradients of a network on this device', example, load)
-    .argument('[WEIGHTS|DIR]', 'trained weights to check at; default: untrained ones')
+    .argument('[WEIGHTS|DIR]', 'trained weights to check; default: untrained ones')
     .option(PRESET, `which network; default ${DEFAULT_PRESET}`)
-    .option('--seed <N>', 'decides the untrained weights; default 0')
+    .option('--seed <N>', 'seed of the untrained weights; default 0')
     .option('--perturb <PATH[i,j]>', 'instead: does the error go up or down if this weight increases slightly?');
-  withData(command, 'examples to check with; default: a few digits made here');
+  withData(command, 'examples to check with; default: a few synthetic digits');
   withOutput(withDevice(command));
 }
 
@@ -211,17 +214,17 @@ function addExplain(program: Command): void {
     '  thalweg explain --preset classic --as webgpu-default --kernel 2',
   ].join('\n');
   const load = async () => (await import('./explain.ts')).explain;
-  const about = 'show what the compiler makes of a training step: graph, groups, dispatches, memory, WGSL';
+  const about = 'show how the compiler plans a training step: graph, groups, dispatches, memory, WGSL';
   const command = verb(program, 'explain', about, example, load)
-    .option(PRESET, `whose training step; default ${DEFAULT_PRESET}`)
+    .option(PRESET, `the preset whose training step to show; default ${DEFAULT_PRESET}`)
     .option('--config <FILE>', 'settings from a JSON file such as the config.json of a run; flags override it')
-    .option('--batch-size <N>', "examples a step; default: the preset's")
+    .option('--batch-size <N>', "examples per step; default: the preset's")
     .option('--optimizer <NAME>', `${Object.keys(OPTIMIZERS).join(', ')}; default: the preset's`)
     .option(
       '--as <CLASS>',
-      `compiles for ${Object.keys(ADAPTER_CLASSES).join(', ')}, and opens no device; default: for the device`,
+      `compiles for ${Object.keys(ADAPTER_CLASSES).join(', ')}, without opening a device; default: for the device`,
     )
-    .option('--pass <NAME>', `what one pass gives: ${PASSES.join(', ')}`)
+    .option('--pass <NAME>', `the result of one pass: ${PASSES.join(', ')}`)
     .option('--kernel <N>', 'one dispatch in full: kernels, accesses, bindings and WGSL')
     .option('--wgsl', 'the WGSL of all dispatches, or with --kernel of one');
   withOutput(withDevice(command, 'gpu'));
@@ -235,16 +238,16 @@ function addBench(program: Command): void {
     '  thalweg bench plan --adapter null',
   ].join('\n');
   const load = async () => (await import('./bench.ts')).bench;
-  const command = verb(program, 'bench', 'measure this device, held against what it can do', example, load)
-    .argument('[SUITES...]', `of ${SUITES.join(', ')}; default: all but plan`)
+  const command = verb(program, 'bench', 'measure this device against its peak rates', example, load)
+    .argument('[SUITES...]', `some of ${SUITES.join(', ')}; default: all but plan`)
     .option('--quick', 'fewer sizes and shorter rounds')
-    .option('--all', 'also the cases that take long, which are skipped by name without it')
+    .option('--all', 'also run the slow cases, which are otherwise listed as skipped')
     .option('--rounds <N>', 'rounds in which the cases take turns; default 5, with --quick 3')
-    .option('--seed <N>', 'decides the random data; default 0')
+    .option('--seed <N>', 'seed of the random data; default 0')
     .option('--markdown', 'tables in Markdown')
-    .option('--svg <DIR>', 'writes plots there: the speed-up over the CPU, and the roofline')
-    .option('--save <FILE>', 'writes what --json prints to a file, for --compare')
-    .option('--compare <FILE>', 'says what got faster or slower since the run that --save wrote there');
+    .option('--svg <DIR>', 'write plots there: the speed-up over the CPU, and the roofline')
+    .option('--save <FILE>', 'write the output of --json to a file, for --compare')
+    .option('--compare <FILE>', 'report what got faster or slower since the run that --save wrote there');
   withOutput(withDevice(command, 'gpu'));
 }
 
@@ -258,13 +261,13 @@ function addTune(program: Command): void {
   const load = async () => (await import('./tune.ts')).tune;
   const about = 'find the fastest kernels for this device and keep them for later runs';
   const command = verb(program, 'tune', about, example, load)
-    .option(PRESET, 'the products of this training step; default: those of all presets')
-    .option('--batch-size <N>', "examples a step; default: the preset's")
-    .option('--size <M,N,K>', 'products of these sizes instead, or with --preset too')
+    .option(PRESET, 'tune the products of this training step; default: of all presets')
+    .option('--batch-size <N>', "examples per step; default: the preset's")
+    .option('--size <M,N,K>', 'tune products of these sizes instead; with --preset, in addition')
     .option('--rounds <N>', 'rounds in which the best candidate and the default take turns; default 7')
-    .option('--seed <N>', 'decides the random data; default 0')
-    .option('--show', 'shows what is kept for this adapter, and measures nothing')
-    .option('--reset', 'removes what is kept for this adapter, and measures nothing');
+    .option('--seed <N>', 'seed of the random data; default 0')
+    .option('--show', 'show the stored tuning of this adapter, without measuring')
+    .option('--reset', 'remove the stored tuning of this adapter, without measuring');
   withOutput(withDevice(command, 'gpu'));
 }
 
@@ -284,11 +287,11 @@ async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('thalweg')
     .description('Train small neural networks on WebGPU, in Node.')
     .version(thalwegVersion())
-    .showHelpAfterError('(add --help for what there is)')
+    .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `\nExample:\n  thalweg train --preset classic\n\n${exitCodesText()}`)
     .exitOverride();
   for (const add of [addTrain, addEval, addGradcheck, addExplain, addBench, addTune, addInfo]) add(program);
-  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what there is)');
+  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)');
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -296,7 +299,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// Help and usage are printed by commander. A reader that went away is no fault; a full disk is.
+// commander prints help and usage. A closed reader is not an error; a full disk is.
 process.stdout.on('error', (error) => {
   if (codeOf(error) !== 'EPIPE') process.exitCode ||= EXIT.failed;
 });

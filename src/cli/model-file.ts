@@ -1,5 +1,5 @@
-// Weights that were trained before: a safetensors file of weights, a checkpoint, or the folder of a run, and which network they
-// belong to: a preset, or another one that the file describes.
+// Trained weights: a safetensors file of weights, a checkpoint, or the folder of a run, and their network: a preset, or one that the file
+// describes.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from '../backend.ts';
@@ -24,7 +24,7 @@ import { type DataChoice, parseConfig, type Settings } from './options.ts';
 import { configurationOf, dataText, presetOf } from './plan.ts';
 import { FILES, isFolder, readWeights } from './run-files.ts';
 
-/** What is needed to judge weights: a preset, or as much of one as a described network has. */
+/** What evaluating weights needs: a preset, or the part of one that a described network has. */
 export type Evaluated = Pick<Preset, 'name' | 'network' | 'model' | 'loss' | 'inputShape'> &
   Partial<Pick<Preset, 'optimizer'>>;
 
@@ -32,20 +32,20 @@ export interface ModelFile {
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly preset: Evaluated;
-  /** Of a checkpoint. */
+  /** The settings in a checkpoint. */
   readonly step?: number;
-  /** Whether the file says which network it belongs to, sizes included. */
+  /** Whether the file states its network, with sizes. */
   readonly described: boolean;
-  /** The data it was trained on, and how that was read, where that is known. */
+  /** The data it was trained on and how it was read, if known. */
   readonly saved?: Pick<Settings, 'data' | 'classes' | 'transpose'>;
 }
 
-/** What a network is known by. */
+/** The keys that identify a network. */
 type Known = Pick<ModelFile, 'preset' | 'described' | 'saved'>;
 
-/** The data to judge a model on: what the settings name, else what it was trained on, else the `usual`. */
+/** The data to evaluate on: from the settings, else the training data, else the `usual`. */
 export function wantedFor({ preset, described, saved = {} }: Known, settings: Settings, usual: DataChoice): Wanted {
-  // How the run's data was read does not hold for other data.
+  // The run's way to read its data does not apply to other data.
   const other = settings.data && !(saved.data && dataText(saved.data) === dataText(settings.data));
   const { data = usual, classes, transpose } = other ? settings : { ...saved, ...withoutGaps(settings) };
   return { data, classes, transpose, outputs: described ? preset.network.outputs : undefined };
@@ -53,10 +53,10 @@ export function wantedFor({ preset, described, saved = {} }: Known, settings: Se
 
 /** The network for the data: the file's, else the preset fitted to it. */
 export function presetFor({ preset, described }: Known, data: DataSet): Evaluated {
-  return described ? preset : fitted(preset as Preset, sizesOf(data)); // one that a flag or a file named
+  return described ? preset : fitted(preset as Preset, sizesOf(data)); // given by a flag or a file
 }
 
-/** Opens what `eval` and `gradcheck` were pointed at. @throws FileError, CheckpointError, OptionError */
+/** Opens the argument of `eval` and `gradcheck`. @throws FileError, CheckpointError, OptionError */
 export async function openModelFile(path: string, settings: Settings): Promise<ModelFile> {
   const file = (await isFolder(path)) ? inFolder(path) : path;
   const bytes = readWeights(file);
@@ -72,7 +72,7 @@ export async function openModelFile(path: string, settings: Settings): Promise<M
   return { file, bytes, step, described, preset: named(saved.preset), saved };
 }
 
-/** The command line's settings in a checkpoint; `foreign` ones (a page's) of a network that describes itself may be others. */
+/** The command line's settings in a checkpoint; settings of a page (`foreign`) may differ if the network describes itself. */
 function savedSettings(configuration: unknown, file: string, foreign: boolean): Settings {
   const context = { ...OPTION_CONTEXT, holdsData: () => true };
   try {
@@ -83,7 +83,7 @@ function savedSettings(configuration: unknown, file: string, foreign: boolean): 
   }
 }
 
-/** The preset that has this network, but for the sizes that data give, or the network under its own name. */
+/** The preset with this network, up to the sizes that data decide, or the network under its own name. */
 function networkPreset(description: NetworkDescription, settings: Settings, file: string): Evaluated {
   const text = networkText(description);
   const preset = presetWith(description);
@@ -103,7 +103,7 @@ function inFolder(folder: string): string {
   if (found !== undefined) return found;
   const names = `${FILES.checkpoint} nor ${FILES.weights}`;
   throw new FileError(
-    `${folder}: it holds neither ${names}. Name the folder of a run, or a safetensors file.`,
+    `${folder}: it holds neither ${names}. Give the folder of a run, or a safetensors file.`,
     'ENOENT',
   );
 }
@@ -126,7 +126,7 @@ function presetFrom(name: string | undefined, settings: Settings, file: string):
   );
 }
 
-/** A trainer of the preset, with the file's weights where there is one. The caller disposes it. */
+/** A trainer of the preset, with the file's weights if given. The caller disposes it. */
 export async function trainerOf(
   backend: Backend,
   preset: Evaluated,

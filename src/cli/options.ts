@@ -1,5 +1,5 @@
-// The values of flags, and the keys of a --config file: pure functions from what was written to what is meant. Each refusal
-// is an OptionError that names the flag, the value and what is allowed, with a guess at what was meant.
+// Parsers of flags and of --config keys: pure functions. Each error is an OptionError that names the flag, the value and what is allowed,
+// with a suggestion.
 import { OptionError } from '../graph/errors.ts';
 import { editDistance, nearest } from '../graph/nearest.ts';
 import { DIVERGENCE } from '../train/run.ts';
@@ -41,7 +41,7 @@ function oneOf(words: readonly string[]): string {
   return words.length < 2 ? (words[0] ?? 'nothing') : `${words.slice(0, -1).join(', ')} or ${words[words.length - 1]}`;
 }
 
-/** A learning rate: finite, above 0, and not so small that it is 0 in the floats training uses. */
+/** A learning rate: finite, above 0, and not 0 in f32. */
 export function parseLearningRate(value: unknown, flag = '--lr'): number {
   const rate = toNumber(value);
   const advice = 'Give a number above 0, such as 0.001 or 1e-3.';
@@ -49,7 +49,7 @@ export function parseLearningRate(value: unknown, flag = '--lr'): number {
   if (!Number.isFinite(rate)) return refuse(flag, value, 'is not finite', advice);
   if (rate <= 0) return refuse(flag, value, 'is not above 0: nothing would be learned', advice);
   if (Math.fround(rate) === 0) return refuse(flag, value, 'is 0 in 32-bit floats: nothing would be learned', advice);
-  if (!Number.isFinite(Math.fround(rate))) return refuse(flag, value, 'is beyond 32-bit floats', advice);
+  if (!Number.isFinite(Math.fround(rate))) return refuse(flag, value, 'is too large for 32-bit floats', advice);
   return rate;
 }
 
@@ -91,7 +91,7 @@ export function parseAdapter(value: unknown, flag = '--adapter'): AdapterChoice 
   if (value === 'hardware' || value === 'software') return value;
   const advice = "Use hardware, software or a part of the adapter's name.";
   const name = typeof value === 'string' ? value.trim() : '';
-  if (name === '') return refuse(flag, value, 'is no adapter', advice);
+  if (name === '') return refuse(flag, value, 'is not an adapter', advice);
   const close = ['hardware', 'software'].find((word) => editDistance(word, name.toLowerCase()) <= 2);
   if (close !== undefined) return refuse(flag, value, 'is unknown', `Did you mean "${close}"? ${advice}`);
   return { name };
@@ -103,7 +103,7 @@ export function parseData(value: unknown, holdsData: (path: string) => boolean, 
   const kind = kinds.find((word) => word === value);
   if (kind !== undefined) return { kind };
   const advice = 'Use auto, mnist, digits or a folder that holds IDX files.';
-  if (typeof value !== 'string' || value === '') return refuse(flag, value, 'is no data set', advice);
+  if (typeof value !== 'string' || value === '') return refuse(flag, value, 'is not a data set', advice);
   if (holdsData(value)) return { kind: 'folder', path: value };
   const guess = /[\\/]/.test(value) ? undefined : nearest(value, kinds);
   return refuse(
@@ -143,11 +143,11 @@ function parseSwitch(value: unknown, flag: string): boolean {
   return refuse(flag, value, 'is neither true nor false', 'Use true or false.');
 }
 
-/** What the parsers of settings need to know of the rest of the program. */
+/** What the parsers of settings need from the rest of the program. */
 export interface OptionContext {
   readonly presets: readonly string[];
   readonly optimizers: readonly string[];
-  /** Whether there is a folder, or a set of IDX files in one. */
+  /** Whether a path is a folder, or a set of IDX files in one. */
   readonly holdsData: (path: string) => boolean;
 }
 
@@ -181,7 +181,7 @@ const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 
-/** The settings somebody gave; what is absent takes the preset's default. */
+/** The given settings; absent ones take the preset's defaults. */
 export type Settings = { readonly [K in SettingName]?: ReturnType<(typeof SETTINGS)[K]> };
 
 /** `batchSize` to `--batch-size`. */
@@ -189,14 +189,14 @@ export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 }
 
-/** Parses the flags that were given, as the command line's parser collected them by their camel-case names. */
+/** Parses the given flags, as the command-line parser collected them by camel-case names. */
 export function parseFlags(given: Readonly<Record<string, unknown>>, context: OptionContext): Settings {
   return parseAll(given, context, flagOf);
 }
 
 /**
  * Parses a --config file: a JSON object of settings by their camel-case names (`{ "preset": "mlp", "lr": 0.003 }`).
- * Keys of `others` are let pass unread, for what a run adds when it writes its config.json.
+ * Keys in `others` are ignored; a run adds them when it writes its config.json.
  * @throws OptionError naming file and key.
  */
 export function parseConfig(
@@ -210,7 +210,7 @@ export function parseConfig(
     config = JSON.parse(text);
   } catch (error) {
     throw new OptionError(
-      `${file}: not valid JSON: ${error instanceof Error ? error.message : error}. Correct it there.`,
+      `${file}: not valid JSON: ${error instanceof Error ? error.message : error}. Correct the file.`,
     );
   }
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
@@ -255,7 +255,7 @@ function parseAll(
   return settings as Settings;
 }
 
-/** Refuses settings that contradict each other; call it on what flags and file give together. */
+/** Refuses contradictory settings; call it on the combined settings of flags and file. */
 export function checkSettings({ device, adapter, requireGpu, fuse, persistent }: Settings): void {
   if (requireGpu === true && adapter === 'software') {
     throw new OptionError('--require-gpu: contradicts --adapter software. Leave one of them out.');

@@ -1,5 +1,5 @@
-// The two streams of the command line. Standard output carries results: text for people, or JSON Lines under --json and then
-// nothing else. Standard error carries progress, logs and warnings. So `thalweg ... --json | jq` and `> result.txt` just work.
+// The two streams of the command line. Standard output carries results: text, or with --json only JSON Lines.
+// Standard error carries progress, logs and warnings. So `thalweg ... --json | jq` and `> result.txt` just work.
 import { codeOf, fileError } from '../node/file-error.ts';
 import { ProgressLine } from './progress.ts';
 import { printable, type TextStream } from './text-stream.ts';
@@ -7,7 +7,7 @@ import { printable, type TextStream } from './text-stream.ts';
 /** The version of the JSON Lines, raised when a field changes its meaning or goes away. */
 export const SCHEMA = 1;
 
-/** What an event may carry beside `type`, `step`, `time` and `schema`. */
+/** The values an event may carry besides `type`, `step`, `time` and `schema`. */
 export type EventFields = Readonly<Record<string, unknown>> & {
   readonly [K in 'type' | 'step' | 'time' | 'schema']?: never;
 };
@@ -17,17 +17,17 @@ export interface OutputOptions {
   readonly stderr: TextStream;
   readonly json?: boolean;
   readonly quiet?: boolean;
-  /** `NO_COLOR`, `CI` and `TERM` are read. */
+  /** The environment; `NO_COLOR`, `CI` and `TERM` are read. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Milliseconds; for tests. */
+  /** The clock in milliseconds, for tests. */
   readonly now?: () => number;
-  /** The reader of standard output went away (`| head`), or there is no room for more. */
+  /** Called when standard output is closed (`| head`) or full. */
   readonly onClosed?: (why: 'closed' | 'full') => void;
 }
 
 /**
- * One event as a line of JSON, without its line feed. `time` is in seconds since the run began. JSON has no NaN and no
- * infinity: they are the strings "NaN", "Infinity" and "-Infinity", which most languages' number parsers take.
+ * One event as a line of JSON, without its line feed. `time` is in seconds since the run began. JSON has no NaN or infinity: they become
+ * the strings "NaN", "Infinity" and "-Infinity", which most languages' number parsers take.
  */
 export function eventLine(type: string, step: number, time: number, fields: EventFields = {}): string {
   const event = { type, step, time: Math.round(time * 1000) / 1000, schema: SCHEMA, ...fields };
@@ -41,7 +41,7 @@ export function eventLine(type: string, step: number, time: number, fields: Even
 export class Output {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** The progress line on standard error; everything else that is printed goes above it. */
+  /** The progress line on standard error; all other output goes above it. */
   readonly progress: ProgressLine;
   readonly #stdout: TextStream;
   readonly #now: () => number;
@@ -72,15 +72,15 @@ export class Output {
       if (this.#full) this.error(fileError('write', 'standard output', error).message);
       onClosed?.(why);
     });
-    stderr.on?.('error', () => {}); // nowhere left to say it
+    stderr.on?.('error', () => {}); // nowhere left to report it
   }
 
-  /** Seconds since this was made: the `time` of events. */
+  /** Seconds since construction: the `time` of events. */
   get time(): number {
     return (this.#now() - this.#start) / 1000;
   }
 
-  /** Whether standard output could not take what was printed, for want of room or a fault of the device. */
+  /** Whether standard output failed, because it was full or its device faulty. */
   get full(): boolean {
     return this.#full;
   }
@@ -92,22 +92,22 @@ export class Output {
     return line;
   }
 
-  /** A result for people, on standard output; nothing under --json, whose events say the same. */
+  /** A result as text, on standard output; nothing with --json, whose events say the same. */
   result(text: string): void {
     if (!this.json) this.#toStdout(printable(text));
   }
 
-  /** What is going on, on standard error; nothing under --quiet. */
+  /** Progress, on standard error; nothing with --quiet. */
   log(text: string): void {
     if (!this.quiet) this.progress.log(text);
   }
 
-  /** What should be known, on standard error, also under --quiet. */
+  /** A warning, on standard error, even with --quiet. */
   warn(text: string): void {
     this.progress.log(`warning: ${text}`);
   }
 
-  /** Why it ended, on standard error. */
+  /** The reason for a failure, on standard error. */
   error(text: string): void {
     this.progress.stop();
     this.progress.log(`error: ${text}`);

@@ -1,5 +1,5 @@
-// What is trained: a preset with what flags, a --config file or a checkpoint say otherwise. It is plain data until the end, so
-// that config.json and checkpoints hold it, and a run that goes on is held against it.
+// The plan of a training: a preset with overrides from flags, a --config file or a checkpoint. It is plain data, so that config.json and
+// checkpoints can hold it, and a resumed run is checked against it.
 import { resolve } from 'node:path';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { adagrad } from '../optim/adagrad.ts';
@@ -10,7 +10,7 @@ import { sgd } from '../optim/sgd.ts';
 import { type Preset, presets } from '../train/presets.ts';
 import { type DataChoice, flagOf, type Settings } from './options.ts';
 
-/** Optimizers by the names of the command line, with the rate each has in a preset that was not tuned for it. */
+/** Optimizers by their command-line names, each with its rate in presets not tuned for it. */
 export const OPTIMIZERS = {
   sgd: (lr = 0.1) => sgd({ lr }),
   adam: (lr = 1e-3) => adam({ lr }),
@@ -21,19 +21,19 @@ export const OPTIMIZERS = {
 
 export const DEFAULT_PRESET = 'mlp';
 
-/** What decides the weights that come out, defaults filled in. */
+/** What determines the trained weights, with defaults filled in. */
 export interface Plan {
   readonly preset: Preset;
   readonly seed: number;
   readonly optimizer: string;
-  /** A constant rate; without it the preset's schedule, or the optimizer's usual rate, holds. */
+  /** A constant rate. Default: the preset's schedule, or the optimizer's usual rate. */
   readonly lr?: number;
   readonly batchSize: number;
-  /** One of the two is there; where both are, the first to be reached ends the run. */
+  /** At least one of the two is set; the first to be reached ends the run. */
   readonly epochs?: number;
   readonly maxSteps?: number;
   readonly data: DataChoice;
-  /** The number of classes, where it is not that of the labels. */
+  /** The number of classes, if not the labels'. */
   readonly classes?: number;
   readonly transpose?: boolean;
 }
@@ -46,7 +46,7 @@ export function presetOf({ preset = DEFAULT_PRESET }: Settings): Preset {
 export function planOf(settings: Settings): Plan {
   const preset = presetOf(settings);
   const { seed = 0, lr, maxSteps, data = { kind: 'auto' }, classes, transpose } = settings;
-  // A number of steps alone is the whole length of the run, not a cap on the preset's.
+  // A number of steps alone is the exact length of the run, not a cap on the preset's.
   const epochs = settings.epochs ?? (maxSteps === undefined ? preset.defaults.epochs : undefined);
   return {
     preset,
@@ -63,9 +63,8 @@ export function planOf(settings: Settings): Plan {
 }
 
 /**
- * The plan of a run that goes on: that of its checkpoint. Flags may lengthen or shorten it, name another device, another
- * folder for the results and a folder to which the data was moved; anything else would make it another run.
- * @throws OptionError that names flag and file where they contradict each other.
+ * The plan of a resumed run: its checkpoint's. Flags may change its length, the device, the output folder and the folder of moved data;
+ * anything else would make it another run. @throws OptionError that names a flag and the file that contradict each other.
  */
 export function resumedPlan(saved: Settings, settings: Settings, file: string): Plan {
   for (const key of ['preset', 'seed', 'optimizer', 'lr', 'batchSize', 'classes', 'transpose'] as const) {
@@ -80,7 +79,7 @@ export function resumedPlan(saved: Settings, settings: Settings, file: string): 
   return { ...plan, data };
 }
 
-/** What holds where a run's settings do not say. */
+/** The defaults of absent settings. */
 const UNSAID: Readonly<Record<string, unknown>> = { classes: 'as many as its labels', transpose: false };
 
 function lengthOf({ epochs, maxSteps }: Settings): Settings | undefined {
@@ -89,7 +88,7 @@ function lengthOf({ epochs, maxSteps }: Settings): Settings | undefined {
 
 function refuse(key: string, now: unknown, then: unknown, file: string): never {
   throw new OptionError(
-    `${flagOf(key)}: ${now} contradicts --resume: the run in ${file} has ${then}. Leave ${flagOf(key)} out, or begin a new run without --resume.`,
+    `${flagOf(key)}: ${now} contradicts --resume: the run in ${file} has ${then}. Leave ${flagOf(key)} out, or start a new run without --resume.`,
   );
 }
 
@@ -107,7 +106,7 @@ export function optimizerOf({ preset, optimizer, lr }: Plan): Optimizer {
   return OPTIMIZERS[optimizer as keyof typeof OPTIMIZERS](lr);
 }
 
-/** Steps in an epoch and in the run. @throws OptionError where a batch is larger than the data. */
+/** Steps per epoch and per run. @throws OptionError if a batch is larger than the data. */
 export function lengthIn({ batchSize, epochs, maxSteps }: Plan, size: number, name: string) {
   if (batchSize > size)
     throw new OptionError(
@@ -123,6 +122,6 @@ export function configurationOf(configuration: unknown, file: string): string {
   if (typeof configuration === 'object' && configuration !== null && 'preset' in configuration)
     return JSON.stringify(configuration);
   throw new CheckpointError(
-    `${file}: it does not say which preset it belongs to. Go on with it in a program of your own, by loadCheckpoint.`,
+    `${file}: it does not say which preset it belongs to. Load it in your own program with loadCheckpoint.`,
   );
 }

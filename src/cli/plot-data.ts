@@ -1,4 +1,4 @@
-// What a plot draws, as numbers: round ticks, a smoothed line, and no more points than there are pixels.
+// The data of a plot: round ticks, a smoothed line, and no more points than pixels.
 
 /** Step and value. Values may be NaN or infinite; steps ascend. */
 export type PlotPoint = readonly [step: number, value: number];
@@ -8,7 +8,7 @@ export function roundTicks(min: number, max: number, count: number): number[] {
   const step = roundStep(max - min, count);
   const ticks: number[] = [];
   if (!(step > 0) || !Number.isFinite(step)) return [min];
-  // As many digits as tell neighbours apart: 0.3, not 0.30000000000000004, yet 149879157129 and not 149879157000.
+  // As many digits as distinguish neighbours: 0.3, not 0.30000000000000004, yet 149879157129 and not 149879157000.
   const digits = Math.min(17, Math.ceil(Math.log10(Math.max(Math.abs(min), Math.abs(max), step) / step)) + 2);
   for (let i = Math.ceil(min / step - 1e-9); i <= Math.floor(max / step + 1e-9) && ticks.length < 100; i++) {
     ticks.push(Number((i * step).toPrecision(digits)));
@@ -53,9 +53,9 @@ export function tickText(tick: number, step: number): string {
 }
 
 /**
- * A centred moving average at up to `samples` of the points, geometric where it is meant for a logarithmic axis. Its window
- * (a twentieth of the points at most) narrows towards the start, so that a steep first fall is not delayed. A point that is
- * not finite stays so and is left out of the averages.
+ * A centred moving average at up to `samples` of the points, geometric for a logarithmic axis. Its window
+ * (a twentieth of the points at most) narrows towards the start, so that a steep first fall is not delayed. A non-finite point is kept and
+ * left out of the averages.
  */
 export function smooth(points: readonly PlotPoint[], samples: number, geometric = false): PlotPoint[] {
   const n = points.length;
@@ -76,7 +76,7 @@ export function smooth(points: readonly PlotPoint[], samples: number, geometric 
   return smoothed;
 }
 
-/** At most four points for each of `columns` equal spans of steps: lowest, highest and, to keep the gaps, one not finite. */
+/** At most four points for each of `columns` equal spans of steps: lowest, highest and, to keep the gaps, a non-finite one. */
 export function thin(points: readonly PlotPoint[], columns: number): PlotPoint[] {
   const first = points[0];
   const last = points[points.length - 1];

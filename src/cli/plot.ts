@@ -1,15 +1,15 @@
-// Loss and accuracy as an SVG picture that stands alone: light or dark as its viewer prefers, blue lines and orange circles
-// (never colour alone), round ticks, and a text summary. Values that are not finite are gaps, marked at the upper edge.
+// Loss and accuracy as a standalone SVG: light or dark as its viewer prefers, blue lines and orange circles
+// (never colour alone), round ticks, and a text summary. Non-finite values are gaps, marked at the upper edge.
 import { logTicks, type PlotPoint, roundStep, roundTicks, smooth, thin, tickText } from './plot-data.ts';
 import { cut, opening, px, text } from './svg.ts';
 
 export type { PlotPoint } from './plot-data.ts';
 
-/** A picture of one quantity over the steps of a run. */
+/** A plot of one quantity over the steps of a run. */
 export interface PlotOptions {
-  /** A value a step: drawn thin, with a smoothed line over it. */
+  /** A value per step: a thin line under a smoothed one. */
   readonly train?: readonly PlotPoint[];
-  /** A value an epoch: circles, on the same axes. */
+  /** A value per epoch: circles, on the same axes. */
   readonly validation?: readonly PlotPoint[];
   readonly title?: string;
   /** One line below, such as the adapter's name and the settings of the run. */
@@ -72,7 +72,7 @@ function plot(options: PlotOptions, unit: string, format: (value: number) => str
   return `${parts.filter((part) => part !== '').join('\n')}\n`;
 }
 
-/** Steps that are numbers, ascending; values beyond what arithmetic on axes bears become infinite or 0 (floats end at 3e38). */
+/** Valid steps in ascending order; values too extreme for axis arithmetic become infinite or 0 (f32 ends at 3e38). */
 function tidy(points: readonly PlotPoint[] = []): PlotPoint[] {
   const tame = (value: number) => (Math.abs(value) > 1e140 ? value * Infinity : Math.abs(value) < 1e-140 ? 0 : value);
   const numbered = points.filter(([step]) => Math.abs(step) <= Number.MAX_SAFE_INTEGER);
@@ -130,7 +130,7 @@ function valueAxis(points: readonly PlotPoint[], scale: 'linear' | 'log' | 'auto
   };
 }
 
-/** Widened to whole ticks; down to 0 where that costs less than half of the height. */
+/** Widened to whole ticks; down to 0 if that costs less than half of the height. */
 function linearRange([low, high]: readonly [number, number], ceiling = Number.POSITIVE_INFINITY): [number, number] {
   let [min, max] = [low, high];
   if (min >= 0 && min < 0.5 * max) min = 0;
@@ -168,7 +168,7 @@ function lines(train: readonly PlotPoint[], smoothed: readonly PlotPoint[], x: A
   };
   draw(raw, smoothed.length === 0 ? 'stroke-width="2"' : 'stroke-width="1" opacity="0.35"');
   draw(over, 'stroke-width="2.25" stroke-linecap="round"');
-  // A point without neighbours that the axis holds would leave no line.
+  // A point without neighbours on the axis would leave no line.
   train.forEach(([step, value], i) => {
     const alone = ![train[i - 1], train[i + 1]].some((other) => other !== undefined && y.holds(other[1]));
     if (alone && y.holds(value))
@@ -177,7 +177,7 @@ function lines(train: readonly PlotPoint[], smoothed: readonly PlotPoint[], x: A
   return parts.join('\n');
 }
 
-/** A line through the points, broken where the axis holds no value. */
+/** A line through the points, broken where the axis has no place for the value. */
 function path(points: readonly PlotPoint[], x: Axis, y: Axis): string {
   let d = '';
   let pen: 'M' | 'L' = 'M';
@@ -204,7 +204,7 @@ function circles(points: readonly PlotPoint[], x: Axis, y: Axis): string {
   return parts.join('\n');
 }
 
-/** A cross at the upper edge for each value without a place, and what they mean. */
+/** A cross at the upper edge for each value off the axis, and a legend. */
 function marks(points: readonly PlotPoint[], x: Axis, y: Axis): string {
   const lost = points.filter(([, value]) => !y.holds(value));
   if (lost.length === 0) return '';
@@ -261,7 +261,7 @@ function legend(
   return parts.join('\n');
 }
 
-/** The curve in a sentence, for those who cannot see it. */
+/** The curve in a sentence, for screen readers. */
 function describe(
   name: string,
   points: readonly PlotPoint[],
@@ -280,7 +280,7 @@ function describe(
 
 function extent(values: readonly number[]): [number, number] | undefined {
   if (values.length === 0) return undefined;
-  // Not Math.min(...values): a long run has more values than a call takes arguments.
+  // Not Math.min(...values): a long run has more values than a call can take arguments.
   return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 }
 

@@ -1,6 +1,5 @@
-// `thalweg train --profile`: one training step, dispatch by dispatch, slowest first, each held against the ceilings measured
-// here, and as a trace that chrome://tracing and Perfetto open. It has weights of its own: the run that follows is what it
-// would have been.
+// `thalweg train --profile`: one training step, dispatch by dispatch, slowest first, each compared with the ceilings measured here, and as
+// a trace for chrome://tracing and Perfetto. It has its own weights, so the run that follows is unaffected.
 
 import { join } from 'node:path';
 import { type Bench, type Ceiling, floorOf } from '../../bench/cases.ts';
@@ -20,41 +19,41 @@ import { optimizerOf, type Plan } from './plan.ts';
 import { type Column, formatBytes, table } from './table.ts';
 import { plural } from './train-report.ts';
 
-/** Steps whose median is told. */
+/** The number of steps for each median. */
 const ROUNDS = 9;
 
-/** Where the trace goes: the file that was named, else into the run's folder, else here; undefined without the flag. */
+/** The trace's path: the given file, else in the run's folder, else in the current one; undefined without the flag. */
 export function profileFile(flag: unknown, folder: string | undefined): string | undefined {
   if (typeof flag === 'string') return flag;
   return flag === true ? join(folder ?? '', 'profile.json') : undefined;
 }
 
-/** @throws OptionError, DeviceError where there are no dispatches. */
+/** @throws OptionError, DeviceError if there are no dispatches. */
 export function checkProfile({ kind }: Pick<Backend, 'kind'>, device: string | undefined): void {
   if (device === 'cpu')
     throw new OptionError('--profile: contradicts --device cpu, which has no dispatches. Leave one of them out.');
   if (kind === 'cpu')
-    throw new DeviceError('--profile: there is no GPU here, and the CPU has no dispatches. Leave --profile out.');
+    throw new DeviceError('--profile: no GPU was found, and the CPU has no dispatches. Leave --profile out.');
 }
 
-/** A dispatch, or a whole step, and how near its ceiling it came; null where that is not known. */
+/** A dispatch or a whole step, with its share of the ceiling; null if unknown. */
 interface Held extends Omit<TimedDispatch, 'once'> {
   readonly gflops: number;
   readonly ofCeiling: number | null;
   readonly bound: 'arithmetic' | 'memory' | null;
 }
 
-/** A profile held against the ceilings. */
+/** A profile compared with the ceilings. */
 export interface HeldProfile {
   readonly clock: StepProfile['clock'];
   readonly ceiling: Ceiling | undefined;
-  /** In order, those that come once a submit first. */
+  /** In order; those that run once per submit first. */
   readonly dispatches: readonly (Held & { readonly once: boolean })[];
-  /** All dispatches of a step; its share of the ceiling is that of the time they would take there one after another. */
+  /** All dispatches of a step; its share of the ceiling is computed from the sum of their minimum times. */
   readonly whole: Held;
 }
 
-/** Holds each dispatch, and the step, against its roofline: the least time that the ceilings allow its work. */
+/** Compares each dispatch, and the step, with its roofline: the minimum time that the ceilings allow for its work. */
 export function heldAgainst({ clock, dispatches }: StepProfile, ceiling: Ceiling | undefined): HeldProfile {
   const held = (d: Omit<TimedDispatch, 'once'>, floors: readonly DispatchWork[]): Held => {
     const ms = ceiling && floors.reduce((sum, work) => sum + floorOf(work, ceiling).ms, 0);
@@ -76,7 +75,7 @@ export function heldAgainst({ clock, dispatches }: StepProfile, ceiling: Ceiling
   return { clock, ceiling, dispatches: dispatches.map((d) => ({ ...d, ...held(d, [d]) })), whole: held(all, own) };
 }
 
-/** What profiling a step is told besides the step. */
+/** Inputs of profiling besides the step. */
 export interface ProfileCall {
   readonly output: Output;
   readonly file: string;
@@ -109,7 +108,7 @@ export async function profile(
   }
 }
 
-/** The best multiply-add and copy of a few rounds; undefined where they did not run. */
+/** The best multiply-add and copy rates of a few rounds; undefined if they did not run. */
 async function measureCeiling(
   bench: Pick<Bench, 'backend' | 'seed' | 'signal' | 'tell'>,
 ): Promise<Ceiling | undefined> {
@@ -152,7 +151,7 @@ export function profileText(timed: HeldProfile, name: string, adapter: string): 
   ];
   if (once.length > 0) {
     const rows = once.map((d) => row(d, ''));
-    parts.push(`Once a submit, before its first step:\n\n${table(COLUMNS, rows)}`);
+    parts.push(`Once per submit, before its first step:\n\n${table(COLUMNS, rows)}`);
   }
   return `\n${parts.join('\n\n')}`;
 }

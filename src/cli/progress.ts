@@ -1,10 +1,10 @@
-// The progress line, as Keras prints it: redrawn in place on a terminal, whole lines now and then elsewhere. Rendering is a
-// pure function; ProgressLine only decides when. The time a first step takes (pipelines are made in it) counts for no estimate.
+// The progress line, in the style of Keras: redrawn in place on a terminal, occasional whole lines elsewhere. Rendering is a
+// pure function; ProgressLine only decides when. The first step's time, which includes pipeline creation, is excluded from estimates.
 import { printable, type TextStream } from './text-stream.ts';
 
-/** What the line shows. */
+/** The content of the line. */
 export interface ProgressState {
-  /** From 1. */
+  /** The epoch, counted from 1. */
   readonly epoch: number;
   readonly epochs: number;
   /** Steps done in this epoch. */
@@ -12,13 +12,13 @@ export interface ProgressState {
   readonly steps: number;
   /** Name and value, in order: `[['loss', 0.221], ['accuracy', 0.9354]]`. */
   readonly metrics: readonly (readonly [string, number])[];
-  /** Images a step, for the images a second. */
+  /** Images per step, for the images per second. */
   readonly batchSize?: number;
 }
 
-/** The state with its times, as {@link renderProgress} takes it. */
+/** The state with its times, for {@link renderProgress}. */
 export interface TimedProgress extends ProgressState {
-  /** Milliseconds a step, once known. */
+  /** Milliseconds per step, once known. */
   readonly msPerStep?: number;
   /** Milliseconds of this epoch so far, shown once it is done. */
   readonly elapsed: number;
@@ -31,8 +31,8 @@ export interface RenderOptions {
 }
 
 /**
- * `Epoch 2/10  281/469 ━━━━━━━━━━──── 3s 6ms/step - loss: 0.2210 - accuracy: 0.9354 - 61k img/s`: the time is what is left of the
- * epoch, or what it took once it is done. On a narrow terminal the bar shrinks, then the last parts go.
+ * `Epoch 2/10  281/469 ━━━━━━━━━━──── 3s 6ms/step - loss: 0.2210 - accuracy: 0.9354 - 61k img/s`: the time is the epoch's remaining time,
+ * or its duration once it is done. On a narrow terminal the bar shrinks, then the last parts are dropped.
  */
 export function renderProgress(state: TimedProgress, { columns = 120, color = false }: RenderOptions = {}): string {
   const { epoch, epochs, step, steps, msPerStep, elapsed } = state;
@@ -53,7 +53,7 @@ export function renderProgress(state: TimedProgress, { columns = 120, color = fa
   }
   const width = Math.min(14, room - head.length - timeText.length - text.length - 1);
   const bar = width >= 4 ? ` ${renderBar(steps === 0 ? 1 : step / steps, width, color)}` : '';
-  // The bar is no longer than its room and may hold colours; everything else may need a cut.
+  // The bar fits and may hold colour codes; everything else may need truncation.
   return bar === '' ? `${head}${timeText}${text}`.slice(0, Math.max(room, 0)) : `${head}${bar}${timeText}${text}`;
 }
 
@@ -100,7 +100,7 @@ export function formatCount(count: number): string {
   return count < 9.95 ? count.toFixed(1).replace('.0', '') : count.toFixed(0);
 }
 
-/** Milliseconds a step, counted from the first report, which holds the compilation, or from a later {@link Pace.rebase}. */
+/** Milliseconds per step, measured from the first report, which includes compilation, or from a later {@link Pace.rebase}. */
 export class Pace {
   #base: { step: number; time: number } | undefined;
   #msPerStep: number | undefined;
@@ -115,7 +115,7 @@ export class Pace {
     if (step > this.#base.step) this.#msPerStep = (time - this.#base.time) / (step - this.#base.step);
   }
 
-  /** Counts anew from the given report, or from the next: after a pause, a validation, a save. The last pace stays until then. */
+  /** Restarts from the given report, or from the next: after a pause, a validation, a save. Until then the last pace stays. */
   rebase(step?: number, time?: number): void {
     this.#base = step === undefined || time === undefined ? undefined : { step, time };
   }
@@ -126,7 +126,7 @@ export function wantsColor(stream: TextStream, env: Readonly<Record<string, stri
   return wantsRedraw(stream, env) && !env['NO_COLOR'];
 }
 
-/** Whether lines may be redrawn in place: a real terminal and not a build server's imitation of one. */
+/** Whether lines may be redrawn in place: a real terminal, not a CI server's imitation. */
 export function wantsRedraw(stream: TextStream, env: Readonly<Record<string, string | undefined>>): boolean {
   const ci = env['CI'];
   return stream.isTTY === true && env['TERM'] !== 'dumb' && (!ci || ci === 'false' || ci === '0');
@@ -156,7 +156,7 @@ export class ProgressLine {
   /** Steps of the epochs before this one. */
   #before = 0;
   #state: ProgressState | undefined;
-  /** An unfinished line stands on the terminal. */
+  /** Whether an unfinished line is on the terminal. */
   #open = false;
 
   constructor(stream: TextStream, { env = {}, quiet = false, now = () => performance.now() }: ProgressOptions = {}) {
@@ -169,7 +169,7 @@ export class ProgressLine {
     this.#epochStart = now();
   }
 
-  /** Says where the run is; prints if it is time to. */
+  /** Updates the progress; prints if it is time to. */
   update(state: ProgressState): void {
     const time = this.#now();
     this.#enter(state, time);
@@ -178,7 +178,7 @@ export class ProgressLine {
     if (time - this.#shown >= (this.#redraw ? REDRAW_MS : LINE_MS)) this.#print(time, false);
   }
 
-  /** The epoch is over, its validation included: prints its line for good. */
+  /** Ends the epoch, including its validation: prints its final line. */
   endEpoch(state: ProgressState): void {
     const time = this.#now();
     this.#enter(state, time);
@@ -186,12 +186,12 @@ export class ProgressLine {
     this.#print(time, true);
     this.#before += state.step;
     this.#epochStart = time;
-    // Steps of the next epoch begin now; before any pace is known, the first report has to set it.
+    // Steps of the next epoch begin now; until a pace is known, the first report sets it.
     if (this.#pace.msPerStep !== undefined) this.#pace.rebase(this.#before, time);
     else this.#pace.rebase();
   }
 
-  /** What follows is no training time (validation, a pause): the pace counts anew from the next report. */
+  /** Excludes the following time (validation, a pause): the pace restarts at the next report. */
   rest(): void {
     this.#pace.rebase();
   }
@@ -203,7 +203,7 @@ export class ProgressLine {
     if (this.#redraw && this.#state !== undefined) this.#print(this.#now(), false);
   }
 
-  /** Shows what is going on in place of the line, where lines are redrawn; elsewhere nothing. */
+  /** Shows a status text in place of the line, if lines are redrawn; else nothing. */
   status(text: string): void {
     const time = this.#now();
     if (this.#quiet || !this.#redraw || time - this.#shown < REDRAW_MS) return;
@@ -212,7 +212,7 @@ export class ProgressLine {
     this.#stream.write(`\r${printable(text).slice(0, (this.#stream.columns || 80) - 1)}\u001b[K`);
   }
 
-  /** Ends an unfinished line, so that other text begins on its own. */
+  /** Ends an unfinished line, so that other text starts on a new line. */
   stop(): void {
     if (this.#open) this.#stream.write('\n');
     this.#open = false;
@@ -237,7 +237,7 @@ export class ProgressLine {
     if (last) this.#state = undefined;
   }
 
-  /** Takes an unfinished line off the terminal; the next update draws it again. */
+  /** Erases an unfinished line from the terminal; the next update redraws it. */
   hide(): void {
     if (this.#open) this.#stream.write('\r\u001b[K');
     this.#open = false;

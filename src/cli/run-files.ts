@@ -1,4 +1,4 @@
-// The files of a run, and what one left behind, read with care.
+// The files of a run, and safe reads of an earlier run's files.
 import { constants } from 'node:buffer';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -20,25 +20,25 @@ export const FILES = {
 export interface Resumed {
   readonly file: string;
   readonly bytes: Uint8Array;
-  /** The run's folder, where a folder was named. */
+  /** The run's folder, if a folder was given. */
   readonly folder: string | undefined;
 }
 
-/** Reads what --resume names: a run's folder or a checkpoint. @throws FileError */
+/** Reads the argument of --resume: a run's folder or a checkpoint. @throws FileError */
 export async function readResumed(path: string): Promise<Resumed> {
   const folder = await isFolder(path);
   const file = folder ? join(path, FILES.checkpoint) : path;
   return { file, bytes: readWeights(file), folder: folder ? path : undefined };
 }
 
-/** What decides a run's bits beside its settings. */
+/** What determines a run's bits besides its settings. */
 export interface RanOn {
   readonly adapter: string;
-  /** The digest of its tuning; undefined where the default kernels were used. */
+  /** The digest of its tuning; undefined for the default kernels. */
   readonly tuning: string | undefined;
 }
 
-/** What the config.json beside a run's checkpoint says it ran on; undefined where there is none to read. */
+/** The device recorded in the config.json beside a run's checkpoint; undefined if there is none to read. */
 export function ranOnBeside(checkpoint: string): RanOn | undefined {
   try {
     const config: unknown = JSON.parse(readText(join(dirname(checkpoint), FILES.config)));
@@ -56,7 +56,7 @@ export async function isFolder(path: string): Promise<boolean> {
   );
 }
 
-/** The bytes of a safetensors file, read once its header was found to be right. @throws FileError, CheckpointError */
+/** The bytes of a safetensors file, read after its header was checked. @throws FileError, CheckpointError */
 export function readWeights(path: string): Uint8Array {
   return withFile(path, (file) => {
     const end = headerEnd(file.read(0, 8), path, file.size);
@@ -65,7 +65,7 @@ export function readWeights(path: string): Uint8Array {
   });
 }
 
-/** The lines of a metrics.jsonl whose step was made by then; none where there is no such file. */
+/** The lines of a metrics.jsonl up to a step; none if there is no such file. */
 export function linesUpTo(path: string, step: number): string[] {
   if (!existsSync(path)) return [];
   const text = readText(path, constants.MAX_STRING_LENGTH);
@@ -73,7 +73,7 @@ export function linesUpTo(path: string, step: number): string[] {
     try {
       return JSON.parse(line).step <= step;
     } catch {
-      return false; // half a line, left by a crash
+      return false; // a partial line, left by a crash
     }
   });
 }

@@ -1,4 +1,4 @@
-// The pieces that every picture of the command line is made of: colours for light and dark, text, and numbers as XML bears them.
+// Building blocks of the command line's plots: colours for light and dark, text, and numbers in XML.
 
 /** Blue and orange, and neutrals, as classes. */
 const STYLE = `
@@ -9,13 +9,13 @@ const STYLE = `
 .tw-blue{stroke:#6aa9f7}.tw-orange{stroke:#f59a4a}.tw-dot{fill:#f59a4a;stroke:#14171c}.tw-solo{fill:#6aa9f7;stroke:#14171c}
 }`;
 
-/** The beginning of a picture: its size, what it says to those who cannot see it, its colours and its ground. */
+/** The beginning of an SVG: its size, its alternative text, its colours and its background. */
 export function opening(picture: {
   readonly width: number;
   readonly height: number;
   readonly title: string;
   readonly description: string;
-  /** Rules for classes of its own. */
+  /** Additional CSS rules. */
   readonly style?: string | undefined;
 }): string {
   const { width, height, title, description, style = '' } = picture;
@@ -28,7 +28,7 @@ export function opening(picture: {
   ].join('\n');
 }
 
-/** Pixels to a tenth: finer is not seen and doubles the file. */
+/** Pixels to a tenth: more digits are invisible and double the file size. */
 export function px(value: number): string {
   return `${Math.round(value * 10) / 10}`;
 }
@@ -53,7 +53,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text for XML: the five entities, and without the characters that XML has no way to write. */
+/** Text for XML: the five entities, without characters that XML cannot represent. */
 function escapeXml(value: string): string {
   return value
     .replace(/[&<>"']/g, (c) => ENTITIES[c] ?? '')

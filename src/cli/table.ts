@@ -11,7 +11,7 @@ export interface LayerRow {
   readonly parameters: number;
 }
 
-/** Layer, output shape, parameters; then the total, term by term, and the bytes (four a parameter unless given). */
+/** Layer, output shape, parameters; then the total, term by term, and the bytes. Default: four bytes per parameter. */
 export function summaryTable(layers: readonly LayerRow[], bytes?: number): string {
   const terms = layers.map(({ parameters }) => parameters).filter((n) => n > 0);
   const total = terms.reduce((a, b) => a + b, 0);
@@ -28,7 +28,7 @@ export function summaryTable(layers: readonly LayerRow[], bytes?: number): strin
 }
 
 /**
- * A confusion matrix: a row for each actual class, a column for each predicted one, and how much of the row is right.
+ * A confusion matrix: a row for each actual class, a column for each predicted one, and the row's fraction of correct predictions.
  * `counts[actual][predicted]`.
  */
 export function confusionTable(
@@ -64,7 +64,7 @@ export interface GradcheckRow {
   readonly shape: readonly number[];
   /** CPU in doubles against finite differences. */
   readonly finiteDifference?: number;
-  /** The device against the CPU; absent where there is only the CPU. */
+  /** The device against the CPU; absent if there is only the CPU. */
   readonly device?: number;
 }
 
@@ -74,7 +74,7 @@ export interface GradcheckLimits {
   readonly device: number;
 }
 
-/** Whether every error of the row is within the limits. NaN is not, and neither is a row that checked nothing. */
+/** Whether every error of the row is within the limits. NaN is not, nor is a row that checked nothing. */
 export function gradcheckPasses(row: GradcheckRow, limits: GradcheckLimits): boolean {
   if (row.finiteDifference === undefined && row.device === undefined) return false;
   const within = (error: number | undefined, limit: number) => error === undefined || error <= limit;

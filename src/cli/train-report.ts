@@ -1,11 +1,11 @@
-// The words around a run: what was planned, how fast it went, what happened, and what to try next.
+// The text around a run: the plan, the speed, what happened, and what to try next.
 import type { FitEvent } from '../train/events.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { commandName, quoted } from './context.ts';
 import type { Plan } from './plan.ts';
 import { formatInteger, summaryTable } from './table.ts';
 
-/** Layers and parameters, and how they will be trained. */
+/** Layers, parameters and training settings. */
 export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epochs: number; total: number }): string {
   const { preset, optimizer, batchSize, seed } = plan;
   const { rows, bytes } = trainer.summary();
@@ -22,11 +22,11 @@ export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epoc
   ].join('\n');
 }
 
-/** For whoever sees this for the first time: what happened, and what to try next. */
+/** For newcomers: what happened, and what to try next. */
 export function explanation(run: {
   trainer: Trainer;
   plan: Plan;
-  /** Of this call; the weights may have more behind them. */
+  /** Steps of this call; the weights may have been trained before. */
   steps: number;
   out: string | undefined;
   accuracy: number | undefined;
@@ -40,7 +40,7 @@ export function explanation(run: {
   return [
     '',
     `What happened: ${formatInteger(trainer.summary().parameters)} weights took ${plural(steps, 'small step')} downhill on the error of ${plan.batchSize} ${digits} at a time, ${by}.`,
-    `The network now reads ${formatInteger(right)} of ${formatInteger(testSize)} test ${digits} right, none of which it was trained on.`,
+    `The network now recognizes ${formatInteger(right)} of ${formatInteger(testSize)} test ${digits}, none of which it was trained on.`,
     'Next, try',
     ...nextCommands(plan, trainer.parameters()[0]!.path, out),
   ].join('\n');
@@ -59,7 +59,7 @@ function nextCommands(
   const pixel = Math.min(400, network.inputs - 1);
   const commands = [
     ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}${on}`],
-    ...(out === undefined ? [['keeping the run, with plots', `train --preset ${preset}${on} --out ${folder}`]] : []),
+    ...(out === undefined ? [['saving the run, with plots', `train --preset ${preset}${on} --out ${folder}`]] : []),
     ['its mistakes', `eval ${quoted(folder)}`],
     ['asking about one weight', `gradcheck --preset ${preset}${on} --perturb '${path}[0,${pixel}]'`],
   ] as const;
@@ -67,7 +67,7 @@ function nextCommands(
   return commands.map(([what = '', command]) => `  ${`${what}:`.padEnd(width + 1)}  ${me} ${command}`);
 }
 
-/** Steps a second, without the first step, in which shaders are compiled, and without validation. */
+/** Steps per second, excluding the first step, which compiles shaders, and validation. */
 export class TrainingClock {
   #first: { step: number; time: number } | undefined;
   #seconds = 0;
@@ -80,7 +80,7 @@ export class TrainingClock {
     return this.#first?.time;
   }
 
-  /** Seconds of training: without compilation, which comes before, and without validation. */
+  /** Seconds of training, excluding compilation and validation. */
   get seconds(): number {
     return this.#training;
   }

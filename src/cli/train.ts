@@ -30,15 +30,15 @@ import { formatInteger } from './table.ts';
 import { explanation, percent, planText, plural, rateText, TrainingClock } from './train-report.ts';
 import { thalwegVersion } from './versions.ts';
 
-/** A run that goes on, and what its checkpoint says of it. */
+/** A resumed run, from its checkpoint. */
 interface GoneOn extends Resumed {
   readonly step: number;
   readonly settings: Settings;
   /** The sizes of its network. */
   readonly network: NetworkDescription | undefined;
-  /** The accuracy that ended it, where that was its target. */
+  /** The accuracy that ended it, if it reached its target. */
   readonly reached: number | undefined;
-  /** What it ran on, where its config.json says so. */
+  /** The device it ran on, if its config.json says. */
   readonly ranOn: RanOn | undefined;
 }
 
@@ -48,7 +48,7 @@ export async function train(call: Call): Promise<ExitCode> {
   const plan = before ? resumedPlan(before.settings, settings, before.file) : planOf(settings);
   const out = settings.out ?? before?.folder;
   if (settings.saveEvery !== undefined && out === undefined)
-    throw new OptionError('--save-every: there is no folder to save to. Add --out DIR.');
+    throw new OptionError('--save-every: no folder to save to. Add --out DIR.');
   const open = {
     preset: plan.preset.name,
     overwrite: flags['overwrite'] === true,
@@ -62,17 +62,17 @@ export async function train(call: Call): Promise<ExitCode> {
   const wanted = { ...plan, outputs: before?.network?.outputs };
   const data = beginLoading(wanted, surroundings); // while the device is opened
   try {
-    // Another run may have written there until the folder was locked.
+    // Another run may have written there before the folder was locked.
     if (folder && before?.folder !== undefined) before = await goOn(before.folder);
     return await withBackends(
       call,
       (backend) => new TrainCall(call, backend, plan, folder, before).run(data),
       async (reason) => {
         if (folder?.saved) before = await goOn(folder.path);
-        const from = before ? `step ${formatInteger(before.step)}, the last one that was saved` : 'the beginning';
+        const from = before ? `step ${formatInteger(before.step)}, the last one saved` : 'the beginning';
         output.warn(`${reason} Opening another; training continues from ${from}.`);
       },
-      // Dispatches are timed where there are any: a software adapter will do.
+      // Timing needs dispatches: a software adapter will do.
       flags['profile'] === undefined ? 'auto' : 'gpu',
     );
   } finally {
@@ -85,7 +85,7 @@ async function goOn(path: string): Promise<GoneOn> {
   const resumed = await readResumed(path);
   const { configuration, step } = describeCheckpoint(resumed.bytes, resumed.file);
   const text = configurationOf(configuration, resumed.file);
-  // Whether the data's folder is still there is found out when it is read.
+  // A missing data folder is detected when it is read.
   const context = { ...OPTION_CONTEXT, holdsData: () => true };
   const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
   const network = networkIn(readSafetensors(resumed.bytes, resumed.file).metadata, resumed.file);
@@ -94,7 +94,7 @@ async function goOn(path: string): Promise<GoneOn> {
   return { ...resumed, step, settings, reached, network, ranOn: ranOnBeside(resumed.file) };
 }
 
-/** One call of the verb, once device and folder are there. */
+/** One call of the verb, with device and folder ready. */
 class TrainCall {
   readonly #call: Call;
   readonly #backend: Backend;
@@ -104,10 +104,10 @@ class TrainCall {
   #length = { perEpoch: 0, total: 0, epochs: 0 };
   /** Sums of the losses and accuracies of the epoch's steps so far, for the progress line. */
   #epoch = { number: 0, steps: 0, loss: 0, accuracy: 0 };
-  /** Milliseconds of compiling before this run began. */
+  /** Milliseconds of compilation before this run began. */
   #compiledBefore = 0;
   #lastSave = 0;
-  /** The run made its last step before it was ended; the rest of what it writes is missing. */
+  /** Whether the run had made its last step before it was ended; only the rest of its output is missing. */
   #unfinished = false;
   /** The accuracy of the epoch that reached the target. */
   #reached: number | undefined;
@@ -124,7 +124,7 @@ class TrainCall {
   async run(loading: Promise<LoadedData>): Promise<ExitCode> {
     const { output, signal, flags, settings } = this.#call;
     output.log(deviceLine(this.#backend));
-    // What measures is loaded where it is asked for.
+    // Profiling code is loaded on demand.
     const profiling = flags['profile'] === undefined ? undefined : await import('./profile.ts');
     const trace = profiling?.profileFile(flags['profile'], this.#folder?.path);
     profiling?.checkProfile(this.#backend, settings.device);
@@ -168,12 +168,12 @@ class TrainCall {
     return trainer;
   }
 
-  /** A run that is over has nothing to go on with; one that gets another length is told what that changes. */
+  /** Refuses to resume a complete run, and warns if the run's length changes. */
   #checkLength({ run, stepsMade, state }: Trainer, file: string): void {
     const { total } = this.#length;
     const made = stepsMade - (run?.start ?? 0);
     const { reached, folder: from, bytes } = this.#before!;
-    // This call's own where the device was lost.
+    // This call's own if the device was lost.
     const folder = this.#folder?.resumed || this.#folder?.path === from ? this.#folder : undefined;
     const { targetAccuracy = 0 } = this.#call.settings;
     const atTarget = reached !== undefined && reached >= targetAccuracy && run?.total === total;
@@ -181,12 +181,12 @@ class TrainCall {
     if (this.#unfinished) this.#reached = reached;
     if (made >= total && !this.#unfinished) {
       throw new OptionError(
-        `--resume: the run in ${file} is complete: ${made} of ${total} steps. Give a larger --epochs or --max-steps to go on.`,
+        `--resume: the run in ${file} is complete: ${made} of ${total} steps. Give a larger --epochs or --max-steps to continue.`,
       );
     }
     if (run?.total !== undefined && run.total !== total && typeof state.optimizer.lr === 'function') {
       this.#call.output.warn(
-        `the run is ${total} steps long now and was ${run.total}, so its learning rates are not those it would have had.`,
+        `the run now has ${total} steps instead of ${run.total}, so its learning rates differ from the original schedule.`,
       );
     }
   }
@@ -195,9 +195,9 @@ class TrainCall {
     const { output } = this.#call;
     const { total, perEpoch } = this.#length;
     output.log(planText(trainer, this.#plan, this.#length));
-    if (this.#before) output.log(`Going on from ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
-    const what = this.#reached === undefined ? 'All steps were made' : 'The target accuracy was reached';
-    if (this.#unfinished) output.log(`${what}; what was not written is written now.`);
+    if (this.#before) output.log(`Resuming ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
+    const what = this.#reached === undefined ? 'All steps are done' : 'The target accuracy was reached';
+    if (this.#unfinished) output.log(`${what}; the missing output is written now.`);
     this.#checkSame();
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
@@ -212,18 +212,18 @@ class TrainCall {
     });
   }
 
-  /** A run that goes on elsewhere, or by other kernels, is told that its bits may differ. */
+  /** Warns that bits may differ on another device or with other kernels. */
   #checkSame(): void {
     const { ranOn } = this.#before ?? {};
     if (!ranOn) return;
     const { adapter, tuning } = this.#backend;
-    const doubt = 'it may not be bit for bit what it would have been';
+    const doubt = 'results may differ in their last bits';
     const kernels = (digest: string | undefined) => (digest ? `tuned kernels (${digest})` : 'the default kernels');
     const now = tuning && digestOf(tuning);
     if (ranOn.adapter !== adapter.name)
-      this.#call.output.warn(`the run was on ${ranOn.adapter} and goes on on ${adapter.name}: ${doubt}.`);
+      this.#call.output.warn(`the run was on ${ranOn.adapter} and continues on ${adapter.name}: ${doubt}.`);
     else if (ranOn.tuning !== now)
-      this.#call.output.warn(`the run used ${kernels(ranOn.tuning)} and goes on with ${kernels(now)}: ${doubt}.`);
+      this.#call.output.warn(`the run used ${kernels(ranOn.tuning)} and continues with ${kernels(now)}: ${doubt}.`);
   }
 
   #endDry(): ExitCode {
@@ -249,7 +249,7 @@ class TrainCall {
     } catch (error) {
       if (!(error instanceof DivergenceError)) throw error;
       await this.#finish(trainer);
-      // The library's advice, as flags say it.
+      // The library's advice, in terms of flags.
       const message = error.message.replace("pass divergence: 'warn'", 'use --divergence warn');
       const kept = this.#folder ? ` The weights from before are in ${this.#folder.path}.` : '';
       throw new DivergenceError(`${message}${kept}`, error.step);
@@ -257,7 +257,7 @@ class TrainCall {
       compiled();
     }
     if (trainer.history.stopped === 'aborted') return this.#interrupted(trainer);
-    // A run that Ctrl-C reaches from here on is over anyway: it is told of and kept.
+    // A run interrupted from here on is complete anyway: it is reported and saved.
     const result = await trainer.evaluate(data.test);
     await this.#finish(trainer, result);
     output.progress.stop();
@@ -286,7 +286,7 @@ class TrainCall {
     await this.#folder?.begin(this.#config(trainer), from);
   }
 
-  /** What config.json says. Which tuned kernels are used is known once they are compiled. */
+  /** The content of config.json. The tuned kernels in use are known once compiled. */
   #config(trainer: Trainer) {
     const { name, software } = this.#backend.adapter;
     const { parameters } = trainer.summary();
@@ -321,8 +321,8 @@ class TrainCall {
     if (firstStepMs === undefined) return;
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
     const compiled = this.#backend.executor.counters.compileMs - this.#compiledBefore;
-    const compiling = this.#backend.kind === 'gpu' ? `, of which compiling took ${seconds(compiled)}` : '';
-    this.#call.output.log(`The first step was done ${seconds(firstStepMs)} after the start${compiling}.`);
+    const compiling = this.#backend.kind === 'gpu' ? `, ${seconds(compiled)} of it compiling` : '';
+    this.#call.output.log(`The first step finished ${seconds(firstStepMs)} after the start${compiling}.`);
   }
 
   #showStep({ epoch, loss, accuracy = 0, step }: StepEvent): void {
@@ -351,7 +351,7 @@ class TrainCall {
     return { epoch, epochs, step: step - made, steps, metrics, batchSize: this.#plan.batchSize };
   }
 
-  /** What checkpoints keep. */
+  /** The settings stored in checkpoints. */
   #configuration() {
     return { ...planSettings(this.#plan), ...(this.#reached !== undefined && { reachedAccuracy: this.#reached }) };
   }
@@ -379,9 +379,9 @@ class TrainCall {
     const resume = this.#folder && `${commandName()} train --resume ${quoted(this.#folder.path)}`;
     output.progress.stop();
     output.event('interrupted', trainer.stepsMade, { ...(resume && { resume }) });
-    if (resume) output.log(`${at}. A checkpoint was written. To go on:\n  ${resume}`);
+    if (resume) output.log(`${at}. A checkpoint was written. To continue:\n  ${resume}`);
     else if (reason !== 'Interrupted') output.log(`${at}, so the run ended.`);
-    else output.log(`${at}. Nothing was saved, since no --out DIR was given.`);
+    else output.log(`${at}. Nothing was saved: no --out DIR was given.`);
     return EXIT.interrupted;
   }
 

@@ -1,4 +1,4 @@
-// What `thalweg tune` prints: a line for each product, and the table that is kept.
+// The output of `thalweg tune`: a line for each product, and the stored table.
 
 import type { Spread } from '../../bench/statistics.ts';
 import type { TunedProduct } from '../../bench/tune.ts';
@@ -12,18 +12,18 @@ export function ratioText({ median, min, max }: Spread): string {
   return `${median.toFixed(2)} times as fast (${min.toFixed(2)} to ${max.toFixed(2)})`;
 }
 
-/** What was found for a product, in one line. */
+/** The result for a product, in one line. */
 export function findingText({ work, entry, best, usual, ratio, gflops, candidates }: TunedProduct): string {
   const [before, after] = gflops.map((speed) => `${speed.toFixed(speed < 10 ? 2 : 1)} GFLOP/s`);
   const name = workText(work);
   const tried = plural(candidates, 'candidate');
-  if (best === undefined) return `${name}: ${configurationText(usual)} stays, ${before}; there was nothing else to try`;
+  if (best === undefined) return `${name}: ${configurationText(usual)} stays, ${before}; no other candidates`;
   if (entry === undefined)
     return `${name}: ${configurationText(usual)} stays, ${before}; the best of ${tried} was ${ratioText(ratio)}`;
   return `${name}: ${configurationText(best)} instead of ${configurationText(usual)}, ${after}, ${ratioText(ratio)} of ${tried}`;
 }
 
-/** The table that is kept in a file. */
+/** The table stored in a file. */
 export function tableText(kept: Tuning | undefined, file: string): string {
   const entries = (kept?.entries ?? []).map(({ work, use }) => [workText(work), use] as const);
   if (entries.length === 0) return `Nothing is tuned for this adapter (${file}): the default kernels are used.`;

@@ -1,5 +1,5 @@
-// `thalweg tune`: finds the fastest kernels for the products of training steps on this device, and keeps what it verified in the
-// user's cache, product by product, so that Ctrl-C loses nothing.
+// `thalweg tune`: finds the fastest kernels for the products of training steps on this device, and stores verified ones in the user's
+// cache, product by product, so that Ctrl-C loses nothing.
 import type { Bench } from '../../bench/cases.ts';
 import { type TuneFinding, tuneProduct } from '../../bench/tune.ts';
 import { type StepToTune, stepWith, worksOf } from '../../bench/tuned-step.ts';
@@ -22,13 +22,13 @@ import { findingText, ratioText, tableText } from './tune-report.ts';
 const ROUNDS = 7;
 /** Milliseconds of a round. */
 const ROUND_MS = 20;
-/** A step that is this many times as fast with what was found, or less, is slower beyond doubt. */
+/** A tuned step with at most this speed-up counts as slower. */
 const SLOWER = 0.98;
 
 export async function tune(call: Call): Promise<ExitCode> {
   const { settings, flags, output } = call;
   if (settings.deterministic)
-    throw new OptionError('--deterministic: takes the default kernels, and tune looks for others. Leave it out.');
+    throw new OptionError('--deterministic: uses the default kernels, but tune looks for others. Leave it out.');
   if (flags['show'] === true && flags['reset'] === true)
     throw new OptionError('--show: contradicts --reset. Leave one of them out.');
   const sizes = sizesOf(flags['size']);
@@ -37,7 +37,7 @@ export async function tune(call: Call): Promise<ExitCode> {
     { ...call, settings: { ...settings, deterministic: true } },
     async (backend) => {
       const { report } = backend;
-      if (!report) throw new DeviceError(`tune: ${backend.line} It has no kernels to choose among. Use --device gpu.`);
+      if (!report) throw new DeviceError(`tune: ${backend.line} It has no kernels to choose from. Use --device gpu.`);
       output.log(deviceLine(backend));
       if (flags['show'] === true) return show(call, backend, report);
       if (flags['reset'] === true) return reset(call, backend, report);
@@ -47,7 +47,7 @@ export async function tune(call: Call): Promise<ExitCode> {
   );
 }
 
-/** `M,N,K` as the three products that training makes of such sizes. */
+/** `M,N,K` as the three products of a training step with these sizes. */
 function sizesOf(value: unknown): readonly ProductWork[] {
   if (value === undefined) return [];
   const numbers = String(value).split(/[x,]/);
@@ -79,7 +79,7 @@ class TuneCall {
   readonly #call: Call;
   readonly #report: AdapterReport;
   readonly #bench: Bench;
-  /** What was found so far; `use` is undefined where the default stays. */
+  /** The results so far; `use` is undefined if the default stays. */
   #entries: readonly TuningEntry[] = [];
   #refused = 0;
 
@@ -104,7 +104,7 @@ class TuneCall {
 
   async run(sizes: readonly ProductWork[]): Promise<ExitCode> {
     const { output, signal, settings } = this.#call;
-    // What is kept and cannot be used is told of before it is replaced.
+    // An unusable stored table is reported before it is replaced.
     const kept = keptTuning(this.#report, (text) => output.warn(text));
     const steps = sizes.length > 0 && settings.preset === undefined ? [] : stepsOf(settings);
     const { driver } = this.#report;
@@ -122,7 +122,7 @@ class TuneCall {
     return this.#end(kept?.entries ?? []);
   }
 
-  /** Tunes a product, unless that was done before, and keeps what was found. */
+  /** Tunes a product, unless done before, and stores the result. */
   async #product(work: ProductWork): Promise<void> {
     const { signal } = this.#call;
     if (signal.aborted || entryFor(this.#entries, work)) return;
@@ -149,12 +149,12 @@ class TuneCall {
     await keepTuning(this.#report, entries);
   }
 
-  /** What was found for these products. */
+  /** The results for these products. */
   #found(products: readonly ProductWork[]): TuningEntry[] {
     return products.map((work) => ({ work, use: entryFor(this.#entries, work)?.use }));
   }
 
-  /** Measures the whole step with what was found for it; where that makes it slower, the defaults stay. */
+  /** Measures the whole step with its tuned kernels; if it is slower, the defaults stay. */
   async #step(step: StepToTune, products: readonly ProductWork[]): Promise<void> {
     const { output } = this.#call;
     const entries = this.#found(products);
@@ -168,23 +168,23 @@ class TuneCall {
     const counts = before === after ? '' : `, ${after} dispatches instead of ${before}`;
     const verdict = keeps ? '' : '; the default kernels stay';
     output.result(
-      `The step of ${step.preset} at batch ${step.batch} with these: ${ratioText(ratio)}${counts}${verdict}`,
+      `The step of ${step.preset} at batch ${step.batch} with these kernels: ${ratioText(ratio)}${counts}${verdict}`,
     );
     output.event('step', 0, { ...step, ratio: { ...ratio }, dispatches, kept: keeps });
   }
 
-  /** Measures whether the step is faster where many are one dispatch of one workgroup. */
+  /** Measures whether steps are faster in a persistent kernel: many steps in one dispatch of one workgroup. */
   async #persistent(step: StepToTune, products: readonly ProductWork[], work: Work): Promise<void> {
     const { output, signal } = this.#call;
     if (signal.aborted) return;
     const kept = this.#found(products);
     const found = await stepWith(this.#bench, step, [...kept, { work, use: true }], [...kept, { work, use: false }]);
     const [dispatches, persistent] = found?.dispatches ?? [];
-    // Where a kernel of the step does not allow it, both are the same.
+    // If a kernel of the step does not allow it, both are the same.
     if (!found || dispatches === persistent) return;
     const { ratio, faster } = found;
     await this.#keep([{ work, use: faster || undefined }]);
-    const verdict = faster ? 'from now on' : `it stays with its ${dispatches} dispatches`;
+    const verdict = faster ? 'from now on' : `it keeps its ${dispatches} dispatches`;
     output.result(
       `The step of ${step.preset} at batch ${step.batch} with many in one dispatch: ${ratioText(ratio)}; ${verdict}`,
     );
@@ -202,17 +202,17 @@ class TuneCall {
     const more = others > 0 ? `, beside ${others} from before` : '';
     if (measured > 0)
       output.log(
-        `${found} of ${plural(measured, 'product')} got a faster kernel than the default${more}: ${file}. --deterministic does without.`,
+        `${found} of ${plural(measured, 'product')} got a faster kernel than the default${more}: ${file}. --deterministic ignores it.`,
       );
     if (signal.aborted) {
-      output.log(`${reasonOf(signal)}: what was verified until then is kept.`);
+      output.log(`${reasonOf(signal)}: the kernels verified so far are kept.`);
       return EXIT.interrupted;
     }
     return this.#refused > 0 ? EXIT.missedTarget : EXIT.done;
   }
 }
 
-/** The steps that the flags name: a preset's, or those of all presets, at the batch size that is theirs unless another is given. */
+/** The steps selected by flags: of one preset or of all. Default batch size: the preset's. */
 function stepsOf({ preset, batchSize }: Call['settings']): StepToTune[] {
   const names = Object.keys(presets) as StepToTune['preset'][];
   return names

@@ -1,4 +1,4 @@
-// Versions of this package and of what it found beside it.
+// Versions of this package and of installed packages.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -15,7 +15,7 @@ export function versionOf(name: string): string | undefined {
   try {
     return versionIn(dirname(resolve(name)), name);
   } catch {
-    // Packages may refuse `require`; where they lie says as much.
+    // Packages may refuse `require`; their location suffices.
     const folders = resolve.paths(name) ?? [];
     const folder = folders.map((path) => join(path, name)).find((path) => existsSync(path));
     return folder === undefined ? undefined : versionIn(folder, name);

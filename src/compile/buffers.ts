@@ -8,7 +8,7 @@ import type { Node, Tensor } from '../graph/tensor.ts';
 import type { Arenas, Grouped } from './passes/group.ts';
 import type { Value } from './plan.ts';
 
-/** A dispatch, or what may become one: the results it makes lie together. */
+/** A dispatch or a draft of one; its small results share a buffer. */
 export interface Home {
   readonly id: number;
   /** The first arena that it writes to. */
@@ -16,8 +16,8 @@ export interface Home {
 }
 
 /**
- * What stands for a buffer: the memory of a leaf, an arena, the dtype of the values that a program carries from step to step, a
- * dispatch with a dtype for its small results, or a value that has a buffer to itself.
+ * The identity of a buffer: the memory of a leaf, an arena, the dtype of the values carried from step to step, a dispatch with a dtype for
+ * its small results, or a value with its own buffer.
  */
 export type Buffer = Memory | Tensor | Value | string;
 
@@ -31,7 +31,7 @@ export class Buffers {
   readonly #outputs: ReadonlySet<Tensor>;
   readonly #carried: ReadonlySet<Node>;
   readonly #memoryOf: (leaf: Node) => Memory;
-  /** Whether there is a buffer of u32 that every step binds. */
+  /** Whether there is a u32 buffer that every step binds. */
   readonly #counters: boolean;
 
   constructor(
@@ -46,7 +46,7 @@ export class Buffers {
     this.#counters = carried.some(({ dtype }) => dtype === 'u32');
   }
 
-  /** The buffer of a value, given the dispatch that makes it where one does. */
+  /** The buffer of a value, given the dispatch that computes it, if any. */
   of(value: Value, home: Home | undefined): Buffer {
     if ('array' in value) return value;
     const arena = this.#arenas.of(value);
@@ -58,13 +58,13 @@ export class Buffers {
     return this.#companion(value.dtype, home) ?? resultsOf(home, value.dtype);
   }
 
-  /** The one buffer that whatever uses the dispatch's small results binds anyway: the carried u32, or the arena that it writes to. */
+  /** The buffer that consumers of the dispatch's small results bind anyway: the carried u32, or the arena that it writes to. */
   #companion(dtype: string, { arena }: Home): Buffer | undefined {
     if (dtype === 'u32') return this.#counters ? 'carried u32' : undefined;
     return dtype === 'f32' ? arena : undefined;
   }
 
-  /** The first arena among what is written. */
+  /** The first arena among the written values. */
   arenaOf(writes: readonly Value[]): Tensor | undefined {
     for (const written of writes) {
       const arena = 'array' in written ? undefined : this.#arenas.of(written);

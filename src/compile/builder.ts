@@ -1,5 +1,5 @@
 // The builder's other side: a kernel op's statements with its operands. Loads and stores become functions that hold the chains fused
-// into them, written at their first use; what a body uses and does not list is an internal error that names the op.
+// into them, written at their first use; using something that the kernel does not list is an internal error that names the op.
 import { internal, OptionError } from '../graph/errors.ts';
 import {
   type KernelSpec,
@@ -29,7 +29,7 @@ import type { Group } from './passes/group.ts';
 import { isFill, type Materialized } from './passes/materialize.ts';
 import type { GroupScratch, Kernel, Names, Watches } from './plan.ts';
 
-/** The kernels of a group in order. @throws DeviceError where the adapter lacks what one requires. */
+/** The kernels of a group in order. @throws DeviceError if the adapter lacks a required feature. */
 export function kernelsOf(group: Group, source: Source): Kernel[] {
   const { root } = group;
   if (!root) return [mapKernel(group, source)];
@@ -45,13 +45,13 @@ export function kernelsOf(group: Group, source: Source): Kernel[] {
   return specs.map((spec, k) => opKernel(group, spec, { arrays, first: k === 0 }, source));
 }
 
-/** The most scratch arrays that a kernel of an op binds. */
+/** The maximum number of scratch arrays that a kernel of an op binds. */
 export function scratchCountOf(root: Node, source: Pick<Source, 'graph' | 'gpu'>): number {
   const specs = [root.op!.kernel?.(scopeOf(root, source), root.params) ?? []].flat() as readonly KernelSpec[];
   return Math.max(0, ...specs.map(({ reads = [], writes = [] }) => new Set([...reads, ...writes]).size));
 }
 
-/** The work of a kernel op's group as rows, where it has such a form. */
+/** The row form of a kernel op's group, if it has one. */
 export function rowSpecOf({ root }: Group, source: Source): RowSpec | undefined {
   if (!root?.op?.rows) return undefined;
   return root.op.rows({ ...scopeOf(root, source), lanes: source.gpu.lanes }, root.params);
@@ -77,7 +77,7 @@ function operandsOf({ root }: Group, { inputs, vec4 = [], outputs }: Operands) {
   };
 }
 
-/** What loading and storing a group's operands touches, chains and watches included. */
+/** The accesses of loading and storing a group's operands, with chains and watches. */
 function operandAccesses(group: Group, operands: Operands, source: Source, watches?: Watches) {
   const { graph } = source;
   const { inputs, vec4, outputs } = operandsOf(group, operands);
@@ -153,7 +153,7 @@ function operandText(
   };
 }
 
-/** What is computed from the value at its index, then the stores that something reads. */
+/** The tensors computed from the value at its index, then the stores that have consumers. */
 function storeFunction(
   name: string,
   group: Group,
@@ -192,7 +192,7 @@ function opKernel(
     reads: [...reads, ...arrays(spec.reads)],
     writes: [...writes, ...arrays(spec.writes)],
     shared: spec.shared ?? [],
-    // Workgroup memory needs workgroups of the kernel's own size as barriers do.
+    // Workgroup memory needs workgroups of the kernel's own size, as barriers do.
     barriers: spec.barriers || (spec.shared ?? []).length > 0,
     requires: spec.requires ?? [],
     sized: true,

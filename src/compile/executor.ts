@@ -1,4 +1,4 @@
-// The GPU engine: memory and programs on one device, and the data sets that stay there.
+// The GPU engine: memory and programs on one device, and its resident data sets.
 import type { OpenedDevice } from '../gpu/adapter.ts';
 import { Leaves } from '../gpu/leaves.ts';
 import type { Memory } from '../gpu/memory.ts';
@@ -17,7 +17,7 @@ import { type Compiled, compile, type Target } from './index.ts';
 import type { Rendered } from './passes/render.ts';
 import type { Contents } from './plan.ts';
 
-/** A program with what it was compiled from. */
+/** A program with the plan it was compiled from. */
 export class CompiledProgram extends GpuProgram {
   readonly recipe: Recipe;
   readonly target: Target;
@@ -36,7 +36,7 @@ export class CompiledProgram extends GpuProgram {
     this.compiled = compiled;
   }
 
-  /** All dispatches in order, for timing them one by one, with what they are made of. */
+  /** All dispatches in order with their parts, for timing them one by one. */
   override get parts(): readonly (ProgramPart & { readonly contents: readonly Contents[] })[] {
     return super.parts.map((part) => ({ ...part, contents: (part.shader as Rendered).contents }));
   }
@@ -61,8 +61,8 @@ export class GpuExecutor implements Executor {
   readonly #used = new Set<Work>();
 
   /**
-   * `capabilities` overrides what the device states, for tests of other variants; `defaults` hold wherever a program does not state
-   * otherwise, and their `tuning` is asked how to do what it knows.
+   * `capabilities` overrides the device's, for tests of other variants; `defaults` apply where a program sets no option, and their `tuning`
+   * is looked up for each product.
    */
   constructor(
     device: OpenedDevice | GpuRuntime,
@@ -91,7 +91,7 @@ export class GpuExecutor implements Executor {
     };
   }
 
-  /** Which tuning is in force, if one is. */
+  /** The tuning in use, if any. */
   get tuning(): TuningReport | undefined {
     const works = this.#tuning?.entries.map(({ work }) => work) ?? [];
     return this.#tuning && { ...this.#tuning, used: works.filter((work) => this.#used.has(work)) };
@@ -172,7 +172,7 @@ export class GpuExecutor implements Executor {
     }
   }
 
-  /** The buffer of data that stays on the device, uploaded at its first use; call the function back when done with it. */
+  /** The buffer of resident data, uploaded at its first use; call the returned function to release it. */
   #resident(array: NdArray): { memory: Memory; release: () => void } {
     let resident = this.#residents.get(array.data);
     if (!resident) {
@@ -180,7 +180,7 @@ export class GpuExecutor implements Executor {
       const most = this.capabilities.maxStorageBufferBindingSize;
       if (bytes > most) {
         throw new DeviceError(
-          `data [${array.shape.join(', ')}]: ${bytes} bytes are more than this adapter binds at once (${most}). Use fewer examples.`,
+          `data [${array.shape.join(', ')}]: ${bytes} bytes are more than this adapter can bind at once (${most}). Use fewer examples.`,
         );
       }
       const buffer = this.runtime.buffer('data', bytes);

@@ -24,13 +24,13 @@ function isLiteral(index: string): boolean {
 
 export class Lines {
   readonly lines: string[] = [];
-  /** With `hoist`: the lines for elements that are the same whatever the index, to be put before a loop over it. */
+  /** With `hoist`: the lines of loop-invariant elements, to be put before the loop over the index. */
   readonly before: string[] = [];
   readonly #names: Names;
   readonly #graph: Materialized;
   readonly #known = new Map<string, string>();
   readonly #hoist: boolean;
-  /** Whether what is written now goes before the loop. */
+  /** Whether lines now go before the loop. */
   #early = false;
   #count = 0;
 
@@ -40,7 +40,7 @@ export class Lines {
     this.#hoist = hoist;
   }
 
-  /** States that `t` at `index` is already in the variable `name`. */
+  /** Records that `t` at `index` is already in the variable `name`. */
   know(t: Tensor, index: string, name: string): void {
     this.#known.set(`${keyOf(resolve(t))}@${index}`, name);
   }
@@ -82,7 +82,7 @@ export class Lines {
     return name;
   }
 
-  /** Computes `t` at `index` even where it lies in memory (it is about to be put there), and remembers it. */
+  /** Computes `t` at `index` even if it is materialized (it is about to be stored), and remembers it. */
   evaluate(t: Tensor, index: string): string {
     const value = this.#compute(t, index);
     this.know(t, index, value);
@@ -109,7 +109,7 @@ export class Lines {
     if (dtype !== 'f32') return `${value}u`;
     const rounded = Math.fround(value);
     if (Number.isFinite(rounded) && !Object.is(rounded, -0)) return f32(value);
-    // WGSL refuses constants that are not finite, and Tint takes -0 for 0; bits that only a variable holds are no constant.
+    // WGSL refuses constants that are not finite, and Tint treats -0 as 0; bits from a variable are not a constant.
     const bits = `0x${new Uint32Array(Float32Array.of(value).buffer)[0]!.toString(16)}u`;
     const text = (name: string) => `var<private> ${name}: u32 = ${bits};`;
     return this.let('f32', `bitcast<f32>(${this.#names.declare({ name: 'bits', text })})`);
@@ -119,7 +119,7 @@ export class Lines {
     this.lines.push(line);
   }
 
-  /** All lines so far. A method that is called, no `toString`: minifiers take that for pure and move what it should follow. */
+  /** All lines so far. A method call, not `toString`: minifiers treat that as pure and reorder it. */
   text(): string {
     return this.lines.join('\n  ');
   }

@@ -1,4 +1,4 @@
-// Frames: from kernels to larger kernels, and to an entry point. Each kernel's statements become a function, and the threads of
+// Frames: combine kernels into larger kernels, and into an entry point. Each kernel's statements become a function, and the threads of
 // a workgroup, or the workgroups of a dispatch, are shared out among them.
 import type { Capabilities } from '../graph/capabilities.ts';
 import { internal } from '../graph/errors.ts';
@@ -11,12 +11,12 @@ export function threadsOf([x, y, z]: Size3): number {
   return x * y * z;
 }
 
-/** Statements in a block of their own, where their names hide those of the frame. */
+/** Statements in a block, where their names shadow those of the frame. */
 function block(statements: string): string {
   return statements.replaceAll('\n', '\n    ');
 }
 
-/** What several kernels touch and need together. */
+/** The combined accesses and requirements of several kernels. */
 function together(kernels: readonly Pick<Kernel, 'reads' | 'writes' | 'contents'>[]) {
   return {
     reads: united(kernels.flatMap(({ reads }) => reads)),
@@ -25,7 +25,7 @@ function together(kernels: readonly Pick<Kernel, 'reads' | 'writes' | 'contents'
   };
 }
 
-/** A place along x, y and z as WGSL, from one number. */
+/** Coordinates along x, y and z as WGSL, from a linear index. */
 function placeIn([x, y, z]: Size3, index: string): string {
   if (y === 1 && z === 1) return `vec3u(${index}, 0u, 0u)`;
   return `vec3u(${index} % ${x}u, (${index} / ${x}u)${z === 1 ? '' : ` % ${y}u`}, ${z === 1 ? '0u' : `${index} / ${x * y}u`})`;
@@ -36,8 +36,8 @@ function vec3u(size: Size3): string {
 }
 
 /**
- * Adds a kernel as a function of a workgroup's number and a thread's, in workgroups of `size` threads, and gives its name. Where
- * `size` is not the kernel's, its threads are counted through.
+ * Adds a kernel as a function of workgroup and thread index, in workgroups of `size` threads, and returns its name. If `size` is not the
+ * kernel's, its threads are numbered linearly.
  */
 function asFunction(kernel: Kernel, size: number, names: Names): string {
   const { workgroup, grid, barriers } = kernel;
@@ -64,8 +64,8 @@ fn ${name}(w: u32, thread: u32, zero: u32) {
 }
 
 /**
- * Kernels that do not wait for each other as one, its workgroups counted through: so is a single one with more along an axis than the
- * adapter allows. Those with barriers must have one workgroup size.
+ * Independent kernels as one, with workgroups numbered linearly; also a single kernel with more workgroups along an axis than the adapter
+ * allows. Kernels with barriers must share one workgroup size.
  */
 export function sideBySide(kernels: readonly Kernel[], gpu: Capabilities): Kernel {
   const [first] = kernels as [Kernel];
@@ -89,7 +89,7 @@ export function sideBySide(kernels: readonly Kernel[], gpu: Capabilities): Kerne
     requires: kernels.flatMap(({ requires }) => requires),
     sized: true,
     body: (names) => {
-      // No else: compilers refuse a chain of more than 127 branches, and an assignment may have one for every size.
+      // No else: compilers refuse chains of more than 127 branches, and an assignment may have one branch for every size.
       const branches = kernels.map((kernel, k) => {
         const from = ends[k - 1] ?? 0;
         const own = `${from > 0 ? `w >= ${from}u && ` : ''}w < ${ends[k]}u`;
@@ -134,8 +134,8 @@ export function rowByRow(stages: readonly RowKernel[], gpu: Capabilities): Kerne
 }
 
 /**
- * All kernels one after another in a single workgroup, which waits for its threads after each and begins again, as often as the
- * word of `lengths` says where it is bound. None of them may have barriers.
+ * All kernels one after another in a single workgroup, which synchronizes its threads after each kernel and repeats as often as the word
+ * bound from `lengths` says. None of them may have barriers.
  */
 export function looped(kernels: readonly Kernel[], lengths: Access, threads: number): Kernel {
   const { reads, writes, contents } = together(kernels);
@@ -169,7 +169,7 @@ export function looped(kernels: readonly Kernel[], lengths: Access, threads: num
 export function entryPoint(kernel: Kernel, names: Names): string {
   const { workgroup, grid } = kernel;
   const body = kernel.body(names);
-  // A workgroup's place along an axis of one: 0, which compilers do not know. Drivers that unroll every short loop take minutes.
+  // The workgroup index along an axis of size one: 0, but unknown to compilers. Drivers that unroll every short loop take minutes.
   const axis = grid[1] === 1 ? 'group.y' : grid[2] === 1 ? 'group.z' : 'group.x >> 31u';
   return `@compute @workgroup_size(${workgroup.join(', ')})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) lane: u32, @builtin(global_invocation_id) id: vec3u) {

@@ -19,35 +19,35 @@ import { type Placed, place } from './passes/place.ts';
 import { type Prefetched, prefetch } from './passes/prefetch.ts';
 import { type Rendered, render } from './passes/render.ts';
 
-/** What a recipe is compiled for. */
+/** The target that a recipe is compiled for. */
 export interface Target {
   readonly gpu: Capabilities;
   /** False gives every op a separate dispatch. */
   readonly fuse: boolean;
-  /** False keeps groups apart: where a driver refuses a dispatch of several. Default true. */
+  /** False puts each group in its own dispatch, for drivers that refuse merged ones. Default true. */
   readonly merge?: boolean;
-  /** Whether steps run in a persistent kernel where they can. Default: where that is faster. */
+  /** Whether steps run in a persistent kernel, if possible. Default: if that is faster. */
   readonly persistent?: boolean | undefined;
-  /** Where a leaf lies. */
+  /** The memory of a leaf. */
   leaf(node: Node): Place;
-  /** Where a variable lies. */
+  /** The memory of a variable. */
   placeOf(variable: Variable): Place;
 }
 
-/** All that a program runs, and what it owns. */
+/** Everything a program runs and owns. */
 export interface Compiled {
-  /** What comes before the first step of a submit: values that each step computes for the next. */
+  /** Dispatches before the first step of a submit: the values that each step computes for the next. */
   readonly start: readonly Rendered[];
   readonly steps: ShaderLoop<Rendered>;
   readonly outputs: readonly (readonly [string, Tensor])[];
-  /** How many of the dispatches of a step come before the split, where the recipe has one. */
+  /** The number of dispatches before the split, if the recipe has one. */
   readonly split: number | undefined;
   place(t: Tensor): Place;
-  /** Buffers that the program makes and owns. */
+  /** Buffers that the program creates and owns. */
   readonly owned: readonly Memory[];
 }
 
-/** What each pass gives. */
+/** The result of each pass. */
 export interface PassResults {
   readonly simplify: Recipe;
   readonly prefetch: Prefetched;
@@ -62,12 +62,12 @@ export interface PassResults {
   readonly render: ShaderLoop<Rendered>;
 }
 
-/** Receives what each pass gives, and returns it. */
+/** Receives the result of each pass, and returns it. */
 export type Observe = <P extends PassName>(pass: P, result: PassResults[P]) => PassResults[P];
 
 const unobserved: Observe = (_, result) => result;
 
-/** @throws DeviceError where a kernel needs more than the adapter has, however it is arranged. */
+/** @throws DeviceError if a kernel exceeds the adapter's limits in every arrangement. */
 export function compile(recipe: Recipe, to: Target, observe: Observe = unobserved): Compiled {
   const overlaps = (a: Variable, b: Variable) => overlap(to.placeOf(a), to.placeOf(b));
   const simple = observe('simplify', simplifyRecipe(recipe));
@@ -85,7 +85,7 @@ export function compile(recipe: Recipe, to: Target, observe: Observe = unobserve
   };
 }
 
-/** A step, as a persistent kernel where that suits it and fits. */
+/** A step, as a persistent kernel if suitable. */
 function lowerSteps(recipe: Recipe, to: Target, carried: readonly Variable[], observe: Observe): Looped {
   if (to.fuse && suitsPersistent(recipe, to.gpu, to.persistent)) {
     const gpu = withoutBarriers(to.gpu);
@@ -95,7 +95,7 @@ function lowerSteps(recipe: Recipe, to: Target, carried: readonly Variable[], ob
   return observe('loop', loop(lower(recipe, to, carried, observe)));
 }
 
-/** What is carried, computed for the first step of a submit. */
+/** The carried values, computed for the first step of a submit. */
 function lowerStart(carried: Iterable<readonly [Variable, Tensor]>, to: Target, steps: Looped): Looped {
   const placeOf = (variable: Variable) => steps.carried.get(variable.node) ?? to.placeOf(variable);
   const leaf = (node: Node) => steps.carried.get(node) ?? to.leaf(node);

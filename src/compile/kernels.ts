@@ -11,7 +11,7 @@ import type { Commit } from './passes/hazards.ts';
 import type { Materialized } from './passes/materialize.ts';
 import type { Access, Contents, Kernel, Names, Value, Watch, Watches } from './plan.ts';
 
-/** What kernels are made from. */
+/** The inputs of kernel construction. */
 export interface Source extends Pick<Grouped, 'graph' | 'stored'> {
   readonly gpu: Capabilities;
 }
@@ -22,7 +22,7 @@ export function accessOf(value: Value, width: Access['width'] = 'scalar'): Acces
   return { value, type: 'array' in value ? value.array.type : wgslType(value.dtype), width };
 }
 
-/** The loads of an input, or of a value that is computed. */
+/** The loads of an input, or of a computed value. */
 export function loadsOf(t: Tensor, graph: Materialized): Access[] {
   return graph.readsOfInput(t).map(({ tensor }) => accessOf(tensor));
 }
@@ -48,7 +48,7 @@ export function labelOf(group: Group, { label }: Pick<KernelSpec, 'label'> = {})
   return [[...(group.root ? [group.root.name] : []), ...chain].join('+'), label].filter(Boolean).join(' ');
 }
 
-/** What computing and storing products of a group touches: chains, and what the guard watches there. */
+/** The accesses of computing and storing a group's products, with chains and the guard's watches. */
 export function productAccesses(
   group: Group,
   products: readonly Tensor[],
@@ -74,7 +74,7 @@ export function productAccesses(
   };
 }
 
-/** Stores the products that something reads, and tests what the guard watches. */
+/** Stores the products that have consumers, and tests the guarded values. */
 export function storeProducts(
   group: Group,
   products: readonly Tensor[],
@@ -154,7 +154,7 @@ function rangeKernel(
   };
 }
 
-/** Workgroups folded into y past what x holds. */
+/** Workgroups beyond the limit of x, folded into y. */
 export function folded(count: number, { maxComputeWorkgroupsPerDimension }: Capabilities): Size3 {
   const x = Math.min(count, maxComputeWorkgroupsPerDimension);
   return [x, Math.ceil(count / x), 1];
@@ -162,7 +162,7 @@ export function folded(count: number, { maxComputeWorkgroupsPerDimension }: Capa
 
 // ---- the guard
 
-/** Whether the bits of an f32 are those of an infinity or a NaN: comparisons cannot be relied on to tell. */
+/** Whether the bits of an f32 are those of an infinity or a NaN: comparisons are not reliable for that. */
 const NOT_FINITE: Declaration = {
   name: 'notFinite',
   text: (name) => `fn ${name}(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }`,
@@ -207,7 +207,7 @@ export function checkKernel(checked: readonly Tensor[], flags: Omit<Watches, 'by
   };
 }
 
-/** Writes variables of one size: guarded ones only where no check ever failed. */
+/** Writes variables of one size; guarded ones only if no check has failed. */
 export function commitKernel(commits: readonly Commit[], guard: Guard | undefined, source: Source): Kernel {
   const { graph, stored, gpu } = source;
   const status = guard && identityOf(guard.status);

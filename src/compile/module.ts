@@ -10,10 +10,10 @@ type Width = Access['width'];
 
 /** How a kernel refers to a value. */
 interface Reference {
-  /** The binding's name, and the words before the value in it. */
+  /** The binding's name, and the value's offset in it in words. */
   readonly name: string;
   readonly base: number;
-  /** What an element of the binding is. */
+  /** The element type of the binding. */
   readonly element: WgslType | 'vec4f' | 'atomic<u32>';
 }
 
@@ -32,8 +32,8 @@ interface Use {
 }
 
 /**
- * How a memory is bound: each range by itself, so that kernels of equal layers have equal text and share a pipeline; whole; or, where
- * it is read both as vec4f and one by one, whole as vec4f alone, which binds least.
+ * How a memory is bound: each range by itself, so that kernels of equal layers have equal text and share a pipeline; whole; or, if it is
+ * read both as vec4f and as scalars, whole as vec4f only, which takes the fewest bindings.
  */
 type Mode = 'ranges' | 'whole' | 'few';
 
@@ -43,7 +43,7 @@ interface Bound extends Binding {
   readonly ranges: readonly Range[];
 }
 
-/** Bindings and references of a dispatch: at most `most` bindings where they can be that few. */
+/** Bindings and references of a dispatch: at most `most` bindings, if possible. */
 export class Layout {
   readonly bindings: readonly Bound[];
   readonly #uses = new Map<Memory, Use>();
@@ -56,7 +56,7 @@ export class Layout {
     const bound = new Map([...this.#uses].map(([memory, use]) => [memory, bindingsOf(memory, use, 'whole')] as const));
     let count = [...bound.values()].flat().length;
     const roomy = count <= most;
-    // What differs from layer to layer is read, so that is bound by ranges first, as far as there are bindings.
+    // Read memory differs from layer to layer, so it is bound by ranges first, as far as bindings allow.
     for (const [memory, use] of [...this.#uses].sort(([, a], [, b]) => Number(a.written) - Number(b.written))) {
       const other = bindingsOf(memory, use, roomy ? 'ranges' : 'few');
       const more = other.length - bound.get(memory)!.length;
@@ -80,7 +80,7 @@ export class Layout {
     use.atomic ||= width === 'atomic';
   }
 
-  /** @throws an internal error where the kernel did not declare the value. */
+  /** @throws an internal error if the kernel did not declare the value. */
   reference(value: Value, width: Width): Reference {
     const widths = this.#references.get(value) ?? {};
     this.#references.set(value, widths);
@@ -101,7 +101,7 @@ export class Layout {
     };
   }
 
-  /** Sizes are stated, so that compilers need not keep indices within what a binding happens to hold. */
+  /** Sizes are explicit, so that compilers need not clamp indices to the bound size. */
   get text(): string {
     return this.bindings
       .map(({ access, element, words }, n) => {
@@ -113,12 +113,12 @@ export class Layout {
   }
 }
 
-/** What of a memory is bound: its ranges by themselves, or all of it. */
+/** The bound parts of a memory: its ranges, or all of it. */
 function bindingsOf(memory: Memory, { ranges: uses, written, atomic }: Use, mode: Mode): Bound[] {
   const ranges = [...uses.values()];
   const sorted = [...ranges].sort((a, b) => a.offset - b.offset);
   const apart = sorted.every((range, k) => k === 0 || sorted[k - 1]!.offset + sorted[k - 1]!.words <= range.offset);
-  // A range starts where WebGPU allows it; those of a buffer with atomic words are of one type.
+  // A range starts at an aligned offset; all ranges of a buffer with atomic words have one type.
   const bindable = ranges.every(({ offset }) => offset % ALIGNMENT === 0);
   const alone = bindable && (ranges.length === 1 || (mode === 'ranges' && !atomic && (apart || !written)));
   const few = mode === 'few' || alone || sorted[0]!.offset === sorted.at(-1)!.offset;
@@ -127,13 +127,13 @@ function bindingsOf(memory: Memory, { ranges: uses, written, atomic }: Use, mode
     const { offset, words } = alone ? own[0]! : { offset: 0, words: memory.bytes / 4 };
     const types = new Set(own.flatMap((range) => [...range.types]));
     const widths = new Set(own.flatMap((range) => [...range.widths]));
-    // Where one word is atomic, all words of the binding are.
+    // If one word is atomic, all words of the binding are.
     const elements = atomic ? (['atomic<u32>'] as const) : written ? [...types] : elementsOf(types, widths, few);
     return elements.map((element) => ({ memory, offset, words, access, element, ranges: own }));
   });
 }
 
-/** What an element is in the bindings that serve reads of these widths. */
+/** The element types of the bindings for reads of these widths. */
 function elementsOf(types: ReadonlySet<WgslType>, widths: ReadonlySet<Width>, few: boolean): Reference['element'][] {
   if (!widths.has('vec4')) return [...types];
   return ['vec4f', ...(widths.has('scalar') && !few ? types : [])];

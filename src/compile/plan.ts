@@ -1,4 +1,4 @@
-// What the passes speak of: values in storage, kernels with declared accesses, dispatches and loops of them, and where values lie.
+// The types that passes share: values in storage, kernels with declared accesses, dispatches and loops of them, and memory locations.
 import type { Memory } from '../gpu/memory.ts';
 import type { Feature } from '../graph/capabilities.ts';
 import type { DType } from '../graph/dtype.ts';
@@ -14,7 +14,7 @@ export interface GroupScratch {
   readonly array: Scratch;
 }
 
-/** What lies in storage: a tensor (its identity), or a scratch array. */
+/** A value in storage: a tensor (its identity), or a scratch array. */
 export type Value = Tensor | GroupScratch;
 
 /** How a kernel touches a value. */
@@ -24,7 +24,7 @@ export interface Access {
   readonly width: 'scalar' | 'vec4' | 'atomic';
 }
 
-/** What the statements of a kernel are written with: accesses, which must be declared ones, and names of the module. */
+/** The vocabulary of a kernel's statements: declared accesses, and names of the module. */
 export interface Names {
   /** The element at `index`, an identifier or a literal. */
   load(value: Value, index: string): string;
@@ -34,14 +34,14 @@ export interface Names {
   store(value: Value, index: string, element: string): string;
   /** A pointer to an atomic element. */
   pointer(value: Value, index: string): string;
-  /** A name of module scope that nothing else has. */
+  /** A unique name of module scope. */
   unique(base: string): string;
   /** Adds module-scope text. */
   add(text: string): void;
   readonly declare: Declare;
 }
 
-/** What one dispatch will do, or a part of one, known before any text is written. */
+/** The work of a dispatch, or of a part of one, known before any text is written. */
 export interface Kernel {
   readonly name: string;
   readonly workgroup: Size3;
@@ -51,18 +51,18 @@ export interface Kernel {
   readonly shared: readonly SharedArray[];
   readonly barriers: boolean;
   readonly requires: readonly Feature[];
-  /** Whether the workgroup size was chosen for the kernel; one that was not runs at any. */
+  /** Whether the kernel needs this workgroup size; otherwise it runs at any. */
   readonly sized: boolean;
   readonly contents: readonly Contents[];
-  /** A whole module, run as it is. */
+  /** A whole module, run unchanged. */
   readonly opaque?: OpaqueKernel;
   /** The statements of a thread; see {@link KernelSpec.body} for the names in them. */
   body(names: Names): string;
-  /** The same kernel, with these values tested where they are computed. Absent where it cannot look at them. */
+  /** The same kernel, with these values tested where they are computed. Absent if it cannot test them. */
   guarded?(watches: Watches): Kernel;
 }
 
-/** What a kernel is made of, for reports: groups, or values that it checks or assigns. */
+/** The parts of a kernel, for reports: groups, or values that it checks or assigns. */
 export interface Contents {
   readonly graph: Materialized;
   readonly stored: ReadonlySet<Tensor>;
@@ -80,7 +80,7 @@ export interface Contents {
 
 /** A value to be tested when a group stores a tensor. */
 export interface Watch {
-  /** The product of the group: where element i of it is known, so is the value. */
+  /** A product of the group; its element i determines the value. */
   readonly host: Tensor;
   /** What must be finite: the host itself, or a tensor computed from an arena at `offset` + i. */
   readonly tensor: Tensor;
@@ -103,7 +103,7 @@ export interface Dispatch {
 export interface Loop {
   readonly count: 'steps';
   readonly plan: Plan;
-  /** With it, `plan` is one dispatch that loops by itself, as often as the word says where this memory is bound. */
+  /** With it, `plan` is one dispatch that loops by itself; its iteration count is the word bound from this memory. */
   readonly lengths?: Memory;
 }
 
@@ -115,7 +115,7 @@ export function dtypeOfValue(value: Value): DType {
   return 'array' in value ? value.array.type : value.dtype;
 }
 
-/** What to call a value in labels and errors. */
+/** A value's name in labels and errors. */
 export function nameOf(value: Value): string {
   return 'array' in value ? `${value.group.root!.name} ${value.array.name}` : value.node.name;
 }

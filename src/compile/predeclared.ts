@@ -1,4 +1,4 @@
-// The names that WGSL gives its own functions and types. A declaration of such a name would hide it from every kernel of a module.
+// WGSL's predeclared function and type names. Redeclaring one would shadow it for every kernel of a module.
 
 /** https://www.w3.org/TR/WGSL/#builtin-functions and #predeclared-types, without what compute shaders with storage cannot use. */
 const NAMES = `
@@ -8,7 +8,7 @@ const NAMES = `
   reverseBits round saturate sign sin sinh smoothstep sqrt step storageBarrier tan tanh transpose trunc workgroupBarrier
   workgroupUniformLoad bool f16 f32 i32 u32 array ptr `.replaceAll('\n', ' ');
 
-/** Whole families of names begin so. */
+/** Prefixes of whole families of names. */
 const FAMILIES = ['atomic', 'dot4', 'mat', 'pack', 'quad', 'subgroup', 'unpack', 'vec'];
 
 export function isPredeclared(name: string): boolean {

@@ -1,4 +1,4 @@
-// How much there is to compute: operations of a node, and of a whole step.
+// Operation counts: of a node, and of a whole step.
 import type { Recipe } from '../graph/executor.ts';
 import type { Spec } from '../graph/op.ts';
 import { rootsOf } from '../graph/recipe.ts';
@@ -17,7 +17,7 @@ export function flopsOf({ op, inputs, outs, params }: Node): number {
   return moves ? 0 : floats(outs);
 }
 
-/** What one step does, whatever form its data has: what is elementwise is cheap, and not counted. */
+/** The work of one step, independent of data layout; cheap elementwise ops are not counted. */
 export interface StepWork {
   /** Operations of kernel ops. */
   readonly flops: number;

@@ -1,5 +1,5 @@
-// The CPU engine: the same recipes as on the GPU. In floats products and fused elementwise chains are WebAssembly SIMD, where there is
-// that; the plain loops are the reference they are compared with, and in doubles they run alone.
+// The CPU engine: the same recipes as on the GPU. In floats, products and fused elementwise chains are WebAssembly SIMD where available;
+// the plain loops are their reference, and in doubles they run alone.
 
 import { DeviceEnd } from '../graph/device-end.ts';
 import type { Precision } from '../graph/dtype.ts';
@@ -57,6 +57,6 @@ export class CpuExecutor implements Executor {
   }
 
   dispose(): void {
-    this.#end.tell(new DeviceError('CPU backend: it was disposed. Make a new one with createBackend().'));
+    this.#end.tell(new DeviceError('CPU backend: it was disposed. Create a new one with createBackend().'));
   }
 }

@@ -1,5 +1,5 @@
-// The memory of a CPU executor in floats: one WebAssembly memory, so that kernels and plain loops work on the same arrays. It
-// grows as it must; what was released is taken again by the first array that fits. A large one is given up when it is empty.
+// The memory of a CPU executor in floats: one WebAssembly memory, so that kernels and plain loops work on the same arrays. It grows as
+// needed; released ranges are reused, first fit. A large memory is dropped when it is empty.
 
 import { DeviceEnd } from '../graph/device-end.ts';
 import { ARRAYS, type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
@@ -12,30 +12,30 @@ import { ONE, PANEL_END } from './wasm/matmul.ts';
 import { moduleOf } from './wasm/module.ts';
 
 const PAGE = 2 ** 16;
-/** Arrays begin at multiples of it; vector loads may reach that far past an array's end. */
+/** Arrays are aligned to it; vector loads may reach that far past an array's end. */
 const UNIT = 16;
-/** Bytes of a memory that is kept though it is empty. */
+/** The largest empty memory that is kept, in bytes. */
 const KEPT = 2 ** 24;
 
 /** An array of a program or a storage. */
 export interface CpuArray extends Spec {
-  /** Another view after the memory has grown: read it anew. */
+  /** A new view after the memory has grown; do not keep it. */
   data: HostArray;
-  /** What it takes; 0 inside another array. */
+  /** Its bytes; 0 inside another array. */
   readonly bytes: number;
-  /** Where it begins in the WebAssembly memory; absent outside. */
+  /** Its address in the WebAssembly memory; absent outside. */
   readonly address?: number;
 }
 
 export class Heap {
   readonly precision: Precision;
-  /** Absent in doubles, and where there is no WebAssembly: then arrays are plain ones. */
+  /** Absent in doubles and without WebAssembly, where arrays are plain. */
   memory: WebAssembly.Memory | undefined;
   /** Why there is no WebAssembly, in one sentence. */
   readonly note: string | undefined;
   /** 1 where the f32 array at `address` holds no NaN and no infinity. */
   allFinite!: (address: number, bytes: number) => number;
-  /** After it nothing is computed, read or written. */
+  /** Releases everything; nothing is computed, read or written afterwards. */
   readonly end: DeviceEnd;
   readonly #counters: Counters;
   /** By address. */
@@ -61,7 +61,7 @@ export class Heap {
     new Float32Array(memory.buffer)[ONE] = 1;
   }
 
-  /** A zeroed array, or one `offset` elements into another, noted in `owned` for its release. @throws DeviceError */
+  /** A zeroed array, or one `offset` elements into another, recorded in `owned` for its release. @throws DeviceError */
   array({ shape, dtype }: Spec, owned: Set<CpuArray>, within?: CpuArray, offset = 0): CpuArray {
     const size = sizeOf(shape);
     const bytes = within ? 0 : Math.ceil((size * ARRAYS[dtype].BYTES_PER_ELEMENT) / UNIT) * UNIT;
@@ -85,7 +85,7 @@ export class Heap {
     this.#count(-bytesOf(owned));
     this.#arrays = this.#arrays.filter((array) => !owned.has(array));
     owned.clear();
-    // Every program and storage has arrays here: where there are none, nothing refers to the memory.
+    // Every program and storage has arrays here: without any, nothing refers to the memory.
     if (this.memory && this.#arrays.length === 0 && this.memory.buffer.byteLength > KEPT) this.#open();
   }
 
@@ -123,7 +123,7 @@ export class Heap {
   }
 }
 
-/** What arrays take together. */
+/** The total bytes of all arrays. */
 export function bytesOf(arrays: Iterable<CpuArray>): number {
   let total = 0;
   for (const { bytes } of arrays) total += bytes;

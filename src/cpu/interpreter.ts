@@ -8,7 +8,7 @@ import { sizeOf } from '../graph/shape.ts';
 import { expandConstant, type Node, type Tensor } from '../graph/tensor.ts';
 import { topologicalOrder } from '../graph/walk.ts';
 
-/** A host array of `precision` for `f32`, converted only where it must be. */
+/** A host array with `precision` for `f32`, converted only if needed. */
 export function toPrecision(data: HostArray, dtype: string, precision: Precision): HostArray {
   if (dtype !== 'f32') return data;
   const Floats = precision === 'float64' ? Float64Array : Float32Array;
@@ -16,8 +16,8 @@ export function toPrecision(data: HostArray, dtype: string, precision: Precision
 }
 
 /**
- * The values of `outputs`. `feeds` gives those of leaves that are not constants; an f32 feed may be of either precision. `after`
- * may change the values of a node before others read them, but for those of constants and data sets.
+ * The values of `outputs`. `feeds` gives the values of leaves that are not constants; an f32 feed may have either precision. `after` may
+ * change the values of a node before others read them, except those of constants and data sets.
  */
 export function interpret(
   outputs: readonly Tensor[],
@@ -50,7 +50,7 @@ function evaluate(
   return [{ ...spec, data: toPrecision(fixedValues(node) ?? leafFeed(node, feeds), spec.dtype, precision) }];
 }
 
-/** What a constant or a data set holds; nothing for other leaves. */
+/** The values of a constant or a data set; undefined for other leaves. */
 export function fixedValues({ source, outs }: Node): HostArray | undefined {
   return source?.kind === 'constant'
     ? expandConstant(source.data, outs[0]!)

@@ -13,26 +13,26 @@ export function viewed(t: Tensor): Tensor {
   return t.node.op?.view ? viewed(t.node.inputs[0]!) : t;
 }
 
-/** Data sets stay where they are, outside the heap, and no kernel reads packed elements. */
+/** Data sets stay outside the heap, and no kernel reads packed elements. */
 function readable(t: Tensor): boolean {
   return viewed(t).node.source?.kind !== 'resident' && !isPacked(t.dtype);
 }
 
-/** Whether a loop over lanes computes the node. */
+/** Whether a loop over vector lanes computes the node. */
 function isLoop(node: Node): boolean {
   return node.inputs.every(readable) && lanesOf(node) !== undefined;
 }
 
 export class Kernels {
-  /** Nodes that need no memory: their one reader computes them. */
+  /** Nodes that need no memory: their only consumer computes them. */
   readonly inlined = new Set<Node>();
   readonly #funcs: WasmFunction[] = [];
   readonly #known = new Map<string, number>();
   #linked: WebAssembly.Exports = {};
 
-  /** `order` is every node of the program, `roots` are the tensors that are read when it has run. */
+  /** `order` holds every node of the program, `roots` the tensors that are read after a run. */
   constructor(order: readonly Node[], roots: readonly Tensor[]) {
-    /** The one reader of each node; none where there are more, or a root. */
+    /** The only consumer of each node; none if there are several, or for a root. */
     const readers = new Map<Node, Node | undefined>();
     const read = (t: Tensor, reader?: Node) => {
       const { node } = viewed(t);
@@ -46,7 +46,7 @@ export class Kernels {
     }
   }
 
-  /** What computes a node into `outs` once all is linked; undefined where that is left to the plain loop. */
+  /** Computes a node into `outs` once linked; undefined if the plain loop does. */
   add(node: Node, arrayOf: (t: Tensor) => CpuArray, outs: readonly CpuArray[]): (() => void) | undefined {
     const { inputs, op, params } = node;
     const addressOf = (t: Tensor) => arrayOf(t).address!;

@@ -1,4 +1,4 @@
-// A recipe on the CPU over arrays that are allocated once: elementwise chains fused and products in WebAssembly, every other op as
+// A recipe on the CPU over arrays allocated once: fused elementwise chains and products in WebAssembly, every other op as
 // its plain loop.
 import type { HostArray } from '../graph/dtype.ts';
 import { disposedProgram, missingVariable } from '../graph/errors.ts';
@@ -16,7 +16,7 @@ import { fixedValues, toPrecision } from './interpreter.ts';
 import { Kernels, viewed } from './kernels.ts';
 import { CpuStorage } from './storage.ts';
 
-/** A value that a variable takes. */
+/** An assignment to a variable. */
 interface Move {
   readonly to: CpuArray;
   readonly from: CpuArray;
@@ -68,7 +68,7 @@ export class CpuProgram implements Program {
     this.bytes = bytesOf(this.#owned);
   }
 
-  /** Compiles what there is in WebAssembly. */
+  /** Compiles the WebAssembly functions. */
   async link(): Promise<this> {
     try {
       await this.#kernels?.link(this.#heap.memory!);
@@ -81,7 +81,7 @@ export class CpuProgram implements Program {
 
   // ---- plan
 
-  /** What a node's step does; nothing where it has none. */
+  /** What a node's step does; undefined if it has none. */
   #place(node: Node): (() => void) | undefined {
     const op = node.op!;
     if (op.view || this.#kernels?.inlined.has(node)) return undefined;
@@ -153,7 +153,7 @@ export class CpuProgram implements Program {
     this.#checkAlive();
     this.#give(inputs);
     this.#compute();
-    // Read before the assignments: an output may be a variable that they move.
+    // Read before the assignments: an output may be a variable that they change.
     const outputs = Object.entries(this.#recipe.outputs ?? {}).map(([name, t]): [string, NdArray] => {
       const { shape, dtype, data } = this.#array(t);
       return [name, { shape, dtype, data: data.slice() }];
@@ -169,7 +169,7 @@ export class CpuProgram implements Program {
 
   #checkAlive(): void {
     this.#heap.end.check();
-    // The memory of a disposed storage may be another's by now.
+    // The memory of a disposed storage may have another owner by now.
     if (this.#disposed || this.#storages.some((storage) => (storage as CpuStorage).disposed))
       throw disposedProgram(this.label);
   }

@@ -1,4 +1,4 @@
-// Data sets of one's own numbers: of one tensor in x and in y, or of several by name or in order, each of which is checked as one is.
+// Data sets from the user's arrays: one tensor in x and in y, or several by name or in order, each checked like a single one.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
 import { isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
@@ -23,40 +23,41 @@ import { cut, type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, 
 import { toWeights } from './sample-weights.ts';
 import { type StoredNumbers, stored } from './stored.ts';
 
-/** Numbers as people have them. */
+/** Arrays of numbers as a nested list, a typed array or `{ shape, data }`. */
 export type Numbers = NestedNumbers | GivenArray | Shaped;
-/** Several tensors of them: by name, or, each as `{ shape, data }`, in order. */
+/** Several tensors: by name, or in order, each as `{ shape, data }`. */
 export type NumbersOfSeveral = Readonly<Record<string, Numbers>> | readonly Shaped[];
 
-/** An option of one tensor, or of several by their names (by their places where they are in order). */
+/** One value for all tensors, or one for each by name (by index where tensors are in order). */
 type ForEach<T> = T | Readonly<Record<string, T | undefined>>;
 
-/** Options of a data set of several tensors, as {@link ArrayDatasetOptions}. */
+/** Options of a data set of several tensors; see {@link ArrayDatasetOptions}. */
 export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 'sampleWeights'> {
-  /** Of targets. */
+  /** Whether targets are class indices or values. */
   targets?: ForEach<TargetKind>;
-  /** Of targets: by name where there are several. */
+  /** The number of classes; by name where there are several targets. */
   classes?: ForEach<number>;
-  /** Of targets. */
+  /** The label that the loss ignores. */
   ignoreIndex?: ForEach<number>;
-  /** Of each tensor of bytes in x. */
+  /** The scale of each u8 tensor in x. */
   scale?: ForEach<ByteScale>;
-  /** Of each tensor of bytes in y that is numbers to regress on. Default: as `scale` where that is one, else x / 255. */
+  /** The scale of each u8 tensor of regression targets in y. Default `scale` if that is a single scale, else x / 255. */
   targetScale?: ForEach<ByteScale>;
 }
 
-/** The tensors of a data set that was made of `X`. */
+/** The tensors of a data set made from `X`. */
 type Tensors<X> = X extends Numbers ? Values<StoredNumbers> : { readonly [K in keyof X]: Values<StoredNumbers> };
 
 /**
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs). With
  * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
- * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has. Models of several
- * inputs or outputs take several: `{ pixels, stats }`, or an array of `{ shape, data }`; each option that concerns one tensor may
- * then be given by name.
- * Arrays of u8, u16, u32, i32 and f32 stay what they are, everything else becomes f32. What is given is copied: refilling it later changes nothing in the data set.
- * @throws DataError where lengths differ, something is empty or not finite, a label is out of range, or weights are negative or all 0;
- * OptionError where an option names a tensor that there is not.
+ * Each is a nested list, a typed array, or `{ shape, data }`; a bare typed array is split into as many rows as `y` has. Models with several
+ * inputs or outputs take several arrays: `{ pixels, stats }`, or a list of `{ shape, data }`; options for a single tensor may then be given
+ * by name.
+ * u8, u16, u32, i32 and f32 arrays keep their type; everything else becomes f32. Arrays are copied, so later writes to them do not change
+ * the data set.
+ * @throws DataError if lengths differ, an array is empty or not finite, a label is out of range, or weights are negative or all 0;
+ * OptionError if an option names an unknown tensor.
  */
 export function arrayDataset(x: Numbers, y: Numbers, options?: ArrayDatasetOptions, ...extra: never[]): DataSet;
 export function arrayDataset<X extends Numbers | NumbersOfSeveral, Y extends Numbers | NumbersOfSeveral>(
@@ -77,7 +78,7 @@ export function arrayDataset(
 }
 
 const FOR_EACH = (fits: (value: unknown) => boolean, advice: string) => ({
-  advice: `${advice} Or by the names of tensors.`,
+  advice: `${advice} Or give one for each tensor by name.`,
   fits: (v: unknown) => fits(v) || (typeof v === 'object' && v !== null && !Array.isArray(v)),
 });
 const isByteScale = (v: unknown) => v === false || isScale(v);
@@ -103,7 +104,7 @@ function arrayOfSeveral(
   for (const [option, given] of Object.entries({ targets, classes, ignoreIndex })) checkNames(option, given, y);
   if (isSeveral(y) && typeof classes === 'number')
     throw new OptionError(
-      `array: classes is ${classes}, and y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
+      `array: classes is ${classes}, but y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
     );
   const xScales = new Scales('scale', name, scale, x);
   const yScales = new Scales('targetScale', name, targetScale ?? (isByteScale(scale) ? scale : undefined), y);
@@ -149,18 +150,18 @@ function examplesOf(name: string, part: string | undefined, given: Numbers, size
 function checkSize(name: string, what: string, { shape }: Flat, size: number): void {
   if (shape[0] !== size)
     throw new DataError(
-      `${name}: ${what} has ${shape[0]} examples, and the first of y has ${size}. Give as many of each.`,
+      `${name}: ${what} has ${shape[0]} examples, but the first tensor of y has ${size}. Give equally many.`,
     );
 }
 
-/** The option of a part. */
+/** The option for one part. */
 function optionAt<T>(option: ForEach<T> | undefined, part: string | undefined): T | undefined {
   return typeof option === 'object' && option !== null && part !== undefined
     ? (option as Readonly<Record<string, T>>)[part]
     : (option as T | undefined);
 }
 
-/** Refuses an option by name of what no tensor is called. */
+/** Refuses an option given by name for an unknown tensor. */
 function checkNames(option: string, given: unknown, nested: Nested<unknown>): void {
   if (typeof given !== 'object' || given === null) return;
   const known = isSeveral(nested) ? Object.keys(nested) : [];
@@ -168,17 +169,17 @@ function checkNames(option: string, given: unknown, nested: Nested<unknown>): vo
     if (known.includes(name)) continue;
     const near = nearest(name, known);
     throw new OptionError(
-      `array: ${option} names ${name}, and the tensors are ${known.join(', ') || 'one tensor'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
+      `array: ${option} names ${name}, but the tensors are ${known.join(', ') || 'one without a name'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
     );
   }
 }
 
-/** The scales of the tensors that are bytes: one for all of them, or by name. */
+/** The scales of the u8 tensors: one for all of them, or one each by name. */
 class Scales {
   readonly #option: string;
   readonly #set: string;
   readonly #given: ForEach<ByteScale> | undefined;
-  /** Whether no tensor was of bytes so far. */
+  /** Whether no tensor was u8 so far. */
   unused = true;
 
   constructor(option: string, set: string, given: ForEach<ByteScale> | undefined, nested: Nested<unknown>) {

@@ -1,4 +1,4 @@
-// A data set on the host: examples and targets as flat arrays, checked once when it is made, so that nothing after it needs to.
+// A data set on the host: examples and targets as flat arrays, checked once on creation, so that no later code has to.
 import { dtypeOf, type HostArray, kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
 import { isSeveral, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
@@ -34,13 +34,13 @@ import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } fro
 export interface Values<A = HostArray> {
   readonly shape: Shape;
   readonly data: A;
-  /** How bytes become numbers. Default: as those that the model learnt from. */
+  /** For u8 numbers: how they become floats. Default: the model's scale. */
   readonly scale?: ByteScale;
-  /** Of whole numbers as targets: what they are. Default: numbers where they are bytes of more than one axis, else class indices. */
+  /** For integer targets: what they are. Default `values` for u8 with more than one axis, else `classes`. */
   readonly targets?: TargetKind;
 }
 
-/** Class indices, or numbers to regress on. */
+/** Class indices, or values to regress on. */
 export type TargetKind = 'classes' | 'values';
 
 /** How u8 examples become numbers: `(x / 255 - mean) / std`. */
@@ -49,55 +49,55 @@ export interface Scale {
   readonly std: number;
 }
 
-/** How bytes become numbers: by a scale, or not scaled at all: whole numbers from 0 to 255. */
+/** How bytes become numbers: by a scale, or unscaled (false), as integers from 0 to 255. */
 export type ByteScale = Scale | false;
 
-/** Examples with their targets, on the host. It owns its arrays: nothing in it may be changed. */
+/** Examples with their targets, on the host. It owns its arrays; do not modify them. */
 export interface DataSet {
   /** `mnist`, `digits`, `array`, or a folder's name: what messages call it. */
   readonly name: string;
   /** The number of examples. */
   readonly size: number;
   /**
-   * Examples (size, ...example). Bytes reach the model as `(x / 255 - mean) / std`, or as u32 without a scale; other whole numbers as
-   * u32 or i32, floats as they are.
+   * Examples (size, ...example). Bytes reach the model as `(x / 255 - mean) / std`, or as u32 without a scale; other integers as u32 or
+   * i32, floats unchanged.
    */
   readonly x: Values<StoredNumbers>;
   /**
-   * Class indices (size) as whole numbers, or (size, ...) for a label at each place of a sequence or picture; or dense targets
-   * (size, outputs), which reach the loss as f32: bytes by `targetScale`, other numbers as they are.
+   * Integer class indices (size), or (size, ...) with a label for each position of a sequence or image; or dense targets (size, outputs),
+   * which reach the loss as f32: bytes by `targetScale`, other numbers unchanged.
    */
   readonly y: Values<StoredNumbers>;
-  /** How much each example counts in the loss (size). Default: all the same. */
+  /** The weight of each example in the loss (size). Default 1 for each. */
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
   readonly scale: ByteScale;
-  /** How bytes in y become numbers. Default: as those of x. */
+  /** How bytes in y become numbers. Default: the scale of x. */
   readonly targetScale?: ByteScale | undefined;
-  /** One sentence on what y was taken for, where it could have been either. */
+  /** One sentence on how y was interpreted, where its type is ambiguous. */
   readonly note?: string;
-  /** Examples `from` to `to` (exclusive) as a view; nothing is copied. */
+  /** A view of the examples `from` to `to` (exclusive); nothing is copied. */
   slice(from: number, to: number): DataSet;
 }
 
-/** A data set of several tensors in x or in y, by name or in order: for models of several inputs or outputs. */
+/** A data set of several tensors in x or in y, by name or in order, for models with several inputs or outputs. */
 export interface MultiDataSet<X = Nested<Values<StoredNumbers>>, Y = Nested<Values<StoredNumbers>>>
   extends Pick<DataSet, 'name' | 'size' | 'sampleWeights' | 'note'> {
-  /** Each as a data set's `x`; bytes have their own `scale`. */
+  /** Each like `x` of a {@link DataSet}; u8 tensors have their own `scale`. */
   readonly x: X;
-  /** Each as a data set's `y`; bytes to regress on have their own `scale`. */
+  /** Each like `y` of a {@link DataSet}; u8 regression targets have their own `scale`. */
   readonly y: Y;
-  /** The number of classes of each target of class indices, by its name or place. */
+  /** The number of classes of each class-index target, by its name or index. */
   readonly classes: number | Readonly<Record<string, number | undefined>> | undefined;
   readonly scale: undefined;
   slice(from: number, to: number): MultiDataSet<X, Y>;
 }
 
-/** A data set of one tensor in x and in y, or of several. */
+/** A data set with one tensor in x and in y, or with several. */
 export type AnyDataSet = DataSet | MultiDataSet<unknown, unknown>;
 
-/** What is common to both, as their tensors are walked. */
+/** What both have in common when their tensors are walked. */
 export interface AnyParts extends Pick<DataSet, 'name' | 'sampleWeights' | 'targetScale'> {
   readonly x: Nested<Values<StoredNumbers>>;
   readonly y: Nested<Values<StoredNumbers>>;
@@ -113,21 +113,21 @@ export interface DataPair {
 }
 
 export interface ArrayDatasetOptions {
-  /** What messages call the data set. Default `array`. */
+  /** The data set's name in messages. Default `array`. */
   name?: string;
-  /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` where y is one whole number >= 0 an
-   * example and not a float array; the data set's `note` says what it was taken for. */
+  /** `classes`: y holds class indices; `values`: numbers to regress on. Default `classes` if y is one whole number >= 0 per example and not
+   * a float array; the data set's `note` says how it was interpreted. */
   targets?: TargetKind;
   /** The number of classes, at least 2. Default: the largest index + 1. */
   classes?: number;
-  /** A label that is no class, which the loss ignores: say it there too, `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
+  /** A label that is not a class, which the loss ignores; also pass it to the loss: `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
   ignoreIndex?: number;
-  /** For bytes in x: `(x / 255 - mean) / std`; false: u32 from 0 to 255 as they are, as an embedding needs them.
-   * Default mean 0, std 1, which is x / 255. */
+  /** For bytes in x: `(x / 255 - mean) / std`; false: unscaled u32 from 0 to 255, as an embedding needs. Default { mean: 0, std: 1 }, which
+   * is x / 255. */
   scale?: ByteScale;
-  /** For bytes in y where they are numbers to regress on; false: 0 to 255 as they are. Default: as `scale`. */
+  /** For bytes in y that are regression targets; false: 0 to 255 unscaled. Default `scale`. */
   targetScale?: ByteScale;
-  /** How much each example counts in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default: all the same. */
+  /** The weight of each example in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default 1 for each. */
   sampleWeights?: GivenWeights;
 }
 
@@ -136,7 +136,7 @@ export const CLASSES: Kind = {
   advice: 'Give a whole number of at least 2.',
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2,
 };
-/** What y is taken for. */
+/** How y is interpreted. */
 export const TARGETS: Kind = oneOf('classes', 'values');
 const SCALE_OR_NONE: Kind = { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) };
 const NAMES: Names<ArrayDatasetOptions> = {
@@ -155,17 +155,17 @@ export function isScale(value: unknown): value is Scale {
   return FINITE.fits(mean) && POSITIVE.fits(std);
 }
 
-/** The scale of bytes where nothing else is said: x / 255. */
+/** The default scale of bytes: x / 255. */
 export const PLAIN: Scale = { mean: 0, std: 1 };
 
-/** What targets are: whole numbers are class indices, unless they are said to be numbers or are bytes of more than one axis. */
+/** What targets are: integers are class indices, unless declared as values or u8 with more than one axis. */
 export function kindOfTargets({ shape, data, targets }: Values): TargetKind {
   const dtype = dtypeOf(data);
   if (dtype === 'f32') return 'values';
   return targets ?? (dtype === 'u8' && shape.length > 1 ? 'values' : 'classes');
 }
 
-/** A data set of parts that fit already, whose arrays are handed over to it. Of several tensors, bytes have their scales. */
+/** A data set of matching parts; it takes over their arrays. With several tensors, u8 tensors have their own scales. */
 export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size' | 'slice'>): D {
   const { name, x, y, sampleWeights, scale, targetScale = scale } = parts as unknown as AnyParts;
   const all = [x, y].flatMap((nested) => partsOf<Values<StoredNumbers>>(nested).map(([, values]) => values));
@@ -184,7 +184,7 @@ export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size
       checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
         throw new DataError(
-          `${name}: slice ${from} to ${to} is not a part of its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
+          `${name}: slice ${from} to ${to} is not within its ${size} examples. Give whole numbers, 0 <= from < to <= ${size}.`,
         );
       return makeDataset<D>({ ...parts, ...rowsOf({ x, y, sampleWeights }, (values) => rows(values, from, to)) });
     },
@@ -198,7 +198,7 @@ export function checkSet(what: string, data: AnyDataSet): void {
 }
 
 /**
- * A data set whose bytes are read by another scale, that of a model which learnt elsewhere: `trainer.scale`, or, of several tensors,
+ * The data set with its bytes read by another scale, such as that of a model trained elsewhere: `trainer.scale`, or for several tensors
  * `trainer.scales`, by their names (`x.pixels`).
  */
 export function rescaled<D extends AnyDataSet>(
@@ -222,7 +222,7 @@ export function rescaled<D extends AnyDataSet>(
 
 type Parts = Pick<AnyParts, 'x' | 'y' | 'sampleWeights'>;
 
-/** The rows that `of` gives of each array of a set. */
+/** The rows that `of` returns for each array of a set. */
 export function rowsOf(
   { x, y, sampleWeights }: Parts,
   of: <A extends StoredNumbers>(values: Values<A>) => Values<A>,
@@ -238,10 +238,10 @@ function rows<A extends StoredNumbers>(v: Values<A>, from: number, to: number): 
 /**
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs). With
  * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
- * Each is a nested list, a typed array, or `{ shape, data }`; a typed array alone is cut into as many rows as `y` has.
- * Arrays of u8, u16, u32, i32 and f32 stay what they are, everything else becomes f32. What is given is copied: refilling it later
- * changes nothing in the data set.
- * @throws DataError where lengths differ, something is empty or not finite, a label is out of range, or weights are negative or all 0.
+ * Each is a nested list, a typed array, or `{ shape, data }`; a bare typed array is split into as many rows as `y` has.
+ * u8, u16, u32, i32 and f32 arrays keep their type; everything else becomes f32. Arrays are copied, so later writes to them do not change
+ * the data set.
+ * @throws DataError if lengths differ, an array is empty or not finite, a label is out of range, or weights are negative or all 0.
  */
 export function arrayDataset(
   x: NestedNumbers | GivenArray | Shaped,
@@ -256,7 +256,7 @@ export function arrayDataset(
   const examples = isTyped(x) ? cut(`${name} x`, x, size) : flatten(`${name} x`, x);
   if (examples.shape[0] !== size)
     throw new DataError(
-      `${name}: x has ${examples.shape[0]} examples and y has ${size}. Give one target for each example.`,
+      `${name}: x has ${examples.shape[0]} examples, but y has ${size}. Give one target for each example.`,
     );
   if (examples.shape.length === 1) examples.shape = [size, 1];
   const checked = { shape: examples.shape, data: stored(`${name} x`, examples.shape, examples.data) };
@@ -275,7 +275,7 @@ export function arrayDataset(
   });
 }
 
-/** Whether values are bytes, which are read by a scale unless they are class indices. */
+/** Whether values are bytes that are read by a scale, not class indices. */
 export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
   return kindOf(values?.data) === 'Uint8Array';
 }
@@ -293,11 +293,11 @@ export function toTargets(
   const kind = said ?? (shape.length === 1 && integers ? 'classes' : 'values');
   const note = (meaning: string) =>
     said === undefined && single && whole
-      ? { note: `${name}: y is taken for ${meaning}. Say targets: 'classes' or targets: 'values'.` }
+      ? { note: `${name}: y is interpreted as ${meaning}. Pass targets: 'classes' or targets: 'values' to choose.` }
       : {};
   if (kind === 'classes') {
     const { y, classes } = toLabels(name, flat, options);
-    return { y, classes, ...note(`class indices, of ${classes} classes`) };
+    return { y, classes, ...note(`indices of ${classes} classes`) };
   }
   const y = asTargets('values', shape.length === 1 ? [shape[0]!, 1] : shape, stored(`${name} y`, shape, data));
   return { y, classes: undefined, ...note('numbers to regress on') };
@@ -311,18 +311,18 @@ function toLabels(name: string, flat: Flat, options: ArrayDatasetOptions): { y: 
   const most = largestLabel(labels, ignoreIndex);
   if (most < 0)
     throw new DataError(
-      `${name} y: every label is ignoreIndex, ${ignoreIndex}, and nothing counts. Look at the labels.`,
+      `${name} y: every label is ignoreIndex, ${ignoreIndex}, so there is nothing to learn. Check the labels.`,
     );
   if (options.classes === undefined && labels.every((label: number) => label === most || label === ignoreIndex))
     throw new DataError(
-      `${name} y: every label is ${most}, and one class leaves nothing to learn. To regress on numbers say targets: 'values'; else say how many classes there are with { classes }.`,
+      `${name} y: every label is ${most}, and one class leaves nothing to learn. To regress on numbers pass targets: 'values'; else give the number of classes with { classes }.`,
     );
   const classes = options.classes ?? most + 1;
   checkLabels(`${name} y`, labels, classes, { width, ignoreIndex });
   return { y: asTargets('classes', width === 1 ? [flat.shape[0]!] : flat.shape, labels), classes };
 }
 
-/** Targets that say what they are, where their type and axes do not. */
+/** Targets that state their kind, where their type and axes do not tell it. */
 function asTargets(targets: TargetKind, shape: readonly number[], data: StoredNumbers): DataSet['y'] {
   const y = { shape, data };
   return kindOfTargets(y) === targets ? y : { ...y, targets };
@@ -337,7 +337,7 @@ export function checkScale(option: string, name: string, bytes: boolean, scale: 
   if (scale === false) return false;
   if (!bytes)
     throw new OptionError(
-      `${option}: ${name} holds no bytes, and other numbers are used as they are. Scale them yourself, or give bytes.`,
+      `${option}: ${name} holds no bytes, and only bytes are scaled. Scale the numbers yourself, or give a Uint8Array.`,
     );
   checkOptions(option, scale, SCALE);
   for (const name of ['mean', 'std'] as const) checkValue(option, name, scale[name], SCALE[name] as Kind);

@@ -1,4 +1,4 @@
-// The data sets, as `datasets` in the package for pages: `digits` needs no network; `mnist` is fetched once and kept by the browser.
+// The data sets, as `datasets` in the package for pages: `digits` needs no network; `mnist` is fetched once and cached by the browser.
 export { arrayDataset as array } from './array.ts';
 export { rescaled } from './dataset.ts';
 export { digits } from './digits.ts';

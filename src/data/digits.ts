@@ -1,14 +1,14 @@
-// Digits made here, so that there is always something to learn: 28x28 handwritten-like images by a seeded generator, in
-// MNIST's format and numbers. Example i of a stream depends on (seed, stream, i) alone: train and test never share one.
+// Synthetic digits, so that there is always something to learn: 28x28 handwritten-like images from a seeded generator, in
+// MNIST's format and numbers. Example i of a stream depends on (seed, stream, i) alone; train and test never share one.
 import { checkOptions, FUNCTION, type Kind, type Names, SEED, SIGNAL } from '../graph/options.ts';
 import { type DataPair, type DataSet, makeDataset, type Scale } from './dataset.ts';
 import { Hand, IMAGE_SIZE } from './hand.ts';
 import { Random } from './random.ts';
 
-/** Mean and standard deviation of MNIST's training pixels (0 to 1): what MNIST and the digits made here are scaled by. */
+/** Mean and standard deviation of MNIST's training pixels (0 to 1): the scale of MNIST and of the synthetic digits. */
 export const MNIST_SCALE: Scale = { mean: 0.1307, std: 0.3081 };
 
-/** Images drawn before the event loop gets a turn. */
+/** Images drawn between two turns of the event loop. */
 const TURN = 2000;
 
 export interface DigitsOptions {
@@ -16,9 +16,9 @@ export interface DigitsOptions {
   train?: number;
   /** Test examples. Default 10,000. */
   test?: number;
-  /** Default 0. */
+  /** The seed of the generator. Default 0. */
   seed?: number;
-  /** Called with the number of images made and wanted, every few thousand. */
+  /** Called every few thousand images with how many are done and the total. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }
@@ -45,7 +45,7 @@ export async function digits(options: DigitsOptions = {}, ...extra: never[]): Pr
   return {
     train: await draw(seed, 0, train, (done) => turn(done)),
     test: await draw(seed, 1, test, (done) => turn(train + done)),
-    source: `${total.toLocaleString('en-US')} handwritten-like digits made by the generator (seed ${seed}).`,
+    source: `${total.toLocaleString('en-US')} synthetic handwritten-like digits (seed ${seed}).`,
   };
 }
 

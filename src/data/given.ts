@@ -1,9 +1,9 @@
-// Numbers as people have them: nested lists, typed arrays of any realm, rows as typed arrays, `{ shape, data }`; flat and checked.
+// Flattens and checks the forms users pass numbers in: nested lists, typed arrays of any realm, rows as typed arrays, `{ shape, data }`.
 import { kindOf, ofThisRealm } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 
-/** Numbers in nested lists, all of the same lengths. */
+/** Numbers in nested lists whose rows have equal lengths. */
 export type NestedNumbers = readonly number[] | readonly (NestedNumbers | GivenArray)[];
 
 /** Arrays of numbers that `datasets.array` takes. */
@@ -18,7 +18,7 @@ export type NumberArray =
   | Float32Array
   | Float64Array;
 
-/** The same, and whole numbers of 64 bits, which become floats or class indices. */
+/** The same, and 64-bit integers, which become floats or class indices. */
 export type GivenArray = NumberArray | BigInt64Array | BigUint64Array;
 
 /** An array with its shape. */
@@ -30,7 +30,7 @@ export interface Shaped {
 export interface Flat {
   shape: number[];
   data: NumberArray;
-  /** The data came as a list, so its type says nothing. */
+  /** The data came as a list, so its type is not informative. */
   untyped: boolean;
 }
 
@@ -38,11 +38,11 @@ export function isTyped(values: unknown): values is GivenArray {
   return kindOf(values) !== undefined;
 }
 
-/** A typed array alone, as `size` rows. */
+/** A bare typed array as `size` rows. */
 export function cut(what: string, data: GivenArray, size: number): Flat {
   if (data.length === 0 || data.length % size !== 0)
     throw new DataError(
-      `${what}: ${data.length} numbers do not make ${size} rows, one for each target. Give { shape, data } or other lengths.`,
+      `${what}: ${data.length} numbers cannot be split into ${size} rows, one for each target. Give { shape, data } or other lengths.`,
     );
   return { shape: [size, data.length / size], data: own(data), untyped: false };
 }
@@ -59,17 +59,17 @@ export function flatten(what: string, values: NestedNumbers | GivenArray | Shape
   if (Array.isArray(values)) return fromLists(what, values as NestedNumbers);
   const { shape, data } = (values ?? {}) as Shaped;
   if (!Array.isArray(shape) || !isTyped(data))
-    throw new DataError(`${what}: neither a list, a typed array nor { shape, data }. Give one of them.`);
+    throw new DataError(`${what}: not a list, a typed array or { shape, data }. Give one of them.`);
   if (shape.length === 0 || shape.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(shape) !== data.length)
     throw new DataError(
-      `${what}: shape ${formatShape(shape)} does not fit its ${data.length} numbers. Their product must be the count.`,
+      `${what}: shape ${formatShape(shape)} does not match its ${data.length} numbers. The product of the sizes must be that count.`,
     );
   return notEmpty(what, { shape: [...shape], data: own(data), untyped: false });
 }
 
 function notEmpty(what: string, flat: Flat): Flat {
   if (sizeOf(flat.shape) === 0)
-    throw new DataError(`${what}: empty, shape ${formatShape(flat.shape)}. Give at least one example.`);
+    throw new DataError(`${what}: empty, with shape ${formatShape(flat.shape)}. Give at least one example.`);
   return flat;
 }
 
@@ -77,7 +77,7 @@ function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) || isTyped(value);
 }
 
-/** What rows of these types are kept as. */
+/** The type that rows of these types are kept as. */
 const ROWS: Readonly<Record<string, new (size: number) => NumberArray>> = {
   Uint8Array,
   Uint8ClampedArray: Uint8Array,
@@ -102,13 +102,13 @@ function fromLists(what: string, list: NestedNumbers): Flat {
     if (axis < shape.length) {
       if (!isList(part) || part.length !== shape[axis])
         throw new DataError(
-          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `one of ${part.length}` : String(part)}. All rows must have one length.`,
+          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `a list of ${part.length}` : String(part)}. All rows must have the same length.`,
         );
       for (const [i, child] of part.entries()) fill(child, axis + 1, `${path}[${i}]`);
       return;
     }
     if (typeof part !== 'number')
-      throw new DataError(`${what}${path}: expected a number, got ${typeof part}. All rows must have one length.`);
+      throw new DataError(`${what}${path}: expected a number, got ${typeof part}. All rows must have the same length.`);
     data[at++] = part;
   };
   fill(list, 0, '');

@@ -1,6 +1,6 @@
 // Draws one handwritten-like digit: a mixture of skeletons, bent (slant, rotation, aspect, taper, a smooth elastic field),
 // fitted into MNIST's 20x20 box, inked by the distance to the stroke, and centred by its centre of mass in 28x28.
-// Sums, products, quotients and square roots only, which every engine rounds alike: the same bits everywhere.
+// Only sums, products, quotients and square roots, which every engine rounds alike, so the bits are the same everywhere.
 import type { Random } from './random.ts';
 import { type Family, SKELETONS } from './skeletons.ts';
 
@@ -12,7 +12,7 @@ const MAX_POINTS = 128;
 const GRID = 5; // nodes of the elastic field per axis
 const FAR = 1e9;
 
-/** How freely the hand moves; lengths are shares of the digit's height unless said otherwise. */
+/** How freely the hand moves; lengths are fractions of the digit's height unless noted. */
 const HABITS = {
   jitter: 0.044,
   strokeShift: 0.03,
@@ -53,7 +53,7 @@ function parse(family: Family): Skeleton {
   };
 }
 
-/** Draws digits, one after another, with buffers of its own. */
+/** Draws digits, one after another, with its own buffers. */
 export class Hand {
   readonly #control = new Float64Array(2 * MAX_POINTS);
   readonly #x = new Float64Array(MAX_POINTS);
@@ -228,7 +228,7 @@ export class Hand {
       mx += ink[i]! * (i % BOX);
       my += ink[i]! * Math.floor(i / BOX);
     }
-    const middle = IMAGE_SIZE / 2; // MNIST's own: half a pixel right of and below the middle
+    const middle = IMAGE_SIZE / 2; // as in MNIST: half a pixel right of and below the middle
     const room = IMAGE_SIZE - BOX;
     const dx = Math.min(room, Math.max(0, Math.round(middle - mx / mass)));
     const dy = Math.min(room, Math.max(0, Math.round(middle - my / mass)));

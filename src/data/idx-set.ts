@@ -1,21 +1,21 @@
-// Pictures and labels of IDX files as data sets: bytes stay bytes, other numbers become floats, and labels of any integers become
-// class indices. Training and test set are read together, since the labels of both tell how many classes there are.
+// Images and labels of IDX files as data sets: bytes stay bytes, other numbers become floats, and integer labels of any type become
+// class indices. Training and test set are read together, since the number of classes follows from the labels of both.
 import { DataError } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { type DataSet, makeDataset, PLAIN, type Scale, type Values } from './dataset.ts';
 import { isU8, type NamedIdx, numberIn, offsetIn } from './idx.ts';
 import { checkLabels } from './stored.ts';
 
-/** What the files are read as. */
+/** How the files are read. */
 export interface IdxMeaning {
   readonly name: string;
-  /** Default: the largest label + 1, at least 2. */
+  /** The number of classes. Default: the largest label + 1, at least 2. */
   readonly classes?: number | undefined;
-  /** Default `classes`, which must be integers unless it is said. */
+  /** What labels are. Default `classes`, for which the file must hold integers unless `classes` is given explicitly. */
   readonly targets?: 'classes' | 'values' | undefined;
-  /** Each picture is stored transposed. */
+  /** Each image is stored transposed. */
   readonly transpose?: boolean | undefined;
-  /** Of bytes. */
+  /** The scale of bytes. */
   readonly scale: Scale;
 }
 
@@ -29,7 +29,7 @@ export interface IdxFiles {
 
 /**
  * The sets of one source as data sets whose examples are flat: x (n, pixels), y (n) class indices or (n, outputs) values.
- * @throws DataError where files are interchanged, counts or pictures differ in size, a number is not finite or no class index.
+ * @throws DataError if files are swapped, counts or image sizes differ, or a number is not finite or not a class index.
  */
 export function idxSets(sets: readonly IdxFiles[], meaning: IdxMeaning): DataSet[] {
   for (const set of sets) checkFiles(set, meaning);
@@ -65,7 +65,7 @@ function checkFiles({ images, labels }: IdxFiles, { targets, transpose }: IdxMea
     if (labels.shape.length > 2) throw new DataError(`${got}: these are images. Check the files' names.`);
     if (width !== 1 && !isQmnist(labels))
       throw new DataError(
-        `${got}. Give one class index an example (or QMNIST's eight 32-bit integers), or say targets: 'values'.`,
+        `${got}. Give one class index per example (or QMNIST's eight 32-bit integers), or pass targets: 'values'.`,
       );
   }
   if (size !== images.shape[0])
@@ -79,7 +79,7 @@ function isQmnist({ shape, type }: NamedIdx): boolean {
   return shape.length === 2 && shape[1] === 8 && type.bytes === 4 && !type.float;
 }
 
-/** The numbers as f32. @throws DataError where one is not finite there. */
+/** The numbers as f32. @throws DataError if one is not finite in f32. */
 function floatsOf(array: NamedIdx): Float32Array {
   const at = numberIn(array);
   const floats = new Float32Array(sizeOf(array.shape));
@@ -107,7 +107,7 @@ function picturesOf(images: NamedIdx, transpose: boolean): Uint8Array | Float32A
 }
 
 interface Targets {
-  /** Of each set. */
+  /** The labels of each set. */
   readonly all: readonly Values<Uint8Array | Uint32Array | Float32Array>[];
   readonly classes: number | undefined;
   readonly note?: string;
@@ -121,7 +121,7 @@ function valuesOf(sets: readonly IdxFiles[]): Targets {
   return { all, classes: undefined };
 }
 
-/** Labels that would make more classes than this, and more than there are examples, are damaged. */
+/** Labels that imply more classes than this, and more than there are examples, are damaged. */
 const FEW_CLASSES = 256;
 
 function indicesOf(sets: readonly IdxFiles[], { name, classes: given, targets }: IdxMeaning): Targets {
@@ -140,12 +140,12 @@ function indicesOf(sets: readonly IdxFiles[], { name, classes: given, targets }:
     checkLabels(file.file, labels[k]!, limit, { offsetOf: (i) => labelOffset(file, i) });
   const notes = files.some(isQmnist) ? ["the first of a label's eight numbers is the class"] : [];
   const absent = classes - seen.size;
-  if (first > 0) notes.push(`labels 1 to ${classes} are taken for classes 0 to ${classes - 1}`);
+  if (first > 0) notes.push(`labels 1 to ${classes} are read as classes 0 to ${classes - 1}`);
   else if (given === undefined && least === 1 && absent === 1)
     notes.push(
-      `labels begin at 1, so class 0 of ${classes} has no example; with { classes: ${most} } they are counted from 0`,
+      `labels begin at 1, so class 0 of ${classes} has no examples; with { classes: ${most} } they are shifted to begin at 0`,
     );
-  else if (given === undefined && absent > 0) notes.push(`${absent} of ${classes} classes have no example`);
+  else if (given === undefined && absent > 0) notes.push(`${absent} of ${classes} classes have no examples`);
   return {
     all: labels.map((data) => ({ shape: [data.length], data: first > 0 ? data.map((label) => label - first) : data })),
     classes,
@@ -157,12 +157,12 @@ function labelOffset(file: NamedIdx, example: number): number {
   return offsetIn(file, example * (file.shape[1] ?? 1));
 }
 
-/** The labels as whole numbers from 0; bytes as they are. */
+/** The labels as whole numbers from 0; bytes unchanged. */
 function labelsOf(file: NamedIdx, targets: IdxMeaning['targets']): Uint8Array | Uint32Array {
   const { shape, type, data } = file;
   if (type.float && targets === undefined)
     throw new DataError(
-      `${file.file}: offset 2: expected integers as labels, got ${type.name}. Convert them to integers, or say targets: 'classes', or 'values' to regress on them.`,
+      `${file.file}: offset 2: expected integers as labels, got ${type.name}. Convert them to integers, or pass targets: 'classes', or 'values' to regress on them.`,
     );
   const [size, width = 1] = shape;
   if (isU8(file)) return data;

@@ -1,12 +1,12 @@
 // IDX, the format of MNIST and its relatives: two zero bytes, a type, a rank, the sizes, then the numbers, all big-endian.
-// Every fault names the file, the offset, what was expected and what was found.
+// Every error names the file, the offset, what was expected and what was found.
 import { DataError } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
 
-/** The most bytes that the numbers of an IDX file may take, in the file and as floats in memory. */
+/** The maximum bytes of an IDX file's numbers, in the file and as floats in memory. */
 export const MAX_IDX_BYTES = 2 ** 30;
 
-/** A type of numbers in a file: how many bytes each has and how it is read. */
+/** A type of numbers in a file: its bytes per number and how they are read. */
 interface IdxType {
   readonly name: string;
   readonly bytes: number;
@@ -25,11 +25,11 @@ const TYPES: Readonly<Record<number, IdxType>> = {
 /** The type that needs no conversion. */
 const U8 = TYPES[8]!;
 
-/** A file's array as it is stored. */
+/** A file's array as stored. */
 export interface IdxArray {
   readonly shape: readonly number[];
   readonly type: IdxType;
-  /** The numbers as the file has them, big-endian. */
+  /** The file's numbers, big-endian. */
   readonly data: Uint8Array;
   /** Where they begin in the file. */
   readonly header: number;
@@ -56,7 +56,7 @@ export function offsetIn({ header, type }: IdxArray, index: number): number {
   return header + index * type.bytes;
 }
 
-/** Header and data bytes of the file that begins with `head`, or undefined where `head` is too short to tell. */
+/** Header and data bytes of the file that begins with `head`, or undefined if `head` is too short to tell. */
 export function idxLength(head: Uint8Array, file: string): { header: number; total: number } | undefined {
   const header = head.length < 4 ? undefined : 4 + 4 * rankOf(head, file);
   if (header === undefined || head.length < header) return undefined;
@@ -64,21 +64,22 @@ export function idxLength(head: Uint8Array, file: string): { header: number; tot
 }
 
 /**
- * Holds a file of `size` bytes that begins with `head` against its own header.
- * @throws DataError for another format, a truncated file or bytes too many.
+ * Checks a file of `size` bytes that begins with `head` against its own header. @throws DataError for another format, a truncated file or
+ * excess bytes.
  */
 export function checkIdx(head: Uint8Array, file: string, size: number): { header: number; total: number } {
   const length = idxLength(head, file);
   if (length === undefined) {
     const expected = head.length < 4 ? 4 : 4 + 4 * head[3]!;
     throw new DataError(
-      `${file}: the header ends at offset ${size}: expected ${expected} bytes, got ${size}. The file is truncated; get it again.`,
+      `${file}: the header ends at offset ${size}: expected ${expected} bytes, got ${size}. The file is truncated; download it again.`,
     );
   }
   const { header, total } = length;
   if (size !== total) {
     const what = size < total ? 'the data ends' : 'the data should have ended';
-    const advice = size < total ? 'The file is truncated; get it again' : 'Remove the bytes after it or get it again';
+    const advice =
+      size < total ? 'The file is truncated; download it again' : 'Remove the excess bytes or download it again';
     throw new DataError(
       `${file}: ${what} at offset ${Math.min(size, total)}: expected ${total - header} bytes for ${sizesText(head, shapeOf(head, file))}, got ${size - header}. ${advice}.`,
     );
@@ -88,8 +89,7 @@ export function checkIdx(head: Uint8Array, file: string, size: number): { header
 
 /**
  * Reads an IDX file with 1 to 4 axes; its `data` is a view of `bytes`.
- * @param file what errors call it
- * @throws DataError for another format, a truncated file or bytes too many.
+ * @param file its name in errors @throws DataError for another format, a truncated file or excess bytes.
  */
 export function parseIdx(bytes: Uint8Array, file: string): IdxArray {
   const { header, total } = checkIdx(bytes, file, bytes.length);
@@ -124,18 +124,18 @@ function shapeOf(head: Uint8Array, file: string): number[] {
   const empty = shape.indexOf(0);
   if (empty >= 0)
     throw new DataError(
-      `${file}: offset ${4 + 4 * empty}: expected a size of at least 1, got 0 in ${shape.join(' x ')}. The file holds nothing; get it again.`,
+      `${file}: offset ${4 + 4 * empty}: expected a size of at least 1, got 0 in ${shape.join(' x ')}. The file is empty; download it again.`,
     );
   const type = typeOf(head);
-  // What is not bytes becomes floats of four.
+  // Types other than bytes become 4-byte floats.
   if (sizeOf(shape) * (type === U8 ? 1 : Math.max(4, type.bytes)) > MAX_IDX_BYTES)
     throw new DataError(
-      `${file}: offset 4: expected at most ${MAX_IDX_BYTES} bytes of data, got a header that says ${sizesText(head, shape)}. Use a smaller set.`,
+      `${file}: offset 4: expected at most ${MAX_IDX_BYTES} bytes of data, but the header says ${sizesText(head, shape)}. Use a smaller set.`,
     );
   return shape;
 }
 
-/** `60000 x 28 x 28`, and the type where it is not bytes. */
+/** `60000 x 28 x 28`, and the type if it is not bytes. */
 function sizesText(head: Uint8Array, shape: readonly number[]): string {
   const type = typeOf(head);
   return `${shape.join(' x ')}${type === U8 ? '' : ` ${type.name}`}`;

@@ -1,6 +1,6 @@
-// The four files that MNIST is: their names, sizes and checksums, and where they are downloaded from.
+// MNIST's four files: their names, sizes and checksums, and where they are downloaded from.
 
-/** A file that mirrors hold under the same name. */
+/** A file that every mirror has under the same name. */
 export interface RemoteFile {
   readonly name: string;
   readonly bytes: number;
@@ -13,7 +13,7 @@ export const MNIST_MIRRORS: readonly string[] = [
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
 ];
 
-/** The files as the mirrors hold them; the order is that of the download: the smallest first. */
+/** The files as the mirrors have them, in download order: the smallest first. */
 export const MNIST_FILES: readonly RemoteFile[] = [
   {
     name: 't10k-labels-idx1-ubyte.gz',

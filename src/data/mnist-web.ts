@@ -1,5 +1,5 @@
-// MNIST for pages: from a folder of the page's own site or from the mirrors, kept in the browser's Cache API so that it is
-// fetched once. Nothing is used, nor kept, before it was checked.
+// MNIST for pages: from a folder of the page's own site or from the mirrors, cached with the browser's Cache API so that it is
+// fetched once. Files are checked before they are used or cached.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL } from '../graph/options.ts';
 import type { DataPair, DataSet } from './dataset.ts';
@@ -10,18 +10,18 @@ import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from './mnist-files.ts';
 import { fetchBytes, gunzip, openCache, reasonOf, sha256, type WebCache } from './web-fetch.ts';
 
 export interface WebMnistOptions {
-  /** The URL of a folder with the four files, gzip or plain, instead of the mirrors: MNIST or another set in its format. */
+  /** The URL of a folder with the four files, gzip or plain, instead of the mirrors: MNIST or another data set in its format. */
   base?: string | URL;
-  /** URLs of folders with MNIST's files as its authors packed them. */
+  /** URLs of folders with MNIST's original gzip files. */
   mirrors?: readonly string[];
-  /** Called while it loads, with the bytes of all files so far and in all. */
+  /** Called during the download with the bytes of all files so far and their total. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
-  /** Longest silence of a host in milliseconds, for the first bytes and between any two: 15,000. */
+  /** The longest wait for a host's next bytes, in milliseconds. Default 15,000. */
   timeoutMs?: number;
-  /** Whether files are kept in, and taken from, the browser's cache `thalweg-data`: true. */
+  /** Whether files are read from and written to the browser's cache `thalweg-data`. Default true. */
   cache?: boolean;
-  /** The files and their checksums, for tests and other sets. */
+  /** The files and their checksums, for tests and other data sets. */
   files?: readonly RemoteFile[];
 }
 
@@ -35,28 +35,27 @@ const OPTIONS: Names<WebMnistOptions> = {
   files: ARRAY,
 };
 const NAMES = ['train-images', 'train-labels', 't10k-images', 't10k-labels'];
-const ADVICE = "Serve MNIST's four files from the page's own site, or use the digits made here.";
+const ADVICE = "Serve MNIST's four files from the page's own site, or use the synthetic digits.";
 
-/** A place that a file may be had from, and what to say of it. */
+/** A source of a file, and how messages describe it. */
 interface Place {
   readonly url: string;
   readonly host: string;
 }
 
-/** One loading, with what it found out on the way. */
+/** The state of one call. */
 interface Loading {
   readonly options: WebMnistOptions;
   readonly base: URL | undefined;
   readonly cache: WebCache | undefined;
   mirrors: readonly string[];
-  /** The host that the last file came from; undefined while all came from the cache. */
+  /** The host that the last file came from; undefined if all came from the cache. */
   host: string | undefined;
 }
 
 /**
- * MNIST: x (size, 784) bytes, y (size) labels. Files of the mirrors are held against their checksums (where the page is secure,
- * else against their sizes), those of `base` against their format.
- * @throws DataError that says, host by host, why it cannot be had; the signal's reason.
+ * MNIST: x (size, 784) bytes, y (size) labels. Files from the mirrors are checked by checksum (on insecure pages by size), those from
+ * `base` by format. @throws DataError with the reason of each host; the signal's reason.
  */
 export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   checkOptions('mnist', options, OPTIONS, extra);
@@ -98,11 +97,11 @@ function folderOf(option: string, given: string | URL): URL {
     if (!url.pathname.endsWith('/')) url.pathname += '/';
     return url;
   } catch {
-    throw new OptionError(`${option}: ${JSON.stringify(String(given))} is no URL. Give that of a folder.`);
+    throw new OptionError(`${option}: ${JSON.stringify(String(given))} is not a URL. Give the URL of a folder.`);
   }
 }
 
-/** The file as it was kept earlier; what is damaged is removed. */
+/** The cached file; a damaged one is removed. */
 async function fromCache(file: RemoteFile, { base, cache, mirrors }: Loading): Promise<NamedIdx | undefined> {
   if (!cache) return undefined;
   const wanted = base && placesOf(file, base, mirrors).map(({ url }) => url);
@@ -114,14 +113,14 @@ async function fromCache(file: RemoteFile, { base, cache, mirrors }: Loading): P
       const kept = await cache.match(url);
       if (kept) return await checked(new Uint8Array(await kept.arrayBuffer()), file, base !== undefined);
     } catch {
-      // Without a base, what another folder gave under this name is not ours to remove.
+      // Without a base, a file that another folder cached under this name is not ours to remove.
       if (base || mirrors.some((mirror) => url.startsWith(mirror))) await cache.delete(url).catch(() => {});
     }
   }
   return undefined;
 }
 
-/** The file from the first place that has it whole and right, kept for the next time. */
+/** The file from the first source that has it intact; cached. */
 async function fromHosts(file: RemoteFile, loading: Loading, onBytes: (done: number) => void): Promise<NamedIdx> {
   const { base, cache, mirrors, options } = loading;
   const { signal, timeoutMs } = options;
@@ -142,11 +141,11 @@ async function fromHosts(file: RemoteFile, loading: Loading, onBytes: (done: num
     }
   }
   const what = [...failures].map(([host, reason]) => `${host}: ${reason}`).join('; ');
-  const why = what === '' ? 'it is not in the cache, and no host was named' : `it could not be loaded (${what})`;
+  const why = what === '' ? 'it is not in the cache, and no host was given' : `it could not be loaded (${what})`;
   throw new DataError(`mnist: ${file.name}: ${why}. ${ADVICE}`);
 }
 
-/** Where a file may be: in the folder as gzip or plain, or at each mirror. */
+/** The sources of a file: the folder, as gzip or plain, or each mirror. */
 function placesOf(file: RemoteFile, base: URL | undefined, mirrors: readonly string[]): Place[] {
   const folders = base ? [base.href] : mirrors;
   const names = base ? [file.name, file.name.replace(/\.gz$/, '')] : [file.name];
@@ -155,10 +154,10 @@ function placesOf(file: RemoteFile, base: URL | undefined, mirrors: readonly str
   );
 }
 
-/** The array in a file's bytes. Any set may be in a folder, only MNIST at a mirror. @throws Error with the reason */
+/** The array in a file's bytes. A folder may hold any data set, a mirror only MNIST. @throws Error with the reason */
 async function checked(bytes: Uint8Array<ArrayBuffer>, file: RemoteFile, anySet: boolean): Promise<NamedIdx> {
   if (!anySet) {
-    if (bytes.length !== file.bytes) throw new Error(`cut: expected ${file.bytes} bytes, got ${bytes.length}`);
+    if (bytes.length !== file.bytes) throw new Error(`truncated: expected ${file.bytes} bytes, got ${bytes.length}`);
     const sum = await sha256(bytes);
     if (sum !== undefined && sum !== file.sha256)
       throw new Error(`wrong checksum: expected ${file.sha256.slice(0, 12)}…, got ${sum.slice(0, 12)}…`);

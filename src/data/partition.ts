@@ -1,4 +1,4 @@
-// Which examples go where when a data set is parted in two: by a seeded shuffle, and with labels so that each class keeps its share.
+// Which examples go where when a data set is split in two: by a seeded shuffle, and with labels so that each class keeps its proportion.
 import type { HostArray } from '../graph/dtype.ts';
 import { Random } from './random.ts';
 
@@ -8,7 +8,7 @@ export interface Partition {
   readonly validation: Uint32Array;
 }
 
-/** `count` of `size` examples for validation. With `labels`, one for each example, every class gives its share of them. */
+/** `count` of `size` examples for validation. With `labels`, one for each example, every class contributes its proportion. */
 export function partition(size: number, count: number, seed: number, labels?: HostArray): Partition {
   const order = Uint32Array.from({ length: size }, (_, i) => i);
   const random = new Random(seed);
@@ -30,8 +30,8 @@ export function partition(size: number, count: number, seed: number, labels?: Ho
 }
 
 /**
- * How many of `count` examples each class gives, by the classes' sizes: size · count / total, to within one. A class of several
- * examples gives at least one and keeps at least one, wherever that is possible.
+ * How many of `count` examples each class contributes, by class size: size · count / total, to within one. A class of several examples
+ * contributes at least one and keeps at least one, if possible.
  */
 export function sharesOf(sizes: readonly number[], count: number): number[] {
   const total = sizes.reduce((a, b) => a + b, 0);

@@ -1,5 +1,5 @@
 // Random numbers for making data on the host: sfc32 started by a hash of (seed, stream, index), so that every example has
-// numbers of its own and does not depend on how many were made before it. Integer arithmetic and sums only: the same bits everywhere.
+// its own numbers, independent of how many were made before it. Only integer arithmetic and sums, so the bits are the same everywhere.
 
 /** A small random generator. Not for cryptography. */
 export class Random {
@@ -12,7 +12,7 @@ export class Random {
     this.restart(seed, stream, index);
   }
 
-  /** Begins the sequence of (seed, stream, index). */
+  /** Starts the sequence of (seed, stream, index). */
   restart(seed: number, stream: number, index: number): void {
     this.#a = mix(seed >>> 0, 0x9e3779b9);
     this.#b = mix((this.#a ^ stream) >>> 0, Math.floor(seed / 4294967296) >>> 0);
@@ -36,7 +36,7 @@ export class Random {
     return low + (high - low) * (this.bits() / 4294967296);
   }
 
-  /** About normal with mean 0 and standard deviation 1, never beyond 3.47 (a sum of four uniforms: no logarithm, no cosine). */
+  /** Approximately normal with mean 0 and standard deviation 1, never beyond 3.47 (a sum of four uniforms: no logarithm, no cosine). */
   normal(): number {
     const sum = this.bits() + this.bits() + this.bits() + this.bits();
     return (sum / 4294967296 - 2) * 1.7320508075688772;

@@ -2,7 +2,7 @@
 // point counts; a digit is drawn from a random mixture of its keys, so one family spans a continuum of hands.
 // Notation: `x,y` in percent of a box (y down), `!` a corner, `/` lifts the pen. Points are joined by a smooth curve.
 
-/** A family of key shapes of one digit, and how many in a hundred are written that way. */
+/** A family of key shapes of one digit, and the percentage of people who write it that way. */
 export interface Family {
   readonly share: number;
   readonly keys: readonly string[];

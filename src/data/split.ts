@@ -1,4 +1,4 @@
-// Data sets parted in two, and picked from: copies of some examples, of one tensor in x and in y or of several.
+// Splits a data set in two, and picks examples from it: copies of examples, with one tensor in x and in y or several.
 import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { partAt } from '../graph/nested.ts';
@@ -8,19 +8,19 @@ import { type AnyDataSet, type AnyParts, checkSet, makeDataset, rowsOf, type Val
 import { partition } from './partition.ts';
 import type { StoredNumbers } from './stored.ts';
 
-/** How {@link split} parts a data set. */
+/** Options of {@link split}. */
 export interface SplitOptions {
-  /** Which shuffle: a whole number. Default 0. */
+  /** The seed of the shuffle, a whole number. Default 0. */
   readonly seed?: number;
-  /** Whether each class keeps its share in both parts, to within one example; needs class indices. Default false. */
+  /** Whether each class has the same proportion in both parts, to within one example; needs class indices. Default false. */
   readonly stratify?: boolean;
 }
 
 /**
- * Parts a data set in two by a seeded shuffle: `validation` gets the fraction (between 0 and 1) or the number of examples
- * (1 and above) that `part` says, `train` the rest. Both are copies. With `stratify` (as scikit-learn's) every class of at least
- * two examples is in both parts, where the counts allow that; of several targets, every class of the one that is class indices.
- * @throws OptionError where one of them would be empty, or to stratify where not just one target is class indices.
+ * Splits a data set in two by a seeded shuffle: `validation` gets `part`, a fraction (between 0 and 1) or a number of examples (1 and
+ * above); `train` gets the rest. Both are copies. With `stratify` (as in scikit-learn) every class of at least two examples is in both
+ * parts, if the counts allow it; with several targets, one must hold class indices. @throws OptionError if a part would be empty, or to
+ * stratify without exactly one target of class indices.
  */
 export function split<D extends AnyDataSet>(
   data: D,
@@ -37,7 +37,7 @@ export function split<D extends AnyDataSet>(
   return { train: pick(data, train), validation: pick(data, validation) };
 }
 
-/** The class indices that a set is stratified by. @throws OptionError where it has none, or several. */
+/** The class indices that a set is stratified by. @throws OptionError if it has none, or several. */
 function strata({ name, y, classes }: AnyDataSet): StoredNumbers {
   const all =
     typeof classes === 'object' && classes !== null ? Object.entries(classes) : [[undefined, classes] as const];
@@ -47,16 +47,16 @@ function strata({ name, y, classes }: AnyDataSet): StoredNumbers {
   if (values?.shape.length === 1) return values.data;
   const are = values ? formatShape(values.shape) : others.length > 0 ? [one, ...others].join(', ') : 'numbers';
   throw new OptionError(
-    `split: stratify needs one class index an example, and the targets of ${name} are ${are}. Leave it out.`,
+    `split: stratify needs one class index per example, but the targets of ${name} are ${are}. Leave it out.`,
   );
 }
 
-/** The number of examples that `part` of a data set is. @throws OptionError where it is none or all. */
+/** The number of examples in `part` of a data set. @throws OptionError if it is none or all. */
 export function countOf(what: string, part: number, { size, name }: { size: number; name: string }): number {
   const count = part > 0 && part < 1 ? Math.max(1, Math.round(part * size)) : part;
   if (!Number.isInteger(count) || count < 1 || count >= size)
     throw new OptionError(
-      `${what}: ${part} of the ${size} examples of ${name} leaves nothing to train or to validate with. Give a fraction between 0 and 1 or a count from 1 to ${size - 1}.`,
+      `${what}: ${part} of the ${size} examples of ${name} leaves nothing to train or to validate on. Give a fraction between 0 and 1 or a count from 1 to ${size - 1}.`,
     );
   return count;
 }

@@ -1,25 +1,25 @@
-// The arrays of a data set: whole numbers and f32 stay what they are, everything else becomes f32; and labels, which name classes.
+// The arrays of a data set: integers and f32 keep their type, everything else becomes f32. And labels, which are class indices.
 import { kindOf } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
 import { ownedCopy } from '../graph/owned.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { NumberArray } from './given.ts';
 
-/** What a data set keeps as it is. */
+/** The types a data set keeps. */
 export type StoredNumbers = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array;
 
-/** What labels are kept as. */
+/** The types labels are kept as. */
 export type StoredLabels = Exclude<StoredNumbers, Float32Array>;
 
 const WHOLE = ['Uint8Array', 'Uint16Array', 'Uint32Array', 'Int32Array'];
 
-/** Whole numbers in a copy of their own, of their own type; undefined for other arrays. */
+/** A copy of an integer array in its own type; undefined for other arrays. */
 function wholeNumbers(data: NumberArray): StoredLabels | undefined {
   if (data instanceof Uint8ClampedArray) return new Uint8Array(data);
   return WHOLE.includes(kindOf(data)!) ? ownedCopy(data as StoredLabels) : undefined;
 }
 
-/** The data as a set keeps them. @throws DataError for what is not finite in f32. */
+/** The data as stored in a set. @throws DataError for a number that is not finite in f32. */
 export function stored(what: string, shape: readonly number[], data: NumberArray): StoredNumbers {
   return wholeNumbers(data) ?? finite(what, shape, data);
 }
@@ -36,7 +36,7 @@ function finite(what: string, shape: readonly number[], data: NumberArray): Floa
   return floats;
 }
 
-/** Labels as a set keeps them: lists and floats of whole numbers as u32, or as i32 where a negative index is ignored. */
+/** Labels as stored in a set: lists and whole floats as u32, or as i32 if a negative index is ignored. */
 export function labelsFrom(
   name: string,
   data: NumberArray,
@@ -46,7 +46,7 @@ export function labelsFrom(
   const fits = (v: number) => Number.isInteger(v) && v >= 0 && v < 2 ** 32;
   const bad = data.findIndex((v: number) => !fits(v) && v !== ignoreIndex);
   if (bad >= 0) {
-    const ignored = data[bad]! < 0 ? `, { ignoreIndex: ${data[bad]} } where the loss ignores it` : '';
+    const ignored = data[bad]! < 0 ? `, { ignoreIndex: ${data[bad]} } if the loss ignores it` : '';
     throw new DataError(
       `${name} y: label ${data[bad]} of example ${Math.floor(bad / width)} is not a class index. Give whole numbers from 0${ignored}, or targets: 'values'.`,
     );
@@ -55,7 +55,7 @@ export function labelsFrom(
   return own ?? (ignoreIndex !== undefined && ignoreIndex < 0 ? Int32Array.from(data) : Uint32Array.from(data));
 }
 
-/** The largest label that is not ignored; -1 where there is none. */
+/** The largest label that is not ignored; -1 if there is none. */
 export function largestLabel(labels: ArrayLike<number>, ignoreIndex?: number): number {
   let most = -1;
   for (let k = 0; k < labels.length; k++) if (labels[k]! > most && labels[k] !== ignoreIndex) most = labels[k]!;
@@ -64,23 +64,23 @@ export function largestLabel(labels: ArrayLike<number>, ignoreIndex?: number): n
 
 /** How labels are checked. */
 export interface LabelsCheck {
-  /** Labels of an example. Default 1. */
+  /** Labels per example. Default 1. */
   readonly width?: number;
   readonly ignoreIndex?: number | undefined;
-  /** Where an example's label is in a file. */
+  /** The offset of an example's label in a file. */
   readonly offsetOf?: (example: number) => number;
 }
 
-/** Refuses labels of `classes` and above that are not ignored, naming the first. */
+/** Refuses labels >= `classes` that are not ignored, naming the first. */
 export function checkLabels(what: string, labels: StoredLabels, classes: number, check: LabelsCheck = {}): void {
   const { width = 1, ignoreIndex, offsetOf } = check;
   for (let i = 0; i < labels.length; i++) {
     if (labels[i]! < classes || labels[i] === ignoreIndex) continue;
     const example = Math.floor(i / width);
     const where = offsetOf ? `example ${example} (offset ${offsetOf(example)})` : `example ${example}`;
-    const ignored = offsetOf ? '' : ', or which label is none with { ignoreIndex }';
+    const ignored = offsetOf ? '' : ', or the label to ignore with { ignoreIndex }';
     throw new DataError(
-      `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or say how many classes there are with { classes }${ignored}.`,
+      `${what}: label of ${where}: expected 0 to ${classes - 1}, got ${labels[i]}. Repair the labels, or give the number of classes with { classes }${ignored}.`,
     );
   }
 }

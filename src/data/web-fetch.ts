@@ -1,7 +1,6 @@
-// What every browser has for getting files: fetch with a limit on silence, gzip, SHA-256, and a cache, with words for what
-// goes wrong.
+// The browser's means of downloading files: fetch with a timeout between bytes, gzip, SHA-256 and a cache, with readable errors.
 
-/** What is used of the Cache API; its types are not everywhere. */
+/** The part of the Cache API used here; its types are not available everywhere. */
 export interface WebCache {
   keys(): Promise<readonly { readonly url: string }[]>;
   match(url: string): Promise<Response | undefined>;
@@ -9,7 +8,7 @@ export interface WebCache {
   delete(url: string): Promise<boolean>;
 }
 
-/** A cache of the page's own; undefined where there is none (an insecure page, Node) or it is denied. */
+/** The page's cache; undefined if there is none (an insecure page, Node) or it is denied. */
 export async function openCache(name: string): Promise<WebCache | undefined> {
   const { caches } = globalThis as { caches?: { open(name: string): Promise<WebCache> } };
   try {
@@ -19,7 +18,7 @@ export async function openCache(name: string): Promise<WebCache | undefined> {
   }
 }
 
-/** The sum in hexadecimal digits; undefined where the page is not secure, which has no `crypto.subtle`. */
+/** The checksum in hexadecimal; undefined on an insecure page, which has no `crypto.subtle`. */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
   const sum = await globalThis.crypto?.subtle?.digest('SHA-256', bytes);
   return sum && Array.from(new Uint8Array(sum), (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -36,9 +35,9 @@ export async function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array
 
 export interface FetchOptions {
   readonly signal: AbortSignal | undefined;
-  /** Longest silence, for the first bytes and between any two. */
+  /** The longest wait for the next bytes, in milliseconds. */
   readonly timeoutMs: number;
-  /** Bytes after which nobody reads on. */
+  /** The maximum size of the body, in bytes. */
   readonly most: number;
   onBytes(done: number): void;
 }
@@ -78,11 +77,11 @@ export async function fetchBytes(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
-    silence.abort(); // What is still on its way is of no use.
+    silence.abort(); // Bytes still in transit are of no use.
   }
 }
 
-/** Why a fetch failed, in words: browsers hide from pages whether a host forbids it or is not there. */
+/** Why a fetch failed, in words: browsers hide from pages whether a host forbids the request or is unreachable. */
 export function reasonOf(error: unknown): string {
   if (error instanceof TypeError) return 'the host does not allow it or cannot be reached';
   return error instanceof Error ? error.message.replace(/\.$/, '') : String(error);

@@ -23,16 +23,16 @@ export interface ExplainStepOptions<Y extends object = Tensor, X extends object 
   readonly loss: LossOf<Y>;
   readonly lossWeights?: LossWeights;
   readonly optimizer: Optimizer;
-  /** Its shapes and dtypes decide the plan, its values nothing. */
+  /** Its shapes and dtypes determine the plan; its values do not matter. */
   readonly data: Examples;
-  /** Default 32. */
+  /** Examples per step. Default 32. */
   readonly batchSize?: number;
-  /** A class of adapters (`webgpu-default`, `software`, `gpu`), or a GPU backend, whose adapter is asked and not used. */
+  /** A class of adapters (`webgpu-default`, `software`, `gpu`), or a GPU backend, whose adapter is queried but not used. */
   readonly as: AdapterClass | Backend | Capabilities;
-  /** As in `createBackend`. */
+  /** As in {@link createBackend}. */
   readonly fuse?: boolean;
   readonly persistent?: boolean;
-  /** Default `step`. */
+  /** The program's name. Default `step`. */
   readonly title?: string;
 }
 
@@ -50,8 +50,8 @@ const NAMES: Names<ExplainStepOptions> = {
 };
 
 /**
- * What the compiler makes of a training step: see {@link explain}. Nothing is run, and no device is needed.
- * @throws OptionError for the CPU backend and for classes that there are none of.
+ * How the compiler plans a training step; see {@link explain}. Nothing runs, and no device is needed. @throws OptionError for the CPU
+ * backend and for unknown classes.
  */
 export function explainStep<Y extends object = Tensor, X extends object = Tensor>(
   options: ExplainStepOptions<Y, X>,

@@ -14,8 +14,8 @@ export interface ExplainOptions {
 }
 
 /**
- * What the compiler made of a program: the result of each pass, and each dispatch with its kernels, accesses, bindings and WGSL. The
- * program stays as it is.
+ * How the compiler planned a program: the result of each pass, and each dispatch with its kernels, accesses, bindings and WGSL. The program
+ * is unchanged.
  * @throws OptionError for a program of the CPU backend, which has no dispatches.
  */
 export function explain(program: Program, options: ExplainOptions = {}, ...extra: never[]): Explanation {

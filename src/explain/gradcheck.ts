@@ -18,9 +18,9 @@ export interface GradcheckOptions {
   readonly rows?: number;
   /** Entries of each parameter compared with finite differences. Default 24. */
   readonly entries?: number;
-  /** The most that finite differences may be off: see {@link GradcheckRow}. Default 1e-6. */
+  /** The maximum error against finite differences; see {@link GradcheckRow}. Default 1e-6. */
   readonly finiteTolerance?: number;
-  /** The most that the backend may be off. Default 1e-4. */
+  /** The maximum error of the backend. Default 1e-4. */
   readonly backendTolerance?: number;
 }
 

@@ -30,22 +30,22 @@ import { floatsOf, readAll, type Weights } from '../train/weights.ts';
 import { checkPath, type PlanePoint, pathDirections, projector, randomDirections } from './plane.ts';
 
 export interface LandscapeOptions {
-  /** Points along each side of the grid: 25. An odd number has the weights themselves in the middle. */
+  /** Points along each side of the grid. An odd number has the weights themselves in the middle. Default 25. */
   readonly n?: number;
   /**
-   * 'random': each unit's weights move by as much as they are long, in random directions, and biases stay (unless said).
-   * 'path': the two directions in which `path` reaches furthest from the weights, as long as it does.
+   * 'random': each unit's weights move by their norm in random directions, and biases stay. 'path': the two directions in which `path`
+   * spreads furthest from the weights, scaled to its extent. Default 'random'.
    */
   readonly directions?: 'random' | 'path';
-  /** The grid goes from -extent to extent, in lengths of the directions: 1. */
+  /** The grid spans -extent to extent, in lengths of the directions. Default 1. */
   readonly extent?: number;
-  /** Examples that each loss is taken over, the first ones of the data: 1000. Rounded down to whole batches beyond 1000. */
+  /** Examples for each loss, the first ones of the data; rounded down to whole batches beyond 1000. Default 1000. */
   readonly images?: number;
-  /** Decides random directions: 0. */
+  /** The seed of random directions. Default 0. */
   readonly seed?: number;
-  /** Weights from along a run (`trainer.snapshotWeights()`), to be projected on the plane. */
+  /** Weights from a run (`trainer.snapshotWeights()`) to project on the plane. */
   readonly path?: readonly Weights[];
-  /** Ends it; the promise then rejects with the signal's reason. */
+  /** Aborts it; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -53,9 +53,9 @@ export interface Landscape {
   /** The grid's coordinates, (n) each. */
   readonly alphas: Float32Array;
   readonly betas: Float32Array;
-  /** (n, n): row i is at betas[i], column j at alphas[j]. Not finite where the loss is not. */
+  /** (n, n): row i is at betas[i], column j at alphas[j]. Not finite where the loss is not finite. */
   readonly losses: NdArray;
-  /** Examples that were looked at for each loss. */
+  /** Examples used for each loss. */
   readonly images: number;
   /** The weights looked at, and the two directions (of those that move), by path. */
   readonly center: Weights;
@@ -77,9 +77,9 @@ const NAMES: Names<LandscapeOptions> = {
 };
 
 /**
- * The loss of the first examples of `data` on a grid in the plane of two directions through the trainer's weights as they are
- * now: two random, filter-normalised ones by default. Nothing changes; a run may go on meanwhile, and shares the device.
- * @throws OptionError for options that cannot be used, and weights of another model in `path`; the signal's reason.
+ * The loss of the first examples of `data` on a grid in the plane of two directions through the trainer's current weights: by default two
+ * random, filter-normalized ones. The trainer is unchanged; a run may continue meanwhile, sharing the device. @throws OptionError for
+ * invalid options and for weights of another model in `path`; the signal's reason.
  */
 export async function landscape(
   trainer: AnyTrainer,

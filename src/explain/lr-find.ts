@@ -15,14 +15,14 @@ import type { Task } from '../train/task.ts';
 import type { AnyTrainer } from '../train/trainer.ts';
 
 export interface LrFindOptions {
-  /** Examples a step: 32. */
+  /** Examples per step. Default 32. */
   readonly batchSize?: number;
-  /** The first and the last rate: 1e-7 and 10. */
+  /** The first and the last rate. Default 1e-7 and 10. */
   readonly from?: number;
   readonly to?: number;
-  /** The most steps, the rate growing by the same factor at each. Default 100, and 1000 more where those suggest nothing. */
+  /** The maximum number of steps; the rate grows by the same factor at each. Default 100, and 1000 more if those suggest nothing. */
   readonly steps?: number;
-  /** Ends it early; what was found until then is given. */
+  /** Ends it early with the results so far. */
   readonly signal?: AbortSignal;
 }
 
@@ -32,11 +32,11 @@ export interface LrFind {
   readonly losses: readonly number[];
   readonly smoothed: readonly number[];
   /**
-   * In the middle of the longest fall of the smoothed loss ("valley") below what the best constant prediction has, moved back as
-   * far as the smoothed loss lags behind, at most to a third; absent where there is no such fall.
+   * The suggested rate: in the middle of the longest fall of the smoothed loss ("valley") below the loss of the best constant prediction,
+   * moved back by the lag of the smoothing, at most to a third; absent if there is no such fall.
    */
   readonly suggestion?: number;
-  /** One sentence where there is no suggestion. */
+  /** One sentence if there is no suggestion. */
   readonly note?: string;
   /** `diverged`: the smoothed loss passed four times its best, or a value was not finite. */
   readonly stopped: 'diverged' | 'done' | 'aborted';
@@ -60,9 +60,9 @@ interface Model {
 }
 
 /**
- * Looks for a learning rate: a short run from where the trainer is, with rates that grow from `from` to `to` until the loss
- * runs away. Groups of the optimizer that have a rate of their own keep it. It has a State of its own: weights, moments, step, data order and history stay as they are.
- * @throws OptionError, DataError for what cannot be used.
+ * Looks for a learning rate: a short run from the trainer's current weights, with rates that grow from `from` to `to` until the loss
+ * diverges. Optimizer groups with their own rate keep it. It uses a separate State: the trainer's weights, moments, step, data order and
+ * history are unchanged. @throws OptionError, DataError for invalid arguments.
  */
 export async function lrFind(
   trainer: AnyTrainer,

@@ -15,7 +15,7 @@ import { reference } from './reference.ts';
 export interface Perturbation {
   readonly path: string;
   readonly index: readonly number[];
-  /** The weight as it is, and how much it was increased by. */
+  /** The current weight, and its increase. */
   readonly value: number;
   readonly delta: number;
   /** The loss of the batch before and after, in doubles. */
@@ -24,7 +24,7 @@ export interface Perturbation {
   readonly change: number;
   /** ∂loss / ∂weight: the change per unit of the weight, for small changes. */
   readonly derivative: number;
-  /** What the gradient says of the loss for a slight increase. */
+  /** The direction of the loss for a slight increase, by the gradient. */
   readonly direction: 'up' | 'down' | 'unchanged';
 }
 

@@ -1,4 +1,4 @@
-// Finding a WebGPU device: what may be asked for, what is reported about what was found, and the browser's provider.
+// Finding a WebGPU device: the choices, the report on the device found, and the browser's provider.
 // Node's provider (Dawn) lives in src/node/dawn.ts and opens its adapters with the same `openAdapter`.
 import { DeviceError } from '../graph/errors.ts';
 import type { AdapterChoice, AdapterReport } from './report.ts';
@@ -9,13 +9,13 @@ export type { AdapterChoice, AdapterReport, DeviceKind } from './report.ts';
 export interface OpenedDevice {
   device: GPUDevice;
   report: AdapterReport;
-  /** Called with what the device is awaited for, where waiting costs the host something. */
+  /** Called with each promise that waits for the device, where waiting costs the host time. */
   awaits?(promise: Promise<unknown>): void;
-  /** Destroys the device and lets the process exit. Calling it twice does no harm. */
+  /** Destroys the device and lets the process exit. Safe to call twice. */
   close(): void;
 }
 
-/** What a provider found: a device or none, and one sentence for each thing it tried and did not take. */
+/** What a provider found: a device or none, and one sentence for each candidate it rejected. */
 export interface OpenResult {
   opened: OpenedDevice | undefined;
   refused: string[];
@@ -26,7 +26,7 @@ export interface GpuProvider {
   open(choice: AdapterChoice | undefined, options?: { allowSoftware: boolean }): Promise<OpenResult>;
 }
 
-/** The limits that decide what a compute kernel may do; everything else stays at WebGPU's defaults. */
+/** The limits that matter to compute kernels; all others stay at WebGPU's defaults. */
 const WANTED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
   'maxStorageBufferBindingSize',
@@ -48,12 +48,12 @@ export function isSoftwareName(...names: readonly string[]): boolean {
   return names.some((name) => SOFTWARE.test(name));
 }
 
-/** The one-line adapter name that stands beside every figure: `SwiftShader Device (Subzero), software`. */
+/** The one-line adapter name for every measurement: `SwiftShader Device (Subzero), software`. */
 export function describe(report: AdapterReport): string {
   return report.software ? `${report.name}, software` : report.name;
 }
 
-/** Facts that only the provider knows, to go into the report instead of what the adapter says about itself. */
+/** Facts that only the provider knows; they replace the adapter's own in the report. */
 export interface AdapterFacts {
   name?: string;
   description?: string;
@@ -61,13 +61,13 @@ export interface AdapterFacts {
   software?: boolean;
 }
 
-/** Whether an adapter answers to the name asked for. `lavapipe` is what people call Mesa's `llvmpipe` device. */
+/** Whether an adapter matches the requested name. `lavapipe` is the common name of Mesa's `llvmpipe` device. */
 export function answersTo(wanted: string, names: readonly string[]): boolean {
   const sought = wanted.trim().toLowerCase().replace('lavapipe', 'llvmpipe');
   return sought !== '' && names.some((name) => name.toLowerCase().includes(sought));
 }
 
-/** Everything an adapter says about itself that a name may be sought in. */
+/** All names by which an adapter describes itself. */
 export function namesOf(info: GPUAdapterInfo): string[] {
   return [info.description, info.vendor, info.architecture, info.device].map((text) => text ?? '');
 }
@@ -79,9 +79,9 @@ export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
 }
 
 /**
- * Opens a device with the adapter's own limits where kernels profit from them.
+ * Opens a device with the adapter's own limits where kernels benefit from them.
  * `released` is called once, after the device has been destroyed.
- * @throws DeviceError with the browser's or Dawn's reason and the limits that were asked for.
+ * @throws DeviceError with the browser's or Dawn's reason and the requested limits.
  */
 export async function openAdapter(
   adapter: GPUAdapter,
@@ -101,7 +101,7 @@ export async function openAdapter(
   } catch (error) {
     const asked = Object.entries(requiredLimits).map(([limit, value]) => `${limit} ${value}`);
     throw new DeviceError(
-      `requestDevice: ${name} refused: ${sentence(error)} Asked were the adapter's own ${asked.join(', ')}. ` +
+      `requestDevice: ${name} refused: ${sentence(error)} The requested limits are the adapter's own: ${asked.join(', ')}. ` +
         'Update the browser or the driver, or use the CPU backend.',
     );
   }
@@ -120,7 +120,7 @@ export async function openAdapter(
 
 function reportOf(info: GPUAdapterInfo, device: GPUDevice): Omit<AdapterReport, 'name'> {
   const limits: Record<string, number> = {};
-  // Limits are getters on the prototype, which is why Object.entries sees none of them.
+  // Limits are getters on the prototype, so Object.entries does not see them.
   for (const limit in device.limits) {
     const value: unknown = device.limits[limit as keyof GPUSupportedLimits];
     if (typeof value === 'number') limits[limit] = value;
@@ -129,7 +129,7 @@ function reportOf(info: GPUAdapterInfo, device: GPUDevice): Omit<AdapterReport, 
     vendor: info.vendor ?? '',
     architecture: info.architecture ?? '',
     description: info.description ?? '',
-    // Chromium tells the driver only under --enable-webgpu-developer-features.
+    // Chromium reports the driver only under --enable-webgpu-developer-features.
     driver: (info as { driver?: string }).driver ?? '',
     software: isSoftwareAdapter(info),
     features: [...device.features].sort(),
@@ -153,14 +153,14 @@ export function sentence(error: unknown): string {
   return /[.!?]$/.test(line) ? line : `${line}.`;
 }
 
-/** The sentence for a software adapter where only hardware is taken. */
+/** The reason for rejecting a software adapter where hardware is required. */
 export function softwareRefused(name: string): string {
   return `${name}: a software adapter, which computes on the CPU. Take it with adapter 'software', or install a GPU driver.`;
 }
 
 /**
- * The browser's provider. It tells apart the five causes people meet: a page that is not a secure context, a browser
- * without WebGPU, no adapter, a device refused, and a software adapter where hardware was asked for.
+ * The browser's provider. It distinguishes five common causes of failure: a page that is not a secure context, a browser without WebGPU, no
+ * adapter, a refused device, and a software adapter where hardware was requested.
  */
 export function browserProvider(): GpuProvider {
   return {
@@ -183,7 +183,7 @@ export function browserProvider(): GpuProvider {
 function browserGpu(refused: string[]): GPU | undefined {
   const here = globalThis as { isSecureContext?: boolean; navigator?: Navigator };
   if (here.isSecureContext === false) {
-    // Asked first: here navigator.gpu is missing too, and the GPU is not to blame.
+    // Checked first: navigator.gpu is missing here too, but the GPU is not the cause.
     refused.push(
       'WebGPU: this page is not a secure context. Serve it over https, or open it as http://localhost or http://127.0.0.1.',
     );
@@ -192,17 +192,17 @@ function browserGpu(refused: string[]): GPU | undefined {
   if (here.navigator?.gpu) return here.navigator.gpu;
   refused.push(
     !here.navigator || here.navigator.userAgent?.startsWith('Node.js')
-      ? "WebGPU: Node has none of its own. Import from 'thalweg/node' to use Dawn (npm install webgpu)."
+      ? "WebGPU: Node has no built-in WebGPU. Import from 'thalweg/node' to use Dawn (npm install webgpu)."
       : 'WebGPU: this browser has no navigator.gpu. Use Chrome or Edge 127, Safari 26, Firefox 141, or newer.',
   );
   return undefined;
 }
 
 const HARDWARE_ADVICE =
-  'Turn on hardware acceleration in the browser settings and update the GPU driver; chrome://gpu names a driver that ' +
-  'is on the blocklist; Chrome on Linux may want --enable-unsafe-webgpu --enable-features=Vulkan.';
+  'Turn on hardware acceleration in the browser settings and update the GPU driver; chrome://gpu shows if the driver ' +
+  'is blocklisted; Chrome on Linux may need --enable-unsafe-webgpu --enable-features=Vulkan.';
 
-/** Pages cannot list adapters, so these requests are made in turn, and what answers is looked at. */
+/** Pages cannot list adapters, so these requests are made in turn and each adapter found is checked. */
 const REQUESTS: readonly GPURequestAdapterOptions[] = [
   { powerPreference: 'high-performance' },
   { powerPreference: 'low-power' },
@@ -238,7 +238,7 @@ async function browserAdapter(
   return undefined;
 }
 
-/** Why an adapter is not taken, as a sentence, or undefined where it suits. */
+/** Why an adapter is rejected, as a sentence, or undefined if it is suitable. */
 export function objectionTo(
   name: string,
   info: GPUAdapterInfo,
@@ -247,9 +247,9 @@ export function objectionTo(
 ): string | undefined {
   const software = isSoftwareAdapter(info);
   if (typeof choice === 'object' && !answersTo(choice.name, [name, ...namesOf(info)])) {
-    return `${name}: not the adapter asked for, '${choice.name}'.`;
+    return `${name}: not the requested adapter, '${choice.name}'.`;
   }
-  if (choice === 'software' && !software) return `${name}: this is a hardware adapter, and software was asked for.`;
+  if (choice === 'software' && !software) return `${name}: this is a hardware adapter, but software was requested.`;
   if (software && !allowSoftware) return softwareRefused(name);
   return undefined;
 }

@@ -1,11 +1,11 @@
-// How many steps go into one dispatch of a persistent kernel, learnt from how long steps took: nothing else that the device has to
-// do gets a turn before it ends.
+// How many steps go into one dispatch of a persistent kernel, learned from the time steps took: other work on the device has to wait until
+// the dispatch ends.
 import { ALIGNMENT } from './memory.ts';
 
 /** A dispatch makes 1, 2, 4, … or 2 ** (COUNT - 1) steps. */
 const COUNT = 11;
 
-/** Where the numbers of steps lie, in words: each at the start of a range that can be bound. */
+/** The offset of each number of steps, in words: at the start of a range that can be bound. */
 export const LENGTHS = {
   bytes: COUNT * ALIGNMENT * 4,
   offsets: Array.from({ length: COUNT }, (_, k) => k * ALIGNMENT),
@@ -13,16 +13,16 @@ export const LENGTHS = {
     Uint32Array.from({ length: COUNT * ALIGNMENT }, (_, i) => (i % ALIGNMENT === 0 ? 2 ** (i / ALIGNMENT) : 0)),
 } as const;
 
-/** Milliseconds that a dispatch should take; 50 at most. */
+/** The target duration of a dispatch in milliseconds; at most 50. */
 const TARGET_MS = 25;
 
-/** How many times as long dispatches may become by what one submit taught. */
+/** The maximum growth of dispatches after one submit. */
 const GROWTH = 4;
 
-/** Submits under way that are kept in mind. */
+/** The number of submits in flight that are tracked. */
 const REMEMBERED = 64;
 
-/** Milliseconds that are told apart from nothing: browsers' clocks are coarse. */
+/** The shortest measurable time in milliseconds: browsers' clocks are coarse. */
 const LEAST_MS = 1;
 
 interface Submit {
@@ -31,22 +31,22 @@ interface Submit {
 }
 
 export class DispatchLength {
-  /** Before anything is known, each step is a dispatch of its own. */
+  /** Before anything is measured, each step is a separate dispatch. */
   #msPerStep = TARGET_MS;
   #submits: Submit[] = [];
-  /** When the last submit was done. */
+  /** When the last submit completed. */
   #landed = 0;
 
-  /** Steps are handed to the device at `now`, in milliseconds; the result is for {@link land}. */
+  /** Steps are submitted at `now`, in milliseconds; the result is for {@link land}. */
   submit(steps: number, now: number): Submit {
     const submit = { steps, at: now };
     this.#submits.push(submit);
-    // Whoever never waits for a submit never lands it.
+    // A caller that never waits for a submit never lands it.
     if (this.#submits.length > REMEMBERED) this.#submits.shift();
     return submit;
   }
 
-  /** A submit is done at `now`, and with it all that came before it. */
+  /** A submit completed at `now`, and with it all earlier ones. */
   land(submit: Submit, now: number): void {
     const place = this.#submits.indexOf(submit);
     if (place < 0) return;

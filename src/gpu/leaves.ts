@@ -1,4 +1,4 @@
-// The leaves of a program on a device: variables in their storages, data that stays there, and buffers for constants and inputs.
+// The leaves of a program on a device: variables in their storages, resident data, and buffers for constants and inputs.
 import { byteLength, type HostArray } from '../graph/dtype.ts';
 import { missingVariable } from '../graph/errors.ts';
 import type { NdArray, Spec } from '../graph/op.ts';
@@ -8,7 +8,7 @@ import type { Memory, Place } from './memory.ts';
 import type { GpuRuntime } from './runtime.ts';
 import { type GpuStorage, toWords } from './storage.ts';
 
-/** Puts data that stays on the device there, or finds it there; `release` is called when the program is done with it. */
+/** Uploads resident data, or finds it on the device; `release` is called when the program no longer needs it. */
 export type Upload = (array: NdArray) => { memory: Memory; release: () => void };
 
 export class Leaves {
@@ -68,7 +68,7 @@ export class Leaves {
     return place;
   }
 
-  /** Gives an input its values; one that nothing reads has no place for them. */
+  /** Writes an input's values; an unused input has no buffer. */
   write(name: string, data: HostArray): void {
     const input = this.#inputs.get(name);
     if (input) this.#runtime.write(input.place.memory.buffer!, 0, toWords(data, input.spec.dtype));

@@ -1,26 +1,26 @@
-// What a device runs, as data: memory and places in it, the bindings of a dispatch, its shader, and loops of them.
+// What a device runs, as data: memory and ranges in it, the bindings of a dispatch, its shader, and loops of dispatches.
 import type { Access } from './runtime.ts';
 
-/** A buffer to be, or one that is. It grows while memory is placed. */
+/** A planned or existing buffer. A planned one grows while memory is placed. */
 export interface Memory {
   readonly label: string;
   bytes: number;
   buffer?: GPUBuffer;
 }
 
-/** A buffer to be: whole vec4s, so that its last words can be read as such. */
+/** A planned buffer: whole vec4s, so that its last words can be read as such. */
 export function newMemory(label: string, bytes: number): Memory {
   return { label, bytes: Math.ceil(bytes / 16) * 16 };
 }
 
-/** WebGPU's largest `minStorageBufferOffsetAlignment`, 256 bytes, in words: ranges that start there can be bound alone. */
+/** WebGPU's largest `minStorageBufferOffsetAlignment`, 256 bytes, in words: ranges aligned to it can be bound alone. */
 export const ALIGNMENT = 64;
 
 export function aligned(words: number): number {
   return Math.ceil(words / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Where a value lies: offset and length in 32-bit words. */
+/** The location of a value: offset and length in 32-bit words. */
 export interface Place {
   readonly memory: Memory;
   readonly offset: number;
@@ -51,6 +51,6 @@ export interface Shader {
 /** The dispatches of a step, run as often as a submit has steps. */
 export interface ShaderLoop<S extends Shader = Shader> {
   readonly plan: readonly S[];
-  /** With it, `plan` is one dispatch that loops by itself: as often as the word says where this memory is bound. */
+  /** With it, `plan` is one dispatch that loops by itself; its iteration count is the word bound from this memory. */
   readonly lengths?: Memory;
 }

@@ -1,4 +1,4 @@
-// How long the GPU works: of each dispatch, from timestamp queries, in a pass of its own so that nothing overlaps; and of a
+// GPU times: of each dispatch, from timestamp queries, in a separate pass so that nothing overlaps; and of a
 // whole pass, by the host's clock where there are no timestamp queries.
 import { type GpuRuntime, USAGE } from './runtime.ts';
 
@@ -8,25 +8,25 @@ export interface Encoded {
   encode(pass: GPUComputePassEncoder): void;
 }
 
-/** Whose clock a time was taken from: the device's own, or the host's from submit to completion. */
+/** The clock of a measurement: the device's, or the host's from submit to completion. */
 export type Clock = 'timestamp queries' | 'wall clock';
 
 /** How long something took, by which clock. */
 export interface Timing {
   readonly ms: number;
   readonly clock: Clock;
-  /** Whoever waited slept too long, so that the host's clock says at most how long it took. */
+  /** The waiting host slept too long, so its clock gives an upper bound. */
   readonly overslept?: boolean;
 }
 
-/** The clock that {@link timePass} has on this device. */
+/** The clock that {@link timePass} uses on this device. */
 export function clockOf({ opened }: GpuRuntime): Clock {
   return opened.report.features.includes('timestamp-query') ? 'timestamp queries' : 'wall clock';
 }
 
 /**
- * How long each dispatch takes: medians over `rounds` runs of all of them in order. Without timestamp queries each is submitted
- * alone and waited for, so that its time holds what a submit costs besides.
+ * The time of each dispatch: medians over `rounds` runs of all of them in order. Without timestamp queries each is submitted alone and
+ * waited for, so its time includes the cost of a submit.
  */
 export async function timeDispatches(
   runtime: GpuRuntime,
@@ -35,7 +35,7 @@ export async function timeDispatches(
 ): Promise<{ readonly clock: Clock; readonly microseconds: readonly number[] }> {
   const clock = clockOf(runtime);
   const once = clock === 'timestamp queries' ? timestampEach : submitEach;
-  let last = await once(runtime, dispatches); // warms things up
+  let last = await once(runtime, dispatches); // warm-up
   const runs: number[][] = [];
   for (let round = 0; round < rounds; round++) {
     last = await once(runtime, dispatches, last);
@@ -55,7 +55,7 @@ async function timestampEach(runtime: GpuRuntime, dispatches: readonly Encoded[]
   return dispatches.map((_, n) => Number(times[2 * n + 1]! - times[2 * n]!) / 1000);
 }
 
-/** Submits passes with a timestamp before and after each; `read` waits for them and gives them in nanoseconds. */
+/** Submits passes with a timestamp before and after each; `read` waits for them and returns nanoseconds. */
 function submitStamped(
   runtime: GpuRuntime,
   label: string,
@@ -108,20 +108,20 @@ async function submitEach(
 ): Promise<number[]> {
   const times: number[] = [];
   for (const [n, dispatch] of dispatches.entries()) {
-    const expected = (last[n] ?? 0) / 2 / 1000; // half, so as never to sleep through its end
+    const expected = (last[n] ?? 0) / 2 / 1000; // half, so as not to sleep through its end
     times.push(1000 * (await timePass(runtime, dispatch, expected)).ms);
   }
   return times;
 }
 
-/** How long to sleep before the device is asked whether it is done: until then nothing polls, which takes a core. */
+/** How long to sleep before polling the device for completion, which takes a whole core. */
 const ASLEEP = 0.9;
-/** An answer within this many milliseconds was there before it was asked for. */
+/** A completion reported within this many milliseconds had happened before the first poll. */
 const AT_ONCE = 0.5;
 
 /**
  * Waits for `done`, asleep for most of the `expected` milliseconds.
- * Where a processor plays the GPU, a host that polls takes half of the machine from it.
+ * On a software adapter, a polling host would take processor time from the kernels.
  */
 export async function waitFor(done: () => Promise<unknown>, expected: number, since: number): Promise<Timing> {
   const ms = expected * ASLEEP - (performance.now() - since);
@@ -132,7 +132,7 @@ export async function waitFor(done: () => Promise<unknown>, expected: number, si
   return { ms: end - since, clock: 'wall clock', overslept: ms >= 1 && end - asked < AT_ONCE };
 }
 
-/** Submits one pass and tells how long the device took for it; `expected`: about how many milliseconds that should be. */
+/** Submits one pass and measures the device's time for it; `expected`: its approximate milliseconds. */
 export async function timePass(runtime: GpuRuntime, dispatch: Encoded, expected = 0): Promise<Timing> {
   const { label } = dispatch;
   if (clockOf(runtime) === 'wall clock') {
@@ -155,7 +155,7 @@ export async function timePass(runtime: GpuRuntime, dispatch: Encoded, expected 
   return { ms: Number(times[1]! - times[0]!) / 1e6, clock: 'timestamp queries' };
 }
 
-/** Milliseconds the host takes to record something into a pass; nothing is submitted. */
+/** Milliseconds the host takes to record commands into a pass; nothing is submitted. */
 export function timeRecording({ device }: GpuRuntime, { label, encode }: Encoded): number {
   const pass = device.createCommandEncoder({ label }).beginComputePass({ label });
   const since = performance.now();

@@ -24,7 +24,7 @@ interface Recorded {
 /** A dispatch of a program. */
 export interface ProgramPart extends Encoded {
   readonly shader: Shader;
-  /** Whether it comes once a submit, before the first step, and not in every step. */
+  /** Whether it runs once per submit, before the first step, and not in every step. */
   readonly once: boolean;
 }
 
@@ -33,10 +33,10 @@ export interface Runnable {
   readonly label: string;
   readonly inputs: Inputs;
   readonly leaves: Leaves;
-  /** What comes before the first step of a submit. */
+  /** Dispatches before the first step of a submit. */
   readonly start: readonly Shader[];
   readonly steps: ShaderLoop;
-  /** How many of the dispatches of a step are its first part, where it has two. */
+  /** The number of dispatches in the first part of a step, if it has two. */
   readonly split: number | undefined;
   readonly outputs: readonly (readonly [string, Tensor])[];
   place(t: Tensor): Place;
@@ -50,7 +50,7 @@ export class GpuProgram implements Program {
   readonly #made: Memory[] = [];
   #recorded: readonly Recorded[] = [];
   #start: readonly Recorded[] = [];
-  /** Where one dispatch makes many steps: it at each of its lengths, and how long it is to be. */
+  /** For a persistent kernel: the dispatch at each of its lengths, and the choice of length. */
   #lengths: readonly Recorded[] = [];
   #length: DispatchLength | undefined;
   #disposed = false;
@@ -61,7 +61,7 @@ export class GpuProgram implements Program {
     this.#runnable = runnable;
   }
 
-  /** Dispatches of a step, or 1 where one makes many steps; a submit may begin with one or two more. */
+  /** Dispatches per step, or 1 if one makes many steps; a submit may begin with one or two more. */
   get dispatches(): number {
     return this.#runnable.steps.plan.length;
   }
@@ -75,7 +75,7 @@ export class GpuProgram implements Program {
     return this.#runnable.leaves.bytes + this.#made.reduce((sum, memory) => sum + memory.bytes, 0);
   }
 
-  /** Makes buffers, pipelines (all at once) and bind groups. */
+  /** Creates buffers, pipelines (concurrently) and bind groups. */
   async ready(): Promise<void> {
     const runtime = this.#runtime;
     const { start, steps, owned } = this.#runnable;
@@ -114,7 +114,7 @@ export class GpuProgram implements Program {
     return { steps, values: landed };
   }
 
-  /** Hands one part of a step to the device: what comes before the split of its recipe, or the rest. */
+  /** Submits one part of a step: the part before its recipe's split, or the rest. */
   submitPart(part: 'before' | 'after', read: readonly Variable[] = []): Ticket {
     const { split } = this.#runnable;
     if (split === undefined)
@@ -135,7 +135,7 @@ export class GpuProgram implements Program {
     );
   }
 
-  /** Hands a pass to the device; the function it returns waits for it, and reads what is wanted. */
+  /** Submits a pass; the returned function waits for it and reads the requested results. */
   #send(encode: (pass: GPUComputePassEncoder) => void, wanted: readonly Wanted[]): () => Promise<HostArray[]> {
     this.#checkAlive();
     const { label } = this;

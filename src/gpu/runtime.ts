@@ -16,7 +16,7 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** What a pipeline is made from. */
+/** The description of a pipeline. */
 export interface PipelineFacts {
   readonly label: string;
   readonly code: string;
@@ -34,7 +34,7 @@ export class GpuRuntime {
   readonly #pipelines = new Recent<Pipeline>(IDLE_PIPELINES);
   readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #pending = new Set<Promise<void>>();
-  /** What went wrong since the last check, to be told once. */
+  /** The first error since the last check, thrown once. */
   #failure: DeviceError | undefined;
 
   constructor(opened: OpenedDevice) {
@@ -56,7 +56,7 @@ export class GpuRuntime {
     this.#failure ??= new DeviceError(`GPU ${this.opened.report.name}: ${message.trim()}`);
   }
 
-  /** Makes what a call of the device throws an error of ours. */
+  /** Turns an error thrown by a device call into ours. */
   #ask<T>(what: string, call: () => T, advice = 'Create a new backend and load the last checkpoint.'): T {
     try {
       return call();
@@ -74,7 +74,7 @@ export class GpuRuntime {
       this.opened.awaits?.(promise);
       return await this.end.orLost(promise);
     } catch (error) {
-      // A browser may refuse a mapping a moment before it says that the device is lost, which is the reason to tell.
+      // A browser may refuse a mapping a moment before it reports that the device is lost, which is the cause to report.
       const soon = new Promise((resolve) => setTimeout(resolve, LOST_SOON));
       await this.end.orLost(soon);
       return this.#ask(what, () => {
@@ -83,7 +83,7 @@ export class GpuRuntime {
     }
   }
 
-  /** Throws what went wrong since the last call, if anything did; a lost device is told at every call. */
+  /** Throws the error since the last call, if any; for a lost device at every call. */
   check(): void {
     this.end.check();
     const failure = this.#failure;
@@ -91,7 +91,7 @@ export class GpuRuntime {
     if (failure) throw failure;
   }
 
-  /** A zeroed buffer: for storage, unless said. */
+  /** A zeroed buffer. Default usage: storage. */
   buffer(label: string, bytes: number, usage: number = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST): GPUBuffer {
     this.check();
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
@@ -116,7 +116,7 @@ export class GpuRuntime {
     return buffer;
   }
 
-  /** A call within an error scope, which ends with it whatever comes of it; `told` gets what the scope caught. */
+  /** A call within an error scope, which is always popped; `told` receives the caught error. */
   #scoped<T>(
     filter: GPUErrorFilter,
     what: string,
@@ -142,7 +142,7 @@ export class GpuRuntime {
     this.#pending.add(watched);
   }
 
-  /** Waits until everything created so far is known to be good, or throws. */
+  /** Waits until everything created so far is validated, or throws. */
   async settle(): Promise<void> {
     await Promise.all(this.#pending);
     this.check();
@@ -163,7 +163,7 @@ export class GpuRuntime {
   }
 
   /**
-   * The compiled form of a shader, whose bindings 0, 1, … of group 0 have the accesses of its own. Cached by text, and kept until
+   * The pipeline of a shader, whose bindings 0, 1, … of group 0 have its accesses. Cached by text, and kept until
    * `owner` releases it.
    */
   pipeline(shader: PipelineFacts, owner?: object): Promise<Pipeline> {
@@ -173,7 +173,7 @@ export class GpuRuntime {
     return this.#pipelines.get(key, () => this.#compile(shader, accesses), owner);
   }
 
-  /** The end of a program: its pipelines may be forgotten. */
+  /** Releases a program's pipelines. */
   releasePipelines(owner: object): void {
     this.#pipelines.release(owner);
   }
@@ -224,7 +224,7 @@ export class GpuRuntime {
     return this.#ask(`${label}: a bind group`, () => this.device.createBindGroup({ label, layout, entries }));
   }
 
-  /** Records commands and hands them to the device. */
+  /** Records commands and submits them. */
   submit(label: string, record: (encoder: GPUCommandEncoder) => void): void {
     this.check();
     this.#ask(`${label}: a submit`, () => {
@@ -248,7 +248,7 @@ export class GpuRuntime {
     return free?.pop() ?? this.buffer('staging', stagingSize(bytes), USAGE.MAP_READ | USAGE.COPY_DST);
   }
 
-  /** The bytes of a staging buffer, when everything submitted before is done. */
+  /** The bytes of a staging buffer, once all earlier submits are complete. */
   async readBack(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     const size = stagingSize(bytes);
     let copy: ArrayBuffer;
@@ -268,7 +268,7 @@ export class GpuRuntime {
     return copy;
   }
 
-  /** Gives a staging buffer to the next one who reads; large ones, and many, are not kept. */
+  /** Returns a staging buffer for reuse; large ones, and surplus ones, are destroyed. */
   #keep(staging: GPUBuffer): void {
     const free = this.#staging.get(staging.size) ?? [];
     this.#staging.set(staging.size, free);
@@ -276,7 +276,7 @@ export class GpuRuntime {
     else free.push(staging);
   }
 
-  /** Destroys the device, and lets go of everything that would keep it in memory. */
+  /** Destroys the device, and releases everything that would keep it in memory. */
   dispose(): void {
     this.#ends(DISPOSED);
     for (const list of this.#staging.values()) for (const buffer of list) this.destroy(buffer);
@@ -291,25 +291,25 @@ export class GpuRuntime {
 const DISPOSED = 'it was disposed';
 const SMALLER = 'Use a smaller batch or model.';
 
-/** Pipelines that no program uses and are kept for one that will: a training step takes 4 to 10. */
+/** The number of unused pipelines kept for reuse: a training step takes 4 to 10. */
 const IDLE_PIPELINES = 64;
 
-/** The bytes of the largest staging buffer that is kept, and how many of each size are. */
+/** The bytes of the largest staging buffer that is kept, and how many of each size are kept. */
 const [LARGEST_STAGING, MOST_STAGING] = [2 ** 22, 8];
 
-/** Milliseconds within which a device that is lost says so. */
+/** Milliseconds within which a lost device reports it. */
 const LOST_SOON = 100;
 
-/** GPUBufferUsage, which Node does not have as a global. */
+/** GPUBufferUsage, which is not a global in Node. */
 export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, STORAGE: 128, QUERY_RESOLVE: 512 } as const;
 
-/** Powers of two, so that few sizes serve all. */
+/** Powers of two, so that few sizes suffice. */
 function stagingSize(bytes: number): number {
   return 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
 }
 
-/** Whether Dawn and browsers take bytes of this buffer: shared memory crashes Dawn in Node, and browsers refuse resizable buffers. */
+/** Whether Dawn and browsers accept this buffer's bytes: shared memory crashes Dawn in Node, and browsers refuse resizable buffers. */
 function isPlain(buffer: ArrayBufferLike): boolean {
-  const shared = Object.prototype.toString.call(buffer) !== '[object ArrayBuffer]'; // whatever realm it is of
+  const shared = Object.prototype.toString.call(buffer) !== '[object ArrayBuffer]'; // from any realm
   return !shared && (buffer as { resizable?: boolean }).resizable !== true;
 }

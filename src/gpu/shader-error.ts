@@ -1,4 +1,4 @@
-// WGSL errors as a person wants them: what the device said, and the numbered lines around each fault.
+// Readable WGSL errors: the device's message, and the numbered lines around each fault.
 
 interface CompilationMessage {
   readonly message: string;

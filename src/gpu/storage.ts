@@ -79,7 +79,7 @@ export class GpuStorage implements Storage {
   }
 }
 
-/** Host values in the form that GPU buffers hold. */
+/** Host values in the layout of GPU buffers. */
 export function toWords(data: HostArray, dtype: DType): ArrayBufferView {
   const Words = ARRAYS[dtype];
   return data instanceof Words ? data : Words.from(data);
@@ -92,7 +92,7 @@ export interface Wanted {
   readonly size: number;
 }
 
-/** Submits commands, and copies of places into one staging buffer; the function it returns waits for them and reads them. */
+/** Submits commands, and copies of ranges into one staging buffer; the returned function waits for them and reads them. */
 export function submitAndRead(
   runtime: GpuRuntime,
   label: string,

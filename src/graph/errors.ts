@@ -1,7 +1,7 @@
 // The errors Thalweg throws on purpose. Each message reads `<op, layer, file or option>: <what is wrong, with the values>.
 // <what to do>`. Anything else that escapes is a bug of ours and says `internal:`.
 
-/** Shapes or dtypes that do not fit an op or a layer. Thrown while a graph is traced, before any GPU work. */
+/** Shapes or dtypes that do not match an op or a layer. Thrown while a graph is traced, before any GPU work. */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }
@@ -32,8 +32,8 @@ export class OptionError extends Error {
 }
 
 /**
- * Training stopped because a value was not finite or the loss ran away. The weights are those before the bad step, or after the
- * last one of a loss that ran away; with `restoreBest`, those of the best epoch.
+ * Training stopped because a value was not finite or the loss ran away. The weights are from before the bad step, or for a diverged loss
+ * from after the last step; with `restoreBest`, from the best epoch.
  */
 export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';

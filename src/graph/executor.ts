@@ -32,13 +32,13 @@ export interface Storage {
   dispose(): void;
 }
 
-/** What a program computes: named outputs, and the variables it moves. */
+/** What a program computes: named outputs, and the variables it updates. */
 export interface Recipe {
   readonly outputs?: Readonly<Record<string, Tensor>>;
   readonly assignments?: readonly (readonly [Variable, Tensor])[];
   /** Assignments that are made even while the guard is tripped (the ring of losses). */
   readonly records?: readonly (readonly [Variable, Tensor])[];
-  /** With it, a step whose assigned values or `checked` tensors hold a non-finite number changes nothing. */
+  /** With it, a step with a non-finite number in its assigned values or `checked` tensors changes nothing. */
   readonly guard?: Guard;
   /**
    * Cuts the step in two where these tensors (the packed gradients) are complete: what computes them and all that does not depend on
@@ -57,25 +57,25 @@ export interface Guard {
 }
 
 export interface CompileOptions {
-  /** What to call the program in labels and errors. */
+  /** The program's name in labels and errors. */
   readonly label?: string;
   /** The memory of every variable in the recipe. */
   readonly storages?: readonly Storage[];
   /** Names that runs may give values for although nothing reads them. */
   readonly inputs?: readonly string[];
-  /** False computes every op in a dispatch of its own. Default true. */
+  /** False computes every op in a separate dispatch. Default true. */
   readonly fuse?: boolean;
   /**
-   * Whether many steps of a small network run in one dispatch of one workgroup. True: wherever they can; false: never. Unless
-   * said: where that is faster on the adapter.
+   * Whether many steps of a small network run in one dispatch of one workgroup. True: whenever possible; false: never. Default: if that is
+   * faster on the adapter.
    */
   readonly persistent?: boolean;
 }
 
-/** Steps handed to the device, and variables to be read when they are done. */
+/** Submitted steps, and variables to read when they are complete. */
 export interface Ticket {
   readonly steps: number;
-  /** Waits for the steps and gives the values that the asked-for variables had then. */
+  /** Waits for the steps and returns the requested variables' values at that point. */
   values(): Promise<HostArray[]>;
 }
 
@@ -86,7 +86,7 @@ export interface Program {
   readonly dispatches: number;
   /** Bytes of temporaries, inputs and constants that the program holds. */
   readonly bytes: number;
-  /** Hands `steps` steps to the device in one submit, then copies of `read`; `inputs` are given values before, as by {@link run}. */
+  /** Submits `steps` steps at once, followed by copies of `read`; `inputs` receive values first, as by {@link run}. */
   submit(steps: number, read?: readonly Variable[], inputs?: Readonly<Record<string, HostArray>>): Ticket;
   /** Gives values to inputs (by name; missing ones keep theirs), runs one step and reads the outputs. */
   run(inputs?: Readonly<Record<string, HostArray>>): Promise<Record<string, NdArray>>;
@@ -101,7 +101,7 @@ export interface Counters {
   /** How many of the pipelines are compiled. */
   compiled: number;
   submits: number;
-  /** Bytes in buffers alive now, and the most there ever were. */
+  /** Bytes in live buffers, and their maximum so far. */
   bytes: number;
   peakBytes: number;
   /** Milliseconds spent waiting for pipelines. */
@@ -115,12 +115,12 @@ export function newCounters(): Counters {
 /** An engine that runs recipes. */
 export interface Executor {
   readonly kind: 'gpu' | 'cpu';
-  /** The most bytes of one array that a kernel can read: larger data is split. */
+  /** The maximum bytes of one array that a kernel can read: larger data is split. */
   readonly maxBindingBytes: number;
   readonly counters: Counters;
-  /** One sentence on what it has to do without, where it does. */
+  /** One sentence on a missing capability, if any. */
   readonly note?: string;
-  /** The tuning in force, where there is one. */
+  /** The tuning in use, if any. */
   readonly tuning?: TuningReport | undefined;
   /** The memory in use, where programs can be run over it. */
   readonly inUse?: Storages<Storage>;

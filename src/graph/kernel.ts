@@ -1,4 +1,4 @@
-// What an op says of its GPU code: statements and operands, never an entry point. The compiler writes the frame around them
+// An op's GPU code: statements and operands, never an entry point. The compiler writes the frame around them
 // (bindings, entry point, builtins, names), so that several kernels can share a dispatch.
 import type { Feature } from './capabilities.ts';
 import { type DType, isPacked } from './dtype.ts';
@@ -21,11 +21,11 @@ export interface Declaration {
   readonly name: string;
   /** Declarations that the text refers to. */
   readonly uses?: readonly Declaration[];
-  /** The text under the chosen name, given those of what it uses. */
+  /** The text under the chosen name, given the names of its dependencies. */
   text(name: string, ...uses: string[]): string;
 }
 
-/** Adds a declaration to the module and gives its name. */
+/** Adds a declaration to the module and returns its name. */
 export type Declare = (declaration: Declaration) => string;
 
 /** An array in storage that carries values from one kernel of an op to the next. */
@@ -68,7 +68,7 @@ export interface KernelText {
   scratch(array: Scratch): Pick<OperandText, 'load'> & ResultText;
   /** The name of a workgroup array. */
   shared(array: SharedArray): string;
-  /** The statement at which the threads of a workgroup wait for each other; only in uniform control flow. */
+  /** The barrier statement of a workgroup; only in uniform control flow. */
   barrier(): string;
   readonly declare: Declare;
 }
@@ -85,7 +85,7 @@ export interface Operands {
 
 /** A kernel of an op. */
 export interface KernelSpec extends Operands {
-  /** What to call it in labels, after the op's name, where an op has several. */
+  /** Its name in labels, after the op's name, if the op has several kernels. */
   readonly label?: string;
   /** Threads in a workgroup. */
   readonly workgroup: Size3;
@@ -94,7 +94,7 @@ export interface KernelSpec extends Operands {
   readonly reads?: readonly Scratch[];
   readonly writes?: readonly Scratch[];
   readonly shared?: readonly SharedArray[];
-  /** Whether threads of a workgroup wait for each other. Default false. */
+  /** Whether it has workgroup barriers. Default false. */
   readonly barriers?: boolean;
   readonly requires?: readonly Feature[];
   /**
@@ -105,7 +105,7 @@ export interface KernelSpec extends Operands {
   body(k: KernelText): string;
 }
 
-/** A kernel op's work as rows that do not depend on each other: row kernels that share a row follow each other in one dispatch. */
+/** A kernel op's work as independent rows: row kernels that share a row follow each other in one dispatch. */
 export interface RowSpec extends Operands {
   /** Rows; row r is element r of what is left of the shapes' first axes. */
   readonly rows: number;
@@ -119,12 +119,12 @@ export interface RowSpec extends Operands {
 }
 
 /**
- * A whole WGSL module with an entry point of its own. Its text is run as it is, in a dispatch of its own. Group 0 binds the inputs
+ * A whole WGSL module with its own entry point. Its text runs unchanged, in a separate dispatch. Group 0 binds the inputs
  * in order as `var<storage, read>`, then the outputs as `var<storage, read_write>`.
  */
 export interface OpaqueKernel {
   readonly module: string;
-  /** Default `main`. */
+  /** The entry point. Default `main`. */
   readonly entryPoint?: string;
   readonly grid: Size3;
   /** Values of `override` constants, by name. */

@@ -1,4 +1,4 @@
-// What an op is: a few facts (shape, CPU truth, GPU code, gradient) and the types they speak of. Nothing else in the
+// The type of an op: a few facts (shape, CPU reference, GPU code, gradient) and their types. Nothing else in the
 // project switches on which op it is.
 import type { Capabilities } from './capabilities.ts';
 import type { DType, HostArray } from './dtype.ts';
@@ -6,13 +6,13 @@ import type { Declare, KernelSpec, OpaqueKernel, RowSpec, WgslType } from './ker
 import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
-/** What is known of a tensor before anything runs. */
+/** The static type of a tensor. */
 export interface Spec {
   readonly shape: Shape;
   readonly dtype: DType;
 }
 
-/** A row-major array on the host. `f32` data is a Float64Array where the CPU computes in doubles. */
+/** A row-major array on the host. `f32` data is a Float64Array if the CPU computes in doubles. */
 export interface NdArray extends Spec {
   readonly data: HostArray;
 }
@@ -27,7 +27,7 @@ export interface MapScope {
   load(k: number, index: string): string;
   /** Adds `let NAME: type = expression;` and returns NAME. */
   let(type: WgslType, expression: string): string;
-  /** Adds module-scope WGSL (a function) and gives its name. */
+  /** Adds module-scope WGSL (a function) and returns its name. */
   readonly declare: Declare;
 }
 
@@ -74,15 +74,15 @@ export interface WasmScope {
 export type InputGradients = readonly ((() => Tensor) | undefined)[];
 
 /**
- * An op. A *map* op says each output element as an expression of its index, and chains of them become one kernel; a
+ * An op. A *map* op expresses each output element as a function of its index, and chains of them become one kernel; a
  * *kernel* op describes its own kernels; an *opaque* op brings a whole WGSL module. Every op has exactly one of the three (or a
  * `placement`).
  */
 export interface Op<P = unknown> {
   readonly name: string;
-  /** Specs of the outputs; throws the message that the user will read. */
+  /** Specs of the outputs; throws a message for the user. */
   shape(inputs: readonly Spec[], p: P): readonly Spec[];
-  /** The truth: plain loops over doubles or floats that write into `outs`. */
+  /** The reference: plain loops over doubles or floats that write into `outs`. */
   cpu(inputs: readonly NdArray[], outs: readonly NdArray[], p: P): void;
   /**
    * Kernel ops only: the same in WebAssembly, in floats.
@@ -103,28 +103,28 @@ export interface Op<P = unknown> {
   readonly view?: boolean;
   /** Map ops only: work per element beside an add (1). 0: a change of index, free; above 8: never done twice; Infinity: always kept in memory. */
   readonly cost?: number;
-  /** In place of a map or a kernel: where each input lies in the one flat output, computed there where possible. */
+  /** Instead of a map or a kernel: the offset of each input in the flat output; inputs are computed in place if possible. */
   placement?(p: P): readonly number[];
-  /** An equal but simpler tensor, where there is one (x · 1 is x). */
+  /** An equivalent simpler tensor, if any (x · 1 is x). */
   simplify?(inputs: readonly Tensor[], p: P): Tensor | undefined;
   /** Its own kernels: one, or several in order with scratch arrays between them. */
   kernel?(scope: KernelScope, p: P): KernelSpec | readonly KernelSpec[];
-  /** Kernel ops only: the same row by row, where that is worth sharing a dispatch with row kernels before and after. */
+  /** Kernel ops only: the same row by row, if sharing a dispatch with row kernels before and after pays. */
   rows?(scope: RowScope, p: P): RowSpec | undefined;
-  /** A whole module, run as it is. */
+  /** A whole module, run unchanged. */
   opaque?(scope: Omit<KernelScope, 'direct'>, p: P): OpaqueKernel;
   /** Kernel ops only: inputs whose elements are each loaded about once, so a chain may be fused into the load. */
   prologue?(p: P): readonly number[];
   /** Kernel ops only: every element of every output is stored exactly once, so a chain may be fused into the store. */
   readonly epilogue?: boolean;
   /**
-   * Arithmetic operations as a roofline counts them, a multiply-add as two. Unless said, an elementwise op does one for each f32 of
-   * its output, a kernel op one for each f32 of its inputs, a change of index none.
+   * Arithmetic operations as a roofline counts them, a multiply-add as two. Default: one for each f32 of its output in an elementwise op,
+   * one for each f32 of its inputs in a kernel op, none for a change of index.
    */
   flops?(inputs: readonly Spec[], p: P): number;
   /**
-   * The gradients of the inputs from those of the outputs, written with ops. Absent where none can flow. Of several outputs, the
-   * gradients of those after the first are undefined where nothing depends on them.
+   * The gradients of the inputs from the outputs' gradients, written with ops. Absent if none can flow. With several outputs, the
+   * gradients of those after the first are undefined if the result does not depend on them.
    */
   vjp?(
     dys: readonly [Tensor, ...(Tensor | undefined)[]],

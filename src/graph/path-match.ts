@@ -1,15 +1,15 @@
-// Choosing variables of a model by their paths: what parameter groups and freezing have in common.
+// Selecting variables of a model by their paths, for parameter groups and freezing.
 import { OptionError } from './errors.ts';
 import { type Kind, show } from './options.ts';
 import type { NamedVariable } from './paths.ts';
 import type { Variable } from './tensor.ts';
 
-/** One way to choose variables. */
+/** One way to select variables. */
 export type PathPattern = string | RegExp | ((path: string, variable: Variable) => boolean);
 
 /**
- * Which variables of a model: a path such as `encoder.weight`, or the start of some up to a dot, such as `encoder`; a RegExp that
- * is searched for in each path; a function of path and variable; or an array of these, of which any may fit.
+ * Selects variables of a model: a path such as `encoder.weight`, or a path prefix up to a dot, such as `encoder`; a RegExp that is searched
+ * for in each path; a function of path and variable; or an array of these, any of which may match.
  */
 export type PathMatch = PathPattern | readonly PathPattern[];
 

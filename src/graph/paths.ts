@@ -37,7 +37,7 @@ let paths = new WeakMap<object, string>();
  * The variables of a model in the order of its properties, under their paths. Own enumerable properties, arrays and Maps are
  * walked, however nested; a variable reached twice counts once, under its first path. Remembers the paths of the objects on
  * the way for {@link pathOf}.
- * @throws OptionError when there are none, or when two would have the same path.
+ * @throws OptionError if there are none, or if two would have the same path.
  */
 export function variablesOf(model: object, ...extra: never[]): NamedVariable[] {
   checkValue('variablesOf', 'the model', model, OBJECT);

@@ -129,14 +129,14 @@ function nameOf({ source }: Node): string {
   return source !== undefined && 'name' in source ? ` ${source.name}` : '';
 }
 
-/** How a variable gets its first values, from the path it has in the model and the run's seed. */
+/** How a variable gets its initial values, from its path in the model and the run's seed. */
 export type Initializer = (spec: Spec, seed: number, path: string) => HostArray;
 
 export interface VariableOptions {
-  /** Default `f32`. */
+  /** The variable's dtype. Default `f32`. */
   readonly dtype?: DType;
   readonly initial: Initializer;
-  /** Whether optimizers move it: false. */
+  /** Whether optimizers update it. Default false. */
   readonly trainable?: boolean;
 }
 
@@ -167,7 +167,7 @@ export class Variable extends Tensor {
     return `Variable(${specText(this)}${path === undefined ? '' : ` ${path}`})`;
   }
 
-  /** Whether optimizers move it. @throws OptionError where it is changed while a trainer holds the variable. */
+  /** Whether optimizers update it. @throws OptionError if it is changed while a trainer holds the variable. */
   get trainable(): boolean {
     return this.#trainable;
   }
@@ -217,7 +217,7 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ext
   checkValue(op.name, 'the inputs', inputs, ARRAY);
   for (const [k, x] of inputs.entries()) {
     if (!(x instanceof Tensor))
-      throw new ShapeError(`${op.name}: input ${k} is ${show(x)}, and no tensor. Give one, such as constant([1, 2]).`);
+      throw new ShapeError(`${op.name}: input ${k} is ${show(x)}, not a tensor. Give one, such as constant([1, 2]).`);
   }
   // Specs alone: an op may return an input, which is a whole graph.
   const specs: unknown = op.shape(inputs, params);
@@ -258,8 +258,7 @@ export function input(name: string, spec: Spec, ...extra: never[]): Tensor {
 }
 
 /**
- * Values that stay on the device: uploaded once per backend, however many programs read them. They are those that the array has
- * now; what is written to it later changes nothing.
+ * Resident values: uploaded once per backend, however many programs read them. The array is copied; later writes to it have no effect.
  */
 export function resident(name: string, given: NdArray, ...extra: never[]): Tensor {
   checkValue('resident', 'the name', name, STRING);
@@ -340,7 +339,7 @@ function nestedShape(values: NestedNumbers): number[] {
   const inner = values.map(nestedShape);
   const first = inner[0] ?? [];
   if (inner.some((shape) => formatShape(shape) !== formatShape(first))) {
-    throw new ShapeError('constant: rows of different lengths. Every level of a nested array must have one length.');
+    throw new ShapeError('constant: rows of different lengths. All arrays of one level must have the same length.');
   }
   return [values.length, ...first];
 }

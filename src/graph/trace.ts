@@ -54,7 +54,7 @@ export function currentTrace(): Trace | undefined {
 }
 
 /**
- * Lets `variable` take the value of `value` (same shape and dtype) when the step ends. Assignments are simultaneous: every
+ * Assigns `value` (same shape and dtype) to `variable` when the step ends. Assignments are simultaneous: every
  * right-hand side sees the old values. Throws outside a training trace.
  */
 export function assign(variable: Variable, value: Tensor, ...extra: never[]): void {
@@ -77,7 +77,7 @@ export function assign(variable: Variable, value: Tensor, ...extra: never[]): vo
   current.assignments.push([variable, value]);
 }
 
-/** Names an inner tensor (an activation, say), so that it can be asked for by that name; returns it unchanged. */
+/** Names an inner tensor, such as an activation, so that it can be inspected by that name; returns it unchanged. */
 export function capture(name: string, x: Tensor, ...extra: never[]): Tensor {
   checkValue('capture', 'the name', name, STRING);
   checkValue('capture', 'x', x, TENSOR);

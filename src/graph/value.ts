@@ -15,7 +15,7 @@ export type NestedValue = number | NestedValue[];
 export interface ValueOptions {
   /** Lists of numbers, or a typed array. Default `nested`. */
   readonly as?: 'nested' | 'typed';
-  /** Where to read variables that several storages hold. Default: what holds them on this backend. */
+  /** Where to read variables that several storages hold. Default: their holder on this backend. */
   readonly storages?: readonly Storage[];
 }
 

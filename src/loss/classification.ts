@@ -1,4 +1,4 @@
-// Losses of classifiers: softmaxCrossEntropy for one class out of many, binaryCrossEntropyWithLogits for yes or no.
+// Classification losses: softmaxCrossEntropy for one class of many, binaryCrossEntropyWithLogits for binary targets.
 import { ShapeError } from '../graph/errors.ts';
 import type { Kind, Names } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
@@ -20,18 +20,18 @@ import { averaged, eachExample, meanOf, reduceBy } from './weighted.ts';
 const CROSS_ENTROPY = 'softmaxCrossEntropy';
 const BINARY_CROSS_ENTROPY = 'binaryCrossEntropyWithLogits';
 
-/** Options of `softmaxCrossEntropy.with`, which mean what those of PyTorch's `CrossEntropyLoss` mean. */
+/** Options of `softmaxCrossEntropy.with`, with the meaning they have in PyTorch's `CrossEntropyLoss`. */
 export interface SoftmaxCrossEntropyOptions extends ReductionOptions {
   /**
-   * The class index whose rows count neither in the loss nor in the accuracy: no class (-100 among i32 targets, 255 among bytes), or one
-   * of them, such as that of padding. Where a batch has nothing else, its loss is 0 (PyTorch's is NaN). Default none (PyTorch's is
-   * -100): a label that is no class is refused.
+   * The class index whose rows count neither in the loss nor in the accuracy: a value that is not a class (-100 in i32 targets, 255 in
+   * bytes), or a class such as padding. If a batch has no other rows, its loss is 0 (PyTorch's is NaN). Default none (PyTorch's is -100): a
+   * label that is not a class is refused.
    */
   readonly ignoreIndex?: number;
-  /** The share ε of each target that all C classes have together: ε / C each. From 0 to 1. Default 0. */
+  /** The part ε of each target that is spread over all C classes, ε / C each. From 0 to 1. Default 0. */
   readonly labelSmoothing?: number;
   /**
-   * What each class counts, PyTorch's `weight`: of class indices t the mean is Σ w[t]·l / Σ w[t]; of probabilities, each term has its
+   * The weight of each class, PyTorch's `weight`: for class indices t the mean is Σ w[t]·l / Σ w[t]; for probabilities, each term has its
    * class's weight, and the mean is over rows. Default 1 for each.
    */
   readonly classWeights?: readonly number[];
@@ -50,12 +50,12 @@ const CROSS_ENTROPY_OPTIONS: Names<SoftmaxCrossEntropyOptions> = {
 };
 
 /**
- * The mean over examples of -Σ t log softmax(logits): for classes, one of which is right.
+ * The mean over examples of -Σ t log softmax(logits), for one class out of many.
  *
- * Predictions are logits (B, C), as they leave the last linear layer (no softmax before). Targets are class indices, u32 or i32 (B), or
- * a probability for each class, f32 (B, C). With more axes, (B, ..., C) and (B, ...), the mean is over all rows. An index
- * that is no class, or a logit that is NaN or +infinity, makes the loss NaN. As PyTorch's `cross_entropy`, whose classes are axis 1.
- * `softmaxCrossEntropy.with({ ignoreIndex, labelSmoothing, classWeights, reduction })` makes others of it.
+ * Predictions are logits (B, C), the output of the last linear layer without softmax. Targets are class indices, u32 or i32 (B), or
+ * a probability for each class, f32 (B, C). With more axes, (B, ..., C) and (B, ...), the mean is over all rows. An index that is not a
+ * class, or a logit that is NaN or +infinity, makes the loss NaN. As PyTorch's `cross_entropy`, whose classes are axis 1. Options:
+ * `softmaxCrossEntropy.with({ ignoreIndex, labelSmoothing, classWeights, reduction })`.
  */
 export const softmaxCrossEntropy: ConfigurableLoss<SoftmaxCrossEntropyOptions> = /* @__PURE__ */ configurable(
   CROSS_ENTROPY,
@@ -82,7 +82,7 @@ export const softmaxCrossEntropy: ConfigurableLoss<SoftmaxCrossEntropyOptions> =
   },
 );
 
-/** The loss of each row: 0 where it is ignored, else times the weight of its class. */
+/** The loss of each row times the weight of its class; 0 where it is ignored. */
 function crossEntropyRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
   if (!areClasses(prediction, target)) return denseRows(prediction, target, options);
   const { ignoreIndex, labelSmoothing = 0, classWeights } = options;
@@ -101,10 +101,10 @@ function weightedRows(prediction: Tensor, labels: Tensor, classWeights: readonly
 
 function denseRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
   const { ignoreIndex, labelSmoothing = 0, classWeights } = options;
-  if (target.dtype !== 'f32') return crossEntropy(prediction, target); // which says what fits
+  if (target.dtype !== 'f32') return crossEntropy(prediction, target); // throws, naming the shapes that match
   if (ignoreIndex !== undefined)
     throw new ShapeError(
-      `${CROSS_ENTROPY}: ignoreIndex is ${ignoreIndex}, and targets f32 ${formatShape(target.shape)} are probabilities. Give class indices, or leave it out.`,
+      `${CROSS_ENTROPY}: ignoreIndex is ${ignoreIndex}, but targets f32 ${formatShape(target.shape)} are probabilities. Give class indices, or leave ignoreIndex out.`,
     );
   return crossEntropy(prediction, labelSmoothing || classWeights ? spread(prediction, target, options) : target);
 }
@@ -119,14 +119,14 @@ function spread(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropy
 
 /** Options of `binaryCrossEntropyWithLogits.with`. */
 export interface BinaryCrossEntropyOptions extends ReductionOptions {
-  /** What yes counts against no, one number or one for each output (the last axis), as PyTorch's `pos_weight`. Default 1. */
+  /** The weight of positive targets, one number or one for each output (the last axis), as PyTorch's `pos_weight`. Default 1. */
   readonly posWeight?: number | readonly number[];
 }
 
 /**
- * The mean over all elements of max(x, 0) - x·t + log(1 + exp(-|x|)): for yes or no, from logits x and targets t in [0, 1],
- * both f32 of one shape. That is -t log σ(x) - (1 - t) log(1 - σ(x)) without its overflow, as PyTorch's `binary_cross_entropy_with_logits`.
- * `binaryCrossEntropyWithLogits.with({ posWeight, reduction })` makes others of it.
+ * The mean over all elements of max(x, 0) - x·t + log(1 + exp(-|x|)): for binary classification, from logits x and targets t in [0, 1],
+ * both f32 of the same shape. It equals -t log σ(x) - (1 - t) log(1 - σ(x)) without overflow, as PyTorch's
+ * `binary_cross_entropy_with_logits`. Options: `binaryCrossEntropyWithLogits.with({ posWeight, reduction })`.
  */
 export const binaryCrossEntropyWithLogits: ConfigurableLoss<BinaryCrossEntropyOptions> =
   /* @__PURE__ */ configurable<BinaryCrossEntropyOptions>(
@@ -151,6 +151,6 @@ function posWeightOf(posWeight: number | readonly number[], x: Tensor): Tensor |
   if (typeof posWeight === 'number') return posWeight;
   if (posWeight.length === x.shape.at(-1)) return constant(posWeight);
   throw new ShapeError(
-    `${BINARY_CROSS_ENTROPY}: posWeight has ${posWeight.length} weights, and predictions are ${formatShape(x.shape)}. Give one for each of the last axis.`,
+    `${BINARY_CROSS_ENTROPY}: posWeight has ${posWeight.length} weights, but predictions are ${formatShape(x.shape)}. Give one for each element of the last axis.`,
   );
 }

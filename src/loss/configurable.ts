@@ -1,14 +1,14 @@
-// A loss is used as it is, and its `with` makes another of it by options.
+// Losses with options: a loss is usable directly, and its `with(options)` returns a configured one.
 import { checkOptions, type Names } from '../graph/options.ts';
 import type { Loss } from './loss.ts';
 
-/** A loss, and `with`, which makes another of it by its options. */
+/** A loss whose `with(options)` returns a configured one. */
 export interface ConfigurableLoss<O> extends Loss {
-  /** @throws OptionError, naming what cannot be used. */
+  /** The loss with these options. @throws OptionError, naming the invalid option. */
   with(options: O, ...extra: never[]): Loss;
 }
 
-/** The loss of no options, which makes those of others. */
+/** The loss with default options; its `with` makes the others. */
 /* @__NO_SIDE_EFFECTS__ */
 export function configurable<O extends object>(
   lossName: string,

@@ -1,4 +1,4 @@
-// The losses, as `losses` in the package: each is (prediction, target) => scalar, and its `with` makes another of it by its options;
+// The losses, as `losses` in the package: each is (prediction, target) => scalar, and its `with(options)` returns a configured one;
 // huber takes its options first.
 export {
   type BinaryCrossEntropyOptions,

@@ -1,5 +1,5 @@
-// What a loss is: a function of a batch of predictions and targets to one number, with the name reports give it and the
-// metrics worth reporting beside it.
+// The type of a loss: a function from a batch of predictions and targets to one number, with its name in reports and the
+// metrics reported beside it.
 import { ShapeError } from '../graph/errors.ts';
 import { BOOLEAN, checkOptions, checkValue, FUNCTION, type Names, STRING, withoutGaps } from '../graph/options.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
@@ -13,43 +13,43 @@ import { areClasses, type ClassFacts, countedRows, withoutIgnored } from './targ
 /** Scalars reported beside a loss. */
 export interface Metrics {
   /**
-   * The fraction of examples whose largest output is at the target's class, of those whose target is not ignored; of a loss whose
-   * classes are `binary`, the fraction of all outputs on the side of their target.
+   * The fraction of examples whose largest output is at the target's class, among those whose target is not ignored; for a loss with
+   * `classes: 'binary'`, the fraction of all outputs on the side of their target.
    */
   readonly accuracy?: Tensor;
 }
 
-/** A loss's formula: predictions and targets of a batch to one number. */
+/** A loss's formula: from predictions and targets of a batch to one number. */
 export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
 
-/** What a loss says beside its formula. */
+/** What a loss declares beside its formula. */
 export interface LossOptions extends ClassFacts {
   /**
-   * `true`: targets may be class indices, and the largest output is the class that is predicted. `binary`: each output is a logit
-   * of yes or no, yes above 0, and targets are in [0, 1]. Accuracy is then reported. Default false.
+   * `true`: targets may be class indices, and the largest output is the predicted class. `binary`: each output is the logit of a binary
+   * decision, positive above 0, and targets are in [0, 1]. Either reports accuracy. Default false.
    */
   readonly classes?: boolean | 'binary';
-  /** What the predictions say as probabilities, of their shape. With `classes: true`, dense targets then are probabilities too. */
+  /** Converts predictions to probabilities of the same shape. With `classes: true`, dense targets are then probabilities too. */
   readonly probabilities?: (prediction: Tensor) => Tensor;
   /**
-   * The loss of each example, f32 [B], whose mean is the loss (whose sum with `reduction: 'sum'`): what sample and class weights need.
-   * Rows of class indices count in it as `ignoreIndex` and `classWeights` say: the loss is Σ of it / Σ of what the rows count.
+   * The loss of each example, f32 [B]; its mean is the loss (its sum with `reduction: 'sum'`). Sample and class weights need it. Rows of
+   * class indices count in it according to `ignoreIndex` and `classWeights`: the loss is the sum of it / the sum of the rows' weights.
    */
   readonly perExample?: LossFunction;
-  /** What the loss is of the examples' losses: what reports of a whole data set sum up or average. Default `mean`. */
+  /** How the examples' losses are combined, in a batch and in reports of a whole data set. Default `mean`. */
   readonly reduction?: Reduction;
 }
 
-/** A loss: a scalar, averaged or summed over the batch (the first axis), of which the gradient is taken. */
+/** A loss: a scalar, averaged or summed over the batch (the first axis), whose gradient is taken. */
 export interface Loss extends LossOptions {
   // As a LossFunction's, or TypeScript would not infer the arguments of a function that is given where either may be.
   (prediction: Tensor, target: Tensor): Tensor;
   readonly lossName: string;
-  /** What else to report: accuracy where the loss scores classes. */
+  /** Further metrics to report: accuracy if the loss scores classes. */
   metrics(prediction: Tensor, target: Tensor): Metrics;
 }
 
-/** A loss as it is; a plain function as a loss of its own name, without metrics. */
+/** A loss unchanged; a plain function as a loss with its name, without metrics. */
 export function asLoss(loss: Loss | LossFunction): Loss {
   const { lossName, metrics } = loss as Partial<Loss>;
   if (typeof lossName === 'string' && typeof metrics === 'function') return loss as Loss;
@@ -66,7 +66,7 @@ const NAMES: Names<LossOptions> = {
 };
 
 /**
- * A loss from its formula, which gives one number for a batch of predictions and targets. The options say what accuracy,
+ * A loss from its formula, which returns one number for a batch of predictions and targets. The options provide what accuracy,
  * `predictProbabilities`, `predictClasses` and weighted data need.
  */
 export function defineLoss(
@@ -92,22 +92,22 @@ export function defineLoss(
   return Object.assign(loss, { ...withoutGaps(options), lossName, metrics });
 }
 
-/** Whether predictions and targets are f32 of one shape. */
+/** Whether predictions and targets are f32 of the same shape. */
 function areDense(prediction: Tensor, target: Tensor): boolean {
   return prediction.dtype === 'f32' && target.dtype === 'f32' && sameShape(prediction.shape, target.shape);
 }
 
-/** No argmax: the place of a label that is ignored. */
+/** Replaces an ignored label; never an argmax. */
 const NO_CLASS = 2 ** 32 - 1;
 
-/** The share that is right of the rows that are not ignored; 0 where all are. */
+/** The fraction of correct rows among those not ignored; 0 if all are ignored. */
 function accuracyOf(prediction: Tensor, target: Tensor, ignoreIndex: number | undefined): Tensor {
   const right = accuracy(prediction, withoutIgnored(target, ignoreIndex, NO_CLASS));
   if (ignoreIndex === undefined) return right;
   return div(mul(right, target.size), maximum(countedRows(target, ignoreIndex), 1));
 }
 
-/** Refuses predictions and targets that are not f32 of one shape: broadcasting one against the other is nearly always a mistake. */
+/** Refuses predictions and targets that are not f32 of the same shape: broadcasting them is nearly always a mistake. */
 export function checkSame(lossName: string, prediction: Tensor, target: Tensor, hint = ''): void {
   if (areDense(prediction, target)) return;
   const describe = (x: Tensor) => `${x.dtype} ${formatShape(x.shape)}`;

@@ -1,10 +1,10 @@
-// Options that several losses have, and what their values must be.
+// Options that several losses share, and their valid values.
 import type { Kind } from '../graph/options.ts';
 
 /** `mean` over what counts, or the `sum` of it. */
 export type Reduction = 'mean' | 'sum';
 
-/** How the numbers of a batch become one. */
+/** How the losses of a batch are combined. */
 export interface ReductionOptions {
   /** Default `mean`. The loss of each example, PyTorch's `none`, is the loss's `perExample(prediction, target)`. */
   readonly reduction?: Reduction;
@@ -12,7 +12,7 @@ export interface ReductionOptions {
 
 export const REDUCTION: Kind = {
   advice:
-    "Use 'mean' or 'sum'; the loss of each example, PyTorch's 'none', is perExample(prediction, target) of the loss.",
+    "Use 'mean' or 'sum'; for the loss of each example, PyTorch's 'none', call the loss's perExample(prediction, target).",
   fits: (v) => v === 'mean' || v === 'sum',
 };
 

@@ -1,5 +1,5 @@
-// Losses of numbers against numbers. The two squared errors also take class indices, as the classic lesson on digits does:
-// they become rows of zeros with a one.
+// Regression losses. The two squared errors also take class indices, as the classic lesson on digits does:
+// they become one-hot rows.
 import { ShapeError } from '../graph/errors.ts';
 import { optionsOf, POSITIVE } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
@@ -16,8 +16,7 @@ import { eachExample, meanOf } from './weighted.ts';
 
 /**
  * The mean over all elements of (prediction - target)², as PyTorch's `mse_loss`. Targets are f32 of the predictions' shape, or
- * class indices u32 (B) for predictions (B, C), which become one-hot rows. An index that is no class
- * makes the loss NaN.
+ * class indices u32 (B) for predictions (B, C), which become one-hot rows. An index that is not a class makes the loss NaN.
  */
 export const meanSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
   'meanSquaredError',
@@ -53,7 +52,7 @@ function squares(prediction: Tensor, target: Tensor): Tensor {
   return square(difference('sumSquaredError', prediction, target));
 }
 
-/** The mean over all elements of |prediction - target|, as PyTorch's `l1_loss`. Both are f32 of one shape. */
+/** The mean over all elements of |prediction - target|, as PyTorch's `l1_loss`. Both are f32 of the same shape. */
 export const meanAbsoluteError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
   'meanAbsoluteError',
   { reduction: REDUCTION },
@@ -70,13 +69,13 @@ export const meanAbsoluteError: ConfigurableLoss<ReductionOptions> = /* @__PURE_
 
 /** Options of {@link huber}, or its delta by position. */
 export interface HuberOptions extends ReductionOptions {
-  /** Where squared becomes straight. Default 1. */
+  /** The |d| at which the loss changes from quadratic to linear. Default 1. */
   readonly delta?: number;
 }
 
 /**
- * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), d being prediction - target: squared near the
- * target, straight far from it. As PyTorch's `huber_loss`. Both are f32 of one shape.
+ * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), where d = prediction - target: quadratic near the
+ * target, linear far from it. As PyTorch's `huber_loss`. Both are f32 of the same shape.
  */
 export function huber(delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
 export function huber(options: HuberOptions): Loss;

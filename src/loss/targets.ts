@@ -1,4 +1,4 @@
-// Targets that are class indices: which rows count in a loss and its accuracy, and how much.
+// Class-index targets: which rows count in a loss and its accuracy, and with what weight.
 import { ShapeError } from '../graph/errors.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
@@ -8,15 +8,15 @@ import { cast } from '../ops/cast.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { where } from '../ops/select.ts';
 
-/** What a loss says of class indices. */
+/** How a loss treats class indices. */
 export interface ClassFacts {
   /** The class index whose rows count neither in the loss nor in the accuracy. Default none. */
   readonly ignoreIndex?: number | undefined;
-  /** What a row of each class counts in the mean that the loss is. Default 1 for all. */
+  /** The weight of each class's rows in the mean. Default 1 for all. */
   readonly classWeights?: readonly number[] | undefined;
 }
 
-/** i32 targets as the u32 of the same bits, in which a device compares them; others as they are. */
+/** i32 targets reinterpreted as u32, in which devices compare them; other targets unchanged. */
 export function asIndices(target: Tensor): Tensor {
   return target.dtype === 'i32' ? cast(target, 'u32') : target;
 }
@@ -27,7 +27,7 @@ export function areClasses(prediction: Tensor, target: Tensor): boolean {
   return whole && prediction.rank > 0 && sameShape(target.shape, prediction.shape.slice(0, -1));
 }
 
-/** Labels (...) with another in the place of those that a loss ignores. */
+/** Labels (...) with the ignored ones replaced by another. */
 export function withoutIgnored(labels: Tensor, ignoreIndex: number | undefined, instead: number): Tensor {
   if (ignoreIndex === undefined) return asIndices(labels);
   return where(isIgnored(labels, ignoreIndex), instead, asIndices(labels));
@@ -38,12 +38,12 @@ export function isIgnored(labels: Tensor, ignoreIndex: number): Tensor {
   return equal(asIndices(labels), ignoreIndex >>> 0);
 }
 
-/** How many labels the loss does not ignore, f32. */
+/** The number of labels that the loss does not ignore, f32. */
 export function countedRows(labels: Tensor, ignoreIndex: number): Tensor {
   return sum(notEqual(asIndices(labels), ignoreIndex >>> 0));
 }
 
-/** What each row (...) of class indices counts in a mean, f32: 0 where it is ignored; undefined where all count 1. */
+/** The weight of each row (...) of class indices in a mean, f32: 0 where it is ignored; undefined if all are 1. */
 export function rowWeights(
   lossName: string,
   { ignoreIndex, classWeights }: ClassFacts,
@@ -57,11 +57,11 @@ export function rowWeights(
   return ignoreIndex === undefined ? weights : where(isIgnored(target, ignoreIndex), 0, weights);
 }
 
-/** The weight of each class, f32 (C). @throws ShapeError where there are not as many as predictions (..., C) have classes. */
+/** The weight of each class, f32 (C). @throws ShapeError if their number differs from C of predictions (..., C). */
 export function classWeightsOf(lossName: string, classWeights: readonly number[], prediction: Tensor): Tensor {
   const C = prediction.shape.at(-1)!;
   if (classWeights.length === C) return constant(classWeights);
   throw new ShapeError(
-    `${lossName}: classWeights has ${classWeights.length} weights, and predictions ${formatShape(prediction.shape)} have ${C} classes. Give ${C}.`,
+    `${lossName}: classWeights has ${classWeights.length} weights, but predictions ${formatShape(prediction.shape)} have ${C} classes. Give ${C}.`,
   );
 }

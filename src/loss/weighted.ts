@@ -1,4 +1,4 @@
-// Losses example by example, and weighted: an example counts as much as its weight says, Σ w·l / Σ w, as in PyTorch's weighted
+// Per-example and weighted losses: examples count by their weights, Σ w·l / Σ w, as in PyTorch's weighted
 // cross-entropy.
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { show } from '../graph/options.ts';
@@ -25,7 +25,7 @@ export function eachExample(x: Tensor, reduce: Reduce = mean): Tensor {
   return axes.length === 0 ? x : reduce(x, axes);
 }
 
-/** The loss that is the mean, or by the options the sum, over all elements of `term`. */
+/** The loss that is the mean over all elements of `term`, or their sum by the options. */
 /* @__NO_SIDE_EFFECTS__ */
 export function meanOf(lossName: string, term: LossFunction, options: LossOptions = {}): Loss {
   const reduce = reduceBy(options.reduction);
@@ -33,27 +33,27 @@ export function meanOf(lossName: string, term: LossFunction, options: LossOption
   return defineLoss(lossName, (prediction, target) => reduce(term(prediction, target)), { ...options, perExample });
 }
 
-/** Σ of a batch's losses by what they weigh together. Of no weight at all it is 0, where PyTorch's is NaN: that would end a run. */
+/** Σ of a batch's losses over their total weight. With zero total weight it is 0 (PyTorch's is NaN, which would end a run). */
 export function averaged(total: Tensor, weight: Tensor): Tensor {
   return div(total, where(equal(weight, 0), 1, weight));
 }
 
-/** What each example (B) counts in the mean that the loss is: the mean of its rows' weights; undefined where all count 1. */
+/** The weight of each example (B) in the mean: the mean of its rows' weights; undefined if all are 1. */
 function exampleCounts(loss: Loss, prediction: Tensor, target: Tensor): Tensor | undefined {
   const rows = rowWeights(loss.lossName, loss, prediction, target);
   return rows && eachExample(rows);
 }
 
-/** What a batch counts in a mean over several: Σ over its examples; undefined where that is their number. */
+/** The weight of a batch in a mean over several: Σ over its examples; undefined if that is their number. */
 export function countOfBatch(loss: Loss, prediction: Tensor, target: Tensor): Tensor | undefined {
   const counts = exampleCounts(loss, prediction, target);
   return counts && sum(counts);
 }
 
 /**
- * Σ w·l / Σ w·c over a batch, whose examples have the losses l, count c (1, unless the loss ignores rows or weighs classes) and have the
- * weights w (B), and Σ w·c; Σ w·l of a loss that is a sum. Where all weights are 0, the loss and its gradient are 0.
- * @throws OptionError for a loss that does not say what each example's is.
+ * Σ w·l / Σ w·c over a batch, and Σ w·c, where examples have losses l, weights w (B) and counts c (1, unless the loss ignores rows or
+ * weights classes); Σ w·l for a loss that is a sum. If all weights are 0, the loss and its gradient are 0. @throws OptionError for a loss
+ * without perExample.
  */
 export function weightedLoss(
   loss: Loss,
@@ -65,13 +65,13 @@ export function weightedLoss(
   const form = 'perExample: (prediction, target) => the loss of each example, f32 [batch]';
   if (!perExample)
     throw new OptionError(
-      `${lossName}: the examples have weights, and the loss of each is not known. Give defineLoss { ${form} }, or leave the weights out.`,
+      `${lossName}: the examples have weights, but the loss of each example is not known. Give defineLoss { ${form} }, or leave the weights out.`,
     );
   const each: unknown = perExample(prediction, target);
   const wanted = `f32 ${formatShape(weights.shape)}`;
   const got = each instanceof Tensor ? `${each.dtype} ${formatShape(each.shape)}` : show(each);
   if (!(each instanceof Tensor) || got !== wanted)
-    throw new ShapeError(`${lossName}: its perExample returned ${got} for ${weights.size} examples. Return ${wanted}.`);
+    throw new ShapeError(`${lossName}: perExample returned ${got} for ${weights.size} examples. Return ${wanted}.`);
   const counts = exampleCounts(loss, prediction, target);
   const weight = sum(counts ? mul(weights, counts) : weights);
   const total = sum(mul(each, weights));

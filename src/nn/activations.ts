@@ -1,4 +1,4 @@
-// Activations as layers, for Sequential and for outputs that have a name; each is the function of its name.
+// Activations as layers, for Sequential and for named outputs; each wraps the op of the same name.
 import { checkExtra, checkOptions, FLOAT, oneOf, optionsOf } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import {
@@ -27,7 +27,7 @@ export class ReLU implements NamedLayer {
   }
 }
 
-/** x where x > 0, else negativeSlope · x: 0.01, or as in `new nn.LeakyReLU(0.2)`. */
+/** x where x > 0, else negativeSlope · x: `new nn.LeakyReLU(0.2)`. Default slope 0.01. */
 export class LeakyReLU implements NamedLayer {
   readonly kind = 'LeakyReLU';
   readonly negativeSlope: number;
@@ -65,7 +65,7 @@ export class Tanh implements NamedLayer {
   }
 }
 
-/** x · Φ(x), with erf ('none') or the tanh formula; 'none' unless said. */
+/** x · Φ(x), exact ('none') or by the tanh approximation. Default 'none'. */
 export class GELU implements NamedLayer {
   readonly kind = 'GELU';
   readonly approximate: 'none' | 'tanh';
@@ -100,7 +100,7 @@ export class Softplus implements NamedLayer {
   }
 }
 
-/** e^x / Σ e^x over `axis`, the last unless said. */
+/** e^x / Σ e^x over `axis`. Default -1. */
 export class Softmax implements NamedLayer {
   readonly kind = 'Softmax';
   readonly axis: number;
@@ -114,7 +114,7 @@ export class Softmax implements NamedLayer {
   }
 }
 
-/** x - log Σ e^x over `axis`, the last unless said. */
+/** x - log Σ e^x over `axis`. Default -1. */
 export class LogSoftmax implements NamedLayer {
   readonly kind = 'LogSoftmax';
   readonly axis: number;

@@ -1,4 +1,4 @@
-// Dropout: while training, each element is 0 with probability p; the layer's path names the stream of random numbers.
+// Dropout: while training, each element is 0 with probability p; the layer's path selects the stream of random numbers.
 import { checkExtra, checkValue } from '../graph/options.ts';
 import { pathOf } from '../graph/paths.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -10,7 +10,7 @@ export class Dropout implements NamedLayer {
   readonly kind = 'Dropout';
   readonly p: number;
 
-  /** @throws OptionError when p is not in [0, 1). */
+  /** @throws OptionError if p is not in [0, 1). */
   constructor(p = 0.5, ...extra: never[]) {
     checkValue('Dropout', 'p', p, BELOW_ONE);
     checkExtra('Dropout', extra);

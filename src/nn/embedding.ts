@@ -9,13 +9,13 @@ import { checkTensors } from '../ops/tensors.ts';
 import { normal } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
-/** Indices (...) of whole numbers to the rows of the weight they name (..., size); NaN where an index is below 0, or `count` or more. */
+/** Integer indices (...) to rows of the weight (..., size); NaN for an index below 0 or not below `count`. */
 export class Embedding implements NamedLayer {
   readonly kind = 'Embedding';
   /** (count, size) */
   readonly weight: Variable;
 
-  /** `count` vectors of `size`, from N(0, 1) unless said. */
+  /** `count` vectors of `size`. Default initial values N(0, 1). */
   constructor(count: number, size: number, options: { readonly initialWeight?: Initializer } = {}, ...extra: never[]) {
     checkSize('Embedding', 'count', count);
     checkSize('Embedding', 'size', size);
@@ -23,12 +23,12 @@ export class Embedding implements NamedLayer {
     this.weight = parameter([count, size], options.initialWeight ?? normal());
   }
 
-  /** @throws ShapeError when the indices are f32. */
+  /** @throws ShapeError if the indices are f32. */
   forward(indices: Tensor, ...extra: never[]): Tensor {
     checkTensors('Embedding', { indices }, extra);
     if (indices.dtype === 'f32') {
       throw new ShapeError(
-        `${nameOf(this)}: the indices are f32 ${formatShape(indices.shape)}. They must be whole numbers: of bytes in a data set give { scale: false }, or integers as a Uint16Array, Uint32Array or Int32Array; of floats cast(x, 'u32').`,
+        `${nameOf(this)}: the indices are f32 ${formatShape(indices.shape)}. They must be integers: for bytes in a data set pass { scale: false }, for other data give a Uint16Array, Uint32Array or Int32Array, for floats use cast(x, 'u32').`,
       );
     }
     return captured(this, gatherRows(this.weight, cast(indices, 'u32')));

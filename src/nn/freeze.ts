@@ -4,15 +4,15 @@ import { variablesOf } from '../graph/paths.ts';
 import { isParameter } from '../graph/tensor.ts';
 
 /**
- * Freezes all parameters of a layer or model: a trainer that is made then keeps their values, has no moments for them and computes
- * no gradients of them. A trainer that there is freezes its own: {@link Trainer.freeze}.
- * @throws OptionError where a trainer holds one of them that is not frozen.
+ * Freezes all parameters of a layer or model: a trainer created afterwards keeps their values, has no moments for them and computes no
+ * gradients of them. To freeze parameters of an existing trainer, use {@link Trainer.freeze}. @throws OptionError if a trainer already
+ * holds one of them unfrozen.
  */
 export function freeze(layer: object, ...extra: never[]): void {
   setTrainable('freeze', layer, false, extra);
 }
 
-/** Lets all parameters of a layer or model be trained again; its other variables, such as running statistics, never are. */
+/** Makes all parameters of a layer or model trainable again; its other variables, such as running statistics, are never trained. */
 export function unfreeze(layer: object, ...extra: never[]): void {
   setTrainable('unfreeze', layer, true, extra);
 }

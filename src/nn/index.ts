@@ -1,4 +1,4 @@
-// Layers, initial values and summaries: what users know as `nn`.
+// Layers, initial values and summaries, exported as `nn`.
 export { GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activations.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';

@@ -20,7 +20,7 @@ import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import type { Initializer } from '../graph/tensor.ts';
 
 const SPEC: Kind = {
-  advice: 'Give the initializer itself where one is wanted: initialWeight: nn.init.zeros.',
+  advice: 'Pass the initializer itself, not its result: initialWeight: nn.init.zeros.',
   fits: (v) => Array.isArray((v as Spec | null)?.shape) && Object.hasOwn(ARRAYS, String((v as Spec).dtype)),
 };
 
@@ -34,35 +34,35 @@ export function constant(value: number, ...extra: never[]): Initializer {
   };
 }
 
-/** 0. */
+/** Every element is 0. */
 export const zeros: Initializer = constant(0);
 
-/** 1. */
+/** Every element is 1. */
 export const ones: Initializer = constant(1);
 
-/** U(low, high): [0, 1) unless said. */
+/** U(low, high). Default U(0, 1). */
 export function uniform(low = 0, high = 1, ...extra: never[]): Initializer {
   checkValue('uniform', 'low', low, FINITE);
   checkValue('uniform', 'high', high, FINITE);
   checkExtra('uniform', extra);
   if (!(low <= high && Number.isFinite(high - low))) {
-    throw new OptionError(`uniform: the bounds are ${low} and ${high}. Give finite ones, the lower first.`);
+    throw new OptionError(`uniform: the bounds are ${low} and ${high}. Give finite bounds, the lower one first.`);
   }
   return ({ shape }, seed, path) => uniforms(sizeOf(shape), seed, path, low, high);
 }
 
-/** N(mean, deviation²): N(0, 1) unless said. */
+/** N(mean, deviation²). Default N(0, 1). */
 export function normal(mean = 0, deviation = 1, ...extra: never[]): Initializer {
   checkValue('normal', 'mean', mean, FINITE);
   checkValue('normal', 'deviation', deviation, FINITE);
   checkExtra('normal', extra);
   if (!(Number.isFinite(mean) && deviation >= 0 && Number.isFinite(deviation))) {
-    throw new OptionError(`normal: mean ${mean}, deviation ${deviation}. Give finite numbers, the deviation >= 0.`);
+    throw new OptionError(`normal: mean ${mean}, deviation ${deviation}. Give finite numbers and a deviation >= 0.`);
   }
   return ({ shape }, seed, path) => normals(sizeOf(shape), seed, path, mean, deviation);
 }
 
-/** What follows the layer: decides the gain that keeps variances steady. */
+/** The nonlinearity after the layer; it decides the gain that keeps variances constant. */
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
 
 /** PyTorch's `calculate_gain`: linear and sigmoid 1, tanh 5/3, relu √2, leakyRelu √(2 / (1 + negativeSlope²)), selu 3/4. */
@@ -89,11 +89,11 @@ const NONLINEARITIES: readonly Nonlinearity[] = ['linear', 'sigmoid', 'tanh', 'r
 
 /** Options of the Kaiming initialisers. */
 export interface KaimingOptions {
-  /** Keeps variances steady forward ('in', the default) or backward ('out'). */
+  /** Keeps variances constant forward ('in') or backward ('out'). Default 'in'. */
   readonly fan?: 'in' | 'out';
-  /** 'leakyRelu' unless said. */
+  /** The nonlinearity after the layer. Default 'leakyRelu'. */
   readonly nonlinearity?: Nonlinearity;
-  /** leakyRelu's: 0. */
+  /** The slope of leakyRelu. Default 0. */
   readonly negativeSlope?: number;
 }
 
@@ -117,7 +117,7 @@ export function kaimingNormal(options: KaimingOptions = {}, ...extra: never[]): 
 
 /** Options of the Xavier initialisers, or their gain by position. */
 export interface XavierOptions {
-  /** 1. */
+  /** The gain. Default 1. */
   readonly gain?: number;
 }
 

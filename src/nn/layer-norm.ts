@@ -1,4 +1,4 @@
-// Layer norm, composed of simple ops: the last axes to mean 0 and variance 1, then a learned scale and shift.
+// Layer norm, composed of simple ops: normalizes the last axes to mean 0 and variance 1, then applies a learned scale and shift.
 // https://arxiv.org/abs/1607.06450
 import { ShapeError } from '../graph/errors.ts';
 import { BOOLEAN, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
@@ -13,9 +13,9 @@ import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer
 
 /** Options of {@link LayerNorm}. */
 export interface LayerNormOptions {
-  /** Added to the variance: 1e-5. */
+  /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
-  /** Whether it has a weight (ones at first) and a bias (zeros): true. */
+  /** Whether it has a weight (initially ones) and a bias (initially zeros). Default true. */
   readonly affine?: boolean;
 }
 
@@ -24,7 +24,7 @@ const NAMES: Names<LayerNormOptions> = { eps: POSITIVE, affine: BOOLEAN };
 /** y = (x - mean) / √(variance + eps) · weight + bias over the last axes; the variance divides by their size. PyTorch's `LayerNorm`. */
 export class LayerNorm implements NamedLayer {
   readonly kind = 'LayerNorm';
-  /** The last axes of x, normalised together. */
+  /** The sizes of the last axes of x, normalized together. */
   readonly shape: Shape;
   readonly eps: number;
   readonly weight: Variable | undefined;
@@ -42,13 +42,13 @@ export class LayerNorm implements NamedLayer {
     this.bias = affine ? parameter(this.shape, zeros) : undefined;
   }
 
-  /** @throws ShapeError when x does not end in the layer's shape. */
+  /** @throws ShapeError if x does not end in the layer's shape. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     checkTensors('LayerNorm', { x }, extra);
     const lead = x.rank - this.shape.length;
     if (lead < 0 || !sameShape(x.shape.slice(lead), this.shape)) {
       throw new ShapeError(
-        `${nameOf(this)}: expected the last axes to be ${formatShape(this.shape)}, got x ${formatShape(x.shape)}. Reshape x, or make the layer for its last axes.`,
+        `${nameOf(this)}: expected the last axes to be ${formatShape(this.shape)}, got x ${formatShape(x.shape)}. Reshape x, or create the layer for its last axes.`,
       );
     }
     const over = { axis: this.shape.map((_, k) => lead + k), keepDims: true };

@@ -12,18 +12,18 @@ export interface Layer {
   forward(x: Tensor): Tensor;
 }
 
-/** A layer of this folder, which knows its name also where a bundler has shortened the class's. */
+/** A layer of this folder; it knows its name even if a bundler has minified the class name. */
 export interface NamedLayer extends Layer {
   readonly kind: string;
 }
 
-/** A variable that optimizers move. */
+/** A trainable variable. */
 export function parameter(shape: Shape, initial: Initializer, ...extra: never[]): Variable {
   checkExtra('parameter', extra);
   return new Variable(shape, { initial, trainable: true });
 }
 
-/** Refuses a size that is no whole number >= 1, by the name of its argument. */
+/** Refuses a size that is not a whole number >= 1, by the name of its argument. */
 export function checkSize(
   layer: string,
   name: string,
@@ -34,12 +34,12 @@ export function checkSize(
   throw new ShapeError(`${layer}: ${name} is ${show(size)}. ${advice}`);
 }
 
-/** `Linear hidden`, as errors name a layer; `Linear` where it is in no model or is the model. */
+/** A layer's name in errors: `Linear hidden`, or `Linear` if it is in no model or is the model. */
 export function nameOf(layer: NamedLayer): string {
   return [layer.kind, pathOf(layer)].filter(Boolean).join(' ');
 }
 
-/** The layer's output, named by its path: `hidden`, and `hidden#2` where the layer is used a second time. */
+/** The layer's output, named by its path: `hidden`, and `hidden#2` at the layer's second use. */
 export function captured(layer: NamedLayer, y: Tensor, extra: readonly unknown[] = []): Tensor {
   checkExtra(nameOf(layer), extra);
   const name = pathOf(layer) || layer.kind;

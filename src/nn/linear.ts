@@ -10,11 +10,11 @@ import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer
 
 /** Options of {@link Linear}. */
 export interface LinearOptions {
-  /** Whether it adds a bias: true. */
+  /** Whether it adds a bias. Default true. */
   readonly bias?: boolean;
-  /** U(-1/√in, 1/√in) unless said. */
+  /** Default U(-1/√in, 1/√in). */
   readonly initialWeight?: Initializer;
-  /** U(-1/√in, 1/√in) unless said. */
+  /** Default U(-1/√in, 1/√in). */
   readonly initialBias?: Initializer;
 }
 
@@ -38,24 +38,24 @@ export class Linear implements NamedLayer {
       options.bias === false ? undefined : parameter([outFeatures], options.initialBias ?? uniform(-bound, bound));
   }
 
-  /** @throws ShapeError when x's last axis is not `in`. */
+  /** @throws ShapeError if x's last axis is not `in`. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     checkTensors('Linear', { x }, extra);
     const [outFeatures, inFeatures] = this.weight.shape as [number, number];
     if (x.shape.at(-1) !== inFeatures) {
       const fix =
         flattened(x, inFeatures) ??
-        `Reshape x, or make the layer new nn.Linear(${x.shape.at(-1) ?? 1}, ${outFeatures}).`;
+        `Reshape x, or create the layer as new nn.Linear(${x.shape.at(-1) ?? 1}, ${outFeatures}).`;
       throw new ShapeError(
         `${nameOf(this)}: expected the last axis to be ${inFeatures}, got x ${formatShape(x.shape)}. ${fix}`,
       );
     }
-    if (x.dtype !== 'f32') throw new ShapeError(`${nameOf(this)}: x is ${x.dtype}. It needs f32: cast(x, 'f32').`);
+    if (x.dtype !== 'f32') throw new ShapeError(`${nameOf(this)}: x is ${x.dtype}. It must be f32: cast(x, 'f32').`);
     return captured(this, linear(x, this.weight, this.bias));
   }
 }
 
-/** The advice for an x whose trailing axes together are `size`. */
+/** The advice for an x whose trailing axes multiply to `size`. */
 function flattened(x: Tensor, size: number): string | undefined {
   for (let axis = x.rank - 2; axis >= 0; axis--) {
     const shape = [...x.shape.slice(0, axis), sizeOf(x.shape.slice(axis))];

@@ -1,4 +1,4 @@
-// Sequential and Flatten: layers one after another, and what lies between pictures and Linear.
+// Sequential and Flatten: layers one after another, and the step from images to Linear.
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { NUMBER, optionsOf, show } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
@@ -7,17 +7,17 @@ import { reshape } from '../ops/reshape.ts';
 import { checkTensors } from '../ops/tensors.ts';
 import { captured, type Layer, type NamedLayer, nameOf } from './layer.ts';
 
-/** Each layer or function applied to what the one before gave; the layers' paths are `layers.0`, `layers.1`, … */
+/** Applies each layer or function to the previous one's output; the layers' paths are `layers.0`, `layers.1`, … */
 export class Sequential implements NamedLayer {
   readonly kind = 'Sequential';
   readonly layers: readonly (Layer | ((x: Tensor) => Tensor))[];
 
-  /** @throws OptionError when a member is neither a function nor has a forward. */
+  /** @throws OptionError if a member is not a function and has no forward. */
   constructor(...layers: readonly (Layer | ((x: Tensor) => Tensor))[]) {
     for (const [k, layer] of layers.entries()) {
       if (typeof layer === 'function' && typeof layer.prototype?.forward === 'function')
         throw new OptionError(
-          `Sequential: member ${k} is the class ${layer.name}. Give a layer: new ${layer.name}(…).`,
+          `Sequential: member ${k} is the class ${layer.name}. Give an instance: new ${layer.name}(…).`,
         );
       if (typeof layer !== 'function' && typeof (layer as Partial<Layer> | undefined)?.forward !== 'function') {
         const advice = Array.isArray(layer)
@@ -40,7 +40,7 @@ export class Sequential implements NamedLayer {
   }
 }
 
-/** All axes from `startAxis` (1, so that the batch stays) become one: `new nn.Flatten()`, `new nn.Flatten(2)`. */
+/** Merges all axes from `startAxis` into one: `new nn.Flatten()`, `new nn.Flatten(2)`. Default 1: keeps the batch axis. */
 export class Flatten implements NamedLayer {
   readonly kind = 'Flatten';
   readonly startAxis: number;

@@ -1,4 +1,4 @@
-// What a model is made of, as plain data: one row a layer with its output's shape and its parameters. Nothing is computed; the
+// A model as plain data: one row per layer with its output shape and its parameters. Nothing is computed; the
 // forward is only traced.
 import { byteLength, type DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
@@ -19,35 +19,35 @@ export interface SummaryParameter {
   readonly trainable: boolean;
 }
 
-/** A layer that has variables of its own or holds no other layer. */
+/** A layer that has its own variables or contains no other layer. */
 export interface SummaryRow {
-  /** `hidden`, `layers.0`; '' for the model itself. */
+  /** The layer's path: `hidden`, `layers.0`; '' for the model itself. */
   readonly path: string;
-  /** The name of its class. */
+  /** Its class name. */
   readonly layer: string;
-  /** Of its first use in the forward; undefined where the layer is not used or does not name its output. */
+  /** The output shape of its first use in forward; undefined if the layer is not used or does not name its output. */
   readonly outputShape: Shape | undefined;
   readonly parameters: readonly SummaryParameter[];
-  /** Elements in its parameters. */
+  /** The number of elements in its parameters. */
   readonly count: number;
 }
 
-/** `X` and `Y` are the shapes of what the model takes and gives: one, or several by name or in order. */
+/** `X` and `Y` are the input and output shapes of the model: one, or several by name or in order. */
 export interface Summary<X = Shape, Y = Shape> {
   readonly rows: readonly SummaryRow[];
   readonly inputShape: X;
   readonly outputShape: Y;
-  /** Elements in all variables, and in those that optimizers move. */
+  /** The number of elements in all variables, and in trainable ones. */
   readonly parameters: number;
   readonly trainable: number;
-  /** What all variables take in memory. */
+  /** The memory of all variables, in bytes. */
   readonly bytes: number;
 }
 
 /**
- * The layers of `model` in the order of its properties, traced with an x of `inputShape` (batch included), not training; of several
- * inputs `inputShape` is their shapes in the structure that forward takes.
- * @throws ShapeError when the layers do not fit the input or each other, naming the layer.
+ * The layers of `model` in the order of its properties, traced with an x of `inputShape` (batch included), not training; with several
+ * inputs, `inputShape` holds their shapes in the structure that forward takes. @throws ShapeError if the layers do not match the input or
+ * each other, naming the layer.
  */
 export function summary(model: Layer, inputShape: Shape, dtype?: Nested<DType>, ...extra: never[]): Summary;
 export function summary(
@@ -67,12 +67,12 @@ export function summary(
   checkExtra('summary', extra);
   if (!isShapes(inputShape))
     throw new OptionError(
-      `summary: the input shape is ${show(inputShape)}. Give an array of numbers, or those of each input.`,
+      `summary: the input shape is ${show(inputShape)}. Give an array of numbers, or one for each input.`,
     );
   return summaryOf(model, inputShape, dtype, ({ trainable }) => trainable);
 }
 
-/** {@link summary}, of a model some of whose parameters a trainer may have frozen. */
+/** {@link summary} of a model whose parameters a trainer may have frozen in part. */
 export function summaryOf(
   model: { forward(x: never): unknown },
   inputShape: Nested<Shape>,
@@ -100,13 +100,15 @@ export function summaryOf(
   });
 }
 
-/** Refuses dtypes of inputs that there are not. */
+/** Refuses dtypes for unknown inputs. */
 function checkDtypes(dtypes: Nested<DType>, shapes: Nested<Shape>): void {
   if (typeof dtypes !== 'object' || dtypes === null) return;
   const wrong = Object.keys(dtypes).find((name) => !severalShapes(shapes) || !Object.hasOwn(shapes, name));
   if (wrong === undefined) return;
   const inputs = severalShapes(shapes) ? `the inputs are ${Object.keys(shapes).join(', ')}` : 'there is one input';
-  throw new OptionError(`summary: a dtype is given of ${wrong}, and ${inputs}. Name inputs, or give one dtype.`);
+  throw new OptionError(
+    `summary: a dtype is given for ${wrong}, but ${inputs}. Name existing inputs, or give one dtype.`,
+  );
 }
 
 function dtypeAt(dtypes: Nested<DType>, name = ''): DType {
@@ -143,7 +145,7 @@ function rowsOf(
     });
 }
 
-/** The longest path in `paths` that leads to `path`. */
+/** The longest prefix of `path` in `paths`. */
 function ownerOf(path: string, paths: ReadonlySet<string>): string {
   let owner = path;
   while (owner !== '' && (owner === path || !paths.has(owner)))

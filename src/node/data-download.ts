@@ -1,4 +1,4 @@
-// Downloads that are whole or nothing: mirror after mirror, two tries each, held in memory until the checksum is right.
+// All-or-nothing downloads: mirror after mirror, two tries each, held in memory until the checksum matches.
 import { createHash } from 'node:crypto';
 import type { RemoteFile } from '../data/mnist-files.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
@@ -6,7 +6,7 @@ import { DataError, OptionError } from '../graph/errors.ts';
 export interface DownloadOptions {
   /** Folders' URLs, tried in this order. */
   mirrors: readonly string[];
-  /** Longest silence in milliseconds: for the first bytes, and between any two. */
+  /** The longest wait for the next bytes, in milliseconds. */
   timeoutMs: number;
   signal?: AbortSignal;
   /** Called with the bytes of this file so far. */
@@ -16,18 +16,18 @@ export interface DownloadOptions {
 const TRIES = 2;
 const PAUSE_MS = 250;
 
-/** A failure that the same mirror would only repeat. */
+/** A failure for which retrying the same mirror is pointless. */
 class Refusal extends Error {}
 
 /**
- * Fetches one file from the first mirror that has it whole and right. Returns the mirror too.
- * @throws DataError that says what went wrong at each mirror, or the signal's reason.
+ * Fetches one file from the first mirror that has it intact. Also returns the mirror. @throws DataError with the failure of each mirror, or
+ * the signal's reason.
  */
 export async function download(
   file: RemoteFile,
   { mirrors, timeoutMs, signal, onProgress }: DownloadOptions,
 ): Promise<{ bytes: Uint8Array; mirror: string }> {
-  if (!(timeoutMs > 0)) throw new OptionError(`timeoutMs: ${timeoutMs} is no time. Give milliseconds above 0.`);
+  if (!(timeoutMs > 0)) throw new OptionError(`timeoutMs: ${timeoutMs} is not a duration. Give milliseconds above 0.`);
   const failures: string[] = [];
   for (const mirror of mirrors) {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
@@ -88,9 +88,9 @@ async function fetchOnce(
   }
 }
 
-/** Returns the bytes where they are the file's, else throws what is wrong with them. */
+/** Returns the bytes if they are the file's, else throws the reason. */
 export function verified(bytes: Uint8Array, file: RemoteFile): Uint8Array {
-  if (bytes.length !== file.bytes) throw new Error(`cut: expected ${file.bytes} bytes, got ${bytes.length}`);
+  if (bytes.length !== file.bytes) throw new Error(`truncated: expected ${file.bytes} bytes, got ${bytes.length}`);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== file.sha256)
     throw new Error(`wrong checksum: expected ${file.sha256.slice(0, 12)}…, got ${sha256.slice(0, 12)}…`);

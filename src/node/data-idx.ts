@@ -16,14 +16,13 @@ export async function readIdxSets(paths: readonly IdxPaths[], meaning: IdxMeanin
 }
 
 /**
- * Reads one IDX file; gzip is recognised by its first bytes, whatever the name.
- * @throws DataError, or FileError where the system refuses.
+ * Reads one IDX file; gzip is recognized by its first bytes, whatever the name. @throws DataError, or FileError if the system refuses.
  */
 export async function readIdx(path: string): Promise<IdxArray> {
   const bytes = withFile(path, (file) => {
     if (file.size > MOST_BYTES)
       throw new DataError(`${path}: expected at most ${MOST_BYTES} bytes, got ${file.size}. Use a smaller set.`);
-    // What the header refuses is not read.
+    // Data is not read if the header is refused.
     const head = file.read(0, MAX_HEADER);
     if (!isGzip(head)) checkIdx(head, path, file.size);
     return file.read(0, file.size);
@@ -31,7 +30,7 @@ export async function readIdx(path: string): Promise<IdxArray> {
   return parseIdx(isGzip(bytes) ? await gunzipIdx(bytes, path) : bytes, path);
 }
 
-/** Bytes of the header of four axes, and the most bytes of a file. */
+/** Bytes of a header with four axes, and the maximum bytes of a file. */
 const MAX_HEADER = 20;
 const MOST_BYTES = MAX_IDX_BYTES + MAX_HEADER;
 
@@ -53,7 +52,7 @@ async function gunzipIdx(bytes: Uint8Array, file: string): Promise<Uint8Array> {
       expected ??= idxLength(chunks.length === 1 ? chunk : Buffer.concat(chunks), file)?.total;
       if (expected !== undefined && size > expected)
         throw new DataError(
-          `${file}: the data should have ended at offset ${expected} (decompressed), got more. Remove the bytes after it or get it again.`,
+          `${file}: the data should have ended at offset ${expected} (decompressed), got more. Remove the excess bytes or download it again.`,
         );
     }
   } catch (error) {
@@ -61,7 +60,7 @@ async function gunzipIdx(bytes: Uint8Array, file: string): Promise<Uint8Array> {
   }
   if (gunzip.bytesWritten !== bytes.length)
     throw new DataError(
-      `${file}: offset ${gunzip.bytesWritten}: expected the end of the gzip data, got ${bytes.length - gunzip.bytesWritten} bytes more. Remove them or get it again.`,
+      `${file}: offset ${gunzip.bytesWritten}: expected the end of the gzip data, got ${bytes.length - gunzip.bytesWritten} bytes more. Remove them or download it again.`,
     );
   return Buffer.concat(chunks);
 }
@@ -78,7 +77,7 @@ function gzipError(
   const what = cut
     ? `the gzip data ends at offset ${stored}, too early`
     : `the gzip data is corrupt (${error instanceof Error ? error.message : error})`;
-  return new DataError(`${file}: ${what}: expected ${wanted} decompressed, got ${size}. Get the file again.`, {
+  return new DataError(`${file}: ${what}: expected ${wanted} decompressed, got ${size}. Download the file again.`, {
     cause: error,
   });
 }

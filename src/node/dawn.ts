@@ -1,5 +1,5 @@
-// Node's WebGPU: Dawn, out of the npm package `webgpu`. It takes a hardware adapter if there is one, else SwiftShader out of npm,
-// else a software Vulkan driver of the system, and says why it passed over what it did not take.
+// Node's WebGPU: Dawn, from the npm package `webgpu`. It takes a hardware adapter if there is one, else SwiftShader from npm, else a
+// software Vulkan driver of the system, and says why it rejected each other one.
 import { isMainThread } from 'node:worker_threads';
 import {
   type AdapterChoice,
@@ -20,28 +20,28 @@ import { Rest } from './rest.ts';
 import { findSwiftShader as findArchive, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts';
 import { vulkanMayBeThere } from './vulkan.ts';
 
-/** What Dawn's npm package exports. */
+/** The exports of Dawn's npm package. */
 export interface DawnModule {
   create(options: string[]): GPU;
-  /** `GPUBufferUsage`, `GPUMapMode`, the error classes: what a browser has as globals. */
+  /** `GPUBufferUsage`, `GPUMapMode`, the error classes: globals in a browser. */
   globals?: object;
 }
 
-/** Where Dawn and SwiftShader come from; tests pass their own. */
+/** The sources of Dawn and SwiftShader; tests pass their own. */
 export interface DawnSources {
   importDawn(): Promise<DawnModule>;
-  /** Throws where the package that holds SwiftShader is not there. */
+  /** Throws if the package with SwiftShader is not installed. */
   findSwiftShader(): void;
   /** Makes SwiftShader loadable and returns its ICD file for `VK_DRIVER_FILES`. */
   prepareSwiftShader(): string;
-  /** Whether the system can have a driver of its own: where it cannot, Dawn is not asked. */
+  /** Whether the system may have its own driver; otherwise Dawn is not asked. */
   driverMayBeThere(): boolean;
 }
 
 /** The command that installs Dawn. */
 export const INSTALL_DAWN = 'npm install webgpu';
 
-/** Every flag that Dawn is started with. A toggle that an adapter has no use for is ignored there. */
+/** Every flag that Dawn is started with. Adapters ignore toggles that do not apply to them. */
 const TOGGLES = [
   // Timestamps, and experimental features, such as subgroup matrices.
   'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
@@ -54,7 +54,7 @@ const ALIVE = new Set<GPU>();
 
 const SWIFTSHADER_NAMES = ['SwiftShader Device (Subzero)', 'SwiftShader driver', 'google'];
 
-/** Variables of the Vulkan loader that decide which drivers it sees; SwiftShader is to be the only one. */
+/** Variables of the Vulkan loader that decide which drivers it sees; SwiftShader must be the only one. */
 const LOADER_VARIABLES = ['VK_LOADER_DRIVERS_SELECT', 'VK_LOADER_DRIVERS_DISABLE', 'VK_ADD_DRIVER_FILES'];
 
 /** Opens devices through Dawn. `webgpu` is imported at the first `open`, not before. */
@@ -92,12 +92,12 @@ let turn: Promise<unknown> = Promise.resolve();
 
 function inTurn(work: () => Promise<OpenResult>): Promise<OpenResult> {
   const mine = turn.then(work);
-  const done = () => {}; // and nothing of the result stays reachable from here
+  const done = () => {}; // so that nothing of the result stays reachable from here
   turn = mine.then(done, done);
   return mine;
 }
 
-/** Bundlers must not fail where the optional package is not there: esbuild looks for the `catch`, webpack for the comment. */
+/** Bundlers must not fail if the optional package is missing: esbuild looks for the `catch`, webpack for the comment. */
 function importWebgpu(): Promise<DawnModule> {
   return import(/* webpackIgnore: true */ 'webgpu').catch(explainImport);
 }
@@ -108,7 +108,7 @@ function explainImport(error: NodeJS.ErrnoException): never {
   }
   const machine = `${process.platform} ${process.arch}`;
   throw new DeviceError(
-    `Dawn: the package webgpu does not load on ${machine}: ${sentence(error)} Use the CPU backend.`,
+    `Dawn: the package webgpu cannot be loaded on ${machine}: ${sentence(error)} Use the CPU backend.`,
   );
 }
 
@@ -124,7 +124,7 @@ function swiftShaderOfNpm(): string {
   return icd;
 }
 
-/** One search for a device; its methods are the places looked in. */
+/** One search for a device; its methods are the sources it tries. */
 class Search {
   readonly #dawn: DawnModule;
   readonly #choice: AdapterChoice | undefined;
@@ -150,14 +150,14 @@ class Search {
     const wanted = this.#wanted;
     if (wanted?.trim().toLowerCase() === 'null') return this.#openNull();
     const names = this.#sources.driverMayBeThere() ? await listAdapters(this.#dawn) : [];
-    // SwiftShader before a software driver of the system: llvmpipe computes faster, but compiles for many times as long.
+    // SwiftShader before a software driver of the system: llvmpipe computes faster, but takes many times longer to compile.
     const opened =
       (await this.#openListed(names, 'hardware')) ??
       (await this.#openSwiftShader()) ??
       (await this.#openListed(names, 'software'));
     if (!opened && wanted !== undefined && this.#refused.length === 0) {
-      const there = [...(names ?? []), 'SwiftShader (out of npm)', 'null'].join(', ');
-      this.#refused.push(`adapter '${wanted}': none answers to that name. There are: ${there}.`);
+      const there = [...(names ?? []), 'SwiftShader (from npm)', 'null'].join(', ');
+      this.#refused.push(`adapter '${wanted}': no adapter has that name. Available: ${there}.`);
     }
     return opened;
   }
@@ -170,7 +170,7 @@ class Search {
     names: readonly string[] | undefined,
     kind: 'hardware' | 'software',
   ): Promise<OpenedDevice | undefined> {
-    // Where Dawn does not list, its own first choice (undefined) is all there is to try.
+    // If Dawn cannot list adapters, its own first choice (undefined) is the only candidate.
     if (!names) return kind === 'hardware' ? this.#try(undefined, []) : undefined;
     for (const name of this.#candidates(names, kind)) {
       const opened = await this.#try(name, names);
@@ -190,7 +190,7 @@ class Search {
     }
     if (kind === 'software') return software;
     if (this.#choice === 'software') return [];
-    // Of several GPUs Dawn knows the fastest.
+    // Among several GPUs, Dawn knows the fastest.
     if (hardware.length > 0) return [undefined];
     this.#refused.push(noHardware(software));
     return [];
@@ -223,7 +223,7 @@ class Search {
     return opened;
   }
 
-  /** Tries one adapter by its listed name, or Dawn's own first choice where there is none. */
+  /** Tries one adapter by its listed name, or Dawn's own first choice without a name. */
   async #try(name: string | undefined, names: readonly string[]): Promise<OpenedDevice | undefined> {
     let opened: OpenedDevice | undefined;
     let gpu: GPU | undefined;
@@ -234,7 +234,7 @@ class Search {
       const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
       if (adapter) opened = await this.#openUnlessRefused(adapter, name, names, release);
       else if (names.length > 0)
-        this.#refused.push(`${name ?? names[0]}: Dawn lists it, but requestAdapter() gives none.`);
+        this.#refused.push(`${name ?? names[0]}: Dawn lists it, but requestAdapter() returns none.`);
     } catch (error) {
       const why = error instanceof DeviceError ? error.message : `${name ?? 'Dawn'}: ${sentence(error)}`;
       this.#refused.push(why);
@@ -251,7 +251,7 @@ class Search {
   ): Promise<OpenedDevice | undefined> {
     const { info } = adapter;
     const name = listed ?? names.find((other) => slug(other) === info.device) ?? unslug(info);
-    // An adapter that was not asked for is no refusal; `run` lists them all if none was.
+    // An adapter that was not requested is not a refusal; `run` lists them all if none matches.
     if (this.#wanted !== undefined && !answersTo(this.#wanted, [name, ...namesOf(info)])) return undefined;
     const objection = objectionTo(name, info, this.#choice, this.#allowSoftware);
     if (objection) {
@@ -265,7 +265,7 @@ class Search {
     return facts.software ? { ...opened, awaits: (promise) => rest.during(promise) } : opened;
   }
 
-  /** Dawn without a device below it: it validates and records, which measures what the host costs. */
+  /** Dawn without a device: it validates and records, which measures the host's cost. */
   async #openNull(): Promise<OpenedDevice | undefined> {
     if (!this.#allowSoftware) {
       this.#refused.push(softwareRefused('Null backend'));
@@ -274,7 +274,7 @@ class Search {
     const gpu = this.#dawn.create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
     const adapter = await gpu.requestAdapter();
     if (!adapter) throw new DeviceError(`Dawn: this version has no null backend. Update it: ${INSTALL_DAWN}`);
-    const description = 'computes nothing: it measures what the host costs';
+    const description = "computes nothing: it measures the host's cost";
     const facts = { name: 'Null backend', description, driver: 'none', software: true };
     const opened = await openAdapter(adapter, facts, () => ALIVE.delete(gpu));
     ALIVE.add(gpu);
@@ -282,7 +282,7 @@ class Search {
   }
 }
 
-/** Dawn lists its adapters only in its complaint about a name that none has. Undefined: this version does not. */
+/** Dawn lists its adapters only in the error for an unknown name. Undefined: this version does not. */
 async function listAdapters(dawn: DawnModule): Promise<string[] | undefined> {
   try {
     const adapter = await dawn.create([...TOGGLES, 'adapter=\u0001']).requestAdapter();
@@ -294,7 +294,7 @@ async function listAdapters(dawn: DawnModule): Promise<string[] | undefined> {
   }
 }
 
-/** The form that Dawn gives a device's name in `adapter.info.device`. */
+/** A device's name as Dawn formats it in `adapter.info.device`. */
 function slug(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
 }
@@ -310,14 +310,14 @@ function slowestLast(a: string, b: string): number {
 
 function noHardware(software: readonly string[]): string {
   const seen = software.length > 0 ? `only ${software.join(', ')} (software)` : 'no adapter at all';
-  return `Dawn: no hardware adapter here; the system offers ${seen}. ${DRIVER_ADVICE[process.platform] ?? ''}`.trim();
+  return `Dawn: no hardware adapter found; the system offers ${seen}. ${DRIVER_ADVICE[process.platform] ?? ''}`.trim();
 }
 
 const DRIVER_ADVICE: Partial<Record<NodeJS.Platform, string>> = {
   linux:
     "For a GPU, install libvulkan1 and its Vulkan driver (AMD, Intel: mesa-vulkan-drivers; NVIDIA: the driver's GL and " +
     'Vulkan part, and in a container NVIDIA_DRIVER_CAPABILITIES=all).',
-  win32: "For a GPU, install its maker's current driver.",
+  win32: "For a GPU, install its vendor's current driver.",
 };
 
 function swiftShaderSilent(icd: string): string {
@@ -326,7 +326,7 @@ function swiftShaderSilent(icd: string): string {
     : `SwiftShader: a worker thread cannot choose the driver. Start Node with VK_DRIVER_FILES=${icd}`;
 }
 
-/** Runs `work` while the Vulkan loader sees one driver only, and leaves the environment as it was. */
+/** Runs `work` while the Vulkan loader sees one driver only, then restores the environment. */
 async function withOnlyDriver<T>(icd: string, work: () => Promise<T>): Promise<T> {
   const changed: Record<string, string | undefined> = { VK_DRIVER_FILES: icd, VK_ICD_FILENAMES: icd };
   for (const name of LOADER_VARIABLES) changed[name] = undefined;

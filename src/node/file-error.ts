@@ -1,6 +1,6 @@
-// What the system refuses, as a sentence: what was tried, on which path, why it failed and what to do.
+// System errors as sentences: the action, the path, the reason and what to do.
 
-/** A file or folder the system would not let us use; `code` is the system's own (`ENOSPC`, `EACCES`, …). */
+/** A file or folder that the system refused; `code` is the system's code (`ENOSPC`, `EACCES`, …). */
 export class FileError extends Error {
   override readonly name = 'FileError';
   readonly code: string;
@@ -20,20 +20,20 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist, or the folder it is in does not. Check the path',
   ENOTDIR: 'a part of the path is a file and not a folder. Check the path',
   EISDIR: 'it is a folder and not a file. Check the path',
-  EEXIST: 'something of that name is in the way. Choose another name',
+  EEXIST: 'a file or folder of that name is in the way. Choose another name',
   ENAMETOOLONG: 'the name is too long. Choose a shorter one',
-  ELOOP: 'its symbolic links lead back to themselves. Check the path',
+  ELOOP: 'its symbolic links form a loop. Check the path',
   EMFILE: 'too many files are open. Close some programs or raise the limit',
   EIO: 'the disk reported a fault. Check the disk',
   ERR_INVALID_ARG_VALUE: 'no path can hold a NUL character. Check the path',
 };
 
-export const MAKE = 'make the folder';
-/** Whoever makes a folder makes what is missing above, so that ENOENT comes from the file system itself, as under /proc. */
-const NO_FOLDERS = 'the place does not allow folders to be made. Choose another place';
+export const MAKE = 'create the folder';
+/** Missing parents are created too, so ENOENT comes from the file system itself, as under /proc. */
+const NO_FOLDERS = 'the file system does not allow new folders there. Choose another place';
 
-/** What `EACCES` and `EPERM` mean for a file that was to be read. */
-const NOT_READABLE = 'permission denied. Use a file you may read';
+/** The advice for `EACCES` and `EPERM` when reading. */
+const NOT_READABLE = 'permission denied. Use a file you can read';
 
 /** A system error as a {@link FileError}. */
 export function fileError(action: string, path: string, error: unknown): FileError {

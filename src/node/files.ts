@@ -1,5 +1,4 @@
-// Files that are whole or absent: what is written appears under its name only once all of it is on the disk. And the folders
-// they go to, proved writable.
+// Atomic writes: a file appears under its name only once it is completely on disk. And folders, proved writable.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
@@ -7,13 +6,13 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { codeOf, FileError, fileError, MAKE } from './file-error.ts';
 import { refuseIrregular } from './read-file.ts';
 
-/** Names that {@link openTemporary} makes: `.weights.safetensors.3f9c….tmp`. */
+/** Names from {@link openTemporary}: `.weights.safetensors.3f9c….tmp`. */
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/;
 const TRIES = 8;
 
 /**
- * A new file beside `path`. Its name is random: process numbers repeat (each container counts from 1), and a process that was
- * killed leaves its file behind.
+ * A new file beside `path`. Its name is random: process ids repeat (each container counts from 1), and a killed process leaves its file
+ * behind.
  */
 async function openTemporary(
   path: string,
@@ -30,9 +29,8 @@ async function openTemporary(
 }
 
 /**
- * Writes a file so that `path` always holds either what it held before or all of `content`, also after a crash: a temporary
- * file beside it, flushed to the disk, then renamed.
- * @throws FileError; the temporary file is gone and `path` is as it was.
+ * Writes a file so that `path` always holds either its old content or all of `content`, even after a crash: a temporary file beside it,
+ * flushed to disk, then renamed. @throws FileError; the temporary file is removed and `path` is unchanged.
  */
 export async function writeAtomic(
   path: string,
@@ -64,7 +62,7 @@ async function checkTarget(path: string): Promise<void> {
   if (found) refuseIrregular('write', path, found);
 }
 
-/** Puts the renamed entry itself on the disk. Not every platform lets a folder be opened, and the data is safe already. */
+/** Flushes the renamed entry to disk. Not every platform can open a folder, and the data is already safe. */
 async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path, 'r');
@@ -72,23 +70,22 @@ async function syncFolder(path: string): Promise<void> {
   } catch {}
 }
 
-/** Milliseconds after which nobody is still writing a temporary file. */
+/** Milliseconds after which a temporary file counts as abandoned. */
 const ABANDONED = 3_600_000;
 
 /**
- * Removes temporary files that killed processes left in a folder: those that nobody wrote to for an hour, or all, where the
- * caller alone writes there.
+ * Removes temporary files that killed processes left in a folder: those unchanged for an hour, or all, if only the caller writes there.
  */
 export function removeTemporaries(folder: string, { alone = false }: { alone?: boolean } = {}): void {
   for (const name of readdirSync(folder).filter((entry) => TEMPORARY.test(entry))) {
     const path = join(folder, name);
     try {
       if (alone || Date.now() - statSync(path).mtimeMs > ABANDONED) unlinkSync(path);
-    } catch {} // Somebody else removes it, or it is not ours to remove.
+    } catch {} // Another process removes it, or it is not ours to remove.
   }
 }
 
-/** mkdir -p. Node's own recursive mkdir never returns where a folder can be seen but not made in, as under /proc. */
+/** mkdir -p. Node's recursive mkdir never returns in a folder that exists but refuses new entries, as under /proc. */
 export function makeFolder(path: string, mode = 0o777): void {
   if (existsSync(path)) {
     if (!statSync(path).isDirectory()) throw Object.assign(new Error(`${path} is not a folder`), { code: 'ENOTDIR' });
@@ -104,8 +101,8 @@ export function makeFolder(path: string, mode = 0o777): void {
 }
 
 /**
- * Makes the folder, with those above it, and proves that a file can be written there, so that a long run does not find out
- * at its end. Temporary files abandoned there are removed. Returns the absolute path.
+ * Creates the folder with its parents, and proves that a file can be written there, so that a long run does not fail at its end. Removes
+ * abandoned temporary files. Returns the absolute path.
  * @throws FileError
  */
 export async function prepareFolder(path: string): Promise<string> {
@@ -121,7 +118,7 @@ export async function prepareFolder(path: string): Promise<string> {
       throw new FileError(`${path}: it is a file and not a folder. Choose another place (ENOTDIR).`, 'ENOTDIR', error);
     throw fileError(MAKE, path, error);
   }
-  // Access bits do not tell of a read-only mount or a full disk; a written byte does.
+  // Access bits do not reveal a read-only mount or a full disk; writing a byte does.
   try {
     const { temporary, file } = await openTemporary(join(folder, 'probe'));
     try {
@@ -137,7 +134,7 @@ export async function prepareFolder(path: string): Promise<string> {
   return folder;
 }
 
-/** Proves that a file can be written: {@link prepareFolder} of its folder, and no folder or device of its name. @throws FileError */
+/** Proves that a file can be written: {@link prepareFolder} of its folder, and its name is not a folder or device. @throws FileError */
 export async function prepareFile(path: string): Promise<void> {
   await prepareFolder(dirname(path));
   await checkTarget(path);

@@ -1,6 +1,6 @@
-// One process at a time writes to a folder. The lock is a file that says who holds it; one whose holder is gone is taken over.
-// Process numbers repeat, in containers all the time, so a holder is known by its number, its start and where both count. Where
-// that cannot be looked up (another container, another machine), only time tells: a holder touches its lock every few seconds.
+// One process at a time writes to a folder. The lock is a file that names its holder; a lock whose holder is gone is taken over.
+// Process ids repeat, especially in containers, so a holder is identified by its id, its start time and the namespace of both. If that
+// cannot be looked up (another container, another machine), only time tells: a holder touches its lock every few seconds.
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -23,34 +23,34 @@ import { readText } from './read-file.ts';
 /** The name of the lock in its folder. */
 export const LOCK = '.lock';
 
-/** Milliseconds between touches, and those without one after which the holder is taken for dead. */
+/** Milliseconds between touches, and without one after which the holder is presumed dead. */
 const [BEAT, SILENCE] = [4000, 20_000];
 const MOST_BYTES = 4096;
 
 /** Who holds a lock. */
 interface Holder {
   readonly pid: number;
-  /** When it started, as the system counts; undefined where it does not tell. */
+  /** Its start time as the system counts it; undefined if the system does not report it. */
   readonly started?: string | undefined;
-  /** Where the number counts: a boot and a PID namespace, or as much of it as is known. */
+  /** The scope of the id: a boot and a PID namespace, as far as known. */
   readonly place: string;
   readonly host: string;
-  /** Another one each time. */
+  /** A new value each time. */
   readonly token: string;
 }
 
 export interface LockOptions {
-  /** Called where it takes some seconds to see whether the holder of a lock is still there. */
+  /** Called if it takes seconds to find out whether a lock's holder is alive. */
   onWait?(text: string): void;
-  /** Ends that wait; the promise then rejects with an AbortError. */
+  /** Aborts the wait; the promise then rejects with an AbortError. */
   readonly signal?: AbortSignal;
-  /** Milliseconds without a touch. Default 20,000. */
+  /** Milliseconds without a touch after which a holder is presumed dead. Default 20,000. */
   readonly silence?: number;
 }
 
 /**
  * Locks a folder until the function it returns is called, or the process ends.
- * @throws FileError where another process holds the lock.
+ * @throws FileError if another process holds the lock.
  */
 export async function lockFolder(
   folder: string,
@@ -61,13 +61,13 @@ export async function lockFolder(
   const me: Holder = { pid: process.pid, started: startOf('self'), place: placeOf(), host: hostname(), token };
   while (!create(path, JSON.stringify(me))) {
     const text = textOf(path);
-    if (text === undefined) continue; // given back meanwhile
+    if (text === undefined) continue; // released meanwhile
     const holder = holderIn(text);
     const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
     const wait = () => onWait?.(`Waiting to see whether ${who} still writes to ${folder} ...`);
     if (await isAlive(path, holder, { onWait: wait, signal, silence }))
       throw new FileError(
-        `${folder}: cannot write: ${who} writes there. Wait for its end, or choose another folder (EBUSY).`,
+        `${folder}: cannot write: ${who} writes there. Wait until it ends, or choose another folder (EBUSY).`,
         'EBUSY',
       );
     takeAway(path, text);
@@ -75,7 +75,7 @@ export async function lockFolder(
   return hold(path, token);
 }
 
-/** Makes the lock; false where there is one. */
+/** Creates the lock; false if one exists. */
 function create(path: string, text: string): boolean {
   try {
     const file = openSync(path, 'wx');
@@ -91,7 +91,7 @@ function create(path: string, text: string): boolean {
   }
 }
 
-/** What a lock says; undefined where it is gone. */
+/** The text of a lock; undefined if it is gone. */
 function textOf(path: string): string | undefined {
   try {
     return readText(path, MOST_BYTES);
@@ -101,7 +101,7 @@ function textOf(path: string): string | undefined {
   }
 }
 
-/** Undefined where it is unreadable: half written, or no lock of ours. */
+/** Undefined if it is unreadable: half written, or not our lock. */
 function holderIn(text: string): Holder | undefined {
   try {
     const holder = JSON.parse(text) as Partial<Holder> | null;
@@ -126,7 +126,7 @@ async function isAlive(
   if (performance.now() < end) onWait();
   while (performance.now() < end) {
     await sleep(Math.min(500, silence / 4), undefined, { signal });
-    if (touchOf(path) !== touched) return true; // touched, or another one: the next look tells
+    if (touchOf(path) !== touched) return true; // touched or replaced: the next look tells
   }
   return false;
 }
@@ -143,7 +143,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-/** Removes a lock that still says `text`; one that somebody made meanwhile is put back. */
+/** Removes a lock that still has `text`; a lock created meanwhile is put back. */
 function takeAway(path: string, text: string): void {
   const aside = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
@@ -173,7 +173,7 @@ function hold(path: string, token: string): () => void {
   };
 }
 
-/** Whether /proc counts processes as this one is counted; a namespace may lack a /proc of its own. */
+/** Whether /proc belongs to this process's namespace; a namespace may lack its own /proc. */
 function hasProc(): boolean {
   try {
     return readlinkSync('/proc/self') === String(process.pid);
@@ -182,12 +182,12 @@ function hasProc(): boolean {
   }
 }
 
-/** When a process started, in ticks since the boot; undefined where it is gone, or the system does not tell. */
+/** A process's start time, in ticks since boot; undefined if it is gone, or the system does not report it. */
 function startOf(pid: string): string | undefined {
   if (!hasProc()) return undefined;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in brackets, may hold anything. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+    // The name, in parentheses, may contain anything. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {

@@ -1,12 +1,12 @@
-// Where Thalweg keeps files of a user: the platform's own folders for caches and data, and folders that nobody else can
-// write to, for what will be loaded as code.
+// Where Thalweg stores a user's files: the platform's folders for caches and data, and folders that nobody else can write to, for files
+// loaded as code.
 import { chmodSync, lstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { DeviceError } from '../graph/errors.ts';
 import { makeFolder } from './files.ts';
 
-/** What a folder's place depends on; tests pass their own. */
+/** What a folder's location depends on; tests pass their own. */
 export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
   platform: NodeJS.Platform;
@@ -15,20 +15,20 @@ export interface Surroundings {
 
 const here = (): Surroundings => ({ env: process.env, platform: process.platform, home: homedir() });
 
-/** What can be made again at any time: `~/.cache/thalweg` and its like on macOS and Windows. */
+/** The folder for reproducible files: `~/.cache/thalweg` and its equivalents on macOS and Windows. */
 export function cacheFolder({ env, platform, home } = here()): string {
   if (platform === 'darwin') return join(home, 'Library', 'Caches', 'thalweg');
   if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'thalweg', 'Cache');
   return join(absolute(env['XDG_CACHE_HOME']) ?? join(home, '.cache'), 'thalweg');
 }
 
-/** Data sets that were downloaded: `$THALWEG_DATA`, else the cache folder. */
+/** The folder for downloaded data sets: `$THALWEG_DATA`, else the cache folder. */
 export function dataFolder(around = here()): string {
   const named = around.env['THALWEG_DATA'];
   return named ? resolve(named) : cacheFolder(around);
 }
 
-/** The XDG specification has relative paths ignored. */
+/** The XDG specification requires relative paths to be ignored. */
 function absolute(path: string | undefined): string | undefined {
   return path && isAbsolute(path) ? path : undefined;
 }
@@ -37,13 +37,12 @@ const WRITABLE_BY_OTHERS = 0o022;
 const WORLD_WRITABLE = 0o002;
 const STICKY = 0o1000;
 
-/** How root's files look from inside a user namespace that does not map root. */
+/** The owner of root's files inside a user namespace that does not map root. */
 const OVERFLOW_UID = 65534;
 
 /**
- * Makes a folder, or takes an existing one, that only this user can change: mode 0700, ours, and nobody else can swap it
- * for another by way of a folder above it. POSIX only.
- * @throws DeviceError where somebody else could write there.
+ * Creates a folder, or takes an existing one, that only this user can change: mode 0700, owned by us, and nobody else can replace it
+ * through a parent folder. POSIX only. @throws DeviceError if somebody else could write there.
  */
 export function privateFolder(path: string): string {
   makeFolder(resolve(path), 0o700);
@@ -67,5 +66,5 @@ function octal(mode: number): string {
 }
 
 function unsafe(path: string, why: string): DeviceError {
-  return new DeviceError(`folder ${path}: ${why}, so code in it is not safe to load. Remove it or repair its mode.`);
+  return new DeviceError(`folder ${path}: ${why}, so loading code from it is not safe. Remove it or correct its mode.`);
 }

@@ -1,5 +1,5 @@
-// An IDX set in a folder that the user names, as it is: a training set, a test set or both. Where there is no test set, a part of
-// the training set is kept to test with, so that whatever follows has one.
+// An IDX set in a user's folder, unmodified: a training set, a test set or both. Without a test set, part of the training set is held out
+// for testing.
 import { basename, resolve } from 'node:path';
 import type { DataPair, DataSet } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
@@ -9,10 +9,10 @@ import { DataError } from '../graph/errors.ts';
 import { readIdxSets } from './data-idx.ts';
 import { findIdxSet } from './idx-names.ts';
 
-/** The part of a training set that is kept to test with where there is no test set. */
+/** The fraction of a training set held out for testing if there is no test set. */
 const HELD_BACK = 0.1;
 
-/** What a folder holds. */
+/** The sets in a folder. */
 export interface FolderSets {
   readonly train: DataSet | undefined;
   readonly test: DataSet | undefined;
@@ -34,24 +34,24 @@ export async function readFolder(
 }
 
 /**
- * Both sets. Without a test set, that is a tenth of the training set, by a shuffle of seed 0.
- * @throws DataError where there is no training set, or too little of it.
+ * Both sets. Without a test set, a tenth of the training set is held out, by a shuffle with seed 0. @throws DataError if there is no
+ * training set, or it is too small.
  */
 export function pairOf({ train, test, folder, source }: FolderSets): DataPair {
   if (!train)
     throw new DataError(
-      `${folder}: it holds a test set and no training set: train-images-idx3-ubyte and train-labels-idx1-ubyte are missing. Put them there.`,
+      `${folder}: it holds a test set but no training set: train-images-idx3-ubyte and train-labels-idx1-ubyte are missing. Put them there.`,
     );
   if (test) return { train, test, source: `${source}.` };
   if (train.size < 2)
     throw new DataError(
-      `${folder}: it holds no test set, and its training set is a single example. Put a test set there.`,
+      `${folder}: it holds no test set, and its training set has a single example. Put a test set there.`,
     );
   const { train: kept, validation } = split(train, HELD_BACK, { seed: 0 });
   const count = (n: number) => n.toLocaleString('en-US');
   return {
     train: kept,
     test: validation,
-    source: `${source}, which holds no test set: ${count(validation.size)} of its ${count(train.size)} examples, chosen at random by seed 0, are kept to test with.`,
+    source: `${source}, which holds no test set: ${count(validation.size)} of its ${count(train.size)} examples, chosen at random with seed 0, are held out for testing.`,
   };
 }

@@ -1,5 +1,5 @@
-// Which files of a folder make up an IDX set: each is known by its role in its name, `train-images-idx3-ubyte.gz`, with anything
-// before it that tells one set from another, `emnist-letters-test-labels-idx1-ubyte`.
+// Which files of a folder form an IDX set: the name of each gives its role, `train-images-idx3-ubyte.gz`, after an optional prefix that
+// distinguishes sets, `emnist-letters-test-labels-idx1-ubyte`.
 import { readdirSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,13 +8,13 @@ import { nearest } from '../graph/nearest.ts';
 import { fileError } from './file-error.ts';
 import { refuseIrregular } from './read-file.ts';
 
-/** The names of an IDX set's files, as MNIST's authors gave them. */
+/** The original names of MNIST's files. */
 const USUAL =
   'train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (or .gz)';
 /** Prefix, part and role: the part is `train`, or for the test set `t10k` or `test`. */
 const NAME = /^(?:([^.].*?)[-_.])?(train|t10k|test)[-_.](images|labels)[-_.]idx[\w-]*(\.gz)?$/i;
 
-/** A file by its name. */
+/** A file as described by its name. */
 interface Named {
   readonly name: string;
   readonly prefix: string;
@@ -28,15 +28,15 @@ export interface IdxPaths {
   readonly labels: string;
 }
 
-/** What a folder holds of one set. */
+/** The files of one set in a folder. */
 export interface FoundSet {
-  /** What its files' names begin with, or ''. */
+  /** The prefix of its file names, or ''. */
   readonly prefix: string;
   readonly train?: IdxPaths;
   readonly test?: IdxPaths;
 }
 
-/** The role of a file; undefined where it has none. */
+/** The role of a file; undefined if it has none. */
 function named(name: string): Named | undefined {
   const match = NAME.exec(name);
   if (!match) return undefined;
@@ -50,13 +50,13 @@ function isOf(file: Named | undefined, set: string): boolean {
 
 /**
  * The files of the IDX set in a folder, plain or gzip: a training set, a test set or both.
- * @param set what the names of its files begin with, where the folder holds several.
- * @throws DataError with the names of files that are missing, or of sets to choose from; FileError.
+ * @param set the prefix of its file names, if the folder holds several sets. @throws DataError with the names of missing files, or of sets
+ * to choose from; FileError.
  */
 export async function findIdxSet(folder: string, set?: string): Promise<FoundSet> {
   const files = (await namesIn(folder)).map(named).filter((file) => file !== undefined);
   if (files.length === 0)
-    throw new DataError(`${folder}: it holds no IDX files. Put those of a set there, named like ${USUAL}.`);
+    throw new DataError(`${folder}: it holds no IDX files. Put the files of a set there, named like ${USUAL}.`);
   const prefixes = [...new Map(files.map(({ prefix }) => [prefix.toLowerCase(), prefix])).values()];
   const chosen = files.filter((file) => isOf(file, set ?? prefixes[0]!));
   if (set !== undefined && chosen.length === 0) {
@@ -99,7 +99,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-/** Images and labels among the files of a part; where one is missing, the name it might have. */
+/** Images and labels among the files of a part; for a missing one, the name it might have. */
 async function filesOf(folder: string, files: readonly Named[]): Promise<{ paths?: IdxPaths; missing: string[] }> {
   const images = await pathOf(folder, files, 'images');
   const labels = await pathOf(folder, files, 'labels');
@@ -110,23 +110,23 @@ async function filesOf(folder: string, files: readonly Named[]): Promise<{ paths
   return { missing: [images ? `${name}-labels-idx1-ubyte` : `${name}-images-idx3-ubyte`] };
 }
 
-/** The file of a role, the plain one where it is there as gzip too. */
+/** The file of a role; the plain one if both plain and gzip exist. */
 async function pathOf(folder: string, files: readonly Named[], role: Named['role']): Promise<string | undefined> {
   const fitting = files.filter((file) => file.role === role).map(({ name }) => name);
   const found = await Promise.all(fitting.map((name) => stat(join(folder, name)).catch(() => undefined)));
   const regular = fitting.filter((_, k) => found[k]?.isFile());
-  // What differs in more than the spelling is not the same file.
+  // Names that differ in more than spelling are different files.
   const spellings = new Set(regular.map((name) => name.toLowerCase().replace(/\.gz$/, '').replace(/[-_.]/g, '-')));
   if (spellings.size > 1)
     throw new DataError(
-      `${folder}: both ${regular.slice(0, 2).join(' and ')} may be meant. Move one of them to another folder.`,
+      `${folder}: ${regular.slice(0, 2).join(' and ')} have the same role. Move one of them to another folder.`,
     );
   if (regular.length > 0) return join(folder, regular.find((name) => !/\.gz$/i.test(name)) ?? regular[0]!);
   for (const [k, it] of found.entries()) if (it) refuseIrregular('read', join(folder, fitting[k]!), it);
   return undefined;
 }
 
-/** `DIR/PREFIX` as a folder and a set in it; undefined where it is a folder itself, or none holds sets with a prefix. @throws FileError */
+/** `DIR/PREFIX` as a folder and a set in it; undefined if it is itself a folder, or no folder holds such sets. @throws FileError */
 export function setAt(path: string): { readonly folder: string; readonly set: string } | undefined {
   try {
     if (statSync(path, { throwIfNoEntry: false })) return undefined;

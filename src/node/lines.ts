@@ -1,18 +1,18 @@
-// A log of lines, such as metrics.jsonl, that never ends in half a line.
+// A line log, such as metrics.jsonl, that never ends in a partial line.
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { fileError } from './file-error.ts';
 import { writeAtomic } from './files.ts';
 
-/** How {@link appendLines} treats a file that is there already. */
+/** How {@link appendLines} treats an existing file. */
 export interface AppendOptions {
   /** Continue after its last whole line. Default: start empty. */
   readonly keep?: boolean;
-  /** The longest that lines wait in memory before the next {@link LineWriter.write} writes them. Default 1000. */
+  /** Milliseconds that lines may wait in memory before the next {@link LineWriter.write} flushes them. Default 1000. */
   readonly flushMs?: number;
 }
 
 /**
- * Opens a log of lines. A half line at its end, left by a crash, is cut off.
+ * Opens a line log. A partial line at its end, left by a crash, is cut off.
  * @throws FileError
  */
 export async function appendLines(
@@ -23,7 +23,7 @@ export async function appendLines(
   return new LineWriter(path, flushMs);
 }
 
-/** A growing file of whole lines; made by {@link appendLines}. Synchronous, so that it also works while a process ends. */
+/** A growing file of whole lines; created by {@link appendLines}. Synchronous, so that it also works while a process exits. */
 export class LineWriter {
   readonly #path: string;
   readonly #flushMs: number;
@@ -46,13 +46,13 @@ export class LineWriter {
     }
   }
 
-  /** Adds one line, without its line feed. Throws FileError when the disk refuses; the file then ends after a whole line. */
+  /** Adds one line, without its line feed. Throws FileError if the disk refuses; the file then ends after a whole line. */
   write(line: string): void {
     this.#waiting += `${line}\n`;
     if (this.#waiting.length >= 65536 || Date.now() - this.#flushed >= this.#flushMs) this.flush();
   }
 
-  /** Hands the waiting lines to the system, in one write. */
+  /** Writes the waiting lines in one call. */
   flush(): void {
     this.#flushed = Date.now();
     if (this.#waiting === '' || this.#file === undefined) return;
@@ -62,7 +62,7 @@ export class LineWriter {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done);
       this.#length += bytes.length;
     } catch (error) {
-      // A part may have been written before the disk was full.
+      // Part of it may have been written before the disk was full.
       try {
         ftruncateSync(this.#file, this.#length);
       } catch {}
@@ -70,7 +70,7 @@ export class LineWriter {
     }
   }
 
-  /** Flushes, and returns once the lines are on the disk. */
+  /** Flushes, and returns once the lines are on disk. */
   sync(): void {
     this.flush();
     try {
@@ -80,7 +80,7 @@ export class LineWriter {
     }
   }
 
-  /** {@link sync}, and closes. A second call does nothing. */
+  /** {@link sync}, then closes. A second call does nothing. */
   close(): void {
     const file = this.#file;
     if (file === undefined) return;
@@ -97,7 +97,7 @@ export class LineWriter {
   }
 }
 
-/** Bytes up to and with the last line feed. */
+/** The number of bytes up to and including the last line feed. */
 function wholeLines(file: number): number {
   const size = fstatSync(file).size;
   return size === 0 ? 0 : readFileSync(file).lastIndexOf(0x0a) + 1;

@@ -1,4 +1,4 @@
-// MNIST for Node: from a folder that the user names, else from the cache, else from the mirrors into the cache.
+// MNIST for Node: from a folder given by the user, else from the cache, else from the mirrors into the cache.
 
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,30 +17,30 @@ import { findIdxSet, type IdxPaths } from './idx-names.ts';
 import { readWhole } from './read-file.ts';
 
 const ADVICE =
-  "Use the digits made here (datasets.digits(), --data digits), or put MNIST's four files into a folder and name it (folder, --data DIR).";
+  "Use the synthetic digits (datasets.digits(), --data digits), or put MNIST's four files into a folder and pass it (folder, --data DIR).";
 
 export interface MnistOptions {
-  /** A folder with an IDX set (MNIST, Fashion-MNIST, EMNIST, QMNIST and the like), read as it is: no checksum, no network. */
+  /** A folder with an IDX set (MNIST, Fashion-MNIST, EMNIST, QMNIST and the like), read without checksums or network. */
   folder?: string | URL;
-  /** Which set, where the folder holds several: what the names of its files begin with, such as `emnist-letters`. */
+  /** Which set, if the folder holds several: the prefix of its file names, such as `emnist-letters`. */
   set?: string;
-  /** The number of classes in the folder's labels, at least 2. Default: the largest label + 1. Labels from 1 to `classes` are
-   * counted from 0. */
+  /** The number of classes in the folder's labels, at least 2. Default: the largest label + 1. Labels from 1 to `classes` are shifted to
+   * begin at 0. */
   classes?: number;
-  /** `classes`: the folder's labels are class indices; `values`: numbers to regress on. Default `classes`, of integers alone. */
+  /** `classes`: the folder's labels are class indices; `values`: numbers to regress on. Default `classes`, which requires integers. */
   targets?: 'classes' | 'values';
-  /** The folder's pictures are stored with rows and columns interchanged, as EMNIST's are. Default false. */
+  /** Whether the folder's images are stored transposed, as EMNIST's are. Default false. */
   transpose?: boolean;
-  /** Called while downloading, with the bytes of all files so far and in all. */
+  /** Called during a download with the bytes of all files so far and their total. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
-  /** Longest silence of a mirror in milliseconds. Default 15,000. */
+  /** The longest wait for a mirror's next bytes, in milliseconds. Default 15,000. */
   timeoutMs?: number;
   /** URLs of folders with the files. */
   mirrors?: readonly string[];
-  /** The folder for data sets. Default: `$THALWEG_DATA`, else the platform's cache folder; MNIST lies in `mnist` there. */
+  /** The folder for data sets. Default: `$THALWEG_DATA`, else the platform's cache folder; MNIST is in its subfolder `mnist`. */
   cache?: string;
-  /** The files to download, for tests and other sets. */
+  /** The files to download, for tests and other data sets. */
   files?: readonly RemoteFile[];
 }
 
@@ -65,9 +65,9 @@ const NAMES: Names<MnistOptions> = {
 const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
 
 /**
- * MNIST, or any IDX set in a folder: x (size, pixels), bytes or for other numbers f32; y (size) labels, or (size, outputs) f32.
- * Bytes are scaled as MNIST's are. A folder without a test set has a tenth of its training set, chosen by a seeded shuffle, for one.
- * @throws DataError where a file is missing, damaged or cannot be had; FileError where the system refuses; OptionError.
+ * MNIST, or any IDX set in a folder: x (size, pixels), bytes, or f32 for other types; y (size) labels, or (size, outputs) f32. Bytes are
+ * scaled as MNIST's are. Without a test set in the folder, a tenth of its training set, chosen by a seeded shuffle, is held out. @throws
+ * DataError if a file is missing, damaged or not downloadable; FileError if the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   const { signal } = checkOptions('mnist', options, NAMES, extra);
@@ -75,24 +75,25 @@ export async function mnist(options: MnistOptions = {}, ...extra: never[]): Prom
   signal?.throwIfAborted();
   if (folder !== undefined) return pairOf(await readFolder(folder, options));
   const lone = OF_FOLDER.find((name) => options[name] !== undefined);
-  if (lone) throw new OptionError(`mnist: ${lone} is for the set in a folder. Add folder, or leave ${lone} out.`);
+  if (lone)
+    throw new OptionError(`mnist: ${lone} applies only to a set in a folder. Add folder, or leave ${lone} out.`);
   const home = mnistFolder(options);
   const cached = await cachedFiles(home);
   if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
   const host = await fill(home, options);
   const filled = await cachedFiles(home);
   if (!filled)
-    throw new DataError(`mnist: the files that were downloaded into ${home} are no IDX set. Name them as MNIST's are.`);
+    throw new DataError(`mnist: the files downloaded into ${home} are not an IDX set. Name them like MNIST's.`);
   const read = await readMnist(filled);
   return { ...read, source: `MNIST, downloaded from ${host} into ${home}.` };
 }
 
-/** What {@link mnistIfQuick} found: data, or why there is none. */
+/** The result of {@link mnistIfQuick}: data, or why there is none. */
 export type QuickMnist = { data: DataPair; reason: undefined } | { data: undefined; reason: string };
 
 /**
- * MNIST where it is cached, or where a mirror gives its smallest file within `quickMs` (3,000 unless said); else the reason
- * in a few words. Damaged files in the cache are an error, not a reason.
+ * MNIST if it is cached, or if a mirror serves its smallest file within `quickMs`; else the reason in a few words. Default quickMs 3,000.
+ * Damaged files in the cache are an error, not a reason.
  */
 export async function mnistIfQuick(
   options: Omit<MnistOptions, 'folder' | (typeof OF_FOLDER)[number]> & { quickMs?: number } = {},
@@ -127,7 +128,7 @@ function short(error: Error): string {
   return error.message.split(ADVICE)[0]!.trim().replace(/\.$/, '');
 }
 
-/** Where MNIST is looked for and downloaded to: `mnist` in `$THALWEG_DATA`, else in the platform's cache folder. */
+/** The folder in which MNIST is cached: `mnist` in `$THALWEG_DATA`, else in the platform's cache folder. */
 export function mnistFolder({ cache }: MnistOptions = {}): string {
   return join(cache === undefined ? dataFolder() : resolve(cache), 'mnist');
 }
@@ -149,7 +150,7 @@ async function readMnist(paths: readonly IdxPaths[]): Promise<Pick<DataPair, 'tr
     return { train: train as DataSet, test: test as DataSet };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    throw new DataError(`${error.message} Deleting it from the cache has it downloaded anew.`, { cause: error });
+    throw new DataError(`${error.message} Delete it from the cache to download it again.`, { cause: error });
   }
 }
 
@@ -178,7 +179,7 @@ async function fill(home: string, options: MnistOptions): Promise<string> {
   return new URL(mirrors[0]!).host;
 }
 
-/** Whether an earlier download left the file, whole. */
+/** Whether an earlier download left the complete file. */
 async function isThere(path: string, file: RemoteFile): Promise<boolean> {
   try {
     verified(readWhole(path, file.bytes), file);

@@ -4,15 +4,15 @@ import { dawnProvider } from './dawn.ts';
 import { keptTuning } from './tuning.ts';
 
 /**
- * The engine to run on: a GPU through Dawn where there is one, else the CPU; a software adapter where it is asked for. It uses what `thalweg tune` kept
- * for the adapter, unless `deterministic` is true; a table that cannot be used is told by a warning of the process.
- * @throws DeviceError where what was asked for is missing, with a sentence for each thing that was tried; OptionError.
+ * The engine to run on: a hardware GPU through Dawn if there is one, else the CPU; a software adapter if requested. It uses the kernels
+ * that `thalweg tune` stored for the adapter, unless `deterministic` is true; an unusable table is reported by a process warning. @throws
+ * DeviceError if the requested device is missing, with a sentence for each candidate; OptionError.
  */
 export function createBackend(options: BackendOptions = {}, ...extra: never[]): Promise<Backend> {
   return openBackend(options, (warning) => process.emitWarning(warning), extra);
 }
 
-/** The same with warnings told otherwise. */
+/** The same with another way to report warnings. */
 export function openBackend(
   options: BackendOptions,
   warn: (text: string) => void,

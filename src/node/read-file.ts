@@ -1,9 +1,9 @@
-// Files that somebody named, read with care: type and size are checked before anything is read, so that a pipe, a device or a
-// file far too large is refused at once. Opening a pipe would wait for its writer, and no signal ends that wait.
+// Safe reads of user-named files: type and size are checked before anything is read, so that a pipe, a device or a file far too large is
+// refused at once. Opening a pipe would wait for its writer, and no signal ends that wait.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { FileError, fileError } from './file-error.ts';
 
-/** Refuses what is no regular file, by what it is. @throws FileError */
+/** Refuses anything but a regular file, naming its type. @throws FileError */
 export function refuseIrregular(action: string, path: string, found: Stats): void {
   if (found.isFile()) return;
   if (found.isDirectory()) throw fileError(action, path, Object.assign(new Error('a folder'), { code: 'EISDIR' }));
@@ -23,13 +23,13 @@ export function withFile<T>(path: string, work: (file: OpenFile) => T): T {
   let descriptor: number | undefined;
   try {
     refuseIrregular('read', path, statSync(path));
-    // Should a pipe take the file's place meanwhile, opening it does not wait either.
+    // If a pipe replaces the file meanwhile, opening it does not wait either.
     descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const found = fstatSync(descriptor);
     refuseIrregular('read', path, found);
     return work(openFile(path, descriptor, found.size));
   } catch (error) {
-    // What `work` throws on purpose is no system error.
+    // An error that `work` throws on purpose is not a system error.
     const refused = error instanceof Error && ('syscall' in error || path.includes('\0'));
     throw refused ? fileError('read', path, error) : error;
   } finally {
@@ -45,7 +45,7 @@ function openFile(path: string, descriptor: number, size: number): OpenFile {
       let done = 0;
       while (done < bytes.length) {
         const got = readSync(descriptor, bytes, done, Math.min(bytes.length - done, 2 ** 30), from + done);
-        if (got === 0) break; // It was cut meanwhile.
+        if (got === 0) break; // It was truncated meanwhile.
         done += got;
       }
       return bytes.subarray(0, done);
@@ -66,17 +66,17 @@ export function readWhole(path: string, most = Number.POSITIVE_INFINITY): Uint8A
   return withFile(path, (file) => {
     if (file.size > most)
       throw new FileError(
-        `${path}: cannot read: it has ${file.size} bytes, and at most ${most} are expected. Check the path.`,
+        `${path}: cannot read: it has ${file.size} bytes, but at most ${most} are expected. Check the path.`,
         'EFBIG',
       );
     return file.read(0, file.size);
   });
 }
 
-/** The most bytes of a file of settings or of a benchmark's lines. */
+/** The maximum bytes of a settings file or of a benchmark's lines. */
 const MOST_TEXT = 64 * 2 ** 20;
 
-/** The text of a regular file, at most 64 MiB unless said. @throws FileError */
+/** The text of a regular file. Default limit 64 MiB. @throws FileError */
 export function readText(path: string, most = MOST_TEXT): string {
   return new TextDecoder().decode(readWhole(path, most));
 }

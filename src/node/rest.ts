@@ -1,10 +1,10 @@
-// Rest while a software adapter computes. Dawn asks for what is done at every turn of Node's event loop while anything is awaited,
+// Pauses while a software adapter computes. Dawn polls at every turn of Node's event loop while anything is awaited,
 // and the loop turns without a pause: it takes a whole core from the threads that do the work.
 
-/** Turns without a pause after something was done: what takes a moment is noticed at once. */
+/** Turns without a pause after a completion, so that short work is noticed at once. */
 const EAGER_TURNS = 32;
 
-/** Milliseconds that a later turn pauses. */
+/** The pause of each later turn, in milliseconds. */
 const PAUSE_MS = 0.2;
 
 export class Rest {
@@ -13,7 +13,7 @@ export class Rest {
   #turns = 0;
   #turning = false;
 
-  /** Lets the event loop pause until `promise` is settled. */
+  /** Pauses the event loop until `promise` is settled. */
   during(promise: Promise<unknown>): void {
     this.#awaited++;
     this.#turns = 0;

@@ -1,5 +1,5 @@
-// SwiftShader, a Vulkan driver in software, out of the npm package @sparticuz/chromium: unpacked once for each user and
-// version into a folder that nobody else can write, since what lies there is loaded as code.
+// SwiftShader, a software Vulkan driver, from the npm package @sparticuz/chromium: unpacked once per user and version into a folder that
+// nobody else can write to, since its content is loaded as code.
 import { createHash, randomBytes } from 'node:crypto';
 import {
   lstatSync,
@@ -18,12 +18,12 @@ import { brotliDecompressSync } from 'node:zlib';
 import { DeviceError } from '../graph/errors.ts';
 import { cacheFolder, privateFolder } from './folders.ts';
 
-/** Where an unpacked SwiftShader lies. */
+/** The paths of an unpacked SwiftShader. */
 export interface SwiftShader {
   folder: string;
-  /** The description that `VK_DRIVER_FILES` points to. */
+  /** The manifest that `VK_DRIVER_FILES` points to. */
   icd: string;
-  /** The Vulkan loader, for machines that have none. */
+  /** The Vulkan loader, for machines without one. */
   loader: string;
 }
 
@@ -42,12 +42,11 @@ const HOUR_MS = 3_600_000;
 
 const PACKAGE = '@sparticuz/chromium';
 
-/** The command that installs it; 147 is the last line that runs on Node 20. */
+/** The command that installs it; 147 is the last major version that runs on Node 20. */
 export const INSTALL_SWIFTSHADER = `npm install ${PACKAGE}@147`;
 
 /**
- * Finds the installed package's archive.
- * @throws DeviceError with what to install, or why nothing can be.
+ * Finds the installed package's archive. @throws DeviceError with what to install, or why it cannot be installed.
  */
 export function findSwiftShader(): SwiftShaderArchive {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -58,7 +57,7 @@ export function findSwiftShader(): SwiftShaderArchive {
   }
   let main: string;
   try {
-    // In two steps, which webpack does not take for a dependency of its bundle.
+    // In two steps, which webpack does not mistake for a dependency of its bundle.
     const { resolve } = createRequire(import.meta.url);
     main = resolve(PACKAGE);
   } catch {
@@ -69,14 +68,13 @@ export function findSwiftShader(): SwiftShaderArchive {
     if (about?.name !== PACKAGE) continue;
     return { path: join(folder, 'bin', 'swiftshader.tar.br'), version: String(about.version) };
   }
-  throw new DeviceError(`SwiftShader: ${main} belongs to no package. Run: ${INSTALL_SWIFTSHADER}`);
+  throw new DeviceError(`SwiftShader: no package contains ${main}. Run: ${INSTALL_SWIFTSHADER}`);
 }
 
 /**
- * Unpacks SwiftShader, or takes what is already there and undamaged. Safe beside other processes that do the same.
- * Where the user's cache cannot serve (read-only, somebody else's), a private temporary folder lasts as long as the process.
- * @param cache the folder to unpack under; with it given, there is no other attempt.
- * @throws DeviceError where the archive is missing or damaged, or no folder is safe.
+ * Unpacks SwiftShader, or uses an undamaged earlier copy. Safe to run in several processes at once. If the user's cache is unusable
+ * (read-only, owned by somebody else), a private temporary folder is used until the process ends. @param cache the folder to unpack under;
+ * if given, no other is tried. @throws DeviceError if the archive is missing or damaged, or no folder is safe.
  */
 export function unpackSwiftShader(archive: SwiftShaderArchive = findSwiftShader(), cache?: string): SwiftShader {
   if (cache !== undefined) return unpackUnder(privateFolder(cache), archive);
@@ -123,7 +121,7 @@ function filesOf(folder: string): SwiftShader {
   return { folder, icd: join(folder, ICD), loader: join(folder, LOADER) };
 }
 
-/** Renaming is atomic, and fails onto a folder with files in it: then another process was first, or that one is damaged. */
+/** Renaming is atomic, and fails if the target folder has files: then another process was first, or the target is damaged. */
 function moveInto(fresh: string, folder: string): void {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -143,7 +141,7 @@ function moveInto(fresh: string, folder: string): void {
   }
 }
 
-/** What processes left behind that died while unpacking. */
+/** Removes folders of processes that died while unpacking. */
 function removeAbandoned(root: string): void {
   for (const name of readdirSync(root)) {
     if (!name.startsWith(UNPACKING)) continue;
@@ -162,7 +160,7 @@ function writeFiles(folder: string, files: ReadonlyMap<string, Buffer>): void {
   writeFileSync(join(folder, MANIFEST), JSON.stringify(sums), { mode: 0o600, flag: 'wx' });
 }
 
-/** The sums tell damage (a full disk, a crash) from health; it is the folder's mode that keeps other people out. */
+/** Checksums detect damage (a full disk, a crash); the folder's mode keeps other users out. */
 function isIntact(folder: string): boolean {
   const sums = readJson(join(folder, MANIFEST)) as Record<string, string> | undefined;
   if (!sums) return false;
@@ -203,7 +201,7 @@ function readArchive({ path }: SwiftShaderArchive): Map<string, Buffer> {
 const BLOCK = 512;
 
 /**
- * Reads the wanted regular files of a tar archive; whatever else is in it is stepped over, so no name can lead elsewhere.
+ * Reads the wanted regular files of a tar archive; all other entries are skipped, so no name can escape.
  * POSIX ustar: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
  */
 export function readTar(tar: Buffer, wanted: readonly string[]): Map<string, Buffer> {
@@ -214,7 +212,7 @@ export function readTar(tar: Buffer, wanted: readonly string[]): Map<string, Buf
     const name = header.toString('latin1', 0, 100).split('\0', 1)[0] ?? '';
     const size = octalField(header, 124, 12);
     let sum = 0;
-    // The sum is taken with its own eight bytes read as spaces.
+    // The checksum is computed with its own eight bytes as spaces.
     for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0x20 : (header[i] ?? 0);
     if (sum !== octalField(header, 148, 8)) throw new Error(`a header at byte ${at} is damaged`);
     const start = at + BLOCK;
@@ -244,8 +242,8 @@ function octalField(header: Buffer, start: number, length: number): number {
 const RTLD_NODELETE = 0x1000;
 
 /**
- * Loads the Vulkan loader into this process, so that Dawn's own `dlopen("libvulkan.so.1")` finds it by its name.
- * @throws DeviceError where the dynamic linker refuses it (another C library, a folder mounted noexec).
+ * Loads the Vulkan loader into this process, so that Dawn's `dlopen("libvulkan.so.1")` finds it by name. @throws DeviceError if the dynamic
+ * linker refuses it (another C library, a folder mounted noexec).
  */
 export function loadVulkanLoader(path: string): void {
   const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen;
@@ -253,7 +251,7 @@ export function loadVulkanLoader(path: string): void {
     process.dlopen({ exports: {} }, path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // It is no Node add-on, and Node says so after it has loaded it.
+    // It is not a Node add-on, and Node says so after loading it.
     if (message.includes('did not self-register')) return;
     throw new DeviceError(
       `SwiftShader: its Vulkan loader cannot be loaded: ${message}. Install libvulkan1 and a driver.`,

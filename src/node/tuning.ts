@@ -1,4 +1,5 @@
-// What `thalweg tune` keeps: a file for each adapter and driver in the user's cache folder. Entries are merged into it; a file that
+// The tuning tables of `thalweg tune`: a file for each adapter and driver in the user's cache folder. Entries are merged into it; a file
+// that
 // cannot be used, or has another version, is reported, and replaced by the next tuning.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { readText } from './read-file.ts';
 
 type Adapter = Pick<AdapterReport, 'name' | 'driver' | 'limits'>;
 
-/** Where tables lie. */
+/** The folder of the tables. */
 export function tuningFolder(): string {
   return join(cacheFolder(), 'tuning');
 }
@@ -23,7 +24,7 @@ export function tuningFile({ name, driver }: Pick<Adapter, 'name' | 'driver'>): 
   return join(tuningFolder(), `${slug.replace(/^-+|-+$/g, '').slice(0, 120)}.json`);
 }
 
-/** The tuning kept for an adapter, or none; reports to `warn` why a file cannot be used. */
+/** The stored tuning of an adapter, or none; reports to `warn` why a file is unusable. */
 export function keptTuning(adapter: Adapter, warn: (text: string) => void): Tuning | undefined {
   const file = tuningFile(adapter);
   let text: string;
@@ -55,20 +56,19 @@ function tuningIn(text: string, { name, driver, limits }: Adapter): Tuning | str
   if (fault !== undefined) return fault;
   const kept = data as Tuning & Partial<Record<'adapter' | 'driver', unknown>>;
   if (kept.adapter !== name || kept.driver !== driver)
-    return `it is of the adapter ${JSON.stringify(kept.adapter)} with driver ${JSON.stringify(kept.driver)}`;
+    return `it is for the adapter ${JSON.stringify(kept.adapter)} with driver ${JSON.stringify(kept.driver)}`;
   return { version: TUNING_VERSION, entries: kept.entries };
 }
 
 /**
- * Merges entries into an adapter's file, which keeps those of other works, and returns its path. Where `use` is undefined the
- * work's entry is removed.
+ * Merges entries into an adapter's file, keeping entries for other work, and returns its path. If `use` is undefined, the entry is removed.
  * @throws FileError
  */
 export async function keepTuning(adapter: Adapter, entries: readonly TuningEntry[]): Promise<string> {
   const file = tuningFile(adapter);
   await prepareFolder(tuningFolder());
   const found = tuningIn(textOr('', file), adapter);
-  // A file that cannot be used is replaced.
+  // An unusable file is replaced.
   const all = withEntries(typeof found === 'string' ? [] : found.entries, entries);
   const { name, driver } = adapter;
   const kept = { version: TUNING_VERSION, adapter: name, driver, entries: all.filter(({ use }) => use !== undefined) };
@@ -84,7 +84,7 @@ function textOr(otherwise: string, file: string): string {
   }
 }
 
-/** Removes an adapter's file; says whether there was one. @throws FileError */
+/** Removes an adapter's file; returns whether there was one. @throws FileError */
 export async function dropTuning(adapter: Pick<Adapter, 'name' | 'driver'>): Promise<boolean> {
   const file = tuningFile(adapter);
   try {

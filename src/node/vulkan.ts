@@ -1,15 +1,15 @@
-// Whether this machine can have a Vulkan driver at all. Dawn and the Vulkan loader complain on standard error when they are
-// asked in vain, in words that look like a failure; where there is nothing to find they are not asked.
+// Whether this machine can have a Vulkan driver at all. Dawn and the Vulkan loader print failures on standard error if there is none, so
+// they are not asked where there is nothing to find.
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** What the answer depends on; tests pass their own. */
+/** The system state the answer depends on; tests pass their own. */
 export interface VulkanSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: NodeJS.Platform;
   readonly home: string;
-  /** The entries of a folder; none where there is no such folder. */
+  /** The entries of a folder; none if it does not exist. */
   list(folder: string): readonly string[];
 }
 
@@ -18,7 +18,7 @@ const here = (): VulkanSurroundings => ({ env: process.env, platform: process.pl
 /** Names of devices under /dev that a GPU driver makes. */
 const DEVICE = /^(dri$|nvidia|dxg$|kfd$|mali)/;
 
-/** Variables that point the Vulkan loader to drivers. */
+/** Environment variables that point the Vulkan loader to drivers. */
 const VARIABLES = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'];
 
 /** False only on Linux, with no GPU under /dev and no driver's manifest in any place that the Vulkan loader looks in. */

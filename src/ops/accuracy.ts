@@ -1,4 +1,4 @@
-// accuracy: the fraction of rows whose largest logit is at the row's label, or where its largest target is, in one dispatch.
+// accuracy: the fraction of rows whose largest logit is at the row's label, or at its largest target, in one dispatch.
 // binaryAccuracy: the fraction of elements on the side of their target.
 import { accuracyKernel } from '../../shaders/argmax.wgsl.ts';
 import { ShapeError } from '../graph/errors.ts';
@@ -18,7 +18,7 @@ export const accuracyOp: Op<void> = {
     const rows = shape.slice(0, -1);
     if (dtype !== 'f32' || shape.length === 0) {
       throw new ShapeError(
-        `accuracy: logits are ${dtype} ${formatShape(shape)}. They need f32 with an axis of classes: [batch, classes].`,
+        `accuracy: logits are ${dtype} ${formatShape(shape)}. Give f32 logits with a class axis: [batch, classes].`,
       );
     }
     if (
@@ -51,9 +51,9 @@ export const accuracyOp: Op<void> = {
 };
 
 /**
- * The fraction of rows whose largest logit (the first among equals) is at the label: a scalar from logits (..., C) and class
- * indices u32 (...), or a probability for each class f32 (..., C), of which the largest is the label, as Keras'
- * `categorical_accuracy`. A row with NaN counts as its first NaN's place. No gradient flows through it.
+ * The fraction of rows whose largest logit (the first of equals) is at the label: a scalar from logits (..., C) and class indices u32
+ * (...), or a probability for each class f32 (..., C), of which the largest is the label, as Keras' `categorical_accuracy`. In a row with
+ * NaN, the first NaN counts as the largest. No gradient flows through it.
  */
 export function accuracy(logits: Tensor, targets: Tensor, ...extra: never[]): Tensor {
   checkTensors('accuracy', { logits, targets }, extra);
@@ -61,15 +61,15 @@ export function accuracy(logits: Tensor, targets: Tensor, ...extra: never[]): Te
 }
 
 /**
- * The fraction of all elements where logit > 0 is target > 0.5: a scalar from logits and targets in [0, 1], both f32 of one
- * shape, for yes or no and for several labels an example, as Keras' `binary_accuracy`. No gradient flows through it.
- * @throws ShapeError where the shapes differ or one is not f32.
+ * The fraction of all elements where logit > 0 is target > 0.5: a scalar from logits and targets in [0, 1], both f32 of the same shape, for
+ * binary and multi-label classification, as Keras' `binary_accuracy`. No gradient flows through it.
+ * @throws ShapeError if the shapes differ or one is not f32.
  */
 export function binaryAccuracy(logits: Tensor, targets: Tensor, ...extra: never[]): Tensor {
   checkTensors('binaryAccuracy', { logits, targets }, extra);
   if (logits.dtype !== 'f32' || targets.dtype !== 'f32' || !sameShape(logits.shape, targets.shape)) {
     const [x, t] = [logits, targets].map(({ dtype, shape }) => `${dtype} ${formatShape(shape)}`);
-    throw new ShapeError(`binaryAccuracy: logits ${x} and targets ${t} differ. Give both as f32 of one shape.`);
+    throw new ShapeError(`binaryAccuracy: logits ${x} and targets ${t} differ. Give both as f32 of the same shape.`);
   }
   return mean(equal(greater(logits, 0), greater(targets, 0.5)));
 }

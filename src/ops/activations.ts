@@ -11,7 +11,7 @@ import { erfOf } from './erf.ts';
 import { where } from './select.ts';
 import { exp, square } from './unary.ts';
 
-/** max(x, 0). The gradient at 0 is 0 and at NaN dy, as PyTorch's. */
+/** max(x, 0). As in PyTorch, the gradient is 0 at 0 and dy at NaN. */
 export const relu = unary('relu', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i]!, 0);
@@ -31,11 +31,11 @@ export const leakyReluOp = unaryOp<{ readonly negativeSlope: number }>('leakyRel
 
 /** Options of {@link leakyRelu}. */
 export interface LeakyReluOptions {
-  /** 0.01, as PyTorch. */
+  /** The slope for x < 0. Default 0.01. */
   readonly negativeSlope?: number;
 }
 
-/** x where positive, else the slope (0.01 unless said, as PyTorch) · x: `leakyRelu(x, 0.2)`. Throws where it is not finite. */
+/** x where x > 0, else negativeSlope · x: `leakyRelu(x, 0.2)`. Default slope 0.01, as PyTorch's. Throws if it is not finite. */
 export function leakyRelu(x: TensorLike, negativeSlope?: number): Tensor;
 export function leakyRelu(x: TensorLike, options?: LeakyReluOptions): Tensor;
 export function leakyRelu(x: TensorLike, ...slope: readonly unknown[]): Tensor {
@@ -106,7 +106,7 @@ export const erf = unary('erf', {
 
 /** How {@link gelu} is computed. */
 export interface GeluOptions {
-  /** `none` (the default): with erf. `tanh`: the approximation that GPT-2 uses. */
+  /** `none`: exact, with erf. `tanh`: the approximation that GPT-2 uses. Default `none`. */
   readonly approximate?: 'none' | 'tanh';
 }
 
@@ -135,7 +135,7 @@ export const geluOp = unaryOp<{ readonly approximate: 'none' | 'tanh' }>('gelu',
   vjp: (dy, x, _y, { approximate }) => mul(dy, approximate === 'none' ? erfSlope(x) : tanhSlope(x)),
 });
 
-/** Φ(x) + x φ(x), Φ and φ being the normal distribution and its density. */
+/** Φ(x) + x φ(x), where Φ and φ are the standard normal distribution function and density. */
 function erfSlope(x: Tensor): Tensor {
   const distribution = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
   const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
@@ -150,7 +150,7 @@ function tanhSlope(x: Tensor): Tensor {
   return mul(add(add(t, 1), mul(mul(x, sub(1, square(t))), du)), 0.5);
 }
 
-/** x Φ(x), Φ being the normal distribution (Hendrycks and Gimpel, arXiv:1606.08415), exactly or by its tanh form. */
+/** x Φ(x), where Φ is the standard normal distribution function (Hendrycks and Gimpel, arXiv:1606.08415), exact or in its tanh form. */
 export function gelu(x: TensorLike, options: GeluOptions = {}, ...extra: never[]): Tensor {
   const { approximate = 'none' } = checkOptions('gelu', options, { approximate: oneOf('none', 'tanh') }, extra);
   return apply1(geluOp, [toTensor('gelu', x)], { approximate });

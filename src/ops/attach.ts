@@ -1,4 +1,4 @@
-// Methods of tensors: how a file of ops attaches its own, and what a method says whose ops nothing has imported.
+// Tensor methods: how a file of ops attaches them, and what a method throws while its op is not imported.
 import { OptionError } from '../graph/errors.ts';
 import { checkExtra, checkValue, FUNCTION, OBJECT } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
@@ -9,16 +9,16 @@ type Method = (...args: never) => Tensor;
 const OWN: readonly string[] = Object.getOwnPropertyNames(Tensor.prototype);
 
 /**
- * Gives tensors a method for each function, which takes the tensor as its first argument: `attachMethods({ double: (x) => x.mul(2) })`.
- * A method of that name is replaced.
- * @throws OptionError for what is no function, and for the names of a tensor's own properties.
+ * Adds a method to tensors for each function; the tensor is its first argument: `attachMethods({ double: (x) => x.mul(2) })`. An existing
+ * method of that name is replaced. @throws OptionError for a value that is not a function, and for the names of a tensor's own properties.
  */
 export function attachMethods(methods: Readonly<Record<string, Method>>, ...extra: never[]): void {
   checkValue('attachMethods', 'the methods', methods, OBJECT);
   checkExtra('attachMethods', extra);
   for (const [name, fn] of Object.entries(methods)) {
     checkValue('attachMethods', name, fn, FUNCTION);
-    if (OWN.includes(name)) throw new OptionError(`attachMethods: ${name} is a tensor's own. Give another name.`);
+    if (OWN.includes(name))
+      throw new OptionError(`attachMethods: ${name} is a tensor's own property. Give another name.`);
     const op = fn as (x: Tensor, ...args: readonly unknown[]) => Tensor;
     define(name, function (this: Tensor, ...args: readonly unknown[]) {
       return op(this, ...args);
@@ -27,15 +27,15 @@ export function attachMethods(methods: Readonly<Record<string, Method>>, ...extr
 }
 
 /**
- * Methods of ops that are not in every bundle: the file of such an op attaches them when it is loaded. Until then they throw and say
- * what to import.
+ * Methods of ops that a bundle may leave out: the file of such an op attaches them when it is loaded. Until then they throw an error that
+ * names the import.
  */
 export function announceMethods(...names: readonly string[]): void {
   for (const name of names) {
     if (Object.hasOwn(Tensor.prototype, name)) continue;
     define(name, () => {
       throw new OptionError(
-        `${name}: this method comes with its op, which nothing here imports. Call ${name}(x, …) instead: import { ${name} } from 'thalweg/ops'.`,
+        `${name}: this method needs its op, which this program does not import. Call ${name}(x, …) instead: import { ${name} } from 'thalweg/ops'.`,
       );
     });
   }

@@ -53,7 +53,7 @@ export const div = binary('div', {
   vjp: (dy, _a, b, y) => [() => div(dy, b), () => mul(mul(dy, div(y, b)), -1)],
 });
 
-/** The larger of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */
+/** The larger of a and b; NaN where either is. At a tie each gets half of the gradient, as in PyTorch. */
 export const maximum = binary('maximum', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.max(a[i]!, b[i]!);
@@ -66,7 +66,7 @@ export const maximum = binary('maximum', {
   ],
 });
 
-/** The smaller of a and b; NaN where either is. At a tie each gets half of the gradient, as PyTorch does. */
+/** The smaller of a and b; NaN where either is. At a tie each gets half of the gradient, as in PyTorch. */
 export const minimum = binary('minimum', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.min(a[i]!, b[i]!);
@@ -79,12 +79,12 @@ export const minimum = binary('minimum', {
   ],
 });
 
-/** 1 where strictly ahead, one half at a tie, else 0. */
+/** 1 where strictly greater (or less), one half at a tie, else 0. */
 function share(ahead: Tensor, level: Tensor): Tensor {
   return mul(add(ahead, level), 0.5);
 }
 
-/** a where `condition`, else b, which is also what a NaN in b gives; a NaN in a is told by its bits. */
+/** a where `condition`, else b. A NaN in b yields b; a NaN in a is detected by its bits. */
 function pick(a: string, b: string, condition: string, dtype: DType): string {
   const notANumber = `(bitcast<u32>(${a}) & 0x7fffffffu) > 0x7f800000u`;
   return `select(${b}, ${a}, ${dtype === 'f32' ? `${condition} || ${notANumber}` : condition})`;
@@ -100,7 +100,7 @@ export const equal = binary('equal', {
   wgsl: (a, b) => indicator(`${a} == ${b}`),
 });
 
-/** 1 where a ≠ b, which NaN is from everything, else 0. */
+/** 1 where a ≠ b, else 0. NaN differs from everything. */
 export const notEqual = binary('notEqual', {
   out: 'f32',
   cpu: (a, b, y) => {

@@ -16,7 +16,7 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
   shape: ([x], { shape }) => {
     const fits = broadcastShapes('broadcastTo', x!.shape, shape);
     if (!sameShape(fits, shape))
-      throw new ShapeError(`broadcastTo: ${formatShape(x!.shape)} does not fit into ${formatShape(shape)}.`);
+      throw new ShapeError(`broadcastTo: ${formatShape(x!.shape)} cannot be broadcast to ${formatShape(shape)}.`);
     return [{ shape, dtype: x!.dtype }];
   },
   cpu: ([x], [y]) => {
@@ -33,7 +33,7 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
   vjp: ([dy], [x]) => [() => sumTo(dy!, x!.shape)],
 };
 
-/** Repeats x along its axes of size 1 (and new leading ones) until it has `shape`, as NumPy does. */
+/** Repeats x along its axes of size 1 (and new leading axes) to `shape`, as NumPy does. */
 export function broadcastTo(x: Tensor, shape: Shape, ...extra: never[]): Tensor {
   checkTensors('broadcastTo', { x }, extra);
   checkValue('broadcastTo', 'shape', shape, NUMBERS);
@@ -42,7 +42,7 @@ export function broadcastTo(x: Tensor, shape: Shape, ...extra: never[]): Tensor 
 
 export const sumOp = reduceOp('sum', (dy, x) => broadcastTo(dy, x.shape));
 
-/** Σ x over an axis or several (all unless said): `sum(x, 0)`, or `sum(x, { axis: 0, keepDims: true })`. */
+/** Σ x over one or more axes: `sum(x, 0)`, or `sum(x, { axis: 0, keepDims: true })`. Default: all axes. */
 export function sum(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
 export function sum(x: Tensor, options?: ReduceOptions): Tensor;
 export function sum(x: Tensor, ...over: readonly unknown[]): Tensor {

@@ -11,7 +11,7 @@ import { formatShape } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { checkTensors } from './tensors.ts';
 
-/** What a tensor may be cast to. */
+/** The dtypes a tensor may be cast to. */
 export type Castable = Exclude<DType, Packed>;
 
 export const castOp: Op<{ readonly dtype: Castable }> = {
@@ -38,8 +38,8 @@ export const castOp: Op<{ readonly dtype: Castable }> = {
 };
 
 /**
- * x as another dtype. f32 to an integer cuts the fraction off and stops at the dtype's ends, NaN becomes 0; u32 and i32 keep their bits. No
- * gradient flows through it. Throws for u8 and u16, which are for storage only.
+ * x as another dtype. f32 to an integer truncates and clamps to the dtype's range, NaN becomes 0; u32 and i32 keep their bits. No gradient
+ * flows through it. Throws for u8 and u16, which are storage-only dtypes.
  */
 export function cast(x: Tensor, dtype: Castable, ...extra: never[]): Tensor {
   checkTensors('cast', { x }, extra);

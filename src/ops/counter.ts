@@ -1,4 +1,4 @@
-// Small ops on whole numbers that keep the host out of the loop: which slot of a ring a step writes, and the like.
+// Small integer ops that keep the host out of the loop, such as the ring slot that a step writes.
 import { isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
@@ -37,7 +37,9 @@ export const copyOp: Op<void> = {
   cost: Infinity,
   shape: ([x]) => {
     if (isPacked(x!.dtype))
-      throw new ShapeError(`copy: ${x!.dtype} is storage only, to be read by gather and cast. Use cast(x, 'u32').`);
+      throw new ShapeError(
+        `copy: ${x!.dtype} is a storage-only dtype, readable by gather and cast. Use cast(x, 'u32').`,
+      );
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   cpu: ([x], [y]) => y!.data.set(x!.data),
@@ -45,7 +47,7 @@ export const copyOp: Op<void> = {
   vjp: ([dy]) => [() => dy!],
 };
 
-/** x as it is now, in memory of its own. */
+/** A copy of x in its own memory. */
 export function copy(x: Tensor): Tensor {
   return apply1(copyOp, [x], undefined);
 }

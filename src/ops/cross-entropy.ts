@@ -1,5 +1,5 @@
 // Softmax cross-entropy as one row op: each row's loss and, for backward, the residual softmax - target, which is that loss's
-// gradient. So training takes one dispatch here, and dlogits is a product that fuses into whatever reads it.
+// gradient. So training takes one dispatch here, and dlogits is a product that fuses into its consumers.
 import { crossEntropyKernel, crossEntropyRowKernel } from '../../shaders/cross-entropy.wgsl.ts';
 import { rowFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
@@ -18,7 +18,7 @@ import { checkTensors } from './tensors.ts';
 interface CrossEntropy {
   /** Whether targets are f32 of the logits' shape, not class indices. */
   readonly dense: boolean;
-  /** Whether output 1 is there: what backward needs. */
+  /** Whether the op has output 1, which backward needs. */
   readonly residual: boolean;
 }
 
@@ -27,9 +27,8 @@ const NAME = 'softmaxCrossEntropy';
 function checkInputs(logits: Spec, targets: Spec): void {
   const C = logits.shape.at(-1);
   if (logits.dtype !== 'f32')
-    throw new ShapeError(`${NAME}: logits are ${logits.dtype}. They need f32: cast(logits, 'f32').`);
-  if (C === undefined)
-    throw new ShapeError(`${NAME}: logits are a scalar. They need an axis of classes: [batch, classes].`);
+    throw new ShapeError(`${NAME}: logits are ${logits.dtype}. They must be f32: cast(logits, 'f32').`);
+  if (C === undefined) throw new ShapeError(`${NAME}: logits are a scalar. Give a class axis: [batch, classes].`);
   const rows = logits.shape.slice(0, -1);
   const fits =
     targets.dtype === 'u32'
@@ -72,7 +71,7 @@ function sizes([logits]: readonly Spec[]): { B: number; C: number } {
   return { B: sizeOf(shape.slice(0, -1)), C: shape.at(-1)! };
 }
 
-/** dLoss · residual, and (second derivatives only) what comes back through the residual. */
+/** dLoss · residual, and (for second derivatives only) the gradient through the residual. */
 function logitsGradient(
   [dLoss, dResidual]: readonly (Tensor | undefined)[],
   logits: Tensor,
@@ -89,7 +88,7 @@ function logitsGradient(
   return parts.reduce((a, b) => add(a, b));
 }
 
-/** -logSoftmax · dLoss, and what comes back through the residual softmax · Σt - t. */
+/** -logSoftmax · dLoss, and the gradient through the residual softmax · Σt - t. */
 function targetsGradient([dLoss, dResidual]: readonly (Tensor | undefined)[], logits: Tensor): Tensor {
   const parts: Tensor[] = [];
   if (dLoss) parts.push(mul(mul(logSoftmax(logits), -1), perRow(dLoss)));
@@ -97,7 +96,7 @@ function targetsGradient([dLoss, dResidual]: readonly (Tensor | undefined)[], lo
   return parts.reduce((a, b) => add(a, b));
 }
 
-/** (...) as (..., 1), to be multiplied with rows. */
+/** (...) as (..., 1), to multiply rows. */
 function perRow(x: Tensor): Tensor {
   return reshape(x, [...x.shape, 1]);
 }
@@ -139,9 +138,8 @@ function crossEntropyRows(logits: Tensor, targets: Tensor, residual: boolean): T
 
 /**
  * The cross-entropy of each row: -Σ t log softmax(x), as PyTorch's `cross_entropy` with `reduction: 'none'`. `targets` are
- * class indices, u32 (...), or probabilities, f32 (..., C), for logits (..., C); the result is (...). An index that is no class
- * gives NaN. `residual` says whether the op also keeps what its gradient needs (in training, unless said); without it a
- * gradient computes the rows once more.
+ * class indices, u32 (...), or probabilities, f32 (..., C), for logits (..., C); the result is (...). An index that is not a class gives
+ * NaN. `residual` keeps what the gradient needs; without it, the gradient recomputes the rows. Default: true in training.
  */
 export function softmaxCrossEntropy(
   logits: Tensor,
@@ -154,7 +152,7 @@ export function softmaxCrossEntropy(
   return crossEntropyRows(logits, targets, residual)[0]!;
 }
 
-/** The same from simple ops. */
+/** The same, composed of simple ops. */
 export function composedCrossEntropy(logits: Tensor, targets: Tensor): Tensor {
   const t = targets.dtype === 'f32' ? targets : oneHot(targets, logits.shape.at(-1)!);
   return mul(sum(mul(t, logSoftmax(logits)), -1), -1);

@@ -1,5 +1,5 @@
 // Elementwise ops are rows: a name, a loop for the CPU, an expression for WGSL and a gradient written with ops. Binary rows
-// broadcast as NumPy does, by putting a broadcastTo before the op, so broadcasting is undone in one place (its vjp).
+// broadcast as NumPy does, by a broadcastTo before the op, so broadcasting is undone in one place (its vjp).
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
 import type { DType, HostArray } from '../graph/dtype.ts';
@@ -14,25 +14,25 @@ import { broadcastTo } from './broadcast.ts';
 /** A tensor, or a number that takes the dtype of the tensor it meets. */
 export type TensorLike = Tensor | number;
 
-/** A number becomes a constant of `dtype`. @throws ShapeError naming the op where x is something else altogether. */
+/** A number becomes a constant of `dtype`. @throws ShapeError naming the op if x is neither a tensor nor a number. */
 export function toTensor(op: string, x: TensorLike, dtype: DType = 'f32'): Tensor {
   if (typeof x === 'number') return constant(x, { dtype });
   if (x instanceof Tensor) return x;
   throw new ShapeError(`${op}: ${show(x)} is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.`);
 }
 
-/** The dtype that numbers beside these take. */
+/** The dtype of numbers combined with these. */
 export function dtypeAmong(...xs: readonly TensorLike[]): DType {
   return xs.find((x) => x instanceof Tensor)?.dtype ?? 'f32';
 }
 
-/** A row of one input and one output, both f32 unless `out` says otherwise. */
+/** A row of one input and one output, both f32 (the output `out` if given). */
 export interface UnaryRow<P> {
   /** Writes y from x, element by element. */
   cpu(x: HostArray, y: HostArray, p: P): void;
-  /** The expression; x is a name, so it may be used more than once. `declare` gives the name of a function that it calls. */
+  /** The expression; x is a name, so it may be used more than once. `declare` returns the name of a function to call. */
   wgsl(x: string, p: P, declare: Declare): string;
-  /** The same in WebAssembly: see {@link Op.lanes}. */
+  /** The same in WebAssembly; see {@link Op.lanes}. */
   lanes?(x: WasmCode, p: P): WasmCode;
   /** dx from dy, x and y; absent where the derivative is zero or undefined everywhere. */
   vjp?(dy: Tensor, x: Tensor, y: Tensor, p: P): Tensor;
@@ -40,7 +40,7 @@ export interface UnaryRow<P> {
 }
 
 /** An op from a unary row. */
-// An op that nothing uses is left out of a page's bundle.
+// An unused op is left out of a page's bundle.
 /* @__NO_SIDE_EFFECTS__ */
 export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
   return {
@@ -48,7 +48,7 @@ export function unaryOp<P = void>(name: string, row: UnaryRow<P>): Op<P> {
     elementwise: true,
     cost: row.cost ?? 1,
     shape: ([x]) => {
-      if (x!.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x!.dtype}. It needs f32: cast(x, 'f32').`);
+      if (x!.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x!.dtype}. It must be f32: cast(x, 'f32').`);
       return [{ shape: x!.shape, dtype: 'f32' }];
     },
     cpu: ([x], [y], p) => row.cpu(x!.data, y!.data, p),
@@ -72,18 +72,18 @@ export function unary(
   return Object.assign(fn, { op });
 }
 
-/** A row of two inputs of one shape and dtype. */
+/** A row of two inputs of the same shape and dtype. */
 export interface BinaryRow {
   cpu(a: HostArray, b: HostArray, y: HostArray): void;
   /** The expression; a and b are names, so they may be used more than once. `declare` as in {@link UnaryRow.wgsl}. */
   wgsl(a: string, b: string, dtype: DType, declare: Declare): string;
-  /** Its WebAssembly instruction for four floats; of a comparison, which gives 1 or 0, the one that gives all bits or none. */
+  /** Its WebAssembly instruction for four floats; for a comparison, which gives 1 or 0, the instruction that sets all bits or none. */
   readonly lanes?: number;
   /** [da, db]; absent where no gradient flows (comparisons). */
   vjp?(dy: Tensor, a: Tensor, b: Tensor, y: Tensor): readonly [() => Tensor, () => Tensor];
-  /** dtypes it takes; f32, u32 and i32 unless said. */
+  /** The dtypes it takes. Default f32, u32 and i32. */
   readonly dtypes?: readonly DType[];
-  /** The dtype it gives; that of its inputs unless said. */
+  /** The dtype of its output. Default: its inputs' dtype. */
   readonly out?: DType;
   readonly cost?: number;
   /** The number e with op(x, e) = x, and whether op(e, x) = x too. */

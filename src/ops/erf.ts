@@ -1,5 +1,5 @@
-// The error function in doubles, by W. J. Cody's rational approximations (Math. Comp. 23, 1969): good to the last few bits,
-// as finite differences of gelu need.
+// The error function in doubles, by W. J. Cody's rational approximations (Math. Comp. 23, 1969): accurate to the last few bits, as finite
+// differences of gelu need.
 
 const A = [3.1611237438705655, 113.86415415105016, 377.485237685302, 3209.3775891384694, 0.18577770618460315];
 const B = [23.601290952344122, 244.02463793444417, 1282.6165260773723, 2844.236833439171];

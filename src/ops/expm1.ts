@@ -1,4 +1,4 @@
-// expm1: e^x - 1 without the cancellation near 0, where exp(x) - 1 has no correct digit left in f32. Adam's bias correction
+// expm1: e^x - 1 without the cancellation near 0, where exp(x) - 1 loses all correct digits in f32. Adam's bias correction
 // 1 - β^t = -expm1(t · ln β) needs it for β near 1.
 import { EXP } from '../../shaders/special.wgsl.ts';
 import type { Declaration } from '../graph/kernel.ts';

@@ -1,4 +1,4 @@
-// Gather: rows of a table picked by index (an embedding, a batch of a data set), and one-hot rows.
+// Gather: rows of a table by index (an embedding, a batch of a data set), and one-hot rows.
 import { gatherRowsGradKernel } from '../../shaders/gather.wgsl.ts';
 import { NAN_OF, ONE_HOT } from '../../shaders/special.wgsl.ts';
 import { quotient, u32 } from '../../shaders/wgsl.ts';
@@ -54,15 +54,16 @@ export const gatherRowsOp: Op<void> = {
 
 /**
  * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 of any shape (B), result (B, ...row). u8 and u16
- * sources give u32. An index past the end gives a row of NaN, and adds to no gradient; of integers, which have no NaN, it takes the last row. The
- * gradient adds up what every use of a row received.
+ * sources give u32. An index past the end gives a row of NaN and contributes no gradient; for integers, which have no NaN, it gives the
+ * last row. The gradient of a row is the sum over all its uses.
  */
 export function gatherRows(source: Tensor, indices: Tensor, ...extra: never[]): Tensor {
   checkTensors('gatherRows', { source, indices }, extra);
   return apply1(gatherRowsOp, [source, indices], undefined);
 }
 
-/** dsource from dy and the indices: row n is the sum of the rows of dy whose index is n, in order. An index past the end adds to none. */
+/** dsource from dy and the indices: row n is the sum of the rows of dy whose index is n, in order. An index past the end contributes
+ * nothing. */
 export const gatherRowsGradOp: Op<{ readonly shape: Shape }> = {
   name: 'gatherRowsGrad',
   shape: ([dy], { shape }) => [{ shape, dtype: dy!.dtype }],
@@ -104,7 +105,7 @@ export const oneHotOp: Op<{ readonly depth: number }> = {
 export function oneHot(indices: Tensor, depth: number, ...extra: never[]): Tensor {
   checkTensors('oneHot', { indices }, extra);
   if (!Number.isInteger(depth) || depth < 1)
-    throw new ShapeError(`oneHot: depth ${depth} is not a whole number above 0. Give the number of classes.`);
+    throw new ShapeError(`oneHot: depth ${depth} is not a whole number of at least 1. Give the number of classes.`);
   return apply1(oneHotOp, [indices], { depth });
 }
 

@@ -1,4 +1,4 @@
-// What a tuner tries: a dozen configurations for a product. Data; no page loads it.
+// The configurations a tuner tries for a product, about a dozen. Data; no page loads it.
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import type { ProductWork } from '../graph/tuning.ts';
@@ -31,12 +31,12 @@ const TILES = [
   [128, 128, 8, 8, 8],
 ] as const;
 
-/** Parts of K, where it is long. */
+/** Numbers of parts to split a long K into. */
 const PARTS = [2, 4, 8, 16];
-/** The fewest k worth a part. */
+/** The minimum length of a part of K. */
 const LEAST = 128;
 
-/** What is worth a try for a product on an adapter, without its default: blocks that it would not half fill are left out. */
+/** The candidates for a product on an adapter, without its default; blocks that the product would not half fill are left out. */
 export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly GemmConfiguration[] {
   const { M, N, K } = product;
   const registers = REGISTERS.filter(([rows, columns]) => rows < 2 * M && columns < 2 * N).map(
@@ -50,14 +50,14 @@ export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly
     ...usual,
     splitK,
   }));
-  // Tiles are of no use where barriers are not cheap.
+  // Tiles do not pay where barriers are expensive.
   const all =
     gpu.barriers === 'cheap' ? [...tiles, ...registers.slice(0, 2), ...cut] : [...registers, ...cut.slice(0, 2)];
   const same = JSON.stringify(usual);
   return all.filter((c) => JSON.stringify(c) !== same && fits(c, gpu));
 }
 
-/** A configuration for people: `registers 4x8, 4x4 threads`. */
+/** A configuration as text: `registers 4x8, 4x4 threads`. */
 export function configurationText(c: GemmConfiguration): string {
   const parts = c.splitK === undefined ? '' : `, K in ${c.splitK}`;
   return c.kernel === 'registers'

@@ -1,5 +1,5 @@
-// How a product is to be computed where nobody measured it: a table from adapters and sizes to configurations, the first row
-// that fits. Where somebody did (`thalweg tune`), the configuration that is given for the very product.
+// The default configuration of a product: a table from adapters and sizes to configurations; the first row
+// that fits counts. A product tuned by `thalweg tune` uses its tuned configuration instead.
 import { gemmKernel } from '../../shaders/gemm.wgsl.ts';
 import type { GemmConfiguration, GemmVariant } from '../../shaders/gemm-frame.wgsl.ts';
 import { tileBytes } from '../../shaders/gemm-tiles.wgsl.ts';
@@ -10,7 +10,7 @@ import { formatFault, type ProductWork, type Tuning, workText } from '../graph/t
 
 type Sizes = Pick<ProductWork, 'M' | 'N' | 'K'>;
 
-/** A row holds for these adapters, and for products with this many elements along the smaller side and in all. */
+/** A row applies to these adapters, and to products with this many elements along the smaller side and in total. */
 interface Row {
   /** Whether barriers are cheap. Default: either. */
   readonly cheapBarriers?: boolean;
@@ -30,8 +30,7 @@ function tiles(BM: number, BN: number, BK: number, TM: number, TN: number): Gemm
 }
 
 /**
- * Without cheap barriers: what was fastest (SwiftShader pays for every load, lavapipe for registers it spills). Others: never
- * measured.
+ * Without cheap barriers: the fastest measured (SwiftShader pays for every load, lavapipe for spilled registers). Others: not measured.
  */
 const TABLE: readonly Row[] = [
   { cheapBarriers: false, adapter: 'swiftshader', use: registers(8, 8, 2, 2) },
@@ -41,10 +40,10 @@ const TABLE: readonly Row[] = [
   { use: tiles(32, 32, 16, 4, 4) },
 ];
 
-/** How many parts K is cut into on a GPU, where few workgroups would each walk a long way (the rule is MLX's). */
+/** How many parts K is split into on a GPU, where few workgroups would each have a long loop (MLX's rule). */
 function partsOf({ M, N, K }: Sizes): number {
   const groups = Math.ceil(M / 16) * Math.ceil(N / 16);
-  // Below, a training step loses more by the second dispatch than the product gains.
+  // Below this, the second dispatch costs a training step more than the product gains.
   if (groups > 32 || K < 1024) return 1;
   return Math.min(16, Math.max(2, 2 ** Math.floor(Math.log2(K / 16 / groups))));
 }
@@ -63,34 +62,35 @@ export function defaultConfiguration(v: Sizes, { name, barriers }: Pick<Capabili
   return splitK > 1 ? { ...use, splitK } : use;
 }
 
-/** What a tuner measures of a product: its layout and sizes. */
+/** A product as a tuner sees it: its layout and sizes. */
 export function productWork(v: Omit<ProductWork, 'kind' | 'batch'> & Pick<GemmVariant, 'batch'>): ProductWork {
   const { transposeA, transposeB, M, N, K, batch } = v;
   return { kind: 'product', transposeA, transposeB, M, N, K, batch: sizeOf(batch) };
 }
 
-/** The kernel of a product: as it was tuned on this adapter, else as the table says. */
+/** The kernel of a product: tuned for this adapter, else from the table. */
 export function productKernel(v: GemmVariant, gpu: Capabilities): readonly KernelSpec[] {
   const tuned = gpu.tuned?.(productWork(v)) as GemmConfiguration | undefined;
   return gemmKernel(v, tuned !== undefined && fits(tuned, gpu) ? tuned : defaultConfiguration(v, gpu));
 }
 
-/** Why data is no tuning for an adapter of these limits, as the end of a sentence; undefined where it is one. */
+/** Why data is not a valid tuning for an adapter with these limits, as the end of a sentence; undefined if it is valid. */
 export function faultOf(data: unknown, gpu: Partial<Capabilities>): string | undefined {
   const fault = formatFault(data);
   if (fault !== undefined) return fault;
   for (const { work, use } of (data as Tuning).entries) {
     const what = `its entry "${workText(work)}" is ${JSON.stringify(use)}`;
     if (work.kind === 'steps') {
-      if (typeof use !== 'boolean') return `${what}, and not true or false`;
-    } else if (!fits((use ?? {}) as GemmConfiguration, gpu)) return `${what}, which is no kernel for this adapter`;
+      if (typeof use !== 'boolean') return `${what}, not true or false`;
+    } else if (!fits((use ?? {}) as GemmConfiguration, gpu))
+      return `${what}, which is not a valid kernel for this adapter`;
   }
   return undefined;
 }
 
 /**
- * Whether a configuration can be used on an adapter: whole blocks, no more threads and workgroup memory than it has, and no
- * barriers where kernels without any are requested.
+ * Whether a configuration can be used on an adapter: whole blocks, no more threads and workgroup memory than it has, and no barriers if
+ * kernels without barriers are requested.
  */
 export function fits(c: GemmConfiguration, gpu: Partial<Capabilities> = {}): boolean {
   const { maxComputeInvocationsPerWorkgroup: threads = 256, sharedBytes: bytes = 16384 } = gpu;

@@ -1,5 +1,5 @@
-// The ops as functions, as `thalweg/ops` in the package, with what an op or a kernel of one's own is made of. Most take a tensor first
-// and are methods of it too.
+// The ops as functions, as `thalweg/ops` in the package, with the building blocks of custom ops and kernels. Most take a tensor first and
+// are also its methods.
 import './methods.ts';
 
 export type { Capabilities, Feature } from '../graph/capabilities.ts';

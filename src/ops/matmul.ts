@@ -30,7 +30,7 @@ interface Matmul {
   readonly transposeB: boolean;
 }
 
-/** Sizes and batch layout of a product, or the error the user reads. */
+/** Sizes and batch layout of a product. @throws ShapeError */
 function layout(a: Spec, b: Spec, { transposeA, transposeB }: Matmul) {
   if (a.dtype !== 'f32' || b.dtype !== 'f32') {
     throw new ShapeError(`matmul: a is ${a.dtype} and b is ${b.dtype}. Both must be f32: use cast.`);
@@ -68,14 +68,14 @@ function batchStrides(own: Shape, batch: Shape, matrix: number): number[] {
   return batch.map((_, axis) => (axis < lead || own[axis - lead] === 1 ? 0 : strides[axis - lead]! * matrix));
 }
 
-/** How far apart the elements of operands lie that are stored either way. */
+/** The strides of operands, transposed or not. */
 function stored({ M, N, K, transposeA, transposeB }: Matmul & Pick<Product, 'M' | 'N' | 'K'>): Product {
   const [rowA, kA] = transposeA ? [1, M] : [K, 1];
   const [columnB, kB] = transposeB ? [K, 1] : [1, N];
   return { M, N, K, rowA, kA, columnB, kB };
 }
 
-/** Where each product of a batch begins in a, b and y, in elements. */
+/** The offset of each product of a batch in a, b and y, in elements. */
 function places({ M, N, batch, strideA, strideB }: ReturnType<typeof layout>): [number, number, number][] {
   const inB = offsets(batch, strideB);
   return Array.from(offsets(batch, strideA), (inA, i) => [inA, inB[i]!, i * M * N]);
@@ -135,15 +135,15 @@ export const matmulOp: Op<Matmul> = {
   ],
 };
 
-/** A product row by row, where its rows or what they are summed from are narrow. */
+/** A product computed row by row, for narrow rows or a small K. */
 function productRows(scope: RowScope, v: RowProductVariant): RowSpec | undefined {
   return rowProductFits(v.N, v.K, scope.lanes) ? rowProduct(v, scope.lanes, scope) : undefined;
 }
 
 /**
- * y = a · b: (…, M, K) times (…, K, N) gives (…, M, N); batch axes broadcast as NumPy's do. With `transposeA` a is stored
+ * y = a · b: (…, M, K) times (…, K, N) gives (…, M, N); batch axes broadcast as in NumPy. With `transposeA` a is stored
  * (…, K, M), with `transposeB` b is stored (…, N, K).
- * @throws ShapeError where the inner sizes or the batch axes do not fit.
+ * @throws ShapeError if the inner sizes or the batch axes do not match.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}, ...extra: never[]): Tensor {
   checkTensors('matmul', { a, b });
@@ -189,7 +189,7 @@ function gradSizes([dy, x]: readonly Spec[]) {
   return { M, N: x!.shape[1]!, K, transposeA: true, transposeB: false };
 }
 
-/** Σ over the rows of dy (K, M): a row of ones, which is one 1 read again and again, times dy. */
+/** Σ over the rows of dy (K, M): a row of ones (a single 1 with stride 0) times dy. */
 function sumOfRows({ M, K }: { readonly M: number; readonly K: number }): Product {
   return { M: 1, N: M, K, rowA: 0, kA: 0, columnB: 1, kB: M };
 }
@@ -232,14 +232,14 @@ export const linearGradOp: Op<void> = {
 
 /**
  * y = x · wᵀ + b for x (…, in), w (out, in) and b (out), as PyTorch's `F.linear`.
- * @throws ShapeError where the sizes do not fit.
+ * @throws ShapeError if the sizes do not match.
  */
 export function linear(x: Tensor, w: Tensor, b?: Tensor, ...extra: never[]): Tensor {
   checkTensors('linear', { x, w, ...(b !== undefined && { b }) }, extra);
   const K = x.shape.at(-1);
   if (x.rank < 1 || w.rank !== 2 || w.shape[1] !== K) {
     throw new ShapeError(
-      `linear: x ${formatShape(x.shape)} does not fit w ${formatShape(w.shape)}. x's last axis must be w's second.`,
+      `linear: x ${formatShape(x.shape)} does not match w ${formatShape(w.shape)}. x's last axis must equal w's second.`,
     );
   }
   if (b && (b.rank !== 1 || b.shape[0] !== w.shape[0])) {

@@ -44,7 +44,7 @@ import { logSoftmax, logSumExp, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
 
-/** What a tensor can do; each is the function of the same name with the tensor as its first argument. */
+/** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
 export interface TensorMethods {
   /** x + y, broadcast. */
   add(y: TensorLike): Tensor;
@@ -54,9 +54,9 @@ export interface TensorMethods {
   mul(y: TensorLike): Tensor;
   /** x / y, broadcast. */
   div(y: TensorLike): Tensor;
-  /** The larger of both, broadcast; NaN where one is. */
+  /** The larger of x and y, broadcast; NaN where either is. */
   maximum(y: TensorLike): Tensor;
-  /** The smaller of both, broadcast; NaN where one is. */
+  /** The smaller of x and y, broadcast; NaN where either is. */
   minimum(y: TensorLike): Tensor;
   /** x to the power of a number. */
   pow(exponent: number): Tensor;
@@ -80,7 +80,7 @@ export interface TensorMethods {
   log(): Tensor;
   /** The error function. */
   erf(): Tensor;
-  /** x kept between two bounds: `x.clip(-1, 1)` or `x.clip({ min: 0 })`. */
+  /** x clamped to bounds: `x.clip(-1, 1)` or `x.clip({ min: 0 })`. */
   clip(min: number | undefined, max?: number): Tensor;
   clip(bounds: ClipOptions): Tensor;
 
@@ -99,40 +99,40 @@ export interface TensorMethods {
   /** x where the condition is not 0, else `other`, as PyTorch's `x.where`. */
   where(condition: Tensor, other: TensorLike): Tensor;
 
-  /** The sum over all axes, or over those given: `x.sum()`, `x.sum(-1)`, `x.sum([0, 1], { keepDims: true })`. */
+  /** The sum over the given axes. Default: all axes. `x.sum()`, `x.sum(-1)`, `x.sum([0, 1], { keepDims: true })`. */
   sum(axis?: Axis, options?: KeepDims): Tensor;
   sum(options?: ReduceOptions): Tensor;
-  /** The mean over all axes, or over those given. */
+  /** The mean over the given axes. Default: all axes. */
   mean(axis?: Axis, options?: KeepDims): Tensor;
   mean(options?: ReduceOptions): Tensor;
-  /** The largest over all axes, or over those given. */
+  /** The maximum over the given axes. Default: all axes. */
   max(axis?: Axis, options?: KeepDims): Tensor;
   max(options?: ReduceOptions): Tensor;
-  /** The smallest over all axes, or over those given. */
+  /** The minimum over the given axes. Default: all axes. */
   min(axis?: Axis, options?: KeepDims): Tensor;
   min(options?: ReduceOptions): Tensor;
-  /** The variance over all axes, or over those given. */
+  /** The variance over the given axes. Default: all axes. */
   variance(axis?: Axis, options?: Omit<VarianceOptions, 'axis'>): Tensor;
   variance(options?: VarianceOptions): Tensor;
-  /** Where the largest is along an axis (default -1), u32. */
+  /** The index of the largest element along an axis, u32. Default axis -1. */
   argmax(axis?: number, options?: KeepDims): Tensor;
   argmax(options?: KeptAxisOptions): Tensor;
   /** log Σ eˣ along an axis. Default -1. */
   logSumExp(axis?: number, options?: KeepDims): Tensor;
   logSumExp(options?: KeptAxisOptions): Tensor;
 
-  /** The same elements under another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1 and is computed. */
+  /** The same elements in another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1, to be computed. */
   reshape(shape: Shape): Tensor;
   reshape(...sizes: readonly number[]): Tensor;
-  /** The axes from `startAxis` on as one. Default 1: the batch's axis stays. */
+  /** Merges the axes from `startAxis` on into one. Default 1: keeps the batch axis. */
   flatten(startAxis?: number): Tensor;
-  /** The axes in another order. Default: reversed. */
+  /** The axes permuted. Default: reversed. */
   transpose(axes?: readonly number[]): Tensor;
   /** The elements from `starts` to `ends` (exclusive) along each axis. */
   slice(starts: readonly number[], ends: readonly number[]): Tensor;
-  /** Elements of `value` (default 0) before and after, by axis. */
+  /** Pads each axis with `value` before and after. Default value 0. */
   pad(before: readonly number[], after: readonly number[], value?: number): Tensor;
-  /** x repeated to a larger shape. */
+  /** x broadcast to a larger shape. */
   broadcastTo(shape: Shape): Tensor;
   /** The rows at `indices`. */
   gatherRows(indices: Tensor): Tensor;
@@ -146,7 +146,7 @@ export interface TensorMethods {
 
   /** max(x, 0) */
   relu(): Tensor;
-  /** x where x > 0, else x · slope (default 0.01). */
+  /** x where x > 0, else x · negativeSlope. Default slope 0.01. */
   leakyRelu(negativeSlope?: number): Tensor;
   leakyRelu(options?: LeakyReluOptions): Tensor;
   /** 1 / (1 + e⁻ˣ) */
@@ -170,7 +170,7 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-/** Rarely called, and of ops that a bundle can do without: gather.ts attaches them where it is imported. */
+/** Rarely called, from ops that a bundle may leave out: gather.ts attaches them when it is imported. */
 const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
 
 attachMethods({

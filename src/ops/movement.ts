@@ -1,5 +1,5 @@
-// Movement: transpose, slice, concat and pad. On the GPU each is a change of index and is fused into whoever reads it. What
-// a reader does not select may be read anywhere, so indices are clamped, never trusted.
+// Movement: transpose, slice, concat and pad. On the GPU each is an index computation fused into its consumers. Elements that
+// a consumer does not select may be read at any index, so indices are clamped, never trusted.
 
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
@@ -14,8 +14,7 @@ import { stridedCopy } from './broadcast.ts';
 import { type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
 
 function refusePacked(what: string, { dtype }: Spec): void {
-  if (isPacked(dtype))
-    throw new ShapeError(`${what}: x is ${dtype}, which is for storage only. Cast it: cast(x, 'f32').`);
+  if (isPacked(dtype)) throw new ShapeError(`${what}: x is ${dtype}, a storage-only dtype. Cast it: cast(x, 'f32').`);
 }
 
 export const transposeOp: Op<{ readonly axes: readonly number[] }> = {
@@ -43,8 +42,7 @@ function permuted(shape: Shape, axes: readonly number[]): number[] {
 }
 
 /**
- * x with its axes in another order: axis k of the result is axis `axes[k]` of x. Reverses them unless told. Throws where
- * `axes` does not name every axis once.
+ * x with its axes permuted: axis k of the result is axis `axes[k]` of x. Default: reversed. Throws if `axes` does not name every axis once.
  */
 export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]): Tensor {
   checkTensors('transpose', { x }, extra);
@@ -59,7 +57,7 @@ export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]
 }
 
 interface Slice {
-  /** Per axis, first element and one past the last. */
+  /** For each axis, the first element and one past the last. */
   readonly starts: readonly number[];
   readonly ends: readonly number[];
 }
@@ -95,8 +93,8 @@ function origin(strides: readonly number[], at: readonly number[]): number {
 }
 
 /**
- * The part of x from `starts` to `ends` (exclusive), axis by axis; negative positions count from the end, and axes after the
- * last one given are kept whole. Throws where a part is empty or reaches outside x.
+ * The elements of x from `starts` to `ends` (exclusive) along each axis; negative positions count from the end, and axes after the last
+ * given one are kept whole. Throws if the slice is empty or reaches outside x.
  */
 export function slice(x: Tensor, starts: readonly number[], ends: readonly number[], ...extra: never[]): Tensor {
   checkTensors('slice', { x }, extra);
@@ -127,7 +125,7 @@ function position(at: number, n: number): number {
   return at < 0 ? at + n : at;
 }
 
-/** More inputs than this are concatenated in groups, so that a kernel stays within the adapters' storage buffers. */
+/** More inputs than this are concatenated in groups, to stay within the adapters' limit of storage buffers. */
 const MAX_CONCAT = 6;
 
 export const concatOp: Op<{ readonly axis: number }> = {
@@ -141,7 +139,7 @@ export const concatOp: Op<{ readonly axis: number }> = {
         throw new ShapeError(`concat: dtypes differ: ${first!.dtype} against ${x.dtype}. Cast one of them.`);
       if (x.shape.length !== first!.shape.length || x.shape.some((n, k) => k !== axis && n !== first!.shape[k])) {
         throw new ShapeError(
-          `concat: shapes ${formatShape(first!.shape)} and ${formatShape(x.shape)} differ outside axis ${axis}. Only that axis may.`,
+          `concat: shapes ${formatShape(first!.shape)} and ${formatShape(x.shape)} differ outside axis ${axis}. Only that axis may differ.`,
         );
       }
     }
@@ -189,8 +187,8 @@ function bounds(shape: Shape, axis: number, start: number): [number[], number[]]
 }
 
 /**
- * The tensors one after another along an axis, the first unless said: `concat(a, b)`, `concat([a, b], 1)` or
- * `concat(a, b, { axis: 1 })`. Throws where they differ elsewhere in shape, or in dtype.
+ * Concatenates tensors along an axis: `concat(a, b)`, `concat([a, b], 1)` or `concat(a, b, { axis: 1 })`. Default axis 0. Throws if their
+ * other sizes or dtypes differ.
  */
 export function concat(xs: readonly Tensor[], axis?: number): Tensor;
 export function concat(xs: readonly Tensor[], options: AxisOptions): Tensor;
@@ -239,7 +237,7 @@ export const padOp: Op<Pad> = {
     for (const [axis, n] of shape.entries()) {
       if (n === scope.out.shape[axis]) continue;
       const c = coordinate(scope, axis);
-      // One unsigned comparison says both bounds.
+      // One unsigned comparison checks both bounds.
       inside.push(before[axis] === 0 ? `${c} < ${u32(n)}` : `${c} - ${u32(before[axis]!)} < ${u32(n)}`);
     }
     const strides = stridesOf(shape);
@@ -279,8 +277,8 @@ function literal(value: number, { dtype }: Spec): string {
 }
 
 /**
- * x with `before[k]` elements of `value` (0 unless said) put before it and `after[k]` after it along axis k; axes after the
- * last one given are left alone.
+ * x padded along axis k with `before[k]` elements of `value` before it and `after[k]` after it; axes after the last given one are
+ * unchanged. Default value 0.
  */
 export function pad(
   x: Tensor,
@@ -298,7 +296,7 @@ export function pad(
   const bad = [...before, ...after].some((n) => !Number.isInteger(n) || n < 0);
   if (bad || before.length > x.rank || after.length > x.rank) {
     throw new ShapeError(
-      `pad: [${before}] before and [${after}] after do not fit ${formatShape(x.shape)}. Give a whole number >= 0 an axis.`,
+      `pad: [${before}] before and [${after}] after do not match ${formatShape(x.shape)}. Give a whole number >= 0 per axis.`,
     );
   }
   return [...low, ...high].every((n) => n === 0) ? x : apply1(padOp, [x], { before: low, after: high, value });

@@ -1,4 +1,4 @@
-// pack: several tensors side by side in one flat vector (an arena). On the GPU its inputs are computed right in place.
+// pack: several tensors side by side in one flat vector (an arena). On the GPU its inputs are computed in place.
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { ARRAY, COUNT, checkValue, NUMBERS, show } from '../graph/options.ts';
@@ -7,7 +7,7 @@ import { apply1, type Tensor } from '../graph/tensor.ts';
 import { checkTensors } from './tensors.ts';
 
 interface Pack {
-  /** Where each input starts, in elements. What lies between is zero. */
+  /** The offset of each input, in elements. Gaps are zero. */
   readonly offsets: readonly number[];
   readonly size: number;
 }
@@ -22,7 +22,7 @@ export const packOp: Op<Pack> = {
   vjp: ([dy], inputs, _, { offsets }) => inputs.map((x, k) => () => unpack(dy!, offsets[k]!, x.shape)),
 };
 
-/** Σ of the tensors' elements at their offsets in a vector of `size`; what lies between them is zero. */
+/** A vector of `size` elements with each tensor at its offset and zeros in the gaps. */
 export function pack(tensors: readonly Tensor[], offsets: readonly number[], size: number, ...extra: never[]): Tensor {
   checkValue('pack', 'the tensors', tensors, ARRAY);
   checkTensors('pack', { ...tensors }, extra);
@@ -52,7 +52,7 @@ export function unpack(x: Tensor, offset: number, shape: readonly number[], ...e
   checkValue('unpack', 'the shape', shape, NUMBERS);
   if (!(Number.isSafeInteger(offset) && offset >= 0 && offset + sizeOf(shape) <= x.size))
     throw new ShapeError(
-      `unpack: ${formatShape(shape)} from ${show(offset)} on is not within the ${x.size} elements. Give a whole offset from 0.`,
+      `unpack: ${formatShape(shape)} from ${show(offset)} is not within the ${x.size} elements. Give a whole offset from 0.`,
     );
   return apply1(unpackOp, [x], { offset, shape: [...shape] });
 }

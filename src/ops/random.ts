@@ -25,7 +25,7 @@ interface DropoutMask {
   readonly shape: Shape;
   /** The probability of 0. */
   readonly p: number;
-  /** Tells one dropout from another. */
+  /** Distinguishes one dropout from another. */
   readonly stream: number;
 }
 
@@ -68,11 +68,11 @@ function checkCounter(op: string, name: string, spec: Spec, size: number): void 
 export interface DropoutOptions {
   /** The probability that an element becomes 0. */
   readonly p: number;
-  /** The path of the layer that drops; dropouts of one path are told apart by the order in which they are traced. */
+  /** The layer's path; dropouts with the same path are distinguished by the order in which they are traced. */
   readonly stream?: string;
 }
 
-/** What p of a dropout must be. */
+/** The valid range of p. */
 export const BELOW_ONE: Kind = {
   advice: 'Give a probability from 0 to below 1, like 0.5.',
   fits: (p) => typeof p === 'number' && p >= 0 && p < 1,
@@ -80,7 +80,7 @@ export const BELOW_ONE: Kind = {
 
 /**
  * While training, x with each element set to 0 with probability p and the others multiplied by 1 / (1 - p); else x
- * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream: `dropout(x, 0.5)`. Throws where p is not in [0, 1).
+ * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream: `dropout(x, 0.5)`. Throws if p is not in [0, 1).
  */
 export function dropout(x: Tensor, p: number, options?: Omit<DropoutOptions, 'p'>): Tensor;
 export function dropout(x: Tensor, options: DropoutOptions): Tensor;
@@ -96,18 +96,18 @@ export function dropout(x: Tensor, ...given: readonly unknown[]): Tensor {
   return mul(x, apply1(dropoutMaskOp, [trace.step, trace.seed], { shape: x.shape, p, stream: id }));
 }
 
-/** Which rows {@link batchIndices} gives. */
+/** Which rows {@link batchIndices} returns. */
 export interface BatchIndicesOptions {
   /** Rows in an epoch. */
   readonly size: number;
-  /** Rows in this batch: `stride`, or fewer for a short last one. */
+  /** Rows in this batch: `stride`, or fewer in a short last batch. */
   readonly batch: number;
   /** Rows in a full batch. */
   readonly stride: number;
   readonly stepsPerEpoch: number;
-  /** Another order each epoch; else rows come in order. */
+  /** Shuffle anew each epoch; else rows come in order. */
   readonly shuffle: boolean;
-  /** Added to every row: where this part of the data set starts (0 unless said). */
+  /** Added to every row: the start of this part of the data set. Default 0. */
   readonly offset?: number;
 }
 
@@ -151,9 +151,9 @@ export const batchIndicesOp: Op<BatchIndicesOptions> = {
 };
 
 /**
- * The rows of the batch at `step` (u32 [1]), counted from `origin` (u32 [1]): u32 [batch]. Every epoch visits each row at most
- * once, in an order that `seed` (u32 [2]) and the epoch give. Throws where the batches do not fit the rows. A full batch asked
- * for where only a short one is left repeats a row.
+ * The rows of the batch at `step` (u32 [1]), counted from `origin` (u32 [1]): u32 [batch]. Every epoch visits each row at most once, in an
+ * order given by `seed` (u32 [2]) and the epoch. Throws if the batches do not fit the rows. A full batch requested where only a short one
+ * is left repeats a row.
  */
 export function batchIndices(
   step: Tensor,

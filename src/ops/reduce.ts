@@ -1,4 +1,4 @@
-// Means, extrema, variance and argmax over any axes. What reductions share is in reduction.ts, sum in broadcast.ts.
+// Means, extrema, variance and argmax over any axes. Reductions share reduction.ts; sum is in broadcast.ts.
 import { argmaxKernel } from '../../shaders/argmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
@@ -24,7 +24,7 @@ export const meanOp = reduceOp('mean', (dy, x, y) => broadcastTo(mul(dy, y.size 
 export const maxOp = reduceOp('max', toExtrema);
 export const minOp = reduceOp('min', toExtrema);
 
-/** The mean of x over an axis or several (all unless said): `mean(x, 0)`, or `mean(x, { axis: 0, keepDims: true })`. */
+/** The mean of x over one or more axes: `mean(x, 0)`, or `mean(x, { axis: 0, keepDims: true })`. Default: all axes. */
 export function mean(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
 export function mean(x: Tensor, options?: ReduceOptions): Tensor;
 export function mean(x: Tensor, ...over: readonly unknown[]): Tensor {
@@ -32,8 +32,8 @@ export function mean(x: Tensor, ...over: readonly unknown[]): Tensor {
 }
 
 /**
- * The largest of x over an axis or several (all unless said); NaN where there is one. Elements that share the maximum share its gradient
- * equally, as PyTorch's `amax`.
+ * The maximum of x over one or more axes; NaN if any element is. Default: all axes. Elements that equal the maximum share its gradient
+ * equally, as in PyTorch's `amax`.
  */
 export function max(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
 export function max(x: Tensor, options?: ReduceOptions): Tensor;
@@ -41,7 +41,7 @@ export function max(x: Tensor, ...over: readonly unknown[]): Tensor {
   return reduceWith(maxOp, x, over, held);
 }
 
-/** The smallest of x over an axis or several (all unless said); NaN and gradients as {@link max}. */
+/** The minimum of x over one or more axes; NaN and gradients as in {@link max}. Default: all axes. */
 export function min(x: Tensor, axis?: Axis, options?: KeepDims): Tensor;
 export function min(x: Tensor, options?: ReduceOptions): Tensor;
 export function min(x: Tensor, ...over: readonly unknown[]): Tensor {
@@ -49,8 +49,8 @@ export function min(x: Tensor, ...over: readonly unknown[]): Tensor {
 }
 
 /**
- * x in memory of its own. The gradient looks for the elements that equal the extremum, so forward and backward must see the
- * same bits of x; computed again in another kernel they might differ in the last one.
+ * A copy of x in memory. The gradient looks for the elements that equal the extremum, so forward and backward must see the same bits of x;
+ * recomputed in another kernel, the last bit might differ.
  */
 function held(x: Tensor): Tensor {
   return x.node.op?.map ? copy(x) : x;
@@ -58,13 +58,13 @@ function held(x: Tensor): Tensor {
 
 /** Options of {@link variance}. */
 export interface VarianceOptions extends ReduceOptions {
-  /** What N is lessened by: 1. */
+  /** Subtracted from N in the divisor. Default 1. */
   readonly correction?: number;
 }
 
 /**
- * The variance of x over an axis or several (all unless said): Σ (x - mean)² / (N - correction), as PyTorch's `var`. `correction` is 1
- * unless said (the estimate from a sample); 0 is that of a whole population. Throws a `ShapeError` where N <= correction.
+ * The variance of x over one or more axes: Σ (x - mean)² / (N - correction), as PyTorch's `var`. Default: all axes. Default correction 1,
+ * the sample variance; 0 gives the population variance. Throws a `ShapeError` if N <= correction.
  */
 export function variance(x: Tensor, axis?: Axis, options?: Omit<VarianceOptions, 'axis'>): Tensor;
 export function variance(x: Tensor, options?: VarianceOptions): Tensor;
@@ -87,7 +87,7 @@ export function variance(x: Tensor, ...given: readonly unknown[]): Tensor {
 export const argmaxOp: Op<{ readonly axis: number }> = {
   name: 'argmax',
   shape: ([x], { axis }) => {
-    if (x!.dtype !== 'f32') throw new ShapeError(`argmax: x is ${x!.dtype}. It needs f32: cast(x, 'f32').`);
+    if (x!.dtype !== 'f32') throw new ShapeError(`argmax: x is ${x!.dtype}. It must be f32: cast(x, 'f32').`);
     return [{ shape: keptAsOnes(x!, [axis]), dtype: 'u32' }];
   },
   cpu: ([x], [y], { axis }) => {
@@ -102,7 +102,7 @@ export const argmaxOp: Op<{ readonly axis: number }> = {
     argmaxKernel({ layout: reduceLayout(inputs[0]!.shape, [axis]), barriers: gpu.barriers }),
 };
 
-/** Which of `count` elements is the largest: the first among equals, the first NaN if there is one. */
+/** The index of the largest of `count` elements: the first of equals, the first NaN if there is one. */
 export function placeOfMax(x: HostArray, at: number, stride: number, count: number): number {
   let place = 0;
   let largest = x[at]!;
@@ -116,7 +116,7 @@ export function placeOfMax(x: HostArray, at: number, stride: number, count: numb
   return place;
 }
 
-/** The index (u32) of the largest element along `axis` (the last unless said), the first among equals; NaN counts as the largest. */
+/** The index (u32) of the largest element along `axis`, the first of equals; NaN counts as the largest. Default axis -1. */
 export function argmax(x: Tensor, axis?: number, options?: KeepDims): Tensor;
 export function argmax(x: Tensor, options?: KeptAxisOptions): Tensor;
 export function argmax(x: Tensor, ...given: readonly unknown[]): Tensor {

@@ -1,4 +1,4 @@
-// What reductions share: which axes, where their elements lie, the loops of the CPU, and the op around them. A workgroup reduces
+// What reductions share: axes, strides, CPU loops, and the op around them. A workgroup reduces
 // in a fixed order, so a sum has the same bits every time.
 import { type ReduceLayout, type ReduceVariant, reduceKernel } from '../../shaders/reduce.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
@@ -10,7 +10,7 @@ import { apply1, type Tensor } from '../graph/tensor.ts';
 import { reshape } from './reshape.ts';
 import { AXES, type Axis, checkTensors, type KeepDims } from './tensors.ts';
 
-/** Which axes to reduce (all unless said) and whether they stay, with size 1. */
+/** Which axes to reduce, and whether to keep them with size 1. Default: all axes, not kept. */
 export interface ReduceOptions extends KeepDims {
   readonly axis?: Axis;
 }
@@ -24,7 +24,7 @@ export interface Reduce {
 
 type Kind = ReduceVariant['kind'];
 
-/** Where the elements lie; reduced axes that are walked as one are one. */
+/** The layout of the elements; adjacent reduced axes are merged. */
 export function reduceLayout(shape: Shape, axes: readonly number[]): ReduceLayout {
   const strides = stridesOf(shape);
   const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
@@ -116,7 +116,7 @@ export function reduceOp(
   return {
     name: kind,
     shape: ([x], { axes }) => {
-      if (x!.dtype !== 'f32') throw new ShapeError(`${kind}: x is ${x!.dtype}. It needs f32: cast(x, 'f32').`);
+      if (x!.dtype !== 'f32') throw new ShapeError(`${kind}: x is ${x!.dtype}. It must be f32: cast(x, 'f32').`);
       return [{ shape: keptAsOnes(x!, axes), dtype: 'f32' }];
     },
     cpu: ([x], [y], { axes }) => reduceCpu(x!, y!, axes, kind),
@@ -128,7 +128,7 @@ export function reduceOp(
   };
 }
 
-/** Applies a reduction over the axes given (all unless said), to x as `prepared`. */
+/** Applies a reduction over the given axes, to x as `prepared`. Default: all axes. */
 export function reduceWith(
   op: Op<Reduce>,
   x: Tensor,
@@ -141,7 +141,7 @@ export function reduceWith(
   return dropAxes(apply1(op, [prepared(x)], { axes: over }), over, keepDims);
 }
 
-/** The tensor without the axes that a reduction left at size 1. */
+/** The tensor without the axes that a reduction kept with size 1. */
 export function dropAxes(y: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
   if (keepDims) return y;
   const kept = y.shape.filter((_, axis) => !axes.includes(axis));

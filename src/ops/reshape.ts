@@ -1,4 +1,4 @@
-// reshape: the same elements in the same order under another shape. On the GPU it is an alias, never a copy.
+// reshape: the same elements in the same order, in another shape. On the GPU it is an alias, never a copy.
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { checkExtra, checkValue, NUMBERS } from '../graph/options.ts';
@@ -28,7 +28,7 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = {
   vjp: ([dy], [x]) => [() => reshape(dy!, x!.shape)],
 };
 
-/** x under another shape of as many elements, `reshape(x, [2, 3])` or `reshape(x, 2, 3)`; one size may be -1 and is computed. */
+/** x in another shape with as many elements, `reshape(x, [2, 3])` or `reshape(x, 2, 3)`; one size may be -1, to be computed. */
 export function reshape(x: Tensor, ...sizes: readonly [shape: Shape] | readonly number[]): Tensor {
   checkTensors('reshape', { x });
   const [first, ...others] = sizes;
@@ -44,7 +44,7 @@ function reshapeTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, full) ? x : apply1(reshapeOp, [x], { shape: full });
 }
 
-/** The axes from `startAxis` on as one, row-major: (N, H, W, C) becomes (N, H·W·C). Default 1: the batch's axis stays. */
+/** Merges the axes from `startAxis` on, row-major: (N, H, W, C) becomes (N, H·W·C). Default 1: keeps the batch axis. */
 export function flatten(x: Tensor, startAxis = 1, ...extra: never[]): Tensor {
   checkTensors('flatten', { x }, extra);
   const start = startAxis === x.rank ? startAxis : normalizeAxis('flatten', startAxis, x.rank);

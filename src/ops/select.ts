@@ -38,9 +38,9 @@ export const whereOp: Op<void> = {
 };
 
 /**
- * a where `condition` is not 0 (NaN is not), else b; all three broadcast against each other. No gradient flows to the condition, and
- * 0 to the side not taken. As in PyTorch, that 0 times an infinite slope is NaN: the gradient of `where(x > 0, sqrt(x), 0)` is NaN at
- * x = 0. Choose before instead: `sqrt(where(greater(x, 0), x, 1))`, inside another `where` if need be.
+ * a where `condition` is not 0 (NaN is not 0), else b; all three broadcast against each other. No gradient flows to the condition, and 0 to
+ * the side not selected. As in PyTorch, that 0 times an infinite slope is NaN: the gradient of `where(x > 0, sqrt(x), 0)` is NaN at x = 0.
+ * Select first instead: `sqrt(where(greater(x, 0), x, 1))`, inside another `where` if needed.
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike, ...extra: never[]): Tensor {
   checkExtra('where', extra);
@@ -52,7 +52,7 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike, ...extra:
   return apply1(whereOp, [broadcastTo(c, shape), broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
 }
 
-/** Bounds of {@link clip}; one that is absent does not bound. */
+/** Bounds of {@link clip}; an absent bound leaves that side open. */
 export interface ClipOptions {
   readonly min?: number;
   readonly max?: number;
@@ -76,8 +76,8 @@ export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('c
 const NAMES: Names<ClipOptions> = { min: NUMBER, max: NUMBER };
 
 /**
- * x held between `min` and `max`: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` where one side is open. The gradient flows where
- * min ≤ x ≤ max, as PyTorch's. Throws where the bounds cross or are not numbers.
+ * x clamped to [min, max]: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` with one side open. The gradient flows where min ≤ x ≤ max, as in
+ * PyTorch. Throws if the bounds cross or are not numbers.
  */
 export function clip(x: TensorLike, min: number | undefined, max?: number): Tensor;
 export function clip(x: TensorLike, bounds: ClipOptions): Tensor;
@@ -85,7 +85,7 @@ export function clip(x: TensorLike, ...bounds: readonly unknown[]): Tensor {
   const { min = -Infinity, max = Infinity } = boundsOf(bounds);
   if (!(min <= max)) throw new OptionError(`clip: min ${min} is not below max ${max}. Swap or correct them.`);
   if (min === Infinity || max === -Infinity)
-    throw new OptionError(`clip: nothing lies between min ${min} and max ${max}. Give finite bounds.`);
+    throw new OptionError(`clip: no number lies between min ${min} and max ${max}. Give finite bounds.`);
   return min === -Infinity && max === Infinity
     ? toTensor('clip', x)
     : apply1(clipOp, [toTensor('clip', x)], { min, max });
@@ -96,6 +96,6 @@ function boundsOf([first, ...others]: readonly unknown[]): ClipOptions {
   const [bounds, extra] = named ? [first, others] : [{ min: first, max: others[0] }, others.slice(1)];
   checkOptions('clip', bounds, NAMES, extra);
   if (Object.values(bounds).every((bound) => bound === undefined))
-    throw new OptionError('clip: there are no bounds. Give them, such as clip(x, -1, 1) or clip(x, { min: 0 }).');
+    throw new OptionError('clip: no bounds. Give one or both, such as clip(x, -1, 1) or clip(x, { min: 0 }).');
   return bounds as ClipOptions;
 }

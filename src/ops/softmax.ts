@@ -1,5 +1,5 @@
-// softmax, logSoftmax and logSumExp over one axis: row kernels that read their input where it lies, with the gradients fused
-// (softmaxGrad, logSoftmaxGrad). The `composed` forms say the same with simple ops; tests hold the kernels against them.
+// softmax, logSoftmax and logSumExp over one axis: row kernels that read their input in place, with the gradients fused
+// (softmaxGrad, logSoftmaxGrad). The `composed` forms do the same with simple ops; tests compare the kernels with them.
 import { type SoftmaxKind, softmaxKernel } from '../../shaders/softmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
@@ -19,7 +19,7 @@ interface Row {
   readonly axis: number;
 }
 
-/** N rows along `axis`: elements C, INNER apart. */
+/** N rows along `axis`, of C elements with stride INNER. */
 export function rowsOf(shape: Shape, axis: number): { N: number; C: number; INNER: number } {
   const C = shape[axis]!;
   return { N: sizeOf(shape) / C, C, INNER: sizeOf(shape.slice(axis + 1)) };
@@ -32,13 +32,13 @@ function startOf(r: number, C: number, INNER: number): number {
 }
 
 function checkFloat(name: string, x: Spec): void {
-  if (x.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x.dtype}. It needs f32: cast(x, 'f32').`);
+  if (x.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x.dtype}. It must be f32: cast(x, 'f32').`);
 }
 
 /** One row on the CPU: element k is at `at + k · stride`. */
 type RowLoop = (x: HostArray, y: HostArray, at: number, stride: number, C: number, row: number) => void;
 
-/** A row's maximum m, and s = Σ exp(x - m), which is NaN where the row has no softmax. */
+/** A row's maximum m, and s = Σ exp(x - m), which is NaN if the row has no softmax. */
 export function rowSums(x: HostArray, at: number, stride: number, C: number): { m: number; s: number } {
   let m = x[at]!;
   for (let k = 1, i = at + stride; k < C; k++, i += stride) m = Math.max(m, x[i]!);
@@ -101,7 +101,7 @@ function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray
       checkFloat(name, y!);
       if (!sameShape(dy!.shape, y!.shape)) {
         throw new ShapeError(
-          `${name}: dy ${formatShape(dy!.shape)} and y ${formatShape(y!.shape)} differ. Give both one shape.`,
+          `${name}: dy ${formatShape(dy!.shape)} and y ${formatShape(y!.shape)} differ. Give them the same shape.`,
         );
       }
       return [{ shape: y!.shape, dtype: 'f32' }];
@@ -135,21 +135,22 @@ export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', (dy, y, dx, axis) =>
   }
 });
 
-/** exp(x) / Σ exp(x) over an axis, the last unless said: `softmax(x, 0)` or `softmax(x, { axis: 0 })`. A row that holds NaN or +inf, or nothing but -inf, is NaN, as in PyTorch. */
+/** exp(x) / Σ exp(x) over an axis: `softmax(x, 0)` or `softmax(x, { axis: 0 })`. Default axis -1. As in PyTorch, a row with NaN or +inf, or
+ * with only -inf, gives NaN. */
 export function softmax(x: Tensor, axis?: number): Tensor;
 export function softmax(x: Tensor, options?: AxisOptions): Tensor;
 export function softmax(x: Tensor, ...axis: readonly unknown[]): Tensor {
   return along(softmaxOp, x, axis);
 }
 
-/** x - log Σ exp(x) over an axis: log(softmax(x)) without its overflow. */
+/** x - log Σ exp(x) over an axis: log(softmax(x)) without overflow. Default axis -1. */
 export function logSoftmax(x: Tensor, axis?: number): Tensor;
 export function logSoftmax(x: Tensor, options?: AxisOptions): Tensor;
 export function logSoftmax(x: Tensor, ...axis: readonly unknown[]): Tensor {
   return along(logSoftmaxOp, x, axis);
 }
 
-/** log Σ exp(x) over an axis, without overflow. */
+/** log Σ exp(x) over an axis, without overflow. Default axis -1. */
 export function logSumExp(x: Tensor, axis?: number, options?: KeepDims): Tensor;
 export function logSumExp(x: Tensor, options?: KeptAxisOptions): Tensor;
 export function logSumExp(x: Tensor, ...given: readonly unknown[]): Tensor {
@@ -166,7 +167,7 @@ function along(op: Op<Row>, x: Tensor, given: readonly unknown[]): Tensor {
   return apply1(op, [x], { axis: normalizeAxis(op.name, axis, x.rank) });
 }
 
-/** The same three from simple ops (gradients too), over a non-negative axis. */
+/** The same three (with gradients) composed of simple ops, over a non-negative axis. */
 export const composed = {
   softmax(x: Tensor, axis: number): Tensor {
     const e = exp(sub(x, max(x, axis, { keepDims: true })));

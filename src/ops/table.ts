@@ -73,7 +73,7 @@ export const ops = tableOf({
 
 export type OpName = keyof typeof ops;
 
-/** Keeps the names and lets go of the ops' own parameter types. */
+/** Keeps the names and drops the ops' parameter types. */
 function tableOf<N extends string>(table: { readonly [K in N]: Op<never> }): { readonly [K in N]: Op<never> } {
   return table;
 }

@@ -1,9 +1,9 @@
-// What ops refuse before they look at shapes: arguments that are no tensors, and axes that are no numbers.
+// What ops check before they look at shapes: that arguments are tensors, and axes numbers.
 import { ShapeError } from '../graph/errors.ts';
 import { checkExtra, type Kind, show } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
 
-/** Refuses what is no tensor, by the name of its argument, and arguments beyond those the op takes. */
+/** Refuses an argument that is not a tensor, by its name, and extra arguments. */
 export function checkTensors(
   op: string,
   tensors: Readonly<Record<string, unknown>>,
@@ -11,7 +11,7 @@ export function checkTensors(
 ): void {
   for (const [name, x] of Object.entries(tensors)) {
     if (!(x instanceof Tensor))
-      throw new ShapeError(`${op}: ${name} is ${show(x)}, and no tensor. Give one, such as constant([1, 2]).`);
+      throw new ShapeError(`${op}: ${name} is ${show(x)}, not a tensor. Give one, such as constant([1, 2]).`);
   }
   checkExtra(op, extra);
 }
@@ -19,18 +19,18 @@ export function checkTensors(
 /** One axis, or several. */
 export type Axis = number | readonly number[];
 
-/** Which axis the rows lie along; the last unless said. */
+/** The axis that rows lie along. Default -1. */
 export interface AxisOptions {
   readonly axis?: number;
 }
 
-/** Whether an axis that is reduced stays, with size 1. */
+/** Whether to keep a reduced axis, with size 1. */
 export interface KeepDims {
-  /** Default false. */
+  /** Whether to keep the reduced axes, with size 1. Default false. */
   readonly keepDims?: boolean;
 }
 
-/** Which axis to reduce, the last unless said, and whether it stays. */
+/** The axis to reduce, and whether to keep it. Default axis -1, not kept. */
 export interface KeptAxisOptions extends AxisOptions, KeepDims {}
 
 export const ONE_AXIS: Kind = { advice: 'Give one axis, such as -1.', fits: Number.isInteger };

@@ -1,15 +1,15 @@
-// The sum of a large tensor for a dispatch that ends a step: rows of it are summed by one kernel, and the few sums are added up
-// by whoever reads the total, so that no dispatch is spent on that.
+// The sum of a large tensor for the dispatch that ends a step: one kernel sums its rows, and the few row sums are added
+// by the consumers of the total, so that takes no dispatch.
 import { internal } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { reshape } from './reshape.ts';
 
-/** Rows that are summed apart. */
+/** Number of rows summed separately. */
 const ROWS = 32;
 
-/** Elements from which a sum takes two kernels. */
+/** The number of elements from which a sum takes two kernels. */
 const LARGE = 2048;
 
 /** Σ of a few elements, in order. */
@@ -30,7 +30,7 @@ export const sumFewOp: Op<void> = {
   vjp: ([dy], [x]) => [() => broadcastTo(dy!, x!.shape)],
 };
 
-/** Σ x over all elements, a scalar: as `sum` gives it, added up in another order. */
+/** Σ x over all elements, a scalar: as `sum`, in another order. */
 export function total(x: Tensor): Tensor {
   if (x.size <= LARGE || x.size % ROWS !== 0) return sum(x);
   return apply1(sumFewOp, [sum(reshape(x, [ROWS, x.size / ROWS]), 1)], undefined);

@@ -1,4 +1,4 @@
-// The unary rows: functions of one f32 tensor, element by element. Each CPU loop is written out: a closure per element would
+// The unary rows: functions of one f32 tensor, element by element. Each CPU loop is written out, since a closure per element would
 // be several times slower. Activations are in activations.ts.
 import { EXP, integerPower, LOG, POW, SIGN } from '../../shaders/special.wgsl.ts';
 import { f32 } from '../../shaders/wgsl.ts';
@@ -19,7 +19,7 @@ export const neg = unary('neg', {
   vjp: (dy) => neg(dy),
 });
 
-/** |x|. The gradient at 0 is 0, as PyTorch's, and NaN at NaN. */
+/** |x|. The gradient is 0 at 0, as in PyTorch, and NaN at NaN. */
 export const abs = unary('abs', {
   cpu: (x, y) => {
     for (let i = 0; i < y.length; i++) y[i] = Math.abs(x[i]!);
@@ -88,7 +88,7 @@ export const square = unary('square', {
   vjp: (dy, x) => mul(dy, mul(x, 2)),
 });
 
-/** Whole exponents up to this one are products, beyond it powers of |x|. */
+/** Whole exponents up to this are computed as products, larger ones as powers of |x|. */
 const MAX_PRODUCT = 64;
 
 export const powOp = unaryOp<{ readonly exponent: number }>('pow', {
@@ -114,8 +114,8 @@ function isProduct(exponent: number): boolean {
 }
 
 /**
- * x to a constant power; NaN for finite negative x and an exponent that is not whole. 0.5 and -0.5 are `sqrt` and `rsqrt`. Throws
- * where `exponent` is not finite.
+ * x to a constant power; NaN for finite negative x and a fractional exponent. 0.5 and -0.5 are `sqrt` and `rsqrt`. Throws if `exponent` is
+ * not finite.
  */
 export function pow(x: TensorLike, exponent: number, ...extra: never[]): Tensor {
   checkValue('pow', 'the exponent', exponent, FLOAT);

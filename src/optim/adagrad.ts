@@ -13,9 +13,9 @@ export interface AdagradOptions extends CommonOptions<AdagradOptions> {
   readonly lrDecay?: number;
   /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
   readonly weightDecay?: number;
-  /** What the sum of squares begins with. Default 0. */
+  /** The initial sum of squares. Default 0. */
   readonly initialAccumulator?: number;
-  /** Default 1e-10. */
+  /** Added to the root, for stability. Default 1e-10. */
   readonly eps?: number;
 }
 

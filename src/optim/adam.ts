@@ -1,4 +1,4 @@
-// Adam and AdamW: steps scaled by running means of the gradient and of its square. The correction of their bias is a function
+// Adam and AdamW: steps scaled by running means of the gradient and of its square. Bias correction is a function
 // of the step counter, so nothing per step comes from the host. https://arxiv.org/abs/1412.6980
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
@@ -12,13 +12,13 @@ import { withDecay } from './sgd.ts';
 
 /** Options of {@link adam} and {@link adamW}. */
 export interface AdamOptions extends CommonOptions<AdamOptions> {
-  /** How much of the mean gradient stays. Default 0.9. */
+  /** The decay of the mean gradient per step. Default 0.9. */
   readonly beta1?: number;
-  /** How much of the mean squared gradient stays. Default 0.999. */
+  /** The decay of the mean squared gradient per step. Default 0.999. */
   readonly beta2?: number;
-  /** Default 1e-8. */
+  /** Added to the root, for stability. Default 1e-8. */
   readonly eps?: number;
-  /** `adam`: L2 penalty, default 0. `adamW`: the share of the weights that each step takes away, before lr, default 0.01. */
+  /** `adam`: L2 penalty, default 0. `adamW`: the fraction of each weight that a step subtracts, before lr, default 0.01. */
   readonly weightDecay?: number;
 }
 
@@ -32,7 +32,7 @@ export function adam(...given: Given): Optimizer {
   return make('adam', given, 0, false);
 }
 
-/** {@link adam} with weight decay apart from the gradient: p -= lr · weightDecay · p first. Default weightDecay 0.01. As PyTorch's `AdamW`. */
+/** {@link adam} with decoupled weight decay: p -= lr · weightDecay · p first. Default weightDecay 0.01. As PyTorch's `AdamW`. */
 export function adamW(lr: Rate | undefined, options?: Omit<AdamOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function adamW(options?: AdamOptions, ...extra: never[]): Optimizer;
 export function adamW(...given: Given): Optimizer {
@@ -62,7 +62,7 @@ function make(name: string, given: Given, defaultDecay: number, decoupled: boole
   });
 }
 
-/** 1 - β^t = -expm1(t · ln β): from the power itself, β = 0.999 would leave four digits of it at t = 1. */
+/** 1 - β^t = -expm1(t · ln β): computed from the power itself, it would keep only four digits for β = 0.999 at t = 1. */
 function biasCorrection(beta: number, t: Tensor): Tensor {
   return beta === 0 ? add(mul(t, 0), 1) : neg(expm1(mul(t, Math.log(beta))));
 }

@@ -13,28 +13,28 @@ export const ALIGNMENT = 64;
 /** WebGPU's default `maxStorageBufferBindingSize`. */
 export const MAX_ARENA_BYTES = 128 * 2 ** 20;
 
-/** A parameter and where it starts in its arena, in elements. */
+/** A parameter and its offset in its arena, in elements. */
 export interface Placed extends NamedVariable {
   readonly offset: number;
 }
 
-/** What all parameters of an arena have in common. */
+/** What all parameters of an arena share. */
 export interface Kin {
   readonly rule: UpdateRule;
-  /** The place of their group among the optimizer's `groups`; undefined for the default group. */
+  /** The index of their group in the optimizer's `groups`; undefined for the default group. */
   readonly group: number | undefined;
-  /** The step at which their moments began, and from which they count steps. */
+  /** The step at which their moments began, from which they count steps. */
   readonly since: number;
 }
 
-/** A flat f32 vector of parameters, and one of the same layout for each optimizer slot. */
+/** A flat f32 vector of parameters, and one vector of the same layout for each optimizer slot. */
 export interface Arena extends Kin {
   readonly variable: Variable;
   readonly members: readonly Placed[];
   readonly slots: readonly Variable[];
 }
 
-/** Parameters in their order, cut into arenas of at most `maxBytes` (a larger parameter has one of its own). */
+/** Parameters in order, split into arenas of at most `maxBytes` (a larger parameter has its own arena). */
 export function layOut(parameters: readonly NamedVariable[], kin: Kin, maxBytes: number): Arena[] {
   const arenas: Arena[] = [];
   let members: Placed[] = [];
@@ -63,8 +63,8 @@ function arena(members: readonly Placed[], size: number, kin: Kin): Arena {
 }
 
 /**
- * The buffers that arenas lie in. A kernel binds few, and an update reads and writes all of an arena: parameters and slots share
- * one, and so do arenas of several groups while their parameters take at most `maxBytes`.
+ * The buffers of the arenas. A kernel can bind few, and an update reads and writes a whole arena: parameters and slots share a buffer, and
+ * so do arenas of several groups while their parameters take at most `maxBytes`.
  */
 export function buffersOf(arenas: readonly Arena[], maxBytes: number, maxBindingBytes: number): VariableGroup[] {
   const shared: Arena[][] = [];
@@ -93,7 +93,7 @@ function bytesOf(arenas: readonly Arena[], withSlots: boolean): number {
   return arenas.reduce((sum, { variable, slots }) => sum + variable.size * 4 * (withSlots ? 1 + slots.length : 1), 0);
 }
 
-/** Variables of one dtype in one buffer, so that a kernel that reads several binds one. */
+/** Variables of one dtype in one buffer, so that a kernel that reads several of them binds one. */
 export function together(variables: readonly Variable[]): Required<VariableGroup> {
   let end = 0;
   const members = variables.map((variable) => {

@@ -1,4 +1,4 @@
-// Refusing options of optimizers and schedules that cannot be used: each check names what, which option and its value.
+// Checks of optimizer and schedule options: each error names the function, the option and its value.
 import { OptionError } from '../graph/errors.ts';
 import { show } from '../graph/options.ts';
 
@@ -36,7 +36,7 @@ export function checkRange(what: string, option: string, value: number, from: nu
   }
 }
 
-/** Refuses an `eps` that is 0 in f32: padding and unused parameters would become 0 / 0. */
+/** Refuses an `eps` that is 0 in f32: padding and unused parameters would compute 0 / 0. */
 export function checkEpsilon(what: string, eps: number): void {
   if (!(eps >= 1.2e-38 && Number.isFinite(eps))) {
     throw new OptionError(`${what}: eps is ${show(eps)}. Use a small number above 0 that f32 can hold, such as 1e-8.`);

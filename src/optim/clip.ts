@@ -1,4 +1,4 @@
-// Gradient clipping, written with ops: by value, and by the norm of all gradients taken together.
+// Gradient clipping, written with ops: by value, and by the global norm of all gradients.
 import { OptionError } from '../graph/errors.ts';
 import { ARRAY, checkExtra, checkOptions, checkValue, type Names } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -8,11 +8,11 @@ import { total } from '../ops/total.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkBound } from './check.ts';
 
-/** What an optimizer does to its gradients first; by value before by norm, where both are given. */
+/** How an optimizer clips its gradients; by value before by norm, if both are given. */
 export interface Clip {
-  /** The most that the norm of all gradients together may be. */
+  /** The maximum global norm of all gradients. */
   readonly norm?: number;
-  /** The most that any element's magnitude may be. */
+  /** The maximum magnitude of any element. */
   readonly value?: number;
 }
 
@@ -24,7 +24,7 @@ function checkGradients(where: string, grads: unknown, extra: readonly unknown[]
   checkExtra(where, extra);
 }
 
-/** The gradients after `clip`, which all of a step's gradients must be given to at once. */
+/** The gradients after clipping; pass all of a step's gradients at once. */
 export function clipGradients(grads: readonly Tensor[], clip: Clip | undefined, ...extra: never[]): Tensor[] {
   checkGradients('clipGradients', grads, extra);
   if (clip !== undefined) checkOptions('clipGradients', clip, NAMES);
@@ -35,11 +35,11 @@ export function clipGradients(grads: readonly Tensor[], clip: Clip | undefined, 
 /** √Σ g² over all elements of all gradients, a scalar. */
 export function globalNorm(grads: readonly Tensor[], ...extra: never[]): Tensor {
   checkGradients('globalNorm', grads, extra);
-  if (grads.length === 0) throw new OptionError('globalNorm: there are no gradients. Give at least one.');
+  if (grads.length === 0) throw new OptionError('globalNorm: no gradients. Give at least one.');
   return sqrt(grads.map((g) => total(square(g))).reduce((all, part) => add(all, part)));
 }
 
-/** g · min(max / (norm + 1e-6), 1), norm that of all gradients together: PyTorch's `clip_grad_norm_`. */
+/** g · min(max / (norm + 1e-6), 1) with the global norm of all gradients: PyTorch's `clip_grad_norm_`. */
 export function clipByGlobalNorm(grads: readonly Tensor[], max: number, ...extra: never[]): Tensor[] {
   checkGradients('clipByGlobalNorm', grads, extra);
   checkBound('clipByGlobalNorm', max);
@@ -48,7 +48,7 @@ export function clipByGlobalNorm(grads: readonly Tensor[], max: number, ...extra
   return grads.map((g) => mul(g, scale));
 }
 
-/** Each element moved into [-max, max]: PyTorch's `clip_grad_value_`. */
+/** Each element clamped to [-max, max]: PyTorch's `clip_grad_value_`. */
 export function clipByValue(grads: readonly Tensor[], max: number, ...extra: never[]): Tensor[] {
   checkGradients('clipByValue', grads, extra);
   checkBound('clipByValue', max);

@@ -1,4 +1,4 @@
-// Schedules made of schedules (a warm-up, one after another), and the way back from a description to its schedule.
+// Composed schedules (warm-up, sequence), and schedules from their descriptions.
 import { OptionError } from '../graph/errors.ts';
 import { checkExtra, checkOptions, checkValue, FINITE } from '../graph/options.ts';
 import { checkRate, checkSteps } from './check.ts';
@@ -17,8 +17,8 @@ import {
 } from './schedules.ts';
 
 /**
- * rate(t) = after(0) · (startFactor + (1 - startFactor) · t / steps) for t < steps, then after(t - steps) with the run's
- * length less by `steps`: PyTorch's `SequentialLR` of a `LinearLR` and another; startFactor 1/3.
+ * rate(t) = after(0) · (startFactor + (1 - startFactor) · t / steps) for t < steps, then after(t - steps) and the run's length reduced by
+ * `steps`: PyTorch's `SequentialLR` of a `LinearLR` and another. Default startFactor 1/3.
  */
 export function warmup(
   after: Rate,
@@ -41,7 +41,7 @@ export function warmup(
 }
 
 /**
- * Several schedules one after another, each counting from 0 again and as long as its part: PyTorch's `SequentialLR`. Part k ends
+ * Schedules one after another, each counting from 0 over its own part: PyTorch's `SequentialLR`. Part k ends
  * before step milestones[k]; the last ends with the run.
  */
 export function sequence(
@@ -55,12 +55,12 @@ export function sequence(
   }
   if (parts.length === 0 || milestones.length !== parts.length - 1) {
     throw new OptionError(
-      `sequence: ${milestones.length} milestones for ${parts.length} schedules. Give one step between every two schedules.`,
+      `sequence: ${milestones.length} milestones for ${parts.length} schedules. Give one milestone between every two schedules.`,
     );
   }
   if (milestones.some((step, k) => !Number.isSafeInteger(step) || step <= (milestones[k - 1] ?? 0))) {
     throw new OptionError(
-      `sequence: milestones are [${milestones.join(', ')}]. Give whole numbers of steps, rising from 1.`,
+      `sequence: milestones are [${milestones.join(', ')}]. Give ascending whole numbers of steps from 1.`,
     );
   }
   const schedules = parts.map((part) => toSchedule('sequence', part));
@@ -77,14 +77,14 @@ export function sequence(
 }
 
 /**
- * The schedule that a description (from a checkpoint, say) describes. @throws OptionError for one it does not know, and for fields
- * that the schedule does not have.
+ * The schedule of a description, such as one from a checkpoint. @throws OptionError for an unknown schedule, and for fields that the
+ * schedule does not have.
  */
 export function scheduleFrom(description: ScheduleDescription, ...extra: never[]): Schedule {
   checkExtra('scheduleFrom', extra);
   const { name, ...fields } = description ?? {};
   if (typeof name !== 'string' || !Object.hasOwn(FROM, name)) {
-    throw new OptionError(`schedule: ${JSON.stringify(name)} is unknown. Known are ${Object.keys(FROM).join(', ')}.`);
+    throw new OptionError(`schedule: ${JSON.stringify(name)} is unknown. Use one of ${Object.keys(FROM).join(', ')}.`);
   }
   const [first, make] = FROM[name as keyof typeof FROM];
   checkOptions(name, fields, { [first]: true, ...OPTIONS[name as keyof typeof FROM] });
@@ -92,7 +92,7 @@ export function scheduleFrom(description: ScheduleDescription, ...extra: never[]
   return make(given as never, options as never);
 }
 
-/** By name: what the first argument is called, and the function. */
+/** By name: the first argument's name, and the function. */
 const FROM = {
   constant: ['lr', (lr: number, _: never) => constant(lr)],
   stepDecay: ['lr', stepDecay],

@@ -16,10 +16,10 @@ import { rmsProp } from './rmsprop.ts';
 import type { ScheduleDescription } from './schedules.ts';
 import { sgd } from './sgd.ts';
 
-/** A pattern as plain data: a path or the start of some, or the parts of a RegExp. */
+/** A pattern as plain data: a path or path prefix, or the parts of a RegExp. */
 export type PatternDescription = string | { readonly source: string; readonly flags: string };
 
-/** A parameter group as plain data; its match or its rate is null where that is a function of the user's own. */
+/** A parameter group as plain data; its match or its rate is null if that is a user's function. */
 export interface GroupDescription {
   readonly match: readonly PatternDescription[] | null;
   readonly lr?: number | ScheduleDescription | null;
@@ -27,7 +27,7 @@ export interface GroupDescription {
   readonly options: Readonly<Record<string, number | boolean>>;
 }
 
-/** An optimizer's name and options; `lr` is absent where its schedule has no description. */
+/** An optimizer's name and options; `lr` is absent if its schedule has no description. */
 export interface OptimizerDescription {
   readonly name: string;
   readonly lr?: number | ScheduleDescription;
@@ -49,7 +49,7 @@ const GROUP: Names<GroupDescription> = { match: true, lr: true, lrScale: true, o
 
 const KNOWN = { sgd, adam, adamW, rmsProp, adagrad };
 
-/** What {@link optimizerFrom} makes an equal optimizer from. */
+/** The description from which {@link optimizerFrom} makes an equal optimizer. */
 export function describe(optimizer: Optimizer, ...extra: never[]): OptimizerDescription {
   checkOptimizer('describe', optimizer);
   checkExtra('describe', extra);
@@ -73,16 +73,20 @@ function describeMatch(match: PathMatch): PatternDescription[] | null {
 
 type Make = (options: CommonOptions) => Optimizer;
 
-/** The optimizer that a description describes. @throws OptionError for one it does not know or that lacks a rate or a match. */
+/** The optimizer of a description. @throws OptionError for an unknown optimizer, or if a rate or a match is missing. */
 export function optimizerFrom(description: OptimizerDescription, ...extra: never[]): Optimizer {
   checkOptions('optimizerFrom', description, NAMES, extra);
   const { name, lr, clipNorm, clipValue, options, groups } = description;
   const make = Object.hasOwn(KNOWN, name) ? (KNOWN[name as keyof typeof KNOWN] as Make) : undefined;
   if (!make) {
-    throw new OptionError(`optimizer: ${JSON.stringify(name)} is unknown. Known are ${Object.keys(KNOWN).join(', ')}.`);
+    throw new OptionError(
+      `optimizer: ${JSON.stringify(name)} is unknown. Use one of ${Object.keys(KNOWN).join(', ')}.`,
+    );
   }
   if (lr === undefined) {
-    throw new OptionError(`${name}: its learning rate was a function of the user's own. Give the optimizer again.`);
+    throw new OptionError(
+      `${name}: its learning rate was a custom function, which is not saved. Pass the optimizer again.`,
+    );
   }
   const made = groups?.map((group, k) => groupFrom(`${name}: groups[${k}]`, group));
   return make({ ...options, lr: rateFrom(lr), clipNorm, clipValue, groups: made });
@@ -93,7 +97,7 @@ function groupFrom(where: string, description: GroupDescription): GroupOptions {
   const { match, lr, lrScale, options } = description;
   const what = match === null ? 'match' : lr === null ? 'learning rate' : undefined;
   if (what !== undefined)
-    throw new OptionError(`${where}: its ${what} was a function of the user's own. Give the optimizer again.`);
+    throw new OptionError(`${where}: its ${what} was a custom function, which is not saved. Pass the optimizer again.`);
   const patterns = [match ?? []].flat().map((pattern) => {
     return typeof pattern === 'object' ? new RegExp(pattern.source, pattern.flags) : pattern;
   });

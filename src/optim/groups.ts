@@ -1,5 +1,4 @@
-// Parameter groups: which parameters each one has, the arenas they lie in, and their learning rates, of which those that differ
-// from the optimizer's own are columns of one table.
+// Parameter groups: their parameters, arenas and learning rates; rates that differ from the optimizer's are columns of one table.
 import { OptionError } from '../graph/errors.ts';
 import { chosen } from '../graph/path-match.ts';
 import type { NamedVariable } from '../graph/paths.ts';
@@ -8,11 +7,11 @@ import { type Arena, layOut } from './arena.ts';
 import type { Optimizer, ParameterGroup } from './optimizer.ts';
 import { type Rate, rateOf } from './schedules.ts';
 
-/** The group of each parameter, by its place among the optimizer's; those of the default group are left out. */
+/** The index of each parameter's group; parameters of the default group are left out. */
 export type Membership = ReadonlyMap<Variable, number>;
 
 /**
- * Which group has which parameters: the first that matches. @throws OptionError for a group that matches none, or only those of
+ * Assigns each parameter to the first group that matches it. @throws OptionError for a group that matches none, or only parameters of
  * earlier groups.
  */
 export function membersOf({ name, groups = [] }: Optimizer, parameters: readonly NamedVariable[]): Membership {
@@ -22,14 +21,14 @@ export function membersOf({ name, groups = [] }: Optimizer, parameters: readonly
     const free = matched.filter(({ variable }) => !membership.has(variable));
     if (free.length === 0)
       throw new OptionError(
-        `${name}: groups[${k}] matches ${matched.map(({ path }) => path).join(', ')}, and earlier groups have them. Put it before those.`,
+        `${name}: groups[${k}] matches ${matched.map(({ path }) => path).join(', ')}, which earlier groups already have. Put it before those groups.`,
       );
     for (const { variable } of free) membership.set(variable, k);
   }
   return membership;
 }
 
-/** The arenas of the parameters that are trained, the default group's first; `sinceOf` is the step at which a path's moments began. */
+/** The arenas of the trained parameters, the default group's first; `sinceOf` is the step at which a path's moments began. */
 export function arenasOf(
   optimizer: Optimizer,
   trained: readonly NamedVariable[],
@@ -52,17 +51,17 @@ export function arenasOf(
   });
 }
 
-/** The rates that a step needs: the optimizer's, then those that groups have of their own. */
+/** The rates that a step needs: the optimizer's, then the groups' own. */
 export function ratesOf({ lr, groups = [] }: Pick<Optimizer, 'lr' | 'groups'>): Rate[] {
   return [lr, ...groups.flatMap((group) => group.lr ?? [])];
 }
 
-/** Where a group's rate is among {@link ratesOf}. */
+/** The index of a group's rate in {@link ratesOf}. */
 export function columnOf(groups: readonly ParameterGroup[], k: number): number {
   return groups[k]!.lr === undefined ? 0 : groups.slice(0, k + 1).filter(({ lr }) => lr !== undefined).length;
 }
 
-/** The learning rate of each group at a step at which the shared one is `shared`; undefined where none can differ. */
+/** The learning rate of each group at a step where the optimizer's is `shared`; undefined if none can differ. */
 export function groupRates(
   { groups = [] }: Pick<Optimizer, 'groups'>,
   shared: number,

@@ -1,4 +1,4 @@
-// Optimizers, learning-rate schedules and gradient clipping: what users know as `optim`.
+// Optimizers, learning-rate schedules and gradient clipping, exported as `optim`.
 export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamW } from './adam.ts';
 export { type Clip, clipByGlobalNorm, clipByValue, clipGradients, globalNorm } from './clip.ts';

@@ -1,4 +1,4 @@
-// What an optimizer is: a function from parameters, gradients and its slots to what they become. It is traced once, on the flat
+// The type of an optimizer: a function from parameters, gradients and slots to their new values. It is traced once, on the flat
 // vectors that hold all parameters, so that an update is one kernel; nothing else in the engine knows which optimizer it is.
 import { OptionError } from '../graph/errors.ts';
 import {
@@ -23,19 +23,19 @@ import type { Rate } from './schedules.ts';
 export interface StepValues {
   /** The learning rate, f32 [1]. */
   readonly lr: Tensor;
-  /** The step, u32 [1], counted from 0: of parameters that were unfrozen, from there. */
+  /** The step, u32 [1], counted from 0; for unfrozen parameters, from the step at which they were unfrozen. */
   readonly step: Tensor;
 }
 
-/** How parameters move. */
+/** How parameters are updated. */
 export interface UpdateRule {
-  /** Numbers and flags that the rule was made with, defaults filled in. */
+  /** The rule's options, numbers and flags, with defaults filled in. */
   readonly options: Readonly<Record<string, number | boolean>>;
   /** The names of the state vectors beside each flat parameter vector: `['m', 'v']`. */
   readonly slots: readonly string[];
-  /** The first value of every element of the slots. Default 0. */
+  /** The initial value of every slot element. Default 0. */
   readonly initialSlot?: number;
-  /** The new parameters and slots, all f32 [N]. An element whose p, g and slots are as at first with g = p = 0 keeps p = 0. */
+  /** The new parameters and slots, all f32 [N]. An element with p = g = 0 and initial slots must keep p = 0. */
   update(
     p: Tensor,
     g: Tensor,
@@ -44,43 +44,43 @@ export interface UpdateRule {
   ): { readonly p: Tensor; readonly slots: readonly Tensor[] };
 }
 
-/** Parameters that an optimizer moves by a rule of their own. */
+/** Parameters that an optimizer updates by their own rule. */
 export interface ParameterGroup extends UpdateRule {
-  /** Which parameters: of those that no earlier group has. */
+  /** Which parameters, among those that no earlier group has. */
   readonly match: PathMatch;
-  /** The group's own learning rate; the optimizer's where it is absent. */
+  /** The group's learning rate. Default: the optimizer's. */
   readonly lr?: Rate;
   /** The group's learning rate is the optimizer's times this. Default 1. */
   readonly lrScale?: number;
 }
 
 export interface Optimizer extends UpdateRule {
-  /** `sgd`, `adam`. */
+  /** Its name: `sgd`, `adam`. */
   readonly name: string;
   readonly lr: Rate;
-  /** What is done to the gradients, of all groups together, before `update` sees them. */
+  /** How gradients are clipped, over all groups together, before `update`. */
   readonly clip?: Clip;
   /** Parameters with settings of their own; all others form the default group. */
   readonly groups?: readonly ParameterGroup[];
 }
 
-/** Options that every optimizer takes; T are its own. */
+/** Options that every optimizer takes; `T` are its own. */
 export interface CommonOptions<T = unknown> {
-  /** The learning rate, or a schedule of it. */
+  /** The learning rate, or its schedule. */
   readonly lr?: Rate;
-  /** Clips by the norm of all gradients together: see `clipByGlobalNorm`. */
+  /** Clips by the global norm of all gradients; see `clipByGlobalNorm`. */
   readonly clipNorm?: number;
   /** Clips each gradient element to [-clipValue, clipValue]. */
   readonly clipValue?: number;
-  /** Parameters with other settings, as PyTorch's parameter groups. The first group that matches a parameter has it. */
+  /** Parameters with other settings, like PyTorch's parameter groups. A parameter belongs to the first group that matches it. */
   readonly groups?: readonly GroupOptions<T>[];
 }
 
 /** A parameter group: which parameters, and the options that differ from the optimizer's. */
 export type GroupOptions<T = unknown> = {
-  /** Which parameters: see {@link PathMatch}. A group that gets none is refused when the optimizer meets a model. */
+  /** Which parameters; see {@link PathMatch}. A group without any is refused once the model is known. */
   readonly match: PathMatch;
-  /** The group's own learning rate or schedule. */
+  /** The group's learning rate or schedule. */
   readonly lr?: Rate;
   /** Multiplies the optimizer's learning rate instead. */
   readonly lrScale?: number;
@@ -94,13 +94,13 @@ type Options = Readonly<Record<string, number | boolean>>;
 export const COMMON: Names<CommonOptions> = { lr: true, clipNorm: true, clipValue: true, groups: ARRAY };
 const GROUP: Names<GroupOptions> = { match: true, lr: true, lrScale: POSITIVE };
 
-/** What a rule adds to its options. */
+/** What a rule adds to the options. */
 export type RuleOf = Omit<UpdateRule, 'options'>;
 
 /**
- * An optimizer of the given options, the rate perhaps by position, `defaults` filled in. `rule` checks the options of the
- * optimizer, and of each group, and makes their update.
- * @throws OptionError for arguments and options that do not exist or have the wrong type, bad rates and bad clipping bounds.
+ * An optimizer from the given options, with the rate optionally by position and `defaults` filled in. `rule` checks the options of the
+ * optimizer and of each group, and makes their updates. @throws OptionError for unknown arguments and options or wrong types, bad rates and
+ * bad clipping bounds.
  */
 export function optimizerOf<T extends Options>(
   name: string,
@@ -149,15 +149,15 @@ function checkGroup(where: string, { match, lr, lrScale }: GroupOptions): void {
   if (lr !== undefined) checkLr(where, lr);
   if (lr !== undefined && lrScale !== undefined)
     throw new OptionError(
-      `${where}: both lr and lrScale are given. Give the group's rate, or a factor of the shared one.`,
+      `${where}: both lr and lrScale are given. Give the group's rate, or a factor of the optimizer's.`,
     );
 }
 
-/** Refuses what is no optimizer. */
+/** Refuses a value that is not an optimizer. */
 export function checkOptimizer(what: string, optimizer: Optimizer): void {
   const isRule = (rule: UpdateRule) => typeof rule?.update === 'function' && Array.isArray(rule.slots);
   if (!isRule(optimizer))
-    throw new OptionError(`${what}: the optimizer is ${show(optimizer)}. Give what one of optim gives: optim.adam().`);
+    throw new OptionError(`${what}: the optimizer is ${show(optimizer)}. Give an optimizer such as optim.adam().`);
   const { lr, groups = [] } = optimizer;
   checkLr(what, lr);
   checkValue(what, "the optimizer's groups", groups, ARRAY);

@@ -10,20 +10,20 @@ import { withDecay } from './sgd.ts';
 
 /** Options of {@link rmsProp}. */
 export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
-  /** How much of the mean squared gradient stays. Default 0.99. */
+  /** The decay of the mean squared gradient per step. Default 0.99. */
   readonly alpha?: number;
-  /** Default 1e-8. */
+  /** Added to the root, for stability. Default 1e-8. */
   readonly eps?: number;
-  /** Scales by the estimated variance instead: subtracts the square of the mean gradient. Default false. */
+  /** Whether to scale by the estimated variance: subtracts the square of the mean gradient. Default false. */
   readonly centered?: boolean;
-  /** How much of the last step stays. Default 0. */
+  /** The momentum factor. Default 0. */
   readonly momentum?: number;
   /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
   readonly weightDecay?: number;
 }
 
 /**
- * v = α v + (1 - α) g²; d = g / (√v + eps), or where centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
+ * v = α v + (1 - α) g²; d = g / (√v + eps), or if centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
  * buf = momentum · buf + d; p -= lr · buf. Default lr 1e-2. As PyTorch's `RMSprop`.
  */
 export function rmsProp(lr: Rate | undefined, options?: Omit<RmsPropOptions, 'lr'>, ...extra: never[]): Optimizer;

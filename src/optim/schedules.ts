@@ -1,5 +1,5 @@
 // Learning-rate schedules: functions from the step, counted from 0, and the run's length to a rate. They run on the host, which
-// writes a table of rates once per submit. Each carries a plain description of itself, so that a checkpoint can bring it back.
+// writes a table of rates once per submit. Each carries a plain description, so that a checkpoint can restore it.
 import { OptionError } from '../graph/errors.ts';
 import {
   checkExtra,
@@ -22,17 +22,17 @@ export interface ScheduleDescription {
 type Argument = string | number | ScheduleDescription | readonly (number | ScheduleDescription)[] | undefined;
 
 /**
- * The learning rate of a step. `total` is how many steps the run will make, where that is known. Any function will do; one
- * without a `description` cannot be restored from a checkpoint and has to be given again.
+ * The learning rate of a step. `total` is the number of steps of the run, if known. Any function will do; one without a `description`
+ * cannot be restored from a checkpoint and must be passed again.
  */
 export type Schedule = ((step: number, total: number | undefined) => number) & {
   readonly description?: ScheduleDescription;
 };
 
-/** A rate that stays, or a schedule. */
+/** A constant rate, or a schedule. */
 export type Rate = number | Schedule;
 
-/** The rate at `step` of `lr`, checked: @throws OptionError where it is not a finite number >= 0 that f32 can hold. */
+/** The rate of `lr` at `step`. @throws OptionError unless it is a finite number >= 0 that f32 can hold. */
 export function rateAt(lr: Rate, step: number, total: number | undefined, ...extra: never[]): number {
   if (typeof lr !== 'function') checkValue('rateAt', 'lr', lr, FINITE);
   checkValue('rateAt', 'the step', step, STEP);
@@ -46,13 +46,13 @@ const STEP: Kind = {
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
 };
 
-/** {@link rateAt} for a run, which asks at every step. */
+/** {@link rateAt} for a run, which calls it at every step. */
 export function rateOf(lr: Rate, step: number, total: number | undefined): number {
   const rate = typeof lr === 'number' ? lr : lr(step, total);
   if (!(Number.isFinite(Math.fround(rate)) && rate >= 0)) {
     const name = (typeof lr === 'number' ? undefined : lr.description?.name) ?? 'lr';
     throw new OptionError(
-      `${name}: the learning rate of step ${step} is ${rate}. A schedule must give finite rates >= 0.`,
+      `${name}: the learning rate of step ${step} is ${rate}. A schedule must return finite rates >= 0.`,
     );
   }
   return rate;
@@ -83,7 +83,7 @@ export function constant(lr: number, ...extra: never[]): Schedule {
   return described({ name: 'constant', lr }, () => lr);
 }
 
-/** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps; gamma 0.1. */
+/** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps. Default gamma 0.1. */
 export function stepDecay(
   lr: number,
   options: { readonly every: number; readonly gamma?: number },
@@ -96,7 +96,7 @@ export function stepDecay(
   return described({ name: 'stepDecay', lr, every, gamma }, (t) => lr * gamma ** Math.floor(t / every));
 }
 
-/** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`; `every` 1 step. */
+/** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`. Default every 1 step. */
 export function exponential(
   lr: number,
   options: { readonly gamma: number; readonly every?: number },
@@ -109,7 +109,8 @@ export function exponential(
   return described({ name: 'exponential', lr, gamma, every }, (t) => lr * gamma ** (t / every));
 }
 
-/** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` (0) in T = `total` steps, the run's unless given. */
+/** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` in T = `total` steps. Default end 0, total the run's
+ * steps. */
 export function linear(
   lr: number,
   options: { readonly end?: number; readonly total?: number } = {},
@@ -125,8 +126,8 @@ export function linear(
 }
 
 /**
- * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` (0)
- * after T = `total` steps, the run's unless given. https://arxiv.org/abs/1608.03983
+ * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` after T = `total`
+ * steps. Default min 0, total the run's steps. https://arxiv.org/abs/1608.03983
  */
 export function cosine(
   peak: number,
@@ -145,19 +146,19 @@ export function cosine(
 /** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
   readonly total?: number;
-  /** The share of the steps in which the rate rises: 0.3. */
+  /** The fraction of steps in which the rate rises. Default 0.3. */
   readonly pctStart?: number;
-  /** The first rate is peak / divFactor: 25. */
+  /** The first rate is peak / divFactor. Default 25. */
   readonly divFactor?: number;
-  /** The last rate is the first / finalDivFactor: 1e4. */
+  /** The last rate is the first / finalDivFactor. Default 1e4. */
   readonly finalDivFactor?: number;
-  /** How the rate moves between the three: 'cos'. */
+  /** The curve between these rates. Default 'cos'. */
   readonly anneal?: 'cos' | 'linear';
 }
 
 /**
  * From peak / divFactor up to `peak` at step pctStart · T - 1, then down to peak / divFactor / finalDivFactor at step T - 1,
- * each way along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
+ * each along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
  */
 export function oneCycle(peak: number, options: OneCycleOptions = {}, ...extra: never[]): Schedule {
   checkOptions('oneCycle', options, OPTIONS.oneCycle, extra);
@@ -193,7 +194,7 @@ export function described(
   return Object.freeze(Object.assign(rate, description && { description: Object.freeze(withoutGaps(description)) }));
 }
 
-/** The steps a schedule is stretched over: its own total, else the run's. */
+/** The number of steps of a schedule: its own total, else the run's. */
 function lengthOf(what: string, own: number | undefined, run: number | undefined): number {
   const length = own ?? run;
   if (length === undefined) {

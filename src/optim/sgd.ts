@@ -1,4 +1,4 @@
-// Stochastic gradient descent, with momentum, Nesterov's look-ahead and weight decay where asked for.
+// Stochastic gradient descent, with optional momentum, Nesterov momentum and weight decay.
 import { OptionError } from '../graph/errors.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
@@ -8,9 +8,9 @@ import type { Rate } from './schedules.ts';
 
 /** Options of {@link sgd}. */
 export interface SgdOptions extends CommonOptions<SgdOptions> {
-  /** How much of the last step's velocity stays. Default 0. */
+  /** The momentum factor. Default 0. */
   readonly momentum?: number;
-  /** Steps by the gradient plus momentum times the new velocity; needs a momentum. Default false. */
+  /** Nesterov momentum: steps by the gradient plus momentum times the new velocity; needs a momentum. Default false. */
   readonly nesterov?: boolean;
   /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
   readonly weightDecay?: number;
@@ -28,7 +28,7 @@ export function sgd(...given: Given): Optimizer {
     checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
     checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
     if (nesterov && momentum === 0)
-      throw new OptionError(`${where}: nesterov needs a momentum, and momentum is 0. Set it, to 0.9 say.`);
+      throw new OptionError(`${where}: nesterov needs a momentum, but momentum is 0. Set it, for example to 0.9.`);
     return {
       slots: momentum === 0 ? [] : ['momentum'],
       update(p, dp, [buf], { lr }) {

@@ -1,5 +1,5 @@
-// What an optimizer keeps of a model in a bare loop: arenas with moments, the step counter and the rates, as variables that a
-// storage gives memory to; and the update of a step, to be called in the function that is traced.
+// An optimizer's state for a model in a bare loop: arenas with moments, the step counter and the rates, as variables that a
+// storage allocates; and a step's update, to be called in the traced function.
 import { OptionError } from '../graph/errors.ts';
 import type { VariableGroup } from '../graph/executor.ts';
 import { COUNT, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
@@ -17,23 +17,23 @@ import { updateArenas } from './update.ts';
 
 /** Options of {@link state}. */
 export interface OptimizerStateOptions {
-  /** Steps that schedules are made for; after them the last rate stays. Needed where a rate is a schedule. */
+  /** The number of steps of the schedules; the last rate holds after them. Required if a rate is a schedule. */
   readonly steps?: number;
-  /** The most bytes of parameters in one buffer. Default 128 MiB. */
+  /** The maximum bytes of parameters in one buffer. Default 128 MiB. */
   readonly maxArenaBytes?: number;
 }
 
 const NAMES: Names<OptimizerStateOptions> = { steps: COUNT, maxArenaBytes: POSITIVE };
 
-/** A model's variables, and what an optimizer keeps beside them. `backend.allocate` gives all of it memory. */
+/** A model's variables and the optimizer's state for them. `backend.allocate` allocates all of it. */
 export class OptimizerState {
   readonly [NOT_OF_A_MODEL] = true;
   readonly optimizer: Optimizer;
-  /** Steps made, u32 [1]: also what dropout draws from, as the option `step` of `backend.compile`. */
+  /** Steps made, u32 [1]; also dropout's counter, as the option `step` of `backend.compile`. */
   readonly step: Variable = new Variable([1], { dtype: 'u32', initial: () => new Uint32Array(1) });
-  /** Learning rates, one a step and group with a rate of its own, f32; a single one where all are numbers. */
+  /** Learning rates, f32: one per step for the optimizer and for each group with its own rate; just one if all are numbers. */
   readonly rates: Variable;
-  /** The parameters that are trained, by path. */
+  /** The trained parameters, by path. */
   readonly trained: readonly NamedVariable[];
   readonly arenas: readonly Arena[];
   readonly #variables: readonly NamedVariable[];
@@ -49,7 +49,7 @@ export class OptimizerState {
     const parameters = this.#variables.filter(({ variable }) => isParameter(variable));
     this.trained = parameters.filter(({ variable }) => variable.trainable);
     if (this.trained.length === 0)
-      throw new OptionError('optim.state: no variable of the model is trained. Give it a layer with parameters.');
+      throw new OptionError('optim.state: no variable of the model is trainable. Give it a layer with parameters.');
     this.arenas = arenasOf(optimizer, this.trained, membersOf(optimizer, parameters), maxArenaBytes);
     this.rates = ratesVariable(optimizer, steps);
   }
@@ -78,7 +78,7 @@ function ratesVariable(optimizer: Optimizer, steps: number | undefined): Variabl
   const schedule = rates.find((rate) => typeof rate === 'function');
   if (schedule && steps === undefined)
     throw new OptionError(
-      'optim.state: a learning rate is a schedule, and how many steps it is for is not known. Give { steps }.',
+      'optim.state: a learning rate is a schedule, and its number of steps is not known. Give { steps }.',
     );
   const rows = schedule ? steps! : 1;
   const table = Float32Array.from(
@@ -88,9 +88,9 @@ function ratesVariable(optimizer: Optimizer, steps: number | undefined): Variabl
 }
 
 /**
- * What `optimizer` keeps of `model` (layers, an array of models, or of variables made trainable): moments, step counter and
- * rates. `backend.allocate(state)` gives memory to it and to the model's variables, and {@link apply} moves them.
- * @throws OptionError for a model without variables that are trained, for a schedule without `steps`, for groups that match none.
+ * The state of `optimizer` for `model` (a layer, an array of models, or of trainable variables): moments, step counter and rates.
+ * `backend.allocate(state)` allocates it and the model's variables, and {@link apply} updates them. @throws OptionError for a model without
+ * trainable variables, a schedule without `steps`, or groups that match none.
  */
 export function state(
   optimizer: Optimizer,
@@ -103,14 +103,16 @@ export function state(
 }
 
 /**
- * One step of the optimizer, in a function that `backend.compile` traces with `training: true`: clips the gradients, moves the
- * parameters and moments, and counts the step. `gradients` are by path, as `valueAndGrad` of the same model gives them. The same
- * arithmetic as a Trainer's step.
- * @throws OptionError for gradients that are missing, of other shapes or of no parameter, and outside of training.
+ * One step of the optimizer, in a function that `backend.compile` traces with `training: true`: clips the gradients, updates the parameters
+ * and moments, and counts the step. `gradients` are by path, as `valueAndGrad` of the same model returns them. The same arithmetic as a
+ * Trainer's step. @throws OptionError for gradients that are missing, have another shape or belong to no parameter, and outside of
+ * training.
  */
 export function apply(state: OptimizerState, gradients: Readonly<Record<string, Tensor>>, ...extra: never[]): void {
   if (!(state instanceof OptimizerState))
-    throw new OptionError(`optim.apply: the state is ${show(state)}. Give what optim.state(optimizer, model) gave.`);
+    throw new OptionError(
+      `optim.apply: the state is ${show(state)}. Give the state returned by optim.state(optimizer, model).`,
+    );
   checkValue('optim.apply', 'the gradients', gradients, OBJECT);
   checkTensors('optim.apply', gradients, extra);
   checkGradients(state, gradients);
@@ -127,17 +129,17 @@ function checkGradients({ trained }: OptimizerState, gradients: Readonly<Record<
   const unknown = Object.keys(gradients).find((path) => !wanted.has(path));
   if (unknown !== undefined)
     throw new OptionError(
-      `optim.apply: ${show(unknown)} is no parameter of the state's model that is trained. It has ${[...wanted.keys()].join(', ')}.`,
+      `optim.apply: ${show(unknown)} is not a trained parameter of the state's model. It has ${[...wanted.keys()].join(', ')}.`,
     );
   for (const [path, { shape }] of wanted) {
     const gradient = Object.hasOwn(gradients, path) ? gradients[path] : undefined;
     if (!gradient)
       throw new OptionError(
-        `optim.apply: there is no gradient of ${path}. Give those of valueAndGrad of the same model.`,
+        `optim.apply: no gradient of ${path}. Give the gradients from valueAndGrad of the same model.`,
       );
     if (!sameShape(gradient.shape, shape))
       throw new OptionError(
-        `optim.apply: the gradient of ${path} is ${formatShape(gradient.shape)}, and the parameter ${formatShape(shape)}. Give one of its shape.`,
+        `optim.apply: the gradient of ${path} is ${formatShape(gradient.shape)}, but the parameter is ${formatShape(shape)}. Give a gradient of its shape.`,
       );
   }
 }

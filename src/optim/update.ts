@@ -1,5 +1,5 @@
-// An optimizer's step on arenas: gradients side by side, clipped together, then one update of each arena. The trainer's step and
-// that of a bare loop are both this one.
+// An optimizer's step on arenas: gradients side by side, clipped together, then one update of each arena. The trainer and bare loops both
+// use it.
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import type { Assignment } from '../graph/trace.ts';
 import { add, mul, sub } from '../ops/binary.ts';

@@ -27,24 +27,24 @@ import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
 import { ignores } from './loss-weights.ts';
 
-/** Examples to train on or to be judged by; a DataSet is one. */
+/** Examples to train or evaluate on; a DataSet is one. */
 export interface Examples {
   readonly name?: string | undefined;
-  /** Examples. */
+  /** The number of examples. */
   readonly size: number;
-  /** [size, ...example]; or several, by name or in order, for a model of several inputs: bytes then have their own scale. */
+  /** [size, ...example]; or several, by name or in order, for a model with several inputs: bytes then have their own scale. */
   readonly x: Nested<Values>;
   /**
    * Class indices [size] or [size, ...] (u8, u16, u32 or i32), or targets [size, ...] (f32, or u8 that is scaled as x is); or several,
    * as x.
    */
   readonly y: Nested<Values>;
-  /** How much each example counts in the loss, [size]: finite and >= 0, not all 0. Default: all the same. */
+  /** The weight of each example in the loss, [size]: finite and >= 0, not all 0. Default 1 for each. */
   readonly sampleWeights?: Values | undefined;
-  /** The number of classes where y is class indices; of several targets by their names or places. */
+  /** The number of classes if y holds class indices; for several targets by their names or indices. */
   readonly classes?: number | Readonly<Record<string, number | undefined>> | undefined;
   readonly scale?: ByteScale | undefined;
-  /** How bytes in y become numbers. Default: as those of x. */
+  /** How bytes in y become numbers. Default: the scale of x. */
   readonly targetScale?: ByteScale | undefined;
 }
 
@@ -201,7 +201,7 @@ export function residentsOf(what: string, values: Values, maxBytes: number): rea
   const each = Math.min(size!, Math.floor(maxBytes / byteLength(dtypeOf(values.data), width)));
   if (each < 1)
     throw new DataError(
-      `${what}: one row ${formatShape(row)} is more than this device binds at once (${maxBytes} bytes).`,
+      `${what}: one row ${formatShape(row)} is more than this device can bind at once (${maxBytes} bytes).`,
     );
   const parts = Array.from({ length: Math.ceil(size! / each) }, (_, k) => {
     const rows = Math.min(each, size! - k * each);

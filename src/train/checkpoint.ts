@@ -223,7 +223,7 @@ export function scaleOfFile(metadata: Metadata, file: string): ModelScale | unde
   return scales ?? scale;
 }
 
-/** What a checkpoint keeps beside tensors, without a State: for a report, or to make the trainer that fits it. */
+/** A checkpoint's metadata, without a State: for a report, or to create a matching trainer. */
 export function describeCheckpoint(
   bytes: FileBytes,
   file = 'checkpoint',

@@ -25,24 +25,24 @@ import { type State, zeros } from './state.ts';
 import { allCounts, allLabels, targetsOf } from './targets.ts';
 import { metricOf, outputsOf, reported, summedLosses, type Task, widthOf } from './task.ts';
 
-/** How a model does on a data set: means over all examples, of which weights count in the loss alone. */
+/** A model's results on a data set: means over all examples; weights count only in the loss. */
 export interface Evaluation {
-  /** Of a set with sample weights Σ w·l / Σ w; rows that the loss ignores do not count. Of a loss that is a sum, the sum. */
+  /** The mean loss; with sample weights Σ w·l / Σ w. Rows that the loss ignores do not count. The sum, if the loss is a sum. */
   readonly loss: number;
-  /** The share that is right of what is not ignored, or the user's metric of that name. Absent where the loss scores no classes. */
+  /** The fraction of correct rows among those not ignored, or the user's metric of that name. Absent if the loss scores no classes. */
   readonly accuracy?: number;
-  /** The user's own metrics by name. */
+  /** The user's metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Examples. */
+  /** The number of examples. */
   readonly size: number;
-  /** Row: the class it is; column: the class it was taken for. Where it was asked for. */
+  /** Rows: actual class; columns: predicted class. Present if requested. */
   readonly confusion?: readonly (readonly number[])[];
 }
 
 export interface EvaluateOptions {
-  /** Examples at a time; chosen to divide the data set unless said. */
+  /** Examples per batch. Default: chosen to divide the data set. */
   readonly batchSize?: number;
-  /** Whether to count which class was taken for which: false. */
+  /** Whether to compute the confusion matrix. Default false. */
   readonly confusion?: boolean;
 }
 

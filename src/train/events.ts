@@ -1,16 +1,16 @@
-// What a run tells: the events of its stream, and the history that is left when it ends. Loss, accuracy and metrics are training's;
+// The output of a run: the events of its stream, and the history that remains when it ends. Loss, accuracy and metrics are training's;
 // validation's are under `validation`.
 import type { Evaluation } from './evaluation.ts';
 
 /** One training step, as the ring on the device recorded it. */
 export interface StepEvent {
   readonly type: 'step';
-  /** Steps made when it was done, all runs of this State together. */
+  /** Total steps made, over all runs of this State. */
   readonly step: number;
-  /** The epoch it belongs to, from 1. */
+  /** Its epoch, counted from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** Of this batch; absent where the loss scores no classes and no metric has this name. */
+  /** The batch's accuracy; absent if the loss scores no classes and no metric has this name. */
   readonly accuracy?: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly learningRate: number;
@@ -18,7 +18,7 @@ export interface StepEvent {
   readonly learningRates?: readonly number[];
 }
 
-/** How the model does on the validation set, and how long it took to see. */
+/** The model's results on the validation set, and the time the evaluation took. */
 export interface Validation extends Evaluation {
   readonly seconds: number;
 }
@@ -26,23 +26,23 @@ export interface Validation extends Evaluation {
 /** The end of an epoch, or of the part of one that a run ended in. */
 export interface EpochEvent {
   readonly type: 'epoch';
-  /** From 1. */
+  /** The epoch, counted from 1. */
   readonly epoch: number;
-  /** How many the run makes, where that is known. */
+  /** The number of epochs of the run, if known. */
   readonly epochs?: number;
   readonly step: number;
-  /** False where the run ended before the epoch did. */
+  /** False if the run ended before the epoch did. */
   readonly complete: boolean;
   /** Means over the epoch's batches while they were trained on. */
   readonly loss: number;
   readonly accuracy?: number;
   readonly metrics: Readonly<Record<string, number>>;
-  /** On the validation set after the epoch, where there is one. */
+  /** Results on the validation set after the epoch, if there is one. */
   readonly validation?: Validation;
   readonly learningRate: number;
   /** Of the optimizer's groups in their order; absent where none differs from {@link learningRate}. */
   readonly learningRates?: readonly number[];
-  /** Training time, validation apart. */
+  /** Training time in seconds, excluding validation. */
   readonly seconds: number;
   readonly stepsPerSecond: number;
   readonly examplesPerSecond: number;
@@ -51,7 +51,7 @@ export interface EpochEvent {
 /** Something is wrong that does not stop the run. */
 export interface WarningEvent {
   readonly type: 'warning';
-  /** `runAway`: where `divergence` is 'warn'. */
+  /** `runAway`: the loss diverged while `divergence` is 'warn'. */
   readonly code: 'notLearning' | 'runAway';
   readonly step: number;
   readonly message: string;
@@ -62,7 +62,7 @@ export type FitEvent = StepEvent | EpochEvent | WarningEvent;
 /** Why a run ended. */
 export type StopReason = 'done' | 'aborted' | 'stopped' | 'earlyStopping' | 'targetAccuracy' | 'diverged' | 'failed';
 
-/** Functions that a run calls, and waits for, as things happen; `onEnd` whatever ends it, a lost device included. */
+/** Functions that a run calls, and awaits, at its events; `onEnd` however it ends, even by a lost device. */
 export interface Callbacks {
   onStep?(event: StepEvent): void | Promise<void>;
   onEpoch?(event: EpochEvent): void | Promise<void>;
@@ -73,8 +73,8 @@ export interface Callbacks {
 /** What happened in all runs of a trainer. */
 export interface History {
   /**
-   * Per step, index by index; `accuracy` is empty where there is none. Of more than 100,000 steps, and of more than 10,000 epochs,
-   * every second stays (then every fourth …), the first and the last always: `step` says which.
+   * Per step, index by index; `accuracy` is empty where there is none. Beyond 100,000 steps, and beyond 10,000 epochs, every second entry
+   * is kept (then every fourth …), and always the first and the last; `step` says which.
    */
   readonly steps: { readonly step: number[]; readonly loss: number[]; readonly accuracy: number[] };
   readonly epochs: EpochEvent[];

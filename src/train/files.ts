@@ -19,7 +19,7 @@ function networkOf({ running: { task } }: Inside): Record<string, string> {
 
 /**
  * The trainer's whole State (weights, moments, counters, its run) as the bytes of a safetensors file; `configuration`, plain data, is
- * kept beside it.
+ * stored with it.
  */
 export async function saveCheckpoint(trainer: AnyTrainer, configuration?: unknown, ...extra: never[]): Promise<Bytes> {
   const inside = insideOf('saveCheckpoint', trainer);
@@ -40,9 +40,9 @@ export async function saveCheckpoint(trainer: AnyTrainer, configuration?: unknow
 }
 
 /**
- * Puts a saved State back, with what was frozen in it. `fit(data, { …, resume: true })` then continues its run, bit for bit, where it
+ * Restores a saved State, including what was frozen. `fit(data, { …, resume: true })` then continues its run, bit for bit, where it
  * stopped.
- * @throws CheckpointError, naming `file`; the trainer is then as it was. OptionError while a run or another call is under way.
+ * @throws CheckpointError, naming `file`; the trainer is then unchanged. OptionError while a run or another call is under way.
  */
 export async function loadCheckpoint(
   trainer: AnyTrainer,
@@ -65,8 +65,8 @@ export async function loadCheckpoint(
 
 /**
  * The trainer's weights alone as the bytes of a safetensors file, under their paths, as PyTorch names and lays them out; `metadata` goes
- * into the file's own, and so do the scale of the bytes they were learnt from and the description of a model that `network()` made,
- * which `networkOf` reads.
+ * into the file's metadata, together with the scale of the training bytes and the description of a model made by `network()`, which
+ * `networkOf` reads.
  */
 export async function saveWeights(
   trainer: AnyTrainer,
@@ -85,7 +85,7 @@ export async function saveWeights(
  * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
  * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
  * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
- * @throws CheckpointError where names, shapes or values do not fit; the trainer is then as it was. OptionError while a run or another
+ * @throws CheckpointError where names, shapes or values do not fit; the trainer is then unchanged. OptionError while a run or another
  * call is under way.
  */
 export function loadWeights(

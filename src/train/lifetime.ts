@@ -3,7 +3,7 @@
 import { DeviceError, OptionError } from '../graph/errors.ts';
 
 export function disposedError(): DeviceError {
-  return new DeviceError('trainer: it was disposed. Make a new one with new Trainer(…).');
+  return new DeviceError('trainer: it was disposed. Create a new one with new Trainer(…).');
 }
 
 export class Lifetime {

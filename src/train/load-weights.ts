@@ -17,21 +17,21 @@ export interface LoadWeightsOptions {
   /** The file's name in errors. Default `weights`. */
   readonly file?: string;
   /**
-   * Whether the file must have all weights of the model and no others; false loads those that it has. Another shape is an error
-   * in both cases. Default true.
+   * Whether the file must have all weights of the model and no others; false loads every match. Another shape is an error in both cases.
+   * Default true.
    */
   readonly strict?: boolean;
   /**
-   * New names for those in the file: a function, which gives undefined to skip a tensor, or an object of old to new names. In an
-   * object, a key that is a tensor's whole name renames it; a key that ends in `.`, or is empty, is a prefix, and the longest that
-   * a name begins with is replaced. Other names stay. Default: none are renamed.
+   * New names for those in the file: a function, which returns undefined to skip a tensor, or an object of old to new names. In an object,
+   * a key that is a tensor's whole name renames it; a key that ends in `.`, or is empty, is a prefix, and the longest matching prefix is
+   * replaced. Other names stay. Default: none are renamed.
    */
   readonly rename?: Rename;
 }
 
-/** What `loadWeights` found. */
+/** The result of `loadWeights`. */
 export interface LoadedWeights {
-  /** Variables of the model that the file does not have, by path: they stay as they were. */
+  /** Variables of the model that the file does not have, by path: they keep their values. */
   readonly missing: readonly string[];
   /** Tensors of the file that the model does not have, by their names in the file. */
   readonly unexpected: readonly string[];

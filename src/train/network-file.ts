@@ -11,9 +11,9 @@ import { readSafetensors } from './safetensors.ts';
 import { fitNames, renamedNames } from './weight-names.ts';
 
 /**
- * The network that a safetensors file's weights belong to, by its own words: as a Trainer whose model `network()` made has
- * written them, or by the name of a preset. Undefined where it does not say.
- * @throws CheckpointError where the file is damaged, or its tensors are not those of the network it names.
+ * The network of a safetensors file's weights, from its metadata: as written by a Trainer whose model is from `network()`, or by the name
+ * of a preset. Undefined if the file does not say. @throws CheckpointError if the file is damaged, or its tensors do not match the network
+ * it names.
  */
 export function networkOf(bytes: FileBytes, file = 'weights', ...extra: never[]): NetworkDescription | undefined {
   checkExtra('networkOf', extra);

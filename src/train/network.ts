@@ -19,9 +19,9 @@ import {
 const ACTIVATIONS = { relu, sigmoid, tanh, gelu, silu } satisfies Record<NetworkDescription['activation'], unknown>;
 const LOSSES = { 'cross-entropy': softmaxCrossEntropy, 'squared-error': sumSquaredError };
 
-/** What {@link network} makes: for a Trainer, which wants an optimizer besides. */
+/** The result of {@link network}: options of a Trainer, which also needs an optimizer. */
 export interface Network {
-  /** A new model, its variables without values. */
+  /** A new model, whose variables have no values yet. */
   readonly model: { forward(x: Tensor): Tensor };
   readonly loss: Loss;
   readonly inputShape: readonly number[];
@@ -55,9 +55,8 @@ class DenseNetwork {
 }
 
 /**
- * A dense network and the loss that belongs to it. Layers are called `hidden` (`hidden1`, `hidden2` … where there are several)
- * and `out`; initial values are those of `nn.Linear`.
- * @throws OptionError naming the width, activation or loss that cannot be used.
+ * A dense network and its loss. Layers are called `hidden` (`hidden1`, `hidden2` … if there are several) and `out`; initial values are
+ * those of `nn.Linear`. @throws OptionError naming the invalid width, activation or loss.
  */
 export function network(description: NetworkDescription, ...extra: never[]): Network {
   checkExtra('network', extra);

@@ -34,62 +34,62 @@ export interface Run {
   readonly total?: number;
 }
 
-/** When to stop because nothing gets better. */
+/** When to stop because nothing improves. */
 export interface EarlyStopping {
-  /** Epochs without an improvement before the run ends: 3. */
+  /** Epochs without improvement before the run ends. Default 3. */
   readonly patience?: number;
-  /** The least change that is an improvement: 0. */
+  /** The minimum change that counts as an improvement. Default 0. */
   readonly minDelta?: number;
-  /** On the validation set, or while training where there is none: `loss`, `accuracy` or a metric (`kind.accuracy`). Default `loss`. */
+  /** The monitored value, on the validation set or else in training: `loss`, `accuracy` or a metric (`kind.accuracy`). Default `loss`. */
   readonly monitor?: string;
-  /** Whether less of it is better, or more. Default `min` for losses, `max` for accuracies; other metrics need it. */
+  /** Whether a lower or a higher value is better. Default `min` for losses, `max` for accuracies; required for other metrics. */
   readonly mode?: 'min' | 'max';
-  /** Whether the run ends with the State of its best epoch, whatever ends it, a divergence or an error included: false. */
+  /** Whether the run ends with the State of its best epoch, however it ends, even by a divergence or an error. Default false. */
   readonly restoreBest?: boolean;
 }
 
 export const DIVERGENCE = ['stop', 'warn', 'off'] as const;
 
 export interface FitOptions extends Callbacks {
-  /** Times through the data. Where neither this nor `maxSteps` is given, the run goes on until it is stopped. */
+  /** Passes over the data. Without this and `maxSteps`, the run continues until it is stopped. */
   readonly epochs?: number;
-  /** The most steps the run makes. */
+  /** The maximum number of steps of the run. */
   readonly maxSteps?: number;
-  /** Examples a step. Default 32, or all of a smaller data set. */
+  /** Examples per step. Default 32, or all of a smaller data set. */
   readonly batchSize?: number;
-  /** Judged at the end of each epoch. */
+  /** The data set to evaluate at the end of each epoch. */
   readonly validation?: Examples;
   /**
-   * A share of the data's examples (between 0 and 1), or how many, to hold out and judge at the end of each epoch instead of
-   * `validation`: chosen by the trainer's seed, the same in all its runs; where targets are class indices each class keeps its share.
+   * The fraction (between 0 and 1) or number of examples to hold out and evaluate at the end of each epoch instead of `validation`: chosen
+   * by the trainer's seed, the same in all its runs; if targets are class indices, each class keeps its proportion.
    */
   readonly validationSplit?: number | undefined;
-  /** Ends the run after the steps already handed to the device; the stream then just ends (`history.stopped` is 'aborted'). */
+  /** Ends the run after the steps already submitted; the stream then just ends (`history.stopped` is 'aborted'). */
   readonly signal?: AbortSignal;
-  /** Another order each epoch: true. */
+  /** Whether to shuffle anew each epoch. Default true. */
   readonly shuffle?: boolean;
-  /** Leaves out an epoch's last batch where it is short: false. */
+  /** Whether to leave out an epoch's last batch if it is short. Default false. */
   readonly dropLast?: boolean;
-  /** 'epoch': one event an epoch. 'step': steps and warnings too. */
+  /** 'epoch': one event per epoch. 'step': steps and warnings too. Default 'epoch'. */
   readonly events?: 'epoch' | 'step';
   readonly earlyStopping?: EarlyStopping;
   /**
-   * What each class counts in training, times the examples' own weights: a weight for each class, some by class (others count 1),
-   * or `balanced`, n / (classes · count). Validation does not see them. Needs class labels. Default: all the same.
+   * The weight of each class in training, times the examples' own weights: a weight for each class, some by class (others count 1), or
+   * `balanced`, n / (classes · count). Validation is not weighted. Needs class labels. Default 1 for each.
    */
   readonly classWeights?: ClassWeights;
   /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
   readonly targetAccuracy?: number;
   /**
-   * What becomes of a loss that runs away: `stop` ends the run with a DivergenceError, `warn` warns once, `off` does nothing.
-   * It has run away where the mean of the last steps (a tenth of an epoch, at least 20) is more than 10 times what the best
-   * constant prediction has, and what the run began with. Values that are not finite always end the run. Default `stop`.
+   * What to do if the loss diverges: `stop` ends the run with a DivergenceError, `warn` warns once, `off` does nothing. It has diverged if
+   * the mean of the last steps (a tenth of an epoch, at least 20) is more than 10 times the loss of the best constant prediction, and the
+   * run's first loss. Non-finite values always end the run. Default `stop`.
    */
   readonly divergence?: (typeof DIVERGENCE)[number];
   readonly callbacks?: Callbacks | readonly Callbacks[];
   /**
-   * Goes on with the run that the State is in, as if it had never stopped: same data order, same schedule. `epochs` and
-   * `maxSteps` count from that run's beginning. False: a new run, whose epochs and schedule begin at its first step.
+   * Resumes the State's run as if it had never stopped: same data order, same schedule. `epochs` and `maxSteps` count from that run's
+   * beginning. False: a new run, whose epochs and schedule begin at its first step. Default false.
    */
   readonly resume?: boolean;
 }

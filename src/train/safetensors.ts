@@ -31,7 +31,8 @@ import {
 
 /** A tensor to be written. */
 export interface TensorToStore {
-  /** Default: that of the array. Say `F16` or `BF16` for a `Float32Array` whose values they hold exactly, `BOOL` for a `Uint8Array`. */
+  /** The stored dtype. Default: the array's. `F16` or `BF16` for a `Float32Array` whose values they hold exactly, `BOOL` for a
+   * `Uint8Array`. */
   readonly dtype?: StoredDtype;
   readonly shape: readonly number[];
   readonly data: StoredArray;
@@ -46,7 +47,7 @@ export type StoredTensor = {
   };
 }[StoredDtype];
 
-/** What a safetensors file holds. */
+/** The content of a safetensors file. */
 export interface Safetensors {
   /** By name, in the order of the header. */
   readonly tensors: Map<string, StoredTensor>;
@@ -65,10 +66,10 @@ const MAX_HEADER = 100_000_000;
 const ZIP = [0x50, 0x4b, 3, 4];
 
 /**
- * The bytes of a safetensors file of these tensors by name, and its metadata. Nothing is lost: every typed array has its dtype,
- * `BigInt64Array` I64, say. Tensors of larger elements come first, so that all data is aligned; otherwise the order is kept, and
+ * The bytes of a safetensors file with these tensors by name, and metadata. Nothing is lost: every typed array has its dtype, such as I64
+ * for `BigInt64Array`. Tensors of larger elements come first, so that all data is aligned; otherwise the order is kept, and
  * equal input gives equal bytes.
- * @throws CheckpointError when a name is unusable, the data does not have the size of its shape, or the dtype does not hold it.
+ * @throws CheckpointError if a name is invalid, the data does not have the size of its shape, or the dtype cannot hold it.
  */
 export function writeSafetensors(
   tensors: Readonly<Record<string, TensorToStore>> | ReadonlyMap<string, TensorToStore>,

@@ -46,31 +46,30 @@ export interface TrainerOptions<Y extends object = Tensor, X extends object = Te
   /** Any object with layers or variables in it and a forward: of one tensor, or of several by name or in order, to one or several. */
   readonly model: { forward(x: X): Y };
   /**
-   * One of `losses`, or a function of predictions and targets to one number. Of several outputs one for each by its name, as
-   * `{ price: losses.meanSquaredError, kind: losses.softmaxCrossEntropy }`, whose weighted sum is trained, or one function of all of
-   * them.
+   * One of `losses`, or a function from predictions and targets to one number. With several outputs, one for each by name, as `{ price:
+   * losses.meanSquaredError, kind: losses.softmaxCrossEntropy }`, whose weighted sum is minimized, or one function of all of them.
    */
   readonly loss: LossOf<Y>;
-  /** How much each output's loss counts in their sum, by its name. Default 1 each. As Keras' `loss_weights`. */
+  /** The weight of each output's loss in their sum, by name. Default 1 for each. As Keras' `loss_weights`. */
   readonly lossWeights?: LossWeights;
   readonly optimizer: Optimizer;
-  /** A whole number: initial values, shuffles and dropout are functions of it. 0 unless said. */
+  /** The seed of initial values, shuffles and dropout, a whole number. Default 0. */
   readonly seed?: number;
   /**
-   * Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` is reported instead of the loss's. Of
-   * several outputs each is a function of all of them, or, by an output's name, functions of that one: `{ kind: { f1 } }` is `kind.f1`.
+   * Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` replaces the loss's. With several outputs
+   * each is a function of all of them, or, under an output's name, of that one: `{ kind: { f1 } }` is `kind.f1`.
    */
   readonly metrics?: MetricsOf<Y>;
-  /** The shape of one example, or of each input's: for `summary()` before any data was seen. */
+  /** The shape of one example, or one for each input: for `summary()` before any data was seen. */
   readonly inputShape?: Nested<Shape>;
   /**
-   * What the model, or each of its inputs, is given before any data was seen: `u32` or `i32` where it begins with an `Embedding`.
-   * Default `f32`.
+   * The dtype of the model's input, or of each input, before any data was seen: `u32` or `i32` if it begins with an `Embedding`. Default
+   * `f32`.
    */
   readonly inputDtype?: Nested<'f32' | 'u32' | 'i32'>;
-  /** How long one submit may take, in milliseconds: 200; a page that draws between submits wants 8 to 50. */
+  /** The target duration of a submit in milliseconds; a page that draws between submits needs 8 to 50. Default 200. */
   readonly submitMs?: number;
-  /** The most bytes of parameters in one buffer: 128 MiB. */
+  /** The maximum bytes of parameters in one buffer. Default 128 MiB. */
   readonly maxArenaBytes?: number;
 }
 
@@ -81,8 +80,8 @@ const NAMES: Names<TrainerOptions> = {
   optimizer: true,
   seed: SEED,
   metrics: OBJECT,
-  inputShape: { advice: 'Give an array of numbers, or those of each input.', fits: isShapes },
-  inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or those of each input.", fits: isInputDtypes },
+  inputShape: { advice: 'Give an array of numbers, or one for each input.', fits: isShapes },
+  inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or one for each input.", fits: isInputDtypes },
   submitMs: MILLISECONDS,
   maxArenaBytes: POSITIVE,
 };
@@ -117,7 +116,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   readonly backend: Backend;
   /** @internal */
   readonly state: State;
-  /** What happened in all runs so far; of very long ones every second, fourth … step and epoch. */
+  /** The history of all runs so far; of very long runs every second, fourth … step and epoch. */
   readonly history: History = newHistory();
   readonly #task: Task;
   readonly #running: Running;
@@ -131,7 +130,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   #dispatches: number | undefined;
 
   /**
-   * A trainer with a State of its own, its variables at their initial values.
+   * A trainer with its own State, with all variables at their initial values.
    * @throws OptionError; with `inputShape` also what the model's forward throws for an example of that shape.
    */
   constructor(backend: Backend, options: TrainerOptions<Y, X>, ...extra: never[]) {
@@ -188,30 +187,30 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     }
   }
 
-  /** Steps made, all runs together, those under way included. */
+  /** Total steps over all runs, including those in flight. */
   get stepsMade(): number {
     return this.#running.step;
   }
 
-  /** The run that the State is in, or was in last; undefined after {@link trainOnBatch}. */
+  /** The State's current or last run; undefined after {@link trainOnBatch}. */
   get run(): Run | undefined {
     return this.#running.run;
   }
 
-  /** Dispatches a training step takes on the GPU, once a run has begun; 0 on the CPU. */
+  /** Dispatches per training step on the GPU, once a run has begun; 0 on the CPU. */
   get dispatchesPerStep(): number | undefined {
     return this.#dispatches;
   }
 
   /**
-   * How bytes become inputs: as in the data it was trained on, or as the file of its weights states; false: they are not scaled. Of several
-   * tensors see {@link scales}.
+   * How bytes become inputs: the scale of its training data, or of its weights file; false: they are not scaled. For several tensors see
+   * {@link scales}.
    */
   get scale(): ByteScale | undefined {
     return isPartScales(this.#running.scale) ? undefined : this.#running.scale;
   }
 
-  /** The same of several tensors, by their names: `x.pixels`. */
+  /** The scales of several tensors, by their names: `x.pixels`. */
   get scales(): Readonly<Record<string, ByteScale>> | undefined {
     return isPartScales(this.#running.scale) ? this.#running.scale : undefined;
   }
@@ -222,9 +221,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * A number takes the schedule's place from the next submit on, `'schedule'` gives it back, at the step the run has come to; either
-   * is noted in the history with its step.
-   * @throws OptionError where it is neither, or the schedule needs a length that the run under way does not have.
+   * A number replaces the schedule from the next submit on, `'schedule'` restores it at the run's current step; either is recorded in the
+   * history with its step. @throws OptionError for any other value, or if the schedule needs a length that the current run does not have.
    */
   set learningRate(rate: number | 'schedule') {
     this.#life.check();
@@ -241,9 +239,9 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * Trains: `await trainer.fit(data, { epochs: 5 })` to the end, giving the history, or `for await (const e of trainer.fit(…)) …`
-   * event by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is asked for.
-   * @throws DivergenceError (from the run) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
+   * Trains: `await trainer.fit(data, { epochs: 5 })` to the end, returning the history, or `for await (const e of trainer.fit(…)) …` event
+   * by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is requested. @throws
+   * DivergenceError (from the run) if a value is not finite or the loss diverges; OptionError, DataError, ShapeError.
    */
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): TrainingRun;
   fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun<EpochEvent>;
@@ -310,7 +308,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * Compiles all that `fit` with the same arguments will need, so that it begins at once. `fit` alone compiles what its first
+   * Compiles everything that `fit` with the same arguments will need, so that it starts at once. `fit` by itself compiles what its first
    * step needs, and the rest (a short last batch, the validation) while it trains.
    */
   async warmUp(set: Examples, wanted: FitOptions = {}, ...extra: never[]): Promise<void> {
@@ -333,13 +331,12 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * Makes one training step on a batch of your own, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
+   * Makes one training step on a given batch, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
    * class indices [B] or [B, ...] or numbers [B, ...], as `{ shape, data }`, lists (whole numbers one an example are class indices) or
-   * typed arrays (floats are numbers, others class indices). Gives the step's event; the arrays may be refilled then. The loss is of these examples
-   * before the step. Schedules count the steps of the trainer from its first on, and need a `total` of their own where they have an
-   * end. A run cannot be resumed after it: data orders count steps.
-   * @throws DivergenceError where a value is not finite (nothing has changed then); OptionError while a run or another call is under
-   * way; DataError, ShapeError.
+   * typed arrays (floats are numbers, others class indices). Returns the step's event; the arrays may be reused then. The loss is that of
+   * these examples before the step. Schedules count all steps of the trainer, and need their own `total` if they have an end. A run cannot
+   * be resumed afterwards: data orders count steps. @throws DivergenceError if a value is not finite (nothing has changed then);
+   * OptionError during a run or another call; DataError, ShapeError.
    */
   async trainOnBatch(x: Batch, y: Targets, ...extra: never[]): Promise<BatchEvent> {
     checkExtra('trainOnBatch', extra);
@@ -379,8 +376,9 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * The model's outputs for x [N, ...example]: `{ shape, data }`, a data set (its x), nested lists, or a typed array of whole examples. Floats are taken as they are; bytes are scaled as those that the model learnt from
-   * (see {@link scale}), or by the scale of the data set whose `x` they are.
+   * The model's outputs for x [N, ...example]: `{ shape, data }`, a data set (its x), nested lists, or a typed array of whole examples.
+   * Floats are used unscaled; bytes are scaled like the training data (see {@link scale}), or by the scale of the data set whose `x` they
+   * are.
    * @throws OptionError for bytes whose scale is not known, or not the model's.
    */
   async predict(batch: Batch, ...extra: never[]): Promise<ArraysOf<Y>> {
@@ -392,10 +390,10 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * What the model's outputs for x (as {@link predict} takes it) say as probabilities, in an array of their shape: softmax over the
+   * The model's outputs for x (as {@link predict} takes it) as probabilities, in an array of their shape: softmax over the
    * last axis for `softmaxCrossEntropy`, sigmoid for `binaryCrossEntropyWithLogits`, else the loss's own. As scikit-learn's `predict_proba`.
-   * Of several outputs, those whose losses make probabilities.
-   * @throws OptionError for a loss that says nothing of probabilities, such as `meanSquaredError`.
+   * With several outputs, only those whose losses define probabilities. @throws OptionError for a loss without probabilities, such as
+   * `meanSquaredError`.
    */
   async predictProbabilities(batch: Batch, ...extra: never[]): Promise<SomeArraysOf<Y>> {
     checkExtra('predictProbabilities', extra);
@@ -404,8 +402,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * The classes that the model takes x for (as {@link predict} takes it): the place of the largest output along the last axis, u32
-   * [N], or, for `binaryCrossEntropyWithLogits`, 0 or 1 for each output, where 1 is above 0. Of several outputs, those whose losses score
+   * The predicted classes of x (as {@link predict} takes it): the index of the largest output along the last axis, u32 [N], or, for
+   * `binaryCrossEntropyWithLogits`, 0 or 1 for each output, 1 if it is above 0. With several outputs, only those whose losses score
    * classes.
    * @throws OptionError for a loss that scores no classes.
    */
@@ -426,17 +424,17 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * Freezes parameters from here on: a path, the start of some (`'encoder'`), a RegExp, a function of path and variable, or an array
-   * of these. They keep their bits, their moments are dropped, and no gradients are computed for them.
-   * @throws OptionError where nothing matches, where nothing would be trained, and while a run or another call is under way.
+   * Freezes parameters from now on: a path or path prefix (`'encoder'`), a RegExp, a function of path and variable, or an array of these.
+   * They keep their bits, their moments are dropped, and no gradients are computed for them. @throws OptionError if nothing matches, if
+   * nothing would be trained, and during a run or another call.
    */
   freeze(match: PathMatch, ...extra: never[]): void {
     this.#setFrozen('freeze', match, extra);
   }
 
   /**
-   * Trains parameters again that were frozen, by this trainer or before it was made. Their moments begin anew, and with them the
-   * steps that bias corrections count: as parameters that are added to an optimizer of PyTorch.
+   * Unfreezes parameters that were frozen, by this trainer or before its creation. Their moments start over, and with them the steps that
+   * bias corrections count, as for parameters added to a PyTorch optimizer.
    * @throws OptionError as {@link freeze}.
    */
   unfreeze(match: PathMatch, ...extra: never[]): void {
@@ -474,7 +472,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     return this.state.parameters();
   }
 
-  /** A copy of the weights by path, as they are after the steps under way; for the path of a {@link landscape}. */
+  /** A copy of the weights by path, after the steps in flight; for the path of a {@link landscape}. */
   async snapshotWeights(): Promise<Map<string, Float32Array>> {
     return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
   }
@@ -486,8 +484,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * Ends what is under way, which rejects with a DeviceError as everything later does, and releases the State and all
-   * programs: at once, or when what the device was given is done. The backend stays.
+   * Ends pending work, which rejects with a DeviceError like every later call, and releases the State and all programs: at once, or when
+   * submitted work is complete. The backend stays open.
    */
   dispose(): void {
     this.#life.end();

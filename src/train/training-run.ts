@@ -12,7 +12,7 @@ import type { Gate } from './gate.ts';
  */
 export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterableIterator<E>, Promise<History> {
   readonly [Symbol.toStringTag] = 'TrainingRun';
-  /** Trains to the end; what `await` calls. Of a run whose events were read to the end, the history at once. */
+  /** Trains to the end; `await` calls it. If the events were already read to the end, resolves with the history at once. */
   // biome-ignore lint/suspicious/noThenProperty: a run is awaited
   readonly then: Promise<History>['then'] = (fulfilled, rejected) => this.#toEnd().then(fulfilled, rejected);
   readonly catch: Promise<History>['catch'] = (rejected) => this.#toEnd().catch(rejected);
@@ -53,7 +53,7 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     return { done: true, value: undefined };
   }
 
-  /** Pauses the run after the steps under way. */
+  /** Pauses the run after the steps in flight. */
   pause(): void {
     if (!this.#done) this.#gate.pause();
   }
@@ -62,19 +62,19 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     return this.#gate.paused;
   }
 
-  /** Lets a paused run go on. */
+  /** Resumes a paused run. */
   resume(): void {
     this.#gate.resume();
   }
 
-  /** Stops the run after the steps under way; who reads or awaits it comes to the end. */
+  /** Stops the run after the steps in flight; its stream or promise then ends. */
   stop(): void {
     this.#gate.stop();
   }
 
   /**
-   * Makes one step and pauses the run; resolves with the step, or undefined where the run ended before, and rejects with what it
-   * failed of. What the run waits for, a callback or the body of its own loop, must not await it.
+   * Makes one step and pauses the run; resolves with the step, or undefined if the run ended before, and rejects with the run's error. Code
+   * that the run awaits, a callback or the body of its own loop, must not await it.
    */
   async step(...extra: never[]): Promise<StepEvent | undefined> {
     checkExtra('step', extra);

@@ -28,11 +28,11 @@ test('without a network it makes digits, and says why it is not MNIST', async ()
   opened = await openPage({ hash: '#preset=classic', bare: true, patchWorker: CUT });
   const { page } = opened;
   await page
-    .getByText(/MNIST could not be had/)
+    .getByText(/MNIST could not be loaded/)
     .first()
     .waitFor();
   await page
-    .getByText(/70,000 handwritten-like digits/)
+    .getByText(/70,000 synthetic handwritten-like digits/)
     .first()
     .waitFor();
   await trainFor(page, 30);
@@ -49,7 +49,7 @@ test('MNIST that is insisted on and cannot be had: a sentence, and a way on', as
     .first()
     .click();
   await page
-    .getByText(/70,000 handwritten-like digits/)
+    .getByText(/70,000 synthetic handwritten-like digits/)
     .first()
     .waitFor();
   await trainFor(page, 10);

@@ -31,13 +31,13 @@ test('weights that were read survive a change of the rate, and are not called ra
   await trainFor(page, 300);
   const { name, bytes } = await download(page, /save weights/i);
   await fill(page, 'seed', '9');
-  await expect.poll(state).toMatch(/weights at random/);
+  await expect.poll(state).toMatch(/random weights/);
   await dropFile(page, name, bytes);
-  await expect.poll(state).toMatch(/weights as they were read/);
+  await expect.poll(state).toMatch(/weights from a file/);
   const loaded = await page.getByTestId('test-accuracy').innerText();
   await fill(page, 'learning-rate', '0.25');
   await expect.poll(() => new URL(page.url()).hash).toMatch(/lr=0\.25/);
-  expect(await state()).toMatch(/weights as they were read/);
+  expect(await state()).toMatch(/weights from a file/);
   expect(await page.getByTestId('test-accuracy').innerText()).toBe(loaded);
   opened.expectQuiet();
 });

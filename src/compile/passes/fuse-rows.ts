@@ -9,15 +9,15 @@ import { rowByRow } from '../frame.ts';
 import type { Kernel } from '../plan.ts';
 import { type Group, type Grouped, inOrder, productsOf } from './group.ts';
 
-/** Kernels that run in order: that of a map group or of row kernels, or those of one kernel op. */
+/** Kernels that run in order: the kernel of a map group or of fused rows, or the kernels of one kernel op. */
 export interface Unit {
   readonly groups: readonly Group[];
   readonly kernels: readonly Kernel[];
-  /** The units that must be done before it. */
+  /** The units it depends on. */
   readonly before: ReadonlySet<Unit>;
 }
 
-/** Kernels in the place of groups, each unit after those it waits for. */
+/** Units instead of groups, each after its dependencies. */
 export interface Units extends Omit<Grouped, 'groups'> {
   readonly units: readonly Unit[];
 }
@@ -27,9 +27,9 @@ interface Draft extends Unit {
   readonly groups: Group[];
   kernels: readonly Kernel[];
   readonly before: Set<Draft>;
-  /** The row form of each group; undefined where it has none. */
+  /** The row form of each group; undefined if it has none. */
   readonly specs: RowSpec[] | undefined;
-  /** Longer than that of every draft before it. */
+  /** Greater than the depth of every earlier draft. */
   readonly depth: number;
 }
 
@@ -71,7 +71,7 @@ export function fuseRows(grouped: Grouped, buffers: Buffers, gpu: Capabilities, 
   return { ...grouped, units: inOrder(drafts, ({ before }) => before) };
 }
 
-/** The draft that the group can follow row by row: what else it waits for is done before the draft begins. */
+/** The draft that the group can follow row by row: its other dependencies complete before the draft begins. */
 function chainFor(
   group: Group,
   spec: RowSpec,

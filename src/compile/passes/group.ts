@@ -4,35 +4,35 @@ import { resolve } from '../../graph/rewrite.ts';
 import type { Node, Tensor } from '../../graph/tensor.ts';
 import type { Materialized, Read } from './materialize.ts';
 
-/** What is computed together. */
+/** Ops computed together. */
 export interface Group {
   readonly id: number;
   /** The kernel op; undefined in a map group. */
   readonly root: Node | undefined;
   /** By output: tensors computed from the stored value, at its index. A map group's members are under 0. */
   readonly chains: ReadonlyMap<number, readonly Tensor[]>;
-  /** Tensors of others that it reads from memory. */
+  /** Tensors of other groups that it reads from memory. */
   readonly reads: ReadonlySet<Tensor>;
-  /** The groups that must be done before it. */
+  /** The groups it depends on. */
   readonly before: ReadonlySet<Group>;
 }
 
-/** The groups of a recipe, each after those it waits for. */
+/** The groups of a recipe, each after its dependencies. */
 export interface Grouped {
   readonly graph: Materialized;
   readonly groups: readonly Group[];
   /** Tensors that something reads from memory. */
   readonly stored: ReadonlySet<Tensor>;
   readonly arenas: Arenas;
-  /** The groups that computing `t` waits for directly. */
+  /** The direct dependencies of computing `t`. */
   behind(t: Tensor): readonly Group[];
 }
 
-/** Flat buffers in which several tensors lie: see `placement`. */
+/** Flat buffers of several tensors; see `placement`. */
 export interface Arenas {
   /** The arena whose memory a tensor is, or is a part of. */
   of(t: Tensor): Tensor | undefined;
-  /** What an arena is made of, and where in it each part starts; undefined for other tensors. */
+  /** The parts of an arena and their offsets; undefined for other tensors. */
   parts(t: Tensor): readonly { readonly part: Tensor; readonly offset: number }[] | undefined;
 }
 
@@ -41,7 +41,7 @@ export function productsOf({ root, chains }: Group): Tensor[] {
   return [...(root?.outputs ?? []), ...[...chains.values()].flat()];
 }
 
-/** `buffers`: storage buffers that a dispatch may bind; `scratch`: how many of them a kernel of a kernel op takes for scratch. */
+/** `buffers`: storage buffers that a dispatch may bind; `scratch`: how many of them a kernel op's kernel takes for scratch. */
 export function group(
   graph: Materialized,
   buffers: number,
@@ -55,7 +55,7 @@ export function group(
   return { graph, groups, stored: storedOf(graph, groups, arenas), arenas, behind: (t) => drafts.behind(t) };
 }
 
-/** Items so that each comes after those it waits for, else as they are. */
+/** Items sorted so that each follows its dependencies, otherwise in their order. */
 export function inOrder<T>(items: readonly T[], before: (item: T) => Iterable<T>): T[] {
   const entered = new Set<T>();
   const sorted: T[] = [];
@@ -91,7 +91,7 @@ function storedOf(graph: Materialized, groups: readonly Group[], arenas: Arenas)
   return stored;
 }
 
-/** A group that others may still join. */
+/** A group that ops may still join. */
 interface Draft extends Group {
   id: number;
   readonly chains: Map<number, Tensor[]>;
@@ -99,7 +99,7 @@ interface Draft extends Group {
   readonly reads: Set<Tensor>;
   readonly before: Set<Draft>;
   readonly after: Set<Draft>;
-  /** Longer than that of every draft before it. */
+  /** Greater than the depth of every earlier draft. */
   depth: number;
 }
 
@@ -186,7 +186,7 @@ class Drafts {
     this.#produce(draft, t);
   }
 
-  /** A chain that already computes one of `reads` at the same index, and that can take a tensor of this size in. */
+  /** A chain that already computes one of `reads` at the same index and can take a tensor of this size. */
   #homeFor(reads: readonly Read[], size: number): { draft: Draft; chain: number } | undefined {
     for (const { tensor, identity } of [...reads].reverse()) {
       const draft = this.#producers.get(tensor);
@@ -229,7 +229,7 @@ function chainOf(draft: Draft, t: Tensor): number {
   return 0;
 }
 
-/** A draft waits for another at `depth - 1`, and with it all that wait for it. */
+/** Makes a draft depend on another at `depth - 1`, and updates all its dependents. */
 function deepen(draft: Draft, depth: number): void {
   const stack = [{ draft, depth }];
   while (stack.length > 0) {

@@ -1,5 +1,5 @@
-// Guard: where what is about to be assigned is tested for values that are not finite. Where a dispatch has room, a value is tested
-// as it is computed, or where the gradient is that it is computed from; what is left has a dispatch of its own.
+// Guard: tests the values about to be assigned for NaN and infinity. If a dispatch has room, a value is tested where it is computed, or
+// where the gradient it comes from is; the rest are tested in a separate dispatch.
 import type { Memory } from '../../gpu/memory.ts';
 import type { Capabilities } from '../../graph/capabilities.ts';
 import { GUARD_HOSTS } from '../../graph/cost.ts';
@@ -11,7 +11,7 @@ import type { Group } from './group.ts';
 import { bySize, intoDispatches } from './pack.ts';
 import type { Placed } from './place.ts';
 
-/** Tests what variables of the State take. What steps carry follows from counters alone. */
+/** Tests the new values of the State's variables. Values carried between steps follow from counters alone. */
 export function guard(placed: Placed, gpu: Capabilities): Placed {
   const { recipe } = placed.graph;
   if (!recipe.guard) return placed;
@@ -43,7 +43,7 @@ class Guarding {
   readonly #placed: Placed;
   readonly #flags: Omit<Watches, 'byGroup'>;
   readonly #most: number;
-  /** Which dispatch stores a product, and in which one a group ends. */
+  /** The dispatch that stores a product, and the dispatch in which a group ends. */
   readonly #at = new Map<Tensor, number>();
   readonly #end = new Map<Group, number>();
   readonly #watches = new Map<Group, readonly Watch[]>();
@@ -62,7 +62,7 @@ class Guarding {
       }
   }
 
-  /** Tests a value within the dispatches that compute it, where that is possible. */
+  /** Tests a value within the dispatches that compute it, if possible. */
   fold(value: Tensor): boolean {
     const hosts = this.#hostsOf(resolve(value));
     if (!hosts) return false;
@@ -79,7 +79,7 @@ class Guarding {
     return true;
   }
 
-  /** The dispatch with its hosts' kernels testing values; undefined where one of them cannot. */
+  /** The dispatch with its hosts' kernels testing values; undefined if one of them cannot. */
   #guarded({ kernels }: Dispatch, hosts: readonly { group: Group }[], watches: Watches): Dispatch | undefined {
     const hosting = (kernel: Kernel) => kernel.contents.some(({ group }) => hosts.some((host) => host.group === group));
     if (kernels.some((kernel) => hosting(kernel) && !kernel.guarded)) return undefined;
@@ -93,7 +93,7 @@ class Guarding {
     return memories.size;
   }
 
-  /** The groups where each element of a value is known: the one that computes it, or those of the arena it is computed from. */
+  /** The groups that know each element of a value: the one that computes it, or those of the arena it is computed from. */
   #hostsOf(x: Tensor): { group: Group; watch: Watch }[] | undefined {
     const { graph, arenas, stored, behind } = this.#placed;
     const [own] = behind(x);

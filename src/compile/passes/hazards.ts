@@ -1,4 +1,4 @@
-// Hazards: copies where memory would be read while the same dispatch writes it, where a result would have no memory, and where
+// Hazards: inserts copies where a dispatch would read memory that it also writes, where a result would have no memory, and where
 // assignments that must share a dispatch would bind too many buffers.
 import { ALIGNMENT } from '../../gpu/memory.ts';
 import type { Guard, Recipe } from '../../graph/executor.ts';
@@ -8,12 +8,12 @@ import { fillOf, type Node, type Tensor, type Variable, variableOf } from '../..
 import { copy } from '../../ops/counter.ts';
 import type { Overlaps } from './prefetch.ts';
 
-/** A variable and the tensor it takes; `guarded` ones only while all is finite. */
+/** A variable and its new value; `guarded` ones are assigned only if all values are finite. */
 export interface Commit {
   readonly variable: Variable;
   readonly tensor: Tensor;
   readonly guarded: boolean;
-  /** The same value for the guard to look at, as it was before copies were put into it. */
+  /** The same value before copies were inserted, for the guard. */
   readonly seen: Tensor;
 }
 
@@ -86,8 +86,8 @@ function protector(assigned: readonly Variable[], overlaps: Overlaps): (t: Tenso
 }
 
 /**
- * Gives every part of a `placement` op memory that can be placed: leaves, opaque outputs and parts used twice are copied, and parts
- * at offsets where no binding can start, since others may bind them.
+ * Gives every part of a `placement` op memory that can be placed: leaves, opaque outputs and parts used twice are copied, as are parts at
+ * offsets where no binding can start, since other dispatches may bind them.
  */
 function ownParts(recipe: Recipe): Recipe {
   const taken = new Set<Tensor>();
@@ -106,7 +106,7 @@ function ownParts(recipe: Recipe): Recipe {
   return mapRecipe(recipe, current);
 }
 
-/** Sets of assignments that read each other's variables: they must be made in one dispatch. */
+/** Sets of assignments that read each other's variables and must therefore share a dispatch. */
 function componentsOf(commits: readonly Commit[]): Commit[][] {
   const written = new Set(commits.map(({ variable }) => variable.node));
   let components: { commits: Commit[]; nodes: Set<Node> }[] = [];
@@ -120,7 +120,7 @@ function componentsOf(commits: readonly Commit[]): Commit[][] {
   return components.map((c) => c.commits);
 }
 
-/** The set as it is or, where one dispatch cannot bind all that it reads and writes, one by one from copies made before. */
+/** The set unchanged or, if one dispatch cannot bind everything it reads and writes, one by one from earlier copies. */
 function separable(component: readonly Commit[], buffers: number): (readonly Commit[])[] {
   const bound = new Set(component.map(({ variable }) => variable.node));
   for (const { tensor } of component)
@@ -130,7 +130,7 @@ function separable(component: readonly Commit[], buffers: number): (readonly Com
   return component.map((commit) => [{ ...commit, tensor: copy(commit.tensor) }]);
 }
 
-/** The nodes that a tensor is computed from in one go, down to what is read from memory. */
+/** The nodes that a tensor is computed from inline, down to the memory it reads. */
 function inlinedNodesOf(t: Tensor): Set<Node> {
   const seen = new Set<Node>();
   const visit = (node: Node) => {

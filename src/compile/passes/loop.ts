@@ -1,5 +1,5 @@
-// Loop: a submit makes many steps. They are a loop over the dispatches of one or, where a step is so small that dispatches cost more
-// than what they do, one dispatch that loops by itself: a persistent kernel.
+// Loop: a submit makes many steps. They are a loop over the dispatches of one step or, if a step is so small that dispatches cost more
+// than their work, one dispatch that loops by itself: a persistent kernel.
 import { LENGTHS } from '../../gpu/dispatch-length.ts';
 import { newMemory } from '../../gpu/memory.ts';
 import type { Capabilities } from '../../graph/capabilities.ts';
@@ -22,14 +22,14 @@ export function loop({ dispatches, commits, ...placed }: Placed): Looped {
   return { ...placed, plan: [{ count: 'steps', plan: [...dispatches, ...commits] }] };
 }
 
-/** Whether the steps of a recipe can follow each other with nothing in between: those with outputs are read after each. */
+/** Whether the steps of a recipe can follow each other without a break: a step with outputs is read after each. */
 function repeats({ guard, outputs = {}, split }: Recipe): boolean {
   return guard !== undefined && Object.keys(outputs).length === 0 && split === undefined;
 }
 
 /**
- * Whether steps run in a persistent kernel: never where `wanted` is false or the work is too much, wherever they can where it is
- * true, else where that is faster.
+ * Whether steps run in a persistent kernel: never if `wanted` is false or the work is too large, whenever possible if it is true, else if
+ * that is faster.
  */
 export function suitsPersistent(recipe: Recipe, gpu: Capabilities, wanted: boolean | undefined): boolean {
   return repeats(recipe) && isWorthwhile(workOf(recipe), gpu, wanted);
@@ -42,12 +42,12 @@ export function isWorthwhile(work: StepWork, gpu: Capabilities, wanted: boolean 
   return work.flops + PERSISTENT.perAssigned * work.assigned <= persistentBound(gpu);
 }
 
-/** The adapter as the kernels of a persistent kernel see it: threads do not wait for each other. */
+/** The adapter as seen by the parts of a persistent kernel, whose threads do not wait for each other. */
 export function withoutBarriers(gpu: Capabilities): Capabilities {
   return { ...gpu, barriers: 'none', workgroups: 'expensive', lanes: 1, tuned: () => undefined };
 }
 
-/** The loop as one dispatch; undefined where a kernel cannot be part of it, or where it would bind more than a dispatch may. */
+/** The loop as one dispatch; undefined if a kernel cannot be part of it, or if it would exceed the binding limit. */
 export function persist(step: Looped, gpu: Capabilities): Looped | undefined {
   const [steps] = step.plan as [Loop];
   const lengths = newMemory('lengths', LENGTHS.bytes);

@@ -1,5 +1,5 @@
-// Materialize: which map tensors lie in memory, and which are computed where they are read. Materialized are results, what a
-// kernel reads itself, what would be computed again and again, and parts of what would read more buffers than a dispatch may bind.
+// Materialize: which map tensors are stored in memory, and which are computed where they are read. Materialized are results, direct kernel
+// inputs, values that would be recomputed too often, and parts of expressions that would read more buffers than a dispatch may bind.
 import type { Capabilities } from '../../graph/capabilities.ts';
 import { RECOMPUTE_BUDGET, SCALAR_REUSE } from '../../graph/cost.ts';
 import { internal } from '../../graph/errors.ts';
@@ -8,14 +8,14 @@ import { fillOf, type Node, type Tensor } from '../../graph/tensor.ts';
 import { topologicalOrder } from '../../graph/walk.ts';
 import type { Prepared } from './hazards.ts';
 
-/** A read of memory that evaluating a tensor at an index does. */
+/** A memory read made by evaluating a tensor at an index. */
 export interface Read {
   readonly tensor: Tensor;
-  /** At the very index that is being evaluated. */
+  /** Whether it reads at the index being evaluated. */
   readonly identity: boolean;
 }
 
-/** Whether a tensor is a constant filled with one value: it is written into the text, not read. */
+/** Whether a tensor is a constant filled with one value, which is written into the text, not read. */
 export function isFill(t: Tensor): boolean {
   return fillOf(t) !== undefined;
 }
@@ -25,7 +25,7 @@ export function materialize(recipe: Prepared, gpu: Capabilities, fuse: boolean):
   return new Materialized(recipe, new Decision(recipe, gpu, fuse));
 }
 
-/** The graph behind a recipe, with the decision for every tensor in it. Tensors it gives are resolved. */
+/** A recipe's graph, with the decision for every tensor. Tensors it returns are resolved. */
 export class Materialized {
   readonly recipe: Prepared;
   /** The nodes, inputs first, without views. */
@@ -39,7 +39,7 @@ export class Materialized {
     this.#kept = kept;
   }
 
-  /** Whether a map node's tensor lies in memory. */
+  /** Whether a map node's tensor is materialized. */
   isKept(node: Node): boolean {
     return this.#kept.has(node);
   }
@@ -77,7 +77,7 @@ export class Materialized {
     return [...found.values()];
   }
 
-  /** What loading a kernel's input reads: itself where it is in memory, else what it is computed from. */
+  /** What loading a kernel's input reads: the input if materialized, else the tensors it is computed from. */
   readsOfInput(t: Tensor): readonly Read[] {
     const x = resolve(t);
     if (isFill(x)) return [];
@@ -93,7 +93,7 @@ class Decision {
   readonly #fuse: boolean;
   readonly #uses = new Map<Node, { node: Node; k: number }[]>();
   readonly #roots: ReadonlySet<Node>;
-  /** Values of variables that are computed in the very dispatch that writes them. */
+  /** New values of variables that are computed in the dispatch that writes them. */
   readonly #committed: Set<Node>;
   readonly #leaves = new Map<Node, Set<Tensor>>();
   readonly #onlyInCommits = new Map<Node, boolean>();
@@ -114,13 +114,13 @@ class Decision {
     this.#choose();
   }
 
-  /** Keeps parts of what would otherwise read more buffers than a dispatch may bind. */
+  /** Materializes parts of expressions that would otherwise read more buffers than a dispatch may bind. */
   #keepWide(): void {
     for (const node of this.order) {
       const { op } = node;
       if (!op || op.placement) continue;
       const inlined = op.map ? node.inputs : node.inputs.filter((_, k) => op.prologue?.(node.params).includes(k));
-      // Beside what is read: the outputs, and the guard's flag where the value is assigned.
+      // Besides the reads: the outputs, and the guard's flag if the value is assigned.
       const budget = this.#buffers - node.outs.length - 1;
       while (this.#leavesOf(node).size > budget) {
         const parts = inlined.map(resolve).filter((t) => t.node.op?.map && !this.kept.has(t.node));
@@ -148,7 +148,7 @@ class Decision {
         else if (user.op!.prologue?.(user.params).includes(k)) count += size;
         else needed = true;
       }
-      // What is computed in the last dispatch is not there for an earlier one, which computes it again or has it kept.
+      // A value computed in the last dispatch is not available to an earlier one, which recomputes it or has it materialized.
       if (this.#committed.has(node) && !needed && !this.kept.has(node)) count += size;
       if (needed || !this.#isOnlyInCommits(node)) this.#committed.delete(node);
       evaluations.set(node, count);
@@ -160,7 +160,7 @@ class Decision {
     }
   }
 
-  /** Whether everything that reads the node is computed in the last dispatch. */
+  /** Whether all consumers of the node are computed in the last dispatch. */
   #isOnlyInCommits(node: Node): boolean {
     const known = this.#onlyInCommits.get(node);
     if (known !== undefined) return known;
@@ -183,17 +183,17 @@ class Decision {
       if (!node.op?.map) continue;
       let cost = node.op.cost ?? 1;
       for (const input of node.inputs.map(resolve)) {
-        // An expensive scalar is kept, or computed once a thread.
+        // An expensive scalar is materialized, or computed once per thread.
         const each = input.size === 1 && node.outputs[0]!.size > 1 ? SCALAR_REUSE : 1;
         cost += (costs.get(input.node) ?? 0) / each;
       }
-      // What is always kept costs its consumers nothing.
+      // A value that is always materialized costs its consumers nothing.
       costs.set(node, node.op.cost === Number.POSITIVE_INFINITY ? 0 : Math.min(cost, 1e6));
     }
     return costs;
   }
 
-  /** The tensors that computing the node reads from memory, with what is kept so far. */
+  /** The tensors that computing the node reads from memory, given those materialized so far. */
   #leavesOf(node: Node): Set<Tensor> {
     let leaves = this.#leaves.get(node);
     if (!leaves) {

@@ -1,4 +1,4 @@
-// Pack side by side (horizontal fusion): units that do not wait for each other share a dispatch, as far as the adapter's bindings
+// Pack side by side (horizontal fusion): independent units share a dispatch, as far as the adapter's bindings
 // and workgroups allow. A dispatch costs a GPU a few microseconds however little it does, so a training step is as short as its
 // longest chain of dependent units.
 import type { Capabilities } from '../../graph/capabilities.ts';
@@ -18,7 +18,7 @@ export interface Packed extends Omit<Units, 'units'> {
   readonly dispatches: readonly Dispatch[];
   /** The last dispatches: assignments. */
   readonly commits: readonly Dispatch[];
-  /** How many of the dispatches come before the split, where the recipe has one. */
+  /** The number of dispatches before the split, if the recipe has one. */
   readonly split: number | undefined;
 }
 
@@ -71,7 +71,7 @@ function afterSplit({ units, graph }: Units): Set<Unit> {
 interface Draft extends Home {
   readonly kernels: Kernel[];
   arena: Tensor | undefined;
-  /** What it binds. */
+  /** The buffers it binds. */
   readonly bound: Set<Buffer>;
   readonly open: boolean;
 }
@@ -85,7 +85,7 @@ class Packing {
   /** The last draft of a unit. */
   readonly #at = new Map<Unit, number>();
   readonly #makers = new Map<Value, Draft>();
-  /** Drafts before this one take nothing in any more. */
+  /** Drafts before this one accept no more units. */
   #first = 0;
 
   constructor(buffers: Buffers, { graph }: Units, { gpu, units }: PackOptions) {
@@ -95,7 +95,7 @@ class Packing {
     this.#merge = units;
   }
 
-  /** What others wait for comes as early as it can, the rest as late, so that what the end of a step reads lies side by side. */
+  /** Units with dependents go as early as possible, the rest as late, so that what the end of a step reads is contiguous. */
   add(units: readonly Unit[]): void {
     const awaited = new Set(units.flatMap(({ before }) => [...before]));
     for (const unit of units) if (awaited.has(unit)) this.#place(unit, false);
@@ -138,7 +138,7 @@ class Packing {
     for (const value of written) draft.bound.add(this.#buffers.of(value, draft));
   }
 
-  /** The small results of a dispatch lie in the arena that has come to it. */
+  /** The small results of a dispatch go into the arena that has joined it. */
   #move(from: Buffer, to: Buffer): void {
     for (const { bound } of this.drafts) if (bound.delete(from)) bound.add(to);
   }
@@ -168,14 +168,14 @@ class Packing {
     return room >= 0 && runTogether([...draft.kernels, kernel], this.#gpu);
   }
 
-  /** What a kernel binds to read what others made. */
+  /** The buffers a kernel binds to read results of others. */
   #readBuffers({ reads, writes }: Kernel): Buffer[] {
     const made = new Set(writes.map(({ value }) => value));
     const others = reads.filter(({ value }) => !made.has(value));
     return [...new Set(others.map(({ value }) => this.#buffers.of(value, this.#makers.get(value))))];
   }
 
-  /** What assigning binds, the guard's flag included. */
+  /** The buffers that assigning binds, including the guard's flag. */
   buffersOfCommit({ variable, tensor }: Commit): Buffer[] {
     const { guard } = this.#graph.recipe;
     const leaves = [identityOf(variable), ...(guard ? [identityOf(guard.status)] : [])];
@@ -184,7 +184,7 @@ class Packing {
   }
 }
 
-/** Whether kernels can share a dispatch: of one workgroup size where they have barriers. */
+/** Whether kernels can share a dispatch: with barriers, they need one workgroup size. */
 function runTogether(kernels: readonly Kernel[], { barriers, sharedBytes }: Capabilities): boolean {
   const sized = kernels.filter((kernel) => kernel.sized);
   if (
@@ -193,13 +193,13 @@ function runTogether(kernels: readonly Kernel[], { barriers, sharedBytes }: Capa
   )
     return false;
   const waiting = kernels.filter((kernel) => kernel.barriers);
-  // Where barriers are expensive, all of a kernel that has one runs in a slow way.
+  // Where barriers are expensive, a kernel that has one runs slowly as a whole.
   if (waiting.length > 0 && barriers !== 'cheap') return false;
   const bytes = kernels.flatMap(({ shared }) => shared).reduce((sum, array) => sum + sharedBytesOf(array), 0);
   return new Set(waiting.map(({ workgroup }) => threadsOf(workgroup))).size <= 1 && bytes <= sharedBytes;
 }
 
-/** Sets of items that belong together, in as few dispatches as their buffers fit. */
+/** Sets of items that belong together, in as few dispatches as their buffers allow. */
 export function intoDispatches<T>(
   sets: readonly (readonly T[])[],
   buffersOf: (item: T) => readonly unknown[],

@@ -1,5 +1,5 @@
-// Place memory: where every value of a program lies. Variables and data are where they are; temporaries share pooled buffers where
-// their lives do not overlap; the parts of an arena are at their offsets in it.
+// Place memory: the location of every value of a program. Variables and data keep theirs; temporaries share pooled buffers if
+// their lifetimes do not overlap; the parts of an arena are at their offsets in it.
 import { aligned, type Memory, newMemory, type Place } from '../../gpu/memory.ts';
 import { byteLength } from '../../graph/dtype.ts';
 import { identityOf, resolve } from '../../graph/rewrite.ts';
@@ -10,13 +10,13 @@ import type { Packed } from './pack.ts';
 
 export interface Placed extends Packed {
   place(value: Value): Place;
-  /** Buffers that the program makes and owns. */
+  /** Buffers that the program creates and owns. */
   readonly owned: readonly Memory[];
-  /** The variables that steps hand on. */
+  /** The variables carried from step to step. */
   readonly carried: ReadonlyMap<Node, Place>;
 }
 
-/** With `whole` all dispatches are to become one, in which nothing is given up before the end. */
+/** With `whole` all dispatches become one, in which nothing is freed before the end. */
 export function place(
   packed: Packed,
   buffers: Buffers,
@@ -46,7 +46,7 @@ function wordsOf(value: Value): number {
   return byteLength(dtypeOfValue(value), size) / 4;
 }
 
-/** A buffer, and the last dispatch that uses what lies in it. */
+/** A buffer, and the last dispatch that uses its content. */
 interface Pooled {
   readonly memory: Memory;
   until: number;
@@ -113,7 +113,7 @@ class Placement {
       }
   }
 
-  /** The smallest pooled buffer that is free at dispatch `at` and not far too large, else this one; results share theirs with none. */
+  /** The smallest pooled buffer that is free at dispatch `at` and not far too large, else this one; results do not share theirs. */
   #take(pool: Pooled[], fresh: Memory, at: number, until: number): Memory {
     const { bytes } = fresh;
     const fits = (slot: Pooled) =>
@@ -128,7 +128,7 @@ class Placement {
     return slot?.memory ?? fresh;
   }
 
-  /** The values that a dispatch writes and that need a place, by the buffer they share. */
+  /** The values written by a dispatch that need memory, by the buffer they share. */
   #buffersOf({ kernels }: Dispatch, id: number): Map<Buffer, Value[]> {
     const writes = kernels.flatMap((kernel) => kernel.writes.map(({ value }) => value));
     const home = { id, arena: this.#buffers.arenaOf(writes) };
@@ -155,7 +155,7 @@ class Placement {
     };
     for (const [at, { kernels }] of all.entries())
       for (const { reads, writes } of kernels) for (const { value } of [...reads, ...writes]) use(value, at);
-    // What the guard reads may be tested after all others.
+    // Values that the guard reads may be tested after all others.
     for (const t of guard ? [guard.step, ...guard.checked] : [])
       for (const { tensor } of graph.readsOfInput(t)) use(tensor, all.length);
     for (const [, t] of outputs) use(resolve(t), Number.POSITIVE_INFINITY);

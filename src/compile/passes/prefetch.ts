@@ -1,5 +1,5 @@
-// Prefetch: what follows from counters and resident data alone (the batch, the slot of a ring, the rate) is computed for the
-// next step in the dispatch that moves the counters, so that no step begins with a dispatch for it.
+// Prefetch: values that depend only on counters and resident data (the batch, the slot of a ring, the rate) are computed for the
+// next step in the dispatch that advances the counters, so that no step begins with a dispatch for them.
 import { EXPENSIVE, PREFETCH } from '../../graph/cost.ts';
 import type { Recipe } from '../../graph/executor.ts';
 import { mapRecipe, rootsOf } from '../../graph/recipe.ts';
@@ -9,10 +9,10 @@ import { type Node, type Tensor, Variable, variableOf } from '../../graph/tensor
 import { topologicalOrder } from '../../graph/walk.ts';
 import { copy } from '../../ops/counter.ts';
 
-/** A recipe whose steps hand values to the next, and what these are before the first of a submit. */
+/** A recipe whose steps pass values to the next, and their initial values in a submit. */
 export interface Prefetched {
   readonly recipe: Recipe;
-  /** Variables that the program owns, with the tensors that they stand for. */
+  /** Variables that the program owns, with the tensors that they replace. */
   readonly carried: readonly (readonly [Variable, Tensor])[];
 }
 
@@ -50,7 +50,7 @@ export function prefetch(recipe: Recipe, overlaps: Overlaps): Prefetched {
   return { recipe: simplifyRecipe({ ...now, assignments }), carried: pairs };
 }
 
-/** The nodes whose values in a step are known one step before: what small variables that move by themselves lead to. */
+/** The nodes whose values are known one step ahead: those that depend only on small self-advancing variables. */
 function countersOf(recipe: Recipe, order: readonly Node[], overlaps: Overlaps): Set<Node> {
   const assigned = new Map((recipe.assignments ?? []).map(([v, t]) => [v, t]));
   const recorded = (recipe.records ?? []).map(([v]) => v);
@@ -71,7 +71,7 @@ function countersOf(recipe: Recipe, order: readonly Node[], overlaps: Overlaps):
   }
 }
 
-/** What to carry: what a kernel reads, which has to be in memory anyhow, single numbers, and what is expensive to compute. */
+/** What to carry: kernel inputs, which must be in memory anyway, single numbers, and expensive values. */
 function worthCarrying(order: readonly Node[], counters: ReadonlySet<Node>): Iterable<Tensor> {
   const moving = new Set<Node>();
   for (const node of order) {
@@ -95,7 +95,7 @@ function worthCarrying(order: readonly Node[], counters: ReadonlySet<Node>): Ite
   return found;
 }
 
-/** The same values, with what is expensive to compute kept in memory: it is read over and over where they are stored. */
+/** The same values, with expensive ones materialized, since storing reads them repeatedly. */
 function expensiveOnce(values: readonly Tensor[]): Tensor[] {
   return values.map(
     rewrite(values, (node, inputs) => {

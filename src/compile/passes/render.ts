@@ -8,14 +8,14 @@ import { Layout, Module } from '../module.ts';
 import type { Contents, Dispatch, Kernel, Loop } from '../plan.ts';
 import type { Looped } from './loop.ts';
 
-/** A shader, and what it is made of. */
+/** A shader and its parts. */
 export interface Rendered extends Shader {
   readonly contents: readonly Contents[];
   /** How many kernels share it. */
   readonly kernels: number;
 }
 
-/** @throws DeviceError where a dispatch asks for more than the adapter has. */
+/** @throws DeviceError if a dispatch exceeds the adapter's limits. */
 export function render({ plan, place }: Pick<Looped, 'plan' | 'place'>, gpu: Capabilities): ShaderLoop<Rendered> {
   const [{ lengths, plan: dispatches }] = plan as readonly [Loop];
   const shaders = (dispatches as readonly Dispatch[]).map((dispatch) => shaderOf(dispatch, place, gpu));
@@ -53,7 +53,7 @@ function written(kernel: Kernel, place: Looped['place'], gpu: Capabilities): Omi
   };
 }
 
-/** The op's module as it is: inputs, then outputs. */
+/** The op's module unchanged: inputs, then outputs. */
 function opaqueShader(
   { name, reads, writes, grid, contents }: Kernel,
   { module, entryPoint = 'main', constants = {} }: OpaqueKernel,
@@ -66,27 +66,27 @@ function opaqueShader(
   return { label: name, code: module, entryPoint, constants, bindings, workgroups: grid, contents };
 }
 
-/** What of a kernel's workgroups is more than the adapter allows, as a sentence. */
+/** Which limit a kernel's workgroups exceed, as a sentence. */
 function excessOfWorkgroup({ workgroup, shared }: Kernel, gpu: Capabilities): string | undefined {
   const threads = threadsOf(workgroup);
   if (threads > gpu.maxComputeInvocationsPerWorkgroup)
-    return `its workgroups have ${threads} threads, this adapter has ${gpu.maxComputeInvocationsPerWorkgroup} at most. Use smaller ones.`;
+    return `its workgroups have ${threads} threads, but this adapter allows ${gpu.maxComputeInvocationsPerWorkgroup}. Use smaller ones.`;
   const bytes = shared.reduce((sum, array) => sum + sharedBytesOf(array), 0);
   if (bytes > gpu.sharedBytes)
-    return `it needs ${bytes} bytes of workgroup memory, this adapter has ${gpu.sharedBytes}. Use smaller arrays.`;
+    return `it needs ${bytes} bytes of workgroup memory, but this adapter allows ${gpu.sharedBytes}. Use smaller arrays.`;
   return undefined;
 }
 
-/** What of a dispatch is more than the adapter allows, as sentences. */
+/** Which limits a dispatch exceeds, as sentences. */
 function excessOf({ bindings, workgroups }: Omit<Rendered, 'kernels'>, gpu: Capabilities): string | undefined {
   const buffers = gpu.maxStorageBuffersPerShaderStage;
   if (bindings.length > buffers)
-    return `it needs ${bindings.length} storage buffers, this adapter has ${buffers} a kernel. Try fuse: false.`;
+    return `it needs ${bindings.length} storage buffers, but this adapter allows ${buffers} per kernel. Try fuse: false.`;
   const most = Math.max(...workgroups);
   if (most > gpu.maxComputeWorkgroupsPerDimension)
-    return `it needs ${most} workgroups along an axis, this adapter has ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`;
+    return `it needs ${most} workgroups along an axis, but this adapter allows ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`;
   const big = bindings.find(({ words }) => words * 4 > gpu.maxStorageBufferBindingSize);
   if (big)
-    return `it binds ${big.words * 4} bytes of ${big.memory.label}, this adapter binds ${gpu.maxStorageBufferBindingSize} at most. Use a smaller batch or model.`;
+    return `it binds ${big.words * 4} bytes of ${big.memory.label}, but this adapter binds at most ${gpu.maxStorageBufferBindingSize}. Use a smaller batch or model.`;
   return undefined;
 }

@@ -9,7 +9,7 @@ export function lanesOf(node: Node, codes: readonly WasmCode[] = [0, 0, 0]): Was
   return (node.op as Op | undefined)?.lanes?.(codes, node.inputs, node.params);
 }
 
-/** The loop that computes `root` at address `to`. `originOf` gives an input's address, or the node to compute right here. */
+/** The loop that computes `root` at address `to`. `originOf` gives an input's address, or the node to compute inline. */
 export function elementwise(root: Node, originOf: (t: Tensor) => number | Node, to: number): WasmFunction {
   const I = 0;
   const size = sizeOf(root.outs[0]!.shape);

@@ -1,4 +1,4 @@
-// WebAssembly's instructions on four floats, by the ops that they are. Comparisons give all bits or none.
+// WebAssembly's instructions on four floats, by op. Comparisons set all bits or none.
 export const EQUAL = 0x41;
 export const NOT_EQUAL = 0x42;
 export const LESS = 0x43;

@@ -26,10 +26,10 @@ import {
 
 const ROWS = 4;
 const COLUMNS = 8;
-/** Rows of a, and steps along K, that are gone through before the next ones: 128 kB of a, for the second cache. */
+/** The block of a, in rows and steps along K: 128 kB, for the L2 cache. */
 const HEIGHT = 128;
 const BLOCK = 256;
-/** Steps along K between two jumps back. */
+/** Steps along K per loop iteration. */
 const UNROLL = 4;
 
 /** At address 0 of the memory there is a 1. */
@@ -38,7 +38,7 @@ export const ONE = 0;
 const PANEL = 64;
 export const PANEL_END = PANEL + BLOCK * COLUMNS * 4;
 
-/** What a tile's sums begin with: 0, the bias, or what y holds. */
+/** The initial value of a tile's sums: 0, the bias, or y. */
 type Start = 'zero' | 'bias' | 'y';
 
 /** (a, bias, y, K): a tile of `rows` x `columns` results; b is in the panel. */
@@ -82,7 +82,7 @@ function tile(rows: number, columns: number, start: Start, { rowA, kA, N }: Prod
   };
 }
 
-/** (b, K): brings `columns` columns of b to the panel. */
+/** (b, K): copies `columns` columns of b to the panel. */
 function pack(columns: number, { columnB, kB }: Product): WasmFunction {
   const B = 0;
   const END = 1;
@@ -104,7 +104,7 @@ function pack(columns: number, { columnB, kB }: Product): WasmFunction {
 }
 
 /**
- * Defines the product (a, b, y, bias) and gives its index; its arguments are addresses. With `bias` every row of y begins with
+ * Defines the product (a, b, y, bias) and returns its index; its arguments are addresses. With `bias` every row of y begins with
  * that vector (N) instead of zeros.
  */
 export function product(p: Product, define: (func: WasmFunction) => number, bias = false): number {
@@ -145,7 +145,7 @@ export function product(p: Product, define: (func: WasmFunction) => number, bias
   });
 }
 
-/** For `local` from `from` in steps: full ones in a loop, then what is left of `size`. */
+/** For `local` from `from` in steps: full ones in a loop, then the rest of `size`. */
 function each(local: number, size: number, step: number, body: (n: number) => WasmCode, from = 0): WasmCode {
   const rest = size % step;
   return [

@@ -1,8 +1,8 @@
-// A small WebAssembly emitter: instructions are bytes in arrays that nest as the code does, a module is a list of functions
+// A small WebAssembly emitter: instructions are bytes in arrays nested like the code, a module is a list of functions
 // over one imported memory. https://webassembly.github.io/spec/core/binary/
 import type { WasmCode, WasmFunction } from '../../graph/op.ts';
 
-/** n >= 0 in as few bytes as it needs (LEB128). */
+/** n >= 0 in LEB128, in as few bytes as possible. */
 const leb = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...leb(Math.floor(n / 128))]);
 const signed = (n: number): number[] => (n >= -64 && n < 64 ? [n & 127] : [(n & 127) | 128, ...signed(n >> 7)]);
 
@@ -20,10 +20,10 @@ export const at = (op: number, offset: number): WasmCode => [simd(op), 0, leb(of
 export const LOAD = 0;
 export const LOAD_SPLAT = 9;
 export const STORE = 11;
-/** Of one lane, whose number follows. */
+/** An instruction for one lane, whose number follows. */
 export const STORE_LANE = 0x5a;
 
-/** What `make` gives for 0 to n - 1, one after another. */
+/** The results of `make` for 0 to n - 1, concatenated. */
 export const times = (n: number, make: (k: number) => WasmCode): WasmCode =>
   Array.from({ length: n }, (_, k) => make(k));
 
