@@ -1,6 +1,7 @@
 // The user's own arrays: what is taken, what is refused and in which words, and the seeded split.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { arrayDataset as arrayOfParts } from '../src/data/array.ts';
 import { arrayDataset, kindOfTargets, rescaled } from '../src/data/dataset.ts';
 import { sharesOf } from '../src/data/partition.ts';
 import { Random } from '../src/data/random.ts';
@@ -107,6 +108,38 @@ describe('arrayDataset', () => {
     expect([list.y, list.classes]).toEqual([{ shape: [2, 2], data: Int32Array.of(0, -100, 2, 1) }, 3]);
     const mask = arrayDataset([1, 2], { shape: [2, 2], data: Uint8Array.of(0, 255, 1, 1) }, { targets: 'classes', ignoreIndex: 255 }); // biome-ignore format: one line
     expect([mask.y.data, mask.classes, mask.y.targets]).toEqual([Uint8Array.of(0, 255, 1, 1), 2, 'classes']);
+  });
+
+  describe('of bytes that are all 0 or 1', () => {
+    const rows = { shape: [2, 3], data: Uint8Array.of(0, 1, 0, 1, 1, 0) };
+    const x = [[1], [2]];
+    const scale = { mean: 0, std: 0.5 };
+    const ofY = /y(\.kind)?: its bytes are all 0 or 1, .* read as 0\.00\d+\. For 0 and 1, say targetScale: false\.$/;
+    it.each<[string, () => unknown, RegExp]>([
+      ['several labels', () => arrayDataset(x, rows), ofY],
+      ['rows of typed arrays', () => arrayDataset(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 0)]), ofY],
+      ['values', () => arrayDataset(x, Uint8Array.of(0, 1), { targets: 'values' }), ofY],
+      ['one by name', () => arrayOfParts(x, { kind: rows }), ofY],
+      ['one without a scale of its own', () => arrayOfParts(x, { kind: rows, b: rows }, { targetScale: { b: false } }), ofY],
+      ['those with the scale of x', () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(7, 8) }, rows, { scale }), ofY],
+      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: its bytes are all 0 or 1, .* Float32Array\.from\(data\), or, .* scale: false\.$/],
+      ['examples by name', () => arrayOfParts({ a: rows }, [0, 1]), /^array x\.a: its bytes are all 0 or 1/],
+    ])('refuses %s where no scale is stated', (_, make, message) => {
+      expect(make).toThrow(DataError);
+      expect(make).toThrow(message);
+    }); // biome-ignore format: a table
+
+    it('takes them where one is, and class indices as they are', () => {
+      expect(arrayDataset(x, rows, { targetScale: false }).y).toEqual({ ...rows, scale: false });
+      expect(arrayOfParts(x, { kind: rows }, { targetScale: { kind: false } }).y.kind).toEqual({
+        ...rows,
+        scale: false,
+      });
+      expect(arrayDataset(rows, [0, 1], { scale }).x.scale).toEqual(scale);
+      expect(arrayOfParts({ a: rows }, rows, { scale: { a: scale }, targetScale: scale }).y.scale).toEqual(scale);
+      expect(arrayDataset(x, Uint8Array.of(0, 1)).classes).toBe(2);
+      expect(arrayDataset(x, { shape: [2, 1], data: Uint8Array.of(0, 0) }).y.scale).toEqual({ mean: 0, std: 1 });
+    });
   });
 
   it('scales bytes of y by targetScale, else as those of x', () => {

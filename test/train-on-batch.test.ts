@@ -236,6 +236,7 @@ describe('a step on a batch', () => {
       [() => of(x, [0, 1, 2]), DataError, 'trainOnBatch: x has 2 examples, and y is [3]. Give one target for each example.'],
       [() => of(x, [0, 0.5]), DataError, 'y: 0.5 of example 1 is no class index. Give whole numbers from 0; numbers to regress on as rows, [[0.5], …], or in a Float32Array.'],
       [() => of(x, [0, -1]), DataError, /^y: -1 of example 1 is no class index/],
+      [() => of(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 1)]), DataError, /^y: its bytes are all 0 or 1, .* 0\.00392\. For 0 and 1, give lists of numbers/],
       [() => of(x, undefined), OptionError, /^y: it is undefined\. Give \{ shape/],
       [() => of(undefined, y), OptionError, /^x: it is undefined\. Give \{ shape/],
       [() => of([[1, 2, 3]], [0]), ShapeError, /hidden/],
