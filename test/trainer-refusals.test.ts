@@ -382,3 +382,35 @@ describe('dispose', () => {
     return { backend, log };
   }
 });
+
+describe('x that is not as the examples that a model knows', () => {
+  const trainer = netTrainer({ inputShape: [4] });
+  const [x, y] = [
+    { shape: [2, 3], data: new Float32Array(6) },
+    { shape: [2], data: Uint32Array.of(0, 1) },
+  ];
+  const wrong = "x: an example is [3], and the model's are [4]. Give [N, 4].";
+  it.each<[string, () => Promise<unknown>, string]>([
+    ['a list of numbers', () => trainer.predict([0, 0, 0, 0]), 'x: it is [4], and one example is [4]. Give a list of examples, such as [x].'],
+    ['a list of as many as the next program has rows', () => trainer.predictClasses([0, 0]), 'x: it is [2], and one example is [4].'],
+    ['shorter rows', () => trainer.predict([[1, 2, 3]]), wrong],
+    ['values', () => trainer.predictProbabilities(x), wrong],
+    ['a data set to predict', () => trainer.predict({ x }), wrong],
+    ['a batch to look at', () => trainer.inspect(x, y), wrong],
+    ['a batch to train on', () => trainer.trainOnBatch(x, y), wrong],
+    ['a data set', () => trainer.evaluate({ size: 2, x, y }), wrong],
+  ])('is told by itself: %s', async (_, call, message) => {
+    await expect(call()).rejects.toThrow(message);
+  }); // biome-ignore format: a table
+
+  it('is taken where the model takes it', async () => {
+    class PerToken {
+      out = new Linear(4, 2);
+      forward = (x: Tensor) => this.out.forward(x);
+    }
+    const tokens = netTrainer({ model: new PerToken(), inputShape: [5, 4] });
+    expect((await tokens.predict([[[1, 2, 3, 4], [5, 6, 7, 8]]])).shape).toEqual([1, 2, 2]); // biome-ignore format: one list
+    const one = netTrainer({ model: new Linear(1, 3), inputShape: [1] });
+    expect((await one.predict([1, 2])).shape).toEqual([2, 3]);
+  });
+});

@@ -26,7 +26,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
 import { type Examples, inputDtypesOf, type Values } from './batch.ts';
-import { type Batch, shapesOf, valuesOf } from './batch-values.ts';
+import { type Batch, fitting, shapesOf, valuesOf } from './batch-values.ts';
 import { loadState, type Saved, saveState, saveWeights } from './checkpoint.ts';
 import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
 import { checkMonitor } from './early-stopping.ts';
@@ -362,7 +362,9 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const batch = scaledForTraining<Examples>(given, this.#scale);
     this.#busy = 'batch';
     try {
-      const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, batch));
+      const { event, dispatches } = await this.#life.during(() =>
+        fitting(xs, this.#inputShape, () => trainOnBatch(this.#running, batch)),
+      );
       this.#apart ||= this.#run !== undefined;
       this.#run = undefined;
       this.#scale = learntScale(batch) ?? this.#scale;
@@ -382,7 +384,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       const { programs } = this.#running;
       const owner = {};
       try {
-        const evaluator = await programs.evaluator(asJudged(data, this.#scale), options, owner);
+        const judged = asJudged(data, this.#scale);
+        const evaluator = await fitting(judged.x, this.#inputShape, () => programs.evaluator(judged, options, owner));
         return await evaluator.run(() => this.#life.check());
       } finally {
         programs.release(owner);
@@ -399,7 +402,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkExtra('predict', extra);
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
-      return (await predict(this.#running, scaledBatch<Looked>({ x }, this.#scale))) as ArraysOf<Y>;
+      const looked = scaledBatch<Looked>({ x }, this.#scale);
+      return (await fitting(x, this.#inputShape, () => predict(this.#running, looked))) as ArraysOf<Y>;
     });
   }
 
@@ -433,7 +437,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
       const looked = scaledBatch<Looked>({ x, y }, this.#scale);
-      return (await inspect(this.#running, looked, { outputs: true })) as Inspection<ArraysOf<Y>>;
+      const look = () => inspect(this.#running, looked, { outputs: true });
+      return (await fitting(x, this.#inputShape, look)) as Inspection<ArraysOf<Y>>;
     });
   }
 
