@@ -6,7 +6,12 @@ import { gradcheck } from '../src/explain/gradcheck.ts';
 import { perturb } from '../src/explain/perturb.ts';
 import { DeviceError, OptionError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
-import { softmaxCrossEntropy } from '../src/loss/index.ts';
+import {
+  binaryCrossEntropyWithLogits,
+  meanAbsoluteError,
+  meanSquaredError,
+  softmaxCrossEntropy,
+} from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { sign } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
@@ -211,7 +216,7 @@ describe('what cannot be used is refused by name', () => {
       'blobs: y [3] does not have 300 rows. Give one per example.',
     );
     await expect(netTrainer({ model: new Net(8, 5) }).fit(data, { epochs: 1 })).rejects.toThrow(
-      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide, or, to regress on numbers, make the data with \{ targets: 'values' \}\.$/,
+      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide\.$/,
     );
     const flat = arrayDataset(
       new Float32Array(30),
@@ -222,6 +227,20 @@ describe('what cannot be used is refused by name', () => {
       /Linear hidden: expected the last axis to be 4/,
     );
   });
+
+  it.each([
+    ['yes or no', binaryCrossEntropyWithLogits, 1, "It takes no class indices: make the data with { targets: 'values' }, and the last layer 1 wide."],
+    ['yes or no, an output a class', binaryCrossEntropyWithLogits, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
+    ['distances', meanAbsoluteError, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
+    ['numbers', meanSquaredError, 1, "To regress on numbers, make the data with { targets: 'values' }; for classes, make the last layer 2 wide."],
+    ['one class out of many', softmaxCrossEntropy, 1, /^model: its output is \[4, 1\], and the data has 2 classes\. Make the last layer 2 wide\.$/],
+  ])('class indices for a loss of %s, with what that takes', async (_, loss, outputs, advice) => {
+    const xor = arrayDataset([[0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]], [0, 1, 1, 0]);
+    const trainer = netTrainer({ model: new Net(4, outputs), loss });
+    await expect(trainer.fit(xor, { epochs: 1 })).rejects.toThrow(advice);
+    const values = arrayDataset(xor.x, [0, 1, 1, 0], { targets: 'values' });
+    if (loss !== softmaxCrossEntropy) await netTrainer({ model: new Net(4, 1), loss }).fit(values, { epochs: 1 });
+  }); // biome-ignore format: a table
 
   it('a parameter that gets no gradient, naming what blocked it', async () => {
     class Blocked extends Net {

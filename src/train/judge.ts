@@ -91,10 +91,19 @@ function ofOne(
 ): Judged {
   const width = prediction.shape.at(-1)!;
   const judged = y.rank === 1 || areClasses(prediction, y);
-  if (labels && judged && (labels.exact ? width !== labels.classes : width < labels.classes)) {
+  // A loss of yes or no takes no class indices, and says so.
+  if (
+    labels &&
+    judged &&
+    loss.classes !== 'binary' &&
+    (labels.exact ? width !== labels.classes : width < labels.classes)
+  ) {
     const output = name === undefined ? 'output' : `output ${name}`;
+    const advice = loss.probabilities
+      ? `Make the last layer ${labels.classes} wide.`
+      : `To regress on numbers, make the data with { targets: 'values' }; for classes, make the last layer ${labels.classes} wide.`;
     throw new ShapeError(
-      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
+      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. ${advice}`,
     );
   }
   const weighted = weights && weightedLoss(loss, prediction, y, weights);
