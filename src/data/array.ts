@@ -1,7 +1,6 @@
 // Data sets of one's own numbers: of one tensor in x and in y, or of several by name or in order, each of which is checked as one is.
 import { DataError, OptionError } from '../graph/errors.ts';
-import { nearest } from '../graph/nearest.ts';
-import { isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
+import { guess, isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
 import { checkOptions, type Names, STRING, withoutGaps } from '../graph/options.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
 import {
@@ -170,9 +169,8 @@ function checkNames(option: string, given: unknown, nested: Nested<unknown>): vo
   const known = isSeveral(nested) ? Object.keys(nested) : [];
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const near = nearest(name, known);
     throw new OptionError(
-      `array: ${option} names ${name}, and the tensors are ${known.join(', ') || 'one tensor'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
+      `array: ${option} names ${name}, and the tensors are ${known.join(', ') || 'one tensor'}. ${guess(name, known)}`,
     );
   }
 }

@@ -143,13 +143,14 @@ function ofHeads(
   weights: Tensor | undefined,
 ): Judged {
   const losses = Object.fromEntries(heads.map(({ name, loss }) => [name, loss]));
-  for (const [what, given] of [
-    ['model: it gives', prediction],
-    ['data: y has', y],
-  ] as const) {
-    const wrong = misnamed(given, losses);
-    if (wrong) throw new OptionError(`${what} ${listed(given)}, and the losses are for ${listed(losses)}. ${wrong}`);
-  }
+  const check = (message: string, wrong: string | undefined) => {
+    if (wrong) throw new OptionError(`${message}. ${wrong}`);
+  };
+  check(
+    `trainer: the losses are for ${listed(losses)}, and the model gives ${listed(prediction)}`,
+    misnamed(losses, prediction, 'a loss for '),
+  );
+  check(`data: y has ${listed(y)}, and the losses are for ${listed(losses)}`, misnamed(y, losses, 'targets for '));
   const judged = heads.map(({ name, loss }) => {
     const [own, target] = [partAt(prediction, name)!, partAt(y, name)!];
     return ofOne(loss, own, target, labels?.get(name), weights, name);
