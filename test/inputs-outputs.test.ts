@@ -367,6 +367,11 @@ describe('what cannot be used is refused by name', () => {
     ['short names, targets too many', () => train({ model: short, loss: { s: meanSquaredError, c: meanSquaredError } }, { ...data, classes: undefined, y: { s: data.y.price, c: data.y.price, z: data.y.price } }), 'data: y has s, c, z, and the losses are for s, c. Leave out z.'],
     ['targets too few', () => train({}, { ...data, classes: undefined, y: { price: data.y.price } }), 'data: y has price, and the losses are for price, kind. Add targets for kind.'],
     ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, and the losses are for price, kind. By kinds, did you mean kind?'],
+    ['inputs that forward does not read', () => train({}, { ...data, x: { pictures: data.x.pixels, stats: data.x.stats } }), "Linear pixels: x is undefined, and no tensor. The model's forward reads pixels of x, which has pictures, stats. Use the same names."],
+    ['an input read before it is there', () => train({ model: { ...short, forward: (x: { mask: Tensor }) => x.mask.mul(2) } }), "Cannot read properties of undefined (reading 'mul'). The model's forward reads mask of x, which has pixels, stats."],
+    ['inputs that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }), "Linear a: x is an object, and no tensor. The model's forward is given x in one argument, pixels, stats. Write forward({ pixels, stats })."],
+    ['inputs in order that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }, { ...data, x: [data.x.pixels, data.x.stats] }), "Linear a: x is an array, and no tensor. The model's forward is given x in one argument, 0, 1. Write forward([a, b])."],
+    ['one input that forward takes by name', () => train({}, { ...data, x: data.x.stats }), "Linear pixels: x is undefined, and no tensor. The model's forward is given x in one argument, one tensor. Write forward(x)."],
     ['one loss for several outputs', () => train({ loss: softmaxCrossEntropy }), 'softmaxCrossEntropy: it takes one prediction and one target; the model gives price, kind, and the targets are price, kind. Give a loss for each, such as loss: { price: softmaxCrossEntropy }'],
     ['losses by name for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels } }), 'trainer: the losses are for price, kind, and the model gives one tensor. Give one alone, without brackets or names.'],
     ['a list of one loss for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels }, loss: [meanSquaredError] }), 'trainer: the losses are for 0, and the model gives one tensor. Give one alone, without brackets or names.'],
@@ -394,6 +399,19 @@ describe('what cannot be used is refused by name', () => {
   ])('%s', async (_, make, message) => {
     await expect((async () => make())()).rejects.toThrow(message);
   }); // biome-ignore format: a table
+});
+
+it('leaves a model its optional inputs', async () => {
+  class Masked extends TwoHeads {
+    override forward(x: Parameters<TwoHeads['forward']>[0] & { readonly mask?: Tensor }): Outputs {
+      expect('mask' in x).toBe(false);
+      const { mask, ...all } = x;
+      return super.forward(x.mask === undefined && mask === undefined ? { ...all, pixels: x.pixels } : x);
+    }
+  }
+  const [masked, plain] = [headsTrainer({ model: new Masked() }), headsTrainer()];
+  for (const trainer of [masked, plain]) await trainer.fit(data, { maxSteps: 2 });
+  expect(masked.history.steps.loss).toEqual(plain.history.steps.loss);
 });
 
 describe('on a GPU', () => {

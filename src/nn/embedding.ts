@@ -25,7 +25,7 @@ export class Embedding implements NamedLayer {
 
   /** @throws ShapeError when the indices are f32. */
   forward(indices: Tensor, ...extra: never[]): Tensor {
-    checkTensors('Embedding', { indices }, extra);
+    checkTensors(nameOf(this), { indices }, extra);
     if (indices.dtype === 'f32') {
       throw new ShapeError(
         `${nameOf(this)}: the indices are f32 ${formatShape(indices.shape)}. They must be whole numbers: of bytes in a data set give { scale: false }, or integers as a Uint16Array, Uint32Array or Int32Array; of floats cast(x, 'u32').`,

@@ -14,12 +14,35 @@ import type { Head, Model, Task } from './task.ts';
 
 /** The model's prediction. @throws OptionError where it is none. */
 export function forward(model: Model, x: Nested<Tensor>): Nested<Tensor> {
-  const prediction = model.forward(x as never) as Nested<Tensor>;
+  const prediction = called(model, x);
   const wrong = partsOf(prediction).find(([, part]) => !((part as unknown) instanceof Tensor));
   if (!wrong) return prediction;
   const [name, part] = wrong;
   const what = name === undefined ? '' : ` for ${name}`;
   throw new OptionError(`model: its forward returned ${show(part)}${what}. Return the Tensor of predictions${what}.`);
+}
+
+/** What forward gives. Where it fails for want of a tensor, the error says what it was given, and what it read that is not there. */
+function called(model: Model, x: Nested<Tensor>): Nested<Tensor> {
+  const absent = new Set<string>();
+  // Reading what is not there is no mistake in itself: an input may be optional.
+  const get = (all: object, name: string | symbol): unknown => {
+    if (typeof name === 'string' && !(name in all)) absent.add(name);
+    return Reflect.get(all, name);
+  };
+  try {
+    return model.forward((isSeveral(x) ? new Proxy(x, { get }) : x) as never) as Nested<Tensor>;
+  } catch (error) {
+    const { message } = error as Error;
+    const reads = absent.size > 0 && /undefined/.test(message);
+    if (!reads && !/, and no tensor\./.test(message)) throw error;
+    const names = isSeveral(x) ? Object.keys(x).join(', ') : 'x';
+    const whole = Array.isArray(x) ? '[a, b]' : isSeveral(x) ? `{ ${names} }` : names;
+    const why = reads
+      ? `reads ${[...absent].join(', ')} of x, which has ${names}. Use the same names.`
+      : `is given x in one argument, ${listed(x)}. Write forward(${whole}).`;
+    throw new ShapeError(`${message.split('. ')[0]}. The model's forward ${why}`, { cause: error });
+  }
 }
 
 /** What {@link judge} finds. */
