@@ -142,6 +142,12 @@ describe('arrayDataset', () => {
     });
   });
 
+  it('takes booleans as 0 and 1', () => {
+    const { x, y, classes } = arrayDataset([[true, 0.5], [false, 1]], [true, false]); // biome-ignore format: one example a list
+    expect([[...x.data], y, classes]).toEqual([[1, 0.5, 0, 1], { shape: [2], data: Uint32Array.of(1, 0) }, 2]);
+    expect([...arrayDataset([1, 2], [[true, false], [true, true]]).y.data]).toEqual([1, 0, 1, 1]); // biome-ignore format: one example a list
+  });
+
   it('scales bytes of y by targetScale, else as those of x', () => {
     const bytes = { shape: [2, 2], data: Uint8Array.of(0, 51, 102, 255) };
     const targetScale = { mean: 0.5, std: 0.5 };
@@ -157,7 +163,73 @@ describe('arrayDataset', () => {
     ['empty rows', () => arrayDataset([[], []], [0, 1]), DataError, /array x: empty, shape \[2, 0\]/],
     ['lengths that differ', () => arrayDataset([[1], [2]], [0]), DataError, /x has 2 examples and y has 1\. Give one/],
     ['ragged rows', () => arrayDataset([[1, 2], [3]], [0, 1]), DataError, /x\[1\]: expected a list of 2, got one of 1/],
-    ['words', () => arrayDataset([['a']] as never, [0]), DataError, /x\[0\]\[0\]: expected a number, got string/],
+    [
+      'text',
+      () => arrayDataset([1, 2], ['cat', 'dog'] as never),
+      DataError,
+      /^array y\[0\]: expected a number, got "cat"\. Number what is text: classes from 0\.$/,
+    ],
+    [
+      'numbers as text',
+      () => arrayDataset([['1.5', '2']] as never, [0]),
+      DataError,
+      /^array x\[0\]\[0\]: expected a number, got "1\.5"\. Make numbers of text: Number\("1\.5"\)\.$/,
+    ],
+    [
+      'an empty field',
+      () => arrayDataset([[1, '']] as never, [0]),
+      DataError,
+      /x\[0\]\[1\]: expected a number, got ""\. Number what is text/,
+    ],
+    [
+      'a missing number',
+      () => arrayDataset([1, 2], [0, null] as never),
+      DataError,
+      /^array y\[1\]: expected a number, got null\. Give a number, or leave its row out\.$/,
+    ],
+    [
+      'the end of a file',
+      () => arrayDataset([1, 2], [0, undefined] as never),
+      DataError,
+      /^array y\[1\]: expected a number, got undefined\. Give a number/,
+    ],
+    [
+      'a list for a number',
+      () => arrayDataset([1, [2]] as never, [0, 1]),
+      DataError,
+      /^array x\[1\]: expected a number, got an array\. All rows must/,
+    ],
+    [
+      'no targets',
+      () => (arrayDataset as (x: unknown) => unknown)([1, 2]),
+      DataError,
+      /^array y: it is missing\. Give a list, a typed array or \{ shape, data \}\.$/,
+    ],
+    [
+      'no targets, by name',
+      () => (arrayOfParts as (x: unknown) => unknown)({ a: [1, 2] }),
+      DataError,
+      /^array y: it is missing\. Give a list/,
+    ],
+    [
+      'rows by column',
+      () =>
+        arrayOfParts(
+          [
+            { a: 1, b: 2 },
+            { a: 3, b: 4 },
+          ] as never,
+          [0, 1],
+        ),
+      DataError,
+      /^array x\.0: it is an object\. Give rows of numbers: rows\.map\(Object\.values\)\.$/,
+    ],
+    [
+      'targets by column',
+      () => arrayOfParts([1, 2], [{ a: 1 }, { a: 3 }] as never),
+      DataError,
+      /^array y\.0: it is an object\. Give rows of numbers: rows\.map/,
+    ],
     [
       'NaN',
       () =>
@@ -237,7 +309,12 @@ describe('arrayDataset', () => {
       OptionError,
       /^scale: std is 0\. Give a finite number above 0\.$/,
     ],
-    ['something else', () => arrayDataset(7 as never, [0]), DataError, /neither a list, a typed array nor/],
+    [
+      'something else',
+      () => arrayDataset(7 as never, [0]),
+      DataError,
+      /^array x: it is 7\. Give a list, a typed array or \{ shape, data \}\.$/,
+    ],
   ])('refuses %s', (_, make, type, message) => {
     expect(make).toThrow(type);
     expect(make).toThrow(message);
