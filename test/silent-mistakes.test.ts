@@ -48,3 +48,29 @@ describe('a prediction that is squashed twice', () => {
     expect(await run((x) => mul(sigmoid(x), 4), softmaxCrossEntropy)).toEqual([]);
   });
 });
+
+describe('targets that are no probabilities', () => {
+  const of = (values: number[][], options = {}) => arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], values, options); // biome-ignore format: one line
+  const bytes = arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], [Uint8Array.of(85, 85, 84), Uint8Array.of(0, 0, 255)]); // biome-ignore format: one line
+  it.each<[string, DataSet, Loss, string | undefined]>([
+    ['-1 for no', of([[1, 0, 1], [0, -1, 0]]), binaryCrossEntropyWithLogits, 'array: a target of example 1 is -1, and binaryCrossEntropyWithLogits takes numbers from 0 to 1. Give 0 for no and 1 for yes.'],
+    ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: a target of example 0 is 2,'],
+    ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: a target of example 0 is 85,'],
+    ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: a target of example 1 adds up to 3, and softmaxCrossEntropy takes rows that add up to 1. Divide rows by their sums, or give class indices.'],
+    ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: a target of example 0 is -0.5,'],
+    ['rows that do', of([[0.2, 0.2, 0.6], [1, 0, 0]]), softmaxCrossEntropy, undefined],
+    ['rows of bytes', bytes, softmaxCrossEntropy, undefined],
+    ['from 0 to 1', of([[0.2, 1, 0], [1, 1, 0]]), binaryCrossEntropyWithLogits, undefined],
+    ['numbers', of([[-7, 8, 9], [1, 2, 3]]), meanSquaredError, undefined],
+  ])('%s', async (_, set, loss, message) => {
+    const good = loss === meanSquaredError ? set : bytes;
+    const calls = [
+      () => netTrainer({ loss }).fit(set, { epochs: 1 }),
+      () => netTrainer({ loss }).fit(good, { epochs: 1, validation: set }),
+      () => netTrainer({ loss }).evaluate(set),
+    ];
+    for (const [k, call] of calls.entries())
+      if (message === undefined) await call();
+      else await expect(call(), `call ${k}`).rejects.toThrow(message);
+  }); // biome-ignore format: a table
+});
