@@ -1,5 +1,5 @@
 // Mistakes that train: predictions squashed twice, targets that are no probabilities, a run that nothing awaits.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { arrayDataset, type DataSet } from '../src/data/dataset.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { binaryCrossEntropyWithLogits, meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
@@ -73,4 +73,35 @@ describe('targets that are no probabilities', () => {
       if (message === undefined) await call();
       else await expect(call(), `call ${k}`).rejects.toThrow(message);
   }); // biome-ignore format: a table
+});
+
+describe('a run that was made and not begun', () => {
+  it('is told once, on the console, by what shows its model', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    try {
+      const trainer = netTrainer();
+      const call = {
+        evaluate: () => trainer.evaluate(data),
+        predict: () => trainer.predict(data),
+        save: () => trainer.save(),
+        saveWeights: () => trainer.saveWeights(),
+      };
+      for (const [name, show] of Object.entries(call)) {
+        trainer.fit(data, { epochs: 1 });
+        await show();
+        await show();
+        expect(warn.mock.calls).toEqual([
+          [`${name}: the run that fit gave has not begun. Await it: await trainer.fit(…).`],
+        ]);
+        warn.mockClear();
+      }
+      const run = trainer.fit(data, { epochs: 1 });
+      await run;
+      for (const show of Object.values(call)) await show();
+      expect(trainer.stepsMade).toBe(10);
+      expect(warn).not.toHaveBeenCalled();
+    } finally {
+      warn.mockRestore();
+    }
+  });
 });

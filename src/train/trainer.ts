@@ -144,6 +144,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   #busy: 'run' | 'batch' | undefined;
   /** Steps were made by trainOnBatch after the last run, which cannot go on then. */
   #apart = false;
+  /** A run was made, and has not begun. */
+  #waiting = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -254,13 +256,15 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
 
   /**
    * Trains: `await trainer.fit(data, { epochs: 5 })` to the end, giving the history, or `for await (const e of trainer.fit(…)) …`
-   * event by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is asked for.
+   * event by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is asked for;
+   * `evaluate`, `predict` and `save` before that warn on the console, once.
    * @throws DivergenceError (from the run) when a value is not finite or the loss runs away; OptionError, DataError, ShapeError.
    */
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): TrainingRun;
   fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun<EpochEvent>;
   fit(data: Examples, options: FitOptions = {}, ...extra: never[]): TrainingRun {
     const gate = new Gate();
+    this.#waiting = true;
     return new TrainingRun(this.#events(data, options, extra, gate), this.history, gate);
   }
 
@@ -270,6 +274,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     extra: readonly unknown[],
     gate: Gate,
   ): AsyncGenerator<FitEvent, void, undefined> {
+    this.#waiting = false;
     checkExtra('fit', extra);
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
@@ -380,6 +385,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}, ...extra: never[]): Promise<Evaluation> {
     checkExtra('evaluate', extra);
+    this.#tellOfWaiting('evaluate');
     return this.#life.during(async () => {
       const { programs } = this.#running;
       const owner = {};
@@ -400,6 +406,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    */
   async predict(batch: Batch, ...extra: never[]): Promise<ArraysOf<Y>> {
     checkExtra('predict', extra);
+    this.#tellOfWaiting('predict');
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
       const looked = scaledBatch<Looked>({ x }, this.#scale);
@@ -499,6 +506,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** The whole State as the bytes of a safetensors file; `configuration` is kept beside it. */
   async save(configuration?: unknown, ...extra: never[]): Promise<Bytes> {
     checkExtra('save', extra);
+    this.#tellOfWaiting('save');
     const saved = {
       loss: this.#task.loss.lossName,
       ...(this.#run && { run: this.#run }),
@@ -518,6 +526,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkValue('saveWeights', 'the metadata', metadata, OBJECT);
     for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
     checkExtra('saveWeights', extra);
+    this.#tellOfWaiting('saveWeights');
     const described = networkMetadata(descriptionOf(this.#task.model));
     const all = { ...described, ...scaleMetadata(this.#scale), ...metadata };
     return this.#life.during(() => saveWeights(this.state, all));
@@ -556,6 +565,13 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const { scale, ...loaded } = loadWeights(this.state, this.#task.model, bytes, options);
     this.#scale = scale;
     return loaded;
+  }
+
+  /** Says once that a run was made and not begun: who shows a model before its run may mean that, who forgot `await` does not. */
+  #tellOfWaiting(what: string): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    console.warn(`${what}: the run that fit gave has not begun. Await it: await trainer.fit(…).`);
   }
 
   #idle(what: string): void {
