@@ -151,7 +151,7 @@ describe('optim.state and optim.apply', () => {
     [
       'not training',
       () => optim.apply(optim.state(optim.sgd(), { a: one(1) }), { a: constant([1]) }),
-      'only a training',
+      'Compile it with { training: true }',
     ],
   ];
   it.each(refused)('refuse %s', (_, call, message) => {

@@ -83,12 +83,12 @@ describe('parseIdx', () => {
     [
       'a size beyond 1 GiB',
       changed(idx(2, 2), 4, 0xff, 0xff, 0xff, 0xff),
-      /^f: offset 4: expected at most 1073741824 bytes of data, got a header that says 4294967295 x 2/,
+      /^f: offset 4: expected at most 1073741824 bytes of data, but the header says 4294967295 x 2/,
     ],
     [
       '1 GiB of 64-bit floats and one more',
       changed(idxOf('f64', [1], [1]), 4, 0x08, 0, 0, 1),
-      /^f: offset 4: expected at most 1073741824 bytes of data, got a header that says 134217729 64-bit floats/,
+      /^f: offset 4: expected at most 1073741824 bytes of data, but the header says 134217729 64-bit floats/,
     ],
     [
       'signed bytes that are more than 1 GiB as floats',

@@ -1,6 +1,7 @@
 // The user's own arrays: what is taken, what is refused and in which words, and the seeded split.
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { arrayDataset as arrayOfParts } from '../src/data/array.ts';
 import { arrayDataset, kindOfTargets, rescaled } from '../src/data/dataset.ts';
 import { sharesOf } from '../src/data/partition.ts';
 import { Random } from '../src/data/random.ts';
@@ -109,6 +110,44 @@ describe('arrayDataset', () => {
     expect([mask.y.data, mask.classes, mask.y.targets]).toEqual([Uint8Array.of(0, 255, 1, 1), 2, 'classes']);
   });
 
+  describe('of bytes that are all 0 or 1', () => {
+    const rows = { shape: [2, 3], data: Uint8Array.of(0, 1, 0, 1, 1, 0) };
+    const x = [[1], [2]];
+    const scale = { mean: 0, std: 0.5 };
+    const ofY = /y(\.kind)?: its bytes are all 0 or 1, .* read as 0\.00\d+\. For 0 and 1, say targetScale: false\.$/;
+    it.each<[string, () => unknown, RegExp]>([
+      ['several labels', () => arrayDataset(x, rows), ofY],
+      ['rows of typed arrays', () => arrayDataset(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 0)]), ofY],
+      ['values', () => arrayDataset(x, Uint8Array.of(0, 1), { targets: 'values' }), ofY],
+      ['one by name', () => arrayOfParts(x, { kind: rows }), ofY],
+      ['one without a scale of its own', () => arrayOfParts(x, { kind: rows, b: rows }, { targetScale: { b: false } }), ofY],
+      ['those with the scale of x', () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(7, 8) }, rows, { scale }), ofY],
+      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: its bytes are all 0 or 1, .* Float32Array\.from\(data\), or, .* scale: false\.$/],
+      ['examples by name', () => arrayOfParts({ a: rows }, [0, 1]), /^array x\.a: its bytes are all 0 or 1/],
+    ])('refuses %s where no scale is stated', (_, make, message) => {
+      expect(make).toThrow(DataError);
+      expect(make).toThrow(message);
+    }); // biome-ignore format: a table
+
+    it('takes them where one is, and class indices as they are', () => {
+      expect(arrayDataset(x, rows, { targetScale: false }).y).toEqual({ ...rows, scale: false });
+      expect(arrayOfParts(x, { kind: rows }, { targetScale: { kind: false } }).y.kind).toEqual({
+        ...rows,
+        scale: false,
+      });
+      expect(arrayDataset(rows, [0, 1], { scale }).x.scale).toEqual(scale);
+      expect(arrayOfParts({ a: rows }, rows, { scale: { a: scale }, targetScale: scale }).y.scale).toEqual(scale);
+      expect(arrayDataset(x, Uint8Array.of(0, 1)).classes).toBe(2);
+      expect(arrayDataset(x, { shape: [2, 1], data: Uint8Array.of(0, 0) }).y.scale).toEqual({ mean: 0, std: 1 });
+    });
+  });
+
+  it('takes booleans as 0 and 1', () => {
+    const { x, y, classes } = arrayDataset([[true, 0.5], [false, 1]], [true, false]); // biome-ignore format: one example a list
+    expect([[...x.data], y, classes]).toEqual([[1, 0.5, 0, 1], { shape: [2], data: Uint32Array.of(1, 0) }, 2]);
+    expect([...arrayDataset([1, 2], [[true, false], [true, true]]).y.data]).toEqual([1, 0, 1, 1]); // biome-ignore format: one example a list
+  });
+
   it('scales bytes of y by targetScale, else as those of x', () => {
     const bytes = { shape: [2, 2], data: Uint8Array.of(0, 51, 102, 255) };
     const targetScale = { mean: 0.5, std: 0.5 };
@@ -129,7 +168,73 @@ describe('arrayDataset', () => {
       DataError,
       /x\[1\]: expected a list of 2, got a list of 1/,
     ],
-    ['words', () => arrayDataset([['a']] as never, [0]), DataError, /x\[0\]\[0\]: expected a number, got string/],
+    [
+      'text',
+      () => arrayDataset([1, 2], ['cat', 'dog'] as never),
+      DataError,
+      /^array y\[0\]: expected a number, got "cat"\. Number what is text: classes from 0\.$/,
+    ],
+    [
+      'numbers as text',
+      () => arrayDataset([['1.5', '2']] as never, [0]),
+      DataError,
+      /^array x\[0\]\[0\]: expected a number, got "1\.5"\. Make numbers of text: Number\("1\.5"\)\.$/,
+    ],
+    [
+      'an empty field',
+      () => arrayDataset([[1, '']] as never, [0]),
+      DataError,
+      /x\[0\]\[1\]: expected a number, got ""\. Number what is text/,
+    ],
+    [
+      'a missing number',
+      () => arrayDataset([1, 2], [0, null] as never),
+      DataError,
+      /^array y\[1\]: expected a number, got null\. Give a number, or leave its row out\.$/,
+    ],
+    [
+      'the end of a file',
+      () => arrayDataset([1, 2], [0, undefined] as never),
+      DataError,
+      /^array y\[1\]: expected a number, got undefined\. Give a number/,
+    ],
+    [
+      'a list for a number',
+      () => arrayDataset([1, [2]] as never, [0, 1]),
+      DataError,
+      /^array x\[1\]: expected a number, got an array\. All rows must/,
+    ],
+    [
+      'no targets',
+      () => (arrayDataset as (x: unknown) => unknown)([1, 2]),
+      DataError,
+      /^array y: it is missing\. Give a list, a typed array or \{ shape, data \}\.$/,
+    ],
+    [
+      'no targets, by name',
+      () => (arrayOfParts as (x: unknown) => unknown)({ a: [1, 2] }),
+      DataError,
+      /^array y: it is missing\. Give a list/,
+    ],
+    [
+      'rows by column',
+      () =>
+        arrayOfParts(
+          [
+            { a: 1, b: 2 },
+            { a: 3, b: 4 },
+          ] as never,
+          [0, 1],
+        ),
+      DataError,
+      /^array x\.0: it is an object\. Give rows of numbers: rows\.map\(Object\.values\)\.$/,
+    ],
+    [
+      'targets by column',
+      () => arrayOfParts([1, 2], [{ a: 1 }, { a: 3 }] as never),
+      DataError,
+      /^array y\.0: it is an object\. Give rows of numbers: rows\.map/,
+    ],
     [
       'NaN',
       () =>
@@ -209,7 +314,12 @@ describe('arrayDataset', () => {
       OptionError,
       /^scale: std is 0\. Give a finite number above 0\.$/,
     ],
-    ['something else', () => arrayDataset(7 as never, [0]), DataError, /not a list, a typed array or/],
+    [
+      'something else',
+      () => arrayDataset(7 as never, [0]),
+      DataError,
+      /^array x: it is 7\. Give a list, a typed array or \{ shape, data \}\.$/,
+    ],
   ])('refuses %s', (_, make, type, message) => {
     expect(make).toThrow(type);
     expect(make).toThrow(message);

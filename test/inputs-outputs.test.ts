@@ -354,18 +354,33 @@ describe('looking at it', () => {
 describe('what cannot be used is refused by name', () => {
   const train = (options: object, set: Examples = data) => headsTrainer(options as never).fit(set, { epochs: 1 });
   const twice = { ...data, classes: { price: 2, kind: 3 }, y: { price: { shape: [90], data: new Uint8Array(90) }, kind: data.y.kind } }; // biome-ignore format: one line
+  const short = {
+    a: new Linear(6, 1),
+    forward: (x: { pixels: Tensor }) => ({ s: short.a.forward(x.pixels), c: x.pixels }),
+  };
   const renamed = { ...data, classes: undefined, y: { price: data.y.price, kinds: data.y.kind } };
   it.each<[string, () => unknown, string]>([
-    ['losses of other names than the outputs', () => train({ loss: { price: meanSquaredError, kinds: softmaxCrossEntropy } }), 'model: it gives price, kind, and the losses are for price, kinds. Did you mean kinds by kind?'],
-    ['a loss too few', () => train({ loss: { price: meanSquaredError } }), 'model: it gives price, kind, and the losses are for price. Leave out kind.'],
-    ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, and the losses are for price, kind. Did you mean kind by kinds?'],
+    ['losses of other names than the outputs', () => train({ loss: { price: meanSquaredError, kinds: softmaxCrossEntropy } }), 'trainer: the losses are for price, kinds, and the model gives price, kind. By kinds, did you mean kind?'],
+    ['a loss too few', () => train({ loss: { price: meanSquaredError } }), 'trainer: the losses are for price, and the model gives price, kind. Add a loss for kind.'],
+    ['a loss too many', () => train({ loss: { price: meanSquaredError, kind: softmaxCrossEntropy, other: meanSquaredError } }), 'trainer: the losses are for price, kind, other, and the model gives price, kind. Leave out other.'],
+    ['a loss of another name', () => train({ loss: { price: meanSquaredError, age: softmaxCrossEntropy } }), 'trainer: the losses are for price, age, and the model gives price, kind. Leave out age. Add a loss for kind.'],
+    ['short names, one loss too few', () => train({ model: short, loss: { s: meanSquaredError } }), 'trainer: the losses are for s, and the model gives s, c. Add a loss for c.'],
+    ['short names, targets too many', () => train({ model: short, loss: { s: meanSquaredError, c: meanSquaredError } }, { ...data, classes: undefined, y: { s: data.y.price, c: data.y.price, z: data.y.price } }), 'data: y has s, c, z, and the losses are for s, c. Leave out z.'],
+    ['targets too few', () => train({}, { ...data, classes: undefined, y: { price: data.y.price } }), 'data: y has price, and the losses are for price, kind. Add targets for kind.'],
+    ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, and the losses are for price, kind. By kinds, did you mean kind?'],
+    ['inputs that forward does not read', () => train({}, { ...data, x: { pictures: data.x.pixels, stats: data.x.stats } }), "Linear pixels: x is undefined, and no tensor. The model's forward reads pixels of x, which has pictures, stats. Use the same names."],
+    ['an input read before it is there', () => train({ model: { ...short, forward: (x: { mask: Tensor }) => x.mask.mul(2) } }), "Cannot read properties of undefined (reading 'mul'). The model's forward reads mask of x, which has pixels, stats."],
+    ['inputs that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }), "Linear a: x is an object, and no tensor. The model's forward is given x in one argument, pixels, stats. Write forward({ pixels, stats })."],
+    ['inputs in order that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }, { ...data, x: [data.x.pixels, data.x.stats] }), "Linear a: x is an array, and no tensor. The model's forward is given x in one argument, 0, 1. Write forward([a, b])."],
+    ['one input that forward takes by name', () => train({}, { ...data, x: data.x.stats }), "Linear pixels: x is undefined, and no tensor. The model's forward is given x in one argument, one tensor. Write forward(x)."],
     ['one loss for several outputs', () => train({ loss: softmaxCrossEntropy }), 'softmaxCrossEntropy: it takes one prediction and one target; the model gives price, kind, and the targets are price, kind. Give a loss for each, such as loss: { price: softmaxCrossEntropy }'],
-    ['losses by name for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels } }), 'model: it gives one tensor, and the losses are for price, kind. Give them by name: { price, kind }.'],
+    ['losses by name for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels } }), 'trainer: the losses are for price, kind, and the model gives one tensor. Give one alone, without brackets or names.'],
+    ['a list of one loss for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels }, loss: [meanSquaredError] }), 'trainer: the losses are for 0, and the model gives one tensor. Give one alone, without brackets or names.'],
     ['a loss that is none', () => train({ loss: { price: 3, kind: softmaxCrossEntropy } }), 'trainer: the loss price is 3. Give one of losses'],
-    ['weights of no output', () => train({ lossWeights: { prise: 1 } }), 'trainer: lossWeights names prise, and the losses are for price, kind. Did you mean price by prise?'],
+    ['weights of no output', () => train({ lossWeights: { prise: 1 } }), 'trainer: lossWeights names prise, and the losses are for price, kind. Did you mean price?'],
     ['a weight that is none', () => train({ lossWeights: { price: -1 } }), 'trainer: the loss weight of price is -1. Give a finite number >= 0.'],
     ['weights of one loss', () => train({ loss: () => 3, lossWeights: { price: 1 } }), 'trainer: lossWeights are given, and there is one loss.'],
-    ['a metric of no output', () => train({ metrics: { kinds: { f1: accuracy } } }), 'trainer: the metric f1 is of kinds, and the outputs are price, kind. Did you mean kind by kinds?'],
+    ['a metric of no output', () => train({ metrics: { kinds: { f1: accuracy } } }), 'trainer: the metric f1 is of kinds, and the outputs are price, kind. Did you mean kind?'],
     ['a metric that is none', () => train({ metrics: { kind: { f1: { a: 1 } } } }), 'trainer: the metric kind.f1 is an object.'],
     ['a metric named loss', () => train({ metrics: { kind: { loss: accuracy } } }), 'trainer: a metric cannot be named loss.'],
     ['to monitor what is not there', () => headsTrainer().fit(data, { epochs: 1, earlyStopping: { monitor: 'kind.acuracy' } }), 'earlyStopping: there is no kind.acuracy to monitor. Did you mean kind.accuracy?'],
@@ -379,12 +394,25 @@ describe('what cannot be used is refused by name', () => {
     ['a bare array', () => train({}, { ...data, x: { ...data.x, stats: new Float32Array(270) as never } }), 'houses.x.stats: it is a bare array.'],
     ['a bad shape of inputs', () => headsTrainer({ inputShape: { pixels: 6, stats: [3] } as never }), 'trainer: inputShape is an object.'],
     ['classes of regressions', () => headsTrainer({ loss: (p: Outputs) => mean(p.price) }).predictClasses(data), 'predictClasses: the loss loss scores no classes.'],
-    ['inputs of other names', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict({ pixel: data.x.pixels, stats: data.x.stats }), "x: it is pixel, stats, and the model's inputs are pixels, stats. Did you mean pixels by pixel?"],
+    ['inputs of other names', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict({ pixel: data.x.pixels, stats: data.x.stats }), "x: it is pixel, stats, and the model's inputs are pixels, stats. By pixel, did you mean pixels?"],
     ['one input for several', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict([[1]]), "x: it is one tensor, and the model's inputs are pixels, stats. Give them by name: { pixels, stats }."],
     ['bytes of no known scale', () => headsTrainer().predict({ pixels: { shape: [90, 6], data: data.x.pixels.data }, stats: data.x.stats }), 'x.pixels: these are bytes, and how they become numbers is not known'],
   ])('%s', async (_, make, message) => {
     await expect((async () => make())()).rejects.toThrow(message);
   }); // biome-ignore format: a table
+});
+
+it('leaves a model its optional inputs', async () => {
+  class Masked extends TwoHeads {
+    override forward(x: Parameters<TwoHeads['forward']>[0] & { readonly mask?: Tensor }): Outputs {
+      expect('mask' in x).toBe(false);
+      const { mask, ...all } = x;
+      return super.forward(x.mask === undefined && mask === undefined ? { ...all, pixels: x.pixels } : x);
+    }
+  }
+  const [masked, plain] = [headsTrainer({ model: new Masked() }), headsTrainer()];
+  for (const trainer of [masked, plain]) await trainer.fit(data, { maxSteps: 2 });
+  expect(masked.history.steps.loss).toEqual(plain.history.steps.loss);
 });
 
 describe('on a GPU', () => {

@@ -239,9 +239,10 @@ describe('a step on a batch', () => {
       [() => of(x, [0, 1, 2]), DataError, 'trainOnBatch: x has 2 examples, and y is [3]. Give one target for each example.'],
       [() => of(x, [0, 0.5]), DataError, 'y: 0.5 of example 1 is no class index. Give whole numbers from 0; numbers to regress on as rows, [[0.5], …], or in a Float32Array.'],
       [() => of(x, [0, -1]), DataError, /^y: -1 of example 1 is no class index/],
+      [() => of(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 1)]), DataError, /^y: its bytes are all 0 or 1, .* 0\.00392\. For 0 and 1, give lists of numbers/],
       [() => of(x, undefined), OptionError, /^y: it is undefined\. Give \{ shape/],
       [() => of(undefined, y), OptionError, /^x: it is undefined\. Give \{ shape/],
-      [() => of([[1, 2, 3]], [0]), ShapeError, /hidden/],
+      [() => of([[1, 2, 3]], [0]), ShapeError, "x: an example is [3], and the model's are [4]. Give [N, 4]."],
       [() => of({ shape: [0, 4], data: new Float32Array(0) }, { shape: [0], data: new Uint8Array(0) }), ShapeError, /0/],
     ]; // biome-ignore format: a case a line
     for (const [call, type, message] of cases) {

@@ -7,7 +7,12 @@ import { perturb } from '../src/explain/perturb.ts';
 import { DeviceError, OptionError } from '../src/graph/errors.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { losses, nn, optim } from '../src/index.ts';
-import { softmaxCrossEntropy } from '../src/loss/index.ts';
+import {
+  binaryCrossEntropyWithLogits,
+  meanAbsoluteError,
+  meanSquaredError,
+  softmaxCrossEntropy,
+} from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { sign } from '../src/ops/unary.ts';
 import { adam } from '../src/optim/adam.ts';
@@ -217,7 +222,7 @@ describe('what cannot be used is refused by name', () => {
       'blobs: y [3] does not have 300 rows. Give one per example.',
     );
     await expect(netTrainer({ model: new Net(8, 5) }).fit(data, { epochs: 1 })).rejects.toThrow(
-      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide, or, to regress on numbers, make the data with \{ targets: 'values' \}\.$/,
+      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide\.$/,
     );
     const flat = arrayDataset(
       new Float32Array(30),
@@ -228,6 +233,20 @@ describe('what cannot be used is refused by name', () => {
       /Linear hidden: expected the last axis to be 4/,
     );
   });
+
+  it.each([
+    ['yes or no', binaryCrossEntropyWithLogits, 1, "It takes no class indices: make the data with { targets: 'values' }, and the last layer 1 wide."],
+    ['yes or no, an output a class', binaryCrossEntropyWithLogits, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
+    ['distances', meanAbsoluteError, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
+    ['numbers', meanSquaredError, 1, "To regress on numbers, make the data with { targets: 'values' }; for classes, make the last layer 2 wide."],
+    ['one class out of many', softmaxCrossEntropy, 1, /^model: its output is \[4, 1\], and the data has 2 classes\. Make the last layer 2 wide\.$/],
+  ])('class indices for a loss of %s, with what that takes', async (_, loss, outputs, advice) => {
+    const xor = arrayDataset([[0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]], [0, 1, 1, 0]);
+    const trainer = netTrainer({ model: new Net(4, outputs), loss });
+    await expect(trainer.fit(xor, { epochs: 1 })).rejects.toThrow(advice);
+    const values = arrayDataset(xor.x, [0, 1, 1, 0], { targets: 'values' });
+    if (loss !== softmaxCrossEntropy) await netTrainer({ model: new Net(4, 1), loss }).fit(values, { epochs: 1 });
+  }); // biome-ignore format: a table
 
   it('a parameter that gets no gradient, naming what blocked it', async () => {
     class Blocked extends Net {
@@ -434,4 +453,36 @@ describe('dispose', () => {
     };
     return { backend, log };
   }
+});
+
+describe('x that is not as the examples that a model knows', () => {
+  const trainer = netTrainer({ inputShape: [4] });
+  const [x, y] = [
+    { shape: [2, 3], data: new Float32Array(6) },
+    { shape: [2], data: Uint32Array.of(0, 1) },
+  ];
+  const wrong = "x: an example is [3], and the model's are [4]. Give [N, 4].";
+  it.each<[string, () => Promise<unknown>, string]>([
+    ['a list of numbers', () => trainer.predict([0, 0, 0, 0]), 'x: it is [4], and one example is [4]. Give a list of examples, such as [x].'],
+    ['a list of as many as the next program has rows', () => trainer.predictClasses([0, 0]), 'x: it is [2], and one example is [4].'],
+    ['shorter rows', () => trainer.predict([[1, 2, 3]]), wrong],
+    ['values', () => trainer.predictProbabilities(x), wrong],
+    ['a data set to predict', () => trainer.predict({ x }), wrong],
+    ['a batch to look at', () => trainer.inspect(x, y), wrong],
+    ['a batch to train on', () => trainer.trainOnBatch(x, y), wrong],
+    ['a data set', () => trainer.evaluate({ size: 2, x, y }), wrong],
+  ])('is told by itself: %s', async (_, call, message) => {
+    await expect(call()).rejects.toThrow(message);
+  }); // biome-ignore format: a table
+
+  it('is taken where the model takes it', async () => {
+    class PerToken {
+      out = new Linear(4, 2);
+      forward = (x: Tensor) => this.out.forward(x);
+    }
+    const tokens = netTrainer({ model: new PerToken(), inputShape: [5, 4] });
+    expect((await tokens.predict([[[1, 2, 3, 4], [5, 6, 7, 8]]])).shape).toEqual([1, 2, 2]); // biome-ignore format: one list
+    const one = netTrainer({ model: new Linear(1, 3), inputShape: [1] });
+    expect((await one.predict([1, 2])).shape).toEqual([2, 3]);
+  });
 });

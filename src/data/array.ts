@@ -1,11 +1,13 @@
 // Data sets from the user's arrays: one tensor in x and in y, or several by name or in order, each checked like a single one.
 import { DataError, OptionError } from '../graph/errors.ts';
-import { nearest } from '../graph/nearest.ts';
-import { isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
+import { guess, isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
 import { checkOptions, type Names, STRING, withoutGaps } from '../graph/options.ts';
+import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   type ArrayDatasetOptions,
   arrayDataset as arrayOfOne,
+  BINARY_X,
+  BINARY_Y,
   type ByteScale,
   CLASSES,
   checkScale,
@@ -14,6 +16,7 @@ import {
   isScale,
   type MultiDataSet,
   makeDataset,
+  PLAIN,
   TARGETS,
   type TargetKind,
   toTargets,
@@ -107,7 +110,7 @@ function arrayOfSeveral(
       `array: classes is ${classes}, but y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
     );
   const xScales = new Scales('scale', name, scale, x);
-  const yScales = new Scales('targetScale', name, targetScale ?? (isByteScale(scale) ? scale : undefined), y);
+  const yScales = new Scales('targetScale', name, targetScale, y, isByteScale(scale) ? scale : undefined);
   const flat = mapParts(y, (given, part) => flatten(`${name} ${partName('y', part)}`, given));
   const size = partsOf<Flat>(flat)[0]![1].shape[0]!;
   const xs = mapParts(x, (given, part) => xScales.of(examplesOf(name, part, given, size), part));
@@ -167,25 +170,33 @@ function checkNames(option: string, given: unknown, nested: Nested<unknown>): vo
   const known = isSeveral(nested) ? Object.keys(nested) : [];
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const near = nearest(name, known);
     throw new OptionError(
-      `array: ${option} names ${name}, but the tensors are ${known.join(', ') || 'one without a name'}. ${near ? `Did you mean ${near}?` : 'Use their names.'}`,
+      `array: ${option} names ${name}, but the tensors are ${known.join(', ') || 'one without a name'}. ${guess(name, known)}`,
     );
   }
 }
 
 /** The scales of the u8 tensors: one for all of them, or one each by name. */
 class Scales {
-  readonly #option: string;
+  readonly #option: 'scale' | 'targetScale';
   readonly #set: string;
   readonly #given: ForEach<ByteScale> | undefined;
+  readonly #fallback: ByteScale | undefined;
   /** Whether no tensor was u8 so far. */
   unused = true;
 
-  constructor(option: string, set: string, given: ForEach<ByteScale> | undefined, nested: Nested<unknown>) {
+  /** `fallback`: the scale where none is given. */
+  constructor(
+    option: 'scale' | 'targetScale',
+    set: string,
+    given: ForEach<ByteScale> | undefined,
+    nested: Nested<unknown>,
+    fallback?: ByteScale,
+  ) {
     this.#option = option;
     this.#set = set;
     this.#given = given;
+    this.#fallback = fallback;
     if (!isByteScale(given)) checkNames(option, given, nested);
   }
 
@@ -193,8 +204,14 @@ class Scales {
     const bytes = isBytes(values);
     if (bytes) this.unused = false;
     const all = this.#given === undefined || isByteScale(this.#given);
-    const scale = all ? (this.#given as ByteScale | undefined) : optionAt(this.#given as ForEach<ByteScale>, part);
-    if (!bytes && (all || !scale)) return values;
-    return { ...values, scale: checkScale(this.#option, part ?? this.#set, bytes, scale) };
+    const stated = all ? (this.#given as ByteScale | undefined) : optionAt(this.#given as ForEach<ByteScale>, part);
+    if (!bytes && (all || !stated)) return values;
+    if (stated === undefined) this.#checkUnstated(values.data, part);
+    return { ...values, scale: checkScale(this.#option, part ?? this.#set, bytes, stated ?? this.#fallback) };
+  }
+
+  #checkUnstated(data: StoredNumbers, part: string | undefined): void {
+    const [whole, what] = this.#option === 'scale' ? ['x', BINARY_X] : ['y', BINARY_Y];
+    checkBinaryBytes(`${this.#set} ${partName(whole, part)}`, data, this.#fallback ?? PLAIN, what);
   }
 }

@@ -17,6 +17,7 @@ import {
 } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
+import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   cut,
   type Flat,
@@ -264,6 +265,9 @@ export function arrayDataset(
   const sampleWeights = toWeights(name, options.sampleWeights, size);
   const bytesOfY = isBytes(checkedTargets) && meaning.classes === undefined;
   const { scale, targetScale } = options;
+  if (isBytes(checked) && scale === undefined) checkBinaryBytes(`${name} x`, checked.data, PLAIN, BINARY_X);
+  if (bytesOfY && targetScale === undefined)
+    checkBinaryBytes(`${name} y`, checkedTargets.data, scale ?? PLAIN, BINARY_Y);
   return makeDataset({
     name,
     x: checked,
@@ -274,6 +278,10 @@ export function arrayDataset(
     ...(targetScale !== undefined && { targetScale: checkScale('targetScale', `y of ${name}`, bytesOfY, targetScale) }),
   });
 }
+
+/** What to do with bytes that are all 0 or 1. Most models take floats, and unscaled bytes of x are integers. */
+export const BINARY_Y = 'For 0 and 1, pass targetScale: false.';
+export const BINARY_X = 'Pass floats, Float32Array.from(data), or, if the model takes integers, scale: false.';
 
 /** Whether values are bytes that are read by a scale, not class indices. */
 export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {

@@ -1,10 +1,11 @@
 // Flattens and checks the forms users pass numbers in: nested lists, typed arrays of any realm, rows as typed arrays, `{ shape, data }`.
 import { kindOf, ofThisRealm } from '../graph/dtype.ts';
 import { DataError } from '../graph/errors.ts';
+import { show } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 
-/** Numbers in nested lists whose rows have equal lengths. */
-export type NestedNumbers = readonly number[] | readonly (NestedNumbers | GivenArray)[];
+/** Numbers in nested lists whose rows have equal lengths. Booleans are 0 and 1. */
+export type NestedNumbers = readonly (number | boolean)[] | readonly (NestedNumbers | GivenArray)[];
 
 /** Arrays of numbers that `datasets.array` takes. */
 export type NumberArray =
@@ -59,12 +60,30 @@ export function flatten(what: string, values: NestedNumbers | GivenArray | Shape
   if (Array.isArray(values)) return fromLists(what, values as NestedNumbers);
   const { shape, data } = (values ?? {}) as Shaped;
   if (!Array.isArray(shape) || !isTyped(data))
-    throw new DataError(`${what}: not a list, a typed array or { shape, data }. Give one of them.`);
+    throw new DataError(
+      `${what}: it is ${values === undefined ? 'missing' : show(values)}. ${rowAdvice(values) ?? 'Give a list, a typed array or { shape, data }.'}`,
+    );
   if (shape.length === 0 || shape.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(shape) !== data.length)
     throw new DataError(
       `${what}: shape ${formatShape(shape)} does not match its ${data.length} numbers. The product of the sizes must be that count.`,
     );
   return notEmpty(what, { shape: [...shape], data: own(data), untyped: false });
+}
+
+/** What to do with rows by the names of their columns. */
+function rowAdvice(value: unknown): string | undefined {
+  const row = show(value) === 'an object' && !('shape' in (value as object) || 'data' in (value as object));
+  return row ? 'Give rows of numbers: rows.map(Object.values).' : undefined;
+}
+
+/** What to do with what is no number. */
+function numberAdvice(value: unknown): string {
+  if (typeof value !== 'string')
+    return (
+      rowAdvice(value) ?? (isList(value) ? 'All rows must have one length.' : 'Give a number, or leave its row out.')
+    );
+  const numeric = value.trim() !== '' && Number.isFinite(Number(value));
+  return numeric ? `Make numbers of text: Number(${show(value)}).` : 'Number what is text: classes from 0.';
 }
 
 function notEmpty(what: string, flat: Flat): Flat {
@@ -102,14 +121,14 @@ function fromLists(what: string, list: NestedNumbers): Flat {
     if (axis < shape.length) {
       if (!isList(part) || part.length !== shape[axis])
         throw new DataError(
-          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `a list of ${part.length}` : String(part)}. All rows must have the same length.`,
+          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `a list of ${part.length}` : show(part)}. All rows must have the same length.`,
         );
       for (const [i, child] of part.entries()) fill(child, axis + 1, `${path}[${i}]`);
       return;
     }
-    if (typeof part !== 'number')
-      throw new DataError(`${what}${path}: expected a number, got ${typeof part}. All rows must have the same length.`);
-    data[at++] = part;
+    if (typeof part !== 'number' && typeof part !== 'boolean')
+      throw new DataError(`${what}${path}: expected a number, got ${show(part)}. ${numberAdvice(part)}`);
+    data[at++] = Number(part);
   };
   fill(list, 0, '');
   return { shape, data, untyped: !isTyped(level) };

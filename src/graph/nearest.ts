@@ -11,7 +11,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const name = plain(candidate);
     const part = (wanted.length >= 2 && name.startsWith(wanted)) || (name.length >= 3 && wanted.includes(name));
     const distance = name === wanted ? 0 : part ? 0.5 : editDistance(wanted, name);
-    if (distance < bestDistance) {
+    // Words of which every letter differs are not near, however short.
+    if (distance < bestDistance && distance < Math.max(wanted.length, name.length)) {
       best = candidate;
       bestDistance = distance;
     }

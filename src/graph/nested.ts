@@ -49,19 +49,31 @@ export function listed(nested: Nested<unknown>): string {
   return isSeveral(nested) ? Object.keys(nested).join(', ') : 'one tensor';
 }
 
-/** What is wrong where `given` does not have precisely the names of `wanted`, and the nearest name; undefined where nothing is. */
-export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>): string | undefined {
-  const [own, others] = [given, wanted].map((nested) => (isSeveral(nested) ? Object.keys(nested) : []));
-  if (isSeveral(given) === isSeveral(wanted)) {
-    const unknown = own!.find((name) => !others!.includes(name));
-    const missing = others!.find((name) => !own!.includes(name));
-    if (unknown === undefined && missing === undefined) return undefined;
-    const left = others!.filter((name) => !own!.includes(name));
-    const near = unknown === undefined ? undefined : (nearest(unknown, left) ?? nearest(unknown, others!));
-    if (near !== undefined) return `Did you mean ${near} by ${unknown}?`;
-    return missing === undefined ? `Leave out ${unknown}.` : `Add ${missing}.`;
+/** The advice for a name that is none of `names`. */
+export function guess(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  return near === undefined ? 'Use one of these names.' : `Did you mean ${near}?`;
+}
+
+/**
+ * What is wrong where `given` does not have precisely the names of `wanted`, which are right; undefined where nothing is. `noun` is
+ * what one of them is: `a loss for `.
+ */
+export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun = ''): string | undefined {
+  if (!isSeveral(wanted)) return isSeveral(given) ? 'Give one alone, without brackets or names.' : undefined;
+  const [own, names] = [given, wanted].map((nested) => Object.keys(nested as object));
+  if (!isSeveral(given)) return `Give them by name: { ${names!.join(', ')} }.`;
+  const surplus = own!.filter((name) => !names!.includes(name));
+  const missing = names!.filter((name) => !own!.includes(name));
+  for (const name of surplus) {
+    const near = nearest(name, missing);
+    if (near !== undefined) return `By ${name}, did you mean ${near}?`;
   }
-  return isSeveral(wanted) ? `Give them by name: { ${others!.join(', ')} }.` : 'Give one tensor.';
+  const advice = [
+    surplus.length > 0 ? `Leave out ${surplus.join(', ')}.` : '',
+    missing.length > 0 ? `Add ${noun}${missing.join(', ')}.` : '',
+  ];
+  return advice.join(' ').trim() || undefined;
 }
 
 /** Whether shapes are those of several inputs: a shape alone is a list of numbers. */

@@ -112,12 +112,14 @@ export function checkSame(lossName: string, prediction: Tensor, target: Tensor, 
   if (areDense(prediction, target)) return;
   const describe = (x: Tensor) => `${x.dtype} ${formatShape(x.shape)}`;
   throw new ShapeError(
-    `${lossName}: predictions ${describe(prediction)} and targets ${describe(target)} differ. ${advice(prediction, target)}${hint}`,
+    `${lossName}: predictions ${describe(prediction)} and targets ${describe(target)} differ. ${advice(prediction, target, hint)}${hint}`,
   );
 }
 
-function advice(prediction: Tensor, target: Tensor): string {
+function advice(prediction: Tensor, target: Tensor, hint: string): string {
   if (prediction.dtype !== 'f32') return `Predictions must be f32: cast(prediction, 'f32').`;
+  if (!hint && target.dtype !== 'f32' && target.rank === 1 && prediction.rank > 1)
+    return `It takes no class indices: make the data with { targets: 'values' }, and the last layer 1 wide.`;
   if (!sameShape(prediction.shape, target.shape)) {
     return target.size === prediction.size
       ? `Reshape the targets: target.reshape(${formatShape(prediction.shape)}).`

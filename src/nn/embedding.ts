@@ -25,7 +25,7 @@ export class Embedding implements NamedLayer {
 
   /** @throws ShapeError if the indices are f32. */
   forward(indices: Tensor, ...extra: never[]): Tensor {
-    checkTensors('Embedding', { indices }, extra);
+    checkTensors(nameOf(this), { indices }, extra);
     if (indices.dtype === 'f32') {
       throw new ShapeError(
         `${nameOf(this)}: the indices are f32 ${formatShape(indices.shape)}. They must be integers: for bytes in a data set pass { scale: false }, for other data give a Uint16Array, Uint32Array or Int32Array, for floats use cast(x, 'u32').`,

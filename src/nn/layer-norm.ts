@@ -44,7 +44,7 @@ export class LayerNorm implements NamedLayer {
 
   /** @throws ShapeError if x does not end in the layer's shape. */
   forward(x: Tensor, ...extra: never[]): Tensor {
-    checkTensors('LayerNorm', { x }, extra);
+    checkTensors(nameOf(this), { x }, extra);
     const lead = x.rank - this.shape.length;
     if (lead < 0 || !sameShape(x.shape.slice(lead), this.shape)) {
       throw new ShapeError(

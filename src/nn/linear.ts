@@ -40,7 +40,7 @@ export class Linear implements NamedLayer {
 
   /** @throws ShapeError if x's last axis is not `in`. */
   forward(x: Tensor, ...extra: never[]): Tensor {
-    checkTensors('Linear', { x }, extra);
+    checkTensors(nameOf(this), { x }, extra);
     const [outFeatures, inFeatures] = this.weight.shape as [number, number];
     if (x.shape.at(-1) !== inFeatures) {
       const fix =

@@ -32,7 +32,7 @@ export class Sequential implements NamedLayer {
   }
 
   forward(x: Tensor, ...extra: never[]): Tensor {
-    checkTensors('Sequential', { x }, extra);
+    checkTensors(nameOf(this), { x }, extra);
     return captured(
       this,
       this.layers.reduce((y, layer) => (typeof layer === 'function' ? layer(y) : layer.forward(y)), x),
@@ -58,7 +58,7 @@ export class Flatten implements NamedLayer {
   }
 
   forward(x: Tensor, ...extra: never[]): Tensor {
-    checkTensors('Flatten', { x }, extra);
+    checkTensors(nameOf(this), { x }, extra);
     const start = this.startAxis;
     if (x.rank < start) {
       throw new ShapeError(

@@ -2,9 +2,9 @@
 import type { Values } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { kindOf } from '../graph/dtype.ts';
-import { OptionError } from '../graph/errors.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
 import { isSeveral, listed, mapParts, misnamed, type Nested, partName, severalShapes } from '../graph/nested.ts';
-import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
+import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { type Examples, isHostArray } from './batch.ts';
 
 /** One tensor of a batch: values, or examples as `datasets.array` takes them. */
@@ -51,8 +51,41 @@ function inputNames(shapes: Nested<Shape>): Nested<object> {
   return Object.fromEntries(Object.keys(shapes).map((name) => [name, {}]));
 }
 
+/**
+ * What `run` gives for x. Where that fails of a shape and examples are not as the model knows them, which is no mistake in itself (texts
+ * may be shorter), x is what does not fit.
+ */
+export async function fitting<T>(
+  x: Nested<Values>,
+  examples: Nested<Shape> | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (examples && error instanceof ShapeError)
+      mapParts(x, ({ shape: [, ...own] }, name) => {
+        const example = name === undefined ? (examples as Shape) : partShape(examples, name);
+        if (!example || sameShape(own, example)) return;
+        throw new ShapeError(
+          `${partName('x', name)}: an example is ${formatShape(own)}, and the model's are ${formatShape(example)}. Give [N, ${example.join(', ')}].`,
+        );
+      });
+    throw error;
+  }
+}
+
+function listValues(what: string, batch: NestedNumbers, example: Shape | undefined): Values {
+  const { shape, data } = flatten(what, batch);
+  if (!example || shape.length > example.length) return asValues({ shape, data });
+  if (example.length === 1 && example[0] === 1) return asValues({ shape: [...shape, 1], data });
+  throw new OptionError(
+    `${what}: it is ${formatShape(shape)}, and one example is ${formatShape(example)}. Give a list of examples, such as [x].`,
+  );
+}
+
 function partValues(what: string, batch: BatchPart, example: Shape | undefined): Values {
-  if (Array.isArray(batch)) return asValues(flatten(what, batch as NestedNumbers));
+  if (Array.isArray(batch)) return listValues(what, batch as NestedNumbers, example);
   if (isTyped(batch)) {
     const rows = example && batch.length / sizeOf(example);
     if (!rows || !Number.isSafeInteger(rows))

@@ -28,6 +28,7 @@ export async function saveCheckpoint(trainer: AnyTrainer, configuration?: unknow
     throw new OptionError(
       `saveCheckpoint: the configuration is ${show(configuration)}. Give an object; a file is yours to write: await writeFile(path, await saveCheckpoint(trainer)).`,
     );
+  inside.tellOfWaiting('saveCheckpoint');
   const { state, task, rates, run, scale, life } = inside.running;
   const saved = {
     loss: task.loss.lossName,
@@ -77,6 +78,7 @@ export async function saveWeights(
   checkValue('saveWeights', 'the metadata', metadata, OBJECT);
   for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
   checkExtra('saveWeights', extra);
+  inside.tellOfWaiting('saveWeights');
   const { state, scale, life } = inside.running;
   return life.during(() => weightsFile(state, { ...networkOf(inside), ...scaleMetadata(scale), ...metadata }));
 }

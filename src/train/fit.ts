@@ -134,7 +134,12 @@ export class Fit {
         const program = this.#programs.get(rows);
         if (program) yield* this.#advance(program);
         // It may have been held or ended before this is there, so that is looked at again.
-        else this.#programs.set(rows, await programs.step(this.#data, this.#run, rows, this));
+        else {
+          const made = await programs.step(this.#data, this.#run, rows, this);
+          this.#programs.set(rows, made);
+          if (made.traced.squashed && !this.#warned.has('notLogits'))
+            yield* this.#warn('notLogits', this.#trainer.step, made.traced.squashed);
+        }
       }
     }
     yield* this.#land(0);

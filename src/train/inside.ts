@@ -15,6 +15,8 @@ export interface Inside {
   idle(what: string): void;
   /** Drops the programs, before variables lie elsewhere. @throws OptionError while another call is under way. */
   leavePrograms(what: string): void;
+  /** Warns once, by the name of a call, of a run that was made and never begun. */
+  tellOfWaiting(what: string): void;
   /** The data of the last run. */
   lastData(): Examples | undefined;
   /** Another State of the same model and optimizer, at its initial values. */

@@ -14,12 +14,35 @@ import type { Head, Model, Task } from './task.ts';
 
 /** The model's prediction. @throws OptionError where it is none. */
 export function forward(model: Model, x: Nested<Tensor>): Nested<Tensor> {
-  const prediction = model.forward(x as never) as Nested<Tensor>;
+  const prediction = called(model, x);
   const wrong = partsOf(prediction).find(([, part]) => !((part as unknown) instanceof Tensor));
   if (!wrong) return prediction;
   const [name, part] = wrong;
   const what = name === undefined ? '' : ` for ${name}`;
   throw new OptionError(`model: its forward returned ${show(part)}${what}. Return the Tensor of predictions${what}.`);
+}
+
+/** What forward gives. Where it fails for want of a tensor, the error says what it was given, and what it read that is not there. */
+function called(model: Model, x: Nested<Tensor>): Nested<Tensor> {
+  const absent = new Set<string>();
+  // Reading what is not there is no mistake in itself: an input may be optional.
+  const get = (all: object, name: string | symbol): unknown => {
+    if (typeof name === 'string' && !(name in all)) absent.add(name);
+    return Reflect.get(all, name);
+  };
+  try {
+    return model.forward((isSeveral(x) ? new Proxy(x, { get }) : x) as never) as Nested<Tensor>;
+  } catch (error) {
+    const { message } = error as Error;
+    const reads = absent.size > 0 && /undefined/.test(message);
+    if (!reads && !/, and no tensor\./.test(message)) throw error;
+    const names = isSeveral(x) ? Object.keys(x).join(', ') : 'x';
+    const whole = Array.isArray(x) ? '[a, b]' : isSeveral(x) ? `{ ${names} }` : names;
+    const why = reads
+      ? `reads ${[...absent].join(', ')} of x, which has ${names}. Use the same names.`
+      : `is given x in one argument, ${listed(x)}. Write forward(${whole}).`;
+    throw new ShapeError(`${message.split('. ')[0]}. The model's forward ${why}`, { cause: error });
+  }
 }
 
 /** What {@link judge} finds. */
@@ -91,10 +114,19 @@ function ofOne(
 ): Judged {
   const width = prediction.shape.at(-1)!;
   const judged = y.rank === 1 || areClasses(prediction, y);
-  if (labels && judged && (labels.exact ? width !== labels.classes : width < labels.classes)) {
+  // A loss of yes or no takes no class indices, and says so.
+  if (
+    labels &&
+    judged &&
+    loss.classes !== 'binary' &&
+    (labels.exact ? width !== labels.classes : width < labels.classes)
+  ) {
     const output = name === undefined ? 'output' : `output ${name}`;
+    const advice = loss.probabilities
+      ? `Make the last layer ${labels.classes} wide.`
+      : `To regress on numbers, make the data with { targets: 'values' }; for classes, make the last layer ${labels.classes} wide.`;
     throw new ShapeError(
-      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide, or, to regress on numbers, make the data with { targets: 'values' }.`,
+      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. ${advice}`,
     );
   }
   const weighted = weights && weightedLoss(loss, prediction, y, weights);
@@ -134,13 +166,14 @@ function ofHeads(
   weights: Tensor | undefined,
 ): Judged {
   const losses = Object.fromEntries(heads.map(({ name, loss }) => [name, loss]));
-  for (const [what, given] of [
-    ['model: it gives', prediction],
-    ['data: y has', y],
-  ] as const) {
-    const wrong = misnamed(given, losses);
-    if (wrong) throw new OptionError(`${what} ${listed(given)}, and the losses are for ${listed(losses)}. ${wrong}`);
-  }
+  const check = (message: string, wrong: string | undefined) => {
+    if (wrong) throw new OptionError(`${message}. ${wrong}`);
+  };
+  check(
+    `trainer: the losses are for ${listed(losses)}, and the model gives ${listed(prediction)}`,
+    misnamed(losses, prediction, 'a loss for '),
+  );
+  check(`data: y has ${listed(y)}, and the losses are for ${listed(losses)}`, misnamed(y, losses, 'targets for '));
   const judged = heads.map(({ name, loss }) => {
     const [own, target] = [partAt(prediction, name)!, partAt(y, name)!];
     return ofOne(loss, own, target, labels?.get(name), weights, name);

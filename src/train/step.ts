@@ -15,6 +15,7 @@ import { where } from '../ops/select.ts';
 import { updateArenas } from '../optim/update.ts';
 import { type Examples, inputsOf, rowsAt } from './batch.ts';
 import { judge } from './judge.ts';
+import { squashedTwice } from './squashed.ts';
 import { RING, type State } from './state.ts';
 import { allLabels } from './targets.ts';
 import type { Task } from './task.ts';
@@ -35,6 +36,8 @@ export interface TrainingStep {
   readonly inner: ReadonlyMap<string, Tensor>;
   /** The examples of the batch, by their numbers in the data set. */
   readonly batch: Tensor;
+  /** What a run warns of, where predictions are squashed twice. */
+  readonly squashed: string | undefined;
 }
 
 /** Which rows of the data a step takes. */
@@ -58,7 +61,7 @@ export function traceStep(
   return traceWith({ model: task.model, training: true, step, seed }, (trace) => {
     const indices = order && indicesOf(state, order, rows);
     const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
-    const { loss, metrics } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
+    const { loss, metrics, prediction } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
     const slot = remainder(step, RING);
     const { assignments, inner } = update(state, loss, slot);
     const recipe: Recipe = {
@@ -69,7 +72,8 @@ export function traceStep(
     const captures = labelled(trace.captures, "'s output");
     const given = [...partsNamed('the input', x), ...partsNamed('the target', y)];
     const named = new Map([...given, ...captures, ['the loss', loss], ...inner]);
-    return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows) };
+    const squashed = squashedTwice(task, prediction);
+    return { recipe, metrics: Object.keys(metrics), inner: named, batch: indices ?? iota(rows), squashed };
   });
 }
 

@@ -1,6 +1,6 @@
 // What a trainer makes a model learn: a loss, or one for each output of the model with its weight in their sum, and metrics.
 import { OptionError } from '../graph/errors.ts';
-import { isSeveral, listed, misnamed, type Nested, partAt, partsOf } from '../graph/nested.ts';
+import { guess, isSeveral, listed, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import { show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
@@ -90,12 +90,10 @@ function headsOf(where: string, losses: Nested<Loss | LossFunction>, weights: Lo
       `${where}: lossWeights is ${show(weights)}. Give numbers by output, such as { ${names[0]}: 0.5 }.`,
     );
   for (const [name, weight] of Object.entries(weights)) {
-    if (!names.includes(name)) {
-      const wrong = misnamed({ [name]: {} }, losses);
+    if (!names.includes(name))
       throw new OptionError(
-        `${where}: lossWeights names ${name}, and the losses are for ${names.join(', ')}. ${wrong}`,
+        `${where}: lossWeights names ${name}, and the losses are for ${names.join(', ')}. ${guess(name, names)}`,
       );
-    }
     if (!(Number.isFinite(weight) && weight >= 0))
       throw new OptionError(`${where}: the loss weight of ${name} is ${show(weight)}. Give a finite number >= 0.`);
   }
@@ -143,8 +141,10 @@ function checkMetric(where: string, name: string, metric: unknown): AnyMetric {
 function output(name: string, metric: string, nested: Nested<Tensor>): Tensor {
   const found = partAt(nested, name);
   if (found) return found;
-  const wrong = misnamed({ [name]: {} }, nested);
-  throw new OptionError(`trainer: the metric ${metric} is of ${name}, and the outputs are ${listed(nested)}. ${wrong}`);
+  const advice = isSeveral(nested) ? guess(name, Object.keys(nested)) : 'Give the metric itself.';
+  throw new OptionError(
+    `trainer: the metric ${metric} is of ${name}, and the outputs are ${listed(nested)}. ${advice}`,
+  );
 }
 
 /** An output and its loss: the one of a model that has one, or each head. */

@@ -15,7 +15,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
 import { type Examples, inputDtypesOf } from './batch.ts';
-import { type Batch, shapesOf, valuesOf } from './batch-values.ts';
+import { type Batch, fitting, shapesOf, valuesOf } from './batch-values.ts';
 import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
 import { checkMonitor } from './early-stopping.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
@@ -126,6 +126,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** Of the last run. */
   #gate: Gate | undefined;
   #busy: 'run' | 'batch' | undefined;
+  /** A run was made, and has not begun. */
+  #waiting = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -170,6 +172,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       leavePrograms: (what) => this.#leavePrograms(what),
       lastData: () => this.#data,
       newState: () => newState(this.state.freezing),
+      tellOfWaiting: (what) => this.#tellOfWaiting(what),
       asJudged: (data) => asJudged(data, this.#running.scale),
       asTrained: (data) => asTrained(data, {}, this.#running.scale, this.#task.loss).data,
     });
@@ -240,13 +243,15 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
 
   /**
    * Trains: `await trainer.fit(data, { epochs: 5 })` to the end, returning the history, or `for await (const e of trainer.fit(…)) …` event
-   * by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is requested. @throws
-   * DivergenceError (from the run) if a value is not finite or the loss diverges; OptionError, DataError, ShapeError.
+   * by event; leaving the loop stops the run. Nothing happens before the run is awaited or its first event is requested; `evaluate`,
+   * `predict` and saving before that warn on the console, once. @throws DivergenceError (from the run) if a value is not finite or the
+   * loss diverges; OptionError, DataError, ShapeError.
    */
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): TrainingRun;
   fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun<EpochEvent>;
   fit(data: Examples, options: FitOptions = {}, ...extra: never[]): TrainingRun {
     const gate = new Gate();
+    this.#waiting = true;
     return new TrainingRun(this.#events(data, options, extra, gate), this.history, gate);
   }
 
@@ -256,6 +261,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     extra: readonly unknown[],
     gate: Gate,
   ): AsyncGenerator<FitEvent, void, undefined> {
+    this.#waiting = false;
     checkExtra('fit', extra, ONE_SET);
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
@@ -347,7 +353,9 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const batch = scaledForTraining<Examples>(given, this.#running.scale);
     this.#busy = 'batch';
     try {
-      const { event, dispatches } = await this.#life.during(() => trainOnBatch(this.#running, batch));
+      const { event, dispatches } = await this.#life.during(() =>
+        fitting(xs, this.#inputShape, () => trainOnBatch(this.#running, batch)),
+      );
       this.#running.apart ||= this.#running.run !== undefined;
       this.#running.run = undefined;
       this.#running.scale = learntScale(batch) ?? this.#running.scale;
@@ -363,11 +371,13 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}, ...extra: never[]): Promise<Evaluation> {
     checkExtra('evaluate', extra);
+    this.#tellOfWaiting('evaluate');
     return this.#life.during(async () => {
       const { programs } = this.#running;
       const owner = {};
       try {
-        const evaluator = await programs.evaluator(asJudged(data, this.#running.scale), options, owner);
+        const judged = asJudged(data, this.#running.scale);
+        const evaluator = await fitting(judged.x, this.#inputShape, () => programs.evaluator(judged, options, owner));
         return await evaluator.run(() => this.#life.check());
       } finally {
         programs.release(owner);
@@ -383,9 +393,11 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    */
   async predict(batch: Batch, ...extra: never[]): Promise<ArraysOf<Y>> {
     checkExtra('predict', extra);
+    this.#tellOfWaiting('predict');
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
-      return (await predict(this.#running, scaledBatch<Looked>({ x }, this.#running.scale))) as ArraysOf<Y>;
+      const looked = scaledBatch<Looked>({ x }, this.#running.scale);
+      return (await fitting(x, this.#inputShape, () => predict(this.#running, looked))) as ArraysOf<Y>;
     });
   }
 
@@ -419,7 +431,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
       const looked = scaledBatch<Looked>({ x, y }, this.#running.scale);
-      return (await inspect(this.#running, looked, { outputs: true })) as Inspection<ArraysOf<Y>>;
+      const look = () => inspect(this.#running, looked, { outputs: true });
+      return (await fitting(x, this.#inputShape, look)) as Inspection<ArraysOf<Y>>;
     });
   }
 
@@ -475,6 +488,13 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** A copy of the weights by path, after the steps in flight; for the path of a {@link landscape}. */
   async snapshotWeights(): Promise<Map<string, Float32Array>> {
     return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
+  }
+
+  /** Says once that a run was made and not begun: showing a model before its run is fine, a forgotten `await` is not. */
+  #tellOfWaiting(what: string): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    console.warn(`${what}: the run that fit returned has not begun. Await it: await trainer.fit(…).`);
   }
 
   #idle(what: string): void {

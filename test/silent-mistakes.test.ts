@@ -1,0 +1,107 @@
+// Mistakes that train: predictions squashed twice, targets that are no probabilities, a run that nothing awaits.
+import { describe, expect, it, vi } from 'vitest';
+import { arrayDataset, type DataSet } from '../src/data/dataset.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { binaryCrossEntropyWithLogits, meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
+import type { Loss } from '../src/loss/loss.ts';
+import { sigmoid } from '../src/ops/activations.ts';
+import { mul } from '../src/ops/binary.ts';
+import { reshape } from '../src/ops/reshape.ts';
+import { softmax } from '../src/ops/softmax.ts';
+import { blobs, collect, Net, netTrainer } from './blobs.ts';
+
+const data = blobs(300);
+
+describe('a prediction that is squashed twice', () => {
+  class Squashed extends Net {
+    readonly #squash: (x: Tensor) => Tensor;
+    constructor(squash: (x: Tensor) => Tensor) {
+      super();
+      this.#squash = squash;
+    }
+    override forward(x: Tensor): Tensor {
+      return this.#squash(super.forward(x));
+    }
+  }
+  const yesOrNo = arrayDataset(data.x, { shape: [300, 3], data: Float32Array.from({ length: 900 }, (_, i) => i % 2) });
+  const run = async (squash: (x: Tensor) => Tensor, loss: Loss, set = data) => {
+    const trainer = netTrainer({ model: new Squashed(squash), loss });
+    // 300 examples in batches of 32: the last, short one has a program of its own.
+    const events = await collect(trainer.fit(set, { epochs: 2, events: 'step' }));
+    expect(events.filter((e) => e.type === 'warning')).toEqual(trainer.history.warnings);
+    return trainer.history.warnings;
+  };
+
+  it.each<[string, (x: Tensor) => Tensor, Loss, DataSet, string]>([
+    ['a softmax', (x) => softmax(x), softmaxCrossEntropy, data, 'not logits: the model ends with softmax, and softmaxCrossEntropy takes logits'],
+    ['a sigmoid', sigmoid, binaryCrossEntropyWithLogits, yesOrNo, 'not logits: the model ends with sigmoid, and binaryCrossEntropyWithLogits'],
+    ['one of the other kind, reshaped', (x) => reshape(sigmoid(x), [x.shape[0]!, 3, 1].slice(0, 2)), softmaxCrossEntropy, data, 'not logits: the model ends with sigmoid'],
+  ])('is told once, before the first step: %s', async (_, squash, loss, set, message) => {
+    const warnings = await run(squash, loss, set);
+    expect(warnings).toMatchObject([{ code: 'notLogits', step: 0 }]);
+    expect(warnings[0]!.message).toContain(message);
+  }); // biome-ignore format: a table
+
+  it('is not told of logits, of losses of numbers, nor of squashes further inside', async () => {
+    expect(await run((x) => x, softmaxCrossEntropy)).toEqual([]);
+    expect(await run(sigmoid, meanSquaredError, yesOrNo)).toEqual([]);
+    expect(await run((x) => mul(sigmoid(x), 4), softmaxCrossEntropy)).toEqual([]);
+  });
+});
+
+describe('targets that are no probabilities', () => {
+  const of = (values: number[][], options = {}) => arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], values, options); // biome-ignore format: one line
+  const bytes = arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], [Uint8Array.of(85, 85, 84), Uint8Array.of(0, 0, 255)]); // biome-ignore format: one line
+  it.each<[string, DataSet, Loss, string | undefined]>([
+    ['-1 for no', of([[1, 0, 1], [0, -1, 0]]), binaryCrossEntropyWithLogits, 'array: a target of example 1 is -1, and binaryCrossEntropyWithLogits takes numbers from 0 to 1. Give 0 for no and 1 for yes.'],
+    ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: a target of example 0 is 2,'],
+    ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: a target of example 0 is 85,'],
+    ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: a target of example 1 adds up to 3, and softmaxCrossEntropy takes rows that add up to 1. Divide rows by their sums, or give class indices.'],
+    ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: a target of example 0 is -0.5,'],
+    ['rows that do', of([[0.2, 0.2, 0.6], [1, 0, 0]]), softmaxCrossEntropy, undefined],
+    ['rows of bytes', bytes, softmaxCrossEntropy, undefined],
+    ['from 0 to 1', of([[0.2, 1, 0], [1, 1, 0]]), binaryCrossEntropyWithLogits, undefined],
+    ['numbers', of([[-7, 8, 9], [1, 2, 3]]), meanSquaredError, undefined],
+  ])('%s', async (_, set, loss, message) => {
+    const good = loss === meanSquaredError ? set : bytes;
+    const calls = [
+      () => netTrainer({ loss }).fit(set, { epochs: 1 }),
+      () => netTrainer({ loss }).fit(good, { epochs: 1, validation: set }),
+      () => netTrainer({ loss }).evaluate(set),
+    ];
+    for (const [k, call] of calls.entries())
+      if (message === undefined) await call();
+      else await expect(call(), `call ${k}`).rejects.toThrow(message);
+  }); // biome-ignore format: a table
+});
+
+describe('a run that was made and not begun', () => {
+  it('is told once, on the console, by what shows its model', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    try {
+      const trainer = netTrainer();
+      const call = {
+        evaluate: () => trainer.evaluate(data),
+        predict: () => trainer.predict(data),
+        saveCheckpoint: () => saveCheckpoint(trainer),
+        saveWeights: () => saveWeights(trainer),
+      };
+      for (const [name, show] of Object.entries(call)) {
+        trainer.fit(data, { epochs: 1 });
+        await show();
+        await show();
+        expect(warn.mock.calls).toEqual([
+          [`${name}: the run that fit returned has not begun. Await it: await trainer.fit(…).`],
+        ]);
+        warn.mockClear();
+      }
+      const run = trainer.fit(data, { epochs: 1 });
+      await run;
+      for (const show of Object.values(call)) await show();
+      expect(trainer.stepsMade).toBe(10);
+      expect(warn).not.toHaveBeenCalled();
+    } finally {
+      warn.mockRestore();
+    }
+  });
+});
