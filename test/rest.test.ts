@@ -30,9 +30,13 @@ it('pauses once a turn, however many promises it has seen', async () => {
     rest.during(Promise.resolve());
     await Promise.resolve();
   }
-  const wait = after(60);
+  let done = () => {};
+  const wait = new Promise<void>((resolve) => {
+    done = resolve;
+  });
   rest.during(wait);
   await turns(60);
+  done();
   expect(pauses.mock.calls.length).toBeGreaterThan(20);
   expect(pauses.mock.calls.length).toBeLessThanOrEqual(61);
   await wait;

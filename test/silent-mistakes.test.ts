@@ -8,6 +8,7 @@ import { sigmoid } from '../src/ops/activations.ts';
 import { mul } from '../src/ops/binary.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { softmax } from '../src/ops/softmax.ts';
+import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { blobs, collect, Net, netTrainer } from './blobs.ts';
 
 const data = blobs(300);
