@@ -62,7 +62,7 @@ describe('predictProbabilities', () => {
       for (const k of [0, 1, 2]) expect(p[r + k]).toBeCloseTo(e[k]! / (e[0]! + e[1]! + e[2]!), 7);
     }
     expect((await trainer.predictProbabilities([[1, 2, 3, 4]])).shape).toEqual([1, 3]);
-    await expect(trainer.predictProbabilities([1, 2])).rejects.toThrow(/^Linear hidden: expected/);
+    await expect(trainer.predictProbabilities([1, 2])).rejects.toThrow(/^x: it is \[2\], and one example is \[4\]\./);
   });
 
   it('is what a loss of one’s own says, in doubles on a backend of doubles', async () => {
