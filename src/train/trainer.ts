@@ -571,7 +571,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   #tellOfWaiting(what: string): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    console.warn(`${what}: the run that fit gave has not begun. Await it: await trainer.fit(…).`);
+    console.warn(`${what}: the run that fit gave has not begun: await it.`);
   }
 
   #idle(what: string): void {
