@@ -114,7 +114,8 @@ describe('arrayDataset', () => {
     const rows = { shape: [2, 3], data: Uint8Array.of(0, 1, 0, 1, 1, 0) };
     const x = [[1], [2]];
     const scale = { mean: 0, std: 0.5 };
-    const ofY = /y(\.kind)?: its bytes are all 0 or 1, .* read as 0\.00\d+\. For 0 and 1, pass targetScale: false\.$/;
+    const ofY =
+      /y(\.kind)?: all its bytes are 0 or 1, and bytes are scaled, as those of pictures\. Give floats, or say targetScale: false to keep them\.$/;
     it.each<[string, () => unknown, RegExp]>([
       ['several labels', () => arrayDataset(x, rows), ofY],
       ['rows of typed arrays', () => arrayDataset(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 0)]), ofY],
@@ -122,8 +123,8 @@ describe('arrayDataset', () => {
       ['one by name', () => arrayOfParts(x, { kind: rows }), ofY],
       ['one without a scale of its own', () => arrayOfParts(x, { kind: rows, b: rows }, { targetScale: { b: false } }), ofY],
       ['those with the scale of x', () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(7, 8) }, rows, { scale }), ofY],
-      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: its bytes are all 0 or 1, .* Float32Array\.from\(data\), or, .* scale: false\.$/],
-      ['examples by name', () => arrayOfParts({ a: rows }, [0, 1]), /^array x\.a: its bytes are all 0 or 1/],
+      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: all its bytes are 0 or 1, .* Give floats, or say scale: false/],
+      ['examples by name', () => arrayOfParts({ a: rows }, [0, 1]), /^array x\.a: all its bytes are 0 or 1/],
     ])('refuses %s where no scale is stated', (_, make, message) => {
       expect(make).toThrow(DataError);
       expect(make).toThrow(message);
@@ -172,19 +173,19 @@ describe('arrayDataset', () => {
       'text',
       () => arrayDataset([1, 2], ['cat', 'dog'] as never),
       DataError,
-      /^array y\[0\]: expected a number, got "cat"\. Number what is text: classes from 0\.$/,
+      /^array y\[0\]: expected a number, got "cat"\. Make numbers of text: Number\(text\), or classes numbered from 0\.$/,
     ],
     [
       'numbers as text',
       () => arrayDataset([['1.5', '2']] as never, [0]),
       DataError,
-      /^array x\[0\]\[0\]: expected a number, got "1\.5"\. Make numbers of text: Number\("1\.5"\)\.$/,
+      /^array x\[0\]\[0\]: expected a number, got "1\.5"\. Make numbers of text: Number\(text\)/,
     ],
     [
       'an empty field',
       () => arrayDataset([[1, '']] as never, [0]),
       DataError,
-      /x\[0\]\[1\]: expected a number, got ""\. Number what is text/,
+      /x\[0\]\[1\]: expected a number, got ""\. Make numbers/,
     ],
     [
       'a missing number',

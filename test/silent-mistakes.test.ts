@@ -54,11 +54,11 @@ describe('targets that are no probabilities', () => {
   const of = (values: number[][], options = {}) => arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], values, options); // biome-ignore format: one line
   const bytes = arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], [Uint8Array.of(85, 85, 84), Uint8Array.of(0, 0, 255)]); // biome-ignore format: one line
   it.each<[string, DataSet, Loss, string | undefined]>([
-    ['-1 for no', of([[1, 0, 1], [0, -1, 0]]), binaryCrossEntropyWithLogits, 'array: a target of example 1 is -1, and binaryCrossEntropyWithLogits takes numbers from 0 to 1. Give 0 for no and 1 for yes.'],
-    ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: a target of example 0 is 2,'],
-    ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: a target of example 0 is 85,'],
-    ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: a target of example 1 adds up to 3, and softmaxCrossEntropy takes rows that add up to 1. Divide rows by their sums, or give class indices.'],
-    ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: a target of example 0 is -0.5,'],
+    ['-1 for no', of([[1, 0, 1], [0, -1, 0]]), binaryCrossEntropyWithLogits, 'array: the target of example 1 has -1, and binaryCrossEntropyWithLogits takes numbers from 0 to 1. Change the targets.'],
+    ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 2,'],
+    ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 85,'],
+    ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: the target of example 1 adds up to 3, and softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets.'],
+    ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: the target of example 0 has -0.5,'],
     ['rows that do', of([[0.2, 0.2, 0.6], [1, 0, 0]]), softmaxCrossEntropy, undefined],
     ['rows of bytes', bytes, softmaxCrossEntropy, undefined],
     ['from 0 to 1', of([[0.2, 1, 0], [1, 1, 0]]), binaryCrossEntropyWithLogits, undefined],

@@ -238,7 +238,7 @@ describe('what cannot be used is refused by name', () => {
     ['yes or no', binaryCrossEntropyWithLogits, 1, "It takes no class indices: make the data with { targets: 'values' }, and the last layer 1 wide."],
     ['yes or no, an output a class', binaryCrossEntropyWithLogits, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
     ['distances', meanAbsoluteError, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
-    ['numbers', meanSquaredError, 1, "To regress on numbers, make the data with { targets: 'values' }; for classes, make the last layer 2 wide."],
+    ['numbers', meanSquaredError, 1, "Make the last layer 2 wide, or, to regress on numbers, make the data with { targets: 'values' }."],
     ['one class out of many', softmaxCrossEntropy, 1, /^model: its output is \[4, 1\], and the data has 2 classes\. Make the last layer 2 wide\.$/],
   ])('class indices for a loss of %s, with what that takes', async (_, loss, outputs, advice) => {
     const xor = arrayDataset([[0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]], [0, 1, 1, 0]);

@@ -6,8 +6,6 @@ import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   type ArrayDatasetOptions,
   arrayDataset as arrayOfOne,
-  BINARY_X,
-  BINARY_Y,
   type ByteScale,
   CLASSES,
   checkScale,
@@ -16,7 +14,6 @@ import {
   isScale,
   type MultiDataSet,
   makeDataset,
-  PLAIN,
   TARGETS,
   type TargetKind,
   toTargets,
@@ -206,12 +203,10 @@ class Scales {
     const all = this.#given === undefined || isByteScale(this.#given);
     const stated = all ? (this.#given as ByteScale | undefined) : optionAt(this.#given as ForEach<ByteScale>, part);
     if (!bytes && (all || !stated)) return values;
-    if (stated === undefined) this.#checkUnstated(values.data, part);
+    if (stated === undefined && this.#fallback !== false) {
+      const what = partName(this.#option === 'scale' ? 'x' : 'y', part);
+      checkBinaryBytes(`${this.#set} ${what}`, values.data, this.#option);
+    }
     return { ...values, scale: checkScale(this.#option, part ?? this.#set, bytes, stated ?? this.#fallback) };
-  }
-
-  #checkUnstated(data: StoredNumbers, part: string | undefined): void {
-    const [whole, what] = this.#option === 'scale' ? ['x', BINARY_X] : ['y', BINARY_Y];
-    checkBinaryBytes(`${this.#set} ${partName(whole, part)}`, data, this.#fallback ?? PLAIN, what);
   }
 }

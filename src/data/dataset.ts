@@ -265,9 +265,9 @@ export function arrayDataset(
   const sampleWeights = toWeights(name, options.sampleWeights, size);
   const bytesOfY = isBytes(checkedTargets) && meaning.classes === undefined;
   const { scale, targetScale } = options;
-  if (isBytes(checked) && scale === undefined) checkBinaryBytes(`${name} x`, checked.data, PLAIN, BINARY_X);
-  if (bytesOfY && targetScale === undefined)
-    checkBinaryBytes(`${name} y`, checkedTargets.data, scale ?? PLAIN, BINARY_Y);
+  if (isBytes(checked) && scale === undefined) checkBinaryBytes(`${name} x`, checked.data, 'scale');
+  if (bytesOfY && targetScale === undefined && scale !== false)
+    checkBinaryBytes(`${name} y`, checkedTargets.data, 'targetScale');
   return makeDataset({
     name,
     x: checked,
@@ -279,11 +279,7 @@ export function arrayDataset(
   });
 }
 
-/** What to do with bytes that are all 0 or 1. Most models take floats, and unscaled bytes of x are integers. */
-export const BINARY_Y = 'For 0 and 1, pass targetScale: false.';
-export const BINARY_X = 'Pass floats, Float32Array.from(data), or, if the model takes integers, scale: false.';
-
-/** Whether values are bytes that are read by a scale, not class indices. */
+/** Whether values are bytes, which are read by a scale unless they are class indices. */
 export function isBytes(values: Partial<Values<unknown>> | undefined): boolean {
   return kindOf(values?.data) === 'Uint8Array';
 }

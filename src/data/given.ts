@@ -72,7 +72,7 @@ export function flatten(what: string, values: NestedNumbers | GivenArray | Shape
 
 /** What to do with rows by the names of their columns. */
 function rowAdvice(value: unknown): string | undefined {
-  const row = show(value) === 'an object' && !('shape' in (value as object) || 'data' in (value as object));
+  const row = show(value) === 'an object' && !('shape' in (value as object));
   return row ? 'Give rows of numbers: rows.map(Object.values).' : undefined;
 }
 
@@ -82,8 +82,7 @@ function numberAdvice(value: unknown): string {
     return (
       rowAdvice(value) ?? (isList(value) ? 'All rows must have one length.' : 'Give a number, or leave its row out.')
     );
-  const numeric = value.trim() !== '' && Number.isFinite(Number(value));
-  return numeric ? `Make numbers of text: Number(${show(value)}).` : 'Number what is text: classes from 0.';
+  return 'Make numbers of text: Number(text), or classes numbered from 0.';
 }
 
 function notEmpty(what: string, flat: Flat): Flat {

@@ -60,7 +60,7 @@ export function guess(name: string, names: readonly string[]): string {
  * what one of them is: `a loss for `.
  */
 export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun = ''): string | undefined {
-  if (!isSeveral(wanted)) return isSeveral(given) ? 'Give one alone, without brackets or names.' : undefined;
+  if (!isSeveral(wanted)) return isSeveral(given) ? 'Give one, without brackets or names.' : undefined;
   const [own, names] = [given, wanted].map((nested) => Object.keys(nested as object));
   if (!isSeveral(given)) return `Give them by name: { ${names!.join(', ')} }.`;
   const surplus = own!.filter((name) => !names!.includes(name));
@@ -70,10 +70,10 @@ export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun =
     if (near !== undefined) return `By ${name}, did you mean ${near}?`;
   }
   const advice = [
-    surplus.length > 0 ? `Leave out ${surplus.join(', ')}.` : '',
-    missing.length > 0 ? `Add ${noun}${missing.join(', ')}.` : '',
+    surplus.length > 0 && `Leave out ${surplus.join(', ')}.`,
+    missing.length > 0 && `Add ${noun}${missing.join(', ')}.`,
   ];
-  return advice.join(' ').trim() || undefined;
+  return advice.filter(Boolean).join(' ') || undefined;
 }
 
 /** Whether shapes are those of several inputs: a shape alone is a list of numbers. */

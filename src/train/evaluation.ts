@@ -22,6 +22,7 @@ import { type Examples, rowsAt } from './batch.ts';
 import { judge } from './judge.ts';
 import { drive } from './pacer.ts';
 import { type State, zeros } from './state.ts';
+import { checkTargets } from './target-range.ts';
 import { allCounts, allLabels, targetsOf } from './targets.ts';
 import { metricOf, outputsOf, reported, summedLosses, type Task, widthOf } from './task.ts';
 
@@ -187,6 +188,7 @@ export function traceEvaluation(
 ): TracedEvaluation {
   const { batchSize = evaluationBatch(data.size), confusion = false } = options;
   const { size } = data;
+  checkTargets(task, data);
   const B = Math.min(batchSize, size);
   const sums: Sums = {
     cursor: zeros([1], 'u32'),

@@ -22,26 +22,15 @@ export function forward(model: Model, x: Nested<Tensor>): Nested<Tensor> {
   throw new OptionError(`model: its forward returned ${show(part)}${what}. Return the Tensor of predictions${what}.`);
 }
 
-/** What forward gives. Where it fails for want of a tensor, the error says what it was given, and what it read that is not there. */
+/** What forward gives. Where it misses a tensor, as of a name that x does not have, the error says what it was given. */
 function called(model: Model, x: Nested<Tensor>): Nested<Tensor> {
-  const absent = new Set<string>();
-  // Reading what is not there is no mistake in itself: an input may be optional.
-  const get = (all: object, name: string | symbol): unknown => {
-    if (typeof name === 'string' && !(name in all)) absent.add(name);
-    return Reflect.get(all, name);
-  };
   try {
-    return model.forward((isSeveral(x) ? new Proxy(x, { get }) : x) as never) as Nested<Tensor>;
+    return model.forward(x as never) as Nested<Tensor>;
   } catch (error) {
-    const { message } = error as Error;
-    const reads = absent.size > 0 && /undefined/.test(message);
-    if (!reads && !message.includes(', not a tensor.')) throw error;
-    const names = isSeveral(x) ? Object.keys(x).join(', ') : 'x';
-    const whole = Array.isArray(x) ? '[a, b]' : isSeveral(x) ? `{ ${names} }` : names;
-    const why = reads
-      ? `reads ${[...absent].join(', ')} of x, which has ${names}. Use the same names.`
-      : `is given x in one argument, ${listed(x)}. Write forward(${whole}).`;
-    throw new ShapeError(`${message.split('. ')[0]}. The model's forward ${why}`, { cause: error });
+    const [wrong] = (error as Error).message.split('. ');
+    if (!/, not a tensor$|of undefined/.test(wrong!)) throw error;
+    const given = Array.isArray(x) ? '[a, b]' : isSeveral(x) ? `{ ${listed(x)} }` : 'a tensor';
+    throw new ShapeError(`${wrong}. The model's forward is given one argument, ${given}.`, { cause: error });
   }
 }
 
@@ -122,11 +111,9 @@ function ofOne(
     (labels.exact ? width !== labels.classes : width < labels.classes)
   ) {
     const output = name === undefined ? 'output' : `output ${name}`;
-    const advice = loss.probabilities
-      ? `Make the last layer ${labels.classes} wide.`
-      : `To regress on numbers, make the data with { targets: 'values' }; for classes, make the last layer ${labels.classes} wide.`;
+    const numbers = loss.probabilities ? '' : ", or, to regress on numbers, make the data with { targets: 'values' }";
     throw new ShapeError(
-      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. ${advice}`,
+      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide${numbers}.`,
     );
   }
   const weighted = weights && weightedLoss(loss, prediction, y, weights);

@@ -3,14 +3,12 @@ import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
-import { checkExamples, type Examples, namedParts, targetScaleOf } from './batch.ts';
+import { checkExamples, type Examples, namedParts } from './batch.ts';
 import { EVALUATE, type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
 import { type TrainingStep, traceStep } from './step.ts';
-import { checkProbabilities } from './target-range.ts';
-import { targetsOf } from './targets.ts';
-import { outputsOf, type Task } from './task.ts';
+import type { Task } from './task.ts';
 
 /** A compiled training step and what it was traced from. */
 export interface StepProgram {
@@ -35,7 +33,6 @@ export class Programs {
   readonly #check: () => void;
   readonly #ofData = new Recent<Disposable>(IDLE_OF_DATA, drop);
   readonly #ofInputs = new Recent<Disposable>(IDLE_OF_INPUTS, drop);
-  readonly #checked = new WeakMap<HostArray, string>();
   readonly #ids = new WeakMap<HostArray, number>();
   #nextId = 0;
 
@@ -49,7 +46,6 @@ export class Programs {
 
   /** What trains on batches of `rows` rows of a run's data. */
   async step(data: Examples, run: Run, rows: number, owner?: object): Promise<StepProgram> {
-    this.#checkTargets(data);
     const { batchSize, shuffle } = run;
     const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
     const make = async () => {
@@ -67,28 +63,13 @@ export class Programs {
     if (rest > 0) traceStep(this.#state, this.#task, data, orderOf(run), rest);
     if (!validation) return;
     checkExamples(validation);
-    this.#checkTargets(validation);
     traceEvaluation(this.#task, validation, {}, this.#executor.maxBindingBytes);
-  }
-
-  /** Looks at targets, once for each array and how it is read: that takes about a nanosecond a number. */
-  #checkTargets(data: Examples): void {
-    const targets = targetsOf(data);
-    for (const { name, loss } of outputsOf(this.#task)) {
-      const target = targets.get(name);
-      if (!target) continue;
-      const scale = `${JSON.stringify(targetScaleOf(target))}`;
-      if (this.#checked.get(target.y.data) === scale) continue;
-      checkProbabilities(target, loss);
-      this.#checked.set(target.y.data, scale);
-    }
   }
 
   /** What evaluates a data set. */
   async evaluator(data: Examples, options: EvaluateOptions = {}, owner?: object): Promise<Evaluator> {
     checkExamples(data);
     checkOptions('evaluate', options, EVALUATE);
-    this.#checkTargets(data);
     const key = `evaluate ${this.#idOf(data)} ${options.batchSize} ${options.confusion ?? false}`;
     const make = () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options);
     return this.#get(this.#ofData, key, make, owner);

@@ -18,8 +18,7 @@ export function squashedTwice(task: Pick<Task, 'loss' | 'heads'>, prediction: Ne
     const own = partAt(prediction, name);
     const squash = own && squashOf(own);
     if (!squash || !loss.probabilities || !squashOf(loss.probabilities(own))) continue;
-    const output = name === undefined ? 'the model' : `output ${name}`;
-    return `not logits: ${output} ends with ${squash}, and ${loss.lossName} takes logits and squashes them itself. Leave out the ${squash}; predictProbabilities applies it.`;
+    return `not logits: ${name ?? 'the model'} ends with ${squash}, and ${loss.lossName} takes logits. Leave out the ${squash}.`;
   }
   return undefined;
 }

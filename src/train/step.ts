@@ -17,6 +17,7 @@ import { type Examples, inputsOf, rowsAt } from './batch.ts';
 import { judge } from './judge.ts';
 import { squashedTwice } from './squashed.ts';
 import { RING, type State } from './state.ts';
+import { checkTargets } from './target-range.ts';
 import { allLabels } from './targets.ts';
 import type { Task } from './task.ts';
 
@@ -60,6 +61,7 @@ export function traceStep(
   const { step, seed } = state;
   return traceWith({ model: task.model, training: true, step, seed }, (trace) => {
     const indices = order && indicesOf(state, order, rows);
+    if (order) checkTargets(task, data);
     const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
     const { loss, metrics, prediction } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
     const slot = remainder(step, RING);

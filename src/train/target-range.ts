@@ -1,41 +1,42 @@
 // Targets that are probabilities: whether they are. A cross-entropy of anything else is a number too, may fall below 0, and trains.
-import { kindOfTargets, PLAIN } from '../data/dataset.ts';
-import { dtypeOf } from '../graph/dtype.ts';
+import { isBytes, kindOfTargets } from '../data/dataset.ts';
 import { DataError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
-import { type OneTarget, targetScaleOf } from './batch.ts';
+import { type Examples, type OneTarget, targetScaleOf } from './batch.ts';
+import { targetsOf } from './targets.ts';
+import { outputsOf, type Task } from './task.ts';
 
+/** Numbers that are looked at, in rows spread over a set: well below a millisecond of them. */
+const LOOKED_AT = 2 ** 15;
 /** What rounding may add up to. */
 const TOLERANCE = 0.01;
 
-/** @throws DataError where targets of yes or no are not from 0 to 1, and where rows of probabilities do not add up to 1. */
-export function checkProbabilities(target: OneTarget, { classes, probabilities, lossName }: Loss): void {
-  const { y, name = 'data' } = target;
+/**
+ * Looks at targets that are numbers as they are; bytes that are scaled are in the range.
+ * @throws DataError where targets of yes or no are not from 0 to 1, and where rows of probabilities do not add up to 1.
+ */
+export function checkTargets(task: Pick<Task, 'loss' | 'heads'>, data: Examples): void {
+  const targets = targetsOf(data);
+  for (const { name, loss } of outputsOf(task)) {
+    const target = targets.get(name);
+    if (!target || !loss.probabilities || kindOfTargets(target.y) === 'classes') continue;
+    if (!isBytes(target.y) || targetScaleOf(target) === false) checkProbabilities(target, loss);
+  }
+}
+
+function checkProbabilities({ y: { shape, data }, name = 'data' }: OneTarget, { classes, lossName }: Loss): void {
   const binary = classes === 'binary';
-  const C = y.shape.at(-1)!;
-  if (kindOfTargets(y) !== 'values' || (!binary && !(classes && probabilities && C > 1))) return;
-  const scale = dtypeOf(y.data) === 'u8' && (targetScaleOf(target) ?? PLAIN);
-  const each = y.data.length / y.shape[0]!;
-  const tolerance = TOLERANCE + (scale && !binary ? C / 510 : 0);
-  const refuse = (k: number, what: string, advice: string) => {
+  const C = shape.at(-1)!;
+  if (!binary && !(classes && C > 1)) return;
+  const stride = Math.ceil(data.length / LOOKED_AT) * C;
+  for (let at = 0; at < data.length; at += stride) {
+    const row = [...data.subarray(at, at + C)];
+    const wrong = row.find((v) => v < -TOLERANCE || (binary && v > 1 + TOLERANCE));
+    const sum = binary ? 1 : row.reduce((a, b) => a + b);
+    if (wrong === undefined && Math.abs(sum - 1) <= TOLERANCE) continue;
+    const found = wrong === undefined ? `adds up to ${sum}` : `has ${wrong}`;
     throw new DataError(
-      `${name}: a target of example ${Math.floor(k / each)} ${what}, and ${lossName} takes ${advice}`,
+      `${name}: the target of example ${Math.floor((at * shape[0]!) / data.length)} ${found}, and ${lossName} takes ${binary ? 'numbers from 0 to 1' : 'probabilities, which add up to 1'}. Change the targets.`,
     );
-  };
-  let sum = 0;
-  for (let k = 0; k < y.data.length; k++) {
-    const value = scale ? (y.data[k]! / 255 - scale.mean) / scale.std : y.data[k]!;
-    if (value < -TOLERANCE || (binary && value > 1 + TOLERANCE))
-      refuse(k, `is ${Number(value.toPrecision(4))}`, 'numbers from 0 to 1. Give 0 for no and 1 for yes.');
-    if (binary) continue;
-    sum += value;
-    if (k % C < C - 1) continue;
-    if (Math.abs(sum - 1) > tolerance)
-      refuse(
-        k,
-        `adds up to ${Number(sum.toPrecision(4))}`,
-        'rows that add up to 1. Divide rows by their sums, or give class indices.',
-      );
-    sum = 0;
   }
 }

@@ -1,7 +1,7 @@
 // A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
 // kept for the next batches of the same shapes; all else is as in the steps of a run.
 import { checkBinaryBytes } from '../data/binary-bytes.ts';
-import { PLAIN, type Values } from '../data/dataset.ts';
+import type { Values } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
 import { labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
@@ -57,7 +57,7 @@ function flatTargets(
   if (shape.length > 1 || (isTyped(given) && (kindOf(given) ?? '').startsWith('Float'))) {
     const dense = rows.length === 1 && rows[0] === size ? [size, 1] : rows;
     if (!(data instanceof Uint8Array)) return { shape: dense, data: Float32Array.from(data) };
-    checkBinaryBytes(what, data, PLAIN, 'For 0 and 1, give lists of numbers, or { shape, data, scale: false }.');
+    checkBinaryBytes(what, data, 'scale');
     return { shape: dense, data };
   }
   const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32) && v !== ignoreIndex);
