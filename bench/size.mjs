@@ -34,22 +34,22 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 31_100, esbuild: 32_500 },
+    most: { vite: 31_200, esbuild: 32_500 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 73_400, esbuild: 96_200 },
+    most: { vite: 74_200, esbuild: 96_700 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 95_600, esbuild: 119_300 },
+    most: { vite: 96_400, esbuild: 120_000 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 97_900, esbuild: 119_300 },
+    most: { vite: 98_700, esbuild: 120_000 },
   },
   {
     name: 'the same on WebGPU, its weights saved and loaded',
@@ -57,12 +57,12 @@ console.log(await createCpuBackend().run(() => dw));
 import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
 await loadWeights(trainer, await saveWeights(trainer));
 `,
-    most: { vite: 102_900, esbuild: 126_600 },
+    most: { vite: 103_700, esbuild: 127_400 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 138_300, esbuild: 144_300 },
+    most: { vite: 139_300, esbuild: 145_100 },
   },
 ];
 
