@@ -365,6 +365,7 @@ describe('what cannot be used is refused by name', () => {
     ['a loss too many', () => train({ loss: { price: meanSquaredError, kind: softmaxCrossEntropy, other: meanSquaredError } }), 'trainer: the losses are for price, kind, other, and the model gives price, kind. Leave out other.'],
     ['a loss of another name', () => train({ loss: { price: meanSquaredError, age: softmaxCrossEntropy } }), 'trainer: the losses are for price, age, and the model gives price, kind. Leave out age. Add a loss for kind.'],
     ['short names, one loss too few', () => train({ model: short, loss: { s: meanSquaredError } }), 'trainer: the losses are for s, and the model gives s, c. Add a loss for c.'],
+    ['short names that are not near', () => train({ model: short, loss: { s: meanSquaredError, z: meanSquaredError } }), 'trainer: the losses are for s, z, and the model gives s, c. Leave out z. Add a loss for c.'],
     ['short names, targets too many', () => train({ model: short, loss: { s: meanSquaredError, c: meanSquaredError } }, { ...data, classes: undefined, y: { s: data.y.price, c: data.y.price, z: data.y.price } }), 'data: y has s, c, z, and the losses are for s, c. Leave out z.'],
     ['targets too few', () => train({}, { ...data, classes: undefined, y: { price: data.y.price } }), 'data: y has price, and the losses are for price, kind. Add targets for kind.'],
     ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, and the losses are for price, kind. By kinds, did you mean kind?'],
