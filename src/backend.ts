@@ -43,10 +43,10 @@ export type Traced<K extends string = string> = (inputs: Record<K, Tensor>) => T
 /** How {@link Backend.compile} traces a function and compiles what it finds. */
 export interface TraceOptions extends CompileOptions {
   /** Whether dropout is active and `assign` may change variables. Default false. */
-  readonly training?: boolean;
+  readonly training?: boolean | undefined;
   /** The step counter, u32 [1], and the seed, u32 [2], that dropout draws from; variables, as a rule. */
-  readonly step?: Tensor;
-  readonly seed?: Tensor;
+  readonly step?: Tensor | undefined;
+  readonly seed?: Tensor | undefined;
 }
 
 const TRACE: Names<TraceOptions> = {
@@ -202,28 +202,28 @@ export interface BackendOptions {
    * `auto`: a hardware GPU if there is one, else the CPU. `gpu`: a hardware GPU, else a software adapter, else an error. `cpu`: the CPU.
    * Default `auto`.
    */
-  readonly device?: DeviceKind;
+  readonly device?: DeviceKind | undefined;
   /** Which GPU adapter, or an error. `software` is SwiftShader from npm in Node on Linux x64, else a driver of the system. */
-  readonly adapter?: AdapterChoice;
+  readonly adapter?: AdapterChoice | undefined;
   /** False computes every op in a separate dispatch on the GPU: slower, to see the effect of fusion. Default true. */
-  readonly fuse?: boolean;
+  readonly fuse?: boolean | undefined;
   /**
    * Whether the steps of a small network run many to a dispatch, in one workgroup that loops over them. True: whenever possible (up to
    * about 20,000 parameters at batch 64); false: never. Default: if that is faster on the adapter.
    */
-  readonly persistent?: boolean;
+  readonly persistent?: boolean | undefined;
   /**
    * True uses the default kernels, ignoring stored tuning and `tuning`: the same seed gives the same bits on every machine with this
    * adapter and version. Default false: `thalweg/node` then uses the stored results of `thalweg tune` for the adapter, if any.
    */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
   /**
    * A tuning to use instead of the stored one: the parsed content of the file that `thalweg tune` writes. Throws if it has another version,
    * or does not fit the adapter.
    */
-  readonly tuning?: Tuning;
+  readonly tuning?: Tuning | undefined;
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
-  readonly precision?: Precision;
+  readonly precision?: Precision | undefined;
 }
 
 const PRECISION = oneOf('float32', 'float64');

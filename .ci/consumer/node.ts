@@ -44,3 +44,24 @@ const wrong = () => new Trainer(backend, { model: new Net(), optimizer: optim.sg
 strictEqual(typeof wrong, 'function');
 trainer.dispose();
 backend.dispose();
+
+/** The optional options that refuse undefined: none, so that what a caller was not given may be passed on. */
+type Refusing<T> = {
+  [K in keyof T]-?: object extends Pick<T, K> ? ({ [P in K]: undefined } extends Pick<T, K> ? never : K) : never;
+}[keyof T];
+type Strict =
+  | Refusing<import('thalweg/node').ArrayDatasetOptions>
+  | Refusing<import('thalweg/node').BackendOptions>
+  | Refusing<import('thalweg/node').EvaluateOptions>
+  | Refusing<import('thalweg/node').EarlyStopping>
+  | Refusing<import('thalweg/node').FitOptions>
+  | Refusing<import('thalweg/node').GradcheckOptions>
+  | Refusing<import('thalweg/node').LandscapeOptions>
+  | Refusing<import('thalweg/node').LoadWeightsOptions>
+  | Refusing<import('thalweg/node').LrFindOptions>
+  | Refusing<import('thalweg/node').SplitOptions>
+  | Refusing<import('thalweg/node').TrainerOptions>
+  | Refusing<import('thalweg/node').nn.LinearOptions>
+  | Refusing<import('thalweg/node').optim.AdamOptions>
+  | Refusing<import('thalweg/node').optim.GroupOptions>;
+export const passedOn: [Strict] extends [never] ? true : Strict = true;

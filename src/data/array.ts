@@ -34,15 +34,15 @@ type ForEach<T> = T | Readonly<Record<string, T | undefined>>;
 /** Options of a data set of several tensors; see {@link ArrayDatasetOptions}. */
 export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 'sampleWeights'> {
   /** Whether targets are class indices or values. */
-  targets?: ForEach<TargetKind>;
+  targets?: ForEach<TargetKind> | undefined;
   /** The number of classes; by name where there are several targets. */
-  classes?: ForEach<number>;
+  classes?: ForEach<number> | undefined;
   /** The label that the loss ignores. */
-  ignoreIndex?: ForEach<number>;
+  ignoreIndex?: ForEach<number> | undefined;
   /** The scale of each u8 tensor in x. */
-  scale?: ForEach<ByteScale>;
+  scale?: ForEach<ByteScale> | undefined;
   /** The scale of each u8 tensor of regression targets in y. Default `scale` if that is a single scale, else x / 255. */
-  targetScale?: ForEach<ByteScale>;
+  targetScale?: ForEach<ByteScale> | undefined;
 }
 
 /** The tensors of a data set made from `X`. */

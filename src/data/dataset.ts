@@ -115,21 +115,21 @@ export interface DataPair {
 
 export interface ArrayDatasetOptions {
   /** The data set's name in messages. Default `array`. */
-  name?: string;
+  name?: string | undefined;
   /** `classes`: y holds class indices; `values`: numbers to regress on. Default `classes` if y is one whole number >= 0 per example and not
    * a float array; the data set's `note` says how it was interpreted. */
-  targets?: TargetKind;
+  targets?: TargetKind | undefined;
   /** The number of classes, at least 2. Default: the largest index + 1. */
-  classes?: number;
+  classes?: number | undefined;
   /** A label that is not a class, which the loss ignores; also pass it to the loss: `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
-  ignoreIndex?: number;
+  ignoreIndex?: number | undefined;
   /** For bytes in x: `(x / 255 - mean) / std`; false: unscaled u32 from 0 to 255, as an embedding needs. Default { mean: 0, std: 1 }, which
    * is x / 255. */
-  scale?: ByteScale;
+  scale?: ByteScale | undefined;
   /** For bytes in y that are regression targets; false: 0 to 255 unscaled. Default `scale`. */
-  targetScale?: ByteScale;
+  targetScale?: ByteScale | undefined;
   /** The weight of each example in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default 1 for each. */
-  sampleWeights?: GivenWeights;
+  sampleWeights?: GivenWeights | undefined;
 }
 
 /** A number of classes. */

@@ -13,14 +13,14 @@ const TURN = 2000;
 
 export interface DigitsOptions {
   /** Training examples. Default 60,000. */
-  train?: number;
+  train?: number | undefined;
   /** Test examples. Default 10,000. */
-  test?: number;
+  test?: number | undefined;
   /** The seed of the generator. Default 0. */
-  seed?: number;
+  seed?: number | undefined;
   /** Called every few thousand images with how many are done and the total. */
-  onProgress?: (done: number, total: number) => void;
-  signal?: AbortSignal;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 const SIZE: Kind = {

@@ -11,18 +11,18 @@ import { fetchBytes, gunzip, openCache, reasonOf, sha256, type WebCache } from '
 
 export interface WebMnistOptions {
   /** The URL of a folder with the four files, gzip or plain, instead of the mirrors: MNIST or another data set in its format. */
-  base?: string | URL;
+  base?: string | URL | undefined;
   /** URLs of folders with MNIST's original gzip files. */
-  mirrors?: readonly string[];
+  mirrors?: readonly string[] | undefined;
   /** Called during the download with the bytes of all files so far and their total. */
-  onProgress?: (done: number, total: number) => void;
-  signal?: AbortSignal;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
   /** The longest wait for a host's next bytes, in milliseconds. Default 15,000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Whether files are read from and written to the browser's cache `thalweg-data`. Default true. */
-  cache?: boolean;
+  cache?: boolean | undefined;
   /** The files and their checksums, for tests and other data sets. */
-  files?: readonly RemoteFile[];
+  files?: readonly RemoteFile[] | undefined;
 }
 
 const OPTIONS: Names<WebMnistOptions> = {

@@ -11,9 +11,9 @@ import type { StoredNumbers } from './stored.ts';
 /** Options of {@link split}. */
 export interface SplitOptions {
   /** The seed of the shuffle, a whole number. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Whether each class has the same proportion in both parts, to within one example; needs class indices. Default false. */
-  readonly stratify?: boolean;
+  readonly stratify?: boolean | undefined;
 }
 
 /**

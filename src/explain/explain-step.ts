@@ -21,19 +21,19 @@ import { namesOf } from './state-names.ts';
 export interface ExplainStepOptions<Y extends object = Tensor, X extends object = Tensor> {
   readonly model: { forward(x: X): Y };
   readonly loss: LossOf<Y>;
-  readonly lossWeights?: LossWeights;
+  readonly lossWeights?: LossWeights | undefined;
   readonly optimizer: Optimizer;
   /** Its shapes and dtypes determine the plan; its values do not matter. */
   readonly data: Examples;
   /** Examples per step. Default 32. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** A class of adapters (`webgpu-default`, `software`, `gpu`), or a GPU backend, whose adapter is queried but not used. */
   readonly as: AdapterClass | Backend | Capabilities;
   /** As in {@link createBackend}. */
-  readonly fuse?: boolean;
-  readonly persistent?: boolean;
+  readonly fuse?: boolean | undefined;
+  readonly persistent?: boolean | undefined;
   /** The program's name. Default `step`. */
-  readonly title?: string;
+  readonly title?: string | undefined;
 }
 
 const NAMES: Names<ExplainStepOptions> = {

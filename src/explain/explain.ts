@@ -10,7 +10,7 @@ import type { Explanation } from './explanation.ts';
 /** How {@link explain} names what it finds. */
 export interface ExplainOptions {
   /** The model, or any object, whose variables the program reads: they are printed by their paths. */
-  readonly model?: object;
+  readonly model?: object | undefined;
 }
 
 /**

@@ -15,13 +15,13 @@ import { distance, FLOAT_ROUNDING, roundingOf } from './rounding.ts';
 
 export interface GradcheckOptions {
   /** Examples of the data to check with. Default 8. */
-  readonly rows?: number;
+  readonly rows?: number | undefined;
   /** Entries of each parameter compared with finite differences. Default 24. */
-  readonly entries?: number;
+  readonly entries?: number | undefined;
   /** The maximum error against finite differences; see {@link GradcheckRow}. Default 1e-6. */
-  readonly finiteTolerance?: number;
+  readonly finiteTolerance?: number | undefined;
   /** The maximum error of the backend. Default 1e-4. */
-  readonly backendTolerance?: number;
+  readonly backendTolerance?: number | undefined;
 }
 
 const GRADCHECK: Names<GradcheckOptions> = {

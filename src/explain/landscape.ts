@@ -31,22 +31,22 @@ import { checkPath, type PlanePoint, pathDirections, projector, randomDirections
 
 export interface LandscapeOptions {
   /** Points along each side of the grid. An odd number has the weights themselves in the middle. Default 25. */
-  readonly n?: number;
+  readonly n?: number | undefined;
   /**
    * 'random': each unit's weights move by their norm in random directions, and biases stay. 'path': the two directions in which `path`
    * spreads furthest from the weights, scaled to its extent. Default 'random'.
    */
-  readonly directions?: 'random' | 'path';
+  readonly directions?: 'random' | 'path' | undefined;
   /** The grid spans -extent to extent, in lengths of the directions. Default 1. */
-  readonly extent?: number;
+  readonly extent?: number | undefined;
   /** Examples for each loss, the first ones of the data; rounded down to whole batches beyond 1000. Default 1000. */
-  readonly images?: number;
+  readonly images?: number | undefined;
   /** The seed of random directions. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Weights from a run (`trainer.snapshotWeights()`) to project on the plane. */
-  readonly path?: readonly Weights[];
+  readonly path?: readonly Weights[] | undefined;
   /** Aborts it; the promise then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Landscape {

@@ -16,14 +16,14 @@ import type { AnyTrainer } from '../train/trainer.ts';
 
 export interface LrFindOptions {
   /** Examples per step. Default 32. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** The first and the last rate. Default 1e-7 and 10. */
-  readonly from?: number;
-  readonly to?: number;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
   /** The maximum number of steps; the rate grows by the same factor at each. Default 100, and 1000 more if those suggest nothing. */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /** Ends it early with the results so far. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface LrFind {

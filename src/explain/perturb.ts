@@ -30,9 +30,9 @@ export interface Perturbation {
 
 export interface PerturbOptions {
   /** How much the weight is increased by. Default 0.001. */
-  readonly delta?: number;
+  readonly delta?: number | undefined;
   /** Examples of the data. Default 8. */
-  readonly rows?: number;
+  readonly rows?: number | undefined;
 }
 
 const NAMES: Names<PerturbOptions> = { delta: POSITIVE, rows: COUNT };

@@ -58,18 +58,18 @@ export interface Guard {
 
 export interface CompileOptions {
   /** The program's name in labels and errors. */
-  readonly label?: string;
+  readonly label?: string | undefined;
   /** The memory of every variable in the recipe. */
-  readonly storages?: readonly Storage[];
+  readonly storages?: readonly Storage[] | undefined;
   /** Names that runs may give values for although nothing reads them. */
-  readonly inputs?: readonly string[];
+  readonly inputs?: readonly string[] | undefined;
   /** False computes every op in a separate dispatch. Default true. */
-  readonly fuse?: boolean;
+  readonly fuse?: boolean | undefined;
   /**
    * Whether many steps of a small network run in one dispatch of one workgroup. True: whenever possible; false: never. Default: if that is
    * faster on the adapter.
    */
-  readonly persistent?: boolean;
+  readonly persistent?: boolean | undefined;
 }
 
 /** Submitted steps, and variables to read when they are complete. */

@@ -134,10 +134,10 @@ export type Initializer = (spec: Spec, seed: number, path: string) => HostArray;
 
 export interface VariableOptions {
   /** The variable's dtype. Default `f32`. */
-  readonly dtype?: DType;
+  readonly dtype?: DType | undefined;
   readonly initial: Initializer;
   /** Whether optimizers update it. Default false. */
-  readonly trainable?: boolean;
+  readonly trainable?: boolean | undefined;
 }
 
 const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8', 'u16');
@@ -278,8 +278,8 @@ export type NestedNumbers = number | readonly NestedNumbers[];
 
 /** Options of {@link constant}. */
 export interface ConstantOptions {
-  readonly shape?: Shape;
-  readonly dtype?: DType;
+  readonly shape?: Shape | undefined;
+  readonly dtype?: DType | undefined;
 }
 
 /**

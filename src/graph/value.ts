@@ -14,9 +14,9 @@ export type NestedValue = number | NestedValue[];
 /** Options of `backend.value`. */
 export interface ValueOptions {
   /** Lists of numbers, or a typed array. Default `nested`. */
-  readonly as?: 'nested' | 'typed';
+  readonly as?: 'nested' | 'typed' | undefined;
   /** Where to read variables that several storages hold. Default: their holder on this backend. */
-  readonly storages?: readonly Storage[];
+  readonly storages?: readonly Storage[] | undefined;
 }
 
 export const VALUE: Names<ValueOptions> = { as: oneOf('nested', 'typed'), storages: ARRAY };

@@ -27,14 +27,14 @@ export interface SoftmaxCrossEntropyOptions extends ReductionOptions {
    * bytes), or a class such as padding. If a batch has no other rows, its loss is 0 (PyTorch's is NaN). Default none (PyTorch's is -100): a
    * label that is not a class is refused.
    */
-  readonly ignoreIndex?: number;
+  readonly ignoreIndex?: number | undefined;
   /** The part ε of each target that is spread over all C classes, ε / C each. From 0 to 1. Default 0. */
-  readonly labelSmoothing?: number;
+  readonly labelSmoothing?: number | undefined;
   /**
    * The weight of each class, PyTorch's `weight`: for class indices t the mean is Σ w[t]·l / Σ w[t]; for probabilities, each term has its
    * class's weight, and the mean is over rows. Default 1 for each.
    */
-  readonly classWeights?: readonly number[];
+  readonly classWeights?: readonly number[] | undefined;
 }
 
 const SMOOTHING: Kind = {
@@ -120,7 +120,7 @@ function spread(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropy
 /** Options of `binaryCrossEntropyWithLogits.with`. */
 export interface BinaryCrossEntropyOptions extends ReductionOptions {
   /** The weight of positive targets, one number or one for each output (the last axis), as PyTorch's `pos_weight`. Default 1. */
-  readonly posWeight?: number | readonly number[];
+  readonly posWeight?: number | readonly number[] | undefined;
 }
 
 /**

@@ -28,16 +28,16 @@ export interface LossOptions extends ClassFacts {
    * `true`: targets may be class indices, and the largest output is the predicted class. `binary`: each output is the logit of a binary
    * decision, positive above 0, and targets are in [0, 1]. Either reports accuracy. Default false.
    */
-  readonly classes?: boolean | 'binary';
+  readonly classes?: boolean | 'binary' | undefined;
   /** Converts predictions to probabilities of the same shape. With `classes: true`, dense targets are then probabilities too. */
-  readonly probabilities?: (prediction: Tensor) => Tensor;
+  readonly probabilities?: ((prediction: Tensor) => Tensor) | undefined;
   /**
    * The loss of each example, f32 [B]; its mean is the loss (its sum with `reduction: 'sum'`). Sample and class weights need it. Rows of
    * class indices count in it according to `ignoreIndex` and `classWeights`: the loss is the sum of it / the sum of the rows' weights.
    */
-  readonly perExample?: LossFunction;
+  readonly perExample?: LossFunction | undefined;
   /** How the examples' losses are combined, in a batch and in reports of a whole data set. Default `mean`. */
-  readonly reduction?: Reduction;
+  readonly reduction?: Reduction | undefined;
 }
 
 /** A loss: a scalar, averaged or summed over the batch (the first axis), whose gradient is taken. */

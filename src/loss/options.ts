@@ -7,7 +7,7 @@ export type Reduction = 'mean' | 'sum';
 /** How the losses of a batch are combined. */
 export interface ReductionOptions {
   /** Default `mean`. The loss of each example, PyTorch's `none`, is the loss's `perExample(prediction, target)`. */
-  readonly reduction?: Reduction;
+  readonly reduction?: Reduction | undefined;
 }
 
 export const REDUCTION: Kind = {

@@ -70,7 +70,7 @@ export const meanAbsoluteError: ConfigurableLoss<ReductionOptions> = /* @__PURE_
 /** Options of {@link huber}, or its delta by position. */
 export interface HuberOptions extends ReductionOptions {
   /** The |d| at which the loss changes from quadratic to linear. Default 1. */
-  readonly delta?: number;
+  readonly delta?: number | undefined;
 }
 
 /**

@@ -90,11 +90,11 @@ const NONLINEARITIES: readonly Nonlinearity[] = ['linear', 'sigmoid', 'tanh', 'r
 /** Options of the Kaiming initialisers. */
 export interface KaimingOptions {
   /** Keeps variances constant forward ('in') or backward ('out'). Default 'in'. */
-  readonly fan?: 'in' | 'out';
+  readonly fan?: 'in' | 'out' | undefined;
   /** The nonlinearity after the layer. Default 'leakyRelu'. */
-  readonly nonlinearity?: Nonlinearity;
+  readonly nonlinearity?: Nonlinearity | undefined;
   /** The slope of leakyRelu. Default 0. */
-  readonly negativeSlope?: number;
+  readonly negativeSlope?: number | undefined;
 }
 
 const KAIMING: Names<KaimingOptions> = {
@@ -118,7 +118,7 @@ export function kaimingNormal(options: KaimingOptions = {}, ...extra: never[]): 
 /** Options of the Xavier initialisers, or their gain by position. */
 export interface XavierOptions {
   /** The gain. Default 1. */
-  readonly gain?: number;
+  readonly gain?: number | undefined;
 }
 
 /** U(-b, b) with b = gain · √(6 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_uniform_`. */

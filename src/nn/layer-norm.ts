@@ -14,9 +14,9 @@ import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer
 /** Options of {@link LayerNorm}. */
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
-  readonly eps?: number;
+  readonly eps?: number | undefined;
   /** Whether it has a weight (initially ones) and a bias (initially zeros). Default true. */
-  readonly affine?: boolean;
+  readonly affine?: boolean | undefined;
 }
 
 const NAMES: Names<LayerNormOptions> = { eps: POSITIVE, affine: BOOLEAN };

@@ -11,11 +11,11 @@ import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer
 /** Options of {@link Linear}. */
 export interface LinearOptions {
   /** Whether it adds a bias. Default true. */
-  readonly bias?: boolean;
+  readonly bias?: boolean | undefined;
   /** Default U(-1/√in, 1/√in). */
-  readonly initialWeight?: Initializer;
+  readonly initialWeight?: Initializer | undefined;
   /** Default U(-1/√in, 1/√in). */
-  readonly initialBias?: Initializer;
+  readonly initialBias?: Initializer | undefined;
 }
 
 const NAMES: Names<LinearOptions> = { bias: BOOLEAN, initialWeight: FUNCTION, initialBias: FUNCTION };

@@ -8,9 +8,9 @@ export interface DownloadOptions {
   mirrors: readonly string[];
   /** The longest wait for the next bytes, in milliseconds. */
   timeoutMs: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called with the bytes of this file so far. */
-  onProgress?: (bytes: number) => void;
+  onProgress?: ((bytes: number) => void) | undefined;
 }
 
 const TRIES = 2;

@@ -43,9 +43,9 @@ export interface LockOptions {
   /** Called if it takes seconds to find out whether a lock's holder is alive. */
   onWait?(text: string): void;
   /** Aborts the wait; the promise then rejects with an AbortError. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds without a touch after which a holder is presumed dead. Default 20,000. */
-  readonly silence?: number;
+  readonly silence?: number | undefined;
 }
 
 /**

@@ -6,9 +6,9 @@ import { writeAtomic } from './files.ts';
 /** How {@link appendLines} treats an existing file. */
 export interface AppendOptions {
   /** Continue after its last whole line. Default: start empty. */
-  readonly keep?: boolean;
+  readonly keep?: boolean | undefined;
   /** Milliseconds that lines may wait in memory before the next {@link LineWriter.write} flushes them. Default 1000. */
-  readonly flushMs?: number;
+  readonly flushMs?: number | undefined;
 }
 
 /**

@@ -21,27 +21,27 @@ const ADVICE =
 
 export interface MnistOptions {
   /** A folder with an IDX set (MNIST, Fashion-MNIST, EMNIST, QMNIST and the like), read without checksums or network. */
-  folder?: string | URL;
+  folder?: string | URL | undefined;
   /** Which set, if the folder holds several: the prefix of its file names, such as `emnist-letters`. */
-  set?: string;
+  set?: string | undefined;
   /** The number of classes in the folder's labels, at least 2. Default: the largest label + 1. Labels from 1 to `classes` are shifted to
    * begin at 0. */
-  classes?: number;
+  classes?: number | undefined;
   /** `classes`: the folder's labels are class indices; `values`: numbers to regress on. Default `classes`, which requires integers. */
-  targets?: 'classes' | 'values';
+  targets?: 'classes' | 'values' | undefined;
   /** Whether the folder's images are stored transposed, as EMNIST's are. Default false. */
-  transpose?: boolean;
+  transpose?: boolean | undefined;
   /** Called during a download with the bytes of all files so far and their total. */
-  onProgress?: (done: number, total: number) => void;
-  signal?: AbortSignal;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
   /** The longest wait for a mirror's next bytes, in milliseconds. Default 15,000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** URLs of folders with the files. */
-  mirrors?: readonly string[];
+  mirrors?: readonly string[] | undefined;
   /** The folder for data sets. Default: `$THALWEG_DATA`, else the platform's cache folder; MNIST is in its subfolder `mnist`. */
-  cache?: string;
+  cache?: string | undefined;
   /** The files to download, for tests and other data sets. */
-  files?: readonly RemoteFile[];
+  files?: readonly RemoteFile[] | undefined;
 }
 
 const NAMES: Names<MnistOptions> = {

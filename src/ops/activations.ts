@@ -32,7 +32,7 @@ export const leakyReluOp = unaryOp<{ readonly negativeSlope: number }>('leakyRel
 /** Options of {@link leakyRelu}. */
 export interface LeakyReluOptions {
   /** The slope for x < 0. Default 0.01. */
-  readonly negativeSlope?: number;
+  readonly negativeSlope?: number | undefined;
 }
 
 /** x where x > 0, else negativeSlope · x: `leakyRelu(x, 0.2)`. Default slope 0.01, as PyTorch's. Throws if it is not finite. */
@@ -107,7 +107,7 @@ export const erf = unary('erf', {
 /** How {@link gelu} is computed. */
 export interface GeluOptions {
   /** `none`: exact, with erf. `tanh`: the approximation that GPT-2 uses. Default `none`. */
-  readonly approximate?: 'none' | 'tanh';
+  readonly approximate?: 'none' | 'tanh' | undefined;
 }
 
 const TANH_SCALE = Math.sqrt(2 / Math.PI);

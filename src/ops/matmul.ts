@@ -19,8 +19,8 @@ import { checkTensors } from './tensors.ts';
 
 /** Which operands are stored transposed: a as (…, K, M), b as (…, N, K). */
 export interface MatmulOptions {
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
+  readonly transposeA?: boolean | undefined;
+  readonly transposeB?: boolean | undefined;
 }
 
 const NAMES: Names<MatmulOptions> = { transposeA: BOOLEAN, transposeB: BOOLEAN };

@@ -69,7 +69,7 @@ export interface DropoutOptions {
   /** The probability that an element becomes 0. */
   readonly p: number;
   /** The layer's path; dropouts with the same path are distinguished by the order in which they are traced. */
-  readonly stream?: string;
+  readonly stream?: string | undefined;
 }
 
 /** The valid range of p. */
@@ -108,7 +108,7 @@ export interface BatchIndicesOptions {
   /** Shuffle anew each epoch; else rows come in order. */
   readonly shuffle: boolean;
   /** Added to every row: the start of this part of the data set. Default 0. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
 }
 
 const NAMES: Names<BatchIndicesOptions> = {

@@ -59,7 +59,7 @@ function held(x: Tensor): Tensor {
 /** Options of {@link variance}. */
 export interface VarianceOptions extends ReduceOptions {
   /** Subtracted from N in the divisor. Default 1. */
-  readonly correction?: number;
+  readonly correction?: number | undefined;
 }
 
 /**

@@ -12,7 +12,7 @@ import { AXES, type Axis, checkTensors, type KeepDims } from './tensors.ts';
 
 /** Which axes to reduce, and whether to keep them with size 1. Default: all axes, not kept. */
 export interface ReduceOptions extends KeepDims {
-  readonly axis?: Axis;
+  readonly axis?: Axis | undefined;
 }
 
 const NAMES: Names<ReduceOptions> = { axis: AXES, keepDims: BOOLEAN };

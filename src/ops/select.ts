@@ -54,8 +54,8 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike, ...extra:
 
 /** Bounds of {@link clip}; an absent bound leaves that side open. */
 export interface ClipOptions {
-  readonly min?: number;
-  readonly max?: number;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
 }
 
 export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('clip', {

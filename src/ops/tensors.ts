@@ -21,7 +21,7 @@ export type Axis = number | readonly number[];
 
 /** The axis that rows lie along. Default -1. */
 export interface AxisOptions {
-  readonly axis?: number;
+  readonly axis?: number | undefined;
 }
 
 /** Whether to keep a reduced axis, with size 1. */

@@ -10,13 +10,13 @@ import { withDecay } from './sgd.ts';
 /** Options of {@link adagrad}. */
 export interface AdagradOptions extends CommonOptions<AdagradOptions> {
   /** The rate of step t, from 0, is lr / (1 + t · lrDecay). Default 0. */
-  readonly lrDecay?: number;
+  readonly lrDecay?: number | undefined;
   /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
   /** The initial sum of squares. Default 0. */
-  readonly initialAccumulator?: number;
+  readonly initialAccumulator?: number | undefined;
   /** Added to the root, for stability. Default 1e-10. */
-  readonly eps?: number;
+  readonly eps?: number | undefined;
 }
 
 /** sum += g²; p -= lr / (1 + t · lrDecay) · g / (√sum + eps), t from 0. Default lr 1e-2. As PyTorch's `Adagrad`. */

@@ -13,13 +13,13 @@ import { withDecay } from './sgd.ts';
 /** Options of {@link adam} and {@link adamW}. */
 export interface AdamOptions extends CommonOptions<AdamOptions> {
   /** The decay of the mean gradient per step. Default 0.9. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** The decay of the mean squared gradient per step. Default 0.999. */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /** Added to the root, for stability. Default 1e-8. */
-  readonly eps?: number;
+  readonly eps?: number | undefined;
   /** `adam`: L2 penalty, default 0. `adamW`: the fraction of each weight that a step subtracts, before lr, default 0.01. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
 }
 
 /**

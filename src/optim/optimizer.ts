@@ -51,7 +51,7 @@ export interface ParameterGroup extends UpdateRule {
   /** The group's learning rate. Default: the optimizer's. */
   readonly lr?: Rate;
   /** The group's learning rate is the optimizer's times this. Default 1. */
-  readonly lrScale?: number;
+  readonly lrScale?: number | undefined;
 }
 
 export interface Optimizer extends UpdateRule {
@@ -67,13 +67,13 @@ export interface Optimizer extends UpdateRule {
 /** Options that every optimizer takes; `T` are its own. */
 export interface CommonOptions<T = unknown> {
   /** The learning rate, or its schedule. */
-  readonly lr?: Rate;
+  readonly lr?: Rate | undefined;
   /** Clips by the global norm of all gradients; see `clipByGlobalNorm`. */
-  readonly clipNorm?: number;
+  readonly clipNorm?: number | undefined;
   /** Clips each gradient element to [-clipValue, clipValue]. */
-  readonly clipValue?: number;
+  readonly clipValue?: number | undefined;
   /** Parameters with other settings, like PyTorch's parameter groups. A parameter belongs to the first group that matches it. */
-  readonly groups?: readonly GroupOptions<T>[];
+  readonly groups?: readonly GroupOptions<T>[] | undefined;
 }
 
 /** A parameter group: which parameters, and the options that differ from the optimizer's. */
@@ -81,9 +81,9 @@ export type GroupOptions<T = unknown> = {
   /** Which parameters; see {@link PathMatch}. A group without any is refused once the model is known. */
   readonly match: PathMatch;
   /** The group's learning rate or schedule. */
-  readonly lr?: Rate;
+  readonly lr?: Rate | undefined;
   /** Multiplies the optimizer's learning rate instead. */
-  readonly lrScale?: number;
+  readonly lrScale?: number | undefined;
 } & Omit<T, keyof CommonOptions>;
 
 /** A rate and options, or options with it, as they are given to an optimizer. */

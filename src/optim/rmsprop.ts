@@ -11,15 +11,15 @@ import { withDecay } from './sgd.ts';
 /** Options of {@link rmsProp}. */
 export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
   /** The decay of the mean squared gradient per step. Default 0.99. */
-  readonly alpha?: number;
+  readonly alpha?: number | undefined;
   /** Added to the root, for stability. Default 1e-8. */
-  readonly eps?: number;
+  readonly eps?: number | undefined;
   /** Whether to scale by the estimated variance: subtracts the square of the mean gradient. Default false. */
-  readonly centered?: boolean;
+  readonly centered?: boolean | undefined;
   /** The momentum factor. Default 0. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
 }
 
 /**

@@ -145,15 +145,15 @@ export function cosine(
 
 /** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
-  readonly total?: number;
+  readonly total?: number | undefined;
   /** The fraction of steps in which the rate rises. Default 0.3. */
-  readonly pctStart?: number;
+  readonly pctStart?: number | undefined;
   /** The first rate is peak / divFactor. Default 25. */
-  readonly divFactor?: number;
+  readonly divFactor?: number | undefined;
   /** The last rate is the first / finalDivFactor. Default 1e4. */
-  readonly finalDivFactor?: number;
+  readonly finalDivFactor?: number | undefined;
   /** The curve between these rates. Default 'cos'. */
-  readonly anneal?: 'cos' | 'linear';
+  readonly anneal?: 'cos' | 'linear' | undefined;
 }
 
 /**

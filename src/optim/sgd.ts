@@ -9,11 +9,11 @@ import type { Rate } from './schedules.ts';
 /** Options of {@link sgd}. */
 export interface SgdOptions extends CommonOptions<SgdOptions> {
   /** The momentum factor. Default 0. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** Nesterov momentum: steps by the gradient plus momentum times the new velocity; needs a momentum. Default false. */
-  readonly nesterov?: boolean;
+  readonly nesterov?: boolean | undefined;
   /** L2 penalty: adds weightDecay · p to the gradient. Default 0. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
 }
 
 /**

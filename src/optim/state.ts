@@ -18,9 +18,9 @@ import { updateArenas } from './update.ts';
 /** Options of {@link state}. */
 export interface OptimizerStateOptions {
   /** The number of steps of the schedules; the last rate holds after them. Required if a rate is a schedule. */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /** The maximum bytes of parameters in one buffer. Default 128 MiB. */
-  readonly maxArenaBytes?: number;
+  readonly maxArenaBytes?: number | undefined;
 }
 
 const NAMES: Names<OptimizerStateOptions> = { steps: COUNT, maxArenaBytes: POSITIVE };

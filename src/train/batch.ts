@@ -139,7 +139,7 @@ export interface Labels {
 /** How labels are read. */
 interface LabelsOptions {
   /** Whether the classes that are stated must be just as many as the model's outputs. Default false. */
-  readonly exact?: boolean;
+  readonly exact?: boolean | undefined;
   /** The label that the loss ignores. */
   readonly ignoreIndex?: number | undefined;
 }

@@ -42,9 +42,9 @@ export interface Evaluation {
 
 export interface EvaluateOptions {
   /** Examples per batch. Default: chosen to divide the data set. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** Whether to compute the confusion matrix. Default false. */
-  readonly confusion?: boolean;
+  readonly confusion?: boolean | undefined;
 }
 
 export const EVALUATE: Names<EvaluateOptions> = { batchSize: COUNT, confusion: BOOLEAN };

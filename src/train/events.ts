@@ -64,10 +64,10 @@ export type StopReason = 'done' | 'aborted' | 'stopped' | 'earlyStopping' | 'tar
 
 /** Functions that a run calls, and awaits, at its events; `onEnd` however it ends, even by a lost device. */
 export interface Callbacks {
-  onStep?(event: StepEvent): void | Promise<void>;
-  onEpoch?(event: EpochEvent): void | Promise<void>;
-  onWarning?(event: WarningEvent): void | Promise<void>;
-  onEnd?(reason: StopReason): void | Promise<void>;
+  readonly onStep?: ((event: StepEvent) => void | Promise<void>) | undefined;
+  readonly onEpoch?: ((event: EpochEvent) => void | Promise<void>) | undefined;
+  readonly onWarning?: ((event: WarningEvent) => void | Promise<void>) | undefined;
+  readonly onEnd?: ((reason: StopReason) => void | Promise<void>) | undefined;
 }
 
 /** What happened in all runs of a trainer. */

@@ -15,18 +15,18 @@ import { suggestion } from './weight-suggestion.ts';
 /** Options of `loadWeights`. */
 export interface LoadWeightsOptions {
   /** The file's name in errors. Default `weights`. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   /**
    * Whether the file must have all weights of the model and no others; false loads every match. Another shape is an error in both cases.
    * Default true.
    */
-  readonly strict?: boolean;
+  readonly strict?: boolean | undefined;
   /**
    * New names for those in the file: a function, which returns undefined to skip a tensor, or an object of old to new names. In an object,
    * a key that is a tensor's whole name renames it; a key that ends in `.`, or is empty, is a prefix, and the longest matching prefix is
    * replaced. Other names stay. Default: none are renamed.
    */
-  readonly rename?: Rename;
+  readonly rename?: Rename | undefined;
 }
 
 /** The result of `loadWeights`. */

@@ -37,61 +37,61 @@ export interface Run {
 /** When to stop because nothing improves. */
 export interface EarlyStopping {
   /** Epochs without improvement before the run ends. Default 3. */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** The minimum change that counts as an improvement. Default 0. */
-  readonly minDelta?: number;
+  readonly minDelta?: number | undefined;
   /** The monitored value, on the validation set or else in training: `loss`, `accuracy` or a metric (`kind.accuracy`). Default `loss`. */
-  readonly monitor?: string;
+  readonly monitor?: string | undefined;
   /** Whether a lower or a higher value is better. Default `min` for losses, `max` for accuracies; required for other metrics. */
-  readonly mode?: 'min' | 'max';
+  readonly mode?: 'min' | 'max' | undefined;
   /** Whether the run ends with the State of its best epoch, however it ends, even by a divergence or an error. Default false. */
-  readonly restoreBest?: boolean;
+  readonly restoreBest?: boolean | undefined;
 }
 
 export const DIVERGENCE = ['stop', 'warn', 'off'] as const;
 
 export interface FitOptions extends Callbacks {
   /** Passes over the data. Without this and `maxSteps`, the run continues until it is stopped. */
-  readonly epochs?: number;
+  readonly epochs?: number | undefined;
   /** The maximum number of steps of the run. */
-  readonly maxSteps?: number;
+  readonly maxSteps?: number | undefined;
   /** Examples per step. Default 32, or all of a smaller data set. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** The data set to evaluate at the end of each epoch. */
-  readonly validation?: Examples;
+  readonly validation?: Examples | undefined;
   /**
    * The fraction (between 0 and 1) or number of examples to hold out and evaluate at the end of each epoch instead of `validation`: chosen
    * by the trainer's seed, the same in all its runs; if targets are class indices, each class keeps its proportion.
    */
   readonly validationSplit?: number | undefined;
   /** Ends the run after the steps already submitted; the stream then just ends (`history.stopped` is 'aborted'). */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Whether to shuffle anew each epoch. Default true. */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
   /** Whether to leave out an epoch's last batch if it is short. Default false. */
-  readonly dropLast?: boolean;
+  readonly dropLast?: boolean | undefined;
   /** 'epoch': one event per epoch. 'step': steps and warnings too. Default 'epoch'. */
-  readonly events?: 'epoch' | 'step';
-  readonly earlyStopping?: EarlyStopping;
+  readonly events?: 'epoch' | 'step' | undefined;
+  readonly earlyStopping?: EarlyStopping | undefined;
   /**
    * The weight of each class in training, times the examples' own weights: a weight for each class, some by class (others count 1), or
    * `balanced`, n / (classes · count). Validation is not weighted. Needs class labels. Default 1 for each.
    */
-  readonly classWeights?: ClassWeights;
+  readonly classWeights?: ClassWeights | undefined;
   /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
-  readonly targetAccuracy?: number;
+  readonly targetAccuracy?: number | undefined;
   /**
    * What to do if the loss diverges: `stop` ends the run with a DivergenceError, `warn` warns once, `off` does nothing. It has diverged if
    * the mean of the last steps (a tenth of an epoch, at least 20) is more than 10 times the loss of the best constant prediction, and the
    * run's first loss. Non-finite values always end the run. Default `stop`.
    */
-  readonly divergence?: (typeof DIVERGENCE)[number];
-  readonly callbacks?: Callbacks | readonly Callbacks[];
+  readonly divergence?: (typeof DIVERGENCE)[number] | undefined;
+  readonly callbacks?: Callbacks | readonly Callbacks[] | undefined;
   /**
    * Resumes the State's run as if it had never stopped: same data order, same schedule. `epochs` and `maxSteps` count from that run's
    * beginning. False: a new run, whose epochs and schedule begin at its first step. Default false.
    */
-  readonly resume?: boolean;
+  readonly resume?: boolean | undefined;
 }
 
 const EARLY_STOPPING: Names<EarlyStopping> = {

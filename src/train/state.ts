@@ -46,11 +46,11 @@ export interface StateOptions {
   readonly optimizer: Optimizer;
   readonly seed: number;
   /** Metrics per step in the ring: loss and accuracy are 2. Default 2. */
-  readonly metrics?: number;
+  readonly metrics?: number | undefined;
   /** The most bytes an arena may take. Default 128 MiB. */
-  readonly maxArenaBytes?: number;
+  readonly maxArenaBytes?: number | undefined;
   /** Which parameters are frozen. Default: those whose variables are not trainable. */
-  readonly freezing?: Freezing;
+  readonly freezing?: Freezing | undefined;
 }
 
 const NAMES: Names<StateOptions> = {

@@ -51,26 +51,26 @@ export interface TrainerOptions<Y extends object = Tensor, X extends object = Te
    */
   readonly loss: LossOf<Y>;
   /** The weight of each output's loss in their sum, by name. Default 1 for each. As Keras' `loss_weights`. */
-  readonly lossWeights?: LossWeights;
+  readonly lossWeights?: LossWeights | undefined;
   readonly optimizer: Optimizer;
   /** The seed of initial values, shuffles and dropout, a whole number. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /**
    * Scalars to report beside loss and accuracy, averages over the batch. One named `accuracy` replaces the loss's. With several outputs
    * each is a function of all of them, or, under an output's name, of that one: `{ kind: { f1 } }` is `kind.f1`.
    */
-  readonly metrics?: MetricsOf<Y>;
+  readonly metrics?: MetricsOf<Y> | undefined;
   /** The shape of one example, or one for each input: for `summary()` before any data was seen. */
-  readonly inputShape?: Nested<Shape>;
+  readonly inputShape?: Nested<Shape> | undefined;
   /**
    * The dtype of the model's input, or of each input, before any data was seen: `u32` or `i32` if it begins with an `Embedding`. Default
    * `f32`.
    */
-  readonly inputDtype?: Nested<'f32' | 'u32' | 'i32'>;
+  readonly inputDtype?: Nested<'f32' | 'u32' | 'i32'> | undefined;
   /** The target duration of a submit in milliseconds; a page that draws between submits needs 8 to 50. Default 200. */
-  readonly submitMs?: number;
+  readonly submitMs?: number | undefined;
   /** The maximum bytes of parameters in one buffer. Default 128 MiB. */
-  readonly maxArenaBytes?: number;
+  readonly maxArenaBytes?: number | undefined;
 }
 
 const NAMES: Names<TrainerOptions> = {
