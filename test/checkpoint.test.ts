@@ -162,7 +162,7 @@ describe('what does not fit is refused, and changes nothing', () => {
   const cases: [string, RegExp, () => Promise<Uint8Array>][] = [
     [
       'another model',
-      /c\.st: the tensors do not fit.*"hidden.weight" has shape \[9, 4\], the model wants \[8, 4\]/s,
+      /c\.st: the tensors do not fit.*"hidden.weight" has shape \[9, 4\], but the model expects \[8, 4\]/s,
       async () => saveCheckpoint(netTrainer({ model: new Net(9) })),
     ],
     [
@@ -224,7 +224,7 @@ describe('what does not fit is refused, and changes nothing', () => {
     ],
     [
       'a data order that began later',
-      /c\.st: it contradicts itself: the data order began after 9 steps, and 0 were made/,
+      /c\.st: it is inconsistent: the data order began after 9 steps, and 0 were made/,
       async () => changed((t) => t.get('trainer.origin')!.data.set([9])),
     ],
     [

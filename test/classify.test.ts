@@ -81,7 +81,7 @@ describe('predictProbabilities', () => {
   it.each([meanSquaredError, huber()])('refuses a loss that has none', async (loss) => {
     await expect(same(loss).predictProbabilities(data)).rejects.toThrow(
       new OptionError(
-        `predictProbabilities: the loss ${loss.lossName} makes no probabilities of predictions. Use predict, a loss that does (softmaxCrossEntropy or binaryCrossEntropyWithLogits), or give defineLoss { probabilities: (prediction) => Tensor }.`,
+        `predictProbabilities: the loss ${loss.lossName} does not turn predictions into probabilities. Use predict, a loss that does (softmaxCrossEntropy or binaryCrossEntropyWithLogits), or give defineLoss { probabilities: (prediction) => Tensor }.`,
       ),
     );
   });

@@ -305,7 +305,7 @@ describe('checkpoints', () => {
   const faults: readonly [string, object, string][] = [
     ['paths that the model does not have', { frozen: ['x'] }, '"x" is frozen or was, and is no parameter of the model'],
     ['all paths', { frozen: [...layer('hidden'), ...layer('out')] }, 'all parameters of the model are frozen in it'],
-    ['what is no list', { frozen: 'hidden' }, 'the frozen parameters are no list of paths'],
+    ['what is no list', { frozen: 'hidden' }, 'the frozen parameters are not a list of paths'],
     ['a step that was not made', { unfrozen: { 'out.bias': 99 } }, 'unfrozen have no steps that were made'],
     ['other moments than are there', { frozen: ['out.bias'] }, '"optimizer.m.out.bias" is not part of the model'],
   ];

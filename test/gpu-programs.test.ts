@@ -251,7 +251,7 @@ describe.each(['gpu', 'cpu'])('on the %s', (kind) => {
     await expect(engine().compile({ outputs: { y: add(x, twin) } })).rejects.toThrow(/two inputs are called x/);
     const v = variable([4]);
     await expect(engine().compile({ outputs: { y: square(v) } })).rejects.toThrow(
-      /it reads .*, which is in none of the model's fields\..*pass storages/,
+      /it reads .*, which is in none of the model's fields\..*give every program storages/,
     );
     const storage = engine().allocate([{ variable: v }]);
     expect(() => storage.write(v, new Float32Array(5))).toThrow(/has 5 values\. It is \[4\]: give 4/);

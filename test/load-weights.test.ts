@@ -76,7 +76,7 @@ describe('strict: false', () => {
     const [a, b] = [of(new Net(9)), of(new Net())];
     const before = await weightsOf(b);
     await expect(loadWeights(b, await saveWeights(a), 'w.st', { strict })).rejects.toThrow(
-      'w.st: the tensors do not fit the model:\n  "hidden.weight" has shape [9, 4], the model wants [8, 4]\n',
+      'w.st: the tensors do not match the model:\n  "hidden.weight" has shape [9, 4], but the model expects [8, 4]\n',
     );
     expect(await weightsOf(b)).toEqual(before);
   });
@@ -88,7 +88,7 @@ describe('strict: false', () => {
       bias: { shape: [3], data: new Float32Array(3) },
     });
     await expect(loadWeights(b, file, { file: 'keras.st' })).rejects.toThrow(
-      'keras.st: the tensors do not fit the model:\n  "weight" has shape [4, 3], the model wants [3, 4], which is its transpose\nTranspose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.',
+      'keras.st: the tensors do not match the model:\n  "weight" has shape [4, 3], but the model expects [3, 4], which is its transpose\nTranspose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.',
     );
   });
 });
@@ -145,7 +145,7 @@ describe('prefixes that are understood', () => {
   it('shapes are checked under the prefix', async () => {
     const [a, b] = [of(new Net(9)), of(new Net())];
     await expect(loadWeights(b, await fileOf(a, (path) => `module.${path}`))).rejects.toThrow(
-      '"module.hidden.weight" has shape [9, 4], the model wants [8, 4]',
+      '"module.hidden.weight" has shape [9, 4], but the model expects [8, 4]',
     );
   });
 
@@ -229,7 +229,7 @@ describe('rename', () => {
       'no name',
       (() => 3) as never,
       OptionError,
-      'rename: it gave 3 for "hidden.weight". Give a name, or undefined to skip it.',
+      'rename: it returned 3 for "hidden.weight". Give a name, or undefined to skip it.',
     ],
     [
       'a Map',
@@ -263,12 +263,12 @@ describe('what does not fit', () => {
   it('is listed, a few of each kind', async () => {
     const lines = await advice(wide(), (path) => `${path.replace('layers.', 'lin')}_`);
     expect(lines).toHaveLength(16);
-    expect(lines[0]).toBe('w.st: the tensors do not fit the model:');
+    expect(lines[0]).toBe('w.st: the tensors do not match the model:');
     expect(lines[1]).toBe('  "layers.0.weight" is missing (F32 [4, 4])');
     expect(lines[7]).toBe('  and 12 more are missing');
     expect(lines[8]).toBe('  "lin0.weight_" is not part of the model');
     expect(lines[14]).toBe('  and 12 more are not part of the model');
-    expect(lines[15]).toBe(`${OWN}. loadWeights can rename tensors, and with strict: false takes what fits.`);
+    expect(lines[15]).toBe(`${OWN}. loadWeights can rename tensors, and with strict: false loads every match.`);
   });
 
   it('by the names of layers, is answered with their renaming', async () => {
@@ -392,8 +392,8 @@ describe('dtypes', () => {
     ['u32', BigInt64Array.of(1n, 2n, 2n ** 32n), '"u32" holds 4294967296 at index 2'],
     ['i32', Uint32Array.of(2 ** 31, 0, 0), '"i32" holds 2147483648 at index 0'],
     ['u8', Int16Array.of(1, 2, 256), '"u8" holds 256 at index 2'],
-    ['u32', Float32Array.of(1, 2, 3), '"u32" is F32, the model wants U32'],
-    ['i32', Float64Array.of(1, 2, 3), '"i32" is F64, the model wants I32'],
+    ['u32', Float32Array.of(1, 2, 3), '"u32" is F32, but the model expects U32'],
+    ['i32', Float64Array.of(1, 2, 3), '"i32" is F64, but the model expects I32'],
   ];
   it.each(refusals)('what %s cannot hold is refused, and nothing changed', async (name, data, message) => {
     const b = of(new Typed());
@@ -426,10 +426,10 @@ describe('dtypes', () => {
     const changed = (name: string, tensor: TensorToStore) =>
       writeSafetensors(new Map<string, TensorToStore>([...tensors, [name, tensor]]), metadata);
     const halves = changed('out.bias', { dtype: 'F16', shape: [3], data: new Float32Array(3) });
-    await expect(loadCheckpoint(a, halves, 'c.st')).rejects.toThrow('"out.bias" is F16, the model wants F32');
+    await expect(loadCheckpoint(a, halves, 'c.st')).rejects.toThrow('"out.bias" is F16, but the model expects F32');
     await loadWeights(a, halves);
     const step = changed('trainer.step', { shape: [1], data: BigInt64Array.of(0n) });
-    await expect(loadCheckpoint(a, step, 'c.st')).rejects.toThrow('"trainer.step" is I64, the model wants U32');
+    await expect(loadCheckpoint(a, step, 'c.st')).rejects.toThrow('"trainer.step" is I64, but the model expects U32');
     expect(() => describeCheckpoint(step, 'c.st')).toThrow('c.st: it is not a checkpoint of a run.');
   });
 });

@@ -28,7 +28,7 @@ describe('a rate that is too large', () => {
     await page.until(({ state }) => state === 'diverged');
     await expect.poll(() => page.notices('diverged')).toHaveLength(1);
     expect(page.notices('diverged')[0]).toMatch(
-      /^Diverged at step 7\. The numbers overflowed.* so they are those of step 5 again/,
+      /^Diverged at step 7\. The numbers overflowed.* so they are back to step 5\./,
     );
     const { weights: after } = await page.session.call('inside', {});
     expect(after.data).toEqual(before.data);

@@ -60,7 +60,7 @@ describe('the command line', () => {
 
   test('an adapter that is missing: what there is, and exit code 3', () => {
     const { code, err } = peers('--adapter', 'no such adapter');
-    expect(err).toMatch(/none answers to that name. There are: .*null/);
+    expect(err).toMatch(/no adapter has that name\. Available: .*null/);
     expect(code).toBe(3);
   });
 

@@ -168,7 +168,9 @@ describe('whoever waits is answered', () => {
     const run: TrainingRun<EpochEvent> = trainer.fit(data, { maxSteps: 1, onStep: ask, onEpoch: ask, onEnd: ask });
     await run;
     expect(refused).toEqual(
-      Array(3).fill('step: the run waits for a callback, which may not wait for a step. Call it outside callbacks.'),
+      Array(3).fill(
+        'step: the run is waiting for a callback, which cannot wait for a step in turn. Call step outside callbacks.',
+      ),
     );
   });
 

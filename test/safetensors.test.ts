@@ -223,7 +223,7 @@ print(json.dumps(out))`;
       fileOf('{"__metadata__":{"__proto__":"x"}}'),
       /metadata key "__proto__" is a reserved name/,
     ],
-    ['half a surrogate pair', fileOf('{"\\ud800":{}}'), /holds half a surrogate pair/],
+    ['half a surrogate pair', fileOf('{"\\ud800":{}}'), /contains half a surrogate pair/],
     ['a tensor that is a number', fileOf('{"w":3}'), /in tensor "w": expected "\{", found "3"/],
     ['a missing dtype', fileOf(raw('{"shape":[],"data_offsets":[0,4]}'), 4), /in tensor "w": dtype is missing/],
     ['a missing shape', fileOf(raw('{"dtype":"F32","data_offsets":[0,4]}'), 4), /shape is missing/],
@@ -448,10 +448,10 @@ describe('matchTensors', () => {
       ),
     );
     expect(message.split('\n').slice(0, -1)).toEqual([
-      'w.st: the tensors do not fit the model:',
-      '  "a" has shape [3, 2], the model wants [2, 3], which is its transpose',
-      '  "c" has shape [1], the model wants []',
-      '  "c" is I32, the model wants U32',
+      'w.st: the tensors do not match the model:',
+      '  "a" has shape [3, 2], but the model expects [2, 3], which is its transpose',
+      '  "c" has shape [1], but the model expects []',
+      '  "c" is I32, but the model expects U32',
       '  "b" is missing (F32 [2])',
       '  "d" is not part of the model',
     ]);

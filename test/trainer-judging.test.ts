@@ -127,7 +127,7 @@ describe('judging', () => {
     expect(foreign.scale).toBeUndefined();
     const damaged = await saveWeights(first, { 'thalweg.scale': '{"mean":0,"std":0}' });
     await expect(loadWeights(foreign, damaged, 'w.st')).rejects.toThrow(
-      'w.st: the metadata is damaged: "thalweg.scale" is no mean and std. Use an undamaged copy.',
+      'w.st: the metadata is damaged: "thalweg.scale" is not a mean and std. Use an undamaged copy.',
     );
   });
 

@@ -108,7 +108,7 @@ describe('what cannot be used is refused by name', () => {
   it('a backend that was not awaited', () => {
     const backend = Promise.resolve(createCpuBackend());
     expect(() => new Trainer(backend as never, {} as never)).toThrow(
-      'trainer: the backend is a promise (await it). Give what `await createBackend()` gave.',
+      'trainer: the backend is a promise (await it). Pass a backend: await createBackend().',
     );
   });
 
@@ -199,8 +199,8 @@ describe('what cannot be used is refused by name', () => {
     await expect(predict(undefined)).rejects.toThrow(OptionError);
     const pair = { train: data, test: data } as never;
     for (const call of [() => trainer.fit(pair), () => trainer.evaluate(pair)])
-      await expect(call()).rejects.toThrow('data: a pair is no data set. Give one of its two sets: data.train');
-    await expect(trainer.fit(undefined as never)).rejects.toThrow('data: undefined is no data set.');
+      await expect(call()).rejects.toThrow('data: a pair is not a data set. Give one of its two sets: data.train');
+    await expect(trainer.fit(undefined as never)).rejects.toThrow('data: undefined is not a data set.');
     await trainer.evaluate(data); // what a set was compiled for must not answer in place of the check
     for (const [what, call] of [
       ['evaluate', () => trainer.evaluate(data, { batchsize: 3 } as never)],

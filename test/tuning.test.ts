@@ -146,12 +146,12 @@ describe('what is kept', () => {
     [
       'a size that is text',
       JSON.stringify({ ...table, entries: [...entries, { work: { ...STEPS, flops: '12' }, use: true }] }),
-      'the work of its entry 1 is {"kind":"steps","flops":"12","assigned":3}, which is no product and no steps',
+      'the work of its entry 1 is {"kind":"steps","flops":"12","assigned":3}, which is neither a product nor steps',
     ],
     [
       'an entry that is no entry',
       JSON.stringify({ ...table, entries: [null] }),
-      'the work of its entry 0 is undefined, which is no product and no steps',
+      'the work of its entry 0 is undefined, which is neither a product nor steps',
     ],
     [
       'a work twice',

@@ -1,6 +1,6 @@
 // Reverse-mode differentiation: from a graph to the graph of its gradients, written with the same ops.
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import type { InputGradients } from '../graph/op.ts';
+import type { InputGradients, OutputGradients } from '../graph/op.ts';
 import { ARRAY, checkExtra, checkValue, FUNCTION, show } from '../graph/options.ts';
 import { variablesOf } from '../graph/paths.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
@@ -40,10 +40,9 @@ export function grad(y: Tensor, wrt: readonly Tensor[], dy?: Tensor, ...extra: n
 }
 
 /** What the op of `node` makes of its outputs' gradients. @throws OptionError where its vjp returns something else than functions. */
-function gradientsThrough(node: Node, [dy, ...others]: readonly (Tensor | undefined)[]): InputGradients {
+function gradientsThrough(node: Node, dys: readonly (Tensor | undefined)[]): InputGradients {
   const ys = node.outs.map((_, output) => new Tensor(node, output));
-  const zeros = () => broadcastTo(constant(0), ys[0]!.shape);
-  const thunks: unknown = node.op!.vjp!([dy ?? zeros(), ...others], node.inputs, ys, node.params);
+  const thunks: unknown = node.op!.vjp!(dys as OutputGradients, node.inputs, ys, node.params);
   const wrong = Array.isArray(thunks) ? thunks.find((t) => t !== undefined && typeof t !== 'function') : thunks;
   if (wrong === undefined && thunks !== undefined) return thunks as InputGradients;
   throw new OptionError(

@@ -22,7 +22,7 @@ export function explain(program: Program, options: ExplainOptions = {}, ...extra
   checkOptions('explain', options, { model: OBJECT }, extra);
   if (!(program instanceof CompiledProgram))
     throw new OptionError(
-      `explain: ${program?.label ?? 'this'} is no program of a GPU backend, and only those have dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,
+      `explain: ${program?.label ?? 'this'} is not a program of a GPU backend; only those have dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,
     );
   const variables = options.model ? variablesOf(options.model) : [];
   const names = new Map(variables.map(({ path, variable }) => [variable.node, path]));

@@ -124,7 +124,9 @@ export function projector(center: Weights, [d1, d2]: readonly [Weights, Weights]
 export function checkPath(center: Weights, path: readonly Weights[]): void {
   for (const weights of path) {
     if (typeof weights?.get !== 'function')
-      throw new OptionError(`landscape: the weights are ${show(weights)}. Give what trainer.snapshotWeights() gave.`);
+      throw new OptionError(
+        `landscape: the weights are ${show(weights)}. Pass the result of trainer.snapshotWeights().`,
+      );
     for (const [name, { length }] of center) checkSize(name, length, weights.get(name)?.length);
   }
 }

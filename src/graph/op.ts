@@ -70,6 +70,12 @@ export interface WasmScope {
   define(func: WasmFunction): number;
 }
 
+/**
+ * The gradients of an op's outputs. That of a single output is always there; of several, those of outputs that the result does not depend
+ * on are undefined, of the first output too.
+ */
+export type OutputGradients = readonly [Tensor, ...(Tensor | undefined)[]];
+
 /** Thunks for the gradients of an op's inputs; `undefined` where none exists (labels, indices). */
 export type InputGradients = readonly ((() => Tensor) | undefined)[];
 
@@ -122,14 +128,6 @@ export interface Op<P = unknown> {
    * one for each f32 of its inputs in a kernel op, none for a change of index.
    */
   flops?(inputs: readonly Spec[], p: P): number;
-  /**
-   * The gradients of the inputs from the outputs' gradients, written with ops. Absent if none can flow. With several outputs, the
-   * gradients of those after the first are undefined if the result does not depend on them.
-   */
-  vjp?(
-    dys: readonly [Tensor, ...(Tensor | undefined)[]],
-    inputs: readonly Tensor[],
-    ys: readonly Tensor[],
-    p: P,
-  ): InputGradients;
+  /** The gradients of the inputs from the outputs' gradients, written with ops. Absent if none can flow. */
+  vjp?(dys: OutputGradients, inputs: readonly Tensor[], ys: readonly Tensor[], p: P): InputGradients;
 }

@@ -82,7 +82,7 @@ export class Tensor implements Spec {
     checkExtra('Tensor', extra);
     if (!(node instanceof Node))
       throw new OptionError(
-        `Tensor: ${show(node)} makes no tensor. Use a function that gives one, such as constant([1, 2]).`,
+        `Tensor: ${show(node)} makes no tensor. Use a function that returns one, such as constant([1, 2]).`,
       );
     this.node = node;
     this.output = output;

@@ -91,7 +91,8 @@ export function formatFault(data: unknown): string | undefined {
   const keys = new Set<string>();
   for (const [k, entry] of entries.entries()) {
     const work: unknown = entry?.work;
-    if (!isWork(work)) return `the work of its entry ${k} is ${JSON.stringify(work)}, which is no product and no steps`;
+    if (!isWork(work))
+      return `the work of its entry ${k} is ${JSON.stringify(work)}, which is neither a product nor steps`;
     if (keys.has(workKey(work))) return `it has two entries of "${workText(work)}"`;
     keys.add(workKey(work));
   }

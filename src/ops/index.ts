@@ -17,7 +17,16 @@ export type {
   Size3,
   WgslType,
 } from '../graph/kernel.ts';
-export type { InputGradients, KernelScope, MapScope, NdArray, Op, RowScope, Spec } from '../graph/op.ts';
+export type {
+  InputGradients,
+  KernelScope,
+  MapScope,
+  NdArray,
+  Op,
+  OutputGradients,
+  RowScope,
+  Spec,
+} from '../graph/op.ts';
 export { apply, apply1, input } from '../graph/tensor.ts';
 export { accuracy, binaryAccuracy } from './accuracy.ts';
 export {

@@ -81,7 +81,7 @@ export function isHostArray(data: unknown): data is HostArray {
   return kind === 'Float64Array' || Object.values(ARRAYS).some(({ name }) => name === kind);
 }
 
-/** Refuses what is no data set, and sets that are empty or whose parts do not fit each other. */
+/** Refuses what is not a data set, and sets that are empty or whose parts do not fit each other. */
 export function checkExamples(data: Examples): void {
   const { size, x, y, sampleWeights, scale, targetScale, name = 'data' } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
@@ -89,7 +89,7 @@ export function checkExamples(data: Examples): void {
     const advice = pair
       ? 'Give one of its two sets: data.train or data.test'
       : 'Give one, such as datasets.array(x, y)';
-    throw new OptionError(`data: ${pair ? 'a pair' : show(data)} is no data set. ${advice}.`);
+    throw new OptionError(`data: ${pair ? 'a pair' : show(data)} is not a data set. ${advice}.`);
   }
   if (!(Number.isSafeInteger(size) && size > 0))
     throw new DataError(`${name}: it is empty. Give at least one example.`);

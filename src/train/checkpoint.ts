@@ -98,7 +98,7 @@ export interface Fits {
 
 /**
  * Puts a checkpoint into a State of the same model and optimizer, and gives what was kept beside it.
- * @throws CheckpointError where the file is damaged, contradicts itself, is no checkpoint or belongs to another model or loss;
+ * @throws CheckpointError where the file is damaged, is inconsistent, is no checkpoint or belongs to another model or loss;
  * the State is then as it was.
  */
 export function loadState(state: State, bytes: FileBytes, file: string, fits: Fits): Saved & { readonly step: number } {
@@ -157,7 +157,7 @@ function layoutIn(file: string, { frozen = [], unfrozen = {} }: Saved, state: St
   const unknown = [...frozen, ...Object.keys(unfrozen)].find((path) => !paths.has(path));
   if (unknown !== undefined)
     throw new CheckpointError(
-      `${file}: ${quoted(unknown)} is frozen or was, and is no parameter of the model. Use the model that it was saved from.`,
+      `${file}: ${quoted(unknown)} is or was frozen, but is not a parameter of the model. Use the model it was saved from.`,
     );
   if (frozen.length >= paths.size)
     throw new CheckpointError(`${file}: all parameters of the model are frozen in it. Use an undamaged copy.`);
@@ -204,7 +204,7 @@ function checkOrder(file: string, { step, seed, origin, order, start = origin }:
         : order.some((n, k) => n !== wanted[k])
           ? `the data order [${order.join(', ')}] is not the seed's, [${wanted.join(', ')}]`
           : undefined;
-  if (wrong) throw new CheckpointError(`${file}: it contradicts itself: ${wrong}. Use an undamaged copy.`);
+  if (wrong) throw new CheckpointError(`${file}: it is inconsistent: ${wrong}. Use an undamaged copy.`);
 }
 
 function checkFinite(file: string, name: string, data: ArrayLike<number>): void {
@@ -282,12 +282,13 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
     throw damaged(`the run begins after ${saved.run.start} steps, and ${step} were made`);
   if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
-  if (saved.frozen !== undefined && !isPaths(saved.frozen)) throw damaged('the frozen parameters are no list of paths');
+  if (saved.frozen !== undefined && !isPaths(saved.frozen))
+    throw damaged('the frozen parameters are not a list of paths');
   if (saved.unfrozen !== undefined && !areSteps(saved.unfrozen, step))
     throw damaged('the parameters that were unfrozen have no steps that were made');
   if (saved.scale !== undefined && saved.scale !== false && !isScale(saved.scale))
-    throw damaged('the scale is no mean and std');
-  if (saved.scales !== undefined && !isPartScales(saved.scales)) throw damaged('the scales are no means and stds');
+    throw damaged('the scale is not a mean and std');
+  if (saved.scales !== undefined && !isPartScales(saved.scales)) throw damaged('the scales are not means and stds');
   return saved as Saved;
 }
 

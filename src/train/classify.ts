@@ -51,7 +51,7 @@ export function ofOutputs(
 export function probabilitiesOf({ lossName, probabilities }: Loss): (prediction: NdArray) => NdArray {
   if (!probabilities)
     throw new OptionError(
-      `predictProbabilities: the loss ${lossName} makes no probabilities of predictions. Use predict, a loss that does (${LOSSES}), or give defineLoss { probabilities: (prediction) => Tensor }.`,
+      `predictProbabilities: the loss ${lossName} does not turn predictions into probabilities. Use predict, a loss that does (${LOSSES}), or give defineLoss { probabilities: (prediction) => Tensor }.`,
     );
   return (prediction) =>
     onHost(prediction, (x) => {

@@ -50,7 +50,7 @@ export class Gate {
   step(): Promise<StepEvent | undefined> {
     if (this.calling)
       throw new OptionError(
-        'step: the run waits for a callback, which may not wait for a step. Call it outside callbacks.',
+        'step: the run is waiting for a callback, which cannot wait for a step in turn. Call step outside callbacks.',
       );
     if (this.#over) return this.#over.error ? Promise.reject(this.#over.error) : Promise.resolve(undefined);
     this.#paused = true;

@@ -35,7 +35,7 @@ export function shareInside(trainer: object, inside: Inside): void {
 /** @throws OptionError where `trainer` is none; DeviceError where it was disposed. */
 export function insideOf(what: string, trainer: object): Inside {
   const inside = insides.get(trainer ?? {});
-  if (!inside) throw new OptionError(`${what}: the trainer is ${show(trainer)}. Give what \`new Trainer(…)\` gave.`);
+  if (!inside) throw new OptionError(`${what}: the trainer is ${show(trainer)}. Pass a trainer: new Trainer(…).`);
   inside.running.life.check();
   return inside;
 }

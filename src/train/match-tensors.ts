@@ -20,11 +20,11 @@ const OWN = 'Use the file with the preset or model it was saved from.';
 export function wrongShape(name: string, { shape }: TensorShape, want: TensorShape): string | undefined {
   if (sameShape(shape, want.shape)) return undefined;
   const hint = isTransposed(shape, want.shape) ? ', which is its transpose' : '';
-  return `${quoted(name)} has shape ${formatShape(shape)}, the model wants ${formatShape(want.shape)}${hint}`;
+  return `${quoted(name)} has shape ${formatShape(shape)}, but the model expects ${formatShape(want.shape)}${hint}`;
 }
 
 export function wrongDtype(name: string, { dtype }: TensorShape, want: TensorShape): string {
-  return `${quoted(name)} is ${dtype}, the model wants ${want.dtype}`;
+  return `${quoted(name)} is ${dtype}, but the model expects ${want.dtype}`;
 }
 
 /** Whether one is the other's transpose, in two axes. */
@@ -77,7 +77,7 @@ export function refuse(
   ];
   if (lines.length === 0) return;
   const list = lines.map((line) => `\n  ${line}`).join('');
-  throw new CheckpointError(`${file}: the tensors do not fit the model:${list}\n${advice}`);
+  throw new CheckpointError(`${file}: the tensors do not match the model:${list}\n${advice}`);
 }
 
 function shortened(lines: readonly string[], what: string): string[] {

@@ -29,7 +29,7 @@ export function escaped(text: string): string {
 /** Why a string cannot name a tensor or a metadata key, or undefined if it can. */
 export function badKey(key: string): string | undefined {
   if (key === '__proto__') return 'is a reserved name';
-  return /\p{Surrogate}/u.test(key) ? 'holds half a surrogate pair' : undefined;
+  return /\p{Surrogate}/u.test(key) ? 'contains half a surrogate pair' : undefined;
 }
 
 const MAX_RANK = 64;

@@ -27,7 +27,7 @@ export function scaleIn(metadata: Readonly<Record<string, string>>, file: string
     if (key === SCALES_KEY ? isPartScales(scale) : scale === false) return scale as ModelScale;
     if (key === SCALE_KEY && isScale(scale)) return { mean: scale.mean, std: scale.std };
   } catch {}
-  throw new CheckpointError(`${file}: the metadata is damaged: "${key}" is no mean and std. Use an undamaged copy.`);
+  throw new CheckpointError(`${file}: the metadata is damaged: "${key}" is not a mean and std. Use an undamaged copy.`);
 }
 
 /** Whether examples or targets are bytes that are read by a scale: class indices are not. */

@@ -96,7 +96,7 @@ function isInputDtypes(value: unknown): boolean {
 /** Refuses what is no backend, model, loss, optimizer or metric. */
 function checkedTask(backend: Backend, options: TaskOptions & { readonly optimizer: Optimizer }): Task {
   if (typeof backend?.executor?.compile !== 'function')
-    throw new OptionError(`trainer: the backend is ${show(backend)}. Give what \`await createBackend()\` gave.`);
+    throw new OptionError(`trainer: the backend is ${show(backend)}. Pass a backend: await createBackend().`);
   checkOptions('trainer', options, NAMES);
   const task = taskOf('trainer', options);
   checkOptimizer('trainer', options.optimizer);

@@ -27,7 +27,9 @@ export function renamed(name: string, rename: Rename): string | undefined {
   if (typeof rename === 'function') {
     const given: unknown = rename(name);
     if (given === undefined || typeof given === 'string') return given;
-    throw new OptionError(`rename: it gave ${show(given)} for ${quoted(name)}. Give a name, or undefined to skip it.`);
+    throw new OptionError(
+      `rename: it returned ${show(given)} for ${quoted(name)}. Give a name, or undefined to skip it.`,
+    );
   }
   if (Object.hasOwn(rename, name)) return rename[name];
   const prefixes = Object.keys(rename).filter((key) => isPrefix(key) && name.startsWith(key));

@@ -17,7 +17,7 @@ export function suggestion(wanted: readonly Wanted[], got: ReadonlyMap<string, T
   const all = wanted.length + got.size > MANY ? [] : [...candidates(wanted, got)];
   const fits = all.map(([rename, note]) => ({ rename, note, fit: fitOf(wanted, got, rename) }));
   const best = fits.find(({ fit }) => fit === 'all') ?? fits.find(({ fit }) => fit === 'part');
-  if (!best) return `${own}. loadWeights can rename tensors, and with strict: false takes what fits.`;
+  if (!best) return `${own}. loadWeights can rename tensors, and with strict: false loads every match.`;
   const { rename, note, fit } = best;
   const pairs = Object.entries(rename).map(([from, to]) => `${quoted(from)}: ${quoted(to)}`);
   const list = [...pairs.slice(0, SHOWN), ...(pairs.length > SHOWN ? ['…'] : [])].join(', ');

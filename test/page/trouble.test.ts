@@ -187,7 +187,7 @@ describe('what a page refuses leaves it as it was', () => {
       .waitFor();
     await hidden.fill('8192-8192-8192-8192-8192-8192');
     await hidden.press('Enter');
-    await expect.poll(said, { timeout: 20_000 }).toMatch(/should not take more than 1024 MiB/);
+    await expect.poll(said, { timeout: 20_000 }).toMatch(/should not use more than 1024 MiB/);
     expect(await page.getByTestId('parameters').innerText()).toBe('13,002');
     shared.expectQuiet();
   });
