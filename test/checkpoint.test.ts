@@ -162,7 +162,7 @@ describe('what does not fit is refused, and changes nothing', () => {
   const cases: [string, RegExp, () => Promise<Uint8Array>][] = [
     [
       'another model',
-      /c\.st: the tensors do not fit.*"hidden.weight" has shape \[9, 4\], but the model expects \[8, 4\]/s,
+      /c\.st: the tensors do not match.*"hidden.weight" has shape \[9, 4\], but the model expects \[8, 4\]/s,
       async () => saveCheckpoint(netTrainer({ model: new Net(9) })),
     ],
     [

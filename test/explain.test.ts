@@ -188,7 +188,7 @@ describe('explain', () => {
   it('refuses programs of the CPU', async () => {
     const x = input('x', { shape: [2, 2], dtype: 'f32' });
     const program = await createCpuBackend().executor.compile({ outputs: { y: matmul(x, x) } });
-    expect(() => explain(program)).toThrow(/^explain: program is no program of a GPU backend/);
+    expect(() => explain(program)).toThrow(/^explain: program is not a program of a GPU backend/);
   });
 });
 

@@ -303,7 +303,11 @@ describe('checkpoints', () => {
   });
 
   const faults: readonly [string, object, string][] = [
-    ['paths that the model does not have', { frozen: ['x'] }, '"x" is frozen or was, and is no parameter of the model'],
+    [
+      'paths that the model does not have',
+      { frozen: ['x'] },
+      '"x" is or was frozen, but is not a parameter of the model',
+    ],
     ['all paths', { frozen: [...layer('hidden'), ...layer('out')] }, 'all parameters of the model are frozen in it'],
     ['what is no list', { frozen: 'hidden' }, 'the frozen parameters are not a list of paths'],
     ['a step that was not made', { unfrozen: { 'out.bias': 99 } }, 'unfrozen have no steps that were made'],

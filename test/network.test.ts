@@ -143,7 +143,7 @@ describe('networkOf', () => {
     expect(says('{}')).toThrow(/^w\.st: the metadata is damaged: .*network: inputs is undefined/);
     expect(says('{"in\u009bputs":1}')).toThrow(/there is no option in\\u009bputs/);
     expect(says('[]')).toThrow(/^w\.st: the metadata is damaged/);
-    expect(says(JSON.stringify({ ...BASE, hidden: [7] }))).toThrow(/^w\.st: .*do not fit.*"hidden\.weight"/s);
+    expect(says(JSON.stringify({ ...BASE, hidden: [7] }))).toThrow(/^w\.st: .*do not match.*"hidden\.weight"/s);
     expect(() => networkOf(changed(weights, { preset: 'classic' }), 'w.st')).toThrow(/"hidden1\.weight" is missing/);
   });
 });
