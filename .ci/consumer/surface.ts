@@ -66,7 +66,6 @@ for await (const e of trainer.fit(data, { epochs: 1, events: 'step' })) {
   if (event.type === 'step') console.log(event.loss);
 }
 const history: page.History = await trainer.fit(data, { epochs: 1 });
-// An option that is undefined is none at all where types are exact.
-// @ts-expect-error: leave it out
+// An option that is undefined is as if it was left out, also where types are exact.
 trainer.fit(data, { epochs: undefined });
 console.log(scalar, total, rows, named, reduced, joined, history);
