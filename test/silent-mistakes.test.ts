@@ -1,6 +1,6 @@
 // Mistakes that train: predictions squashed twice, targets that are no probabilities, a run that nothing awaits.
 import { describe, expect, it, vi } from 'vitest';
-import { arrayDataset, type DataSet } from '../src/data/dataset.ts';
+import { arrayDataset, type DataSet, type Values } from '../src/data/dataset.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { binaryCrossEntropyWithLogits, meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import type { Loss } from '../src/loss/loss.ts';
@@ -9,6 +9,7 @@ import { mul } from '../src/ops/binary.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { softmax } from '../src/ops/softmax.ts';
 import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
+import { checkTargets } from '../src/train/target-range.ts';
 import { blobs, collect, Net, netTrainer } from './blobs.ts';
 
 const data = blobs(300);
@@ -74,6 +75,23 @@ describe('targets that are no probabilities', () => {
       if (message === undefined) await call();
       else await expect(call(), `call ${k}`).rejects.toThrow(message);
   }); // biome-ignore format: a table
+});
+
+it('a bare axis of targets is a number an example, and a bounded sample of a large set is looked at', () => {
+  const task = { loss: binaryCrossEntropyWithLogits };
+  const values = (length: number) => ({ shape: [length], data: new Float32Array(length) });
+  const set = (y: Values) => ({ size: y.shape[0]!, x: values(y.shape[0]!), y });
+  const y = { shape: [4], data: Float32Array.of(0, 1, 2, 0) };
+  expect(() => checkTargets(task, set(y))).toThrow('data: the target of example 2 has 2,');
+  const large = values(2 ** 20);
+  let reads = 0;
+  const subarray = large.data.subarray.bind(large.data);
+  large.data.subarray = (from, to) => {
+    reads += to! - from!;
+    return subarray(from, to);
+  };
+  checkTargets(task, set(large));
+  expect(reads).toBe(2 ** 15);
 });
 
 describe('a run that was made and not begun', () => {

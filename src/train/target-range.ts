@@ -26,7 +26,7 @@ export function checkTargets(task: Pick<Task, 'loss' | 'heads'>, data: Examples)
 
 function checkProbabilities({ y: { shape, data }, name = 'data' }: OneTarget, { classes, lossName }: Loss): void {
   const binary = classes === 'binary';
-  const C = shape.at(-1)!;
+  const C = shape.length > 1 ? shape.at(-1)! : 1;
   if (!binary && !(classes && C > 1)) return;
   const stride = Math.ceil(data.length / LOOKED_AT) * C;
   for (let at = 0; at < data.length; at += stride) {
