@@ -306,11 +306,16 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     this.#running.run = run;
     this.#running.apart = false;
     this.#data = data;
+    this.#learnFrom(data, first.program.dispatches);
+    return fit;
+  }
+
+  /** What is known of a model from what it was trained on. */
+  #learnFrom(data: Examples, dispatches: number): void {
     this.#running.scale = learntScale(data) ?? this.#running.scale;
     this.#inputShape = shapesOf(data.x);
     this.#inputDtype = inputDtypesOf(data.x, data.scale);
-    this.#dispatches = first.program.dispatches;
-    return fit;
+    this.#dispatches = dispatches;
   }
 
   /**
@@ -358,10 +363,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       );
       this.#running.apart ||= this.#running.run !== undefined;
       this.#running.run = undefined;
-      this.#running.scale = learntScale(batch) ?? this.#running.scale;
-      this.#inputShape = shapesOf(xs);
-      this.#inputDtype = inputDtypesOf(batch.x, batch.scale);
-      this.#dispatches = dispatches;
+      this.#learnFrom(batch, dispatches);
       return event;
     } finally {
       this.#busy = undefined;
