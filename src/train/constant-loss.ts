@@ -162,7 +162,7 @@ function lossOf(
     const value = weights ? weightedLoss(loss, x, y, weights).loss : loss(x, y);
     return interpret([value], () => undefined)[0]!.data[0]!;
   } catch {
-    return Number.NaN; // A loss that does not take predictions of this shape has no constant to be held against.
+    return Number.NaN; // A loss that does not take predictions of this shape has no constant to compare with.
   }
 }
 

@@ -1,5 +1,5 @@
-// The files of a trainer: checkpoints, from which another process goes on bit for bit, and weights alone. They are functions of the
-// trainer and not its methods, so that the bundle of a page that saves and loads nothing has nothing of them.
+// The files of a trainer: checkpoints, from which another process continues bit for bit, and weights alone. They are functions of a
+// trainer, not methods, so that a page that neither saves nor loads bundles none of them.
 import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { checkExtra, checkValue, OBJECT, optionsOf, STRING, show } from '../graph/options.ts';

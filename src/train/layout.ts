@@ -1,5 +1,5 @@
 // How the variables of a State lie in memory: parameters that are trained in arenas with their moments, the others each alone. It
-// follows from the optimizer and from which parameters are frozen, and is made anew where that changes.
+// follows from the optimizer and the frozen parameters, and is rebuilt when these change.
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Region, Storage } from '../graph/executor.ts';
@@ -18,7 +18,7 @@ export interface Freezing {
   readonly unfrozen: Readonly<Record<string, number>>;
 }
 
-/** A tensor of a State under the name a checkpoint gives it, in the variable with memory of its own that it lies in. */
+/** A tensor of a State under its name in checkpoints, and the region of the allocated variable that holds it. */
 export interface Entry extends Region {
   readonly name: string;
   readonly shape: Shape;

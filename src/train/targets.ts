@@ -1,4 +1,4 @@
-// The outputs of a task and the targets they are held against: of several each has its own loss, labels, classes and scale.
+// The outputs of a task with their targets: if there are several, each has its own loss, labels, classes and scale.
 import { kindOfTargets, type Values } from '../data/dataset.ts';
 import { isSeveral, partsOf } from '../graph/nested.ts';
 import { type Examples, type Labels, labelsOf, type OneTarget } from './batch.ts';

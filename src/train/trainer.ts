@@ -108,7 +108,7 @@ export type ArraysOf<Y> = [Y] extends [Tensor] ? NdArray : { readonly [K in keyo
 type SomeArraysOf<Y> = [Y] extends [Tensor] ? NdArray : { readonly [K in keyof Y]?: NdArray };
 type ShapesOf<X> = [X] extends [Tensor] ? Shape : { readonly [K in keyof X]: Shape };
 
-/** Any trainer, whatever its model takes and gives. */
+/** Any trainer, whatever the inputs and outputs of its model. */
 export type AnyTrainer = Trainer<object, object>;
 
 export class Trainer<Y extends object = Tensor, X extends object = Tensor> {

@@ -73,8 +73,8 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   }
 
   /**
-   * Makes one step and pauses the run; resolves with the step, or undefined if the run ended before, and rejects with the run's error. Code
-   * that the run awaits, a callback or the body of its own loop, must not await it.
+   * Makes one step and pauses the run; resolves with the step, or undefined if the run ended before, and rejects with the run's error.
+   * Callbacks and the body of the run's own loop must not await it: the run is waiting for them.
    */
   async step(...extra: never[]): Promise<StepEvent | undefined> {
     checkExtra('step', extra);
