@@ -15,9 +15,9 @@ import {
   checkOptions,
   checkValue,
   FUNCTION,
-  type Names,
   OBJECT,
   oneOf,
+  type Schema,
   SEED,
   STRING,
   show,
@@ -49,7 +49,7 @@ export interface TraceOptions extends CompileOptions {
   readonly seed?: Tensor | undefined;
 }
 
-const TRACE: Names<TraceOptions> = {
+const TRACE = {
   label: STRING,
   storages: ARRAY,
   inputs: ARRAY,
@@ -58,7 +58,7 @@ const TRACE: Names<TraceOptions> = {
   training: BOOLEAN,
   step: OBJECT,
   seed: OBJECT,
-};
+} satisfies Schema<TraceOptions>;
 
 /** An engine and the adapter it runs on, as {@link createBackend} gives it. */
 export class Backend {
@@ -228,7 +228,7 @@ export interface BackendOptions {
 
 const PRECISION = oneOf('float32', 'float64');
 
-const NAMES: Names<BackendOptions> = {
+const SCHEMA = {
   device: oneOf('auto', 'gpu', 'cpu'),
   adapter: true,
   fuse: BOOLEAN,
@@ -236,7 +236,7 @@ const NAMES: Names<BackendOptions> = {
   deterministic: BOOLEAN,
   tuning: OBJECT,
   precision: PRECISION,
-};
+} satisfies Schema<BackendOptions>;
 
 /**
  * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
@@ -258,7 +258,7 @@ export async function createBackendWith(
     deterministic = false,
     tuning,
     precision = 'float32',
-  } = checkOptions('createBackend', options, NAMES, extra);
+  } = checkOptions('createBackend', options, SCHEMA, extra);
   if (persistent && !fuse)
     throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
   if (

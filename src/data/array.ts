@@ -1,7 +1,7 @@
 // Data sets from the user's arrays: one tensor in x and in y, or several by name or in order, each checked like a single one.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { guess, isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
-import { checkOptions, type Names, STRING, withoutGaps } from '../graph/options.ts';
+import { checkOptions, type Schema, STRING, withoutGaps } from '../graph/options.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   type ArrayDatasetOptions,
@@ -83,7 +83,7 @@ const FOR_EACH = (fits: (value: unknown) => boolean, advice: string) => ({
 });
 const isByteScale = (v: unknown) => v === false || isScale(v);
 const SCALES = FOR_EACH(isByteScale, 'Give { mean, std }, or false.');
-const NAMES: Names<MultiArrayOptions> = {
+const SCHEMA = {
   name: STRING,
   targets: FOR_EACH(TARGETS.fits, TARGETS.advice),
   classes: FOR_EACH(CLASSES.fits, CLASSES.advice),
@@ -91,7 +91,7 @@ const NAMES: Names<MultiArrayOptions> = {
   scale: SCALES,
   targetScale: SCALES,
   sampleWeights: true,
-};
+} satisfies Schema<MultiArrayOptions>;
 
 function arrayOfSeveral(
   x: Nested<Numbers>,
@@ -99,7 +99,7 @@ function arrayOfSeveral(
   options: MultiArrayOptions,
   extra: readonly unknown[],
 ): MultiDataSet {
-  checkOptions('array', options, NAMES, extra);
+  checkOptions('array', options, SCHEMA, extra);
   const { name = 'array', targets, classes, ignoreIndex, scale, targetScale } = options;
   for (const [option, given] of Object.entries({ targets, classes, ignoreIndex })) checkNames(option, given, y);
   if (isSeveral(y) && typeof classes === 'number')

@@ -8,10 +8,10 @@ import {
   checkValue,
   FINITE,
   type Kind,
-  type Names,
   OBJECT,
   oneOf,
   POSITIVE,
+  type Schema,
   STRING,
   show,
 } from '../graph/options.ts';
@@ -140,7 +140,7 @@ export const CLASSES: Kind = {
 /** How y is interpreted. */
 export const TARGETS: Kind = oneOf('classes', 'values');
 const SCALE_OR_NONE: Kind = { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) };
-const NAMES: Names<ArrayDatasetOptions> = {
+const SCHEMA = {
   name: STRING,
   targets: TARGETS,
   classes: CLASSES,
@@ -148,8 +148,8 @@ const NAMES: Names<ArrayDatasetOptions> = {
   scale: SCALE_OR_NONE,
   targetScale: SCALE_OR_NONE,
   sampleWeights: true,
-};
-const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
+} satisfies Schema<ArrayDatasetOptions>;
+const SCALE = { mean: FINITE, std: POSITIVE } satisfies Schema<Scale>;
 
 export function isScale(value: unknown): value is Scale {
   const { mean, std } = (value ?? {}) as Partial<Scale>;
@@ -250,7 +250,7 @@ export function arrayDataset(
   options: ArrayDatasetOptions = {},
   ...extra: never[]
 ): DataSet {
-  checkOptions('array', options, NAMES, extra);
+  checkOptions('array', options, SCHEMA, extra);
   const name = options.name ?? 'array';
   const targets = flatten(`${name} y`, y);
   const size = targets.shape[0]!;

@@ -1,7 +1,7 @@
 // MNIST for pages: from a folder of the page's own site or from the mirrors, cached with the browser's Cache API so that it is
 // fetched once. Files are checked before they are used or cached.
 import { DataError, OptionError } from '../graph/errors.ts';
-import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL } from '../graph/options.ts';
+import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Schema, SIGNAL } from '../graph/options.ts';
 import type { DataPair, DataSet } from './dataset.ts';
 import { MNIST_SCALE } from './digits.ts';
 import { MAX_IDX_BYTES, type NamedIdx, parseIdx } from './idx.ts';
@@ -25,7 +25,7 @@ export interface WebMnistOptions {
   files?: readonly RemoteFile[] | undefined;
 }
 
-const OPTIONS: Names<WebMnistOptions> = {
+const SCHEMA = {
   base: true,
   mirrors: ARRAY,
   onProgress: FUNCTION,
@@ -33,7 +33,7 @@ const OPTIONS: Names<WebMnistOptions> = {
   timeoutMs: MILLISECONDS,
   cache: BOOLEAN,
   files: ARRAY,
-};
+} satisfies Schema<WebMnistOptions>;
 const NAMES = ['train-images', 'train-labels', 't10k-images', 't10k-labels'];
 const ADVICE = "Serve MNIST's four files from the page's own site, or use the synthetic digits.";
 
@@ -58,7 +58,7 @@ interface Loading {
  * `base` by format. @throws DataError with the reason of each host; the signal's reason.
  */
 export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): Promise<DataPair> {
-  checkOptions('mnist', options, OPTIONS, extra);
+  checkOptions('mnist', options, SCHEMA, extra);
   const { base, files = MNIST_FILES, signal, timeoutMs = 15_000, onProgress } = options;
   signal?.throwIfAborted();
   const folder = base === undefined ? undefined : folderOf('base', base);

@@ -4,7 +4,7 @@ import { GpuExecutor } from '../compile/executor.ts';
 import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError } from '../graph/errors.ts';
-import { BOOLEAN, COUNT, checkOptions, type Names, STRING, show } from '../graph/options.ts';
+import { BOOLEAN, COUNT, checkOptions, type Schema, STRING, show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Examples } from '../train/batch.ts';
@@ -36,7 +36,7 @@ export interface ExplainStepOptions<Y extends object = Tensor, X extends object 
   readonly title?: string | undefined;
 }
 
-const NAMES: Names<ExplainStepOptions> = {
+const SCHEMA = {
   model: true,
   loss: true,
   lossWeights: true,
@@ -47,7 +47,7 @@ const NAMES: Names<ExplainStepOptions> = {
   fuse: BOOLEAN,
   persistent: BOOLEAN,
   title: STRING,
-};
+} satisfies Schema<ExplainStepOptions>;
 
 /**
  * How the compiler plans a training step; see {@link explain}. Nothing runs, and no device is needed. @throws OptionError for the CPU
@@ -57,7 +57,7 @@ export function explainStep<Y extends object = Tensor, X extends object = Tensor
   options: ExplainStepOptions<Y, X>,
   ...extra: never[]
 ): Explanation {
-  checkOptions('explainStep', options, NAMES, extra);
+  checkOptions('explainStep', options, SCHEMA, extra);
   const { model, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
   const task = taskOf('explainStep', options as TaskOptions);
   const executor = new PlanExecutor(capabilitiesOf(as));

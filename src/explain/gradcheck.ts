@@ -2,7 +2,7 @@
 // gradients against those of the CPU in doubles. Gradients that are near 0, as in a trained network, are mostly rounding: errors
 // are relative to no less than what rounding explains.
 import type { HostArray } from '../graph/dtype.ts';
-import { COUNT, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
+import { COUNT, checkOptions, POSITIVE, type Schema } from '../graph/options.ts';
 import { uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
@@ -24,12 +24,12 @@ export interface GradcheckOptions {
   readonly backendTolerance?: number | undefined;
 }
 
-const GRADCHECK: Names<GradcheckOptions> = {
+const GRADCHECK = {
   rows: COUNT,
   entries: COUNT,
   finiteTolerance: POSITIVE,
   backendTolerance: POSITIVE,
-};
+} satisfies Schema<GradcheckOptions>;
 
 /**
  * One parameter's errors, as ‖g - ref‖ / max(‖ref‖, r): the norm r is where what rounding may change (of gradients to f32, of the loss in

@@ -6,7 +6,7 @@ import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { mapParts, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
-import { ARRAY, COUNT, checkOptions, type Names, oneOf, POSITIVE, SEED, SIGNAL } from '../graph/options.ts';
+import { ARRAY, COUNT, checkOptions, oneOf, POSITIVE, type Schema, SEED, SIGNAL } from '../graph/options.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { substitute } from '../graph/rewrite.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
@@ -66,7 +66,7 @@ export interface Landscape {
   project(weights: Weights): PlanePoint;
 }
 
-const NAMES: Names<LandscapeOptions> = {
+const SCHEMA = {
   n: { advice: 'Give a whole number from 1 to 1000, such as 25.', fits: (v) => COUNT.fits(v) && (v as number) <= 1000 },
   directions: oneOf('random', 'path'),
   extent: POSITIVE,
@@ -74,7 +74,7 @@ const NAMES: Names<LandscapeOptions> = {
   seed: SEED,
   path: ARRAY,
   signal: SIGNAL,
-};
+} satisfies Schema<LandscapeOptions>;
 
 /**
  * The loss of the first examples of `data` on a grid in the plane of two directions through the trainer's current weights: by default two
@@ -87,7 +87,7 @@ export async function landscape(
   options: LandscapeOptions = {},
   ...extra: never[]
 ): Promise<Landscape> {
-  checkOptions('landscape', options, NAMES, extra);
+  checkOptions('landscape', options, SCHEMA, extra);
   const { running, asJudged } = insideOf('landscape', trainer);
   const { life } = running;
   return life.during(async () => evaluated(running, asJudged(data), options, () => life.check()));

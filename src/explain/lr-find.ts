@@ -2,7 +2,7 @@
 // until the loss runs away. It is made on a State of its own that begins as the trainer's is, which therefore stays as it is.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
-import { COUNT, checkOptions, type Names, NUMBER, SIGNAL } from '../graph/options.ts';
+import { COUNT, checkOptions, NUMBER, type Schema, SIGNAL } from '../graph/options.ts';
 import { checkExamples, type Examples } from '../train/batch.ts';
 import { bestConstantLoss, NO_BETTER } from '../train/constant-loss.ts';
 import { insideOf } from '../train/inside.ts';
@@ -42,7 +42,13 @@ export interface LrFind {
   readonly stopped: 'diverged' | 'done' | 'aborted';
 }
 
-const NAMES: Names<LrFindOptions> = { batchSize: COUNT, from: NUMBER, to: NUMBER, steps: COUNT, signal: SIGNAL };
+const SCHEMA = {
+  batchSize: COUNT,
+  from: NUMBER,
+  to: NUMBER,
+  steps: COUNT,
+  signal: SIGNAL,
+} satisfies Schema<LrFindOptions>;
 /** Share of the old mean that stays in each step. */
 const SMOOTHING = 0.98;
 const RUNAWAY = 4;
@@ -70,7 +76,7 @@ export async function lrFind(
   options: LrFindOptions = {},
   ...extra: never[]
 ): Promise<LrFind> {
-  checkOptions('lrFind', options, NAMES, extra);
+  checkOptions('lrFind', options, SCHEMA, extra);
   const { running, newState, asTrained } = insideOf('lrFind', trainer);
   const { life } = running;
   return life.during(async () => {

@@ -6,7 +6,7 @@ import { CLASSES, type DataPair, type DataSet, TARGETS } from '../data/dataset.t
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
-import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL, STRING } from '../graph/options.ts';
+import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Schema, SIGNAL, STRING } from '../graph/options.ts';
 import { download, verified } from './data-download.ts';
 import { readIdxSets } from './data-idx.ts';
 import { FileError } from './file-error.ts';
@@ -44,7 +44,7 @@ export interface MnistOptions {
   files?: readonly RemoteFile[] | undefined;
 }
 
-const NAMES: Names<MnistOptions> = {
+const SCHEMA = {
   folder: {
     advice: 'Give a path, or a file: URL.',
     fits: (v) => typeof v === 'string' || (v instanceof URL && v.protocol === 'file:'),
@@ -59,7 +59,7 @@ const NAMES: Names<MnistOptions> = {
   targets: TARGETS,
   transpose: BOOLEAN,
   files: ARRAY,
-};
+} satisfies Schema<MnistOptions>;
 
 /** Options of a folder alone. */
 const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
@@ -70,7 +70,7 @@ const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
  * DataError if a file is missing, damaged or not downloadable; FileError if the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
-  const { signal } = checkOptions('mnist', options, NAMES, extra);
+  const { signal } = checkOptions('mnist', options, SCHEMA, extra);
   const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
   signal?.throwIfAborted();
   if (folder !== undefined) return pairOf(await readFolder(folder, options));

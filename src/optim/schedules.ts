@@ -7,9 +7,9 @@ import {
   checkValue,
   FINITE,
   type Kind,
-  type Names,
   NUMBER,
   oneOf,
+  type Schema,
   withoutGaps,
 } from '../graph/options.ts';
 import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
@@ -71,7 +71,7 @@ export const OPTIONS = {
     divFactor: true,
     finalDivFactor: true,
     anneal: oneOf('cos', 'linear'),
-  } satisfies Names<OneCycleOptions>,
+  } satisfies Schema<OneCycleOptions>,
   warmup: { steps: true, startFactor: NUMBER },
   sequence: { milestones: true },
 } satisfies Record<string, Record<string, Kind | true>>;

@@ -6,7 +6,7 @@ import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { type Nested, partAt } from '../graph/nested.ts';
-import { BOOLEAN, COUNT, type Names } from '../graph/options.ts';
+import { BOOLEAN, COUNT, type Schema } from '../graph/options.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, traceWith } from '../graph/trace.ts';
 import { areClasses, countedRows, isIgnored, withoutIgnored } from '../loss/targets.ts';
@@ -47,7 +47,7 @@ export interface EvaluateOptions {
   readonly confusion?: boolean | undefined;
 }
 
-export const EVALUATE: Names<EvaluateOptions> = { batchSize: COUNT, confusion: BOOLEAN };
+export const EVALUATE = { batchSize: COUNT, confusion: BOOLEAN } satisfies Schema<EvaluateOptions>;
 
 const LARGEST_BATCH = 1000;
 const SMALLEST_BATCH = 250;

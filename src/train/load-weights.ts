@@ -1,7 +1,7 @@
 // Weights of a file into a State, as PyTorch's `load_state_dict` does it: by name and shape, whatever the dtype they are stored
 // as. All is checked and converted before anything is changed.
 import type { FileBytes, HostArray } from '../graph/dtype.ts';
-import { BOOLEAN, type Names, STRING } from '../graph/options.ts';
+import { BOOLEAN, type Schema, STRING } from '../graph/options.ts';
 import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
 import { isTransposed, refuse } from './match-tensors.ts';
 import type { ModelScale } from './part-scales.ts';
@@ -39,7 +39,7 @@ export interface LoadedWeights {
   readonly renamed: Readonly<Record<string, string>>;
 }
 
-export const LOAD_WEIGHTS: Names<LoadWeightsOptions> = { file: STRING, strict: BOOLEAN, rename: RENAME };
+export const LOAD_WEIGHTS = { file: STRING, strict: BOOLEAN, rename: RENAME } satisfies Schema<LoadWeightsOptions>;
 
 const TRANSPOSED =
   'Transpose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.';

@@ -8,9 +8,9 @@ import {
   checkValue,
   FUNCTION,
   type Kind,
-  type Names,
   OBJECT,
   oneOf,
+  type Schema,
   SIGNAL,
   STRING,
   show,
@@ -94,20 +94,25 @@ export interface FitOptions extends Callbacks {
   readonly resume?: boolean | undefined;
 }
 
-const EARLY_STOPPING: Names<EarlyStopping> = {
+const EARLY_STOPPING = {
   patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
   minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
   monitor: STRING,
   mode: oneOf('min', 'max'),
   restoreBest: BOOLEAN,
-};
-const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };
+} satisfies Schema<EarlyStopping>;
+const CALLBACKS = {
+  onStep: FUNCTION,
+  onEpoch: FUNCTION,
+  onWarning: FUNCTION,
+  onEnd: FUNCTION,
+} satisfies Schema<Callbacks>;
 /** A share of some examples, or a number of them. */
 export const PART: Kind = {
   advice: 'Give a fraction between 0 and 1, or a whole number of examples from 1.',
   fits: (v) => Number.isFinite(v) && (v as number) > 0 && ((v as number) < 1 || Number.isSafeInteger(v)),
 };
-const NAMES: Names<FitOptions> = {
+const SCHEMA = {
   epochs: COUNT,
   maxSteps: COUNT,
   batchSize: COUNT,
@@ -127,7 +132,7 @@ const NAMES: Names<FitOptions> = {
   callbacks: true,
   resume: BOOLEAN,
   ...CALLBACKS,
-};
+} satisfies Schema<FitOptions>;
 
 /** Steps in an epoch. */
 export function stepsPerEpoch({ size, batchSize, dropLast }: Pick<Run, 'size' | 'batchSize' | 'dropLast'>): number {
@@ -172,7 +177,7 @@ function checkCallbacks(callback: unknown): void {
 
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
-  checkOptions('fit', options, NAMES);
+  checkOptions('fit', options, SCHEMA);
   if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
   if (options.callbacks !== undefined) for (const callback of [options.callbacks].flat()) checkCallbacks(callback);
   checkExamples(data);

@@ -3,7 +3,7 @@
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
-import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
+import { COUNT, checkExtra, checkOptions, checkValue, OBJECT, POSITIVE, type Schema, show } from '../graph/options.ts';
 import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
@@ -53,14 +53,14 @@ export interface StateOptions {
   readonly freezing?: Freezing | undefined;
 }
 
-const NAMES: Names<StateOptions> = {
+const SCHEMA = {
   model: OBJECT,
   optimizer: true,
   seed: true,
   metrics: COUNT,
   maxArenaBytes: POSITIVE,
   freezing: OBJECT,
-};
+} satisfies Schema<StateOptions>;
 
 export class State {
   readonly [NOT_OF_A_MODEL] = true;
@@ -94,7 +94,7 @@ export class State {
   constructor(executor: Executor, options: StateOptions, ...extra: never[]) {
     if (typeof executor?.compile !== 'function')
       throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
-    checkOptions('state', options, NAMES, extra);
+    checkOptions('state', options, SCHEMA, extra);
     const { model, optimizer, seed, metrics = 2, maxArenaBytes, freezing } = options;
     checkOptimizer('state', optimizer);
     const key = seedKey(seed);

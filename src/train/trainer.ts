@@ -7,7 +7,7 @@ import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
-import { checkExtra, checkOptions, MILLISECONDS, type Names, OBJECT, POSITIVE, SEED, show } from '../graph/options.ts';
+import { checkExtra, checkOptions, MILLISECONDS, OBJECT, POSITIVE, type Schema, SEED, show } from '../graph/options.ts';
 import type { PathMatch } from '../graph/path-match.ts';
 import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -73,7 +73,7 @@ export interface TrainerOptions<Y extends object = Tensor, X extends object = Te
   readonly maxArenaBytes?: number | undefined;
 }
 
-const NAMES: Names<TrainerOptions> = {
+const SCHEMA = {
   model: true,
   loss: true,
   lossWeights: true,
@@ -84,7 +84,7 @@ const NAMES: Names<TrainerOptions> = {
   inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or one for each input.", fits: isInputDtypes },
   submitMs: MILLISECONDS,
   maxArenaBytes: POSITIVE,
-};
+} satisfies Schema<TrainerOptions>;
 
 const ONE_SET = 'Give one data set and options: fit(datasets.array(x, y), { epochs: 5 }).';
 
@@ -97,7 +97,7 @@ function isInputDtypes(value: unknown): boolean {
 function checkedTask(backend: Backend, options: TaskOptions & { readonly optimizer: Optimizer }): Task {
   if (typeof backend?.executor?.compile !== 'function')
     throw new OptionError(`trainer: the backend is ${show(backend)}. Pass a backend: await createBackend().`);
-  checkOptions('trainer', options, NAMES);
+  checkOptions('trainer', options, SCHEMA);
   const task = taskOf('trainer', options);
   checkOptimizer('trainer', options.optimizer);
   return task;
