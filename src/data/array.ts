@@ -41,7 +41,7 @@ export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 's
   ignoreIndex?: ForEach<number> | undefined;
   /** The scale of each u8 tensor in x. */
   scale?: ForEach<ByteScale> | undefined;
-  /** The scale of each u8 tensor of regression targets in y. Default `scale` if that is a single scale, else x / 255. */
+  /** The scale of each u8 tensor of regression targets in y. Default: `scale` if that is a single scale, else x / 255. */
   targetScale?: ForEach<ByteScale> | undefined;
 }
 
@@ -84,7 +84,7 @@ const FOR_EACH = (fits: (value: unknown) => boolean, advice: string) => ({
 const isByteScale = (v: unknown) => v === false || isScale(v);
 const SCALES = FOR_EACH(isByteScale, 'Give { mean, std }, or false.');
 const SCHEMA = {
-  name: STRING,
+  name: [STRING, 'array'],
   targets: FOR_EACH(TARGETS.fits, TARGETS.advice),
   classes: FOR_EACH(CLASSES.fits, CLASSES.advice),
   ignoreIndex: FOR_EACH(Number.isInteger, 'Give a whole number, such as -100.'),
@@ -99,8 +99,8 @@ function arrayOfSeveral(
   options: MultiArrayOptions,
   extra: readonly unknown[],
 ): MultiDataSet {
-  checkOptions('array', options, SCHEMA, extra);
-  const { name = 'array', targets, classes, ignoreIndex, scale, targetScale } = options;
+  const checked = checkOptions('array', options, SCHEMA, extra);
+  const { name, targets, classes, ignoreIndex, scale, targetScale } = checked;
   for (const [option, given] of Object.entries({ targets, classes, ignoreIndex })) checkNames(option, given, y);
   if (isSeveral(y) && typeof classes === 'number')
     throw new OptionError(

@@ -28,9 +28,9 @@ const SIZE: Kind = {
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) <= 1_000_000,
 };
 const SCHEMA = {
-  train: SIZE,
-  test: SIZE,
-  seed: SEED,
+  train: [SIZE, 60_000],
+  test: [SIZE, 10_000],
+  seed: [SEED, 0],
   onProgress: FUNCTION,
   signal: SIGNAL,
 } satisfies Schema<DigitsOptions>;
@@ -40,13 +40,7 @@ const SCHEMA = {
  * seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
  */
 export async function digits(options: DigitsOptions = {}, ...extra: never[]): Promise<DataPair> {
-  const {
-    train = 60_000,
-    test = 10_000,
-    seed = 0,
-    onProgress,
-    signal,
-  } = checkOptions('digits', options, SCHEMA, extra);
+  const { train, test, seed, onProgress, signal } = checkOptions('digits', options, SCHEMA, extra);
   const total = train + test;
   const turn = async (done: number) => {
     onProgress?.(done, total);

@@ -19,7 +19,7 @@ export interface ValueOptions {
   readonly storages?: readonly Storage[] | undefined;
 }
 
-export const VALUE = { as: oneOf('nested', 'typed'), storages: ARRAY } satisfies Schema<ValueOptions>;
+export const VALUE = { as: [oneOf('nested', 'typed'), 'nested'], storages: ARRAY } satisfies Schema<ValueOptions>;
 
 /** Tensors in an array or by name. */
 export type Tensors = readonly Tensor[] | Readonly<Record<string, Tensor>>;

@@ -16,16 +16,20 @@ import {
   stepDecay,
 } from './schedules.ts';
 
+/** Options of {@link warmup}. */
+export interface WarmupOptions {
+  /** Steps until the schedule begins. */
+  readonly steps: number;
+  /** The first rate is this part of the schedule's first. Default 1/3. */
+  readonly startFactor?: number | undefined;
+}
+
 /**
  * rate(t) = after(0) · (startFactor + (1 - startFactor) · t / steps) for t < steps, then after(t - steps) and the run's length reduced by
  * `steps`: PyTorch's `SequentialLR` of a `LinearLR` and another. Default startFactor 1/3.
  */
-export function warmup(
-  after: Rate,
-  options: { readonly steps: number; readonly startFactor?: number },
-  ...extra: never[]
-): Schedule {
-  const { steps, startFactor = 1 / 3 } = checkOptions('warmup', options, OPTIONS.warmup, extra);
+export function warmup(after: Rate, options: WarmupOptions, ...extra: never[]): Schedule {
+  const { steps, startFactor } = checkOptions('warmup', options, OPTIONS.warmup, extra);
   const then = toSchedule('warmup', after);
   checkSteps('warmup', 'steps', steps);
   if (!(startFactor >= 0 && startFactor <= 1)) {
@@ -40,15 +44,17 @@ export function warmup(
   });
 }
 
+/** Options of {@link sequence}. */
+export interface SequenceOptions {
+  /** The steps, from 1 and ascending, at which the next schedule begins: one less than there are schedules. */
+  readonly milestones: readonly number[];
+}
+
 /**
  * Schedules one after another, each counting from 0 over its own part: PyTorch's `SequentialLR`. Part k ends
  * before step milestones[k]; the last ends with the run.
  */
-export function sequence(
-  parts: readonly Rate[],
-  options: { readonly milestones: readonly number[] },
-  ...extra: never[]
-): Schedule {
+export function sequence(parts: readonly Rate[], options: SequenceOptions, ...extra: never[]): Schedule {
   const { milestones } = checkOptions('sequence', options, OPTIONS.sequence, extra);
   if (!Array.isArray(parts) || !Array.isArray(milestones)) {
     throw new OptionError('sequence: schedules or milestones are missing. Give two arrays, such as [a, b] and [100].');

@@ -2,6 +2,7 @@
 // writes a table of rates once per submit. Each carries a plain description, so that a checkpoint can restore it.
 import { OptionError } from '../graph/errors.ts';
 import {
+  type AnySchema,
   checkExtra,
   checkOptions,
   checkValue,
@@ -13,6 +14,7 @@ import {
   withoutGaps,
 } from '../graph/options.ts';
 import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
+import type { SequenceOptions, WarmupOptions } from './compose.ts';
 
 /** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
 export interface ScheduleDescription {
@@ -61,20 +63,20 @@ export function rateOf(lr: Rate, step: number, total: number | undefined): numbe
 /** The options of each schedule, beside its first argument. */
 export const OPTIONS = {
   constant: {},
-  stepDecay: { every: true, gamma: true },
-  exponential: { gamma: true, every: true },
-  linear: { end: true, total: true },
-  cosine: { min: true, total: true },
+  stepDecay: { every: true, gamma: [true, 0.1] } satisfies Schema<StepDecayOptions>,
+  exponential: { gamma: true, every: [true, 1] } satisfies Schema<ExponentialOptions>,
+  linear: { end: [true, 0], total: true } satisfies Schema<LinearOptions>,
+  cosine: { min: [true, 0], total: true } satisfies Schema<CosineOptions>,
   oneCycle: {
     total: true,
-    pctStart: NUMBER,
-    divFactor: true,
-    finalDivFactor: true,
-    anneal: oneOf('cos', 'linear'),
+    pctStart: [NUMBER, 0.3],
+    divFactor: [true, 25],
+    finalDivFactor: [true, 1e4],
+    anneal: [oneOf('cos', 'linear'), 'cos'],
   } satisfies Schema<OneCycleOptions>,
-  warmup: { steps: true, startFactor: NUMBER },
-  sequence: { milestones: true },
-} satisfies Record<string, Record<string, Kind | true>>;
+  warmup: { steps: true, startFactor: [NUMBER, 1 / 3] } satisfies Schema<WarmupOptions>,
+  sequence: { milestones: true } satisfies Schema<SequenceOptions>,
+} satisfies Record<string, AnySchema>;
 
 /** rate(t) = lr. */
 export function constant(lr: number, ...extra: never[]): Schedule {
@@ -83,40 +85,52 @@ export function constant(lr: number, ...extra: never[]): Schedule {
   return described({ name: 'constant', lr }, () => lr);
 }
 
+/** Options of {@link stepDecay}. */
+export interface StepDecayOptions {
+  /** Steps between two decays. */
+  readonly every: number;
+  /** What each multiplies the rate by. Default 0.1. */
+  readonly gamma?: number | undefined;
+}
+
 /** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps. Default gamma 0.1. */
-export function stepDecay(
-  lr: number,
-  options: { readonly every: number; readonly gamma?: number },
-  ...extra: never[]
-): Schedule {
-  const { every, gamma = 0.1 } = checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
+export function stepDecay(lr: number, options: StepDecayOptions, ...extra: never[]): Schedule {
+  const { every, gamma } = checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
   checkRate('stepDecay', 'lr', lr);
   checkSteps('stepDecay', 'every', every);
   checkFactor('stepDecay', 'gamma', gamma);
   return described({ name: 'stepDecay', lr, every, gamma }, (t) => lr * gamma ** Math.floor(t / every));
 }
 
+/** Options of {@link exponential}. */
+export interface ExponentialOptions {
+  /** The factor of the rate. */
+  readonly gamma: number;
+  /** Steps in which the rate is multiplied by it once. Default 1. */
+  readonly every?: number | undefined;
+}
+
 /** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`. Default every 1 step. */
-export function exponential(
-  lr: number,
-  options: { readonly gamma: number; readonly every?: number },
-  ...extra: never[]
-): Schedule {
-  const { gamma, every = 1 } = checkOptions('exponential', options, OPTIONS.exponential, extra);
+export function exponential(lr: number, options: ExponentialOptions, ...extra: never[]): Schedule {
+  const { gamma, every } = checkOptions('exponential', options, OPTIONS.exponential, extra);
   checkRate('exponential', 'lr', lr);
   checkFactor('exponential', 'gamma', gamma);
   checkSteps('exponential', 'every', every);
   return described({ name: 'exponential', lr, gamma, every }, (t) => lr * gamma ** (t / every));
 }
 
+/** Options of {@link linear}. */
+export interface LinearOptions {
+  /** The last rate. Default 0. */
+  readonly end?: number | undefined;
+  /** Steps until the last rate. Default: the run's. */
+  readonly total?: number | undefined;
+}
+
 /** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` in T = `total` steps. Default end 0, total the run's
  * steps. */
-export function linear(
-  lr: number,
-  options: { readonly end?: number; readonly total?: number } = {},
-  ...extra: never[]
-): Schedule {
-  const { end = 0, total } = checkOptions('linear', options, OPTIONS.linear, extra);
+export function linear(lr: number, options: LinearOptions = {}, ...extra: never[]): Schedule {
+  const { end, total } = checkOptions('linear', options, OPTIONS.linear, extra);
   checkRate('linear', 'lr', lr);
   checkFloor('linear', 'end', end);
   if (total !== undefined) checkSteps('linear', 'total', total);
@@ -125,16 +139,20 @@ export function linear(
   });
 }
 
+/** Options of {@link cosine}. */
+export interface CosineOptions {
+  /** The last rate. Default 0. */
+  readonly min?: number | undefined;
+  /** Steps until the last rate. Default: the run's. */
+  readonly total?: number | undefined;
+}
+
 /**
  * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` after T = `total`
  * steps. Default min 0, total the run's steps. https://arxiv.org/abs/1608.03983
  */
-export function cosine(
-  peak: number,
-  options: { readonly min?: number; readonly total?: number } = {},
-  ...extra: never[]
-): Schedule {
-  const { min = 0, total } = checkOptions('cosine', options, OPTIONS.cosine, extra);
+export function cosine(peak: number, options: CosineOptions = {}, ...extra: never[]): Schedule {
+  const { min, total } = checkOptions('cosine', options, OPTIONS.cosine, extra);
   checkRate('cosine', 'peak', peak);
   checkFloor('cosine', 'min', min);
   if (total !== undefined) checkSteps('cosine', 'total', total);
@@ -145,6 +163,7 @@ export function cosine(
 
 /** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
+  /** Steps until the last rate. Default: the run's. */
   readonly total?: number | undefined;
   /** The fraction of steps in which the rate rises. Default 0.3. */
   readonly pctStart?: number | undefined;
@@ -161,8 +180,8 @@ export interface OneCycleOptions {
  * each along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
  */
 export function oneCycle(peak: number, options: OneCycleOptions = {}, ...extra: never[]): Schedule {
-  checkOptions('oneCycle', options, OPTIONS.oneCycle, extra);
-  const { total, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4, anneal = 'cos' } = options;
+  const checked = checkOptions('oneCycle', options, OPTIONS.oneCycle, extra);
+  const { total, pctStart, divFactor, finalDivFactor, anneal } = checked;
   checkRate('oneCycle', 'peak', peak);
   if (total !== undefined) checkSteps('oneCycle', 'total', total);
   checkFactor('oneCycle', 'divFactor', divFactor);
