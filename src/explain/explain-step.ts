@@ -25,7 +25,7 @@ export interface ExplainStepOptions<Y extends object = Tensor, X extends object 
   readonly optimizer: Optimizer;
   /** Its shapes and dtypes determine the plan; its values do not matter. */
   readonly data: Examples;
-  /** Examples per step. Default 32. */
+  /** Examples per step. Default: that of `fit`. */
   readonly batchSize?: number | undefined;
   /** A class of adapters (`webgpu-default`, `software`, `gpu`), or a GPU backend, whose adapter is queried but not used. */
   readonly as: AdapterClass | Backend | Capabilities;
@@ -46,7 +46,7 @@ const SCHEMA = {
   as: true,
   fuse: BOOLEAN,
   persistent: BOOLEAN,
-  title: STRING,
+  title: [STRING, 'step'],
 } satisfies Schema<ExplainStepOptions>;
 
 /**
@@ -57,8 +57,8 @@ export function explainStep<Y extends object = Tensor, X extends object = Tensor
   options: ExplainStepOptions<Y, X>,
   ...extra: never[]
 ): Explanation {
-  checkOptions('explainStep', options, SCHEMA, extra);
-  const { model, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
+  const checked = checkOptions('explainStep', options, SCHEMA, extra);
+  const { model, optimizer, data, batchSize, as, fuse, persistent, title } = checked;
   const task = taskOf('explainStep', options as TaskOptions);
   const executor = new PlanExecutor(capabilitiesOf(as));
   const state = new State(executor, { model, optimizer, seed: 0, metrics: widthOf(task) });

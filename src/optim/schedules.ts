@@ -2,7 +2,6 @@
 // writes a table of rates once per submit. Each carries a plain description, so that a checkpoint can restore it.
 import { OptionError } from '../graph/errors.ts';
 import {
-  type AnySchema,
   checkExtra,
   checkOptions,
   checkValue,
@@ -13,8 +12,7 @@ import {
   type Schema,
   withoutGaps,
 } from '../graph/options.ts';
-import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
-import type { SequenceOptions, WarmupOptions } from './compose.ts';
+import { checkRate, FACTOR, FLOOR, STEPS } from './check.ts';
 
 /** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
 export interface ScheduleDescription {
@@ -38,7 +36,7 @@ export type Rate = number | Schedule;
 export function rateAt(lr: Rate, step: number, total: number | undefined, ...extra: never[]): number {
   if (typeof lr !== 'function') checkValue('rateAt', 'lr', lr, FINITE);
   checkValue('rateAt', 'the step', step, STEP);
-  if (total !== undefined) checkSteps('rateAt', 'the total', total);
+  if (total !== undefined) checkValue('rateAt', 'the total', total, STEPS);
   checkExtra('rateAt', extra);
   return rateOf(lr, step, total);
 }
@@ -60,24 +58,6 @@ export function rateOf(lr: Rate, step: number, total: number | undefined): numbe
   return rate;
 }
 
-/** The options of each schedule, beside its first argument. */
-export const OPTIONS = {
-  constant: {},
-  stepDecay: { every: true, gamma: [true, 0.1] } satisfies Schema<StepDecayOptions>,
-  exponential: { gamma: true, every: [true, 1] } satisfies Schema<ExponentialOptions>,
-  linear: { end: [true, 0], total: true } satisfies Schema<LinearOptions>,
-  cosine: { min: [true, 0], total: true } satisfies Schema<CosineOptions>,
-  oneCycle: {
-    total: true,
-    pctStart: [NUMBER, 0.3],
-    divFactor: [true, 25],
-    finalDivFactor: [true, 1e4],
-    anneal: [oneOf('cos', 'linear'), 'cos'],
-  } satisfies Schema<OneCycleOptions>,
-  warmup: { steps: true, startFactor: [NUMBER, 1 / 3] } satisfies Schema<WarmupOptions>,
-  sequence: { milestones: true } satisfies Schema<SequenceOptions>,
-} satisfies Record<string, AnySchema>;
-
 /** rate(t) = lr. */
 export function constant(lr: number, ...extra: never[]): Schedule {
   checkExtra('constant', extra);
@@ -93,12 +73,13 @@ export interface StepDecayOptions {
   readonly gamma?: number | undefined;
 }
 
+export const STEP_DECAY = { every: STEPS, gamma: [FACTOR, 0.1] } satisfies Schema<StepDecayOptions>;
+
 /** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps. Default gamma 0.1. */
 export function stepDecay(lr: number, options: StepDecayOptions, ...extra: never[]): Schedule {
-  const { every, gamma } = checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
+  const { every, gamma } = checkOptions('stepDecay', options, STEP_DECAY, extra);
   checkRate('stepDecay', 'lr', lr);
-  checkSteps('stepDecay', 'every', every);
-  checkFactor('stepDecay', 'gamma', gamma);
+  checkValue('stepDecay', 'every', every, STEPS);
   return described({ name: 'stepDecay', lr, every, gamma }, (t) => lr * gamma ** Math.floor(t / every));
 }
 
@@ -110,12 +91,13 @@ export interface ExponentialOptions {
   readonly every?: number | undefined;
 }
 
+export const EXPONENTIAL = { gamma: FACTOR, every: [STEPS, 1] } satisfies Schema<ExponentialOptions>;
+
 /** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`. Default every 1 step. */
 export function exponential(lr: number, options: ExponentialOptions, ...extra: never[]): Schedule {
-  const { gamma, every } = checkOptions('exponential', options, OPTIONS.exponential, extra);
+  const { gamma, every } = checkOptions('exponential', options, EXPONENTIAL, extra);
   checkRate('exponential', 'lr', lr);
-  checkFactor('exponential', 'gamma', gamma);
-  checkSteps('exponential', 'every', every);
+  checkValue('exponential', 'gamma', gamma, FACTOR);
   return described({ name: 'exponential', lr, gamma, every }, (t) => lr * gamma ** (t / every));
 }
 
@@ -127,13 +109,13 @@ export interface LinearOptions {
   readonly total?: number | undefined;
 }
 
+export const LINEAR = { end: [FLOOR, 0], total: STEPS } satisfies Schema<LinearOptions>;
+
 /** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` in T = `total` steps. Default end 0, total the run's
  * steps. */
 export function linear(lr: number, options: LinearOptions = {}, ...extra: never[]): Schedule {
-  const { end, total } = checkOptions('linear', options, OPTIONS.linear, extra);
+  const { end, total } = checkOptions('linear', options, LINEAR, extra);
   checkRate('linear', 'lr', lr);
-  checkFloor('linear', 'end', end);
-  if (total !== undefined) checkSteps('linear', 'total', total);
   return described({ name: 'linear', lr, end, total }, (t, run) => {
     return lr + (end - lr) * Math.min(t / lengthOf('linear', total, run), 1);
   });
@@ -147,15 +129,15 @@ export interface CosineOptions {
   readonly total?: number | undefined;
 }
 
+export const COSINE = { min: [FLOOR, 0], total: STEPS } satisfies Schema<CosineOptions>;
+
 /**
  * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` after T = `total`
  * steps. Default min 0, total the run's steps. https://arxiv.org/abs/1608.03983
  */
 export function cosine(peak: number, options: CosineOptions = {}, ...extra: never[]): Schedule {
-  const { min, total } = checkOptions('cosine', options, OPTIONS.cosine, extra);
+  const { min, total } = checkOptions('cosine', options, COSINE, extra);
   checkRate('cosine', 'peak', peak);
-  checkFloor('cosine', 'min', min);
-  if (total !== undefined) checkSteps('cosine', 'total', total);
   return described({ name: 'cosine', peak, min, total }, (t, run) => {
     return min + ((peak - min) * (1 + Math.cos(Math.PI * Math.min(t / lengthOf('cosine', total, run), 1)))) / 2;
   });
@@ -175,17 +157,22 @@ export interface OneCycleOptions {
   readonly anneal?: 'cos' | 'linear' | undefined;
 }
 
+export const ONE_CYCLE = {
+  total: STEPS,
+  pctStart: [NUMBER, 0.3],
+  divFactor: [FACTOR, 25],
+  finalDivFactor: [FACTOR, 1e4],
+  anneal: [oneOf('cos', 'linear'), 'cos'],
+} satisfies Schema<OneCycleOptions>;
+
 /**
  * From peak / divFactor up to `peak` at step pctStart · T - 1, then down to peak / divFactor / finalDivFactor at step T - 1,
  * each along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
  */
 export function oneCycle(peak: number, options: OneCycleOptions = {}, ...extra: never[]): Schedule {
-  const checked = checkOptions('oneCycle', options, OPTIONS.oneCycle, extra);
+  const checked = checkOptions('oneCycle', options, ONE_CYCLE, extra);
   const { total, pctStart, divFactor, finalDivFactor, anneal } = checked;
   checkRate('oneCycle', 'peak', peak);
-  if (total !== undefined) checkSteps('oneCycle', 'total', total);
-  checkFactor('oneCycle', 'divFactor', divFactor);
-  checkFactor('oneCycle', 'finalDivFactor', finalDivFactor);
   if (!(pctStart >= 0 && pctStart <= 1)) throw new OptionError(`oneCycle: pctStart is ${pctStart}. Use 0 to 1.`);
   const first = peak / divFactor;
   const between = anneal === 'cos' ? alongCosine : alongLine;

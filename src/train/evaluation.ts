@@ -47,7 +47,7 @@ export interface EvaluateOptions {
   readonly confusion?: boolean | undefined;
 }
 
-export const EVALUATE = { batchSize: COUNT, confusion: BOOLEAN } satisfies Schema<EvaluateOptions>;
+export const EVALUATE = { batchSize: COUNT, confusion: [BOOLEAN, false] } satisfies Schema<EvaluateOptions>;
 
 const LARGEST_BATCH = 1000;
 const SMALLEST_BATCH = 250;
