@@ -1,7 +1,7 @@
 // Data sets from the user's arrays: one tensor in x and in y, or several by name or in order, each checked like a single one.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { guess, isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
-import { checkOptions, type Schema, STRING, withoutGaps } from '../graph/options.ts';
+import { checkOptions, type Schema, STRING } from '../graph/options.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   type ArrayDatasetOptions,
@@ -117,7 +117,7 @@ function arrayOfSeveral(
   const ys = mapParts(flat, (given, part) => {
     checkSize(name, partName('y', part), given, size);
     const [kind, stated, ignored] = [targets, classes, ignoreIndex].map((option) => optionAt<unknown>(option, part));
-    const own = withoutGaps({ targets: kind, classes: stated, ignoreIndex: ignored }) as ArrayDatasetOptions;
+    const own = { targets: kind, classes: stated, ignoreIndex: ignored } as ArrayDatasetOptions;
     const { y: values, note, ...made } = toTargets(part === undefined ? name : `${name} ${part}`, given, own);
     count = made.classes;
     if (part !== undefined) counts[part] = count;

@@ -171,7 +171,7 @@ export function show(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
-/** Options without those that are undefined, which would hide a default. */
-export function withoutGaps<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+/** An object without what is undefined in it. */
+export function withoutGaps<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

@@ -100,7 +100,7 @@ export class Softplus implements NamedLayer {
   }
 }
 
-/** e^x / Σ e^x over `axis`. Default -1. */
+/** e^x / Σ e^x over `axis`. Default axis -1. */
 export class Softmax implements NamedLayer {
   readonly kind = 'Softmax';
   readonly axis: number;
@@ -114,7 +114,7 @@ export class Softmax implements NamedLayer {
   }
 }
 
-/** x - log Σ e^x over `axis`. Default -1. */
+/** x - log Σ e^x over `axis`. Default axis -1. */
 export class LogSoftmax implements NamedLayer {
   readonly kind = 'LogSoftmax';
   readonly axis: number;

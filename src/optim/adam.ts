@@ -43,7 +43,7 @@ export function adam(...given: Given): Optimizer {
   return make('adam', given, ADAM, false);
 }
 
-/** {@link adam} with decoupled weight decay: p -= lr · weightDecay · p first. Default weightDecay 0.01. As PyTorch's `AdamW`. */
+/** {@link adam} with decoupled weight decay: p -= lr · weightDecay · p first. Default lr 1e-3, weightDecay 0.01. As PyTorch's `AdamW`. */
 export function adamW(lr: Rate | undefined, options?: Omit<AdamOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function adamW(options?: AdamOptions, ...extra: never[]): Optimizer;
 export function adamW(...given: Given): Optimizer {
