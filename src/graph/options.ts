@@ -66,7 +66,7 @@ const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'ax
 /**
  * The options that are given, once they are checked: `const { seed = 0 } = checkOptions('split', options, NAMES, extra)` has names, checks
  * and defaults in one statement.
- * @throws OptionError where `given` is no object, or has an option that is not among `names` or has a value of another kind, and
+ * @throws OptionError if `given` is no object, or has an option that is not among `names` or has a value of another kind, and
  * where there are arguments beyond it.
  */
 export function checkOptions<T>(
@@ -96,12 +96,12 @@ export function checkOptions<T>(
   return given;
 }
 
-/** @throws OptionError where the value is of another kind. */
+/** @throws OptionError if the value is of another kind. */
 export function checkValue(where: string, name: string, value: unknown, { fits, advice }: Kind): void {
   if (!fits(value)) throw new OptionError(`${where}: ${name} is ${show(value)}. ${advice}`);
 }
 
-/** @throws OptionError where there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
+/** @throws OptionError if there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
 export function checkExtra(where: string, extra: readonly unknown[], advice = 'Leave it out.'): void {
   const one = extra.find((value) => value !== undefined);
   if (one === undefined) return;
