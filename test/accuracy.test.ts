@@ -115,7 +115,7 @@ describe('accuracy', () => {
     const lines = arrayDataset([[0], [1]], [[1], [3]], { targets: 'values' });
     const make = () => netTrainer({ model: new Linear(1, 1), loss: meanSquaredError });
     await expect(make().fit(lines, { epochs: 1, targetAccuracy: 0.9 })).rejects.toThrow(
-      'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
+      'fit: targetAccuracy is given, but there is no accuracy. Use a classification loss, or give the trainer metrics: { accuracy }.',
     );
     await expect(make().fit(lines, { epochs: 1, earlyStopping: { monitor: 'accuracy' } })).rejects.toThrow(
       "earlyStopping: there is no accuracy to monitor. Use monitor: 'loss', or give the trainer metrics: { accuracy }.",

@@ -110,7 +110,7 @@ describe('resuming', () => {
     );
     await a.fit(data, { maxSteps: 3 });
     await expect(a.fit(blobs(50), { maxSteps: 6, resume: true })).rejects.toThrow(
-      'fit: the size of the data is 50, but the run to be resumed has 100. Give the same, or leave out resume for a new run.',
+      'fit: the number of examples is 50, but the run to resume has 100. Give the same value, or leave out resume to start a new run.',
     );
     await expect(a.fit(data, { maxSteps: 6, batchSize: 8, resume: true })).rejects.toThrow(/batchSize is 8.* has 32/);
   });
@@ -172,10 +172,14 @@ describe('what does not fit is refused, and changes nothing', () => {
     ],
     [
       'another optimizer',
-      /c\.st: it was trained by adam, this trainer has sgd/,
+      /c\.st: it was trained with the optimizer adam, but this trainer has sgd/,
       async () => saveCheckpoint(netTrainer({ optimizer: adam() })),
     ],
-    ['another seed', /c\.st: its seed is 2, this trainer's 1/, async () => saveCheckpoint(netTrainer({ seed: 2 }))],
+    [
+      'another seed',
+      /c\.st: its seed is 2, but this trainer's is 1/,
+      async () => saveCheckpoint(netTrainer({ seed: 2 })),
+    ],
     ['a missing tensor', /"out.bias" is missing/, async () => changed((t) => t.delete('out.bias'))],
     [
       'an extra tensor',
@@ -202,7 +206,7 @@ describe('what does not fit is refused, and changes nothing', () => {
     ],
     [
       'a run that begins after the step of the State',
-      /c\.st: the metadata is damaged: the run begins after 7 steps, and 0 were made\. Use an undamaged copy\./,
+      /c\.st: the metadata is damaged: the run begins after 7 steps, but only 0 were made\. Use an undamaged copy\./,
       async () => {
         const run = { dataName: 'd', size: 9, batchSize: 3, shuffle: true, dropLast: false, start: 7 };
         const bytes = await changed(
@@ -215,7 +219,7 @@ describe('what does not fit is refused, and changes nothing', () => {
     ],
     [
       'another loss',
-      /c\.st: it was trained with the loss "mse", this trainer has "softmaxCrossEntropy"\. Use the same loss, or loadWeights\./,
+      /c\.st: it was trained with the loss "mse", but this trainer has "softmaxCrossEntropy"\. Use the same loss, or loadWeights\./,
       async () =>
         changed(
           (t) => t,
@@ -224,12 +228,12 @@ describe('what does not fit is refused, and changes nothing', () => {
     ],
     [
       'a data order that began later',
-      /c\.st: it is inconsistent: the data order began after 9 steps, and 0 were made/,
+      /c\.st: it is inconsistent: the data order began after 9 steps, but only 0 were made/,
       async () => changed((t) => t.get('trainer.origin')!.data.set([9])),
     ],
     [
       'the order of another run',
-      /the data order began after 3 steps, and the run after 0/,
+      /the data order began after 3 steps, but the run after 0/,
       async () =>
         changed(
           (t) => {
@@ -244,12 +248,12 @@ describe('what does not fit is refused, and changes nothing', () => {
     ],
     [
       'the order of another seed',
-      /the data order \[7, 0\] is not the seed's, \[1, 0\]/,
+      /the data order is \[7, 0\], but the seed gives \[1, 0\]/,
       async () => changed((t) => t.get('trainer.order')!.data.set([7])),
     ],
     [
       'NaN among the weights',
-      /c\.st: "out\.bias" holds NaN at index 2\. Use a checkpoint from before, or loadWeights\./,
+      /c\.st: "out\.bias" holds NaN at index 2\. Use an earlier checkpoint, or loadWeights\./,
       async () => changed((t) => t.get('out.bias')!.data.set([Number.NaN], 2)),
     ],
     ['a cut file', /c\.st: /, async () => (await saveCheckpoint(netTrainer())).subarray(0, 300)],
@@ -272,7 +276,7 @@ describe('what does not fit is refused, and changes nothing', () => {
     await relu.fit(blobs(30), { maxSteps: 2, batchSize: 10 });
     const bytes = await saveCheckpoint(relu);
     await expect(loadCheckpoint(tanh, bytes, 'c.st')).rejects.toThrow(
-      "c.st: its network is 4-5-3, relu, cross-entropy, this trainer's 4-5-3, tanh, cross-entropy. Create the trainer with the same network.",
+      "c.st: its network is 4-5-3, relu, cross-entropy, but this trainer's is 4-5-3, tanh, cross-entropy. Create the trainer with the same network.",
     );
     const { tensors, metadata } = readSafetensors(bytes, 'x');
     (tensors.get('optimizer.v.hidden.bias')!.data as Float32Array).set([Number.POSITIVE_INFINITY], 4);

@@ -166,7 +166,7 @@ describe.each(backends)('judging on %s', (_, backend) => {
           x,
           Int32Array.from(y, (v) => (v < 0 ? -7 : v)),
         ),
-      ).rejects.toThrow(/^y: -7 of example 0 is no class index\. Give whole numbers from 0; /);
+      ).rejects.toThrow(/^y: -7 of example 0 is not a class index\. Give whole numbers from 0; /);
       trainer.dispose();
     }
     expect(events[0]).toEqual(events[1]);
@@ -191,7 +191,7 @@ describe('sequences of labels', () => {
     await expect(
       trainerOn(cpu, { ignoreIndex }).fit(tagged(), { epochs: 1, classWeights: [1, 2, 0.5, 3] }),
     ).rejects.toThrow(
-      `fit: classWeights are given, and tags has several labels an example, y [${N}, ${T}]. Give them to the loss: losses.softmaxCrossEntropy.with({ classWeights: [1, 2, 0.5, 3] }).`,
+      `fit: classWeights need one label per example, but tags has several, y [${N}, ${T}]. Give them to the loss: losses.softmaxCrossEntropy.with({ classWeights: [1, 2, 0.5, 3] }).`,
     );
     await expect(
       trainerOn(cpu, { ignoreIndex }).fit(tagged(), { epochs: 1, classWeights: 'balanced' }),
@@ -290,7 +290,7 @@ describe('what a model is given of x', () => {
     expect(trainer.scale).toBe(false);
     const scaled = { shape: [1, T], data: new Uint8Array(T), scale: { mean: 0, std: 1 } };
     await expect(trainer.predict(scaled)).rejects.toThrow(
-      'x: its bytes have the scale (x / 255 - 0) / 1, and the model learnt with false. Make the data with scale: false.',
+      'x: its bytes have the scale (x / 255 - 0) / 1, but the model was trained with false. Make the data with scale: false.',
     );
     const before = (await trainer.predict(tagged(Uint8Array))).data;
     const files = [await saveWeights(trainer), await saveCheckpoint(trainer)];

@@ -62,7 +62,9 @@ describe('predictProbabilities', () => {
       for (const k of [0, 1, 2]) expect(p[r + k]).toBeCloseTo(e[k]! / (e[0]! + e[1]! + e[2]!), 7);
     }
     expect((await trainer.predictProbabilities([[1, 2, 3, 4]])).shape).toEqual([1, 3]);
-    await expect(trainer.predictProbabilities([1, 2])).rejects.toThrow(/^x: it is \[2\], and one example is \[4\]\./);
+    await expect(trainer.predictProbabilities([1, 2])).rejects.toThrow(
+      /^x: it has the shape \[2\] of a single example\. Give a list of examples, such as \[x\]\./,
+    );
   });
 
   it('is what a loss of one’s own says, in doubles on a backend of doubles', async () => {
@@ -81,7 +83,7 @@ describe('predictProbabilities', () => {
   it.each([meanSquaredError, huber()])('refuses a loss that has none', async (loss) => {
     await expect(same(loss).predictProbabilities(data)).rejects.toThrow(
       new OptionError(
-        `predictProbabilities: the loss ${loss.lossName} does not turn predictions into probabilities. Use predict, a loss that does (softmaxCrossEntropy or binaryCrossEntropyWithLogits), or give defineLoss { probabilities: (prediction) => Tensor }.`,
+        `predictProbabilities: the loss ${loss.lossName} does not define probabilities. Use predict, a loss that does (softmaxCrossEntropy or binaryCrossEntropyWithLogits), or give defineLoss { probabilities: (prediction) => Tensor }.`,
       ),
     );
   });
@@ -131,7 +133,7 @@ describe('predictClasses', () => {
 
   it.each([sumSquaredError, softmaxCrossEntropy])('refuses one output an example: %#', async (loss) => {
     await expect(same(loss).predictClasses([[1], [2]])).rejects.toThrow(
-      `predictClasses: predictions [2, 1] have one output an example, which leaves ${loss.lossName} no class to choose. Use predict; for yes or no train with binaryCrossEntropyWithLogits.`,
+      `predictClasses: predictions [2, 1] have one output per example, so ${loss.lossName} has no class to choose. Use predict; for two classes train with binaryCrossEntropyWithLogits.`,
     );
   });
 

@@ -526,7 +526,7 @@ describe('bad input', () => {
     [['--config', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
     [['--config', 'huge'], 1, 'huge: cannot read: it has 8589934592 bytes, but at most 1048576 are expected'],
     [['--resume', 'pipe'], 1, 'pipe: cannot read: it is a named pipe and not a regular file'],
-    [['--resume', 'huge'], 1, 'huge: not a safetensors file, or cut short: byte 0 announces a header'],
+    [['--resume', 'huge'], 1, 'huge: not a safetensors file, or truncated: byte 0 announces a header'],
     [['--resume', 'nowhere'], 1, 'nowhere: cannot read: it does not exist'],
     [['--resume', 'a-file'], 1, 'a-file: not a safetensors file'],
     [

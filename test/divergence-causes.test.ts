@@ -100,13 +100,13 @@ const cases: Case[] = [
     'NaN in x',
     {},
     () => points((x) => x.fill(Number.NaN, 5, 6)),
-    'loss is not finite at step 1 (first in the input: x of example 5 has NaN). Look for NaN or infinity in the data.',
+    'loss is not finite at step 1 (first in the input: x of example 5 has NaN). Remove NaN and infinity from the data.',
   ],
   [
     'Infinity in y',
     {},
     () => points((_, y) => y.fill(Number.POSITIVE_INFINITY, 3, 4)),
-    'loss is not finite at step 1 (first in the target: y of example 3 has Infinity). Look for NaN or infinity in the data.',
+    'loss is not finite at step 1 (first in the target: y of example 3 has Infinity). Remove NaN and infinity from the data.',
   ],
   [
     'log(0)',
@@ -130,19 +130,19 @@ const cases: Case[] = [
     'a division by 0 in a loss',
     { loss: (p: Tensor, t: Tensor) => mean(div(p, t)) },
     () => points((x) => x.fill(3)),
-    'loss is not finite at step 1 (first in the loss: div(3, 0) is Infinity). Keep the divisor away from 0, as also in the gradients of log and sqrt, by add(x, 1e-7) for instance.',
+    'loss is not finite at step 1 (first in the loss: div(3, 0) is Infinity). Keep the divisor away from 0, such as add(x, 1e-7); the gradients of log and sqrt divide, too.',
   ],
   [
     'a root of 0 in a gradient',
     { model: through((x) => sqrt(x)) },
     () => points((x) => x.fill(0)),
-    /^layer\.(weight|bias)'s gradient is not finite at step 1, the loss still is: div\(-?\S+, 0\) is -?Infinity\. Keep the divisor away from 0/,
+    /^layer\.(weight|bias)'s gradient is not finite at step 1, although the loss is: div\(-?\S+, 0\) is -?Infinity\. Keep the divisor away from 0/,
   ],
   [
     'an own op that gives NaN',
     { model: through(broken) },
     points,
-    'loss is not finite at step 1 (first in the loss: broken(1) is NaN). Look at what broken is given.',
+    'loss is not finite at step 1 (first in the loss: broken(1) is NaN). Check the arguments of broken.',
   ],
   [
     'values too large from the beginning',
@@ -160,7 +160,7 @@ const cases: Case[] = [
     'a first value',
     { model: through((x) => x), loss: meanSquaredError },
     points,
-    "loss is not finite at step 1 (first in layer's output: layer.bias has NaN). Look at how it is initialised or loaded.",
+    "loss is not finite at step 1 (first in layer's output: layer.bias has NaN). Check how it is initialized or loaded.",
   ],
   [
     'a constant',

@@ -56,7 +56,9 @@ describe('nn.freeze', () => {
   it('leaves nothing to train only where that is said', () => {
     const model = new Net();
     nn.freeze(model);
-    expect(() => netTrainer({ model })).toThrow('model: all of its parameters are frozen. Leave one that is trained.');
+    expect(() => netTrainer({ model })).toThrow(
+      'model: all of its parameters are frozen. Leave at least one unfrozen.',
+    );
   });
 });
 
@@ -92,11 +94,11 @@ describe('trainer.freeze', () => {
   it('refuses while a run, a batch or another call is under way, and after dispose', async () => {
     const trainer = netTrainer();
     for await (const _ of trainer.fit(data, { ...run, events: 'step' })) {
-      expect(() => trainer.freeze('out')).toThrow('freeze: a run is under way.');
+      expect(() => trainer.freeze('out')).toThrow('freeze: a run is in progress.');
       break;
     }
     const pending = trainer.evaluate(data);
-    expect(() => trainer.freeze('out')).toThrow('freeze: another call of the trainer is under way. Await it first.');
+    expect(() => trainer.freeze('out')).toThrow('freeze: another call of the trainer is in progress. Await it first.');
     await pending;
     trainer.freeze('out');
     trainer.dispose();
@@ -160,7 +162,9 @@ describe('trainer.freeze', () => {
     const trainer = netTrainer();
     const snapshot = await trainer.state.snapshot();
     trainer.freeze('out');
-    expect(() => trainer.state.restore(snapshot)).toThrow('parameters were frozen or unfrozen since. Take another.');
+    expect(() => trainer.state.restore(snapshot)).toThrow(
+      'parameters were frozen or unfrozen since it was taken. Take a new one.',
+    );
   });
 
   it('is seen by what looks into the network', async () => {
@@ -296,7 +300,7 @@ describe('checkpoints', () => {
     const trainer = make('out');
     const pending = trainer.evaluate(data);
     await expect(loadCheckpoint(trainer, await saveCheckpoint(make()))).rejects.toThrow(
-      'loadCheckpoint: another call of the trainer is under way.',
+      'loadCheckpoint: another call of the trainer is in progress.',
     );
     await pending;
     expect(frozenIn(trainer)).toEqual(layer('out'));
@@ -306,11 +310,19 @@ describe('checkpoints', () => {
     [
       'paths that the model does not have',
       { frozen: ['x'] },
-      '"x" is or was frozen, but is not a parameter of the model',
+      '"x" is listed as frozen or unfrozen, but is not a parameter of the model',
     ],
-    ['all paths', { frozen: [...layer('hidden'), ...layer('out')] }, 'all parameters of the model are frozen in it'],
+    [
+      'all paths',
+      { frozen: [...layer('hidden'), ...layer('out')] },
+      'all parameters of the model frozen. Use an undamaged copy.',
+    ],
     ['what is no list', { frozen: 'hidden' }, 'the frozen parameters are not a list of paths'],
-    ['a step that was not made', { unfrozen: { 'out.bias': 99 } }, 'unfrozen have no steps that were made'],
+    [
+      'a step that was not made',
+      { unfrozen: { 'out.bias': 99 } },
+      'unfrozen parameters are not paths with the steps at which they were unfrozen. Use an undamaged copy.',
+    ],
     ['other moments than are there', { frozen: ['out.bias'] }, '"optimizer.m.out.bias" is not part of the model'],
   ];
   it.each(faults)('are refused with %s', async (_, freezing, message) => {

@@ -271,7 +271,7 @@ describe('looking at it', () => {
     const bare = await trainer
       .predict({ pixels: data.x.pixels, stats: [[...data.x.stats.data.subarray(0, 3)]] })
       .catch((e) => e);
-    expect(bare.message).toBe('x.stats: it has 1 rows, and x.pixels has 90. Give as many of each.');
+    expect(bare.message).toBe('x.stats: it has 1 rows, but x.pixels has 90. Give the same number of rows of each.');
     const floats = await trainer.predict({ pixels: Float32Array.from({ length: 6 }, () => 0.5), stats: [[1, 2, 3]] });
     expect(floats.price.shape).toEqual([1, 1]);
   });
@@ -336,7 +336,7 @@ describe('looking at it', () => {
     const backend = headsTrainer().backend;
     const trainer = new Trainer(backend, { model: new Pair(), loss: [softmaxCrossEntropy, meanSquaredError], lossWeights: [1, 0.1], optimizer: sgd({ lr: 0.1 }) }); // biome-ignore format: one line
     await expect(trainer.fit(set, { epochs: 1 })).rejects.toThrow(
-      'model: its output 0 is [32, 2], and the data has 3 classes.',
+      'model: its output 0 is [32, 2], but the data has 3 classes.',
     );
     const wide = Object.assign(new Pair(), { left: new Linear(3, 3) });
     const fits = new Trainer(backend, { model: wide, loss: [softmaxCrossEntropy, meanSquaredError], lossWeights: [1, 0.1], optimizer: sgd({ lr: 0.1 }) }); // biome-ignore format: one line
@@ -360,44 +360,44 @@ describe('what cannot be used is refused by name', () => {
   };
   const renamed = { ...data, classes: undefined, y: { price: data.y.price, kinds: data.y.kind } };
   it.each<[string, () => unknown, string]>([
-    ['losses of other names than the outputs', () => train({ loss: { price: meanSquaredError, kinds: softmaxCrossEntropy } }), 'trainer: the losses are for price, kinds, and the model gives price, kind. By kinds, did you mean kind?'],
-    ['a loss too few', () => train({ loss: { price: meanSquaredError } }), 'trainer: the losses are for price, and the model gives price, kind. Add a loss for kind.'],
-    ['a loss too many', () => train({ loss: { price: meanSquaredError, kind: softmaxCrossEntropy, other: meanSquaredError } }), 'trainer: the losses are for price, kind, other, and the model gives price, kind. Leave out other.'],
-    ['a loss of another name', () => train({ loss: { price: meanSquaredError, age: softmaxCrossEntropy } }), 'trainer: the losses are for price, age, and the model gives price, kind. Leave out age. Add a loss for kind.'],
-    ['short names, one loss too few', () => train({ model: short, loss: { s: meanSquaredError } }), 'trainer: the losses are for s, and the model gives s, c. Add a loss for c.'],
-    ['short names that are not near', () => train({ model: short, loss: { s: meanSquaredError, z: meanSquaredError } }), 'trainer: the losses are for s, z, and the model gives s, c. Leave out z. Add a loss for c.'],
-    ['short names, targets too many', () => train({ model: short, loss: { s: meanSquaredError, c: meanSquaredError } }, { ...data, classes: undefined, y: { s: data.y.price, c: data.y.price, z: data.y.price } }), 'data: y has s, c, z, and the losses are for s, c. Leave out z.'],
-    ['targets too few', () => train({}, { ...data, classes: undefined, y: { price: data.y.price } }), 'data: y has price, and the losses are for price, kind. Add targets for kind.'],
-    ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, and the losses are for price, kind. By kinds, did you mean kind?'],
-    ['inputs that forward does not read', () => train({}, { ...data, x: { pictures: data.x.pixels, stats: data.x.stats } }), "Linear pixels: x is undefined, not a tensor. The model's forward is given one argument, { pictures, stats }."],
-    ['an input read before it is there', () => train({ model: { ...short, forward: (x: { mask: Tensor }) => x.mask.mul(2) } }), "Cannot read properties of undefined (reading 'mul'). The model's forward is given one argument, { pixels, stats }."],
-    ['inputs that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }), "Linear a: x is an object, not a tensor. The model's forward is given one argument, { pixels, stats }."],
-    ['inputs in order that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }, { ...data, x: [data.x.pixels, data.x.stats] }), "Linear a: x is an array, not a tensor. The model's forward is given one argument, [a, b]."],
-    ['one input that forward takes by name', () => train({}, { ...data, x: data.x.stats }), "Linear pixels: x is undefined, not a tensor. The model's forward is given one argument, a tensor."],
-    ['one loss for several outputs', () => train({ loss: softmaxCrossEntropy }), 'softmaxCrossEntropy: it takes one prediction and one target; the model gives price, kind, and the targets are price, kind. Give a loss for each, such as loss: { price: softmaxCrossEntropy }'],
-    ['losses by name for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels } }), 'trainer: the losses are for price, kind, and the model gives one tensor. Give one, without brackets or names.'],
-    ['a list of one loss for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels }, loss: [meanSquaredError] }), 'trainer: the losses are for 0, and the model gives one tensor. Give one, without brackets or names.'],
+    ['losses of other names than the outputs', () => train({ loss: { price: meanSquaredError, kinds: softmaxCrossEntropy } }), 'trainer: the losses are for price, kinds, but the model returns price, kind. By kinds, did you mean kind?'],
+    ['a loss too few', () => train({ loss: { price: meanSquaredError } }), 'trainer: the losses are for price, but the model returns price, kind. Add a loss for kind.'],
+    ['a loss too many', () => train({ loss: { price: meanSquaredError, kind: softmaxCrossEntropy, other: meanSquaredError } }), 'trainer: the losses are for price, kind, other, but the model returns price, kind. Leave out other.'],
+    ['a loss of another name', () => train({ loss: { price: meanSquaredError, age: softmaxCrossEntropy } }), 'trainer: the losses are for price, age, but the model returns price, kind. Leave out age. Add a loss for kind.'],
+    ['short names, one loss too few', () => train({ model: short, loss: { s: meanSquaredError } }), 'trainer: the losses are for s, but the model returns s, c. Add a loss for c.'],
+    ['short names that are not near', () => train({ model: short, loss: { s: meanSquaredError, z: meanSquaredError } }), 'trainer: the losses are for s, z, but the model returns s, c. Leave out z. Add a loss for c.'],
+    ['short names, targets too many', () => train({ model: short, loss: { s: meanSquaredError, c: meanSquaredError } }, { ...data, classes: undefined, y: { s: data.y.price, c: data.y.price, z: data.y.price } }), 'data: y has s, c, z, but the losses are for s, c. Leave out z.'],
+    ['targets too few', () => train({}, { ...data, classes: undefined, y: { price: data.y.price } }), 'data: y has price, but the losses are for price, kind. Add targets for kind.'],
+    ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, but the losses are for price, kind. By kinds, did you mean kind?'],
+    ['inputs that forward does not read', () => train({}, { ...data, x: { pictures: data.x.pixels, stats: data.x.stats } }), "Linear pixels: x is undefined, not a tensor. The model's forward gets one argument, { pictures, stats }."],
+    ['an input read before it is there', () => train({ model: { ...short, forward: (x: { mask: Tensor }) => x.mask.mul(2) } }), "Cannot read properties of undefined (reading 'mul'). The model's forward gets one argument, { pixels, stats }."],
+    ['inputs that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }), "Linear a: x is an object, not a tensor. The model's forward gets one argument, { pixels, stats }."],
+    ['inputs in order that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }, { ...data, x: [data.x.pixels, data.x.stats] }), "Linear a: x is an array, not a tensor. The model's forward gets one argument, [a, b]."],
+    ['one input that forward takes by name', () => train({}, { ...data, x: data.x.stats }), "Linear pixels: x is undefined, not a tensor. The model's forward gets one argument, a tensor."],
+    ['one loss for several outputs', () => train({ loss: softmaxCrossEntropy }), 'softmaxCrossEntropy: it takes one prediction and one target, but the model returns price, kind and the targets are price, kind. Give a loss for each, such as loss: { price: softmaxCrossEntropy }'],
+    ['losses by name for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels } }), 'trainer: the losses are for price, kind, but the model returns one tensor. Give one, without brackets or names.'],
+    ['a list of one loss for one output', () => train({ model: { a: new Linear(6, 1), forward: (x: { pixels: Tensor }) => x.pixels }, loss: [meanSquaredError] }), 'trainer: the losses are for 0, but the model returns one tensor. Give one, without brackets or names.'],
     ['a loss that is none', () => train({ loss: { price: 3, kind: softmaxCrossEntropy } }), 'trainer: the loss price is 3. Give one of losses'],
-    ['weights of no output', () => train({ lossWeights: { prise: 1 } }), 'trainer: lossWeights names prise, and the losses are for price, kind. Did you mean price?'],
+    ['weights of no output', () => train({ lossWeights: { prise: 1 } }), 'trainer: lossWeights names prise, but the losses are for price, kind. Did you mean price?'],
     ['a weight that is none', () => train({ lossWeights: { price: -1 } }), 'trainer: the loss weight of price is -1. Give a finite number >= 0.'],
-    ['weights of one loss', () => train({ loss: () => 3, lossWeights: { price: 1 } }), 'trainer: lossWeights are given, and there is one loss.'],
-    ['a metric of no output', () => train({ metrics: { kinds: { f1: accuracy } } }), 'trainer: the metric f1 is of kinds, and the outputs are price, kind. Did you mean kind?'],
+    ['weights of one loss', () => train({ loss: () => 3, lossWeights: { price: 1 } }), 'trainer: lossWeights are given, but there is only one loss.'],
+    ['a metric of no output', () => train({ metrics: { kinds: { f1: accuracy } } }), 'trainer: the metric f1 is for the output kinds, but the outputs are price, kind. Did you mean kind?'],
     ['a metric that is none', () => train({ metrics: { kind: { f1: { a: 1 } } } }), 'trainer: the metric kind.f1 is an object.'],
     ['a metric named loss', () => train({ metrics: { kind: { loss: accuracy } } }), 'trainer: a metric cannot be named loss.'],
-    ['to monitor what is not there', () => headsTrainer().fit(data, { epochs: 1, earlyStopping: { monitor: 'kind.acuracy' } }), 'earlyStopping: there is no kind.acuracy to monitor. Did you mean kind.accuracy?'],
-    ['to monitor without a direction', () => headsTrainer({ metrics: { kind: { f1: accuracy } } }).fit(data, { epochs: 1, earlyStopping: { monitor: 'kind.f1' } }), "whether less or more of kind.f1 is better is not known. Give mode: 'min' or 'max'."],
-    ['class weights', () => headsTrainer().fit(data, { epochs: 1, classWeights: 'balanced' }), 'fit: classWeights are given, and houses has several targets, price, kind.'],
-    ['weighted examples with a function of all', () => train({ loss: (p: Outputs) => mean(p.price) }, houses(90, Array(90).fill(2))), 'the examples have weights, and a function of several outputs does not say'],
-    ['a confusion matrix of two', () => headsTrainer({ loss: { price: softmaxCrossEntropy, kind: softmaxCrossEntropy } }).evaluate(twice, { confusion: true }), 'evaluate: a confusion matrix is of one output, and price, kind have classes.'],
-    ['classes without a name', () => train({}, { ...data, classes: 3 }), 'houses: classes is 3, and y has price, kind. Give it by name: { price: 3 }.'],
-    ['classes of no target', () => train({}, { ...data, classes: { kin: 3 } }), 'houses: classes names kin, and y has price, kind.'],
+    ['to monitor what is not there', () => headsTrainer().fit(data, { epochs: 1, earlyStopping: { monitor: 'kind.acuracy' } }), 'earlyStopping: there is no metric kind.acuracy. Did you mean kind.accuracy?'],
+    ['to monitor without a direction', () => headsTrainer({ metrics: { kind: { f1: accuracy } } }).fit(data, { epochs: 1, earlyStopping: { monitor: 'kind.f1' } }), "whether a lower or a higher kind.f1 is better. Give mode: 'min' or 'max'."],
+    ['class weights', () => headsTrainer().fit(data, { epochs: 1, classWeights: 'balanced' }), 'fit: classWeights need a single target, but houses has several, price, kind.'],
+    ['weighted examples with a function of all', () => train({ loss: (p: Outputs) => mean(p.price) }, houses(90, Array(90).fill(2))), 'the examples have weights, but a function of several outputs has no loss per example. Give a loss for each output, or leave the weights out.'],
+    ['a confusion matrix of two', () => headsTrainer({ loss: { price: softmaxCrossEntropy, kind: softmaxCrossEntropy } }).evaluate(twice, { confusion: true }), 'evaluate: a confusion matrix needs a single output with classes, but price, kind have classes.'],
+    ['classes without a name', () => train({}, { ...data, classes: 3 }), 'houses: classes is 3, but y has several targets, price, kind. Give it by name: { price: 3 }.'],
+    ['classes of no target', () => train({}, { ...data, classes: { kin: 3 } }), 'houses: classes names kin, but y has price, kind.'],
     ['rows that differ', () => train({}, { ...data, x: { ...data.x, stats: { shape: [1, 3], data: new Float32Array(3) } } }), 'houses: x.stats [1, 3] does not have 90 rows.'],
-    ['a bare array', () => train({}, { ...data, x: { ...data.x, stats: new Float32Array(270) as never } }), 'houses.x.stats: it is a bare array.'],
+    ['a bare array', () => train({}, { ...data, x: { ...data.x, stats: new Float32Array(270) as never } }), 'houses.x.stats: got a bare array.'],
     ['a bad shape of inputs', () => headsTrainer({ inputShape: { pixels: 6, stats: [3] } as never }), 'trainer: inputShape is an object.'],
     ['classes of regressions', () => headsTrainer({ loss: (p: Outputs) => mean(p.price) }).predictClasses(data), 'predictClasses: the loss loss scores no classes.'],
-    ['inputs of other names', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict({ pixel: data.x.pixels, stats: data.x.stats }), "x: it is pixel, stats, and the model's inputs are pixels, stats. By pixel, did you mean pixels?"],
-    ['one input for several', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict([[1]]), "x: it is one tensor, and the model's inputs are pixels, stats. Give them by name: { pixels, stats }."],
-    ['bytes of no known scale', () => headsTrainer().predict({ pixels: { shape: [90, 6], data: data.x.pixels.data }, stats: data.x.stats }), 'x.pixels: these are bytes, and how they become numbers is not known'],
+    ['inputs of other names', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict({ pixel: data.x.pixels, stats: data.x.stats }), "x: got pixel, stats, but the model's inputs are pixels, stats. By pixel, did you mean pixels?"],
+    ['one input for several', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict([[1]]), "x: got one tensor, but the model's inputs are pixels, stats. Give them by name: { pixels, stats }."],
+    ['bytes of no known scale', () => headsTrainer().predict({ pixels: { shape: [90, 6], data: data.x.pixels.data }, stats: data.x.stats }), 'x.pixels: the scale of its bytes is not known'],
   ])('%s', async (_, make, message) => {
     await expect((async () => make())()).rejects.toThrow(message);
   }); // biome-ignore format: a table

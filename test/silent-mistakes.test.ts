@@ -35,8 +35,8 @@ describe('a prediction that is squashed twice', () => {
   };
 
   it.each<[string, (x: Tensor) => Tensor, Loss, DataSet, string]>([
-    ['a softmax', (x) => softmax(x), softmaxCrossEntropy, data, 'not logits: the model ends with softmax, and softmaxCrossEntropy takes logits'],
-    ['a sigmoid', sigmoid, binaryCrossEntropyWithLogits, yesOrNo, 'not logits: the model ends with sigmoid, and binaryCrossEntropyWithLogits'],
+    ['a softmax', (x) => softmax(x), softmaxCrossEntropy, data, 'not logits: the model ends with softmax, but softmaxCrossEntropy takes logits'],
+    ['a sigmoid', sigmoid, binaryCrossEntropyWithLogits, yesOrNo, 'not logits: the model ends with sigmoid, but binaryCrossEntropyWithLogits'],
     ['one of the other kind, reshaped', (x) => reshape(sigmoid(x), [x.shape[0]!, 3, 1].slice(0, 2)), softmaxCrossEntropy, data, 'not logits: the model ends with sigmoid'],
   ])('is told once, before the first step: %s', async (_, squash, loss, set, message) => {
     const warnings = await run(squash, loss, set);
@@ -55,10 +55,10 @@ describe('targets that are no probabilities', () => {
   const of = (values: number[][], options = {}) => arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], values, options); // biome-ignore format: one line
   const bytes = arrayDataset([[0, 0, 0, 0], [1, 1, 1, 1]], [Uint8Array.of(85, 85, 84), Uint8Array.of(0, 0, 255)]); // biome-ignore format: one line
   it.each<[string, DataSet, Loss, string | undefined]>([
-    ['-1 for no', of([[1, 0, 1], [0, -1, 0]]), binaryCrossEntropyWithLogits, 'array: the target of example 1 has -1, and binaryCrossEntropyWithLogits takes numbers from 0 to 1. Change the targets.'],
+    ['-1 for no', of([[1, 0, 1], [0, -1, 0]]), binaryCrossEntropyWithLogits, 'array: the target of example 1 has -1, but binaryCrossEntropyWithLogits takes numbers from 0 to 1. Change the targets.'],
     ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 2,'],
     ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 85,'],
-    ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: the target of example 1 adds up to 3, and softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets.'],
+    ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: the target of example 1 adds up to 3, but softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets.'],
     ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: the target of example 0 has -0.5,'],
     ['rows that do', of([[0.2, 0.2, 0.6], [1, 0, 0]]), softmaxCrossEntropy, undefined],
     ['rows of bytes', bytes, softmaxCrossEntropy, undefined],
@@ -110,7 +110,7 @@ describe('a run that was made and not begun', () => {
         await show();
         await show();
         expect(warn.mock.calls).toEqual([
-          [`${name}: the run that fit returned has not begun. Await it: await trainer.fit(…).`],
+          [`${name}: the run returned by fit has not started. Await it: await trainer.fit(…).`],
         ]);
         warn.mockClear();
       }

@@ -78,7 +78,7 @@ describe('State', () => {
     });
     state.write('out.bias', Float32Array.of(1, 2, 3));
     expect([...(await state.read('out.bias'))]).toEqual([1, 2, 3]);
-    expect(() => state.write('out.bias', Float32Array.of(1))).toThrow('state: 1 values for out.bias [3]. Give 3.');
+    expect(() => state.write('out.bias', Float32Array.of(1))).toThrow('state: got 1 values for out.bias [3]. Give 3.');
     expect(() => state.variable('out.wait')).toThrow(/no variable out\.wait\. It has hidden\.weight, hidden\.bias/);
   });
 
@@ -105,7 +105,9 @@ describe('State', () => {
     expect(() => stateOf({ model: { whole } })).toThrow(
       'model: the trainable variable whole is u32. Only f32 can be trained.',
     );
-    expect(() => stateOf({ model: { still } })).toThrow(/none of its variables is trainable/);
+    expect(() => stateOf({ model: { still } })).toThrow(
+      /model: it has no trainable variables\. Give it a layer with parameters\./,
+    );
   });
 
   it('has what is trained settled while it lives', async () => {

@@ -172,7 +172,7 @@ describe('a step on a batch', () => {
     const resume = { maxSteps: 20, resume: true };
     for (const call of [() => trainer.fit(data, resume), () => trainer.warmUp(data, resume)])
       await expect(call()).rejects.toThrow(
-        'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
+        'fit: resume is true, but trainOnBatch made steps since the run, which shifted its data order. Leave out resume, or load an earlier checkpoint.',
       );
     const other = netTrainer({ optimizer: adam() });
     await loadCheckpoint(other, await saveCheckpoint(trainer));
@@ -196,7 +196,7 @@ describe('a step on a batch', () => {
     const failing = trainer.trainOnBatch(bad, y);
     await expect(failing).rejects.toThrow(DivergenceError);
     await expect(failing).rejects.toThrow(
-      'loss is not finite at step 2 (first in the input: x of example 1 has NaN). Look for NaN or infinity in the data.',
+      'loss is not finite at step 2 (first in the input: x of example 1 has NaN). Remove NaN and infinity from the data.',
     );
     expect(await saveCheckpoint(trainer)).toEqual(before);
     expect([trainer.stepsMade, trainer.history.steps.step]).toEqual([1, [1]]);
@@ -215,14 +215,14 @@ describe('a step on a batch', () => {
   it('is refused beside a run or another, and refuses a run', async () => {
     const trainer = netTrainer();
     for await (const _ of trainer.fit(data, { epochs: 2 })) {
-      await expect(once(trainer)).rejects.toThrow('trainOnBatch: a run is under way. Leave its loop first.');
+      await expect(once(trainer)).rejects.toThrow('trainOnBatch: a run is in progress. Leave its loop first.');
       break;
     }
     const first = once(trainer);
-    await expect(once(trainer)).rejects.toThrow('trainOnBatch: trainOnBatch is under way. Await it first.');
-    await expect(trainer.fit(data)).rejects.toThrow('fit: trainOnBatch is under way. Await it first.');
+    await expect(once(trainer)).rejects.toThrow('trainOnBatch: trainOnBatch is in progress. Await it first.');
+    await expect(trainer.fit(data)).rejects.toThrow('fit: trainOnBatch is in progress. Await it first.');
     await expect(loadCheckpoint(trainer, new Uint8Array())).rejects.toThrow(
-      'loadCheckpoint: trainOnBatch is under way. Await it first.',
+      'loadCheckpoint: trainOnBatch is in progress. Await it first.',
     );
     expect((await first).step).toBe(trainer.stepsMade);
     const last = once(trainer);
@@ -237,12 +237,12 @@ describe('a step on a batch', () => {
     const of = (xs: unknown, ys: unknown) => trainer.trainOnBatch(xs as never, ys as never);
     const cases: [() => Promise<unknown>, new (message: string) => Error, string | RegExp][] = [
       [() => of(x, [0, 1, 2]), DataError, 'trainOnBatch: x has 2 examples, and y is [3]. Give one target for each example.'],
-      [() => of(x, [0, 0.5]), DataError, 'y: 0.5 of example 1 is no class index. Give whole numbers from 0; numbers to regress on as rows, [[0.5], …], or in a Float32Array.'],
+      [() => of(x, [0, 0.5]), DataError, 'y: 0.5 of example 1 is not a class index. Give whole numbers from 0; for regression, give rows, [[0.5], …], or in a Float32Array.'],
       [() => of(x, [0, -1]), DataError, /^y: -1 of example 1 is no class index/],
       [() => of(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 1)]), DataError, /^y: all its bytes are 0 or 1, .* Give floats, or say scale: false to keep them\.$/],
       [() => of(x, undefined), OptionError, /^y: it is undefined\. Give \{ shape/],
       [() => of(undefined, y), OptionError, /^x: it is undefined\. Give \{ shape/],
-      [() => of([[1, 2, 3]], [0]), ShapeError, "x: an example is [3], and the model's are [4]. Give [N, 4]."],
+      [() => of([[1, 2, 3]], [0]), ShapeError, "x: examples have shape [3], but the model expects [4]. Give [N, 4]."],
       [() => of({ shape: [0, 4], data: new Float32Array(0) }, { shape: [0], data: new Uint8Array(0) }), ShapeError, /0/],
     ]; // biome-ignore format: a case a line
     for (const [call, type, message] of cases) {

@@ -21,7 +21,7 @@ import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';
 import type { WarningEvent } from '../src/train/events.ts';
 import { loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
-import { isLook } from '../src/train/not-learning.ts';
+import { isCheckStep } from '../src/train/not-learning.ts';
 import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
@@ -103,10 +103,10 @@ describe('judging', () => {
       const next = netTrainer({ seed: 9 });
       expect((await next.predict(bytes.slice(0, 2).x)).shape).toEqual([2, 3]);
       await expect(next.predict(pixels)).rejects.toThrow(
-        'x: these are bytes, and how they become numbers is not known: neither do they have a scale, nor was the model trained on bytes or loaded from a file with a scale. Give floats, or a data set, whose x has its scale.',
+        'x: the scale of its bytes is not known: the data has none, and the model was neither trained on bytes nor loaded from a file with a scale. Give floats, or a data set, whose x has its scale.',
       );
       const plain = { size: 30, x: pixels, y: { shape: [30], data: labels }, classes: 3 };
-      await expect(next.evaluate(plain)).rejects.toThrow(/^data: these are bytes/);
+      await expect(next.evaluate(plain)).rejects.toThrow(/^data: the scale of its bytes is not known/);
       await loadWeights(next, file);
       expect(next.scale).toEqual(scale);
       expect(await next.predict(pixels)).toEqual(want);
@@ -114,7 +114,7 @@ describe('judging', () => {
       expect(await next.evaluate(plain)).toEqual(await first.evaluate(bytes));
       const other = arrayDataset(pixels, labels);
       await expect(next.evaluate(other)).rejects.toThrow(
-        'array: its bytes have the scale (x / 255 - 0) / 1, and the model learnt with (x / 255 - 0.25) / 0.5. Make the data with scale: { mean: 0.25, std: 0.5 }.',
+        'array: its bytes have the scale (x / 255 - 0) / 1, but the model was trained with (x / 255 - 0.25) / 0.5. Make the data with scale: { mean: 0.25, std: 0.5 }.',
       );
       expect(await next.evaluate(rescaled(other, next.scale))).toEqual(await first.evaluate(bytes));
       await next.fit(plain, { maxSteps: 1, batchSize: 30 });
@@ -287,7 +287,7 @@ describe('divergence', () => {
     const before = await weightsOf(trainer);
     const run = trainer.fit(blobs(300, 50), { epochs: 1, batchSize: 300 });
     await expect(run).rejects.toThrow(
-      /^\S+ after the update is not finite at step 1, the loss still is\. Lower the learning rate \(now 3e\+38\) or clip gradients\.$/,
+      /^\S+ after the update is not finite at step 1, although the loss is\. Lower the learning rate \(now 3e\+38\) or clip gradients\.$/,
     );
     expect(await weightsOf(trainer)).toEqual(before);
     expect(trainer.stepsMade).toBe(0);
@@ -302,7 +302,7 @@ describe('divergence', () => {
     x[17] = Number.NaN;
     const bad = { ...data, x: { ...data.x, data: x } };
     await expect(netTrainer().fit(bad, { epochs: 1, batchSize: 300 })).rejects.toThrow(
-      'loss is not finite at step 1 (first in the input: x of example 4 has NaN). Look for NaN or infinity in the data.',
+      'loss is not finite at step 1 (first in the input: x of example 4 has NaN). Remove NaN and infinity from the data.',
     );
   });
 
@@ -310,7 +310,7 @@ describe('divergence', () => {
     const lr = (t: number) => (t === 5 ? 3e38 : 1e-6);
     const trainer = netTrainer({ submitMs: 1e6, optimizer: sgd({ lr }) });
     await expect(trainer.fit(blobs(2000, 50), { maxSteps: 500, batchSize: 4 })).rejects.toThrow(
-      /after the update is not finite at step 6, the loss still is\. Lower the learning rate \(now 3e\+38\)/,
+      /after the update is not finite at step 6, although the loss is\. Lower the learning rate \(now 3e\+38\)/,
     );
     expect(trainer.history.steps.step).toEqual([1, 2, 3, 4, 5]);
   });
@@ -333,7 +333,7 @@ describe('divergence', () => {
       }
     }
     await expect(netTrainer({ model: new Cliff() }).fit(data, { epochs: 1 })).rejects.toThrow(
-      /^hidden\.(bias|weight)'s gradient is not finite at step 1, the loss still is: a constant is Infinity\./,
+      /^hidden\.bias's gradient is not finite at step 1, although the loss is: a constant is Infinity\./,
     );
   });
 
@@ -341,15 +341,15 @@ describe('divergence', () => {
     const see = (watch: LossWatch, losses: readonly number[]) => {
       for (const [k, loss] of losses.entries()) {
         watch.see(loss);
-        if (watch.ranAway()) return k + 1;
+        if (watch.diverged()) return k + 1;
       }
-      return watch.ranAway(true) ? 'at the end' : undefined;
+      return watch.diverged(true) ? 'at the end' : undefined;
     };
     const [calm, wild] = [Array(50).fill(1), Array(50).fill(30)];
     const watch = new LossWatch(100, 2);
     expect(see(watch, [...calm, ...wild])).toBe(64); // 14 of 20 at 30
     expect(watch.message(64, 0.5)).toBe(
-      "loss has run away by step 64: 21.30 on average over 20 steps, and a constant prediction has 2.000. Lower the learning rate (now 0.5) or clip gradients; where the loss is right, pass divergence: 'warn'.",
+      "loss has diverged by step 64: its mean over 20 steps is 21.30; the loss of the best constant prediction is 2.000. Lower the learning rate (now 0.5) or clip gradients; if the loss is right, pass divergence: 'warn'.",
     );
     // The mean of a tenth of an epoch.
     expect(see(new LossWatch(400, 2), [...calm, ...wild])).toBe(50 + 27);
@@ -395,7 +395,7 @@ describe('divergence', () => {
       const trainer = regression(10);
       const run = trainer.fit(data1(), { epochs: 10, ...(divergence && { divergence }) });
       if (divergence === 'stop' || divergence === undefined) {
-        await expect(run).rejects.toThrow(/^loss has run away by step 10: \d.* on average over 10 steps/);
+        await expect(run).rejects.toThrow(/^loss has diverged by step 10: its mean over 10 steps/);
         await expect(run).rejects.toThrow(DivergenceError);
       } else await run;
       const { stopped, warnings, epochs } = trainer.history;
@@ -429,7 +429,7 @@ describe('not learning', () => {
   });
 
   it('is looked for after 200 steps, and ever more rarely, since a look waits for the device', () => {
-    const looks = Array.from({ length: 7000 }, (_, steps) => steps).filter(isLook);
+    const looks = Array.from({ length: 7000 }, (_, steps) => steps).filter(isCheckStep);
     expect(looks).toEqual([200, 400, 800, 1600, 3200, 6400]);
   });
 

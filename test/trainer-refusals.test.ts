@@ -30,7 +30,7 @@ describe('what cannot be used is refused by name', () => {
   const fits: [string, RegExp, FitOptions][] = [
     [
       'a batch larger than the data',
-      /fit: batchSize is 301, and blobs has 300 examples\. Use at most 300\./,
+      /fit: batchSize is 301, but blobs has only 300 examples\. Use at most 300\./,
       { batchSize: 301 },
     ],
     ['a batch of 0', /fit: batchSize is 0/, { batchSize: 0 }],
@@ -151,10 +151,10 @@ describe('what cannot be used is refused by name', () => {
       (set: Examples) => trainer.evaluate(set),
     ]) {
       await expect(call(plain(0, 5, 1, 2))).rejects.toThrow(
-        /^model: its output is \[4, 3\], and the data has 6 classes\. Make the last layer 6 wide/,
+        /^model: its output is \[4, 3\], but the data has 6 classes\. Make the last layer 6 wide/,
       );
       await expect(call({ ...plain(0, 1, 3, 2), classes: 3 })).rejects.toThrow(
-        'data: the label of example 2 is 3, and there are 3 classes. Give labels from 0 to 2, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: 3 }).',
+        'data: the label of example 2 is 3, but the data has 3 classes. Give labels from 0 to 2, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: 3 }).',
       );
     }
   });
@@ -190,12 +190,14 @@ describe('what cannot be used is refused by name', () => {
     const trainer = netTrainer();
     const predict = (x: unknown) => trainer.predict(x as Values);
     await expect(predict(new Float32Array(4))).rejects.toThrow(
-      'x: a bare array of 4 numbers, and an example is not known yet. Give whole examples, or { shape: [rows, …], data }.',
+      'x: got a bare array of 4 numbers, but the shape of an example is not known yet. Give whole examples, or { shape: [rows, …], data }.',
     );
     await trainer.fit(data, { maxSteps: 1 });
-    await expect(predict(new Float32Array(6))).rejects.toThrow('x: a bare array of 6 numbers, and an example is [4].');
+    await expect(predict(new Float32Array(6))).rejects.toThrow(
+      'x: got a bare array of 6 numbers, but the shape of an example is [4].',
+    );
     await expect(predict([[1, 2], [3]])).rejects.toThrow('x[1]: expected a list of 2, got a list of 1.');
-    await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: it is of an array.');
+    await expect(predict({ shape: [1, 4], data: [1, 2, 3, 4] })).rejects.toThrow('x: got data that is an array.');
     await expect(predict(undefined)).rejects.toThrow(OptionError);
     const pair = { train: data, test: data } as never;
     for (const call of [() => trainer.fit(pair), () => trainer.evaluate(pair)])
@@ -217,12 +219,14 @@ describe('what cannot be used is refused by name', () => {
       x: { shape: [0, 4], data: new Float32Array() },
       y: { shape: [0], data: new Uint8Array() },
     };
-    await expect(trainer.fit(empty, { epochs: 1 })).rejects.toThrow('data: it is empty. Give at least one example.');
+    await expect(trainer.fit(empty, { epochs: 1 })).rejects.toThrow(
+      'data: the data set is empty. Give at least one example.',
+    );
     await expect(trainer.fit({ ...data, y: { shape: [3], data: new Uint8Array(3) } }, { epochs: 1 })).rejects.toThrow(
       'blobs: y [3] does not have 300 rows. Give one per example.',
     );
     await expect(netTrainer({ model: new Net(8, 5) }).fit(data, { epochs: 1 })).rejects.toThrow(
-      /its output is \[32, 5\], and the data has 3 classes\. Make the last layer 3 wide\.$/,
+      /its output is \[32, 5\], but the data has 3 classes\. Make the last layer 3 wide\.$/,
     );
     const flat = arrayDataset(
       new Float32Array(30),
@@ -238,8 +242,8 @@ describe('what cannot be used is refused by name', () => {
     ['yes or no', binaryCrossEntropyWithLogits, 1, "It takes no class indices: make the data with { targets: 'values' }, and the last layer 1 wide."],
     ['yes or no, an output a class', binaryCrossEntropyWithLogits, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
     ['distances', meanAbsoluteError, 2, "make the data with { targets: 'values' }, and the last layer 1 wide."],
-    ['numbers', meanSquaredError, 1, "Make the last layer 2 wide, or, to regress on numbers, make the data with { targets: 'values' }."],
-    ['one class out of many', softmaxCrossEntropy, 1, /^model: its output is \[4, 1\], and the data has 2 classes\. Make the last layer 2 wide\.$/],
+    ['numbers', meanSquaredError, 1, "Make the last layer 2 wide, or, for regression, make the data with { targets: 'values' }."],
+    ['one class out of many', softmaxCrossEntropy, 1, /^model: its output is \[4, 1\], but the data has 2 classes\. Make the last layer 2 wide\.$/],
   ])('class indices for a loss of %s, with what that takes', async (_, loss, outputs, advice) => {
     const xor = arrayDataset([[0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]], [0, 1, 1, 0]);
     const trainer = netTrainer({ model: new Net(4, outputs), loss });
@@ -287,7 +291,7 @@ describe('what other libraries take', () => {
     [
       'saveCheckpoint(trainer, path)',
       (t: Trainer) => saveCheckpoint(t, 'run.safetensors'),
-      'saveCheckpoint: the configuration is "run.safetensors". Give an object; a file is yours to write: await writeFile(path, await saveCheckpoint(trainer)).',
+      'saveCheckpoint: the configuration is "run.safetensors". Give an object; to write a file, use await writeFile(path, await saveCheckpoint(trainer)).',
     ],
   ])('%s is answered with what to write', async (_, act, message) => {
     await expect(Promise.resolve(act(netTrainer()))).rejects.toThrow(message);
@@ -461,10 +465,10 @@ describe('x that is not as the examples that a model knows', () => {
     { shape: [2, 3], data: new Float32Array(6) },
     { shape: [2], data: Uint32Array.of(0, 1) },
   ];
-  const wrong = "x: an example is [3], and the model's are [4]. Give [N, 4].";
+  const wrong = 'x: examples have shape [3], but the model expects [4]. Give [N, 4].';
   it.each<[string, () => Promise<unknown>, string]>([
-    ['a list of numbers', () => trainer.predict([0, 0, 0, 0]), 'x: it is [4], and one example is [4]. Give a list of examples, such as [x].'],
-    ['a list of as many as the next program has rows', () => trainer.predictClasses([0, 0]), 'x: it is [2], and one example is [4].'],
+    ['a list of numbers', () => trainer.predict([0, 0, 0, 0]), 'x: it has the shape [4] of a single example. Give a list of examples, such as [x].'],
+    ['a list of as many as the next program has rows', () => trainer.predictClasses([0, 0]), 'x: it has the shape [2] of a single example. Give a list of examples, such as [x].'],
     ['shorter rows', () => trainer.predict([[1, 2, 3]]), wrong],
     ['values', () => trainer.predictProbabilities(x), wrong],
     ['a data set to predict', () => trainer.predict({ x }), wrong],

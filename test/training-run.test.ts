@@ -51,10 +51,10 @@ describe('a run', () => {
     const run = trainer.fit(data, { epochs: 2 });
     for await (const _ of run) {
       await expect(run).rejects.toThrow(
-        'fit: the events of this run have a reader, so it cannot be awaited. Take trainer.history after the loop.',
+        'fit: the events of this run are being read, so it cannot be awaited. Use trainer.history after the loop.',
       );
       await expect(collect(run)).rejects.toThrow(
-        'fit: the events of this run have a reader. Call fit for another run.',
+        'fit: the events of this run are already being read. Call fit for another run.',
       );
     }
     expect(trainer.stepsMade).toBe(4);
@@ -62,7 +62,7 @@ describe('a run', () => {
     const end = awaited.then(() => {});
     await expect(awaited.next()).rejects.toThrow(OptionError);
     await expect(awaited.next()).rejects.toThrow(
-      /^fit: this run is awaited, or began with step\(\), so its events cannot be read\./,
+      /^fit: this run is awaited or was started with step\(\), so its events cannot be read\./,
     );
     await end;
   });
@@ -72,7 +72,7 @@ describe('a run', () => {
     const run = trainer.fit(data, { epochs: 2 });
     expect([(await run.step())?.step, (await run.step())?.step]).toEqual([1, 2]);
     expect([run.paused, trainer.stepsMade]).toEqual([true, 2]);
-    await expect(run.next()).rejects.toThrow(/began with step/);
+    await expect(run.next()).rejects.toThrow(/fit: this run is awaited or was started with step/);
     run.resume();
     expect((await run).steps.step).toEqual([1, 2, 3, 4]);
     await expect(run.step()).rejects.toThrow('step: the run is over. Call fit for another one.');

@@ -94,14 +94,14 @@ describe('validationSplit', () => {
   it('is refused beside a validation set, and where it leaves nothing', async () => {
     const trainer = netTrainer();
     const cases: [object, RegExp][] = [
-      [{ validationSplit: 0.1, validation: data }, /^fit: there are both validation and validationSplit\. Give one of/],
+      [{ validationSplit: 0.1, validation: data }, /^fit: both validation and validationSplit are given\. Give one of/],
       [{ validationSplit: 0 }, /^fit: validationSplit is 0\. Give a fraction between 0 and 1, or a whole number of/],
       [{ validationSplit: 1.5 }, /^fit: validationSplit is 1\.5\. /],
       [{ validationSplit: '10%' }, /^fit: validationSplit is "10%"\. /],
       [{ validationSplit: 300 }, /^fit: validationSplit: 300 of the 300 examples of blobs leaves nothing to train or/],
       [
         { validationSplit: 0.1, batchSize: 271 },
-        /^fit: batchSize is 271, and blobs \(training part\) has 270 examples/,
+        /^fit: batchSize is 271, but blobs \(training part\) has only 270 examples/,
       ],
       [{ validationSplit: 0.1, epoch: 1 }, /^fit: there is no option epoch\. Did you mean epochs\?/],
     ];
@@ -110,7 +110,7 @@ describe('validationSplit', () => {
         await expect(call()).rejects.toThrow(message);
     await trainer.fit(data, { maxSteps: 2, validationSplit: 0.1 });
     await expect(trainer.fit(data, { maxSteps: 4, resume: true })).rejects.toThrow(
-      'fit: the size of the data is 300, but the run to be resumed has 270.',
+      'fit: the number of examples is 300, but the run to resume has 270.',
     );
   });
 });

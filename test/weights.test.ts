@@ -395,14 +395,14 @@ describe('class weights', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['too few', [1, 2], /^fit: classWeights has 2 weights, and array has 3 classes\. Give 3\.$/],
+    ['too few', [1, 2], /^fit: classWeights has 2 weights, but array has 3 classes\. Give 3\.$/],
     [
       'a class past the last',
       { 3: 1 },
-      /^fit: classWeights names the class 3, and array has 3 classes\. Use 0 to 2\.$/,
+      /^fit: classWeights names the class 3, but array has 3 classes\. Use 0 to 2\.$/,
     ],
-    ['a name', { cat: 1 }, /^fit: classWeights names the class cat, and/],
-    ['an index that is none', { '01': 1 }, /names the class 01, and/],
+    ['a name', { cat: 1 }, /^fit: classWeights names the class cat, but array has 3 classes\. Use 0 to 2\./],
+    ['an index that is none', { '01': 1 }, /names the class 01, but array has 3 classes\. Use 0 to 2\./],
     ['a negative one', { 1: -1 }, /^fit: the weight of class 1 is -1\. Give a finite number >= 0\.$/],
     ['one past f32', [1, 1e39, 1], /^fit: the weight of class 1 is 1e\+39\. Give/],
     ['nothing but 0', [0, 0, 1], /^array classWeights: all are 0, so no example counts\. Give at least one above 0\.$/],
@@ -423,7 +423,7 @@ describe('class weights', () => {
     const dense = arrayDataset(plain.x, { shape: [size, 3], data: new Float32Array(3 * size) }, { name: 'dense' });
     await expect(netTrainer().fit(dense, { epochs: 1, classWeights: 'balanced' })).rejects.toThrow(
       new OptionError(
-        'fit: classWeights are given, and the targets of dense are not class indices. Use data with class labels, or sampleWeights.',
+        'fit: classWeights need class indices, but the targets of dense are numbers. Use data with class labels, or sampleWeights.',
       ),
     );
   });

@@ -18,7 +18,7 @@ const [THINNEST, THICKEST] = [0.9, 1.5];
 /** Samples along each side of a pixel. */
 const FINE = 3;
 
-/** 784 numbers from 0 to 255, row by row; undefined where nothing is drawn. */
+/** 784 numbers from 0 to 255, row by row; undefined if nothing is drawn. */
 export function normalise(strokes: readonly Stroke[]): Float32Array | undefined {
   const points = strokes.flat();
   if (points.length === 0) return undefined;

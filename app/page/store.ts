@@ -106,7 +106,7 @@ export async function attempt<T>(work: () => Promise<T>, code: Notice['code'] = 
   }
 }
 
-/** Has the device to itself for `work`. Resolves with undefined where that is refused or cancelled. */
+/** Has the device to itself for `work`. Resolves with undefined if that is refused or cancelled. */
 export async function occupy<T>(what: string, work: (engine: Engine) => Promise<T>): Promise<T | undefined> {
   occupied.value = what;
   const ending = (error: Error) => (error.name === 'AbortError' ? undefined : Promise.reject(error));

@@ -16,7 +16,7 @@ export function download(name: string, content: Uint8Array | string, type: strin
 /** Copies text, and says how that went. */
 export async function copied(text: string): Promise<string> {
   try {
-    await navigator.clipboard.writeText(text); // There is none where the page is not in a secure context.
+    await navigator.clipboard.writeText(text); // There is none if the page is not in a secure context.
     return 'Copied.';
   } catch {
     return 'The browser does not allow copying here; select the text instead.';

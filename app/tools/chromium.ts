@@ -31,7 +31,7 @@ const INSTALLED = [
 
 const installed = (): string | undefined => INSTALLED.find((path) => existsSync(path));
 
-/** Why no browser can be started here, and what to do; undefined where one can. */
+/** Why no browser can be started here, and what to do; undefined if one can. */
 export function whyNoBrowser(): string | undefined {
   if (hasPacked || installed()) return undefined;
   return `There is no Chromium in npm for ${process.platform} ${process.arch}, and no Chrome is installed. Install Google Chrome.`;

@@ -106,7 +106,7 @@ export class Autosave {
   }
 }
 
-/** A saved session of this or an older page; undefined where it cannot be used any more. */
+/** A saved session of this or an older page; undefined if it cannot be used any more. */
 function asSaved(value: unknown): Saved | undefined {
   const { config, step, bytes, record, elapsedMs, savedAt } = (value ?? {}) as Partial<Record<keyof Saved, unknown>>;
   const points = asSavedRecord(record);

@@ -21,7 +21,7 @@ type Tell = (event: WorkerEvent) => void;
 /** Longest silence of a mirror in milliseconds: nobody waits longer for a first result. */
 const PATIENCE = 4000;
 
-/** The pictures that `choice` asks for. @throws DataError where MNIST is insisted on and cannot be had. */
+/** The pictures that `choice` asks for. @throws DataError if MNIST is insisted on and cannot be had. */
 export async function loadData(choice: Config['data'], source: DataSource, tell: Tell): Promise<LoadedData> {
   if (choice === 'digits') return makeDigits('', source, tell);
   try {

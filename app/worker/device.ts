@@ -11,7 +11,7 @@ const CAUSES: readonly (readonly [cause: WebGpuCause, sentence: RegExp])[] = [
   ['no-adapter', /found no adapter|requestAdapter failed/],
 ];
 
-/** Why there is no hardware GPU; undefined where there is one, or where the CPU was asked for. */
+/** Why there is no hardware GPU; undefined if there is one, or where the CPU was asked for. */
 export function causeOf(backend: Backend, asked: 'auto' | 'gpu' | 'cpu'): WebGpuCause | undefined {
   if (backend.kind === 'gpu') return backend.adapter.software ? 'software' : undefined;
   if (asked === 'cpu') return undefined;

@@ -89,7 +89,7 @@ export class RunRecord {
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((number) => typeof number === 'number');
 
-/** A record that came with a file; undefined where it is none. */
+/** A record that came with a file; undefined if it is none. */
 export function asSavedRecord(value: unknown): SavedRecord | undefined {
   const { step, loss, accuracy, tests } = (value ?? {}) as Partial<Record<keyof SavedRecord, unknown>>;
   if (!isNumbers(step) || !isNumbers(loss) || !isNumbers(accuracy) || !Array.isArray(tests)) return undefined;

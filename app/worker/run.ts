@@ -294,7 +294,7 @@ export class Run {
     this.#finishSnapshot();
   }
 
-  /** The State as a checkpoint; undefined where it cannot be had, which does not end the training. */
+  /** The State as a checkpoint; undefined if it cannot be had, which does not end the training. */
   async #copy(): Promise<Uint8Array | undefined> {
     try {
       return await saveCheckpoint(this.trainer, { page: this.config });

@@ -6,7 +6,7 @@ import { COUNT, checkOptions, NUMBER, type Schema, SIGNAL, type WithDefaults } f
 import { checkExamples, type Examples } from '../train/batch.ts';
 import { bestConstantLoss, NO_BETTER } from '../train/constant-loss.ts';
 import { insideOf } from '../train/inside.ts';
-import { type Landed, Pacer } from '../train/pacer.ts';
+import { type Completed, Pacer } from '../train/pacer.ts';
 import { Programs } from '../train/programs.ts';
 import { Rates, type StepRates } from '../train/rates.ts';
 import type { Run } from '../train/run.ts';
@@ -184,7 +184,7 @@ class Seen {
     this.#width = state.ring.shape[1]!;
   }
 
-  take({ tag: { first, rates }, steps, values }: Landed<Sent>): void {
+  take({ tag: { first, rates }, steps, values }: Completed<Sent>): void {
     const [ring, status] = values;
     const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - first));
     for (let k = 0; k < good && !this.diverged; k++)

@@ -46,7 +46,7 @@ export function randomDirections(
 /**
  * The two directions in which a path's weights lie furthest from `center`: the principal components of the differences (Li et
  * al. 2018, section 7). Both are as long as the path reaches along them; the path begins at the left.
- * @throws OptionError where the path has no two such directions.
+ * @throws OptionError if the path has no two such directions.
  */
 export function pathDirections(
   variables: readonly NamedVariable[],
@@ -120,7 +120,7 @@ export function projector(center: Weights, [d1, d2]: readonly [Weights, Weights]
   };
 }
 
-/** @throws OptionError where weights are not of the same model. */
+/** @throws OptionError if weights are not of the same model. */
 export function checkPath(center: Weights, path: readonly Weights[]): void {
   for (const weights of path) {
     if (typeof weights?.get !== 'function')

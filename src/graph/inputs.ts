@@ -15,7 +15,7 @@ export class Inputs {
   readonly #allowed: ReadonlySet<string>;
   readonly #given = new Set<string>();
 
-  /** `others` are names that may be given though nothing reads them. @throws OptionError where two inputs have one name. */
+  /** `others` are names that may be given though nothing reads them. @throws OptionError if two inputs have one name. */
   constructor(label: string, recipe: Recipe, others: readonly string[] = []) {
     this.#label = label;
     for (const { source, outs } of topologicalOrder(rootsOf(recipe))) {
@@ -28,7 +28,7 @@ export class Inputs {
     this.#allowed = new Set([...this.#read.keys(), ...others]);
   }
 
-  /** @throws OptionError where a name is unknown, a size does not fit, or an input never had a value. */
+  /** @throws OptionError if a name is unknown, a size does not fit, or an input never had a value. */
   check(given: Readonly<Record<string, HostArray>>): void {
     checkValue(this.#label, 'what it is given', given, OBJECT);
     for (const [name, data] of Object.entries(given)) {
@@ -50,7 +50,7 @@ export class Inputs {
   }
 }
 
-/** @throws OptionError where `data` does not fill the shape. */
+/** @throws OptionError if `data` does not fill the shape. */
 export function checkSize(label: string, what: string, { shape }: Spec, data: HostArray): void {
   if (data?.length === sizeOf(shape)) return;
   throw new OptionError(

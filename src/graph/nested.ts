@@ -56,7 +56,7 @@ export function guess(name: string, names: readonly string[]): string {
 }
 
 /**
- * What is wrong where `given` does not have precisely the names of `wanted`, which are right; undefined where nothing is. `noun` is
+ * What is wrong where `given` does not have precisely the names of `wanted`, which are right; undefined if nothing is. `noun` is
  * what one of them is: `a loss for `.
  */
 export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun = ''): string | undefined {

@@ -4,7 +4,7 @@ import type { NdArray } from './op.ts';
 import { show } from './options.ts';
 import type { Node } from './tensor.ts';
 
-/** What an op computes, in the arrays that it is given. @throws OptionError where it returns something in place of writing it. */
+/** What an op computes, in the arrays that it is given. @throws OptionError if it returns something in place of writing it. */
 export function onCpu({ op, params }: Node, inputs: readonly NdArray[], outs: readonly NdArray[]): void {
   const returned: unknown = op!.cpu(inputs, outs, params);
   if (returned !== undefined)

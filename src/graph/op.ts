@@ -97,7 +97,7 @@ export interface Op<P = unknown> {
   cpuFast?(scope: WasmScope, p: P): WasmCode;
   /**
    * Elementwise ops, and what repeats one element: the same in WebAssembly on four elements. `xs` put the inputs' (v128) on the
-   * stack, each as often as it is used; undefined where inputs of these kinds are left to `cpu`.
+   * stack, each as often as it is used; undefined if inputs of these kinds are left to `cpu`.
    * @internal
    */
   lanes?(xs: readonly WasmCode[], inputs: readonly Spec[], p: P): WasmCode | undefined;

@@ -80,7 +80,7 @@ const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'ax
 /**
  * The given options, checked and with defaults: `const { seed } = checkOptions('split', options, SCHEMA, extra)`. Options that are
  * undefined and have no default are left out.
- * @throws OptionError where `given` is no object, or has an option that is not in the schema or has a value of another kind, and
+ * @throws OptionError if `given` is no object, or has an option that is not in the schema or has a value of another kind, and
  * where there are arguments beyond it.
  */
 export function checkOptions<T extends object, S extends AnySchema>(
@@ -128,12 +128,12 @@ function withDefaults<T extends object, S extends AnySchema>(given: T, schema: S
   return options as WithDefaults<T, S>;
 }
 
-/** @throws OptionError where the value is of another kind. */
+/** @throws OptionError if the value is of another kind. */
 export function checkValue(where: string, name: string, value: unknown, { fits, advice }: Kind): void {
   if (!fits(value)) throw new OptionError(`${where}: ${name} is ${show(value)}. ${advice}`);
 }
 
-/** @throws OptionError where there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
+/** @throws OptionError if there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
 export function checkExtra(where: string, extra: readonly unknown[], advice = 'Leave it out.'): void {
   const one = extra.find((value) => value !== undefined);
   if (one === undefined) return;

@@ -77,7 +77,7 @@ export function digestOf({ entries }: Pick<Tuning, 'entries'>): string {
   return hashText(JSON.stringify(sorted)).toString(16).padStart(8, '0');
 }
 
-/** Why data is no tuning of this version, as the end of a sentence; undefined where it is one. What entries mean is not checked. */
+/** Why data is no tuning of this version, as the end of a sentence; undefined if it is one. What entries mean is not checked. */
 export function formatFault(data: unknown): string | undefined {
   if (typeof data !== 'object' || data === null) return 'it holds no tuning';
   const { version, format, entries } = data as Readonly<Record<string, unknown>>;

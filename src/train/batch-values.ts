@@ -1,4 +1,4 @@
-// A batch as people have it, to predict or to train on: values, lists, bare arrays or a data set; of several inputs each of them.
+// A batch in any form that users have it, to predict or train on: values, lists, bare arrays or a data set; or one of these per input.
 import type { Values } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
 import { kindOf } from '../graph/dtype.ts';
@@ -10,10 +10,10 @@ import { type Examples, isHostArray } from './batch.ts';
 /** One tensor of a batch: values, or examples as `datasets.array` takes them. */
 export type BatchPart = Values | NestedNumbers | GivenArray;
 
-/** A batch as people have it: values, a data set, or examples as `datasets.array` takes them; several of a model of several inputs. */
+/** A batch: values, a data set, or examples as `datasets.array` takes them; for a model with several inputs, one for each. */
 export type Batch = BatchPart | Pick<Examples, 'x'> | Readonly<Record<string, BatchPart>> | readonly Values[];
 
-/** A batch as values; `examples` are the shapes of one, where they are known. @throws OptionError for inputs of other names. */
+/** A batch as values; `examples` are the shapes of one example, if known. @throws OptionError if the inputs have other names. */
 export function valuesOf(what: string, batch: Batch, examples: Nested<Shape> | undefined): Nested<Values> {
   const set = setOf(batch, examples);
   if (set) return set;
@@ -21,13 +21,13 @@ export function valuesOf(what: string, batch: Batch, examples: Nested<Shape> | u
     examples && (isSeveral(batch as Nested<BatchPart>) || severalShapes(examples)) ? inputNames(examples) : undefined;
   const wrong = wanted && misnamed(batch, wanted);
   if (wrong)
-    throw new OptionError(`${what}: it is ${listed(batch)}, and the model's inputs are ${listed(wanted)}. ${wrong}`);
+    throw new OptionError(`${what}: got ${listed(batch)}, but the model's inputs are ${listed(wanted)}. ${wrong}`);
   return mapParts(batch as Nested<BatchPart>, (part, name) =>
     partValues(partName(what, name), part, name === undefined ? (examples as Shape) : partShape(examples, name)),
   );
 }
 
-/** The x of a data set that is given for a batch. */
+/** The x of a data set given as a batch. */
 function setOf(batch: Batch, examples: Nested<Shape> | undefined): Nested<Values> | undefined {
   if (Array.isArray(batch) || isTyped(batch)) return undefined;
   const { x } = (batch ?? {}) as Partial<Pick<Examples, 'x'>>;
@@ -45,15 +45,15 @@ function partShape(shapes: Nested<Shape> | undefined, name: string): Shape | und
   return severalShapes(shapes) ? (shapes as Readonly<Record<string, Shape>>)[name] : undefined;
 }
 
-/** The inputs of these shapes, as a structure of which only the names matter. */
+/** A structure with the names of these inputs; its values do not matter. */
 function inputNames(shapes: Nested<Shape>): Nested<object> {
   if (!severalShapes(shapes)) return {};
   return Object.fromEntries(Object.keys(shapes).map((name) => [name, {}]));
 }
 
 /**
- * What `run` gives for x. Where that fails of a shape and examples are not as the model knows them, which is no mistake in itself (texts
- * may be shorter), x is what does not fit.
+ * The result of `run`. If it fails with a ShapeError and the examples' shape is not the one the model knows, which alone is no error
+ * (texts may be shorter), the error blames x.
  */
 export async function fitting<T>(
   x: Nested<Values>,
@@ -68,7 +68,7 @@ export async function fitting<T>(
         const example = name === undefined ? (examples as Shape) : partShape(examples, name);
         if (!example || sameShape(own, example)) return;
         throw new ShapeError(
-          `${partName('x', name)}: an example is ${formatShape(own)}, and the model's are ${formatShape(example)}. Give [N, ${example.join(', ')}].`,
+          `${partName('x', name)}: examples have shape ${formatShape(own)}, but the model expects ${formatShape(example)}. Give [N, ${example.join(', ')}].`,
         );
       });
     throw error;
@@ -80,7 +80,7 @@ function listValues(what: string, batch: NestedNumbers, example: Shape | undefin
   if (!example || shape.length > example.length) return asValues({ shape, data });
   if (example.length === 1 && example[0] === 1) return asValues({ shape: [...shape, 1], data });
   throw new OptionError(
-    `${what}: it is ${formatShape(shape)}, and one example is ${formatShape(example)}. Give a list of examples, such as [x].`,
+    `${what}: it has the shape ${formatShape(shape)} of a single example. Give a list of examples, such as [x].`,
   );
 }
 
@@ -90,7 +90,7 @@ function partValues(what: string, batch: BatchPart, example: Shape | undefined):
     const rows = example && batch.length / sizeOf(example);
     if (!rows || !Number.isSafeInteger(rows))
       throw new OptionError(
-        `${what}: a bare array of ${batch.length} numbers, and an example is ${example ? formatShape(example) : 'not known yet'}. Give whole examples, or { shape: [rows, …], data }.`,
+        `${what}: got a bare array of ${batch.length} numbers, but the shape of an example is ${example ? formatShape(example) : 'not known yet'}. Give whole examples, or { shape: [rows, …], data }.`,
       );
     return asValues({ shape: [rows, ...example], data: own(batch) });
   }

@@ -1,5 +1,5 @@
-// What the batches of a set count, Σ of each step's examples: worked out on the host as the device draws its rows, so that the mean
-// loss of an epoch is Σ w·l / Σ w of all its examples, and its accuracy the share of all rows that count.
+// The total weight of each step's batch, computed on the host from the rows that the device draws, so that an epoch's mean loss is
+// Σ w·l / Σ w over all its examples, and its accuracy the fraction of all rows that count.
 import type { NdArray } from '../graph/op.ts';
 import { batchIndicesOp } from '../ops/random.ts';
 import type { Examples } from './batch.ts';
@@ -8,14 +8,14 @@ import type { State } from './state.ts';
 import { allCounts } from './targets.ts';
 import { metricOf, outputsOf, type Task } from './task.ts';
 
-/** What a step's batch counts. */
+/** The weight of a step's batch. */
 export interface BatchCounts {
   readonly examples: number;
-  /** By metric, where it is not the number of examples: in losses and their accuracies. */
+  /** By metric, for those not weighted by the number of examples: losses and their accuracies. */
   readonly metrics: ReadonlyMap<string, number>;
 }
 
-/** The counts of each step of a run. */
+/** The counts of a run's steps. */
 export type BatchWeight = (step: number) => BatchCounts;
 
 const counter = (data: ArrayLike<number>): NdArray => ({
@@ -24,7 +24,7 @@ const counter = (data: ArrayLike<number>): NdArray => ({
   data: Uint32Array.from(data),
 });
 
-/** For the data order that the State is in, which a run has set. */
+/** For the State's current data order, which a run has set. */
 export async function batchWeights(task: Task, data: Examples, run: Run, state: State): Promise<BatchWeight> {
   const counted = countedMetrics(task, data);
   if (counted.length === 0) return (step) => ({ examples: placeOf(run, step).rows, metrics: NO_METRICS });
@@ -41,13 +41,13 @@ export async function batchWeights(task: Task, data: Examples, run: Run, state: 
 
 const NO_METRICS: ReadonlyMap<string, number> = new Map();
 
-/** The metrics in which examples do not count 1 each, and what they do. */
+/** The metrics in which examples do not count 1 each, and their counts. */
 function countedMetrics(task: Task, data: Examples): [metric: string, counts: ArrayLike<number>][] {
   const all = allCounts(task, data);
   return outputsOf(task).flatMap((output): [string, ArrayLike<number>][] => {
     const { weights, rows } = all.get(output.name)!;
     const [loss, accuracy] = [metricOf(output, 'loss'), metricOf(output, 'accuracy')];
-    // A metric of the user's in accuracy's place is a mean over examples.
+    // A user's metric that replaces accuracy is a mean over examples.
     const own = Object.hasOwn(task.metrics, accuracy);
     return [
       ...(weights ? [[loss, weights] as [string, ArrayLike<number>]] : []),

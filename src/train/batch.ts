@@ -1,5 +1,5 @@
-// Batches: from a data set that lies on the device as it was given (u8 pictures, u16 tokens, i32 labels) to the floats and indices
-// that a model and its loss see. Gather and normalisation are part of the graph, so they happen in the first kernel.
+// Batches: from a data set stored on the device in its own dtype (u8 pictures, u16 tokens, i32 labels) to the floats and indices that
+// a model and its loss see. Gather and normalization are part of the graph, so they happen in the first kernel.
 
 import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type Values } from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
@@ -51,13 +51,13 @@ export interface Examples {
 /** A data set with one tensor of targets. */
 export type OneTarget = Examples & { readonly y: Values; readonly classes?: number | undefined };
 
-/** A values' dtype and shape, which must be filled. */
+/** Values with their dtype. @throws if the data does not fill the shape. */
 export function toArray(what: string, values: Values): NdArray {
   const { shape, data, scale } = values ?? {};
   if (!Array.isArray(shape) || !isHostArray(data)) {
-    const got = isHostArray(values) ? 'a bare array' : data === undefined ? show(values) : `of ${show(data)}`;
+    const got = isHostArray(values) ? 'a bare array' : data === undefined ? show(values) : `data that is ${show(data)}`;
     throw new OptionError(
-      `${what}: it is ${got}. Give { shape: [rows, …], data } with a Float32Array, Uint8Array, Uint16Array, Uint32Array or Int32Array as data.`,
+      `${what}: got ${got}. Give { shape: [rows, …], data } with a Float32Array, Uint8Array, Uint16Array, Uint32Array or Int32Array as data.`,
     );
   }
   checkScale(what, scale);
@@ -81,7 +81,7 @@ export function isHostArray(data: unknown): data is HostArray {
   return kind === 'Float64Array' || Object.values(ARRAYS).some(({ name }) => name === kind);
 }
 
-/** Refuses what is not a data set, and sets that are empty or whose parts do not fit each other. */
+/** Rejects anything but a data set, and sets that are empty or whose parts differ in size. */
 export function checkExamples(data: Examples): void {
   const { size, x, y, sampleWeights, scale, targetScale, name = 'data' } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
@@ -92,7 +92,7 @@ export function checkExamples(data: Examples): void {
     throw new OptionError(`data: ${pair ? 'a pair' : show(data)} is not a data set. ${advice}.`);
   }
   if (!(Number.isSafeInteger(size) && size > 0))
-    throw new DataError(`${name}: it is empty. Give at least one example.`);
+    throw new DataError(`${name}: the data set is empty. Give at least one example.`);
   checkScale(name, scale);
   checkScale(name, targetScale);
   for (const [part, values] of namedParts({ x, y })) {
@@ -116,37 +116,37 @@ export function namedParts({ x, y }: { readonly x: Nested<Values>; readonly y?: 
   return [...named('x', x), ...(y === undefined ? [] : named('y', y))];
 }
 
-/** Refuses numbers of classes that do not belong to the targets there are. */
+/** Rejects `classes` that do not match the targets. */
 function checkClasses({ y, classes, name = 'data' }: Examples): void {
   if (typeof classes !== 'object' || classes === null) {
     if (classes === undefined || !isSeveral(y)) return;
     throw new OptionError(
-      `${name}: classes is ${classes}, and y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
+      `${name}: classes is ${classes}, but y has several targets, ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
     );
   }
   const wrong = Object.keys(classes).find((key) => !isSeveral(y) || !Object.hasOwn(y, key));
   if (wrong !== undefined)
-    throw new OptionError(`${name}: classes names ${wrong}, and y has ${listed(y)}. Use the names of y.`);
+    throw new OptionError(`${name}: classes names ${wrong}, but y has ${listed(y)}. Use the names of y.`);
 }
 
-/** How many classes the labels of a data set need. */
+/** The number of classes that the labels of a data set need. */
 export interface Labels {
   readonly classes: number;
-  /** Whether the model must have just as many outputs: as many or more are enough where the labels alone tell. */
+  /** Whether the model must have exactly this many outputs. If the number was inferred from the labels, more are fine. */
   readonly exact: boolean;
 }
 
-/** How labels are read. */
+/** Options of `labelsOf`. */
 interface LabelsOptions {
-  /** Whether the classes that are stated must be just as many as the model's outputs. Default false. */
+  /** Whether a stated number of classes must equal the model's outputs. Default false. */
   readonly exact?: boolean | undefined;
   /** The label that the loss ignores. */
   readonly ignoreIndex?: number | undefined;
 }
 
 /**
- * The classes of a data set whose targets are class indices: those it states, else those that its labels show.
- * @throws DataError where a label is below 0, or not below the number that is stated, and not ignored.
+ * The number of classes of a data set whose targets are class indices: the stated one, else inferred from its labels.
+ * @throws DataError if a label is below 0, or not below the stated number, and not ignored.
  */
 export function labelsOf(
   { name = 'data', size, y, classes }: OneTarget,
@@ -160,16 +160,16 @@ export function labelsOf(
     if (label >= 0 && (classes === undefined || label < classes)) most = label;
     else {
       const example = Math.floor(k / (y.data.length / size));
-      const range = classes === undefined ? 'labels begin at 0' : `there are ${classes} classes`;
+      const range = classes === undefined ? 'labels begin at 0' : `the data has ${classes} classes`;
       throw new DataError(
-        `${name}: the label of example ${example} is ${label}, and ${range}. Give labels from 0${classes === undefined ? '' : ` to ${classes - 1}`}, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: ${label} }).`,
+        `${name}: the label of example ${example} is ${label}, but ${range}. Give labels from 0${classes === undefined ? '' : ` to ${classes - 1}`}, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: ${label} }).`,
       );
     }
   }
   return { classes: classes ?? most + 1, exact: exact && classes !== undefined };
 }
 
-/** The data set as it is now, in memory that its maker does not write to; itself where that is so already. */
+/** The data set as it is now, in memory that the caller cannot write to; itself if that is already so. */
 export function ownExamples(data: Examples): Examples {
   const own = (values: Values) => {
     const data = ownedCopy(values.data);
@@ -184,8 +184,8 @@ export function ownExamples(data: Examples): Examples {
 const residents = new WeakMap<HostArray, { readonly maxBytes: number; readonly parts: readonly Tensor[] }>();
 
 /**
- * The array as tensors that stay on the device, uploaded once however often they are asked for: one, or parts of whole rows
- * where it is more than `maxBytes`, the most that a kernel can bind.
+ * The array as tensors resident on the device, uploaded once: a single one, or several parts of whole rows if it is larger than
+ * `maxBytes`, the most that a kernel can bind.
  */
 export function residentsOf(what: string, values: Values, maxBytes: number): readonly Tensor[] {
   const all = ownedCopy(values.data);
@@ -201,7 +201,7 @@ export function residentsOf(what: string, values: Values, maxBytes: number): rea
   const each = Math.min(size!, Math.floor(maxBytes / byteLength(dtypeOf(values.data), width)));
   if (each < 1)
     throw new DataError(
-      `${what}: one row ${formatShape(row)} is more than this device can bind at once (${maxBytes} bytes).`,
+      `${what}: one row ${formatShape(row)} is larger than this device can bind at once (${maxBytes} bytes).`,
     );
   const parts = Array.from({ length: Math.ceil(size! / each) }, (_, k) => {
     const rows = Math.min(each, size! - k * each);
@@ -212,7 +212,7 @@ export function residentsOf(what: string, values: Values, maxBytes: number): rea
   return parts;
 }
 
-/** Rows at `indices` of parts that lie one after another. */
+/** The rows at `indices` of consecutive parts. */
 function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
   const each = parts[0]!.shape[0]!;
   const rowOf = (k: number) => gatherRows(parts[k]!, k === 0 ? indices : sub(indices, k * each));
@@ -230,7 +230,7 @@ export interface Prepared {
   readonly weights?: Tensor;
 }
 
-/** The rows of a data set at `indices`, ready for a model and its loss, with their weights (B) where they have some. */
+/** The rows of a data set at `indices`, ready for a model and its loss, with their weights (B), if any. */
 export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): Prepared {
   const { name = 'data', x, y, sampleWeights, scale, targetScale } = data;
   const at = (part: string, values: Values): Tensor =>
@@ -249,7 +249,7 @@ export function targetScaleOf({ y, targetScale, scale }: Pick<OneTarget, 'y' | '
   return y.scale ?? targetScale ?? scale;
 }
 
-/** The examples of a batch that each run of a program is given as its input x, or x.pixels, ready for a model. */
+/** A batch's examples, passed to each run of a program as its input x, or x.pixels, ready for a model. */
 export function inputX(x: Nested<Values>, scale: ByteScale | undefined): Nested<Tensor> {
   return mapParts(x, (values, name) => {
     const part = partName('x', name);
@@ -257,7 +257,7 @@ export function inputX(x: Nested<Values>, scale: ByteScale | undefined): Nested<
   });
 }
 
-/** The targets of such a batch, its input y, ready for a loss. `scale`: that of bytes which do not have their own. */
+/** The targets of such a batch, its input y, ready for a loss. `scale`: for bytes without a scale of their own. */
 export function inputY(y: Nested<Values>, scale: ByteScale | undefined): Nested<Tensor> {
   return mapParts(y, (values, name) => {
     const part = partName('y', name);
@@ -265,7 +265,7 @@ export function inputY(y: Nested<Values>, scale: ByteScale | undefined): Nested<
   });
 }
 
-/** A batch that each run of a program is given as its inputs, ready for a model and its loss. */
+/** A batch passed to each run of a program as its inputs, ready for a model and its loss. */
 export function inputsOf({ x, y, scale, targetScale }: Examples): Prepared {
   return { x: inputX(x, scale), y: inputY(y, targetScale ?? scale) };
 }
@@ -275,7 +275,7 @@ export function feedsOf(batch: Parameters<typeof namedParts>[0]): Record<string,
   return Object.fromEntries(namedParts(batch).map(([part, { data }]) => [part, data]));
 }
 
-/** What a program is kept by that is given batches like this one: dtypes, shapes, and how the values are read. */
+/** The cache key of a program for batches like this one: dtypes, shapes, and how values are read. */
 export function specsOf(batch: Parameters<typeof namedParts>[0]): string {
   return JSON.stringify(
     namedParts(batch).map(([part, values]) => {
@@ -285,12 +285,12 @@ export function specsOf(batch: Parameters<typeof namedParts>[0]): string {
   );
 }
 
-/** What a model is given of rows of x: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats as they are. */
+/** Rows of x as the model's input: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats unchanged. */
 function prepareX(rows: Tensor, x: Values, scale: ByteScale = PLAIN): Tensor {
   return dtypeOf(x.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, inputDtypeOf(x, scale));
 }
 
-/** The dtypes in which a model is given its inputs. */
+/** The dtypes of the model's inputs. */
 export function inputDtypesOf(x: Nested<Values>, scale: ByteScale | undefined): Nested<DType> {
   return mapParts<Values, DType>(x, (values) => inputDtypeOf(values, scale ?? values.scale));
 }
@@ -301,7 +301,7 @@ function inputDtypeOf({ data }: Values, scale: ByteScale = PLAIN): Exclude<DType
   return dtype === 'u8' && scale ? 'f32' : 'u32';
 }
 
-/** What a loss is given of rows of y: class indices as u32, of i32 the same bits; numbers as f32, bytes by their scale. */
+/** Rows of y as the loss's target: class indices as u32 (i32 bit for bit); numbers as f32, bytes by their scale. */
 function prepareY(rows: Tensor, y: Values, scale: ByteScale = PLAIN): Tensor {
   if (kindOfTargets(y) === 'classes') return cast(rows, 'u32');
   return dtypeOf(y.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, 'f32');

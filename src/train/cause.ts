@@ -1,5 +1,5 @@
-// Why a step's values are not finite: from the first named tensor that is not, back through the graph to the op that made a bad value
-// of finite ones, and to the element: a bad index, log(0), a division by 0, bad data, or an overflow.
+// Why a step's values are not finite: from the first non-finite named tensor back through the graph to the op that produced it from
+// finite inputs, and to the element: a bad index, log(0), a division by 0, bad data, or an overflow.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor } from '../graph/executor.ts';
 import { partName } from '../graph/nested.ts';
@@ -12,31 +12,31 @@ import type { TrainingStep } from './step.ts';
 
 /** A step whose values were not finite. */
 export interface BadStep {
-  /** Steps made before it. */
+  /** Steps completed before it. */
   readonly step: number;
   readonly learningRate: number;
   /** The step as it was traced. */
   readonly traced: TrainingStep;
-  /** The values of its inputs, where it has any. */
+  /** The values of its inputs, if it has any. */
   readonly inputs?: Readonly<Record<string, HostArray>>;
 }
 
-/** What happened, where that is known, and what helps, where that is not another learning rate. */
+/** The cause, if known, and a remedy, if it is not the learning rate. */
 export interface Cause {
   readonly what?: string;
   readonly advice?: string;
 }
 
-/** What ops need that have a pole or an edge. */
+/** Remedies for ops with a pole or a bounded domain. */
 const EDGES: Readonly<Record<string, string>> = {
   log: 'Keep its argument above 0, such as log(add(x, 1e-7)), or use a loss that takes logits.',
   sqrt: 'Keep its argument at 0 or above.',
   rsqrt: 'Keep its argument above 0, such as rsqrt(add(x, 1e-7)).',
   pow: 'Keep its argument above 0.',
-  div: 'Keep the divisor away from 0, as also in the gradients of log and sqrt, by add(x, 1e-7) for instance.',
+  div: 'Keep the divisor away from 0, such as add(x, 1e-7); the gradients of log and sqrt divide, too.',
 };
 
-/** The cause of `first`, the earliest of a step's inner tensors that is not finite, by a replay of what lies before it. */
+/** The cause of `first`, the earliest non-finite tensor of a step, found by a replay of everything before it. */
 export async function causeOf(executor: Executor, state: State, failed: BadStep, first: string): Promise<Cause> {
   const { traced: step, inputs = {} } = failed;
   const names = [...step.inner.keys()];
@@ -53,7 +53,7 @@ export async function causeOf(executor: Executor, state: State, failed: BadStep,
   const { data, shape } = values(bad)!;
   const at = data.findIndex((v) => !Number.isFinite(v));
   const value = show(data[at]!);
-  /** The example whose row of a batch has the element: of the data set, or of the batch where there is no such row. */
+  /** The example that contains the element: its index in the data set, or in the batch if the tensor has no row per example. */
   const exampleOf = (rows: Shape, element: number) => {
     const batch = values(step.batch)!.data;
     const row = Math.floor(element / Math.max(sizeOf(rows.slice(1)), 1));
@@ -64,13 +64,13 @@ export async function causeOf(executor: Executor, state: State, failed: BadStep,
   const [, whole, name] = /^the (input|target)(?: (.*))?$/.exec(first) ?? [];
   if (whole) {
     const what = `${partName(whole === 'input' ? 'x' : 'y', name)} of example ${exampleOf(shape, at)} has ${value}`;
-    return { what, advice: 'Look for NaN or infinity in the data.' };
+    return { what, advice: 'Remove NaN and infinity from the data.' };
   }
   if (!node.op) {
     const path = pathOf(bad);
     return path === undefined
       ? { what: `a constant is ${value}`, advice: 'Make it finite.' }
-      : { what: `${path} has ${value}`, advice: 'Look at how it is initialised or loaded.' };
+      : { what: `${path} has ${value}`, advice: 'Check how it is initialized or loaded.' };
   }
   const wrong = badIndex(node, values);
   if (wrong) {
@@ -89,7 +89,7 @@ export async function causeOf(executor: Executor, state: State, failed: BadStep,
 
 type ValuesOf = (t: Tensor) => NdArray | undefined;
 
-/** The values of tensors in a step as it is, unfused; none for those of data sets. */
+/** The values of tensors in an unfused replay of the step; none for data sets. */
 async function valuesOf(
   executor: Executor,
   { storage }: State,
@@ -118,12 +118,12 @@ async function valuesOf(
   }
 }
 
-/** An index past the end of a table, or of the classes where there is no `table`. */
+/** An index past the end of `table`, or of the classes if there is no table. */
 interface BadIndex {
   readonly table: Tensor | undefined;
   readonly size: number;
   readonly index: number;
-  /** Where it is among the indices, and their shape. */
+  /** Its position among the indices, and their shape. */
   readonly element: number;
   readonly rows: Shape;
 }
@@ -143,7 +143,7 @@ function badIndex({ op, inputs, params }: Node, values: ValuesOf): BadIndex | un
   return element < 0 ? undefined : { table, size, index: found.data[element]!, element, rows: found.shape };
 }
 
-/** What an elementwise op made of which values, or another op of many. `untouched`: no step has moved the weights yet. */
+/** The result of an op, with its arguments if it is elementwise. `untouched`: no step has changed the weights yet. */
 function elementCause(
   { op, inputs, params }: Node,
   values: ValuesOf,
@@ -159,7 +159,7 @@ function elementCause(
   const what = known ? `${name}(${args.join(', ')}) is ${show(value)}` : `${name} gives ${show(value)}`;
   const atEdge = known && (name === 'div' ? given[1] === 0 : given[0]! <= 0);
   if (atEdge && Object.hasOwn(EDGES, name)) return { what, advice: EDGES[name]! };
-  if (Number.isNaN(value) && known) return { what, advice: `Look at what ${name} is given.` };
+  if (Number.isNaN(value) && known) return { what, advice: `Check the arguments of ${name}.` };
   return untouched ? { what, advice: 'Scale the data, or make the initial weights smaller.' } : { what };
 }
 

@@ -1,5 +1,5 @@
-// Checkpoints: a whole State as one safetensors file, so that a new process goes on bit for bit, or its weights alone, which
-// PyTorch's layers take as they are. Reading checks everything before anything is changed.
+// Checkpoints: a whole State as one safetensors file, from which a new process continues bit for bit, or its weights alone, which
+// PyTorch's layers load unchanged. Reading checks everything before anything is changed.
 import { type ByteScale, isScale } from '../data/dataset.ts';
 import type { Bytes, FileBytes, HostArray } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
@@ -25,26 +25,26 @@ const COUNTERS = ['step', 'seed', 'origin', 'order'] as const;
 const COUNTER_PREFIX = 'trainer.';
 const MOMENT_PREFIX = 'optimizer.';
 
-/** More entries for a file's metadata. */
+/** Additional entries of a file's metadata. */
 type Metadata = Readonly<Record<string, string>>;
 
-/** What a checkpoint keeps beside tensors. */
+/** What a checkpoint stores besides tensors. */
 export interface Saved {
   readonly optimizer: OptimizerDescription;
   readonly loss: string;
   /** The run the State was in. */
   readonly run?: Run;
-  /** The learning rate set by hand, where one was. */
+  /** The learning rate set by hand, if any. */
   readonly learningRate?: number;
   /** How bytes become inputs. */
   readonly scale?: ByteScale;
-  /** The parameters that are frozen, by path; absent where none is. */
+  /** The parameters that are frozen, by path; absent if none is. */
   readonly frozen?: readonly string[];
-  /** The step at which a parameter was unfrozen, by path; absent where none was. */
+  /** The step at which a parameter was unfrozen, by path; absent if none was. */
   readonly unfrozen?: Readonly<Record<string, number>>;
-  /** The same of a model with several tensors, by their names. */
+  /** The scales of a model with several tensors, by their names. */
   readonly scales?: PartScales;
-  /** Whatever the caller wants kept: plain data. */
+  /** The caller's own plain data. */
   readonly configuration?: unknown;
 }
 
@@ -68,7 +68,7 @@ function savedFreezing({ frozen, unfrozen }: Freezing): Partial<Freezing> {
   return { ...(frozen.length > 0 && { frozen }), ...(Object.keys(unfrozen).length > 0 && { unfrozen }) };
 }
 
-/** The optimizer as plain data, each group by the paths that it has. */
+/** The optimizer as plain data, each group with its paths. */
 function described({ optimizer, variables, membership }: State): OptimizerDescription {
   const { groups, ...rest } = describe(optimizer);
   if (!groups) return rest;
@@ -82,24 +82,24 @@ export async function weightsFile(state: State, metadata: Metadata = {}): Promis
   return writeSafetensors(tensors, { format: 'pt', ...metadata });
 }
 
-/** Whether a tensor of a file with this metadata is a moment or a counter of a checkpoint, no weight. */
+/** Whether a tensor of a file with this metadata is a moment or a counter of a checkpoint, not a weight. */
 export function isCheckpointTensor(name: string, metadata: Metadata): boolean {
   return metadata['format'] === FORMAT && (name.startsWith(MOMENT_PREFIX) || name.startsWith(COUNTER_PREFIX));
 }
 
-/** What a checkpoint must agree with, beside the State's own variables. */
+/** What a checkpoint must match besides the State's own variables. */
 export interface Fits {
   readonly loss: string;
-  /** The network, where the model is a described one. */
+  /** The network, if the model was made by `network()`. */
   readonly network?: NetworkDescription | undefined;
-  /** Called before variables lie elsewhere, since the checkpoint has others frozen; it may throw. */
+  /** Called before variables move because the checkpoint has other ones frozen; it may throw. */
   rearranging(): void;
 }
 
 /**
- * Puts a checkpoint into a State of the same model and optimizer, and gives what was kept beside it.
- * @throws CheckpointError where the file is damaged, is inconsistent, is no checkpoint or belongs to another model or loss;
- * the State is then as it was.
+ * Loads a checkpoint into a State of the same model and optimizer, and returns its other data.
+ * @throws CheckpointError if the file is damaged, inconsistent, not a checkpoint, or of another model or loss; the State is then
+ * unchanged.
  */
 export function loadState(state: State, bytes: FileBytes, file: string, fits: Fits): Saved & { readonly step: number } {
   const { tensors, metadata } = readSafetensors(bytes, file);
@@ -107,15 +107,15 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
     const what =
       metadata['thalweg'] === undefined
         ? 'not a checkpoint of a run'
-        : `of the format ${quoted(metadata['format'] ?? 'none')}`;
+        : `a file of format ${quoted(metadata['format'] ?? 'none')}`;
     throw new CheckpointError(
-      `${file}: it is ${what}, which is ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
+      `${file}: it is ${what}; a checkpoint has format ${JSON.stringify(FORMAT)} in its metadata. For weights alone, use loadWeights.`,
     );
   }
   const saved = parseSaved(metadata['thalweg'], file, counterIn(tensors, 'step')?.[0]);
   if (saved.optimizer.name !== state.optimizer.name) {
     throw new CheckpointError(
-      `${file}: it was trained by ${escaped(saved.optimizer.name)}, this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
+      `${file}: it was trained with the optimizer ${escaped(saved.optimizer.name)}, but this trainer has ${state.optimizer.name}. Use the same optimizer, or loadWeights.`,
     );
   }
   const layout = layoutIn(file, saved, state);
@@ -130,13 +130,13 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
   const key = counter('seed');
   if (key[0]! + key[1]! * 2 ** 32 !== state.seedNumber) {
     throw new CheckpointError(
-      `${file}: its seed is ${key[0]! + key[1]! * 2 ** 32}, this trainer's ${state.seedNumber}. Create the trainer with that seed.`,
+      `${file}: its seed is ${key[0]! + key[1]! * 2 ** 32}, but this trainer's is ${state.seedNumber}. Create the trainer with the seed of the checkpoint.`,
     );
   }
   checkFits(file, saved, metadata, fits);
   const [origin, ...order] = [...counter('origin'), ...counter('order')] as [number, number, number];
   checkOrder(file, { step: counter('step')[0]!, seed: key, origin, order, start: saved.run?.start });
-  const dataOf = (name: string) => tensors.get(name)!.data as HostArray; // of the State's own dtype, by matchTensors
+  const dataOf = (name: string) => tensors.get(name)!.data as HostArray; // of the State's own dtype, as matchTensors checked
   const parameters = new Set(state.trainable.map(({ path }) => path));
   const others = new Set(state.variables.map(({ path }) => path).filter((path) => !parameters.has(path)));
   for (const { name } of entries) if (!others.has(name)) checkFinite(file, name, dataOf(name));
@@ -149,7 +149,7 @@ export function loadState(state: State, bytes: FileBytes, file: string, fits: Fi
   return { ...saved, step: counter('step')[0]! };
 }
 
-/** How variables lie with what the checkpoint has frozen; undefined where they do. */
+/** The layout with the checkpoint's frozen parameters; undefined if it is the current one. */
 function layoutIn(file: string, { frozen = [], unfrozen = {} }: Saved, state: State): Layout | undefined {
   const freezing = { frozen, unfrozen };
   if (JSON.stringify(freezing) === JSON.stringify(state.freezing)) return undefined;
@@ -157,30 +157,30 @@ function layoutIn(file: string, { frozen = [], unfrozen = {} }: Saved, state: St
   const unknown = [...frozen, ...Object.keys(unfrozen)].find((path) => !paths.has(path));
   if (unknown !== undefined)
     throw new CheckpointError(
-      `${file}: ${quoted(unknown)} is or was frozen, but is not a parameter of the model. Use the model it was saved from.`,
+      `${file}: ${quoted(unknown)} is listed as frozen or unfrozen, but is not a parameter of the model. Use the model it was saved from.`,
     );
   if (frozen.length >= paths.size)
-    throw new CheckpointError(`${file}: all parameters of the model are frozen in it. Use an undamaged copy.`);
+    throw new CheckpointError(`${file}: it has all parameters of the model frozen. Use an undamaged copy.`);
   return state.layoutWith(freezing);
 }
 
-/** A counter of a checkpoint; undefined where it has none. */
+/** A counter of a checkpoint; undefined if it has none. */
 function counterIn(tensors: Safetensors['tensors'], name: (typeof COUNTERS)[number]): Uint32Array | undefined {
   const tensor = tensors.get(`${COUNTER_PREFIX}${name}`);
   return tensor?.dtype === 'U32' ? tensor.data : undefined;
 }
 
-/** Refuses a checkpoint of another loss, or of another network of the same shapes. */
+/** Rejects a checkpoint of another loss, or of another network of the same shapes. */
 function checkFits(file: string, { loss }: Saved, metadata: Metadata, fits: Fits): void {
   if (loss !== fits.loss)
     throw new CheckpointError(
-      `${file}: it was trained with the loss ${quoted(loss)}, this trainer has ${quoted(fits.loss)}. Use the same loss, or loadWeights.`,
+      `${file}: it was trained with the loss ${quoted(loss)}, but this trainer has ${quoted(fits.loss)}. Use the same loss, or loadWeights.`,
     );
   const network = networkIn(metadata, file);
   const [got, want] = [network, fits.network].map((description) => description && networkText(description));
   if (got !== undefined && want !== undefined && got !== want)
     throw new CheckpointError(
-      `${file}: its network is ${got}, this trainer's ${want}. Create the trainer with the same network.`,
+      `${file}: its network is ${got}, but this trainer's is ${want}. Create the trainer with the same network.`,
     );
 }
 
@@ -193,16 +193,16 @@ interface Order {
   readonly start: number | undefined;
 }
 
-/** Refuses a data order that the run cannot have: it follows from the seed and the step at which it began. */
+/** Rejects a data order other than the one that follows from the seed and the step at which the run began. */
 function checkOrder(file: string, { step, seed, origin, order, start = origin }: Order): void {
   const wanted = [seed[0]!, (seed[1]! ^ origin) >>> 0];
   const wrong =
     origin > step
-      ? `the data order began after ${origin} steps, and ${step} were made`
+      ? `the data order began after ${origin} steps, but only ${step} were made`
       : origin !== start
-        ? `the data order began after ${origin} steps, and the run after ${start}`
+        ? `the data order began after ${origin} steps, but the run after ${start}`
         : order.some((n, k) => n !== wanted[k])
-          ? `the data order [${order.join(', ')}] is not the seed's, [${wanted.join(', ')}]`
+          ? `the data order is [${order.join(', ')}], but the seed gives [${wanted.join(', ')}]`
           : undefined;
   if (wrong) throw new CheckpointError(`${file}: it is inconsistent: ${wrong}. Use an undamaged copy.`);
 }
@@ -211,12 +211,12 @@ function checkFinite(file: string, name: string, data: ArrayLike<number>): void 
   for (let k = 0; k < data.length; k++) {
     if (!Number.isFinite(data[k]))
       throw new CheckpointError(
-        `${file}: ${quoted(name)} holds ${data[k]} at index ${k}. Use a checkpoint from before, or loadWeights.`,
+        `${file}: ${quoted(name)} holds ${data[k]} at index ${k}. Use an earlier checkpoint, or loadWeights.`,
       );
   }
 }
 
-/** The scale that a file of weights or a checkpoint keeps. @throws CheckpointError where it is damaged. */
+/** The scale stored in a file of weights or a checkpoint. @throws CheckpointError if it is damaged. */
 export function scaleOfFile(metadata: Metadata, file: string): ModelScale | undefined {
   if (metadata['format'] !== FORMAT) return scaleIn(metadata, file);
   const { scale, scales } = parseSaved(metadata['thalweg'], file);
@@ -233,7 +233,7 @@ export function describeCheckpoint(
   const { tensors, metadata } = readSafetensors(bytes, file);
   const [seed, step] = [counterIn(tensors, 'seed'), counterIn(tensors, 'step')];
   if (metadata['format'] !== FORMAT || seed?.length !== 2 || step?.length !== 1)
-    throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file that saveCheckpoint made.`);
+    throw new CheckpointError(`${file}: it is not a checkpoint of a run. Give a file made by saveCheckpoint.`);
   return { ...parseSaved(metadata['thalweg'], file, step[0]), seed: seed[0]! + seed[1]! * 2 ** 32, step: step[0]! };
 }
 
@@ -246,7 +246,7 @@ function wanted({ name, shape, dtype }: Entry) {
   return { name, shape, dtype: storedDtype(dtype) };
 }
 
-/** The entries as tensors to store, and more variables, all as they are at one moment. */
+/** The entries and further variables as tensors to store, all read at the same moment. */
 async function readEntries(
   state: State,
   entries: readonly Entry[],
@@ -262,7 +262,7 @@ async function readEntries(
   return { tensors, rest: arrays.slice(whole.length).map((data) => Uint32Array.from(data)) };
 }
 
-/** The metadata of a checkpoint after `step` steps, of which every part that is used is checked. */
+/** The metadata of a checkpoint after `step` steps, every part of it checked. */
 function parseSaved(text: string | undefined, file: string, step = Number.POSITIVE_INFINITY): Saved {
   const damaged = (what: string) =>
     new CheckpointError(`${file}: the metadata is damaged: ${what}. Use an undamaged copy.`);
@@ -279,13 +279,13 @@ function parseSaved(text: string | undefined, file: string, step = Number.POSITI
   if (typeof saved.loss !== 'string') throw damaged('the loss is missing');
   if (saved.run !== undefined && !isRun(saved.run)) throw damaged('the run has fields of wrong types');
   if (saved.run && saved.run.start > step)
-    throw damaged(`the run begins after ${saved.run.start} steps, and ${step} were made`);
+    throw damaged(`the run begins after ${saved.run.start} steps, but only ${step} were made`);
   if (saved.learningRate !== undefined && !(Number.isFinite(saved.learningRate) && saved.learningRate > 0))
     throw damaged(`the learning rate is ${JSON.stringify(saved.learningRate)}`);
   if (saved.frozen !== undefined && !isPaths(saved.frozen))
     throw damaged('the frozen parameters are not a list of paths');
   if (saved.unfrozen !== undefined && !areSteps(saved.unfrozen, step))
-    throw damaged('the parameters that were unfrozen have no steps that were made');
+    throw damaged('the unfrozen parameters are not paths with the steps at which they were unfrozen');
   if (saved.scale !== undefined && saved.scale !== false && !isScale(saved.scale))
     throw damaged('the scale is not a mean and std');
   if (saved.scales !== undefined && !isPartScales(saved.scales)) throw damaged('the scales are not means and stds');

@@ -1,5 +1,5 @@
-// Class weights: what each class counts in training, as Keras' `class_weight`. They become sample weights, so that a run knows of one
-// kind of weight only.
+// Class weights: the weight of each class in training, as Keras' `class_weight`. They become sample weights, so that a run has only one
+// kind of weight.
 import type { Values } from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
@@ -12,7 +12,7 @@ import type { Loss } from '../loss/loss.ts';
 import { type Examples, labelsOf, type OneTarget } from './batch.ts';
 import { ignores } from './loss-weights.ts';
 
-/** `balanced`, a weight for each class, or weights by class, of which the others have 1. */
+/** `balanced`, a weight for each class, or weights by class, where absent classes have 1. */
 export type ClassWeights = 'balanced' | readonly number[] | Readonly<Record<number, number>>;
 
 export const CLASS_WEIGHTS: Kind = {
@@ -20,13 +20,13 @@ export const CLASS_WEIGHTS: Kind = {
   fits: (v) => v === 'balanced' || Array.isArray(v) || show(v) === 'an object',
 };
 
-/** What was made last for a set's labels, so that it is found again on the device. */
+/** The last result by a set's labels, so that its arrays are uploaded once. */
 const kept = new WeakMap<
   HostArray,
   { readonly key: string; readonly given: HostArray | undefined; readonly made: Values }
 >();
 
-/** The set with weights: those of its classes, times those that its examples have. @throws OptionError, naming what does not fit. */
+/** The set with weights: its classes' times its examples' own. @throws OptionError naming what does not fit. */
 export function withClassWeights(
   data: Examples,
   weights: ClassWeights | undefined,
@@ -36,19 +36,19 @@ export function withClassWeights(
   const { name = 'data', sampleWeights } = data;
   if (isSeveral(data.y))
     throw new OptionError(
-      `fit: classWeights are given, and ${name} has several targets, ${listed(data.y)}. Give them to a loss: losses.softmaxCrossEntropy.with({ classWeights }).`,
+      `fit: classWeights need a single target, but ${name} has several, ${listed(data.y)}. Give them to a loss: losses.softmaxCrossEntropy.with({ classWeights }).`,
     );
   const { y } = data as OneTarget;
   const labels = labelsOf(data as OneTarget, loss);
   if (!labels)
     throw new OptionError(
-      `fit: classWeights are given, and the targets of ${name} are not class indices. Use data with class labels, or sampleWeights.`,
+      `fit: classWeights need class indices, but the targets of ${name} are numbers. Use data with class labels, or sampleWeights.`,
     );
   const counted = y.data.filter((label: number) => !ignores(loss, label));
   const byClass = weightsOf(counted, labels.classes, weights, name);
   if (y.shape.length > 1)
     throw new OptionError(
-      `fit: classWeights are given, and ${name} has several labels an example, y ${formatShape(y.shape)}. Give them to the loss: losses.softmaxCrossEntropy.with({ classWeights: [${byClass.map((w) => Number(w.toPrecision(6))).join(', ')}] }).`,
+      `fit: classWeights need one label per example, but ${name} has several, y ${formatShape(y.shape)}. Give them to the loss: losses.softmaxCrossEntropy.with({ classWeights: [${byClass.map((w) => Number(w.toPrecision(6))).join(', ')}] }).`,
     );
   const key = byClass.join();
   const known = kept.get(y.data);
@@ -67,12 +67,12 @@ function weightsOf(labels: ArrayLike<number>, classes: number, weights: ClassWei
   const byClass = Array<number>(classes).fill(1);
   if (Array.isArray(weights) && weights.length !== classes)
     throw new OptionError(
-      `fit: classWeights has ${weights.length} weights, and ${name} has ${classes} classes. Give ${classes}.`,
+      `fit: classWeights has ${weights.length} weights, but ${name} has ${classes} classes. Give ${classes}.`,
     );
   for (const [label, weight] of Object.entries(weights)) {
     if (!(String(Number(label)) === label && Number(label) in byClass))
       throw new OptionError(
-        `fit: classWeights names the class ${label}, and ${name} has ${classes} classes. Use 0 to ${classes - 1}.`,
+        `fit: classWeights names the class ${label}, but ${name} has ${classes} classes. Use 0 to ${classes - 1}.`,
       );
     if (!(typeof weight === 'number' && weight >= 0 && Number.isFinite(Math.fround(weight))))
       throw new OptionError(`fit: the weight of class ${label} is ${show(weight)}. Give a finite number >= 0.`);
@@ -81,7 +81,7 @@ function weightsOf(labels: ArrayLike<number>, classes: number, weights: ClassWei
   return byClass;
 }
 
-/** n / (classes · count), as scikit-learn's: all classes then count the same. A class without examples has 1. */
+/** n / (classes · count), as scikit-learn's, which gives all classes equal weight in total. A class without examples has 1. */
 function balanced(labels: ArrayLike<number>, classes: number): number[] {
   const counts = Array<number>(classes).fill(0);
   for (let k = 0; k < labels.length; k++) counts[labels[k]!]!++;

@@ -1,4 +1,4 @@
-// What a loss makes of predictions: probabilities, and classes. Worked out on the host, in doubles, from what `predict` gives.
+// Probabilities and classes from predictions, as the loss defines them: computed on the host, in doubles, from the result of `predict`.
 import { interpret } from '../cpu/interpreter.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isSeveral, listed, mapParts, type Nested } from '../graph/nested.ts';
@@ -15,8 +15,8 @@ import type { Task } from './task.ts';
 const LOSSES = 'softmaxCrossEntropy or binaryCrossEntropyWithLogits';
 
 /**
- * What `of` makes of predictions by their loss: of several outputs, of each by its own, where that says how.
- * @throws OptionError for a loss that does not say how, or where none of several does.
+ * Applies `of` to predictions with their loss: with several outputs, to each one whose own loss defines the result.
+ * @throws OptionError if the loss, or none of several, defines it.
  */
 export function ofOutputs(
   { loss, heads, formula }: Task,
@@ -28,17 +28,17 @@ export function ofOutputs(
     return (prediction) => {
       if (!isSeveral(prediction)) return convert(prediction as NdArray);
       throw new OptionError(
-        `${what}: the model has several outputs, ${listed(prediction)}, and ${formula ? 'one function as its loss' : 'one loss'}. Give a loss for each.`,
+        `${what}: the model has several outputs, ${listed(prediction)}, but ${formula ? 'one function as its loss' : 'one loss'}. Give a loss for each.`,
       );
     };
   }
   const able = heads.filter((head) => (of === classesOf ? head.loss.classes : head.loss.probabilities));
-  if (able.length === 0) of(heads[0]!.loss); // which says why not
+  if (able.length === 0) of(heads[0]!.loss); // throws the reason
   const losses = new Map(able.map((head) => [head.name, head.loss]));
   return (prediction) => {
     const made = mapParts(prediction, (part, name) => {
       const own = losses.get(name!);
-      // One column that is no logit of yes or no leaves no class to choose.
+      // A single column that is not a binary logit leaves no class to choose.
       const alone = own?.classes !== 'binary' && part.shape.at(-1) === 1;
       return own && !alone ? of(own)(part) : undefined;
     });
@@ -47,11 +47,11 @@ export function ofOutputs(
   };
 }
 
-/** Predictions as probabilities. @throws OptionError for a loss that does not say how. */
+/** Predictions as probabilities. @throws OptionError for a loss without probabilities. */
 export function probabilitiesOf({ lossName, probabilities }: Loss): (prediction: NdArray) => NdArray {
   if (!probabilities)
     throw new OptionError(
-      `predictProbabilities: the loss ${lossName} does not turn predictions into probabilities. Use predict, a loss that does (${LOSSES}), or give defineLoss { probabilities: (prediction) => Tensor }.`,
+      `predictProbabilities: the loss ${lossName} does not define probabilities. Use predict, a loss that does (${LOSSES}), or give defineLoss { probabilities: (prediction) => Tensor }.`,
     );
   return (prediction) =>
     onHost(prediction, (x) => {
@@ -61,7 +61,7 @@ export function probabilitiesOf({ lossName, probabilities }: Loss): (prediction:
     });
 }
 
-/** Predictions as classes, u32: places along the last axis, or 0 and 1. @throws OptionError for a loss that scores no classes. */
+/** Predictions as classes, u32: indices along the last axis, or 0 and 1. @throws OptionError for a loss that scores no classes. */
 export function classesOf({ lossName, classes }: Loss): (prediction: NdArray) => NdArray {
   if (!classes)
     throw new OptionError(
@@ -71,13 +71,13 @@ export function classesOf({ lossName, classes }: Loss): (prediction: NdArray) =>
   return (prediction) => {
     if (prediction.shape.at(-1) === 1)
       throw new OptionError(
-        `predictClasses: predictions ${formatShape(prediction.shape)} have one output an example, which leaves ${lossName} no class to choose. Use predict; for yes or no train with binaryCrossEntropyWithLogits.`,
+        `predictClasses: predictions ${formatShape(prediction.shape)} have one output per example, so ${lossName} has no class to choose. Use predict; for two classes train with binaryCrossEntropyWithLogits.`,
       );
     return onHost(prediction, (x) => argmax(x));
   };
 }
 
-/** A function of an array, in doubles, rounded to the array's own precision. */
+/** Applies `of` to an array in doubles and rounds the result to the array's own precision. */
 function onHost({ shape, dtype, data }: NdArray, of: (x: Tensor) => Tensor): NdArray {
   const [y] = interpret([of(constant(data, { shape, dtype }))], () => undefined);
   const exact = y!.data instanceof Float64Array && !(data instanceof Float64Array);

@@ -1,5 +1,5 @@
-// The loss of the best prediction that is the same for every example: what a run is measured against, for a network that is no
-// better has learnt nothing, and one far above it is running away.
+// The loss of the best constant prediction, the same for every example. It is the baseline of a run: a network that is no better has
+// learnt nothing, and one far above it diverges.
 import { interpret } from '../cpu/interpreter.ts';
 import { isBytes, kindOfTargets, PLAIN } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
@@ -14,14 +14,14 @@ import { ignores } from './loss-weights.ts';
 import { targetsOf } from './targets.ts';
 import { outputsOf, type Task } from './task.ts';
 
-/** The most rows looked at, and the most numbers predicted for them. */
+/** The most rows sampled, and the most numbers predicted for them. */
 const ROWS = 1000;
 const VALUES = 100_000;
 const TINY = 1e-6;
 /** A loss above this share of the best constant prediction's is no better. */
 export const NO_BETTER = 0.98;
 
-/** What was found last for a set's targets. */
+/** The last result by a set's targets. */
 const kept = new WeakMap<
   HostArray,
   {
@@ -32,7 +32,7 @@ const kept = new WeakMap<
   }
 >();
 
-/** The best constant prediction's loss, weighted as the run's, on rows drawn from all of `data`; undefined where it cannot be told. */
+/** The best constant prediction's loss, weighted as the run's, on rows sampled from all of `data`; undefined if it cannot be computed. */
 export function bestConstantLoss(
   task: Pick<Task, 'loss' | 'heads'>,
   data: Examples,
@@ -85,11 +85,11 @@ function find(loss: Loss, data: OneTarget, batchSize: number): number | undefine
   const shape = classes === undefined ? y.shape : [...y.shape, classes];
   const counts = given && constant(weights);
   const losses = columns.map((row) => lossOf(loss, row, shape, y, counts)).filter((value) => Number.isFinite(value));
-  // Of a loss that is a sum, that of a batch.
+  // A loss that is a sum is scaled to a batch.
   return losses.length > 0 ? Math.min(...losses) * (loss.reduction === 'sum' ? batchSize / n : 1) : undefined;
 }
 
-/** One row of each of `n` equal parts of the data, so that ordered data is seen whole. */
+/** One row of each of `n` equal parts of the data, so that sorted data is covered. */
 function drawn(size: number, n: number): number[] {
   const random = new Random(0);
   return Array.from({ length: n }, (_, k) => Math.floor(((k + random.uniform()) * size) / n));
@@ -107,7 +107,7 @@ function targetsAt(examples: OneTarget, rows: readonly number[]): Float64Array {
   return targets.map((v) => (v / 255 - scale.mean) / scale.std);
 }
 
-/** Constant rows worth trying for class indices: their frequencies, as probabilities and as logits. */
+/** Candidate constant rows for class indices: their frequencies, as probabilities and as logits. */
 function frequencies(loss: Loss, labels: HostArray, weights: Float64Array, classes: number): Float64Array[] {
   const share = new Float64Array(classes);
   const width = labels.length / weights.length;
@@ -118,7 +118,7 @@ function frequencies(loss: Loss, labels: HostArray, weights: Float64Array, class
   return [share, share.map((p) => Math.log(Math.max(p, TINY)))];
 }
 
-/** Those for other targets: each column's mean and median, and the mean as logits of two kinds. */
+/** Candidates for other targets: each column's mean and median, and the mean as logits of two kinds. */
 function columnsOf(targets: HostArray, weights: Float64Array, width: number): Float64Array[] {
   const [means, medians] = [new Float64Array(width), new Float64Array(width)];
   const whole = weightOf({ data: weights });
@@ -136,7 +136,7 @@ function columnsOf(targets: HostArray, weights: Float64Array, width: number): Fl
   return [means, medians, inside.map((p) => Math.log(p)), inside.map((p) => Math.log(p / (1 - p)))];
 }
 
-/** The first value in order with more than half of the weight up to it. */
+/** The first value in sorted order with more than half of the weight up to and including it. */
 function medianOf(column: Float64Array, weights: Float64Array, whole: number): number {
   if (weights.every((w) => w === weights[0])) return column.sort()[column.length >> 1]!;
   const order = [...column.keys()].sort((a, b) => column[a]! - column[b]!);
@@ -162,7 +162,7 @@ function lossOf(
     const value = weights ? weightedLoss(loss, x, y, weights).loss : loss(x, y);
     return interpret([value], () => undefined)[0]!.data[0]!;
   } catch {
-    return Number.NaN; // A loss that does not take predictions of this shape has no constant to compare with.
+    return Number.NaN; // A loss that rejects predictions of this shape has no constant to compare with.
   }
 }
 

@@ -1,5 +1,5 @@
-// Divergence: a step that gave a value that is not finite is replayed unfused, from the State as it was, to name the first
-// tensor that went wrong; a loss that runs away is told by the mean of its last steps.
+// Divergence: a step with a non-finite value is replayed unfused from the unchanged State, to name the first bad tensor; a diverging
+// loss is detected by the mean of its last steps.
 import { DivergenceError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { type BadStep, type Cause, causeOf } from './cause.ts';
@@ -13,15 +13,15 @@ export async function explain(executor: Executor, state: State, bad: BadStep): P
   const because = what === undefined ? '' : `: ${what}`;
   const fact =
     first === undefined
-      ? `loss is not finite at ${name} (not seen again when the step was replayed unfused)`
+      ? `loss is not finite at ${name} (not reproduced when the step was replayed unfused)`
       : loss
-        ? `${first} is not finite at ${name}, the loss still is${because}`
+        ? `${first} is not finite at ${name}, although the loss is${because}`
         : `loss is not finite at ${name} (first in ${first}${because})`;
   const help = advice ?? `Lower the learning rate (now ${bad.learningRate}) or clip gradients.`;
   return new DivergenceError(`${fact}. ${help}`, bad.step);
 }
 
-/** Nothing but the rate makes too much of finite gradients. */
+/** If only the update is not finite, the rate is the cause. */
 async function causeFor(executor: Executor, state: State, bad: BadStep, first: string | undefined): Promise<Cause> {
   if (first === undefined || first.endsWith(' after the update')) return {};
   return causeOf(executor, state, bad, first);
@@ -47,24 +47,24 @@ async function replay(
   }
 }
 
-/** The least steps whose mean counts, and the share of an epoch: an epoch's loss cannot all fall into so much more than that. */
+/** The window of the mean: at least these steps, and this share of an epoch. At most an epoch's loss can fall into a tenth of it. */
 const LEAST_STEPS = 20;
 const SHARE = 0.1;
-/** A mean loss above so many times the best constant prediction's has run away. */
-const RUNAWAY = 10;
-/** So many losses in a row must be above the best constant's too: a few rare targets far out are no trend. */
+/** A mean loss above this many times the best constant prediction's has diverged. */
+const DIVERGED = 10;
+/** This many losses in a row must also be above the best constant's: a few outliers among the targets are no trend. */
 const TREND = 3;
 
 /** Watches the losses of a run. */
 export class LossWatch {
-  /** The last losses, that of step k in element k mod length. */
+  /** The last losses: step k's is element k mod length. */
   readonly #last: Float64Array;
   readonly #constant: number | undefined;
   #seen = 0;
   #sum = 0;
   #first = 0;
 
-  /** `constant`: the best constant prediction's loss. Where it is not known, nothing runs away. */
+  /** `constant`: the best constant prediction's loss. If it is unknown, no loss counts as diverged. */
   constructor(stepsPerEpoch: number, constant: number | undefined) {
     this.#last = new Float64Array(Math.max(LEAST_STEPS, Math.ceil(SHARE * stepsPerEpoch)));
     this.#constant = constant;
@@ -86,33 +86,33 @@ export class LossWatch {
     if (this.#seen++ === 0) this.#first = loss;
     this.#sum += loss - this.#last[at]!;
     this.#last[at] = loss;
-    if (at === 0) this.#add(); // What rounding leaves of a large loss that is gone does not stay.
+    if (at === 0) this.#add(); // Recomputed, so that the rounding error of a large past loss does not persist.
   }
 
   #add(): void {
     this.#sum = this.#last.reduce((a, b) => a + b);
   }
 
-  /** Whether the loss has run away; at the end of a run, by however few losses there are. */
-  ranAway(ended = false): boolean {
+  /** Whether the loss has diverged; at the end of a run, judged by however few losses there are. */
+  diverged(ended = false): boolean {
     if (this.#constant === undefined || (!ended && this.#seen < this.#last.length)) return false;
-    const calm = this.#calm;
-    if (!(this.mean > RUNAWAY * calm)) return false;
+    const baseline = this.#baseline;
+    if (!(this.mean > DIVERGED * baseline)) return false;
     this.#add();
     const before = (k: number) => this.#last[(this.#seen - 1 - k) % this.#last.length]!;
     const trend = Array.from({ length: Math.min(TREND, this.#seen - 1) }, (_, k) => before(k));
-    return this.mean > RUNAWAY * calm && trend.every((loss) => loss > calm);
+    return this.mean > DIVERGED * baseline && trend.every((loss) => loss > baseline);
   }
 
-  /** A loss that no run needs to fear: that of the best constant, or the first one where the network began worse. */
-  get #calm(): number {
+  /** The baseline: the best constant's loss, or the run's first loss if that is larger. */
+  get #baseline(): number {
     return Math.max(this.#constant ?? 0, this.#first);
   }
 
-  /** What has happened after `step` steps. */
+  /** The message after `step` steps. */
   message(step: number, learningRate: number): string {
-    const [now, calm] = [this.mean, this.#calm].map((v) => v.toPrecision(4));
-    const what = this.#first > this.#constant! ? 'at first it was' : 'a constant prediction has';
-    return `loss has run away by step ${step}: ${now} on average over ${this.steps} steps, and ${what} ${calm}. Lower the learning rate (now ${learningRate}) or clip gradients; where the loss is right, pass divergence: 'warn'.`;
+    const [now, baseline] = [this.mean, this.#baseline].map((v) => v.toPrecision(4));
+    const what = this.#first > this.#constant! ? 'the first loss is' : 'the loss of the best constant prediction is';
+    return `loss has diverged by step ${step}: its mean over ${this.steps} steps is ${now}; ${what} ${baseline}. Lower the learning rate (now ${learningRate}) or clip gradients; if the loss is right, pass divergence: 'warn'.`;
   }
 }

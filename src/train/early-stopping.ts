@@ -1,4 +1,4 @@
-// Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
+// Early stopping: ends a run when its monitored value has not improved for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
 import { checkOptions, type WithDefaults } from '../graph/options.ts';
@@ -18,11 +18,11 @@ export class Stopper {
     this.#options = { ...checked, mode };
   }
 
-  /** Looks at an epoch; true where the run should end. */
+  /** Takes the next epoch; true if the run should end. */
   async see(event: EpochEvent, state: State): Promise<boolean> {
     const { patience, minDelta, restoreBest } = this.#options;
     const value = this.#monitored(event);
-    // NaN is never better, and any number is better than none.
+    // NaN is never an improvement; the first number always is.
     if (!Number.isNaN(value) && (this.#best === undefined || value > this.#best + minDelta)) {
       this.#best = value;
       this.#waited = 0;
@@ -33,14 +33,14 @@ export class Stopper {
     return this.#waited >= patience;
   }
 
-  /** Puts the best epoch's State back where that was asked for and steps were made after it: `step` is the last. True where it did. */
+  /** Restores the best epoch's State if the options say so and steps followed it; `step` is the last. Returns whether it did. */
   restore(state: State, step: number): boolean {
     if (!this.#snapshot || this.#snapshot.step === step) return false;
     state.restore(this.#snapshot.state);
     return true;
   }
 
-  /** The value to be made large. */
+  /** The value to maximize. */
   #monitored(event: EpochEvent): number {
     const { monitor, mode } = this.#options;
     const { loss, accuracy, metrics } = event.validation ?? event;
@@ -53,13 +53,13 @@ export class Stopper {
   }
 }
 
-/** What a name says of whether less or more is better. */
+/** The mode that a metric's name implies. */
 function modeOf(monitor: string): 'min' | 'max' | undefined {
   if (/(^|\.)loss$/.test(monitor)) return 'min';
   return /(^|\.)accuracy$/.test(monitor) ? 'max' : undefined;
 }
 
-/** @throws OptionError where there is no metric to be monitored, or it is not known whether less or more of it is better. */
+/** @throws OptionError if there is no metric to be monitored, or its mode is neither given nor implied by its name. */
 export function checkMonitor(options: EarlyStopping | undefined, metrics: readonly string[]): void {
   const { monitor, mode } = checkOptions('earlyStopping', options ?? {}, EARLY_STOPPING);
   if (monitor === 'loss' || monitor === 'accuracy') return;
@@ -67,10 +67,10 @@ export function checkMonitor(options: EarlyStopping | undefined, metrics: readon
     const known = [...metrics];
     const near = nearest(monitor, known);
     const advice = near ? `Did you mean ${near}?` : `Use ${known.join(', ')}.`;
-    throw new OptionError(`earlyStopping: there is no ${monitor} to monitor. ${advice}`);
+    throw new OptionError(`earlyStopping: there is no metric ${monitor}. ${advice}`);
   }
   if (mode === undefined && modeOf(monitor) === undefined)
     throw new OptionError(
-      `earlyStopping: whether less or more of ${monitor} is better is not known. Give mode: 'min' or 'max'.`,
+      `earlyStopping: it is not known whether a lower or a higher ${monitor} is better. Give mode: 'min' or 'max'.`,
     );
 }

@@ -1,11 +1,11 @@
-// The means of an epoch's metrics over its examples, those of losses and their accuracies by what these count, and the time it took.
+// The means of an epoch's metrics over its examples (of losses and their accuracies, weighted by counts), and the time it took.
 import type { BatchCounts } from './batch-weights.ts';
 import type { StepEvent } from './events.ts';
 import { metricOf, outputsOf, type Reported, reported, summedLosses, type Task } from './task.ts';
 
 export class EpochMeans {
   readonly #task: Task;
-  /** Losses that are sums, so that the epoch's are too. */
+  /** Losses that are sums: their epoch values are sums, too. */
   readonly #summed: ReadonlySet<string>;
   readonly #sums = new Map<string, { total: number; count: number }>();
   #steps = 0;
@@ -31,12 +31,12 @@ export class EpochMeans {
     this.#began = performance.now();
   }
 
-  /** Takes time away in which nothing was trained. */
+  /** Excludes time in which nothing was trained. */
   pause(ms: number): void {
     this.#began += ms;
   }
 
-  /** A step, and what its batch counts. */
+  /** Adds a step with its batch's counts. */
   add(event: StepEvent, counts: BatchCounts): void {
     const { loss, accuracy, metrics } = event;
     const all = { loss, ...(accuracy !== undefined && { accuracy }), ...metrics };
@@ -56,13 +56,13 @@ export class EpochMeans {
     examples: number;
     seconds: number;
   } {
-    // Of nothing that counts, loss and accuracy are 0.
+    // If nothing counts, loss and accuracy are 0.
     const over = (name: string, count: number) => (this.#summed.has(name) ? 1 : count || 1);
     const means = Object.fromEntries(
       [...this.#sums].map(([name, { total, count }]) => [name, total / over(name, count)]),
     );
     const { heads } = this.#task;
-    if (heads && !Object.hasOwn(this.#task.metrics, 'accuracy')) delete means['accuracy']; // that of the one output that has one
+    if (heads && !Object.hasOwn(this.#task.metrics, 'accuracy')) delete means['accuracy']; // reported() adds the accuracy of the only output that has one
     const seconds = Math.max(performance.now() - this.#began, 1e-3) / 1000;
     const { learningRate, learningRates } = this.#last!;
     const rates = { learningRate, ...(learningRates && { learningRates }) };

@@ -1,5 +1,5 @@
-// Evaluation: a model over a whole data set, summed up on the device in a storage of its own and read once at the end. The
-// trainer's State is only read, and the trace is not for training. What accuracy counts is counted in whole numbers.
+// Evaluation: a model over a whole data set, summed on the device in a separate storage and read once at the end. The trainer's State
+// is only read, and the trace is in evaluation mode. Correct rows are counted in integers.
 
 import { weightOf } from '../data/sample-weights.ts';
 import { hostArray } from '../graph/dtype.ts';
@@ -66,7 +66,7 @@ export class Evaluator {
   readonly #size: number;
   readonly #task: Task;
   readonly #traced: TracedEvaluation;
-  /** The last evaluation asked for: they share their sums, so one waits for another. */
+  /** The last requested evaluation: evaluations share their sums, so each waits for the one before. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(fields: {
@@ -111,7 +111,7 @@ export class Evaluator {
     return new Evaluator({ storage, parts, size: data.size, task, traced });
   }
 
-  /** Judges the parameters as they are after everything submitted before. `check` may throw before each submit. */
+  /** Evaluates the parameters as they are after everything submitted before. `check` may throw before each submit. */
   run(check?: () => void): Promise<Evaluation> {
     const run = this.#last.then(() => this.#run(check));
     this.#last = run.catch(() => {});
@@ -126,7 +126,7 @@ export class Evaluator {
     for (const { program, steps } of this.#parts) values = await drive(program, steps, read, { check });
     const [totals, right, confusion] = values;
     const means = names.map((name, k) => [name, totals![k]! / (weights.get(name) ?? this.#size)]);
-    // Where nothing counts there is no share of it.
+    // If nothing counts there is no fraction of it.
     const shares = [...counted].flatMap(([name, of], k) => (of > 0 ? [[name, right![k]! / of]] : []));
     return {
       ...reported(this.#task, summedLosses(this.#task, Object.fromEntries([...means, ...shares]))),
@@ -135,7 +135,7 @@ export class Evaluator {
     };
   }
 
-  /** Bytes that the programs and sums hold. */
+  /** The bytes held by the programs and sums. */
   get bytes(): number {
     return this.#parts.reduce((total, { program }) => total + program.bytes, this.#storage.bytes);
   }
@@ -148,7 +148,7 @@ export class Evaluator {
 
 /** A confusion matrix. */
 interface Confusion {
-  /** The output that it is of, and its loss. */
+  /** Its output, and that output's loss. */
   readonly name: string | undefined;
   readonly ignoreIndex: number | undefined;
   /** f32 [classes, classes] */
@@ -160,26 +160,26 @@ interface Sums {
   readonly cursor: Variable;
   /** Metrics times rows (the loss times what the rows count), f32 [K]. */
   readonly totals: Variable;
-  /** What the accuracy of each loss found right, u32 [outputs]. */
+  /** The number of correct rows of each loss with an accuracy, u32 [outputs]. */
   readonly right: Variable;
   readonly confusion: Confusion | undefined;
 }
 
-/** An evaluation, not compiled yet, and what its sums are divided by. */
+/** An evaluation, not compiled yet, and the divisors of its sums. */
 export interface TracedEvaluation {
   readonly cursor: Variable;
-  /** Totals, what was right and, where it was asked for, the confusion matrix. */
+  /** Totals, correct rows and, if requested, the confusion matrix. */
   readonly read: readonly Variable[];
   readonly batches: readonly (TracedBatch & { readonly rows: number; readonly steps: number })[];
   /** The metrics in the totals. */
   readonly names: readonly string[];
-  /** What each loss is a mean over: examples, or Σ of what they count; 1 where it is a sum. */
+  /** The divisor of each loss: examples, or Σ of their weights; 1 if it is a sum. */
   readonly weights: ReadonlyMap<string, number>;
-  /** What the accuracies of losses are shares of, in the order of what was right: examples, or their parts. */
+  /** The divisors of the losses' accuracies, in the order of the correct rows: examples, or their parts. */
   readonly counted: ReadonlyMap<string, number>;
 }
 
-/** What evaluates `task` on `data`. @throws what is wrong with the data, the options or the shapes. */
+/** Traces the evaluation of `task` on `data`. @throws if the data, options or shapes are wrong. */
 export function traceEvaluation(
   task: Task,
   data: Examples,
@@ -210,7 +210,7 @@ export function traceEvaluation(
   };
 }
 
-/** What losses and what their accuracies are divided by, over a whole set. */
+/** The divisors of losses and of their accuracies, over a whole set. */
 function divisors(
   task: Task,
   data: Examples,
@@ -231,7 +231,7 @@ function divisors(
   return { weights, counted };
 }
 
-/** The sums of a confusion matrix. @throws OptionError where there is not just one output of class indices. */
+/** The sums of a confusion matrix. @throws OptionError unless exactly one output has class indices. */
 function confusionFor(task: Task, data: Examples): Confusion {
   const targets = targetsOf(data);
   const [one, ...others] = outputsOf(task).filter(({ name }) => targets.get(name)?.classes !== undefined);
@@ -239,7 +239,7 @@ function confusionFor(task: Task, data: Examples): Confusion {
     throw new OptionError('evaluate: a confusion matrix needs class labels. Use data whose targets are class indices.');
   if (others.length > 0)
     throw new OptionError(
-      `evaluate: a confusion matrix is of one output, and ${[one, ...others].map(({ name }) => name).join(', ')} have classes. Count them from predictClasses.`,
+      `evaluate: a confusion matrix needs a single output with classes, but ${[one, ...others].map(({ name }) => name).join(', ')} have classes. Compute them from predictClasses.`,
     );
   const classes = targets.get(one.name)!.classes!;
   return { name: one.name, ignoreIndex: one.loss.ignoreIndex, counts: zeros([classes, classes]) };
@@ -248,11 +248,11 @@ function confusionFor(task: Task, data: Examples): Confusion {
 interface TracedBatch {
   readonly assignments: Assignment[];
   readonly names: string[];
-  /** What accuracies are shares of, where they are those of losses. */
+  /** The divisors of the losses' accuracies. */
   readonly counted: ReadonlyMap<string, number>;
 }
 
-/** One batch of `rows` from the cursor on: what it adds to the sums. */
+/** One batch of `rows` rows from the cursor on, and what it adds to the sums. */
 function traceBatch(task: Task, data: Examples, sums: Sums, rows: number, maxBytes: number): TracedBatch {
   const { cursor, totals, right, confusion } = sums;
   return traceWith({ model: task.model }, () => {
@@ -292,7 +292,7 @@ function traceBatch(task: Task, data: Examples, sums: Sums, rows: number, maxByt
   });
 }
 
-/** The accuracies that are those of losses: shares of rows (or of all outputs), `among` those of a batch that are not ignored. */
+/** The losses' accuracies: fractions of the rows (or of all outputs), `among` those of a batch that are not ignored. */
 function countedIn(
   task: Task,
   metrics: Readonly<Record<string, Tensor>>,
@@ -311,13 +311,13 @@ function countedIn(
   return found;
 }
 
-/** Scalars side by side, the last one repeated up to `size`. */
+/** Scalars concatenated, the last one repeated up to `size`. */
 function side(values: readonly Tensor[], size: number): Tensor {
   const column = iota(size);
   return values.reduceRight((rest, value, k) => where(equal(column, k), value, rest));
 }
 
-/** How often each class (row) was taken for each (column), f32 [C, C]; labels that are ignored are in no row. */
+/** How often each class (row) was predicted as each class (column), f32 [C, C]; ignored labels are in no row. */
 function confused({ name, ignoreIndex, counts }: Confusion, prediction: Nested<Tensor>, y: Nested<Tensor>): Tensor {
   const classes = counts.shape[0]!;
   const [labels, taken] = [partAt(y, name)!, argmax(partAt(prediction, name)!)].map((t) =>

@@ -14,7 +14,7 @@ export interface StepEvent {
   readonly accuracy?: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly learningRate: number;
-  /** Of the optimizer's groups in their order; absent where none differs from {@link learningRate}. */
+  /** Of the optimizer's groups in their order; absent if none differs from {@link learningRate}. */
   readonly learningRates?: readonly number[];
 }
 
@@ -40,7 +40,7 @@ export interface EpochEvent {
   /** Results on the validation set after the epoch, if there is one. */
   readonly validation?: Validation;
   readonly learningRate: number;
-  /** Of the optimizer's groups in their order; absent where none differs from {@link learningRate}. */
+  /** Of the optimizer's groups in their order; absent if none differs from {@link learningRate}. */
   readonly learningRates?: readonly number[];
   /** Training time in seconds, excluding validation. */
   readonly seconds: number;

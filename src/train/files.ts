@@ -26,9 +26,9 @@ export async function saveCheckpoint(trainer: AnyTrainer, configuration?: unknow
   checkExtra('saveCheckpoint', extra);
   if (typeof configuration === 'string')
     throw new OptionError(
-      `saveCheckpoint: the configuration is ${show(configuration)}. Give an object; a file is yours to write: await writeFile(path, await saveCheckpoint(trainer)).`,
+      `saveCheckpoint: the configuration is ${show(configuration)}. Give an object; to write a file, use await writeFile(path, await saveCheckpoint(trainer)).`,
     );
-  inside.tellOfWaiting('saveCheckpoint');
+  inside.warnOfUnstartedRun('saveCheckpoint');
   const { state, task, rates, run, scale, life } = inside.running;
   const saved = {
     loss: task.loss.lossName,
@@ -51,16 +51,16 @@ export async function loadCheckpoint(
   file = 'checkpoint',
   ...extra: never[]
 ): Promise<Saved> {
-  const { running, idle, leavePrograms } = insideOf('loadCheckpoint', trainer);
+  const { running, idle, dropPrograms } = insideOf('loadCheckpoint', trainer);
   checkExtra('loadCheckpoint', extra);
   idle('loadCheckpoint');
-  // At once, so that whatever is called next, awaited or not, finds it done.
-  const rearranging = () => leavePrograms('loadCheckpoint');
+  // Synchronous, so that the next call, awaited or not, sees the result.
+  const rearranging = () => dropPrograms('loadCheckpoint');
   const { loss, model } = running.task;
   const fits = { loss: loss.lossName, network: descriptionOf(model), rearranging };
   const { step, ...saved } = loadState(running.state, bytes, file, fits);
   running.rates.override = saved.learningRate;
-  Object.assign(running, { step, run: saved.run, apart: false, scale: saved.scales ?? saved.scale });
+  Object.assign(running, { step, run: saved.run, orderShifted: false, scale: saved.scales ?? saved.scale });
   return saved;
 }
 
@@ -78,7 +78,7 @@ export async function saveWeights(
   checkValue('saveWeights', 'the metadata', metadata, OBJECT);
   for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
   checkExtra('saveWeights', extra);
-  inside.tellOfWaiting('saveWeights');
+  inside.warnOfUnstartedRun('saveWeights');
   const { state, scale, life } = inside.running;
   return life.during(() => weightsFile(state, { ...networkOf(inside), ...scaleMetadata(scale), ...metadata }));
 }
@@ -87,7 +87,7 @@ export async function saveWeights(
  * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
  * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
  * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
- * @throws CheckpointError where names, shapes or values do not fit; the trainer is then unchanged. OptionError while a run or another
+ * @throws CheckpointError if names, shapes or values do not fit; the trainer is then unchanged. OptionError while a run or another
  * call is under way.
  */
 export function loadWeights(

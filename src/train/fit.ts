@@ -1,5 +1,5 @@
-// The loop of a run: submits steps a few hundred milliseconds at a time, turns what the ring recorded into events, and at
-// the end of each epoch judges, stops or goes on. It reads back late and waits only when three submits are under way.
+// The loop of a run: submits steps a few hundred milliseconds at a time, turns the rows of the ring into events, and evaluates at the
+// end of each epoch, then stops or continues. It reads back late and waits only when three submits are in flight.
 
 import { DivergenceError, OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
@@ -22,7 +22,7 @@ import type {
 } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { Lifetime } from './lifetime.ts';
-import { IdleWatch, isLook } from './not-learning.ts';
+import { IdleWatch, isCheckStep } from './not-learning.ts';
 import { Pacer } from './pacer.ts';
 import type { ModelScale } from './part-scales.ts';
 import type { Programs, StepProgram } from './programs.ts';
@@ -44,17 +44,17 @@ export interface Running {
   readonly history: History;
   readonly recorder: Recorder;
   readonly submitMs: number;
-  /** Steps the State has made. */
+  /** The State's step count. */
   step: number;
-  /** The run that the State is in, or was in last; undefined after a step of trainOnBatch. */
+  /** The State's current or last run; undefined after a step of trainOnBatch. */
   run: Run | undefined;
-  /** Whether trainOnBatch made steps after a run, which cannot go on then. */
-  apart: boolean;
-  /** How bytes become inputs; undefined where that is not known. */
+  /** Whether trainOnBatch made steps after a run, which then cannot be resumed. */
+  orderShifted: boolean;
+  /** How bytes become inputs; undefined if unknown. */
   scale: ModelScale | undefined;
 }
 
-/** What is known of a submit when it is made. */
+/** What the host knows about a submit in flight. */
 interface Sent {
   readonly first: number;
   readonly rates: readonly StepRates[];
@@ -74,14 +74,14 @@ export class Fit {
   readonly #watch: LossWatch;
   readonly #means: EpochMeans;
   #countsOf: BatchWeight = () => ({ examples: 0, metrics: new Map() });
-  /** By rows: those of the full and of the short batch, once they are there. */
+  /** Compiled programs by the number of rows: of the full and of the short batch. */
   readonly #programs = new Map<number, StepProgram>();
   #idle: IdleWatch | undefined;
-  /** Steps whose events were told, and the last of them. */
-  #landed = 0;
+  /** Completed steps, and the event of the last one. */
+  #completed = 0;
   #last: StepEvent | undefined;
   #reason: StopReason | undefined;
-  /** A run warns of a thing once. */
+  /** Each warning is given once per run. */
   readonly #warned = new Set<WarningEvent['code']>();
 
   constructor(trainer: Running, data: Examples, run: Run, options: FitOptions, gate: Gate) {
@@ -98,7 +98,7 @@ export class Fit {
     this.#watch = new LossWatch(stepsPerEpoch(run), this.#constantLoss);
   }
 
-  /** The run's events as they come. Leaving the stream ends the run after the steps under way. */
+  /** The run's events as they occur. Leaving the stream ends the run after the steps in flight. */
   async *events(): AsyncGenerator<FitEvent, void, undefined> {
     const wake = () => this.#gate.wake();
     this.#options.signal?.addEventListener('abort', wake);
@@ -114,7 +114,7 @@ export class Fit {
     }
   }
 
-  /** Waits for what is on the device. */
+  /** Waits for the submits in flight. */
   drain(): Promise<void> {
     return this.#pacer.drain();
   }
@@ -128,13 +128,13 @@ export class Fit {
       if (this.#options.signal?.aborted) this.#reason = 'aborted';
       else if (this.#gate.stopped) this.#reason = 'stopped';
       else if (this.#gate.shut) {
-        yield* this.#land(0);
+        yield* this.#drainTo(0);
         if (this.#gate.shut) await this.#pause();
       } else {
         const { rows } = placeOf(this.#run, this.#trainer.step);
         const program = this.#programs.get(rows);
         if (program) yield* this.#advance(program);
-        // It may have been held or ended before this is there, so that is looked at again.
+        // The run may be paused or stopped during compilation, so the loop checks again.
         else {
           const made = await programs.step(this.#data, this.#run, rows, this);
           this.#programs.set(rows, made);
@@ -143,7 +143,7 @@ export class Fit {
         }
       }
     }
-    yield* this.#land(0);
+    yield* this.#drainTo(0);
     if (this.#reason === 'aborted' || this.#reason === 'stopped') return;
     if (this.#means.steps > 0) yield* this.#endEpoch(false);
     if (this.#reason !== 'targetAccuracy') yield* this.#lookForRunaway(true);
@@ -161,16 +161,16 @@ export class Fit {
     this.#means.pause(performance.now() - began);
   }
 
-  /** One submit, and what has to be done before the next. */
+  /** One submit, and the work before the next. */
   async *#advance(program: StepProgram): AsyncGenerator<FitEvent, void, undefined> {
     const single = this.#gate.allowance === 1;
     this.#submit(program, this.#gate.allowance);
     const epochEnds = placeOf(this.#run, this.#trainer.step).index === 0;
-    yield* this.#land(single || epochEnds ? 0 : undefined);
+    yield* this.#drainTo(single || epochEnds ? 0 : undefined);
     if (epochEnds) yield* this.#endEpoch(true);
   }
 
-  /** Hands the device as many steps as may go together. */
+  /** Submits as many steps as one submit may hold. */
   #submit({ program, traced }: StepProgram, allowance: number): void {
     const { state, rates, step } = this.#trainer;
     const { index, rows } = placeOf(this.#run, step);
@@ -183,11 +183,11 @@ export class Fit {
     this.#trainer.step += n;
   }
 
-  /** Tells of submits until at most `keep` are under way: unless said, as many as the pacer allows. */
-  async *#land(keep: number | undefined): AsyncGenerator<FitEvent, void, undefined> {
-    while (this.#pacer.inFlight > 0 && (keep === undefined ? this.#pacer.full : this.#pacer.inFlight > keep)) {
+  /** Emits the events of submits until at most `max` are in flight. Default: as many as the pacer allows. */
+  async *#drainTo(max: number | undefined): AsyncGenerator<FitEvent, void, undefined> {
+    while (this.#pacer.inFlight > 0 && (max === undefined ? this.#pacer.full : this.#pacer.inFlight > max)) {
       const { tag, steps, values } = await this.#pacer.next();
-      const first = this.#landed === 0;
+      const first = this.#completed === 0;
       const [ring, status] = values;
       const good = status![0] === 0 ? steps : Math.max(0, Math.min(steps, status![0]! - 1 - tag.first));
       for (let k = 0; k < good; k++) {
@@ -199,7 +199,7 @@ export class Fit {
     }
   }
 
-  /** The first steps are made: what the run comes to later is compiled while it goes on. */
+  /** Called after the first steps: compiles the programs needed later while the run continues. */
   #compileAhead(): void {
     const { programs, step } = this.#trainer;
     const { validation } = this.#options;
@@ -208,7 +208,7 @@ export class Fit {
       rest > 0 && programs.step(this.#data, this.#run, rest, this),
       validation && programs.evaluator(validation, {}, this),
     ];
-    // What goes wrong is told where it is used.
+    // A failure is reported where the program is used.
     for (const made of later) if (made) made.catch(() => {});
   }
 
@@ -221,7 +221,7 @@ export class Fit {
   /** A step is done: history, callbacks, watches. */
   async *#made(event: StepEvent): AsyncGenerator<FitEvent, void, undefined> {
     const { recorder } = this.#trainer;
-    this.#landed++;
+    this.#completed++;
     this.#last = event;
     recorder.step(event);
     this.#means.add(event, this.#countsOf(event.step - 1));
@@ -230,12 +230,12 @@ export class Fit {
     this.#gate.made(event);
     if (this.#options.events === 'step') yield event;
     yield* this.#lookForRunaway(false);
-    if (isLook(this.#landed)) yield* this.#lookForIdleUnits(event.step);
+    if (isCheckStep(this.#completed)) yield* this.#lookForIdleUnits(event.step);
   }
 
   async *#lookForRunaway(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {
     const { divergence } = this.#options;
-    if (divergence === 'off' || this.#warned.has('runAway') || !this.#watch.ranAway(ended)) return;
+    if (divergence === 'off' || this.#warned.has('runAway') || !this.#watch.diverged(ended)) return;
     const { step, learningRate } = this.#last!;
     const message = this.#watch.message(step, learningRate);
     if (divergence === 'warn') return yield* this.#warn('runAway', step, message);
@@ -252,7 +252,7 @@ export class Fit {
     if (idle.length === 0) return;
     const units = idle.map(({ name, idle: n, units: of }) => `${n} of ${of} units after ${name}`).join(', ');
     const [now, constant] = [mean, this.#constantLoss!].map((v) => v.toPrecision(4));
-    const message = `not learning: after ${this.#landed} steps the loss is ${now}, and a constant prediction has ${constant}; saturated or dead: ${units}. Lower the learning rate, or scale the inputs and initial weights down.`;
+    const message = `not learning: after ${this.#completed} steps the loss is ${now}, no better than the best constant prediction's ${constant}; saturated or dead: ${units}. Lower the learning rate, or scale the inputs and initial weights down.`;
     yield* this.#warn('notLearning', step, message);
   }
 
@@ -264,7 +264,7 @@ export class Fit {
     if (this.#options.events === 'step') yield event;
   }
 
-  /** A step's values were not finite: no step from there on was made. */
+  /** A step's values were not finite: it and all later steps changed nothing. */
   async #diverged(step: number, { first, rates, traced }: Sent): Promise<never> {
     const { executor, state, rates: table } = this.#trainer;
     this.#reason = 'diverged';
@@ -327,12 +327,12 @@ export class Fit {
     const got = validation ? validation.accuracy : accuracy;
     if (got === undefined)
       throw new OptionError(
-        'fit: targetAccuracy is given, but there is no accuracy. Use a loss of classes, or give the trainer metrics: { accuracy }.',
+        'fit: targetAccuracy is given, but there is no accuracy. Use a classification loss, or give the trainer metrics: { accuracy }.',
       );
     return got >= targetAccuracy;
   }
 
-  /** Waits for what is under way, whatever ended the run. */
+  /** Waits for the submits in flight, however the run ended. */
   async #finish(): Promise<void> {
     const { history } = this.#trainer;
     history.stopped = this.#reason ?? 'stopped';
@@ -367,12 +367,12 @@ export class Fit {
     }
   }
 
-  /** Takes over how many steps were really made. */
+  /** Reads back the number of steps actually made. */
   async #settle(): Promise<void> {
     const { state } = this.#trainer;
     const [step, status] = await state.storage.read([state.step, state.status]);
     this.#trainer.step = step![0]!;
-    // A step that failed changed nothing: the next run may go on from there.
+    // The failed step changed nothing, so the next run may continue from there.
     if (status![0] !== 0) state.storage.write(state.status, new Uint32Array(1));
   }
 }

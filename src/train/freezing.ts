@@ -1,12 +1,12 @@
-// Freezing and unfreezing between runs: which parameters are trained when some more, or fewer, are.
+// Freezing and unfreezing between runs: which parameters are trained afterwards.
 import { checkExtra, checkValue } from '../graph/options.ts';
 import { chosen, PATH_MATCH, type PathMatch } from '../graph/path-match.ts';
 import type { Freezing } from './layout.ts';
 import type { State } from './state.ts';
 
 /**
- * What `state` would have frozen after `match` was frozen or unfrozen after `step` steps; undefined where nothing changes.
- * @throws OptionError where it matches no parameter.
+ * The freezing of `state` after `match` is frozen or unfrozen at `step`; undefined if nothing changes.
+ * @throws OptionError if it matches no parameter.
  */
 export function changedFreezing(
   what: 'freeze' | 'unfreeze',
@@ -15,7 +15,7 @@ export function changedFreezing(
   step: number,
   extra: readonly unknown[],
 ): Freezing | undefined {
-  checkValue(what, 'what to choose', match, PATH_MATCH);
+  checkValue(what, 'the match', match, PATH_MATCH);
   checkExtra(what, extra);
   const paths = chosen(what, match, state.trainable).map(({ path }) => path);
   const [frozen, unfrozen] = [new Set(state.freezing.frozen), { ...state.freezing.unfrozen }];

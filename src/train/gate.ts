@@ -13,21 +13,21 @@ export class Gate {
   readonly #grants: Grant[] = [];
   #wake: (() => void) | undefined;
   #stopped = false;
-  /** What came of the run, once it is over. */
+  /** The outcome of the run, once it is over. */
   #over: { readonly error: Error | undefined } | undefined;
-  /** A callback is under way, and the run waits for it. */
+  /** Whether the run is waiting for a callback. */
   calling = false;
 
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** Whether a run that arrives here may not go on. */
+  /** Whether the run must wait. */
   get shut(): boolean {
     return this.#paused && this.#grants.length === 0 && !this.#stopped;
   }
 
-  /** Whether the run is to end after the steps under way. */
+  /** Whether the run must end after the steps in flight. */
   get stopped(): boolean {
     return this.#stopped;
   }
@@ -46,7 +46,7 @@ export class Gate {
     this.wake();
   }
 
-  /** Lets one step through, pausing a run that is not; resolves with the step when it is done. */
+  /** Lets one step through and pauses the run; resolves with the step when it is complete. */
   step(): Promise<StepEvent | undefined> {
     if (this.calling)
       throw new OptionError(
@@ -77,12 +77,12 @@ export class Gate {
     return this.#paused ? Math.min(this.#grants.length, 1) : Number.POSITIVE_INFINITY;
   }
 
-  /** Answers the oldest `step()` call. */
+  /** Resolves the oldest `step()` call. */
   made(event: StepEvent): void {
     this.#grants.shift()?.resolve(event);
   }
 
-  /** The run is over: nothing more will be made. Waiting `step()` calls get the error, where there is one. */
+  /** Ends the run: waiting `step()` calls reject with the error, if there is one. */
   close(error?: Error): void {
     this.#over ??= { error };
     for (const { resolve, reject } of this.#grants.splice(0)) error ? reject(error) : resolve(undefined);

@@ -14,9 +14,9 @@ import type { State } from './state.ts';
 import { gradientsOf } from './step.ts';
 import type { Task } from './task.ts';
 
-/** What is inside a model for one batch, everything as arrays. */
+/** A model's values for one batch, all as arrays. */
 export interface Inspection<P = NdArray> {
-  /** As the model gives it: one array, or one for each output. */
+  /** As the model returns it: one array, or one for each output. */
   readonly prediction: P;
   /** Outputs of layers (and of `capture(name, x)`) by name. */
   readonly outputs: Readonly<Record<string, NdArray>>;
@@ -25,11 +25,11 @@ export interface Inspection<P = NdArray> {
   readonly gradients?: Readonly<Record<string, NdArray>>;
 }
 
-/** A batch to be looked at. */
+/** A batch to inspect. */
 export interface Looked {
   readonly x: Nested<Values>;
   readonly y?: Nested<Values> | undefined;
-  /** Of bytes that do not have their own. */
+  /** For bytes without a scale of their own. */
   readonly scale?: ByteScale | undefined;
 }
 
@@ -47,7 +47,7 @@ interface InspectProgram {
   dispose(): void;
 }
 
-/** Runs the model, not training, on one batch; the program is kept for the next batches of the same shapes. */
+/** Runs the model on one batch in evaluation mode; the program is cached for batches of the same shapes. */
 export async function inspect(
   trained: Trained,
   batch: Looked,
@@ -67,7 +67,7 @@ export async function inspect(
   }
 }
 
-/** What a program calls a prediction. */
+/** The output name of a prediction in a program. */
 const keyOf = (name: string | undefined) => partName('prediction', name);
 
 async function compile(
@@ -119,13 +119,13 @@ export function rowsOf(values: Values, from: number, to: number): Values {
   return { ...values, shape: [to - from, ...shape.slice(1)], data: data.subarray(from * row, to * row) };
 }
 
-/** Rows of a batch: few sizes, so that few programs are compiled whatever is asked for. */
+/** Batch sizes: few, so that few programs are compiled for requests of any size. */
 const PREDICT_ROWS = [1, 8, 64, 256];
 
 /** Predictions for any number of rows, at most `most` at a time. */
 export async function predict(model: Trained, batch: Looked, most = 1000): Promise<Nested<NdArray>> {
   const N = rowCount(batch);
-  if (N === 0) return (await inspect(model, batch)).prediction; // which says what is wrong with it
+  if (N === 0) return (await inspect(model, batch)).prediction; // throws the reason
   const parts: Nested<NdArray>[] = [];
   for (let from = 0; from < N; from += most) {
     const x = mapParts(batch.x, (values) => rowsOf(values, from, Math.min(from + most, N)));
@@ -140,7 +140,7 @@ export async function predict(model: Trained, batch: Looked, most = 1000): Promi
   );
 }
 
-/** The rows of a batch. @throws DataError where not all of its tensors have as many. */
+/** The rows of a batch. @throws DataError if its tensors differ in rows. */
 export function rowCount(batch: Looked): number {
   const [first, ...others] = namedParts(batch).map(([part, values]) => ({
     part,
@@ -149,7 +149,7 @@ export function rowCount(batch: Looked): number {
   const other = others.find(({ rows }) => rows !== first!.rows);
   if (!other) return first!.rows;
   throw new DataError(
-    `${other.part}: it has ${other.rows} rows, and ${first!.part} has ${first!.rows}. Give as many of each.`,
+    `${other.part}: it has ${other.rows} rows, but ${first!.part} has ${first!.rows}. Give the same number of rows of each.`,
   );
 }
 
@@ -163,13 +163,13 @@ function joined(N: number, parts: readonly NdArray[]): NdArray {
   return { shape: [N, ...parts[0]!.shape.slice(1)], dtype: 'f32', data };
 }
 
-/** One batch, its last row repeated up to the next of the sizes for which programs are kept. */
+/** One batch, padded with copies of its last row to the next size of {@link PREDICT_ROWS}. */
 async function predictRows(model: Trained, batch: Looked, most: number): Promise<Nested<NdArray>> {
   const N = rowCount(batch);
   const rows = Math.min(PREDICT_ROWS.find((size) => size >= N) ?? most, most);
   if (rows === N) return (await inspect(model, batch)).prediction;
   const { prediction } = await inspect(model, { ...batch, x: mapParts(batch.x, (values) => padded(values, rows)) });
-  // A model that does not give a row for each of x's is asked for just these.
+  // If outputs do not correspond to rows of x, padding would change them: run without it.
   if (!partsOf<NdArray>(prediction).every(([, { shape }]) => shape[0] === rows))
     return (await inspect(model, batch)).prediction;
   return mapParts(prediction, ({ shape, dtype, data }) => {

@@ -1,4 +1,4 @@
-// Forward, loss and metrics of a batch. Of several outputs each has its own loss; what is trained is their weighted sum.
+// Forward, loss and metrics of a batch. With several outputs, each has its own loss, and their weighted sum is minimized.
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { isSeveral, listed, misnamed, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import { show } from '../graph/options.ts';
@@ -12,7 +12,7 @@ import type { Labels } from './batch.ts';
 import type { AllLabels } from './targets.ts';
 import type { Head, Model, Task } from './task.ts';
 
-/** The model's prediction. @throws OptionError where it is none. */
+/** The model's prediction. @throws OptionError if it is not one. */
 export function forward(model: Model, x: Nested<Tensor>): Nested<Tensor> {
   const prediction = called(model, x);
   const wrong = partsOf(prediction).find(([, part]) => !((part as unknown) instanceof Tensor));
@@ -22,7 +22,7 @@ export function forward(model: Model, x: Nested<Tensor>): Nested<Tensor> {
   throw new OptionError(`model: its forward returned ${show(part)}${what}. Return the Tensor of predictions${what}.`);
 }
 
-/** What forward gives. Where it misses a tensor, as of a name that x does not have, the error says what it was given. */
+/** The result of forward. If forward lacks a tensor, such as one that x does not have, the error says what it received. */
 function called(model: Model, x: Nested<Tensor>): Nested<Tensor> {
   try {
     return model.forward(x as never) as Nested<Tensor>;
@@ -30,24 +30,24 @@ function called(model: Model, x: Nested<Tensor>): Nested<Tensor> {
     const [wrong] = (error as Error).message.split('. ');
     if (!/, not a tensor$|of undefined/.test(wrong!)) throw error;
     const given = Array.isArray(x) ? '[a, b]' : isSeveral(x) ? `{ ${listed(x)} }` : 'a tensor';
-    throw new ShapeError(`${wrong}. The model's forward is given one argument, ${given}.`, { cause: error });
+    throw new ShapeError(`${wrong}. The model's forward gets one argument, ${given}.`, { cause: error });
   }
 }
 
-/** What {@link judge} finds. */
+/** The result of {@link judge}. */
 export interface Judgement {
   readonly prediction: Nested<Tensor>;
   readonly loss: Tensor;
   /**
-   * The loss, accuracy where there is one, and the user's own: a metric of theirs with that name takes the accuracy's place. Of several
-   * outputs the sum of their losses, each one's (`price.loss`) and accuracies (`kind.accuracy`).
+   * Loss, accuracy if there is one, and the user's metrics, of which one named `accuracy` replaces the loss's. With several outputs, `loss`
+   * is the weighted sum, besides each output's loss (`price.loss`) and accuracy (`kind.accuracy`).
    */
   readonly metrics: Readonly<Record<string, Tensor>>;
-  /** What the batch counts in the mean of each loss among the metrics, where that is not its number of examples. */
+  /** The batch's weight in the mean of each loss among the metrics, if it is not the number of examples. */
   readonly counts: ReadonlyMap<string, Tensor>;
 }
 
-/** Forward, loss and metrics of a batch, traced within the trace in progress. Weights (B) count in losses alone. */
+/** Forward, loss and metrics of a batch, added to the trace in progress. Weights (B) apply to losses only. */
 export function judge(
   task: Task,
   x: Nested<Tensor>,
@@ -63,7 +63,7 @@ export function judge(
   return { prediction, ...judged, metrics };
 }
 
-/** The loss of predictions, weights apart. */
+/** The unweighted loss of predictions. */
 export function lossOf(task: Task, prediction: Nested<Tensor>, y: Nested<Tensor>): Tensor {
   return ofPrediction(task, prediction, y).loss;
 }
@@ -86,7 +86,7 @@ function checkMetrics(metrics: Judgement['metrics']): void {
       throw new OptionError(`${name}: its function returned ${show(metric)}. Return a Tensor of one number.`);
     if (metric.size !== 1)
       throw new ShapeError(
-        `${name}: it is ${formatShape(metric.shape)} for a batch. It must be one number: take its mean.`,
+        `${name}: its shape for a batch is ${formatShape(metric.shape)}, but it must be one number. Take its mean.`,
       );
   }
 }
@@ -103,7 +103,7 @@ function ofOne(
 ): Judged {
   const width = prediction.shape.at(-1)!;
   const judged = y.rank === 1 || areClasses(prediction, y);
-  // A loss of yes or no takes no class indices, and says so.
+  // A binary loss takes no class indices, and throws a better error.
   if (
     labels &&
     judged &&
@@ -111,9 +111,9 @@ function ofOne(
     (labels.exact ? width !== labels.classes : width < labels.classes)
   ) {
     const output = name === undefined ? 'output' : `output ${name}`;
-    const numbers = loss.probabilities ? '' : ", or, to regress on numbers, make the data with { targets: 'values' }";
+    const numbers = loss.probabilities ? '' : ", or, for regression, make the data with { targets: 'values' }";
     throw new ShapeError(
-      `model: its ${output} is ${formatShape(prediction.shape)}, and the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide${numbers}.`,
+      `model: its ${output} is ${formatShape(prediction.shape)}, but the data has ${labels.classes} classes. Make the last layer ${labels.classes} wide${numbers}.`,
     );
   }
   const weighted = weights && weightedLoss(loss, prediction, y, weights);
@@ -126,7 +126,7 @@ function ofOne(
   };
 }
 
-/** A function of the user's own, of all predictions and all targets. */
+/** A user's function of all predictions and all targets. */
 function ofFormula(
   { formula, loss: { lossName } }: Task,
   prediction: Nested<Tensor>,
@@ -135,11 +135,11 @@ function ofFormula(
 ): Judged {
   if (!formula)
     throw new OptionError(
-      `${lossName}: it takes one prediction and one target; the model gives ${listed(prediction)}, and the targets are ${listed(y)}. Give a loss for each, such as loss: { ${Object.keys(isSeveral(prediction) ? prediction : y)[0]}: ${lossName} }, or a function (prediction, target) => Tensor.`,
+      `${lossName}: it takes one prediction and one target, but the model returns ${listed(prediction)} and the targets are ${listed(y)}. Give a loss for each, such as loss: { ${Object.keys(isSeveral(prediction) ? prediction : y)[0]}: ${lossName} }, or a function (prediction, target) => Tensor.`,
     );
   if (weights)
     throw new OptionError(
-      `${lossName}: the examples have weights, and a function of several outputs does not say what the loss of each example is. Give a loss for each output, or leave the weights out.`,
+      `${lossName}: the examples have weights, but a function of several outputs has no loss per example. Give a loss for each output, or leave the weights out.`,
     );
   return { loss: formula(prediction, y), metrics: {}, counts: new Map() };
 }
@@ -157,10 +157,10 @@ function ofHeads(
     if (wrong) throw new OptionError(`${message}. ${wrong}`);
   };
   check(
-    `trainer: the losses are for ${listed(losses)}, and the model gives ${listed(prediction)}`,
+    `trainer: the losses are for ${listed(losses)}, but the model returns ${listed(prediction)}`,
     misnamed(losses, prediction, 'a loss for '),
   );
-  check(`data: y has ${listed(y)}, and the losses are for ${listed(losses)}`, misnamed(y, losses, 'targets for '));
+  check(`data: y has ${listed(y)}, but the losses are for ${listed(losses)}`, misnamed(y, losses, 'targets for '));
   const judged = heads.map(({ name, loss }) => {
     const [own, target] = [partAt(prediction, name)!, partAt(y, name)!];
     return ofOne(loss, own, target, labels?.get(name), weights, name);

@@ -1,5 +1,5 @@
-// How the variables of a State lie in memory: parameters that are trained in arenas with their moments, the others each alone. It
-// follows from the optimizer and the frozen parameters, and is rebuilt when these change.
+// The memory layout of a State: trained parameters in arenas with their moments, every other variable in its own buffer. It follows from
+// the optimizer and the frozen parameters, and is rebuilt when these change.
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Region, Storage } from '../graph/executor.ts';
@@ -12,9 +12,9 @@ import type { Optimizer } from '../optim/optimizer.ts';
 
 /** Which parameters are trained. */
 export interface Freezing {
-  /** Paths of parameters that are not trained. */
+  /** The paths of frozen parameters. */
   readonly frozen: readonly string[];
-  /** The step at which a parameter was unfrozen, by path, and its moments began anew. */
+  /** The step at which a parameter was unfrozen and its moments were reset, by path. */
   readonly unfrozen: Readonly<Record<string, number>>;
 }
 
@@ -27,30 +27,30 @@ export interface Entry extends Region {
 
 export interface Layout {
   readonly freezing: Freezing;
-  /** The parameters that the optimizer moves, in the model's order. */
+  /** The parameters that the optimizer updates, in the model's order. */
   readonly trained: readonly NamedVariable[];
   readonly arenas: readonly Arena[];
-  /** Variables that it does not move. */
+  /** Variables that it does not update. */
   readonly others: readonly NamedVariable[];
 }
 
-/** What a layout is made of. */
+/** The inputs of a layout. */
 export interface Parts {
   readonly optimizer: Optimizer;
   readonly variables: readonly NamedVariable[];
-  /** Those of them that can be trained. */
+  /** Those that can be trained. */
   readonly trainable: readonly NamedVariable[];
   readonly membership: Membership;
   readonly maxArenaBytes: number;
 }
 
-/** What the variables' own `trainable` says. */
+/** The freezing that the variables' `trainable` flags give. */
 export function initialFreezing(trainable: readonly NamedVariable[]): Freezing {
   const frozen = trainable.filter(({ variable }) => !variable.trainable);
   return { frozen: frozen.map(({ path }) => path), unfrozen: {} };
 }
 
-/** @throws OptionError where nothing would be trained. */
+/** @throws OptionError if nothing would be trained. */
 export function layoutOf(parts: Parts, freezing: Freezing): Layout {
   const { optimizer, variables, trainable, membership, maxArenaBytes } = parts;
   const frozen = new Set(freezing.frozen);
@@ -58,8 +58,8 @@ export function layoutOf(parts: Parts, freezing: Freezing): Layout {
   if (trained.length === 0)
     throw new OptionError(
       trainable.length > 0
-        ? 'model: all of its parameters are frozen. Leave one that is trained.'
-        : 'model: none of its variables is trainable. Give it a layer with parameters.',
+        ? 'model: all of its parameters are frozen. Leave at least one unfrozen.'
+        : 'model: it has no trainable variables. Give it a layer with parameters.',
     );
   const { unfrozen } = freezing;
   const sinceOf = (path: string) => (Object.hasOwn(unfrozen, path) ? unfrozen[path]! : 0);
@@ -68,7 +68,7 @@ export function layoutOf(parts: Parts, freezing: Freezing): Layout {
   return { freezing, trained, arenas, others: variables.filter((named) => !moved.has(named)) };
 }
 
-/** Variables, and moments of those that are trained, as a checkpoint names them. */
+/** Variables, and moments of trained ones, under their names in a checkpoint. */
 export function entriesOf({ arenas }: Layout, variables: readonly NamedVariable[]): Entry[] {
   const placed = new Map(
     arenas.flatMap(({ variable: within, members }) => members.map((m) => [m.variable, { within, offset: m.offset }])),
@@ -99,7 +99,7 @@ export function sameEntries(before: readonly Entry[], after: readonly Entry[]): 
   });
 }
 
-/** Writes whole variables, each put together from its entries; padding is zero. */
+/** Writes whole variables, each assembled from its entries; padding is zero. */
 export function writeEntries(storage: Storage, entries: readonly Entry[], dataOf: (name: string) => HostArray): void {
   const whole = new Map<Variable, HostArray>();
   for (const { name, within, offset } of entries) {

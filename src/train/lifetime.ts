@@ -1,5 +1,5 @@
-// A trainer's lifetime: what it is doing, and its end. Once disposed it refuses everything, and its memory is released when
-// nothing is in flight any more: a buffer destroyed under a submit would take the device with it.
+// A trainer's lifetime: its pending calls, and its end. Once disposed it refuses every call, and its memory is released when nothing is
+// in flight any more: destroying a buffer that a submit uses would lose the device.
 import { DeviceError, OptionError } from '../graph/errors.ts';
 
 export function disposedError(): DeviceError {
@@ -8,7 +8,7 @@ export function disposedError(): DeviceError {
 
 export class Lifetime {
   readonly #release: () => void;
-  /** What waits for the submits of streams that stand still at an event. */
+  /** Waits for the submits of streams suspended at an event. */
   readonly #standing = new Set<() => Promise<void>>();
   #pending = 0;
   #over = false;
@@ -27,12 +27,13 @@ export class Lifetime {
     if (this.#over) throw disposedError();
   }
 
-  /** @throws OptionError, by the name of a call, while another one is under way. */
+  /** @throws OptionError, naming the call `what`, while another one is in progress. */
   alone(what: string): void {
-    if (this.#pending > 0) throw new OptionError(`${what}: another call of the trainer is under way. Await it first.`);
+    if (this.#pending > 0)
+      throw new OptionError(`${what}: another call of the trainer is in progress. Await it first.`);
   }
 
-  /** Does `work`, for which memory is kept. Where the end came meanwhile, that is what it rejects with, whatever came of it. */
+  /** Does `work` while keeping the memory. Rejects if the lifetime ended meanwhile, whatever the result. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.check();
     try {
@@ -42,7 +43,7 @@ export class Lifetime {
     }
   }
 
-  /** Hands a stream's values on. It may stand still at any of them; `drain` then waits for what it has in flight. */
+  /** Yields a stream's values. The consumer may suspend it at any of them; `drain` then waits for its submits in flight. */
   async *stream<T>(
     values: AsyncGenerator<T, void, undefined>,
     drain: () => Promise<void>,
@@ -63,7 +64,7 @@ export class Lifetime {
     }
   }
 
-  /** The end: at once where nothing is in flight, else as soon as that has drained. */
+  /** Ends the lifetime: memory is released at once if nothing is in flight, else as soon as that is complete. */
   end(): void {
     if (this.#over) return;
     this.#over = true;

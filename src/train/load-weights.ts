@@ -1,5 +1,5 @@
-// Weights of a file into a State, as PyTorch's `load_state_dict` does it: by name and shape, whatever the dtype they are stored
-// as. All is checked and converted before anything is changed.
+// Loads weights from a file into a State, as PyTorch's `load_state_dict`: by name and shape, whatever their stored dtype. Everything is
+// checked and converted before anything is changed.
 import type { FileBytes, HostArray } from '../graph/dtype.ts';
 import { BOOLEAN, type Schema, STRING, type WithDefaults } from '../graph/options.ts';
 import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
@@ -46,12 +46,12 @@ export const LOAD_WEIGHTS = {
 } satisfies Schema<LoadWeightsOptions>;
 
 const TRANSPOSED =
-  'Transpose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.';
+  'Transpose them: Linear stores its weight as [out, in], like PyTorch; Keras and Flax use [in, out]. Convert the file with readSafetensors and writeSafetensors.';
 
 /**
- * Puts weights into a State: from a file of weights, or from a checkpoint, of which the rest is left alone. Gives also the scale
- * of the bytes that they were learnt from, where the file has one.
- * @throws CheckpointError where they do not fit the model; the State is then as it was.
+ * Loads weights into a State from a file of weights, or from a checkpoint, whose other entries are ignored. Also returns the scale of
+ * the bytes that they were trained on, if the file has one.
+ * @throws CheckpointError if they do not fit the model; the State is then unchanged.
  */
 export function putWeights(
   state: State,

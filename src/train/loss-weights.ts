@@ -1,13 +1,13 @@
-// What the examples of a data set count in a loss's mean and in its accuracy: worked out on the host from labels and sample weights,
-// as the device does batch by batch, so that a mean over a set is one mean however it is batched.
+// The weights of a data set's examples in a loss's mean and in its accuracy: computed on the host from labels and sample weights, as the
+// device does for each batch, so that the mean over a set does not depend on how it is batched.
 import { kindOfTargets, type Values } from '../data/dataset.ts';
 import type { Loss } from '../loss/loss.ts';
 
-/** Of each example; absent where all count 1. */
+/** For each example; absent if all count 1. */
 export interface ExampleCounts {
-  /** In the loss: its sample weight times the mean of its rows' weights. */
+  /** In the loss: the sample weight times the mean of the example's row weights. */
   readonly weights?: ArrayLike<number>;
-  /** In the accuracy: its rows that are not ignored. */
+  /** In the accuracy: the example's rows that are not ignored. */
   readonly rows?: Uint32Array;
 }
 

@@ -1,10 +1,10 @@
-// What a file has against what a model needs: one error for all differences, each kind of them shortened.
+// Compares the tensors of a file with those that a model needs: one error for all differences, with few lines for each kind.
 import { CheckpointError } from '../graph/errors.ts';
 import { formatShape, type Shape, sameShape } from '../graph/shape.ts';
 import { quoted } from './safetensors-header.ts';
 import type { StoredDtype } from './stored-dtypes.ts';
 
-/** A tensor as the header of a file describes it, or as a model wants it. */
+/** A tensor as the header of a file describes it, or as a model expects it. */
 export interface TensorShape {
   readonly dtype: StoredDtype;
   readonly shape: Shape;
@@ -12,11 +12,11 @@ export interface TensorShape {
 
 export type Wanted = TensorShape & { readonly name: string };
 
-/** The most lines of each kind. */
+/** The maximum number of lines for each kind. */
 const SHOWN = 6;
 const OWN = 'Use the file with the preset or model it was saved from.';
 
-/** The shape that a file has where the model wants another; undefined where they agree. */
+/** The message about a shape that the model does not expect; undefined if the shapes agree. */
 export function wrongShape(name: string, { shape }: TensorShape, want: TensorShape): string | undefined {
   if (sameShape(shape, want.shape)) return undefined;
   const hint = isTransposed(shape, want.shape) ? ', which is its transpose' : '';
@@ -27,13 +27,13 @@ export function wrongDtype(name: string, { dtype }: TensorShape, want: TensorSha
   return `${quoted(name)} is ${dtype}, but the model expects ${want.dtype}`;
 }
 
-/** Whether one is the other's transpose, in two axes. */
+/** Whether two shapes of two axes are transposes of each other. */
 export function isTransposed(a: Shape, b: Shape): boolean {
   return a.length === 2 && a[0] !== a[1] && sameShape([...a].reverse(), b);
 }
 
 /**
- * Refuses tensors that differ from those wanted in name, shape or dtype.
+ * Rejects tensors that differ from the expected ones in name, shape or dtype.
  * @throws CheckpointError, one for all differences.
  */
 export function matchTensors(file: string, wanted: readonly Wanted[], got: ReadonlyMap<string, TensorShape>): void {
@@ -49,13 +49,13 @@ export function matchTensors(file: string, wanted: readonly Wanted[], got: Reado
   refuse(file, { wrong, missing, unexpected: new Map(unexpected) });
 }
 
-/** @throws CheckpointError where there are differences; `advice` says what to do. */
+/** @throws CheckpointError if there are differences, with `advice` as its remedy. */
 export function refuse(
   file: string,
   found: {
     readonly wrong: readonly string[];
     readonly missing?: readonly Wanted[];
-    /** The file's names by those that they have, renamed or not. */
+    /** The file's names by their names after renaming. */
     readonly unexpected?: ReadonlyMap<string, string>;
   },
   advice = OWN,

@@ -1,14 +1,14 @@
-// What a dense network is, in plain data: checked, printed, and remembered for the models that were made from it. A trainer needs this
-// much to save any model, so the networks themselves, with their activations and losses, are in network.ts.
+// The description of a dense network as plain data: checked, printed, and remembered for the models made from it. A trainer needs only
+// this to save any model, so the networks themselves, with their activations and losses, are in network.ts.
 import { OptionError } from '../graph/errors.ts';
 import { checkExtra, checkOptions, type Schema, show } from '../graph/options.ts';
 
 const ACTIVATIONS = ['relu', 'sigmoid', 'tanh', 'gelu', 'silu'] as const;
 const LOSSES = ['cross-entropy', 'squared-error'] as const;
 
-/** Linear layers one after another, with an activation between them. */
+/** Consecutive linear layers with an activation between them. */
 export interface NetworkDescription {
-  /** Numbers in an example; one of more axes is flattened. */
+  /** Numbers in an example; an example with several axes is flattened. */
   readonly inputs: number;
   /** The widths of the hidden layers, from the input on; none makes a linear classifier. */
   readonly hidden: readonly number[];
@@ -29,7 +29,7 @@ const SCHEMA = {
 } satisfies Schema<NetworkDescription>;
 const descriptions = new WeakMap<object, NetworkDescription>();
 
-/** Notes what a model was made from. */
+/** Remembers the description of a model. */
 export function describeModel(model: object, description: NetworkDescription): void {
   descriptions.set(model, description);
 }
@@ -61,7 +61,7 @@ export function networkText(description: NetworkDescription, ...extra: never[]):
   return [widths, ...(hidden.length > 0 ? [activation] : []), loss].join(', ');
 }
 
-/** A frozen copy of a description of which every part was checked. @throws OptionError */
+/** A frozen, checked copy of a description. @throws OptionError */
 export function checkDescription(description: NetworkDescription): NetworkDescription {
   checkOptions('network', description, SCHEMA);
   const { inputs, hidden, outputs, activation, loss } = description;

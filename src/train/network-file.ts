@@ -1,5 +1,4 @@
-// Which described network a file of weights or a checkpoint belongs to: what it says in its metadata, compared with the shapes
-// of its tensors.
+// The network of a file of weights or a checkpoint: the description in its metadata, checked against the shapes of its tensors.
 import type { FileBytes } from '../graph/dtype.ts';
 import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';

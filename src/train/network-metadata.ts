@@ -3,7 +3,7 @@ import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { checkDescription, type NetworkDescription } from './network-description.ts';
 import { escaped } from './safetensors-header.ts';
 
-/** Where files of weights and checkpoints keep the description of their network, as JSON. */
+/** The metadata key of a network's description, as JSON, in files of weights and checkpoints. */
 export const NETWORK_KEY = 'thalweg.network';
 
 /** A network as a file's metadata. */
@@ -11,7 +11,7 @@ export function networkMetadata(description: NetworkDescription | undefined): Re
   return description ? { [NETWORK_KEY]: JSON.stringify(description) } : {};
 }
 
-/** The network that a file's metadata describe; undefined where they do not. @throws CheckpointError where they are damaged. */
+/** The network that a file's metadata describes, if any. @throws CheckpointError if it is damaged. */
 export function networkIn(metadata: Readonly<Record<string, string>>, file: string): NetworkDescription | undefined {
   const text = metadata[NETWORK_KEY];
   if (text === undefined) return undefined;

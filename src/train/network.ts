@@ -1,5 +1,5 @@
-// Dense networks from a description in plain data: what the presets are, what a page lets people edit, and what a file of
-// weights says about itself. Equal descriptions give equal networks: same paths, so same initial values and trajectories.
+// Dense networks from a plain-data description, as used by the presets, by the page's editor and in files of weights. Equal
+// descriptions give equal networks: same paths, so same initial values and trajectories.
 import { checkExtra } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { capture } from '../graph/trace.ts';

@@ -1,5 +1,5 @@
-// "Not learning": a loss no better than the best constant prediction's, while units are saturated or dead. Such a network does
-// not overflow, so nothing else would tell.
+// "Not learning": a loss no better than the best constant prediction's, while units are saturated or dead. Such a network never
+// overflows, so no other check detects it.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { partsOf } from '../graph/nested.ts';
@@ -18,13 +18,13 @@ const LOOKED_AT = 256;
 /** The share of a layer's units that must be idle to be worth a warning. */
 const IDLE_SHARE = 0.5;
 
-/** Whether a run is looked at after so many steps: 200, 400, 800, …, since a look waits for the device. */
-export function isLook(steps: number): boolean {
+/** Whether to check after this many steps: 200, 400, 800, …, since a check waits for the device. */
+export function isCheckStep(steps: number): boolean {
   const times = steps / PATIENCE;
   return times >= 1 && Number.isInteger(times) && (times & (times - 1)) === 0;
 }
 
-/** A layer's units that give the same whatever comes in. */
+/** Units of a layer whose output does not depend on the input. */
 export interface IdleUnits {
   readonly name: string;
   readonly idle: number;
@@ -36,7 +36,7 @@ interface Activation {
   readonly y: Tensor;
 }
 
-/** Looks at the activations of a run, as often as it is asked to. */
+/** Finds idle units in the activations of a run. */
 export class IdleWatch {
   readonly #activations: readonly Activation[];
   readonly #program: Program | undefined;
@@ -56,7 +56,7 @@ export class IdleWatch {
     return new IdleWatch(activations, program);
   }
 
-  /** The activations of which at least half of the units are saturated or dead. */
+  /** The activations with at least half of their units saturated or dead. */
   async look(): Promise<IdleUnits[]> {
     const values = (await this.#program?.run()) ?? {};
     return this.#activations
@@ -101,7 +101,7 @@ function outputOf(node: Node, predictions: readonly Tensor[]): Tensor {
     .find((x) => x.node === node)!;
 }
 
-/** Units (of the last axis) whose values lie, for every row, at the ends of the range: 0 and 1, -1 and 1, or 0 alone. */
+/** The number of units (of the last axis) whose values are, for every row, at an end of the range: 0 and 1, -1 and 1, or 0 alone. */
 function countIdle(values: HostArray, units: number): number {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const v of values) [low, high] = [Math.min(low, v), Math.max(high, v)];

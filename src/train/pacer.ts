@@ -1,12 +1,12 @@
-// Pacing: how many steps go into one submit, so that submits are few, none blocks the device for long, and the host neither
-// waits in the loop nor spins. Times are learnt from the submits themselves, which begin small and grow.
+// Pacing: the number of steps per submit, so that submits are few, none blocks the device for long, and the host neither waits in the
+// loop nor spins. Step times are measured from the submits themselves, which begin small and grow.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Program } from '../graph/executor.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { RING } from './state.ts';
 
-/** Steps that are done, and the values that were asked for. */
-export interface Landed<T> {
+/** Completed steps, and the values read back after them. */
+export interface Completed<T> {
   readonly tag: T;
   readonly steps: number;
   readonly values: readonly HostArray[];
@@ -22,17 +22,17 @@ interface Flight<T> {
   values(): Promise<HostArray[]>;
 }
 
-/** What is known of a program's speed. */
+/** Measurements of a program's speed. */
 interface Cost {
   /** Milliseconds and steps of its last submits. */
   recent: readonly { readonly ms: number; readonly steps: number }[];
-  /** Whether a submit after the first was timed: the first also warms things up, and is forgotten then. */
+  /** Whether a submit after the first was timed: the first includes warm-up, and is then dropped. */
   warm: boolean;
-  /** Steps in the last submit as they were wanted, before the end of an epoch cut them. */
+  /** Steps wanted in the last submit, before it was shortened to the end of an epoch. */
   wanted: number;
 }
 
-/** Where time comes from; tests bring their own. */
+/** The source of time; tests bring their own. */
 export interface Clock {
   now(): number;
   sleep(ms: number): Promise<void>;
@@ -43,7 +43,7 @@ const REAL: Clock = {
   sleep: (ms) => new Promise((resolve) => (ms > 0 ? setTimeout(resolve, ms) : afterOthers(resolve))),
 };
 
-/** Calls back after what else waits in the event loop; a page's `setTimeout(…, 0)` would take 4 ms, hidden a second. */
+/** Calls back after the other tasks in the event loop. A page's `setTimeout(…, 0)` would take 4 ms, or a second if the page is hidden. */
 function afterOthers(done: () => void): void {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
@@ -53,33 +53,33 @@ function afterOthers(done: () => void): void {
   port2.postMessage(undefined);
 }
 
-/** When the event loop last had its turn, by each clock. */
-const rested = new WeakMap<Clock, number>();
-/** Milliseconds after which it must have its turn, for timers, signals and clicks: promises alone do not give it one. */
-const RESTLESS = 50;
+/** When the loop last yielded to the event loop, by each clock. */
+const yielded = new WeakMap<Clock, number>();
+/** Milliseconds after which it must yield, for timers, signals and clicks: awaiting promises alone does not. */
+const MAX_UNYIELDED_MS = 50;
 
 const MAX_IN_FLIGHT = 3;
 const REMEMBERED = 5;
 const GROWTH = 4;
-/** Waiting starts after this share of the predicted time: until then, nothing polls the device. */
-const ASLEEP = 0.9;
-/** An answer that takes less than this many milliseconds was there before it was asked for. */
-const AT_ONCE = 0.5;
+/** The share of the predicted time to sleep before waiting for the device: until then, nothing polls it. */
+const SLEEP_SHARE = 0.9;
+/** A result that takes less than this many milliseconds to read was complete before the request. */
+const READY_MS = 0.5;
 
 export class Pacer<T> {
   readonly #target: number;
   readonly #clock: Clock;
   readonly #costs = new WeakMap<Program, Cost>();
   readonly #flights: Flight<T>[] = [];
-  /** When the last awaited submit was done. */
+  /** When the last awaited submit completed. */
   #free = 0;
-  /** A submit blocked the host (the CPU engine's do): its steps are done already. */
+  /** The last submit blocked the host (as the CPU engine's do): its steps are already complete. */
   #blocked = false;
 
   constructor({ submitMs = 200, clock = REAL }: { submitMs?: number; clock?: Clock } = {}) {
     this.#target = submitMs;
     this.#clock = clock;
-    if (!rested.has(clock)) rested.set(clock, clock.now());
+    if (!yielded.has(clock)) yielded.set(clock, clock.now());
   }
 
   /** Submits not awaited yet. */
@@ -87,7 +87,7 @@ export class Pacer<T> {
     return this.#flights.length;
   }
 
-  /** Whether the oldest submit must be awaited before the next; the first of a program is, for its time. */
+  /** Whether the oldest submit must be awaited before the next; a program's first is, to be timed. */
   get full(): boolean {
     const [oldest] = this.#flights;
     if (!oldest) return false;
@@ -96,7 +96,7 @@ export class Pacer<T> {
     );
   }
 
-  /** Steps for the next submit of `program`, of `remaining` that may go into it: an even share of them. */
+  /** Steps for the next submit of `program`: an even share of the `remaining` ones. */
   size(program: Program, remaining: number): number {
     const cost = this.#cost(program);
     const each = msPerStep(cost);
@@ -105,7 +105,7 @@ export class Pacer<T> {
     return Math.ceil(remaining / Math.ceil(remaining / cost.wanted));
   }
 
-  /** Hands steps to the device. Only where not {@link full}. */
+  /** Submits steps. Call it only if not {@link full}. */
   submit(program: Program, steps: number, read: readonly Variable[], tag: T): void {
     const submitted = this.#clock.now();
     const ticket = program.submit(steps, read);
@@ -115,39 +115,39 @@ export class Pacer<T> {
   }
 
   /** Waits for the oldest submit, asleep for most of the time it should take. */
-  async next(): Promise<Landed<T>> {
+  async next(): Promise<Completed<T>> {
     const flight = this.#flights.shift()!;
     const slept = await this.#sleep(flight);
     const asked = this.#clock.now();
     const values = await flight.values();
     const done = this.#clock.now();
     const ms = done - Math.max(this.#free, flight.submitted);
-    // There before it was asked for: it took less, nobody knows how much. Without this, a sleep too long would confirm itself,
-    // and so would the time in which the host prepared the next submits.
-    const likely = done - asked >= AT_ONCE ? ms : slept ? ms / 2 : 0;
+    // A result that was ready took less time, but how much less is unknown. Without this, too long a sleep would confirm itself, and so
+    // would the time in which the host prepared the next submits.
+    const likely = done - asked >= READY_MS ? ms : slept ? ms / 2 : 0;
     learn(this.#cost(flight.program), Math.max(likely, flight.hostMs), flight.steps);
     this.#free = done;
-    if (done - rested.get(this.#clock)! > RESTLESS) await this.#rest(0);
+    if (done - yielded.get(this.#clock)! > MAX_UNYIELDED_MS) await this.#yieldFor(0);
     return { tag: flight.tag, steps: flight.steps, values };
   }
 
-  /** Waits until nothing is under way, whatever becomes of it. */
+  /** Waits until nothing is in flight, ignoring failures. */
   async drain(): Promise<void> {
     while (this.inFlight > 0) await this.next().catch(() => {});
   }
 
-  /** Lets time pass in which the device works, and the rest of the host, too. True where it waited for the device. */
+  /** Sleeps while the device works, so that the host can do other work. Returns whether it waited for the device. */
   async #sleep({ program, steps, submitted }: Flight<T>): Promise<boolean> {
-    const expected = (msPerStep(this.#cost(program)) ?? 0) * steps * ASLEEP;
+    const expected = (msPerStep(this.#cost(program)) ?? 0) * steps * SLEEP_SHARE;
     const ms = Math.min(Math.max(this.#free, submitted) + expected - this.#clock.now(), this.#target);
     const waits = ms >= 1 && !this.#blocked;
-    if (waits || this.#blocked) await this.#rest(waits ? ms : 0);
+    if (waits || this.#blocked) await this.#yieldFor(waits ? ms : 0);
     return waits;
   }
 
-  async #rest(ms: number): Promise<void> {
+  async #yieldFor(ms: number): Promise<void> {
     await this.#clock.sleep(ms);
-    rested.set(this.#clock, this.#clock.now());
+    yielded.set(this.#clock, this.#clock.now());
   }
 
   #cost(program: Program): Cost {
@@ -164,13 +164,13 @@ function learn(cost: Cost, ms: number, steps: number): void {
   cost.recent = [...before, { ms, steps }].slice(-REMEMBERED);
 }
 
-/** The (lower) median of what is remembered: a stall of the machine does not count. */
+/** The (lower) median of the recent submits, so that a stall of the machine does not count. */
 function msPerStep({ recent }: Cost): number | undefined {
   const times = recent.map(({ ms, steps }) => ms / steps).sort((a, b) => a - b);
   return times[(times.length - 1) >> 1];
 }
 
-/** All of `steps` steps of a program, and the values of `read` after the last. `check` may throw before each submit. */
+/** Runs `steps` steps of a program and returns the values of `read` after the last. `check` may throw before each submit. */
 export async function drive(
   program: Program,
   steps: number,

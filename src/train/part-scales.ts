@@ -1,4 +1,4 @@
-// The scales of a model with several tensors, each of which has its own: by the names of inputs and targets, `x.pixels`.
+// The scales of a model with several tensors, each with its own, by the names of inputs and targets: `x.pixels`.
 import { type ByteScale, isBytes, isScale, kindOfTargets, type Values } from '../data/dataset.ts';
 import { isSeveral, mapParts, type Nested, partName } from '../graph/nested.ts';
 import { namedParts } from './batch.ts';
@@ -23,7 +23,7 @@ export function isPartScales(scale: unknown): scale is PartScales {
   return Object.values(scale).every((one) => one === false || isScale(one));
 }
 
-/** The scale that a model has for a tensor. */
+/** A model's scale for a tensor. */
 export function scaleAt(model: ModelScale | undefined, part: string): ByteScale | undefined {
   return isPartScales(model) ? model[part] : model;
 }
@@ -33,7 +33,7 @@ function isRead(part: string, values: Values): boolean {
   return isBytes(values) && (part.startsWith('x') || kindOfTargets(values) === 'values');
 }
 
-/** The same with the scale that `choose` gives for each tensor of bytes, by its name and its own scale. */
+/** The same with each tensor of bytes given the scale that `choose` returns for its name and own scale. */
 export function withPartScales<R extends Read>(
   read: R,
   choose: (part: string, own: ByteScale | undefined) => ByteScale,
@@ -45,7 +45,7 @@ export function withPartScales<R extends Read>(
   return { ...read, x: mapParts(read.x, scaled('x')), ...(read.y && { y: mapParts(read.y, scaled('y')) }) };
 }
 
-/** The scales of several tensors; undefined where none is of bytes. */
+/** The scales of several tensors; undefined if none is of bytes. */
 export function partScalesOf(read: Read): PartScales | undefined {
   const scales = namedParts(read).filter(([part, values]) => isRead(part, values));
   return scales.length === 0 ? undefined : Object.fromEntries(scales.map(([part, { scale }]) => [part, scale!]));

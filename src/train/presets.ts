@@ -9,7 +9,7 @@ import { sgd } from '../optim/sgd.ts';
 import { network } from './network.ts';
 import type { NetworkDescription } from './network-description.ts';
 
-/** A network with its loss, its optimizer and the settings it learns well with. */
+/** A network with its loss, its optimizer and settings that train it well. */
 export interface Preset {
   readonly name: string;
   /** One line for a list of presets. */
@@ -18,7 +18,7 @@ export interface Preset {
   /** A new model, its variables without values. */
   model(): { forward(x: Tensor): Tensor };
   readonly loss: Loss;
-  /** Its optimizer, with the preset's schedule unless `lr` is given. */
+  /** Its optimizer, with the preset's schedule as the default of `lr`. */
   optimizer(lr?: Rate, options?: Omit<CommonOptions, 'lr'>): Optimizer;
   optimizer(options: CommonOptions): Optimizer;
   /** The shape of one example. */
@@ -63,7 +63,7 @@ export const classic: Preset = {
   defaults: { epochs: 15, batchSize: 32, lr: CLASSIC_LR },
 };
 
-/** A network as one would make it today: ReLU, cross-entropy, Adam and a cosine. */
+/** A modern network: ReLU, cross-entropy, Adam and a cosine schedule. */
 export const mlp: Preset = {
   name: 'mlp',
   description: '784-128-10, ReLU, cross-entropy, Adam with a cosine from 3e-3: 101,770 parameters',

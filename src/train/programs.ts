@@ -1,4 +1,4 @@
-// The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and kept while they are used, or were lately.
+// The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and cached while used, and for a while afterwards.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { checkOptions } from '../graph/options.ts';
@@ -16,7 +16,7 @@ export interface StepProgram {
   readonly traced: TrainingStep;
 }
 
-/** Unused programs that are kept: those that hold a data set on the device, and those that are given their values. */
+/** The number of unused programs to keep: those that hold a data set on the device, and those with inputs. */
 const [IDLE_OF_DATA, IDLE_OF_INPUTS] = [6, 12];
 
 interface Disposable {
@@ -25,7 +25,7 @@ interface Disposable {
 
 const drop = (made: Disposable) => made.dispose();
 
-/** An `owner` that is given keeps a program until {@link Programs.release}. */
+/** An `owner` keeps its programs until {@link Programs.release}. */
 export class Programs {
   readonly #executor: Executor;
   readonly #state: State;
@@ -36,7 +36,7 @@ export class Programs {
   readonly #ids = new WeakMap<HostArray, number>();
   #nextId = 0;
 
-  /** `check` may throw before anything is compiled or given again. */
+  /** `check` may throw before a program is compiled or returned. */
   constructor(executor: Executor, state: State, task: Task, check: () => void) {
     this.#executor = executor;
     this.#state = state;
@@ -44,7 +44,7 @@ export class Programs {
     this.#check = check;
   }
 
-  /** What trains on batches of `rows` rows of a run's data. */
+  /** The program that trains on batches of `rows` rows of a run's data. */
   async step(data: Examples, run: Run, rows: number, owner?: object): Promise<StepProgram> {
     const { batchSize, shuffle } = run;
     const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
@@ -57,7 +57,7 @@ export class Programs {
     return this.#get(this.#ofData, key, make, owner);
   }
 
-  /** @throws what would keep a run from being made on `data` or judged on `validation`. */
+  /** @throws what a run on `data` with `validation` would throw later. */
   check(data: Examples, run: Run, validation: Examples | undefined): void {
     const rest = shortRows(run);
     if (rest > 0) traceStep(this.#state, this.#task, data, orderOf(run), rest);
@@ -66,7 +66,7 @@ export class Programs {
     traceEvaluation(this.#task, validation, {}, this.#executor.maxBindingBytes);
   }
 
-  /** What evaluates a data set. */
+  /** The evaluator of a data set. */
   async evaluator(data: Examples, options: EvaluateOptions = {}, owner?: object): Promise<Evaluator> {
     checkExamples(data);
     const checked = checkOptions('evaluate', options, EVALUATE);
@@ -75,7 +75,7 @@ export class Programs {
     return this.#get(this.#ofData, key, make, owner);
   }
 
-  /** What `make` made of inputs when `key` was asked for first, or again after it was let go of. */
+  /** The cached program of `key`, which `make` compiles. */
   async ofInputs<P extends Disposable>(key: string, make: () => Promise<P>, owner: object): Promise<P> {
     return this.#get(this.#ofInputs, key, make, owner);
   }
@@ -90,7 +90,7 @@ export class Programs {
     this.#ofInputs.release(owner);
   }
 
-  /** A name for the data set's arrays and what they are read with. */
+  /** A cache key of the data set's arrays and how they are read. */
   #idOf({ x, y, sampleWeights, scale, targetScale }: Examples): string {
     const weights = sampleWeights && this.#id(sampleWeights.data);
     const parts = namedParts({ x, y }).map(([part, values]) => {

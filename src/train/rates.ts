@@ -1,5 +1,5 @@
-// Learning rates of a run: what the schedules say of each step, or what was set by hand. Before each submit the rates of its
-// steps are written to the State's table, where step s finds its own in row s mod RING of each column.
+// Learning rates of a run: from the schedules, or set by hand. Before each submit the rates of its steps are written to the State's
+// table, where step s reads row s mod RING of each column.
 import type { Storage } from '../graph/executor.ts';
 import { checkValue, type Kind } from '../graph/options.ts';
 import { groupRates, ratesOf } from '../optim/groups.ts';
@@ -14,23 +14,23 @@ const RATE: Kind = {
     v === 'schedule' || (Number.isFinite(v) && Math.fround(v as number) > 0 && Math.fround(v as number) < Infinity),
 };
 
-/** Where a run began, and how many steps it makes. */
+/** The first step of a run, and its number of steps. */
 type Place = Pick<Run, 'start' | 'total'>;
 
 /** The learning rates of a step, as events report them. */
 export interface StepRates {
-  /** The optimizer's, which parameters have that are in no group. */
+  /** The optimizer's, used by parameters in no group. */
   readonly learningRate: number;
-  /** Those of the optimizer's groups in their order; absent where all have the optimizer's. */
+  /** Those of the optimizer's groups in order; absent if all equal the optimizer's. */
   readonly learningRates?: readonly number[];
 }
 
 export class Rates {
-  /** Set by hand: takes the schedule's place until that is set again. */
+  /** Set by hand: replaces the schedule until that is restored. */
   override: number | undefined;
   readonly #of: Pick<Optimizer, 'lr' | 'groups'>;
   readonly #table: Float32Array;
-  /** The memory that the table was written to. */
+  /** The storage that the table was written to. */
   #storage: Storage | undefined;
 
   constructor(optimizer: Pick<Optimizer, 'lr' | 'groups'>) {
@@ -38,20 +38,20 @@ export class Rates {
     this.#table = new Float32Array(RING * ratesOf(optimizer).length);
   }
 
-  /** @throws OptionError where it is neither 'schedule' nor a finite number above 0. */
+  /** @throws OptionError if it is neither 'schedule' nor a finite number above 0. */
   set(rate: number | 'schedule'): void {
     checkValue('trainer', 'learningRate', rate, RATE);
     this.override = rate === 'schedule' ? undefined : rate;
   }
 
-  /** The rates of a step. @throws OptionError where a schedule needs to know how many steps the run makes. */
+  /** The rates of a step. @throws OptionError if a schedule needs the run's length and it is unknown. */
   at(step: number, { start, total }: Place): StepRates {
     const learningRate = this.override ?? rateOf(this.#of.lr, step - start, total);
     const learningRates = groupRates(this.#of, learningRate, step - start, total);
     return learningRates ? { learningRate, learningRates } : { learningRate };
   }
 
-  /** Puts the rates of `steps` steps from `step` on into the table, and gives them. */
+  /** Writes the rates of `steps` steps from `step` on to the table, and returns them. */
   write(state: State, step: number, steps: number, run: Place): StepRates[] {
     const rates = Array.from({ length: steps }, (_, k) => this.at(step + k, run));
     let changed = this.#storage !== state.storage;
@@ -60,7 +60,7 @@ export class Rates {
     return rates;
   }
 
-  /** Puts one step's rates back into the table, which later steps may have overwritten. */
+  /** Restores one step's rates in the table, which later steps may have overwritten. */
   rewrite(state: State, step: number, rates: StepRates): void {
     this.#put(step, rates);
     this.#write(state);

@@ -1,27 +1,27 @@
-// Writes a trainer's history, and keeps it bounded: where it becomes long, every second step (then every fourth …) and epoch stays,
-// the first and the last always.
+// Writes a trainer's history, and bounds it: if it becomes long, every second (then every fourth …) step and epoch is kept, and always
+// the first and the last.
 import type { EpochEvent, History, StepEvent, WarningEvent } from './events.ts';
 
-/** The most steps, epochs, and rates or warnings that a history keeps. */
+/** The maximum numbers of steps, epochs, and rates or warnings in a history. */
 export const MOST_STEPS = 100_000;
 export const MOST_EPOCHS = 10_000;
 const MOST_OTHERS = 10_000;
 
-/** Which entries of a long list stay. */
+/** Decides which entries of a long list to keep. */
 class Stride {
   readonly #most: number;
   #seen = 0;
   #every = 1;
-  /** Whether the last entry is there for being the last only. */
+  /** Whether the last entry is kept only because it is the last. */
   #passing = false;
 
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** Adds an entry, given as one value for each of some lists of equal length. */
+  /** Adds an entry: one value for each of several lists of equal length. */
   push<T extends unknown[]>(lists: { readonly [K in keyof T]: T[K][] }, values: T): void {
-    if (lists[0]!.length === 0) [this.#seen, this.#every, this.#passing] = [0, 1, false]; // Someone emptied it.
+    if (lists[0]!.length === 0) [this.#seen, this.#every, this.#passing] = [0, 1, false]; // The caller emptied it.
     if (this.#passing) for (const list of lists) list.pop();
     if (lists[0]!.length >= this.#most) {
       this.#every *= 2;

@@ -1,5 +1,5 @@
-// A run: which data, in which order, from which step and for how many. It is plain data, so that a checkpoint can keep it and
-// a new process go on with it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
+// A run: its data, data order, first step and length. It is plain data, so that a checkpoint can store it and a new process continue
+// it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
 import { OptionError } from '../graph/errors.ts';
 import {
   BOOLEAN,
@@ -20,7 +20,7 @@ import { CLASS_WEIGHTS, type ClassWeights } from './class-weights.ts';
 import type { Callbacks } from './events.ts';
 import type { DataOrder } from './step.ts';
 
-/** A run as a checkpoint keeps it. */
+/** A run as a checkpoint stores it. */
 export interface Run {
   readonly dataName: string;
   /** Examples in the data set. */
@@ -28,13 +28,13 @@ export interface Run {
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
-  /** Steps the State had made when the run began. */
+  /** The State's step count when the run began. */
   readonly start: number;
-  /** Steps the run makes, where that is known. */
+  /** The run's number of steps, if known. */
   readonly total?: number;
 }
 
-/** When to stop because nothing improves. */
+/** When to stop for lack of improvement. */
 export interface EarlyStopping {
   /** Epochs without improvement before the run ends. Default 3. */
   readonly patience?: number | undefined;
@@ -66,7 +66,7 @@ export interface FitOptions extends Callbacks {
   readonly validationSplit?: number | undefined;
   /** Ends the run after the steps already submitted; the stream then just ends (`history.stopped` is 'aborted'). */
   readonly signal?: AbortSignal | undefined;
-  /** Whether to shuffle anew each epoch. Default true. */
+  /** Whether to reshuffle at every epoch. Default true. */
   readonly shuffle?: boolean | undefined;
   /** Whether to leave out an epoch's last batch if it is short. Default false. */
   readonly dropLast?: boolean | undefined;
@@ -107,7 +107,7 @@ const CALLBACKS = {
   onWarning: FUNCTION,
   onEnd: FUNCTION,
 } satisfies Schema<Callbacks>;
-/** A share of some examples, or a number of them. */
+/** A fraction of examples, or a number of them. */
 export const PART: Kind = {
   advice: 'Give a fraction between 0 and 1, or a whole number of examples from 1.',
   fits: (v) => Number.isFinite(v) && (v as number) > 0 && ((v as number) < 1 || Number.isSafeInteger(v)),
@@ -144,7 +144,7 @@ export function orderOf(run: Run): DataOrder {
   return { size, batchSize, shuffle, stepsPerEpoch: stepsPerEpoch(run) };
 }
 
-/** Where a step of a run is: its epoch (from 0), its place there, and how many rows it takes. */
+/** The position of a step in its run: its epoch (from 0), its index in the epoch, and its number of rows. */
 export function placeOf(run: Run, step: number): { epoch: number; index: number; rows: number } {
   const S = stepsPerEpoch(run);
   const epoch = Math.floor((step - run.start) / S);
@@ -152,19 +152,19 @@ export function placeOf(run: Run, step: number): { epoch: number; index: number;
   return { epoch, index, rows: Math.min(run.batchSize, run.size - index * run.batchSize) };
 }
 
-/** Rows of an epoch's last batch where it is short; else 0. */
+/** Rows of an epoch's last batch if it is short; else 0. */
 export function shortRows({ size, batchSize, dropLast }: Run): number {
   return dropLast ? 0 : size % batchSize;
 }
 
-/** Whether a run that is at `step` comes to the end of an epoch. */
+/** Whether a run at `step` still reaches the end of an epoch. */
 export function endsEpoch(run: Run, step: number): boolean {
   const S = stepsPerEpoch(run);
   const epochs = (steps: number) => Math.floor(steps / S);
   return run.total === undefined || epochs(run.total) > epochs(step - run.start);
 }
 
-/** Refuses callbacks that would never be called; an object of a class may have more than callbacks. */
+/** Rejects callbacks that would never be called; a class instance may have other members. */
 function checkCallbacks(callback: unknown): void {
   checkValue('fit', 'a callback', callback, {
     ...OBJECT,
@@ -175,7 +175,7 @@ function checkCallbacks(callback: unknown): void {
   checkOptions('callbacks', plain ? callback : Object.fromEntries(given), CALLBACKS);
 }
 
-/** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
+/** The run that the options of `fit` describe. @throws OptionError or DataError naming what is wrong. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
   const usual = checkOptions('fit', options, FIT);
   if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
@@ -184,7 +184,7 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
   if (options.validation !== undefined) checkExamples(options.validation);
   if (options.resume && !before)
     throw new OptionError(
-      'fit: resume is true, but there is no run to continue. Load a checkpoint first, or leave it out.',
+      'fit: resume is true, but there is no run to continue. Load a checkpoint first, or leave out resume.',
     );
   const base = options.resume ? before : undefined;
   // A resumed run comes before the defaults.
@@ -197,7 +197,7 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
   };
   if (shape.batchSize > data.size) {
     throw new OptionError(
-      `fit: batchSize is ${shape.batchSize}, and ${shape.dataName} has ${data.size} examples. Use at most ${data.size}.`,
+      `fit: batchSize is ${shape.batchSize}, but ${shape.dataName} has only ${data.size} examples. Use at most ${data.size}.`,
     );
   }
   if (base) checkSame(base, shape);
@@ -210,13 +210,13 @@ function totalSteps({ epochs, maxSteps }: FitOptions, perEpoch: number): number 
   return Math.min(epochs * perEpoch, maxSteps ?? Number.POSITIVE_INFINITY);
 }
 
-/** A run that goes on must see the data that it began with. */
+/** A resumed run must use the data it began with. */
 function checkSame(base: Run, now: Omit<Run, 'start' | 'total'>): void {
   for (const key of ['size', 'batchSize', 'shuffle', 'dropLast'] as const) {
     if (base[key] !== now[key]) {
-      const what = key === 'size' ? 'the size of the data' : key;
+      const what = key === 'size' ? 'the number of examples' : key;
       throw new OptionError(
-        `fit: ${what} is ${now[key]}, but the run to be resumed has ${base[key]}. Give the same, or leave out resume for a new run.`,
+        `fit: ${what} is ${now[key]}, but the run to resume has ${base[key]}. Give the same value, or leave out resume to start a new run.`,
       );
     }
   }

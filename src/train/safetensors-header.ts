@@ -1,5 +1,5 @@
-// The JSON header of a safetensors file, read byte by byte. A parser for exactly this grammar, and not JSON.parse: it sees
-// duplicate keys, cannot be nested deep, cannot be made to build large values, and knows the byte offset of every fault.
+// The JSON header of a safetensors file, read byte by byte. A parser for exactly this grammar instead of JSON.parse: it
+// detects duplicate keys, rejects deep nesting and large values, and knows the byte offset of every fault.
 import { CheckpointError } from '../graph/errors.ts';
 
 /** One tensor as the header describes it, not yet checked against the data. */
@@ -16,7 +16,7 @@ export interface Header {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A name from a file, made safe to print: quoted, control characters escaped, cut at 80 characters. */
+/** A name from a file, safe to print: quoted, control characters escaped, truncated to 80 characters. */
 export function quoted(name: string): string {
   return escaped(JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name));
 }
@@ -70,7 +70,7 @@ class HeaderReader {
       this.#tensor = undefined;
     });
     this.#space();
-    if (this.#at < this.#to) this.#fail('the header goes on after its closing "}"');
+    if (this.#at < this.#to) this.#fail('the header continues after its closing "}"');
     return { entries, metadata };
   }
 
@@ -90,7 +90,7 @@ class HeaderReader {
       if (field === 'dtype') dtype = this.#string();
       else if (field === 'shape') shape = this.#integers('shape');
       else if (field === 'data_offsets') offsets = this.#integers('data_offsets');
-      else this.#fail(`unknown field ${quoted(field)}; dtype, shape and data_offsets are known`);
+      else this.#fail(`unknown field ${quoted(field)}; known are dtype, shape and data_offsets`);
     });
     if (dtype === undefined) this.#fail('dtype is missing');
     if (shape === undefined) this.#fail('shape is missing');
@@ -158,13 +158,13 @@ class HeaderReader {
     const end = ++this.#at;
     if (end > this.#to) {
       this.#at = start;
-      this.#fail('a string that begins here does not end');
+      this.#fail('unterminated string');
     }
     try {
       return JSON.parse(UTF8.decode(this.#bytes.subarray(start, end))) as string;
     } catch {
       this.#at = start;
-      return this.#fail('a string that begins here is not valid JSON or not valid UTF-8');
+      return this.#fail('the string is not valid JSON or not valid UTF-8');
     }
   }
 

@@ -1,5 +1,5 @@
 // Files of named tensors in Hugging Face's safetensors format: 8 bytes of little-endian header length, a JSON header, the data.
-// PyTorch, JAX and Python read what is written here. The reader trusts nothing: every refusal names file, tensor and offset.
+// PyTorch, JAX and Python read the files written here. The reader trusts nothing: every error names file, tensor and offset.
 // https://github.com/huggingface/safetensors#format
 import type { Bytes, FileBytes } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
@@ -29,7 +29,7 @@ import {
   type StoredDtype,
 } from './stored-dtypes.ts';
 
-/** A tensor to be written. */
+/** A tensor to write. */
 export interface TensorToStore {
   /** The stored dtype. Default: the array's. `F16` or `BF16` for a `Float32Array` whose values they hold exactly, `BOOL` for a
    * `Uint8Array`. */
@@ -59,7 +59,7 @@ const TYPED: Kind = {
   fits: (v) => dtypeOfArray(v) !== undefined,
 };
 const TENSOR = { dtype: oneOf(...STORED_DTYPES), shape: true, data: true } satisfies Schema<TensorToStore>;
-/** Dtypes that are known and not read. */
+/** Dtypes of the format that are not supported. */
 const OTHER_DTYPES = ['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F6_E2M3', 'F6_E3M2', 'F4', 'C64'];
 const MAX_HEADER = 100_000_000;
 /** How zip archives begin: "PK", 3, 4. */
@@ -76,7 +76,7 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
   ...extra: never[]
 ): Bytes {
-  checkValue('writeSafetensors', 'what to write', tensors, OBJECT);
+  checkValue('writeSafetensors', 'the tensors', tensors, OBJECT);
   checkValue('writeSafetensors', 'the metadata', metadata, OBJECT);
   checkExtra('writeSafetensors', extra);
   const ordered = [...(isA('Map', tensors) ? (tensors as ReadonlyMap<string, TensorToStore>) : Object.entries(tensors))]
@@ -108,29 +108,29 @@ export function writeSafetensors(
   return file;
 }
 
-/** Where the header of a file of `size` bytes ends, by its first eight. @throws CheckpointError where it does not fit in. */
+/** Where the header of a file of `size` bytes ends, by its first eight. @throws CheckpointError if it does not fit in. */
 export function headerEnd(first: Uint8Array, file: string, size: number): number {
   if (size < 8 || first.length < 8) {
     throw new CheckpointError(
-      `${file}: not a safetensors file: ${size} bytes, and the header length alone takes 8. Use an undamaged copy.`,
+      `${file}: not a safetensors file: it has ${size} bytes, but the header length alone takes 8. Use an undamaged copy.`,
     );
   }
   if (ZIP.every((byte, k) => byte === first[k])) {
     throw new CheckpointError(
-      `${file}: it is a zip archive, as torch.save and Keras make them, and not a safetensors file. Write one: save_file(model.state_dict(), path) of safetensors.torch.`,
+      `${file}: it is a zip archive (as torch.save and Keras write), not a safetensors file. Write one with safetensors.torch: save_file(model.state_dict(), path).`,
     );
   }
   const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER) || length > BigInt(size - 8)) {
-    const limit = length > BigInt(MAX_HEADER) ? `at most ${MAX_HEADER} are allowed` : `the file has ${size}`;
+    const limit = length > BigInt(MAX_HEADER) ? `at most ${MAX_HEADER} bytes are allowed` : `the file has ${size}`;
     throw new CheckpointError(
-      `${file}: not a safetensors file, or cut short: byte 0 announces a header of ${length} bytes; ${limit}. Use an undamaged copy.`,
+      `${file}: not a safetensors file, or truncated: byte 0 announces a header of ${length} bytes; ${limit}. Use an undamaged copy.`,
     );
   }
   return 8 + Number(length);
 }
 
-/** The header of a file of `size` bytes, which `bytes` begin. @throws CheckpointError where it describes no such file. */
+/** The header of a file of `size` bytes, which `bytes` begin. @throws CheckpointError if it describes no such file. */
 export function readHeader(bytes: Uint8Array, file: string, size: number): Header & { readonly dataStart: number } {
   const dataStart = headerEnd(bytes, file, size);
   const header = parseHeader(bytes, file, 8, dataStart);
@@ -139,7 +139,7 @@ export function readHeader(bytes: Uint8Array, file: string, size: number): Heade
   return { ...header, dataStart };
 }
 
-/** Whether a value is one of these, of whatever realm. */
+/** Whether a value is of this built-in kind, in any realm. */
 const isA = (kind: string, v: unknown): boolean => Object.prototype.toString.call(v) === `[object ${kind}]`;
 const isBuffer = (v: unknown): v is ArrayBuffer => isA('ArrayBuffer', v);
 
@@ -161,7 +161,7 @@ export function readSafetensors(bytes: FileBytes, file = 'file', ...extra: never
   const { entries, metadata, dataStart } = readHeader(all, file, all.length);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
-    // A new array and not slice(): on Node's Buffer that would be a view, unaligned and shared.
+    // Not slice(): on Node's Buffer it would return a view, unaligned and shared.
     const copy = new Uint8Array(all.subarray(dataStart + begin, dataStart + end));
     tensors.set(name, { dtype, shape, data: decode(dtype as StoredDtype, copy) } as StoredTensor);
   }
@@ -171,7 +171,7 @@ export function readSafetensors(bytes: FileBytes, file = 'file', ...extra: never
 /** A tensor as a file holds it. */
 function stored(name: string, tensor: TensorToStore) {
   checkValue('writeSafetensors', 'the name of a tensor', name, STRING);
-  const bad = badKey(name) ?? (name === '__metadata__' ? 'is taken' : undefined);
+  const bad = badKey(name) ?? (name === '__metadata__' ? 'is reserved' : undefined);
   if (bad !== undefined)
     throw new CheckpointError(`safetensors: the tensor name ${quoted(name)} ${bad}. Rename the tensor.`);
   const where = `safetensors: tensor ${quoted(name)}`;
@@ -183,17 +183,17 @@ function stored(name: string, tensor: TensorToStore) {
   const { dtype = own } = tensor;
   if (arrayName(own) !== arrayName(dtype))
     throw new CheckpointError(
-      `${where}: ${dtype} data came as a ${arrayName(own)}. Give a ${arrayName(dtype)}, or leave dtype out.`,
+      `${where}: dtype is ${dtype}, but the data is a ${arrayName(own)}. Give a ${arrayName(dtype)}, or leave out dtype.`,
     );
   if (![...shape].every((d) => Number.isSafeInteger(d) && d >= 0)) {
     throw new CheckpointError(
-      `${where}: shape ${formatShape(shape)} holds a size that is not a whole number >= 0. Give the sizes of the data.`,
+      `${where}: shape ${formatShape(shape)} has a size that is not a whole number >= 0. Give the shape of the data.`,
     );
   }
   const [size, want] = [data.length, countElements(shape)];
   if (size !== want) {
     throw new CheckpointError(
-      `${where}: ${formatShape(shape)} takes ${want} values, the data has ${size}. Give data of that size.`,
+      `${where}: ${formatShape(shape)} takes ${want} values, but the data has ${size}. Give ${want} values.`,
     );
   }
   return { name, dtype, shape, bytes: encode(where, dtype, data) };
@@ -213,7 +213,7 @@ function metadataText(metadata: Readonly<Record<string, string>>): string {
 function checkEntry(file: string, { name, dtype, shape, begin, end }: HeaderEntry, dataLength: number): void {
   const where = `${file}: tensor ${quoted(name)}`;
   if (!isStoredDtype(dtype)) {
-    const known = OTHER_DTYPES.includes(dtype) ? `${dtype} is not read` : `unknown dtype ${quoted(dtype)}`;
+    const known = OTHER_DTYPES.includes(dtype) ? `dtype ${dtype} is not supported` : `unknown dtype ${quoted(dtype)}`;
     throw new CheckpointError(`${where}: ${known}. Convert it to one of ${STORED_DTYPES.join(', ')}.`);
   }
   const offsets = `data_offsets [${begin}, ${end}]`;
@@ -225,7 +225,7 @@ function checkEntry(file: string, { name, dtype, shape, begin, end }: HeaderEntr
   }
   const bytes = countElements(shape) * elementBytes(dtype);
   if (bytes !== end - begin) {
-    const size = Number.isSafeInteger(bytes) ? `${bytes} bytes` : 'more bytes than any file has';
+    const size = Number.isSafeInteger(bytes) ? `${bytes} bytes` : 'more bytes than a file can have';
     throw new CheckpointError(
       `${where}: ${dtype} ${formatShape(shape)} takes ${size}, but ${offsets} hold ${end - begin}. Use an undamaged copy.`,
     );
@@ -254,7 +254,7 @@ function checkTiling(file: string, entries: readonly HeaderEntry[], dataLength: 
   }
 }
 
-/** The product of the sizes; Infinity where it, or that of the non-zero sizes, is beyond exact numbers. */
+/** The product of the sizes; Infinity if it, or that of the non-zero sizes, exceeds the exact integers. */
 function countElements(shape: readonly number[]): number {
   const nonZero = shape.filter((d) => d !== 0).reduce((a, b) => a * b, 1);
   if (nonZero * 8 > Number.MAX_SAFE_INTEGER) return Number.POSITIVE_INFINITY;

@@ -1,5 +1,5 @@
-// How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model that learnt with it, so it travels with the
-// weights, and bytes are never read by a guess.
+// How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model trained with it, so it is saved with the weights,
+// and never guessed.
 import { type ByteScale, isBytes, isScale, kindOfTargets, PLAIN, type Values } from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
@@ -9,7 +9,7 @@ import type { Looked } from './inspection.ts';
 import { hasSeveral, isPartScales, type ModelScale, partScalesOf, scaleAt, withPartScales } from './part-scales.ts';
 import type { FitOptions } from './run.ts';
 
-/** Where files of weights keep it, as JSON: that of one tensor, or those of several by name. */
+/** The metadata keys in files of weights, as JSON: for one tensor, or for several by name. */
 const [SCALE_KEY, SCALES_KEY] = ['thalweg.scale', 'thalweg.scales'];
 
 /** A scale as a file's metadata. */
@@ -17,7 +17,7 @@ export function scaleMetadata(scale: ModelScale | undefined): Record<string, str
   return scale !== undefined ? { [isPartScales(scale) ? SCALES_KEY : SCALE_KEY]: JSON.stringify(scale) } : {};
 }
 
-/** The scale in the metadata of a file of weights. @throws CheckpointError where it is damaged. */
+/** The scale in the metadata of a file of weights. @throws CheckpointError if it is damaged. */
 export function scaleIn(metadata: Readonly<Record<string, string>>, file: string): ModelScale | undefined {
   const key = metadata[SCALES_KEY] === undefined ? SCALE_KEY : SCALES_KEY;
   const text = metadata[key];
@@ -30,25 +30,25 @@ export function scaleIn(metadata: Readonly<Record<string, string>>, file: string
   throw new CheckpointError(`${file}: the metadata is damaged: "${key}" is not a mean and std. Use an undamaged copy.`);
 }
 
-/** Whether examples or targets are bytes that are read by a scale: class indices are not. */
+/** Whether examples or targets are bytes read by a scale; class indices are not. */
 export function hasBytes(x: Values | undefined, y: Values | undefined): boolean {
   return isBytes(x) || (isBytes(y) && kindOfTargets(y!) === 'values');
 }
 
 /**
- * The scale that bytes are read by: their own, or the model's where they have none.
- * @throws OptionError where neither is known, or the two differ.
+ * The scale of bytes: their own, or the model's if they have none.
+ * @throws OptionError if neither is known, or they differ.
  */
 function agreedScale(what: string, own: ByteScale | undefined, model: ByteScale | undefined): ByteScale {
   const scale = own ?? model;
   if (scale === undefined)
     throw new OptionError(
-      `${what}: these are bytes, and how they become numbers is not known: neither do they have a scale, nor was the model trained on bytes or loaded from a file with a scale. Give floats, or a data set, whose x has its scale.`,
+      `${what}: the scale of its bytes is not known: the data has none, and the model was neither trained on bytes nor loaded from a file with a scale. Give floats, or a data set, whose x has its scale.`,
     );
   if (own !== undefined && model !== undefined && text(own) !== text(model)) {
     const wanted = model ? `{ mean: ${model.mean}, std: ${model.std} }` : 'false';
     throw new OptionError(
-      `${what}: its bytes have the scale ${text(own)}, and the model learnt with ${text(model)}. Make the data with scale: ${wanted}.`,
+      `${what}: its bytes have the scale ${text(own)}, but the model was trained with ${text(model)}. Make the data with scale: ${wanted}.`,
     );
   }
   return scale;
@@ -58,7 +58,7 @@ function text(scale: ByteScale): string {
   return scale ? `(x / 255 - ${scale.mean}) / ${scale.std}` : 'false';
 }
 
-/** A batch with the scale that its bytes are read by: a model's, with which their own must agree. */
+/** A batch with the scale of its bytes: the model's, with which their own must agree. */
 export function scaledBatch<B extends Looked>(batch: B, model: ModelScale | undefined): B {
   if (hasSeveral(batch)) return withPartScales(batch, (part, own) => agreedScale(part, own, scaleAt(model, part)));
   const [x, y] = [batch.x as Values, batch.y as Values | undefined];
@@ -66,7 +66,7 @@ export function scaledBatch<B extends Looked>(batch: B, model: ModelScale | unde
   return { ...batch, scale };
 }
 
-/** The same of a batch to be trained on, whose own scale is the model's where that has none. */
+/** The same for a batch to train on, whose own scale becomes the model's if that has none. */
 export function scaledForTraining<B extends Looked>(batch: B, model: ModelScale | undefined): B {
   if (hasSeveral(batch))
     return withPartScales(batch, (part, own) => agreedScale(part, own, scaleAt(model, part) ?? own ?? PLAIN));
@@ -74,18 +74,18 @@ export function scaledForTraining<B extends Looked>(batch: B, model: ModelScale 
   return scaledBatch(batch, model ?? x.scale ?? y.scale ?? PLAIN);
 }
 
-/** The scale that a model learns with from data that is scaled; undefined where there are no bytes. */
+/** The scale that a model takes from scaled training data; undefined if there are no bytes. */
 export function learntScale(data: Looked): ModelScale | undefined {
   if (hasSeveral(data)) return partScalesOf(data);
   return hasBytes(data.x as Values, data.y as Values) ? data.scale : undefined;
 }
 
-/** A data set as it is now, with the scale that its bytes are read by. @throws as {@link agreedScale}, and checkExamples. */
+/** A data set as it is now, with the scale of its bytes. @throws as {@link agreedScale} and checkExamples. */
 export function asJudged(given: Examples, model: ModelScale | undefined): Examples {
   return scaled(given, (what, part, own) => agreedScale(what, own, scaleAt(model, part)));
 }
 
-/** Chooses the scale of a tensor by its own; `what` is what messages call it. */
+/** Chooses the scale of a tensor, given its own; `what` names it in messages. */
 type Choose = (what: string, part: string, own: ByteScale | undefined) => ByteScale;
 
 function scaled(given: Examples, choose: Choose): Examples {
@@ -105,8 +105,8 @@ function scaled(given: Examples, choose: Choose): Examples {
 }
 
 /**
- * The same of a run's data, with the weights of its classes, and of its validation. A new run may bring another scale, which the
- * model then learns with.
+ * The same for a run's data, with class weights applied, and its validation set. A new run may bring another scale, which becomes the
+ * model's.
  */
 export function asTrained(given: Examples, options: FitOptions, model: ModelScale | undefined, loss: Loss) {
   const own = options.resume

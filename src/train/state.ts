@@ -1,5 +1,5 @@
-// The State: everything a run changes, in one place. Parameters and optimizer moments (in arenas), other variables of the
-// model, and the control variables that keep the host out of the loop.
+// The State: everything a run changes. Parameters and optimizer moments (in arenas), other variables of the model, and the control
+// variables that keep the host out of the loop.
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
@@ -23,7 +23,7 @@ import {
 } from './layout.ts';
 import { disposedError } from './lifetime.ts';
 
-/** Rows in the ring of metrics and in the table of learning rates: the most steps one submit may make. */
+/** Rows in the ring of metrics and in the table of learning rates: the maximum number of steps per submit. */
 export const RING = 256;
 
 /** A variable of the model, as reports list it. */
@@ -47,7 +47,7 @@ export interface StateOptions {
   readonly seed: number;
   /** Metrics per step in the ring: loss and accuracy are 2. Default 2. */
   readonly metrics?: number | undefined;
-  /** The most bytes an arena may take. Default: 128 MiB, or what a binding holds if that is less. */
+  /** The maximum bytes of an arena. Default: 128 MiB, or what a binding holds if that is less. */
   readonly maxArenaBytes?: number | undefined;
   /** Which parameters are frozen. Default: those whose variables are not trainable. */
   readonly freezing?: Freezing | undefined;
@@ -64,7 +64,7 @@ const SCHEMA = {
 
 export class State {
   readonly [NOT_OF_A_MODEL] = true;
-  /** The most bytes of one array that a kernel can read on this engine. */
+  /** The maximum bytes of one array that a kernel can bind on this engine. */
   readonly maxBindingBytes: number;
   readonly seedNumber: number;
   readonly optimizer: Optimizer;
@@ -73,14 +73,14 @@ export class State {
   readonly step: Variable = counter(1);
   /** The run's seed, u32 [2]. */
   readonly seed: Variable = counter(2);
-  /** The step at which the data order in use began, u32 [1], and the seed of its shuffles, u32 [2]. */
+  /** The step at which the current data order began, u32 [1], and the seed of its shuffles, u32 [2]. */
   readonly origin: Variable = counter(1);
   readonly order: Variable = counter(2);
-  /** Learning rates, that of step s in row s mod RING: the optimizer's, then those of groups with their own, f32 [columns · RING]. */
+  /** Learning rates, with step s in row s mod RING: the optimizer's, then those of groups with their own, f32 [columns · RING]. */
   readonly rates: Variable;
-  /** Metrics, those of step s in row s mod RING, f32 [RING, K]. */
+  /** Metrics, with step s in row s mod RING, f32 [RING, K]. */
   readonly ring: Variable;
-  /** 0, or the first bad step + 1: see Guard. */
+  /** 0, or the number of the first bad step + 1: see Guard. */
   readonly status: Variable = counter(1);
   readonly #executor: Executor;
   readonly #parts: Parts;
@@ -93,7 +93,7 @@ export class State {
   /** Allocates the memory and gives every variable its initial values, which are functions of seed and path. */
   constructor(executor: Executor, options: StateOptions, ...extra: never[]) {
     if (typeof executor?.compile !== 'function')
-      throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
+      throw new OptionError(`state: the executor is ${show(executor)}. Pass a backend's: backend.executor.`);
     const checked = checkOptions('state', options, SCHEMA, extra);
     const { model, optimizer, seed, metrics, maxArenaBytes, freezing } = checked;
     checkOptimizer('state', optimizer);
@@ -129,7 +129,7 @@ export class State {
     return this.#storage;
   }
 
-  /** The parameters that the optimizer moves, in the model's order. */
+  /** The parameters that the optimizer updates, in the model's order. */
   get trained(): readonly NamedVariable[] {
     return this.#layout.trained;
   }
@@ -138,7 +138,7 @@ export class State {
     return this.#layout.arenas;
   }
 
-  /** Variables of the model that the optimizer does not move. */
+  /** Variables of the model that the optimizer does not update. */
   get others(): readonly NamedVariable[] {
     return this.#layout.others;
   }
@@ -147,12 +147,12 @@ export class State {
     return this.#layout.freezing;
   }
 
-  /** The variables that can be trained: those that are, and those that are frozen. */
+  /** The variables that can be trained: trained and frozen ones. */
   get trainable(): readonly NamedVariable[] {
     return this.#parts.trainable;
   }
 
-  /** Which of the optimizer's groups has which parameter. */
+  /** The optimizer's group of each parameter. */
   get membership(): Membership {
     return this.#parts.membership;
   }
@@ -185,7 +185,7 @@ export class State {
     });
   }
 
-  /** The variable at `path`. @throws OptionError where there is none. */
+  /** The variable at `path`. @throws OptionError if there is none. */
   variable(path: string, ...extra: never[]): Variable {
     checkExtra('state', extra);
     const variable = this.#byPath.get(path);
@@ -203,14 +203,14 @@ export class State {
     return (await this.storage.read([this.variable(path, ...extra)]))[0]!;
   }
 
-  /** Sets the values at `path`. @throws OptionError where they do not fill its shape. */
+  /** Sets the values at `path`. @throws OptionError if they do not fill its shape. */
   write(path: string, data: HostArray, ...extra: never[]): void {
     this.#check();
     const variable = this.variable(path, ...extra);
-    checkValue('state', `what to write to ${path}`, data, OBJECT);
+    checkValue('state', `the new value of ${path}`, data, OBJECT);
     if (data.length !== variable.size) {
       throw new OptionError(
-        `state: ${data.length} values for ${path} ${formatShape(variable.shape)}. Give ${variable.size}.`,
+        `state: got ${data.length} values for ${path} ${formatShape(variable.shape)}. Give ${variable.size}.`,
       );
     }
     this.storage.write(variable, data);
@@ -222,7 +222,7 @@ export class State {
     return (await this.storage.read([variable]))[0]![0]!;
   }
 
-  /** Starts a data order at `step`: the shuffles from there on are those of (seed, step). */
+  /** Starts a data order at `step`: from there on, shuffles are functions of (seed, step). */
   beginOrder(step: number): void {
     const [low, high] = seedKey(this.seedNumber);
     this.storage.write(this.origin, Uint32Array.of(step));
@@ -237,40 +237,40 @@ export class State {
     return { arrays: new Map(variables.map((variable, k) => [variable, arrays[k]!])) };
   }
 
-  /** Puts a snapshot of this State back. */
+  /** Restores a snapshot of this State. */
   restore({ arrays }: Snapshot): void {
     this.#check();
     for (const [variable, data] of arrays) {
       if (!this.storage.has(variable))
         throw new OptionError(
-          'state: the snapshot is of another State, or parameters were frozen or unfrozen since. Take another.',
+          'state: the snapshot is of another State, or parameters were frozen or unfrozen since it was taken. Take a new one.',
         );
       this.storage.write(variable, data);
     }
   }
 
-  /** Takes over everything that training changes from another State of the same model and optimizer. */
+  /** Copies everything that training changes from another State of the same model and optimizer. */
   async copyFrom(other: State): Promise<void> {
     const arrays = await other.storage.read(other.#changing());
     for (const [k, variable] of this.#changing().entries()) this.storage.write(variable, arrays[k]!);
   }
 
-  /** Parameters, moments and other variables, as a checkpoint names them: as they lie, or would with others frozen. */
+  /** Parameters, moments and other variables under their names in a checkpoint, in the current layout or another. */
   entries(layout: Layout = this.#layout): Entry[] {
     return entriesOf(layout, this.variables);
   }
 
-  /** How the variables would lie. @throws OptionError where nothing would be trained. */
+  /** The layout with this freezing. @throws OptionError if nothing would be trained. */
   layoutWith(freezing: Freezing): Layout {
     return layoutOf(this.#parts, freezing);
   }
 
-  /** Memory for another layout takes the place of what there is; programs of before, and snapshots, are of no use then. */
+  /** Replaces the memory by that of another layout, which invalidates programs and snapshots. */
   adopt(layout: Layout): void {
     this.#replace(layout).dispose();
   }
 
-  /** {@link adopt}, with the same values; moments that there were not begin. */
+  /** {@link adopt}, keeping all values; new moments get their initial values. */
   rearrange(layout: Layout): void {
     const entries = this.entries();
     const before = this.#replace(layout);
@@ -294,7 +294,7 @@ export class State {
     return before;
   }
 
-  /** Counters that training moves, or that a run sets. */
+  /** Counters that training or a run changes. */
   get #counters(): Variable[] {
     return [this.step, this.seed, this.origin, this.order];
   }
@@ -320,7 +320,7 @@ function counter(size: number): Variable {
   return zeros([size], 'u32');
 }
 
-/** A variable that begins as zeros. */
+/** A variable initialized to zeros. */
 export function zeros(shape: Shape, dtype: DType = 'f32'): Variable {
   return new Variable(shape, {
     dtype,

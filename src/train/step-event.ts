@@ -1,14 +1,14 @@
-// A step's event, from what the step left in the ring.
+// A step's event, from its row of the ring.
 import type { StepEvent } from './events.ts';
 import type { StepRates } from './rates.ts';
 import { RING, type State } from './state.ts';
 import type { TrainingStep } from './step.ts';
 import { reported, type Task } from './task.ts';
 
-/** The event of a step that was made on a batch alone: without a data set to go through there are no epochs. */
+/** The event of a step of trainOnBatch: without a data set there are no epochs. */
 export type BatchEvent = Omit<StepEvent, 'epoch'>;
 
-/** What is known of a step beside its metrics; `step` counts those made before it. */
+/** What is known about a step besides its metrics; `step` counts the steps before it. */
 interface Place extends StepRates {
   readonly step: number;
   readonly epoch?: number;

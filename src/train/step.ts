@@ -1,5 +1,5 @@
-// One training step as a recipe over a State: batch, forward, loss, gradients, optimizer, and the row it leaves in the ring.
-// Everything that changes from step to step is a function of the step counter in device memory.
+// One training step as a recipe over a State: batch, forward, loss, gradients, optimizer, and its row of the ring. Everything that
+// changes from step to step is a function of the step counter in device memory.
 import { grad, whyNoGradient } from '../autodiff/grad.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Recipe } from '../graph/executor.ts';
@@ -21,7 +21,7 @@ import { checkTargets } from './target-range.ts';
 import { allLabels } from './targets.ts';
 import type { Task } from './task.ts';
 
-/** The order in which a run goes through its data. */
+/** The order in which a run visits its data. */
 export interface DataOrder {
   readonly size: number;
   readonly batchSize: number;
@@ -29,27 +29,27 @@ export interface DataOrder {
   readonly shuffle: boolean;
 }
 
-/** A traced step: what to compile, and its inner tensors by name, in the order in which they are computed. */
+/** A traced step: its recipe, and its inner tensors by name in the order of computation. */
 export interface TrainingStep {
   readonly recipe: Recipe;
   /** The metrics in the columns of the ring. */
   readonly metrics: readonly string[];
   readonly inner: ReadonlyMap<string, Tensor>;
-  /** The examples of the batch, by their numbers in the data set. */
+  /** The indices of the batch's examples in the data set. */
   readonly batch: Tensor;
-  /** What a run warns of, where predictions are squashed twice. */
+  /** The warning, if predictions are squashed twice. */
   readonly squashed: string | undefined;
 }
 
-/** Which rows of the data a step takes. */
+/** The rows of the data that a step uses. */
 function indicesOf({ step, origin, order }: State, of: DataOrder, rows: number): Tensor {
   const { size, shuffle, stepsPerEpoch, batchSize: stride } = of;
   return batchIndices(step, origin, order, { size, shuffle, stepsPerEpoch, batch: rows, stride });
 }
 
 /**
- * Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or those left for an epoch's last. Without an
- * order the data is the shapes of one batch, which each run of the program is given as its inputs x and y.
+ * Traces the step that trains `task` on `rows` rows of `data`: the order's batch size, or the rest for an epoch's last batch. Without an
+ * order, `data` gives the shapes of one batch, which is passed to each run of the program as its inputs x and y.
  */
 export function traceStep(
   state: State,
@@ -88,7 +88,7 @@ function labelled(captures: ReadonlyMap<string, Tensor>, suffix: string): [strin
   return [...captures].map(([name, x]) => [`${name}${suffix}`, x]);
 }
 
-/** What the optimizer makes of the loss's gradients: new arenas and slots; gradients and new parameters by name. */
+/** The optimizer's update: new arenas and slots; gradients and new parameters by name. */
 function update(state: State, loss: Tensor, slot: Tensor): { assignments: Assignment[]; inner: [string, Tensor][] } {
   const { arenas, optimizer, trained, step, rates } = state;
   const gradients = gradientsOf(state, loss);
@@ -99,7 +99,7 @@ function update(state: State, loss: Tensor, slot: Tensor): { assignments: Assign
   return { assignments, inner: [...names.reverse(), ...updated] };
 }
 
-/** The gradient of every trained parameter. @throws OptionError that names one without, and what blocked it. */
+/** The gradient of every trained parameter. @throws OptionError naming one without a gradient, and what blocked it. */
 export function gradientsOf({ trained }: Pick<State, 'trained'>, loss: Tensor): Map<Variable, Tensor> {
   const gradients = grad(
     loss,
@@ -126,13 +126,13 @@ function ringWith(ring: Variable, slot: Tensor, metrics: readonly Tensor[]): Ten
   return where(equal(reshape(iota(RING), [RING, 1]), slot), row, ring);
 }
 
-/** The model's own assignments, which may move only variables that the optimizer does not. */
+/** The model's own assignments, which may only change variables that the optimizer does not. */
 function checkAssignments(state: State, assignments: readonly Assignment[]): readonly Assignment[] {
   for (const [variable] of assignments) {
     const known = state.variables.find((v) => v.variable === variable);
     if (!known) throw new OptionError(`assign: ${variable} is not in the model. Make it a property of a layer.`);
     if (state.trained.includes(known))
-      throw new OptionError(`assign: ${known.path} is trained by the optimizer. Make it not trainable to assign it.`);
+      throw new OptionError(`assign: ${known.path} is trained by the optimizer. Make it non-trainable to assign it.`);
   }
   return assignments;
 }

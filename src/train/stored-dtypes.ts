@@ -1,5 +1,5 @@
-// The dtypes of safetensors files and the typed arrays they are read into. F16 and BF16 become f32 arrays, exactly; they are
-// written from such arrays where nothing is lost.
+// The dtypes of safetensors files and the typed arrays they are read into. F16 and BF16 become f32 arrays, exactly, and are written
+// from such arrays if nothing is lost.
 import { type DType, type HostArray, hostArray, kindOf } from '../graph/dtype.ts';
 import { CheckpointError } from '../graph/errors.ts';
 
@@ -53,7 +53,7 @@ export function storedDtype(dtype: DType): StoredDtype {
   return dtype.toUpperCase() as StoredDtype;
 }
 
-/** The dtype that an array is stored as unless said; undefined for what is none of {@link StoredArrays}. */
+/** The default stored dtype of an array; undefined for anything but {@link StoredArrays}. */
 export function dtypeOfArray(data: unknown): StoredDtype | undefined {
   const kind = kindOf(data);
   return kind === undefined ? undefined : STORED_DTYPES.find((dtype) => ARRAYS[dtype].name === kind);
@@ -71,7 +71,7 @@ export function elementBytes(dtype: StoredDtype): number {
   return isHalf(dtype) ? 2 : ARRAYS[dtype].BYTES_PER_ELEMENT;
 }
 
-/** The array in a file's bytes, which must lie in memory of their own. */
+/** The array in a file's bytes, which must have a buffer of their own. */
 export function decode(dtype: StoredDtype, { buffer }: Uint8Array): StoredArray {
   if (!isHalf(dtype)) return new ARRAYS[dtype](buffer as ArrayBuffer);
   const halves = new Uint16Array(buffer);
@@ -91,7 +91,7 @@ export function decode(dtype: StoredDtype, { buffer }: Uint8Array): StoredArray 
   return floats;
 }
 
-/** An array as the bytes of a file. @throws CheckpointError where F16 or BF16 does not hold a value exactly. */
+/** An array as the bytes of a file. @throws CheckpointError if F16 or BF16 cannot represent a value exactly. */
 export function encode(where: string, dtype: StoredDtype, data: StoredArray): Uint8Array {
   if (!isHalf(dtype)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const words = Uint32Array.from(new Uint32Array(data.buffer, data.byteOffset, data.length));
@@ -105,7 +105,7 @@ export function encode(where: string, dtype: StoredDtype, data: StoredArray): Ui
   const lost = words.findIndex((word, k) => word !== back[k]);
   if (lost < 0) return bytes;
   throw new CheckpointError(
-    `${where}: ${data[lost]} at index ${lost} is no number of ${dtype}. Store it as F32, or round it first.`,
+    `${where}: ${dtype} cannot represent ${data[lost]} at index ${lost} exactly. Store it as F32, or round it first.`,
   );
 }
 
@@ -119,14 +119,14 @@ function scaledDown(word: number): number {
   return WORD[0]!;
 }
 
-/** Whether data of one dtype may become values of another: everything floats, and integers integers. */
+/** Whether data of one dtype converts to another: everything to floats, and integers to integers. */
 export function converts(dtype: StoredDtype, to: StoredDtype): boolean {
   return to === 'F32' || !dtype.includes('F');
 }
 
 /**
  * Data as the values of a variable; to f32 it is rounded.
- * @throws CheckpointError where a value is beyond the range of the variable's dtype.
+ * @throws CheckpointError if a value is beyond the range of the variable's dtype.
  */
 export function convert(where: string, dtype: StoredDtype, data: StoredArray, to: DType): HostArray {
   if (arrayName(dtype) === arrayName(storedDtype(to))) return data as HostArray;
@@ -136,7 +136,7 @@ export function convert(where: string, dtype: StoredDtype, data: StoredArray, to
     values[k] = value;
     if (to === 'f32' ? Number.isFinite(value) && !Number.isFinite(values[k]) : values[k] !== value)
       throw new CheckpointError(
-        `${where} holds ${data[k]} at index ${k}, beyond the range of ${to}. Give values that ${to} holds.`,
+        `${where} holds ${data[k]} at index ${k}, beyond the range of ${to}. Give values in that range.`,
       );
   }
   return values;

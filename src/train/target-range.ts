@@ -1,4 +1,4 @@
-// Targets that are probabilities: whether they are. A cross-entropy of anything else is a number too, may fall below 0, and trains.
+// Checks that targets are probabilities where a loss needs them. A cross-entropy of other targets may fall below 0, but trains.
 import { isBytes, kindOfTargets } from '../data/dataset.ts';
 import { DataError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
@@ -6,14 +6,14 @@ import { type Examples, type OneTarget, targetScaleOf } from './batch.ts';
 import { targetsOf } from './targets.ts';
 import { outputsOf, type Task } from './task.ts';
 
-/** Numbers that are looked at, in rows spread over a set: well below a millisecond of them. */
+/** How many numbers to check, in rows spread over a set: they take well below a millisecond. */
 const LOOKED_AT = 2 ** 15;
-/** What rounding may add up to. */
+/** The tolerance of a row's sum, for rounding. */
 const TOLERANCE = 0.01;
 
 /**
- * Looks at targets that are numbers as they are; bytes that are scaled are in the range.
- * @throws DataError where targets of yes or no are not from 0 to 1, and where rows of probabilities do not add up to 1.
+ * Checks unscaled numbers; scaled bytes are in the range anyway.
+ * @throws DataError if binary targets are not from 0 to 1, or rows of probabilities do not add up to 1.
  */
 export function checkTargets(task: Pick<Task, 'loss' | 'heads'>, data: Examples): void {
   const targets = targetsOf(data);
@@ -36,7 +36,7 @@ function checkProbabilities({ y: { shape, data }, name = 'data' }: OneTarget, { 
     if (wrong === undefined && Math.abs(sum - 1) <= TOLERANCE) continue;
     const found = wrong === undefined ? `adds up to ${sum}` : `has ${wrong}`;
     throw new DataError(
-      `${name}: the target of example ${Math.floor((at * shape[0]!) / data.length)} ${found}, and ${lossName} takes ${binary ? 'numbers from 0 to 1' : 'probabilities, which add up to 1'}. Change the targets.`,
+      `${name}: the target of example ${Math.floor((at * shape[0]!) / data.length)} ${found}, but ${lossName} takes ${binary ? 'numbers from 0 to 1' : 'probabilities, which add up to 1'}. Change the targets.`,
     );
   }
 }

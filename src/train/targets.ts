@@ -5,7 +5,7 @@ import { type Examples, type Labels, labelsOf, type OneTarget } from './batch.ts
 import { type ExampleCounts, exampleCounts } from './loss-weights.ts';
 import { outputsOf, type Task } from './task.ts';
 
-/** Each target of a data set as the only one, by name, with its own number of classes. */
+/** The targets of a data set by name, each as a data set of its own with its number of classes. */
 export function targetsOf(data: Examples): ReadonlyMap<string | undefined, OneTarget> {
   const { y, classes, name = 'data' } = data;
   if (!isSeveral(y)) return new Map([[undefined, data as OneTarget]]);
@@ -18,7 +18,7 @@ export function targetsOf(data: Examples): ReadonlyMap<string | undefined, OneTa
   );
 }
 
-/** The one target of class indices, one an example; undefined where there is none, or several. */
+/** The only target of one class index per example; undefined if there is none, or several. */
 export function onlyLabels(data: Examples): Values | undefined {
   const labelled = [...targetsOf(data).values()].filter(({ y }) => kindOfTargets(y) === 'classes');
   const [one] = labelled;
@@ -27,7 +27,7 @@ export function onlyLabels(data: Examples): Values | undefined {
 
 export type AllLabels = ReadonlyMap<string | undefined, Labels | undefined>;
 
-/** The classes that the labels of each output's targets need, by name. @throws as {@link labelsOf}. */
+/** The number of classes of each output's labels, by name. @throws as {@link labelsOf}. */
 export function allLabels(task: Pick<Task, 'loss' | 'heads'>, data: Examples, { exact = false } = {}): AllLabels {
   const targets = targetsOf(data);
   const labels = outputsOf(task).map(({ name, loss }) => {
@@ -37,7 +37,7 @@ export function allLabels(task: Pick<Task, 'loss' | 'heads'>, data: Examples, { 
   return new Map(labels);
 }
 
-/** What examples count in each output's loss and accuracy, by output. */
+/** The examples' weights in each output's loss and accuracy, by output. */
 export function allCounts(
   task: Pick<Task, 'loss' | 'heads'>,
   data: Examples,

@@ -1,4 +1,4 @@
-// What a trainer makes a model learn: a loss, or one for each output of the model with its weight in their sum, and metrics.
+// What a trainer optimizes: a loss, or one for each output of the model with its weight in their sum; and metrics.
 import { OptionError } from '../graph/errors.ts';
 import { guess, isSeveral, listed, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import { show } from '../graph/options.ts';
@@ -40,17 +40,17 @@ type AnyMetric = (prediction: Nested<Tensor>, target: Nested<Tensor>) => Tensor;
 
 export interface Task {
   readonly model: Model;
-  /** The loss of the one output; where there are heads, what has their names. */
+  /** The loss of the only output; with heads, a stand-in with their names. */
   readonly loss: Loss;
-  /** Where losses were given by output. */
+  /** If losses were given by output. */
   readonly heads?: readonly Head[];
-  /** A plain function that was given as the loss: it may take several predictions and targets. */
+  /** A plain function given as the loss: it may take several predictions and targets. */
   readonly formula?: (prediction: Nested<Tensor>, target: Nested<Tensor>) => Tensor;
-  /** Metrics of the user's own beside loss and accuracy: scalars that are averages over the batch. */
+  /** The user's metrics besides loss and accuracy: scalars that are averages over the batch. */
   readonly metrics: Readonly<Record<string, AnyMetric>>;
 }
 
-/** A task as people state it. */
+/** A task as users state it. */
 export interface TaskOptions {
   readonly model: Model;
   readonly loss: unknown;
@@ -58,7 +58,7 @@ export interface TaskOptions {
   readonly metrics?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** @throws OptionError for what is no model, loss, weight or metric. */
+/** @throws OptionError for an invalid model, loss, weight or metric. */
 export function taskOf(where: string, { model, loss, lossWeights, metrics = {} }: TaskOptions): Task {
   if (typeof model?.forward !== 'function')
     throw new OptionError(`${where}: the model is ${show(model)}. Give an object with a forward method.`);
@@ -66,7 +66,7 @@ export function taskOf(where: string, { model, loss, lossWeights, metrics = {} }
   for (const [name, one] of partsOf(loss as Nested<unknown>)) checkLoss(where, name, one);
   if (lossWeights !== undefined && !several)
     throw new OptionError(
-      `${where}: lossWeights are given, and there is one loss. Give a loss for each output, or leave them out.`,
+      `${where}: lossWeights are given, but there is only one loss. Give a loss for each output, or leave them out.`,
     );
   const all = checkedMetrics(where, metrics, several);
   if (several) {
@@ -92,7 +92,7 @@ function headsOf(where: string, losses: Nested<Loss | LossFunction>, weights: Lo
   for (const [name, weight] of Object.entries(weights)) {
     if (!names.includes(name))
       throw new OptionError(
-        `${where}: lossWeights names ${name}, and the losses are for ${names.join(', ')}. ${guess(name, names)}`,
+        `${where}: lossWeights names ${name}, but the losses are for ${names.join(', ')}. ${guess(name, names)}`,
       );
     if (!(Number.isFinite(weight) && weight >= 0))
       throw new OptionError(`${where}: the loss weight of ${name} is ${show(weight)}. Give a finite number >= 0.`);
@@ -101,12 +101,12 @@ function headsOf(where: string, losses: Nested<Loss | LossFunction>, weights: Lo
   return partsOf(losses).map(([name, loss]) => ({ name: name!, loss: asLoss(loss), weight: weightOf(name!) }));
 }
 
-/** What stands for the losses of several outputs where one is wanted: for their names, which checkpoints keep. */
+/** The stand-in for several losses where one is expected: for its name, which checkpoints store. */
 function sumOf(heads: readonly Head[]): Loss {
   const term = ({ name, loss, weight }: Head) => `${name}: ${weight === 1 ? '' : `${weight} `}${loss.lossName}`;
   const refuse = () => {
     throw new OptionError(
-      `model: it gives one prediction, and the losses are for ${heads.map(({ name }) => name).join(', ')}.`,
+      `model: it returns one prediction, but the losses are for ${heads.map(({ name }) => name).join(', ')}. Give one loss.`,
     );
   };
   return Object.assign(refuse, { lossName: heads.map(term).join(', '), metrics: () => ({}) });
@@ -137,17 +137,17 @@ function checkMetric(where: string, name: string, metric: unknown): AnyMetric {
   return metric as AnyMetric;
 }
 
-/** The output, or target, that a metric is of. */
+/** The output or target of a metric. */
 function output(name: string, metric: string, nested: Nested<Tensor>): Tensor {
   const found = partAt(nested, name);
   if (found) return found;
   const advice = isSeveral(nested) ? guess(name, Object.keys(nested)) : 'Give the metric itself.';
   throw new OptionError(
-    `trainer: the metric ${metric} is of ${name}, and the outputs are ${listed(nested)}. ${advice}`,
+    `trainer: the metric ${metric} is for the output ${name}, but the outputs are ${listed(nested)}. ${advice}`,
   );
 }
 
-/** An output and its loss: the one of a model that has one, or each head. */
+/** An output and its loss: the only one, or one of several heads. */
 export interface Output extends Omit<Head, 'name'> {
   readonly name: string | undefined;
 }
@@ -156,17 +156,17 @@ export function outputsOf({ loss, heads }: Pick<Task, 'loss' | 'heads'>): readon
   return heads ?? [{ name: undefined, loss, weight: 1 }];
 }
 
-/** What a metric of an output is called: `loss`, or `kind.loss`. */
+/** The name of an output's metric: `loss`, or `kind.loss`. */
 export function metricOf({ name }: Pick<Output, 'name'>, metric: 'loss' | 'accuracy'): string {
   return name === undefined ? metric : `${name}.${metric}`;
 }
 
-/** The most numbers that a step reports: loss, accuracy and metrics, and loss and accuracy of each head. */
+/** The maximum number of values that a step reports: loss, accuracy and metrics, and loss and accuracy of each head. */
 export function widthOf({ heads = [], metrics }: Task): number {
   return 2 + 2 * heads.length + Object.keys(metrics).length;
 }
 
-/** Metrics as they are reported: of several outputs the accuracy of the only one that has one is that of all. */
+/** Metrics as reported. If only one of several outputs has an accuracy, it is also the overall accuracy. */
 export function reported({ heads }: Pick<Task, 'heads'>, all: Record<string, number>): Reported {
   const { loss, accuracy: own, ...metrics } = all;
   const shares = heads && own === undefined ? Object.keys(metrics).filter((name) => name.endsWith('.accuracy')) : [];
@@ -181,7 +181,7 @@ export interface Reported {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Means over several batches, in which the sum of several losses is made of their own means. */
+/** Means over several batches, with the total loss computed from the outputs' mean losses. */
 export function summedLosses({ heads }: Pick<Task, 'heads'>, means: Record<string, number>): Record<string, number> {
   if (!heads) return means;
   return { ...means, loss: heads.reduce((sum, head) => sum + head.weight * means[metricOf(head, 'loss')]!, 0) };

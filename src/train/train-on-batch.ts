@@ -1,5 +1,5 @@
-// A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
-// kept for the next batches of the same shapes; all else is as in the steps of a run.
+// A training step on a given batch, as for streams or reinforcement learning. The batch's values are inputs of a program that is cached
+// for batches of the same shapes; everything else is as in the steps of a run.
 import { checkBinaryBytes } from '../data/binary-bytes.ts';
 import type { Values } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
@@ -18,16 +18,16 @@ import { type BatchEvent, eventOf } from './step-event.ts';
 import { allLabels } from './targets.ts';
 import { outputsOf, type Task } from './task.ts';
 
-/** One tensor of targets: class indices, one an example, or rows of numbers. */
+/** One tensor of targets: one class index per example, or rows of numbers. */
 export type TargetsPart = Values | NestedNumbers | GivenArray;
 
 /** The targets of a batch: those of one output, or of several by name or in order. */
 export type Targets = TargetsPart | Readonly<Record<string, TargetsPart>> | readonly Values[];
 
-/** Schedules count all steps of the trainer, and no end is known. */
+/** Schedules count all steps of the trainer; the run's length is unknown. */
 const ENDLESS = { start: 0 };
 
-/** The targets of `size` examples as values: whole numbers one an example are class indices, floats and rows are numbers. */
+/** The targets of `size` examples as values: one whole number per example is a class index; floats and rows are numbers. */
 export function targetsGiven(given: Targets, size: number, task: Pick<Task, 'loss' | 'heads'>): Nested<Values> {
   const outputs = outputsOf(task);
   return mapParts(given as Nested<TargetsPart>, (part, name) => {
@@ -42,7 +42,7 @@ function partGiven(what: string, given: TargetsPart, size: number, loss: Pick<Lo
   toArray(what, y);
   if (y.shape[0] === size) return y;
   throw new DataError(
-    `trainOnBatch: x has ${size} examples, and ${what} is ${formatShape(y.shape)}. Give one target for each example.`,
+    `trainOnBatch: x has ${size} examples, but ${what} has shape ${formatShape(y.shape)}. Give one target for each example.`,
   );
 }
 
@@ -63,11 +63,11 @@ function flatTargets(
   const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32) && v !== ignoreIndex);
   if (bad < 0) return { shape: rows, data: labelsFrom('batch', data, 1, ignoreIndex), targets: 'classes' };
   throw new DataError(
-    `${what}: ${data[bad]} of example ${Math.floor(bad / (data.length / rows[0]!))} is no class index. Give whole numbers from 0; numbers to regress on as rows, [[${data[bad]}], …], or in a Float32Array.`,
+    `${what}: ${data[bad]} of example ${Math.floor(bad / (data.length / rows[0]!))} is not a class index. Give whole numbers from 0; for regression, give rows, [[${data[bad]}], …], or in a Float32Array.`,
   );
 }
 
-/** A program, and the most classes that labels given to it had so far. */
+/** A program, and the largest number of classes in its labels so far. */
 interface BatchProgram extends StepProgram {
   /** By output. */
   classes: readonly number[];
@@ -76,7 +76,7 @@ interface BatchProgram extends StepProgram {
 
 /**
  * One step on a batch: its event, and the dispatches it took.
- * @throws DivergenceError where a value is not finite; the State is then as it was.
+ * @throws DivergenceError if a value is not finite; the State is then unchanged.
  */
 export async function trainOnBatch(
   trainer: Running,
@@ -94,7 +94,7 @@ export async function trainOnBatch(
     const [ring, status] = await program.submit(1, [state.ring, state.status], inputs).values();
     if (status![0] !== 0) {
       const error = await explain(executor, state, { step, learningRate, traced, inputs });
-      state.storage.write(state.status, new Uint32Array(1)); // A step that failed changed nothing else.
+      state.storage.write(state.status, new Uint32Array(1)); // The failed step changed nothing else.
       throw error;
     }
     trainer.step++;
@@ -122,7 +122,7 @@ async function programOf({ executor, state, task, programs }: Running, data: Exa
   };
   const made = await programs.ofInputs(key, make, owner);
   const more = classes.map((count, k) => Math.max(count, made.classes[k]!));
-  if (more.some((count, k) => count > made.classes[k]!)) trace(); // which refuses labels that the model has no output for
+  if (more.some((count, k) => count > made.classes[k]!)) trace(); // rejects labels without an output of the model
   made.classes = more;
   return made;
 }

@@ -1,6 +1,6 @@
-// The Trainer: a model, a loss and an optimizer on a backend, with everything people do with them. It holds the State and the
-// programs over it; how a run goes is in fit.ts, what a step does in step.ts, what is saved in files.ts. Long, since it is one class:
-// a method for each thing.
+// The Trainer: a model, a loss and an optimizer on a backend, with everything users do with them. It holds the State and the programs
+// over it; the loop of a run is in fit.ts, a step in step.ts, saving and loading in files.ts. Long, since it is one class with one method
+// per task.
 import type { Backend } from '../backend.ts';
 import type { ByteScale, Values } from '../data/dataset.ts';
 import type { DType } from '../graph/dtype.ts';
@@ -98,7 +98,7 @@ function checkBackend(backend: Backend): void {
     throw new OptionError(`trainer: the backend is ${show(backend)}. Pass a backend: await createBackend().`);
 }
 
-/** Arrays in the structure of what a model gives; of classes and probabilities, those of outputs whose loss says how. */
+/** Arrays in the structure of the model's outputs; for classes and probabilities, only those whose loss defines them. */
 export type ArraysOf<Y> = [Y] extends [Tensor] ? NdArray : { readonly [K in keyof Y]: NdArray };
 type SomeArraysOf<Y> = [Y] extends [Tensor] ? NdArray : { readonly [K in keyof Y]?: NdArray };
 type ShapesOf<X> = [X] extends [Tensor] ? Shape : { readonly [K in keyof X]: Shape };
@@ -118,10 +118,10 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   #data: Examples | undefined;
   #inputShape: Nested<Shape> | undefined;
   #inputDtype: Nested<DType>;
-  /** Of the last run. */
+  /** The last run's. */
   #gate: Gate | undefined;
   #busy: 'run' | 'batch' | undefined;
-  /** A run was made, and has not begun. */
+  /** Whether `fit` returned a run that has not started. */
   #waiting = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
@@ -162,15 +162,15 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       step: 0,
       run: undefined,
       scale: undefined,
-      apart: false,
+      orderShifted: false,
     };
     shareInside(this, {
       running: this.#running,
       idle: (what) => this.#idle(what),
-      leavePrograms: (what) => this.#leavePrograms(what),
+      dropPrograms: (what) => this.#dropPrograms(what),
       lastData: () => this.#data,
       newState: () => newState(this.state.freezing),
-      tellOfWaiting: (what) => this.#tellOfWaiting(what),
+      warnOfUnstartedRun: (what) => this.#warnOfUnstartedRun(what),
       asJudged: (data) => asJudged(data, this.#running.scale),
       asTrained: (data) => asTrained(data, {}, this.#running.scale, this.#task.loss).data,
     });
@@ -263,7 +263,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkExtra('fit', extra, ONE_SET);
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
-    if (this.#busy) throw new OptionError('fit: a run is under way. Leave its loop first, or wait for its end.');
+    if (this.#busy) throw new OptionError('fit: a run is in progress. Leave its loop first, or wait for its end.');
     this.#busy = 'run';
     const { programs } = this.#running;
     this.#gate = gate;
@@ -278,9 +278,9 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   #plan(data: Examples, options: FitOptions): Run {
-    if (this.#running.apart && options?.resume === true)
+    if (this.#running.orderShifted && options?.resume === true)
       throw new OptionError(
-        'fit: resume is true, but trainOnBatch made steps since the run, whose data order they shifted. Leave it out, or load a checkpoint from before.',
+        'fit: resume is true, but trainOnBatch made steps since the run, which shifted its data order. Leave out resume, or load an earlier checkpoint.',
       );
     return planRun(data, options, this.stepsMade, this.#running.run);
   }
@@ -290,7 +290,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const { rates, step, programs } = this.#running;
     const run = this.#plan(given, asked);
     const { data, options } = asTrained(given, asked, this.#running.scale, this.#task.loss);
-    rates.at(step, run); // A schedule that needs the run's length says so now.
+    rates.at(step, run); // throws now if a schedule needs the run's length
     const fit = new Fit(this.#running, data, run, options, gate);
     const first = await programs.step(data, run, placeOf(run, step).rows, fit);
     try {
@@ -302,13 +302,13 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     }
     if (!options.resume) this.state.beginOrder(run.start);
     this.#running.run = run;
-    this.#running.apart = false;
+    this.#running.orderShifted = false;
     this.#data = data;
     this.#learnFrom(data, first.program.dispatches);
     return fit;
   }
 
-  /** What is known of a model from what it was trained on. */
+  /** Remembers what the training data says about the model. */
   #learnFrom(data: Examples, dispatches: number): void {
     this.#running.scale = learntScale(data) ?? this.#running.scale;
     this.#inputShape = shapesOf(data.x);
@@ -359,7 +359,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       const { event, dispatches } = await this.#life.during(() =>
         fitting(xs, this.#inputShape, () => trainOnBatch(this.#running, batch)),
       );
-      this.#running.apart ||= this.#running.run !== undefined;
+      this.#running.orderShifted ||= this.#running.run !== undefined;
       this.#running.run = undefined;
       this.#learnFrom(batch, dispatches);
       return event;
@@ -371,7 +371,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** Loss, accuracy and metrics on a whole data set. */
   async evaluate(data: Examples, options: EvaluateOptions = {}, ...extra: never[]): Promise<Evaluation> {
     checkExtra('evaluate', extra);
-    this.#tellOfWaiting('evaluate');
+    this.#warnOfUnstartedRun('evaluate');
     return this.#life.during(async () => {
       const { programs } = this.#running;
       const owner = {};
@@ -393,7 +393,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    */
   async predict(batch: Batch, ...extra: never[]): Promise<ArraysOf<Y>> {
     checkExtra('predict', extra);
-    this.#tellOfWaiting('predict');
+    this.#warnOfUnstartedRun('predict');
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
       const looked = scaledBatch<Looked>({ x }, this.#running.scale);
@@ -459,12 +459,12 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const freezing = changedFreezing(what, this.state, match, this.stepsMade, extra);
     if (!freezing) return;
     const layout = this.state.layoutWith(freezing);
-    this.#leavePrograms(what);
+    this.#dropPrograms(what);
     this.state.rearrange(layout);
   }
 
-  /** Before variables lie elsewhere. */
-  #leavePrograms(what: string): void {
+  /** Called before variables move. */
+  #dropPrograms(what: string): void {
     this.#life.alone(what);
     this.#running.programs.dispose();
     this.#dispatches = undefined;
@@ -490,17 +490,17 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
   }
 
-  /** Says once that a run was made and not begun: showing a model before its run is fine, a forgotten `await` is not. */
-  #tellOfWaiting(what: string): void {
+  /** Warns once of a run that has not started: using a model before its run is fine, a forgotten `await` is not. */
+  #warnOfUnstartedRun(what: string): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    console.warn(`${what}: the run that fit returned has not begun. Await it: await trainer.fit(…).`);
+    console.warn(`${what}: the run returned by fit has not started. Await it: await trainer.fit(…).`);
   }
 
   #idle(what: string): void {
     this.#life.check();
-    if (this.#busy === 'batch') throw new OptionError(`${what}: trainOnBatch is under way. Await it first.`);
-    if (this.#busy) throw new OptionError(`${what}: a run is under way. Leave its loop first.`);
+    if (this.#busy === 'batch') throw new OptionError(`${what}: trainOnBatch is in progress. Await it first.`);
+    if (this.#busy) throw new OptionError(`${what}: a run is in progress. Leave its loop first.`);
   }
 
   /**

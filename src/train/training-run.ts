@@ -8,7 +8,7 @@ import type { Gate } from './gate.ts';
 /**
  * A run: `for await (const event of run)` reads its events, and leaving the loop stops it; `await run` trains to the end and
  * resolves with the history. It starts at the first of these, or at {@link step}.
- * @throws OptionError where a second consumer reads or awaits it while the first one reads.
+ * @throws OptionError if a second consumer reads or awaits it while the first one reads.
  */
 export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterableIterator<E>, Promise<History> {
   readonly [Symbol.toStringTag] = 'TrainingRun';
@@ -32,7 +32,8 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   }
 
   [Symbol.asyncIterator](): this {
-    if (this.#read) throw new OptionError('fit: the events of this run have a reader. Call fit for another run.');
+    if (this.#read)
+      throw new OptionError('fit: the events of this run are already being read. Call fit for another run.');
     this.#read = true;
     return this;
   }
@@ -40,13 +41,13 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   async next(): Promise<IteratorResult<E, undefined>> {
     if (this.#awaited)
       throw new OptionError(
-        'fit: this run is awaited, or began with step(), so its events cannot be read. Read them from the start, or await it.',
+        'fit: this run is awaited or was started with step(), so its events cannot be read. Read them from the start, or await the run.',
       );
     this.#read = true;
     return this.#next();
   }
 
-  /** Stops the run after the steps under way. */
+  /** Stops the run after the steps in flight. */
   async return(): Promise<IteratorResult<E, undefined>> {
     await this.#events.return();
     this.#end();
@@ -80,14 +81,14 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     checkExtra('step', extra);
     if (this.#done) throw new OptionError('step: the run is over. Call fit for another one.');
     const made = this.#gate.step();
-    if (!this.#read) this.#toEnd().catch(() => {}); // told to who awaits the run
+    if (!this.#read) this.#toEnd().catch(() => {}); // reported to the caller that awaits the run
     return made;
   }
 
   async #toEnd(): Promise<History> {
     if (this.#read && !this.#done)
       throw new OptionError(
-        'fit: the events of this run have a reader, so it cannot be awaited. Take trainer.history after the loop.',
+        'fit: the events of this run are being read, so it cannot be awaited. Use trainer.history after the loop.',
       );
     this.#awaited ??= this.#rest();
     return this.#awaited;
@@ -111,7 +112,7 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     }
     return { done: true, value: undefined };
   }
-  /** Nothing more comes: who waits for a step is told, with the error where there was one. */
+  /** Ends the run: waiting `step()` calls resolve, or reject with the error. */
   #end(error?: Error): void {
     this.#done = true;
     this.#gate.close(error);

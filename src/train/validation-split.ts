@@ -1,5 +1,5 @@
-// Validation that is split off the training data: by the trainer's seed and made once, so that every run and every resume of it sees the
-// same sets, and the device keeps one copy of them.
+// Validation split off the training data: by the trainer's seed, and once, so that every run and resumed run sees the same sets, and the
+// device holds one copy of them.
 import type { AnyDataSet } from '../data/dataset.ts';
 import { partition } from '../data/partition.ts';
 import { countOf, pick } from '../data/split.ts';
@@ -18,17 +18,17 @@ interface Parts {
   readonly validation: Examples;
 }
 
-/** The parts made last of the sets with these examples. */
+/** The last splits by a set's examples. */
 const kept = new WeakMap<HostArray, readonly Parts[]>();
 const MOST = 4;
 
-/** A run's data and options, with `validationSplit` replaced by the two sets that it means. */
+/** A run's data and options, with `validationSplit` replaced by the two sets. */
 export function splitOff(data: Examples, options: FitOptions, seed: number): { given: Examples; asked: FitOptions } {
   const part = options?.validationSplit;
   if (part === undefined) return { given: data, asked: options };
   checkValue('fit', 'validationSplit', part, PART);
   if (options.validation !== undefined)
-    throw new OptionError('fit: there are both validation and validationSplit. Give one of them.');
+    throw new OptionError('fit: both validation and validationSplit are given. Give one of them.');
   checkExamples(data);
   const { train, validation } = partsOf(ownExamples(data), part, seed);
   return { given: train, asked: { ...options, validation, validationSplit: undefined } };

@@ -1,5 +1,4 @@
-// Names of weights in files from elsewhere: how they are renamed on request, and which prefixes are understood without one: those
-// that all names fit with, and never some.
+// Names of weights in files from elsewhere: renaming on request, and the prefixes handled without it, which must make all names fit.
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { type Kind, show } from '../graph/options.ts';
 import { objectsOf } from '../graph/paths.ts';
@@ -22,7 +21,7 @@ export const RENAME: Kind = {
 
 export const isPrefix = (text: string) => text === '' || text.endsWith('.');
 
-/** A name's new one; undefined where the tensor is to be skipped. */
+/** A tensor's new name; undefined to skip the tensor. */
 export function renamed(name: string, rename: Rename): string | undefined {
   if (typeof rename === 'function') {
     const given: unknown = rename(name);
@@ -38,7 +37,7 @@ export function renamed(name: string, rename: Rename): string | undefined {
   return rename[longest]! + name.slice(longest.length);
 }
 
-/** The names of a file by what they become, without those that are skipped. @throws CheckpointError where two become the same. */
+/** The names of a file by their new names, without skipped ones. @throws CheckpointError if two get the same new name. */
 export function renamedNames(file: string, names: Iterable<string>, rename: Rename = {}): Map<string, string> {
   const all = new Map<string, string>();
   for (const name of names) {
@@ -47,19 +46,19 @@ export function renamedNames(file: string, names: Iterable<string>, rename: Rena
     const other = all.get(now);
     if (other !== undefined)
       throw new CheckpointError(
-        `${file}: ${quoted(other)} and ${quoted(name)} are both renamed to ${quoted(now)}. Give each tensor a name of its own, or skip one: rename may give undefined.`,
+        `${file}: ${quoted(other)} and ${quoted(name)} are both renamed to ${quoted(now)}. Give each tensor a different name, or skip one: rename may return undefined.`,
       );
     all.set(now, name);
   }
   return all;
 }
 
-/** The paths of a model by PyTorch's names: there, a member of a Sequential has no `layers.` before its number. */
+/** The paths of a model by PyTorch's names, where a member of a Sequential has no `layers.` before its number. */
 function torchNames(model: object, paths: readonly string[]): Map<string, string> {
   const sequentials = [...objectsOf(model)]
     .filter(([, object]) => (object as { kind?: unknown }).kind === 'Sequential')
     .map(([path]) => (path === '' ? '' : `${path}.`))
-    .sort((a, b) => b.length - a.length); // innermost first, so that what lies before stays in its place
+    .sort((a, b) => b.length - a.length); // innermost first, so that positions before it stay valid
   return new Map(
     paths.map((path) => [
       sequentials.reduce(
@@ -72,15 +71,15 @@ function torchNames(model: object, paths: readonly string[]): Map<string, string
 }
 
 /**
- * The names of a file by the paths of a model, where all fit without one prefix, or with one before them, and each has its path;
- * undefined otherwise. `known` gives the path for each name that is understood.
+ * The names of a file by the paths of a model, if all names match after removing or adding one prefix and every path has one; undefined
+ * otherwise. `known` maps each known name to its path.
  */
 function underPrefix(
   names: ReadonlyMap<string, string>,
   known: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> | undefined {
   const total = (all: ReadonlyMap<string, string>) => [...all.keys()].reduce((sum, name) => sum + name.length, 0);
-  // As many names, each longer by the prefix: so its length is known.
+  // Equal numbers of names, each longer by the prefix, give the prefix's length.
   const length = names.size > 0 && names.size === known.size ? (total(names) - total(known)) / names.size : Number.NaN;
   const [longer] = length > 0 ? names.keys() : known.keys();
   const prefix = longer?.slice(0, Math.abs(length)) ?? '';
@@ -94,18 +93,18 @@ function underPrefix(
   return found;
 }
 
-/** Which tensor of a file is which variable's, and what has no counterpart. */
+/** The tensor of each variable, and those without a counterpart. */
 export interface FittedNames {
   /** The file's names by path. */
   readonly names: ReadonlyMap<string, string>;
   readonly missing: readonly Wanted[];
-  /** The file's names by what they became. */
+  /** The file's names by their new names. */
   readonly unexpected: ReadonlyMap<string, string>;
   /** Each tensor that its variable cannot take, with the reason. */
   readonly wrong: readonly string[];
 }
 
-/** Finds each variable's tensor: by the names in `given`, or by those with or without a prefix where all fit then. */
+/** Finds each variable's tensor: by the names in `given`, or with a prefix added or removed if all fit then. */
 export function fitNames(
   wanted: readonly Wanted[],
   given: ReadonlyMap<string, string>,

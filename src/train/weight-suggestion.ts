@@ -1,17 +1,17 @@
-// Which renaming an error about weights suggests: one with which names and shapes fit, found by trying.
+// The renaming that an error about weights suggests: one that makes names and shapes fit, found by trial.
 import { sameShape } from '../graph/shape.ts';
 import type { TensorShape, Wanted } from './match-tensors.ts';
 import { quoted } from './safetensors-header.ts';
 import { isPrefix, renamed } from './weight-names.ts';
 
-/** The most prefixes that are tried, the most tensors for which any is, and the most names that are shown. */
+/** The maximum numbers of prefixes to try, of tensors for which any is tried, and of names to show. */
 const TRIED = 50;
 const MANY = 10_000;
 const SHOWN = 8;
 
 type Names = Readonly<Record<string, string>>;
 
-/** What to do about names that do not fit: the call of loadWeights that loads them, by names and shapes, where there is one. */
+/** The remedy for names that do not fit: the call of loadWeights that loads them, if one is found. */
 export function suggestion(wanted: readonly Wanted[], got: ReadonlyMap<string, TensorShape>): string {
   const own = 'Use the file with the preset or model it was saved from';
   const all = wanted.length + got.size > MANY ? [] : [...candidates(wanted, got)];
@@ -26,7 +26,7 @@ export function suggestion(wanted: readonly Wanted[], got: ReadonlyMap<string, T
   return fit === 'all' ? `Use ${call}` : `${own}, or ${call}`;
 }
 
-/** Whether all tensors have their place under a renaming, or at least all of the file or all of the model. */
+/** Whether a renaming places all tensors ('all'), or at least all of the file or all of the model ('part'). */
 function fitOf(
   wanted: readonly Wanted[],
   got: ReadonlyMap<string, TensorShape>,
@@ -42,7 +42,7 @@ function fitOf(
   return wanted.length === got.size ? 'all' : fitting > 0 ? 'part' : undefined;
 }
 
-/** Renamings worth a try, with a note: none, one prefix in another's place, and layer by layer where shapes say which is which. */
+/** Candidate renamings, each with a note: none, one prefix for another, and layer by layer if shapes identify the layers. */
 function* candidates(wanted: readonly Wanted[], got: ReadonlyMap<string, TensorShape>): Generator<[Names, string]> {
   const [ours, theirs] = [wanted.map(({ name }) => name), [...got.keys()]];
   yield [{}, ''];
@@ -51,7 +51,7 @@ function* candidates(wanted: readonly Wanted[], got: ReadonlyMap<string, TensorS
   yield* pairedLayers(wanted, got);
 }
 
-/** What stands before the first of `names` and before one of `others` where both then go on alike. */
+/** Pairs of prefixes after which the first of `names` and one of `others` are equal. */
 function prefixes(names: readonly string[], others: readonly string[]): [string, string][] {
   const name = names[0] ?? '';
   const found: [string, string][] = [];
@@ -65,7 +65,7 @@ function prefixes(names: readonly string[], others: readonly string[]): [string,
   return found;
 }
 
-/** Layers of a file to those of a model that have tensors of the same names and shapes; alike ones in their order. */
+/** Maps layers of a file to layers of a model with tensors of the same names and shapes; equal ones in order. */
 function* pairedLayers(wanted: readonly Wanted[], got: ReadonlyMap<string, TensorShape>): Generator<[Names, string]> {
   const file = layersOf([...got].map(([name, tensor]) => ({ name, ...tensor })));
   const natural = new Intl.Collator('en', { numeric: true });
@@ -74,13 +74,13 @@ function* pairedLayers(wanted: readonly Wanted[], got: ReadonlyMap<string, Tenso
   for (const [content, paths] of layersOf(wanted)) {
     const names = [...(file.get(content) ?? [])].sort(natural.compare);
     if (names.length !== paths.length) return;
-    if (names.length > 1) note = ' Layers of equal shapes are taken in order: check them.';
+    if (names.length > 1) note = ' Layers of equal shapes are matched in order: check them.';
     for (const [k, name] of names.entries()) if (name !== paths[k]) pairs.push([name, paths[k]!]);
   }
   yield [Object.fromEntries(pairs), note];
 }
 
-/** The layers of a model, `hidden.` for `hidden.weight`, by the names and shapes of their tensors. */
+/** Layers (`hidden.` for `hidden.weight`) by the names and shapes of their tensors. */
 function layersOf(tensors: Iterable<Pick<Wanted, 'name' | 'shape'>>): Map<string, string[]> {
   const contents = new Map<string, string[]>();
   for (const { name, shape } of tensors) {
