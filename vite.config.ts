@@ -45,6 +45,7 @@ const SLOW = [
   'page-session-races',
   'tuning',
   'lr-find',
+  'option-docs',
   'profile',
   'public-names',
   'bundles',

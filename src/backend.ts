@@ -15,9 +15,9 @@ import {
   checkOptions,
   checkValue,
   FUNCTION,
-  type Names,
   OBJECT,
   oneOf,
+  type Schema,
   SEED,
   STRING,
   show,
@@ -49,16 +49,24 @@ export interface TraceOptions extends CompileOptions {
   readonly seed?: Tensor | undefined;
 }
 
-const TRACE: Names<TraceOptions> = {
+const TRACE = {
   label: STRING,
   storages: ARRAY,
   inputs: ARRAY,
   fuse: BOOLEAN,
   persistent: BOOLEAN,
-  training: BOOLEAN,
+  training: [BOOLEAN, false],
   step: OBJECT,
   seed: OBJECT,
-};
+} satisfies Schema<TraceOptions>;
+
+/** Options of {@link Backend.allocate}. */
+export interface AllocateOptions {
+  /** The seed of initial values, a whole number. Default 0. */
+  readonly seed?: number | undefined;
+}
+
+const ALLOCATE = { seed: [SEED, 0] } satisfies Schema<AllocateOptions>;
 
 /** An engine and the adapter it runs on, as {@link createBackend} gives it. */
 export class Backend {
@@ -107,10 +115,9 @@ export class Backend {
   ): Promise<Program> {
     checkValue('compile', 'what to compile', fn, FUNCTION);
     checkValue('compile', 'its inputs', inputs, OBJECT);
-    checkOptions('compile', options, TRACE, extra);
+    const { training, step, seed, ...others } = checkOptions('compile', options, TRACE, extra);
     const specs = Object.entries<Spec>(inputs);
     const tensors = Object.fromEntries(specs.map(([name, spec]) => [name, input(name, spec)])) as Record<K, Tensor>;
-    const { training = false, step, seed } = options;
     const { result, assignments } = traceWith({ training, step, seed }, ({ assignments }) => {
       return { result: fn(tensors), assignments };
     });
@@ -120,15 +127,15 @@ export class Backend {
       checkValue('compile', 'what the function returns', outputs, OBJECT);
       checkTensors('compile', outputs);
     }
-    return this.executor.compile({ outputs, assignments }, { ...options, inputs: Object.keys(inputs) });
+    return this.executor.compile({ outputs, assignments }, { ...others, inputs: Object.keys(inputs) });
   }
 
   /**
    * Memory for every variable in `model` (layers, or the `optim.state` of an optimizer and a model), with its initial values:
    * functions of the seed and of each variable's path. Programs compiled with it in `storages` read and update them.
    */
-  allocate(model: object, options: { readonly seed?: number } = {}, ...extra: never[]): Storage {
-    const { seed = 0 } = checkOptions('allocate', options, { seed: SEED }, extra);
+  allocate(model: object, options: AllocateOptions = {}, ...extra: never[]): Storage {
+    const { seed } = checkOptions('allocate', options, ALLOCATE, extra);
     const { groups, variables } = memoryOf(model, this.executor.maxBindingBytes);
     const initial = variables.map(({ path, variable }) => variable.initial(variable, seed, path));
     const storage = this.executor.allocate(groups);
@@ -181,12 +188,12 @@ export class Backend {
     options: ValueOptions & { readonly as: 'typed' },
   ): Promise<{ -readonly [K in keyof T]: HostArray }>;
   async value(x: Tensor | Tensors, options: ValueOptions = {}, ...extra: never[]): Promise<unknown> {
-    checkOptions('value', options, VALUE, extra);
+    const how = checkOptions('value', options, VALUE, extra);
     checkValue('value', 'what to compute', x, OBJECT);
-    if (x instanceof Tensor) return (await valuesOf(this.executor, { x }, options))['x'];
+    if (x instanceof Tensor) return (await valuesOf(this.executor, { x }, how))['x'];
     const named = Object.fromEntries(Object.entries<Tensor>(x));
     checkTensors('value', named);
-    const values = await valuesOf(this.executor, named, options);
+    const values = await valuesOf(this.executor, named, how);
     return Array.isArray(x) ? x.map((_, k) => values[k]) : values;
   }
 
@@ -196,8 +203,14 @@ export class Backend {
   }
 }
 
+/** Options of {@link createCpuBackend}. */
+export interface CpuBackendOptions {
+  /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
+  readonly precision?: Precision | undefined;
+}
+
 /** Options of {@link createBackend}. */
-export interface BackendOptions {
+export interface BackendOptions extends CpuBackendOptions {
   /**
    * `auto`: a hardware GPU if there is one, else the CPU. `gpu`: a hardware GPU, else a software adapter, else an error. `cpu`: the CPU.
    * Default `auto`.
@@ -214,7 +227,7 @@ export interface BackendOptions {
   readonly persistent?: boolean | undefined;
   /**
    * True uses the default kernels, ignoring stored tuning and `tuning`: the same seed gives the same bits on every machine with this
-   * adapter and version. Default false: `thalweg/node` then uses the stored results of `thalweg tune` for the adapter, if any.
+   * adapter and version. Default false. `thalweg/node` then uses the stored results of `thalweg tune` for the adapter, if any.
    */
   readonly deterministic?: boolean | undefined;
   /**
@@ -222,21 +235,19 @@ export interface BackendOptions {
    * or does not fit the adapter.
    */
   readonly tuning?: Tuning | undefined;
-  /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
-  readonly precision?: Precision | undefined;
 }
 
-const PRECISION = oneOf('float32', 'float64');
+const PRECISION = { precision: [oneOf('float32', 'float64'), 'float32'] } satisfies Schema<CpuBackendOptions>;
 
-const NAMES: Names<BackendOptions> = {
-  device: oneOf('auto', 'gpu', 'cpu'),
+const SCHEMA = {
+  device: [oneOf('auto', 'gpu', 'cpu'), 'auto'],
   adapter: true,
-  fuse: BOOLEAN,
+  fuse: [BOOLEAN, true],
   persistent: BOOLEAN,
-  deterministic: BOOLEAN,
+  deterministic: [BOOLEAN, false],
   tuning: OBJECT,
-  precision: PRECISION,
-};
+  ...PRECISION,
+} satisfies Schema<BackendOptions>;
 
 /**
  * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
@@ -250,15 +261,8 @@ export async function createBackendWith(
   kept: (report: AdapterReport) => Tuning | undefined = () => undefined,
   extra: readonly unknown[] = [],
 ): Promise<Backend> {
-  const {
-    device = 'auto',
-    adapter,
-    fuse = true,
-    persistent,
-    deterministic = false,
-    tuning,
-    precision = 'float32',
-  } = checkOptions('createBackend', options, NAMES, extra);
+  const checked = checkOptions('createBackend', options, SCHEMA, extra);
+  const { device, adapter, fuse, persistent, deterministic, tuning, precision } = checked;
   if (persistent && !fuse)
     throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
   if (
@@ -309,7 +313,7 @@ function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
 }
 
 /** The CPU backend, at once; `float64` is the reference that gradients are proved against. */
-export function createCpuBackend(options: { readonly precision?: Precision } = {}, ...extra: never[]): Backend {
-  const { precision = 'float32' } = checkOptions('createCpuBackend', options, { precision: PRECISION }, extra);
+export function createCpuBackend(options: CpuBackendOptions = {}, ...extra: never[]): Backend {
+  const { precision } = checkOptions('createCpuBackend', options, PRECISION, extra);
   return cpuBackend(precision, []);
 }

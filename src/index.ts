@@ -4,7 +4,15 @@
 import './ops/methods.ts';
 
 export { grad, valueAndGrad } from './autodiff/grad.ts';
-export type { AdapterSummary, Backend, BackendOptions, Traced, TraceOptions } from './backend.ts';
+export type {
+  AdapterSummary,
+  AllocateOptions,
+  Backend,
+  BackendOptions,
+  CpuBackendOptions,
+  Traced,
+  TraceOptions,
+} from './backend.ts';
 export { createCpuBackend } from './backend.ts';
 export type { MultiArrayOptions } from './data/array.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet, MultiDataSet, Scale } from './data/dataset.ts';

@@ -6,6 +6,7 @@ import { PASSES } from '../compile/pass-names.ts';
 import { ADAPTER_CLASSES } from '../graph/adapter-classes.ts';
 import { codeOf } from '../node/file-error.ts';
 import { presets } from '../train/presets.ts';
+import { FIT } from '../train/run.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
 import { listenForInterrupt, reasonOf } from './interrupt.ts';
@@ -164,7 +165,7 @@ function addTrain(program: Command): void {
     )
     .option(
       '--divergence <stop|warn|off>',
-      'what to do if the loss diverges; NaN and infinity always stop; default stop',
+      `what to do if the loss diverges; NaN and infinity always stop; default ${FIT.divergence[1]}`,
     )
     .option('--out <DIR>', 'write config.json, metrics.jsonl, checkpoint, weights (safetensors) and plots there')
     .option('--overwrite', 'let --out replace an existing run')

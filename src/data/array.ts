@@ -1,7 +1,7 @@
 // Data sets from the user's arrays: one tensor in x and in y, or several by name or in order, each checked like a single one.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { guess, isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
-import { checkOptions, type Names, STRING, withoutGaps } from '../graph/options.ts';
+import { checkOptions, type Schema, STRING } from '../graph/options.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   type ArrayDatasetOptions,
@@ -41,7 +41,7 @@ export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 's
   ignoreIndex?: ForEach<number> | undefined;
   /** The scale of each u8 tensor in x. */
   scale?: ForEach<ByteScale> | undefined;
-  /** The scale of each u8 tensor of regression targets in y. Default `scale` if that is a single scale, else x / 255. */
+  /** The scale of each u8 tensor of regression targets in y. Default: `scale` if that is a single scale, else x / 255. */
   targetScale?: ForEach<ByteScale> | undefined;
 }
 
@@ -83,15 +83,15 @@ const FOR_EACH = (fits: (value: unknown) => boolean, advice: string) => ({
 });
 const isByteScale = (v: unknown) => v === false || isScale(v);
 const SCALES = FOR_EACH(isByteScale, 'Give { mean, std }, or false.');
-const NAMES: Names<MultiArrayOptions> = {
-  name: STRING,
+const SCHEMA = {
+  name: [STRING, 'array'],
   targets: FOR_EACH(TARGETS.fits, TARGETS.advice),
   classes: FOR_EACH(CLASSES.fits, CLASSES.advice),
   ignoreIndex: FOR_EACH(Number.isInteger, 'Give a whole number, such as -100.'),
   scale: SCALES,
   targetScale: SCALES,
   sampleWeights: true,
-};
+} satisfies Schema<MultiArrayOptions>;
 
 function arrayOfSeveral(
   x: Nested<Numbers>,
@@ -99,8 +99,8 @@ function arrayOfSeveral(
   options: MultiArrayOptions,
   extra: readonly unknown[],
 ): MultiDataSet {
-  checkOptions('array', options, NAMES, extra);
-  const { name = 'array', targets, classes, ignoreIndex, scale, targetScale } = options;
+  const checked = checkOptions('array', options, SCHEMA, extra);
+  const { name, targets, classes, ignoreIndex, scale, targetScale } = checked;
   for (const [option, given] of Object.entries({ targets, classes, ignoreIndex })) checkNames(option, given, y);
   if (isSeveral(y) && typeof classes === 'number')
     throw new OptionError(
@@ -117,7 +117,7 @@ function arrayOfSeveral(
   const ys = mapParts(flat, (given, part) => {
     checkSize(name, partName('y', part), given, size);
     const [kind, stated, ignored] = [targets, classes, ignoreIndex].map((option) => optionAt<unknown>(option, part));
-    const own = withoutGaps({ targets: kind, classes: stated, ignoreIndex: ignored }) as ArrayDatasetOptions;
+    const own = { targets: kind, classes: stated, ignoreIndex: ignored } as ArrayDatasetOptions;
     const { y: values, note, ...made } = toTargets(part === undefined ? name : `${name} ${part}`, given, own);
     count = made.classes;
     if (part !== undefined) counts[part] = count;

@@ -8,10 +8,10 @@ import {
   checkValue,
   FINITE,
   type Kind,
-  type Names,
   OBJECT,
   oneOf,
   POSITIVE,
+  type Schema,
   STRING,
   show,
 } from '../graph/options.ts';
@@ -116,19 +116,19 @@ export interface DataPair {
 export interface ArrayDatasetOptions {
   /** The data set's name in messages. Default `array`. */
   name?: string | undefined;
-  /** `classes`: y holds class indices; `values`: numbers to regress on. Default `classes` if y is one whole number >= 0 per example and not
+  /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` if y is one whole number >= 0 per example and not
    * a float array; the data set's `note` says how it was interpreted. */
   targets?: TargetKind | undefined;
   /** The number of classes, at least 2. Default: the largest index + 1. */
   classes?: number | undefined;
   /** A label that is not a class, which the loss ignores; also pass it to the loss: `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
   ignoreIndex?: number | undefined;
-  /** For bytes in x: `(x / 255 - mean) / std`; false: unscaled u32 from 0 to 255, as an embedding needs. Default { mean: 0, std: 1 }, which
+  /** For bytes in x: `(x / 255 - mean) / std`; false: unscaled u32 from 0 to 255, as an embedding needs. Default: { mean: 0, std: 1 }, which
    * is x / 255. */
   scale?: ByteScale | undefined;
-  /** For bytes in y that are regression targets; false: 0 to 255 unscaled. Default `scale`. */
+  /** For bytes in y that are regression targets; false: 0 to 255 unscaled. Default: `scale`. */
   targetScale?: ByteScale | undefined;
-  /** The weight of each example in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default 1 for each. */
+  /** The weight of each example in the loss, which is then Σ w·l / Σ w: `size` finite numbers >= 0, not all 0. Default: 1 for each. */
   sampleWeights?: GivenWeights | undefined;
 }
 
@@ -140,16 +140,16 @@ export const CLASSES: Kind = {
 /** How y is interpreted. */
 export const TARGETS: Kind = oneOf('classes', 'values');
 const SCALE_OR_NONE: Kind = { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) };
-const NAMES: Names<ArrayDatasetOptions> = {
-  name: STRING,
+const SCHEMA = {
+  name: [STRING, 'array'],
   targets: TARGETS,
   classes: CLASSES,
   ignoreIndex: { advice: 'Give a whole number, such as -100.', fits: Number.isInteger },
   scale: SCALE_OR_NONE,
   targetScale: SCALE_OR_NONE,
   sampleWeights: true,
-};
-const SCALE: Names<Scale> = { mean: FINITE, std: POSITIVE };
+} satisfies Schema<ArrayDatasetOptions>;
+const SCALE = { mean: FINITE, std: POSITIVE } satisfies Schema<Scale>;
 
 export function isScale(value: unknown): value is Scale {
   const { mean, std } = (value ?? {}) as Partial<Scale>;
@@ -250,8 +250,7 @@ export function arrayDataset(
   options: ArrayDatasetOptions = {},
   ...extra: never[]
 ): DataSet {
-  checkOptions('array', options, NAMES, extra);
-  const name = options.name ?? 'array';
+  const { name } = checkOptions('array', options, SCHEMA, extra);
   const targets = flatten(`${name} y`, y);
   const size = targets.shape[0]!;
   const examples = isTyped(x) ? cut(`${name} x`, x, size) : flatten(`${name} x`, x);

@@ -1,6 +1,6 @@
 // Synthetic digits, so that there is always something to learn: 28x28 handwritten-like images from a seeded generator, in
 // MNIST's format and numbers. Example i of a stream depends on (seed, stream, i) alone; train and test never share one.
-import { checkOptions, FUNCTION, type Kind, type Names, SEED, SIGNAL } from '../graph/options.ts';
+import { checkOptions, FUNCTION, type Kind, type Schema, SEED, SIGNAL } from '../graph/options.ts';
 import { type DataPair, type DataSet, makeDataset, type Scale } from './dataset.ts';
 import { Hand, IMAGE_SIZE } from './hand.ts';
 import { Random } from './random.ts';
@@ -27,14 +27,20 @@ const SIZE: Kind = {
   advice: 'Give a whole number from 1 to 1,000,000.',
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) <= 1_000_000,
 };
-const NAMES: Names<DigitsOptions> = { train: SIZE, test: SIZE, seed: SEED, onProgress: FUNCTION, signal: SIGNAL };
+const SCHEMA = {
+  train: [SIZE, 60_000],
+  test: [SIZE, 10_000],
+  seed: [SEED, 0],
+  onProgress: FUNCTION,
+  signal: SIGNAL,
+} satisfies Schema<DigitsOptions>;
 
 /**
  * Handwritten-like digits from a seeded generator: no file, no network. x (size, 784) bytes, y (size) labels 0 to 9. The same
  * seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
  */
 export async function digits(options: DigitsOptions = {}, ...extra: never[]): Promise<DataPair> {
-  const { train = 60_000, test = 10_000, seed = 0, onProgress, signal } = checkOptions('digits', options, NAMES, extra);
+  const { train, test, seed, onProgress, signal } = checkOptions('digits', options, SCHEMA, extra);
   const total = train + test;
   const turn = async (done: number) => {
     onProgress?.(done, total);

@@ -1,7 +1,7 @@
 // MNIST for pages: from a folder of the page's own site or from the mirrors, cached with the browser's Cache API so that it is
 // fetched once. Files are checked before they are used or cached.
 import { DataError, OptionError } from '../graph/errors.ts';
-import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL } from '../graph/options.ts';
+import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Schema, SIGNAL } from '../graph/options.ts';
 import type { DataPair, DataSet } from './dataset.ts';
 import { MNIST_SCALE } from './digits.ts';
 import { MAX_IDX_BYTES, type NamedIdx, parseIdx } from './idx.ts';
@@ -12,7 +12,7 @@ import { fetchBytes, gunzip, openCache, reasonOf, sha256, type WebCache } from '
 export interface WebMnistOptions {
   /** The URL of a folder with the four files, gzip or plain, instead of the mirrors: MNIST or another data set in its format. */
   base?: string | URL | undefined;
-  /** URLs of folders with MNIST's original gzip files. */
+  /** URLs of folders with MNIST's original gzip files. Default: known mirrors. */
   mirrors?: readonly string[] | undefined;
   /** Called during the download with the bytes of all files so far and their total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
@@ -21,19 +21,19 @@ export interface WebMnistOptions {
   timeoutMs?: number | undefined;
   /** Whether files are read from and written to the browser's cache `thalweg-data`. Default true. */
   cache?: boolean | undefined;
-  /** The files and their checksums, for tests and other data sets. */
+  /** The files and their checksums, for tests and other data sets. Default: MNIST's. */
   files?: readonly RemoteFile[] | undefined;
 }
 
-const OPTIONS: Names<WebMnistOptions> = {
+const SCHEMA = {
   base: true,
-  mirrors: ARRAY,
+  mirrors: [ARRAY, MNIST_MIRRORS],
   onProgress: FUNCTION,
   signal: SIGNAL,
-  timeoutMs: MILLISECONDS,
-  cache: BOOLEAN,
-  files: ARRAY,
-};
+  timeoutMs: [MILLISECONDS, 15_000],
+  cache: [BOOLEAN, true],
+  files: [ARRAY, MNIST_FILES],
+} satisfies Schema<WebMnistOptions>;
 const NAMES = ['train-images', 'train-labels', 't10k-images', 't10k-labels'];
 const ADVICE = "Serve MNIST's four files from the page's own site, or use the synthetic digits.";
 
@@ -58,13 +58,13 @@ interface Loading {
  * `base` by format. @throws DataError with the reason of each host; the signal's reason.
  */
 export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): Promise<DataPair> {
-  checkOptions('mnist', options, OPTIONS, extra);
-  const { base, files = MNIST_FILES, signal, timeoutMs = 15_000, onProgress } = options;
+  const checked = checkOptions('mnist', options, SCHEMA, extra);
+  const { base, files, signal, onProgress } = checked;
   signal?.throwIfAborted();
   const folder = base === undefined ? undefined : folderOf('base', base);
-  const mirrors = (options.mirrors ?? MNIST_MIRRORS).map((mirror) => folderOf('mirrors', mirror).href);
-  const cache = options.cache === false ? undefined : await openCache('thalweg-data');
-  const loading: Loading = { options: { ...options, timeoutMs }, base: folder, cache, mirrors, host: undefined };
+  const mirrors = checked.mirrors.map((mirror) => folderOf('mirrors', mirror).href);
+  const cache = checked.cache ? await openCache('thalweg-data') : undefined;
+  const loading: Loading = { options: checked, base: folder, cache, mirrors, host: undefined };
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   const arrays = new Map<string, NamedIdx>();
   let before = 0;

@@ -2,7 +2,7 @@
 import { dtypeOf, hostArray, kindOf } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { partAt } from '../graph/nested.ts';
-import { BOOLEAN, checkOptions, checkValue, NUMBER, SEED } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, checkValue, NUMBER, type Schema, SEED } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import { type AnyDataSet, type AnyParts, checkSet, makeDataset, rowsOf, type Values } from './dataset.ts';
 import { partition } from './partition.ts';
@@ -15,6 +15,8 @@ export interface SplitOptions {
   /** Whether each class has the same proportion in both parts, to within one example; needs class indices. Default false. */
   readonly stratify?: boolean | undefined;
 }
+
+const SCHEMA = { seed: [SEED, 0], stratify: [BOOLEAN, false] } satisfies Schema<SplitOptions>;
 
 /**
  * Splits a data set in two by a seeded shuffle: `validation` gets `part`, a fraction (between 0 and 1) or a number of examples (1 and
@@ -30,7 +32,7 @@ export function split<D extends AnyDataSet>(
 ): { train: D; validation: D } {
   checkSet('split', data);
   checkValue('split', 'the part', part, NUMBER);
-  const { seed = 0, stratify = false } = checkOptions('split', options, { seed: SEED, stratify: BOOLEAN }, extra);
+  const { seed, stratify } = checkOptions('split', options, SCHEMA, extra);
   const labels = stratify ? strata(data) : undefined;
   const count = countOf('split', part, data);
   const { train, validation } = partition(data.size, count, seed, labels);

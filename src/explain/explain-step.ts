@@ -4,7 +4,7 @@ import { GpuExecutor } from '../compile/executor.ts';
 import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError } from '../graph/errors.ts';
-import { BOOLEAN, COUNT, checkOptions, type Names, STRING, show } from '../graph/options.ts';
+import { BOOLEAN, COUNT, checkOptions, type Schema, STRING, show } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Examples } from '../train/batch.ts';
@@ -25,7 +25,7 @@ export interface ExplainStepOptions<Y extends object = Tensor, X extends object 
   readonly optimizer: Optimizer;
   /** Its shapes and dtypes determine the plan; its values do not matter. */
   readonly data: Examples;
-  /** Examples per step. Default 32. */
+  /** Examples per step. Default: that of `fit`. */
   readonly batchSize?: number | undefined;
   /** A class of adapters (`webgpu-default`, `software`, `gpu`), or a GPU backend, whose adapter is queried but not used. */
   readonly as: AdapterClass | Backend | Capabilities;
@@ -36,7 +36,7 @@ export interface ExplainStepOptions<Y extends object = Tensor, X extends object 
   readonly title?: string | undefined;
 }
 
-const NAMES: Names<ExplainStepOptions> = {
+const SCHEMA = {
   model: true,
   loss: true,
   lossWeights: true,
@@ -46,8 +46,8 @@ const NAMES: Names<ExplainStepOptions> = {
   as: true,
   fuse: BOOLEAN,
   persistent: BOOLEAN,
-  title: STRING,
-};
+  title: [STRING, 'step'],
+} satisfies Schema<ExplainStepOptions>;
 
 /**
  * How the compiler plans a training step; see {@link explain}. Nothing runs, and no device is needed. @throws OptionError for the CPU
@@ -57,8 +57,8 @@ export function explainStep<Y extends object = Tensor, X extends object = Tensor
   options: ExplainStepOptions<Y, X>,
   ...extra: never[]
 ): Explanation {
-  checkOptions('explainStep', options, NAMES, extra);
-  const { model, optimizer, data, batchSize, as, fuse, persistent, title = 'step' } = options;
+  const checked = checkOptions('explainStep', options, SCHEMA, extra);
+  const { model, optimizer, data, batchSize, as, fuse, persistent, title } = checked;
   const task = taskOf('explainStep', options as TaskOptions);
   const executor = new PlanExecutor(capabilitiesOf(as));
   const state = new State(executor, { model, optimizer, seed: 0, metrics: widthOf(task) });

@@ -2,7 +2,7 @@
 // gradients against those of the CPU in doubles. Gradients that are near 0, as in a trained network, are mostly rounding: errors
 // are relative to no less than what rounding explains.
 import type { HostArray } from '../graph/dtype.ts';
-import { COUNT, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
+import { COUNT, checkOptions, POSITIVE, type Schema, type WithDefaults } from '../graph/options.ts';
 import { uniforms } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
@@ -24,12 +24,12 @@ export interface GradcheckOptions {
   readonly backendTolerance?: number | undefined;
 }
 
-const GRADCHECK: Names<GradcheckOptions> = {
-  rows: COUNT,
-  entries: COUNT,
-  finiteTolerance: POSITIVE,
-  backendTolerance: POSITIVE,
-};
+const GRADCHECK = {
+  rows: [COUNT, 8],
+  entries: [COUNT, 24],
+  finiteTolerance: [POSITIVE, 1e-6],
+  backendTolerance: [POSITIVE, 1e-4],
+} satisfies Schema<GradcheckOptions>;
 
 /**
  * One parameter's errors, as ‖g - ref‖ / max(‖ref‖, r): the norm r is where what rounding may change (of gradients to f32, of the loss in
@@ -71,15 +71,18 @@ export async function gradcheck(
   options: GradcheckOptions = {},
   ...extra: never[]
 ): Promise<GradcheckReport> {
-  checkOptions('gradcheck', options, GRADCHECK, extra);
+  const how = checkOptions('gradcheck', options, GRADCHECK, extra);
   const inside = insideOf('gradcheck', trainer);
-  const batch = firstRows('gradcheck', inside, data, options.rows);
+  const batch = firstRows('gradcheck', inside, data, how.rows);
   const { running } = inside;
-  return running.life.during(() => checked(running, batch, options));
+  return running.life.during(() => checked(running, batch, how));
 }
 
-async function checked(model: Model, batch: Looked, options: GradcheckOptions = {}): Promise<GradcheckReport> {
-  const { entries = 24, finiteTolerance = 1e-6, backendTolerance = 1e-4 } = options;
+async function checked(
+  model: Model,
+  batch: Looked,
+  { entries, finiteTolerance, backendTolerance }: WithDefaults<GradcheckOptions, typeof GRADCHECK>,
+): Promise<GradcheckReport> {
   const traced = traceBatch(model, batch);
   const rounding = await roundingOf(model, batch);
   const inputs = feedsOf(batch);

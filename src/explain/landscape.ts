@@ -6,7 +6,18 @@ import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { mapParts, type Nested, partAt, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
-import { ARRAY, COUNT, checkOptions, type Names, oneOf, POSITIVE, SEED, SIGNAL } from '../graph/options.ts';
+import {
+  ARRAY,
+  COUNT,
+  checkOptions,
+  type Kind,
+  oneOf,
+  POSITIVE,
+  type Schema,
+  SEED,
+  SIGNAL,
+  type WithDefaults,
+} from '../graph/options.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { substitute } from '../graph/rewrite.ts';
 import { constant, type Tensor, type Variable } from '../graph/tensor.ts';
@@ -66,15 +77,19 @@ export interface Landscape {
   project(weights: Weights): PlanePoint;
 }
 
-const NAMES: Names<LandscapeOptions> = {
-  n: { advice: 'Give a whole number from 1 to 1000, such as 25.', fits: (v) => COUNT.fits(v) && (v as number) <= 1000 },
-  directions: oneOf('random', 'path'),
-  extent: POSITIVE,
-  images: COUNT,
-  seed: SEED,
+const SIDE: Kind = {
+  advice: 'Give a whole number from 1 to 1000, such as 25.',
+  fits: (v) => COUNT.fits(v) && (v as number) <= 1000,
+};
+const SCHEMA = {
+  n: [SIDE, 25],
+  directions: [oneOf('random', 'path'), 'random'],
+  extent: [POSITIVE, 1],
+  images: [COUNT, 1000],
+  seed: [SEED, 0],
   path: ARRAY,
   signal: SIGNAL,
-};
+} satisfies Schema<LandscapeOptions>;
 
 /**
  * The loss of the first examples of `data` on a grid in the plane of two directions through the trainer's current weights: by default two
@@ -87,20 +102,22 @@ export async function landscape(
   options: LandscapeOptions = {},
   ...extra: never[]
 ): Promise<Landscape> {
-  checkOptions('landscape', options, NAMES, extra);
+  const how = checkOptions('landscape', options, SCHEMA, extra);
   const { running, asJudged } = insideOf('landscape', trainer);
   const { life } = running;
-  return life.during(async () => evaluated(running, asJudged(data), options, () => life.check()));
+  return life.during(async () => evaluated(running, asJudged(data), how, () => life.check()));
 }
 
 /** Evaluates the grid. `check` may throw before each submit. */
 async function evaluated(
   { executor, state, task }: { executor: Executor; state: State; task: Task },
   data: Examples,
-  options: LandscapeOptions,
+  { n, directions: kind, extent, images: most, seed, path = [], signal }: WithDefaults<LandscapeOptions, typeof SCHEMA>,
   check: () => void,
 ): Promise<Landscape> {
-  const { n, directions: kind, extent, images, seed, path, signal } = checked(data, options);
+  checkExamples(data);
+  signal?.throwIfAborted();
+  const images = Math.min(most, data.size);
   const values = await readAll(state);
   const center = floatsOf(state.variables, values);
   checkPath(center, path); // Weights of another model are refused before anything is computed.
@@ -160,13 +177,6 @@ function shareOf(task: Task, { loss, metrics, counts }: Judgement, divisors: rea
       return mul(share(name, metrics[name]!, head.loss), head.weight / divisors[k]!);
     })
     .reduce((sum, term) => add(sum, term));
-}
-
-function checked(data: Examples, options: LandscapeOptions) {
-  checkExamples(data);
-  const { n = 25, directions = 'random', extent = 1, images = 1000, seed = 0, path = [], signal } = options;
-  signal?.throwIfAborted();
-  return { n, directions, extent, images: Math.min(images, data.size), seed, path, signal };
 }
 
 /** What the device has of the grid: the weights and both directions, where it is, and the losses so far. */

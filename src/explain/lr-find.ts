@@ -2,7 +2,7 @@
 // until the loss runs away. It is made on a State of its own that begins as the trainer's is, which therefore stays as it is.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
-import { COUNT, checkOptions, type Names, NUMBER, SIGNAL } from '../graph/options.ts';
+import { COUNT, checkOptions, NUMBER, type Schema, SIGNAL, type WithDefaults } from '../graph/options.ts';
 import { checkExamples, type Examples } from '../train/batch.ts';
 import { bestConstantLoss, NO_BETTER } from '../train/constant-loss.ts';
 import { insideOf } from '../train/inside.ts';
@@ -17,8 +17,9 @@ import type { AnyTrainer } from '../train/trainer.ts';
 export interface LrFindOptions {
   /** Examples per step. Default 32. */
   readonly batchSize?: number | undefined;
-  /** The first and the last rate. Default 1e-7 and 10. */
+  /** The first rate. Default 1e-7. */
   readonly from?: number | undefined;
+  /** The last rate. Default 10. */
   readonly to?: number | undefined;
   /** The maximum number of steps; the rate grows by the same factor at each. Default 100, and 1000 more if those suggest nothing. */
   readonly steps?: number | undefined;
@@ -42,14 +43,20 @@ export interface LrFind {
   readonly stopped: 'diverged' | 'done' | 'aborted';
 }
 
-const NAMES: Names<LrFindOptions> = { batchSize: COUNT, from: NUMBER, to: NUMBER, steps: COUNT, signal: SIGNAL };
+const SCHEMA = {
+  batchSize: [COUNT, 32],
+  from: [NUMBER, 1e-7],
+  to: [NUMBER, 10],
+  steps: [COUNT, 100],
+  signal: SIGNAL,
+} satisfies Schema<LrFindOptions>;
+type Checked = WithDefaults<LrFindOptions, typeof SCHEMA>;
 /** Share of the old mean that stays in each step. */
 const SMOOTHING = 0.98;
 const RUNAWAY = 4;
 /** Steps by which a smoothed loss lags behind, and the most that a suggestion is divided by for it. */
 const LAG = SMOOTHING / (1 - SMOOTHING);
 const MOST = 3;
-const STEPS = 100;
 const MORE_STEPS = 1000;
 
 interface Model {
@@ -70,12 +77,13 @@ export async function lrFind(
   options: LrFindOptions = {},
   ...extra: never[]
 ): Promise<LrFind> {
-  checkOptions('lrFind', options, NAMES, extra);
+  const how = checkOptions('lrFind', options, SCHEMA, extra);
+  const more = options.steps === undefined;
   const { running, newState, asTrained } = insideOf('lrFind', trainer);
   const { life } = running;
   return life.during(async () => {
     const set = asTrained(data); // refused before a State is made
-    return rangeTest(running, newState(), set, options, () => life.check());
+    return rangeTest(running, newState(), set, { ...how, more }, () => life.check());
   });
 }
 
@@ -84,17 +92,17 @@ async function rangeTest(
   { executor, state, task, submitMs }: Model,
   own: State,
   data: Examples,
-  options: LrFindOptions,
+  asked: Checked & { readonly more: boolean },
   check: () => void,
 ): Promise<LrFind> {
   try {
-    const asked = checked(data, options);
+    checkRange(data, asked);
     const from = async (steps: number) => {
       await own.copyFrom(state);
       return search({ executor, state: own, task, submitMs }, data, { ...asked, steps }, check);
     };
     const found = await from(asked.steps);
-    const enough = found.suggestion !== undefined || found.stopped === 'aborted' || options.steps !== undefined;
+    const enough = found.suggestion !== undefined || found.stopped === 'aborted' || !asked.more;
     return enough ? found : await from(MORE_STEPS);
   } finally {
     own.dispose();
@@ -104,7 +112,7 @@ async function rangeTest(
 async function search(
   { executor, state, task, submitMs }: Model,
   data: Examples,
-  { batchSize, from, to, steps, signal }: ReturnType<typeof checked>,
+  { batchSize, from, to, steps, signal }: Checked,
   check: () => void,
 ): Promise<LrFind> {
   const start = await state.count(state.step);
@@ -153,7 +161,7 @@ function noteOf(smoothed: readonly number[], constant: number): string {
   const than = Number.isFinite(constant) ? `, and the best constant prediction has ${limit}` : '';
   const fell =
     smoothed.length > 0 ? `the loss came to ${least} in ${smoothed.length} steps${than}` : 'no step was made';
-  return `lrFind: no rate stands out: ${fell}. Give more steps, such as { steps: ${10 * Math.max(STEPS, smoothed.length)} }, or other rates.`;
+  return `lrFind: no rate stands out: ${fell}. Give more steps, such as { steps: ${10 * Math.max(SCHEMA.steps[1], smoothed.length)} }, or other rates.`;
 }
 
 interface Sent {
@@ -196,9 +204,8 @@ class Seen {
 }
 
 /** Refuses, by name, what cannot be used. */
-function checked(data: Examples, options: LrFindOptions) {
+function checkRange(data: Examples, { batchSize, from, to, steps }: Checked): void {
   checkExamples(data);
-  const { batchSize = 32, from = 1e-7, to = 10, steps = STEPS, signal } = options;
   if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {
     const most = `${data.name ?? 'data'} has ${data.size} examples`;
     throw new OptionError(
@@ -211,7 +218,6 @@ function checked(data: Examples, options: LrFindOptions) {
     throw new OptionError(`lrFind: to is ${to}. Give a rate above from, which is ${from}.`);
   if (!(Number.isSafeInteger(steps) && steps >= 2))
     throw new OptionError(`lrFind: steps is ${steps}. Give a whole number from 2, such as 100.`);
-  return { batchSize, from, to, steps, signal };
 }
 
 /** The least length of a fall that says something. */

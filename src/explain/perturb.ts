@@ -2,7 +2,7 @@
 // doing it.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
-import { COUNT, checkOptions, checkValue, type Names, NUMBERS, POSITIVE, STRING } from '../graph/options.ts';
+import { COUNT, checkOptions, checkValue, NUMBERS, POSITIVE, type Schema, STRING } from '../graph/options.ts';
 import { formatShape, type Shape, stridesOf } from '../graph/shape.ts';
 import type { Examples } from '../train/batch.ts';
 import { firstRows, insideOf } from '../train/inside.ts';
@@ -35,7 +35,7 @@ export interface PerturbOptions {
   readonly rows?: number | undefined;
 }
 
-const NAMES: Names<PerturbOptions> = { delta: POSITIVE, rows: COUNT };
+const SCHEMA = { delta: [POSITIVE, 0.001], rows: [COUNT, 8] } satisfies Schema<PerturbOptions>;
 
 /**
  * Whether the loss of the first examples of `data` (default: the last run's) goes up or down if one weight increases slightly, and
@@ -52,11 +52,11 @@ export async function perturb(
 ): Promise<Perturbation> {
   checkValue('perturb', 'the path', path, STRING);
   checkValue('perturb', 'the index', index, NUMBERS);
-  checkOptions('perturb', options, NAMES, extra);
+  const { delta, rows } = checkOptions('perturb', options, SCHEMA, extra);
   const inside = insideOf('perturb', trainer);
-  const batch = firstRows('perturb', inside, data, options.rows);
+  const batch = firstRows('perturb', inside, data, rows);
   const { running } = inside;
-  return running.life.during(() => perturbed(running, path, index, batch, options.delta));
+  return running.life.during(() => perturbed(running, path, index, batch, delta));
 }
 
 async function perturbed(
@@ -64,7 +64,7 @@ async function perturbed(
   path: string,
   index: readonly number[],
   batch: Looked,
-  delta = 1e-3,
+  delta: number,
 ): Promise<Perturbation> {
   const variable = model.state.variable(path);
   if (!model.state.trained.some((named) => named.variable === variable))

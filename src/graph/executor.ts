@@ -63,7 +63,7 @@ export interface CompileOptions {
   readonly storages?: readonly Storage[] | undefined;
   /** Names that runs may give values for although nothing reads them. */
   readonly inputs?: readonly string[] | undefined;
-  /** False computes every op in a separate dispatch. Default true. */
+  /** False computes every op in a separate dispatch. Default: the backend's. */
   readonly fuse?: boolean | undefined;
   /**
    * Whether many steps of a small network run in one dispatch of one workgroup. True: whenever possible; false: never. Default: if that is

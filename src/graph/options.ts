@@ -1,5 +1,6 @@
 // Arguments as JavaScript gives them, where no compiler looked: what does not exist or is not what it should be is refused by
-// name, with the name that was probably meant. Functions that the step calls check nothing: all of this runs before.
+// name, with the name that was probably meant, and a table holds each option's kind and default. Functions that the step calls check
+// nothing: all of this runs before.
 import { OptionError } from './errors.ts';
 import { nearest } from './nearest.ts';
 
@@ -57,31 +58,45 @@ export function oneOf(...names: readonly string[]): Kind {
   };
 }
 
-/** Every name of an options type, so that none is forgotten, with what its value must be; true where that is checked elsewhere. */
-export type Names<T> = Readonly<Record<keyof T, Kind | true>>;
+/** What an option's value must be (true where that is checked elsewhere), and its default if it has one: `[POSITIVE, 1e-5]`. */
+export type Entry<V = unknown> = Kind | true | readonly [kind: Kind | true, defaultValue: V];
+
+/** Kind and default of every option of a type, so that none is forgotten. */
+export type Schema<T> = { readonly [K in keyof T]-?: Entry<Exclude<T[K], undefined>> };
+
+/** A schema of some type. */
+export type AnySchema = Readonly<Record<string, Entry>>;
+
+/** Options of type `T`, of which those with a default in `S` are never undefined. */
+export type WithDefaults<T, S> = T & {
+  readonly [K in keyof T as K extends keyof S ? (S[K] extends readonly unknown[] ? K : never) : never]-?: Exclude<
+    T[K],
+    undefined
+  >;
+};
 
 /** What people of other libraries call an option. */
 const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'axis', weight: 'classWeights' };
 
 /**
- * The options that are given, once they are checked: `const { seed = 0 } = checkOptions('split', options, NAMES, extra)` has names, checks
- * and defaults in one statement.
- * @throws OptionError where `given` is no object, or has an option that is not among `names` or has a value of another kind, and
+ * The given options, checked and with defaults: `const { seed } = checkOptions('split', options, SCHEMA, extra)`. Options that are
+ * undefined and have no default are left out.
+ * @throws OptionError where `given` is no object, or has an option that is not in the schema or has a value of another kind, and
  * where there are arguments beyond it.
  */
-export function checkOptions<T>(
+export function checkOptions<T extends object, S extends AnySchema>(
   where: string,
   given: T,
-  names: Readonly<Record<string, Kind | true>>,
+  schema: S,
   extra: readonly unknown[] = [],
-): T {
-  const known = Object.keys(names);
+): WithDefaults<T, S> {
+  const known = Object.keys(schema);
   const notOptions = () =>
     new OptionError(`${where}: its options are ${show(given)}. Give an object of ${known.join(', ')}.`);
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw notOptions();
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    if (!Object.hasOwn(names, name)) {
+    if (!Object.hasOwn(schema, name)) {
       if (show(given) !== 'an object') throw notOptions();
       const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
       const alias = Object.hasOwn(ALIASES, camel) ? ALIASES[camel]! : camel;
@@ -89,11 +104,30 @@ export function checkOptions<T>(
       const advice = near ? `Did you mean ${near}?` : `Its options are ${known.join(', ')}.`;
       throw new OptionError(`${where}: there is no option ${name}. ${advice}`);
     }
-    const kind = names[name]!;
-    if (kind !== true) checkValue(where, name, value, kind);
+    checkEntry(where, name, value, schema[name]!);
   }
   checkExtra(where, extra);
-  return given;
+  return withDefaults(given, schema);
+}
+
+const hasDefault = (entry: Entry): entry is readonly [Kind | true, unknown] => Array.isArray(entry);
+
+/** What an option's value must be. */
+export const kindOfEntry = (entry: Entry): Kind | true => (hasDefault(entry) ? entry[0] : entry);
+
+function checkEntry(where: string, name: string, value: unknown, entry: Entry): void {
+  const kind = kindOfEntry(entry);
+  if (kind !== true) checkValue(where, name, value, kind);
+}
+
+function withDefaults<T extends object, S extends AnySchema>(given: T, schema: S): WithDefaults<T, S> {
+  const options: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries(schema)) {
+    const value: unknown = given[name as keyof T];
+    if (value !== undefined) options[name] = value;
+    else if (hasDefault(entry)) options[name] = entry[1];
+  }
+  return options as WithDefaults<T, S>;
 }
 
 /** @throws OptionError where the value is of another kind. */
@@ -109,23 +143,23 @@ export function checkExtra(where: string, extra: readonly unknown[], advice = 'L
   throw new OptionError(`${where}: ${show(one)} is one argument too many. ${instead}`);
 }
 
-/** The options among `given`, of which the one called `first` may come by position. @throws OptionError as {@link checkOptions}. */
-export function optionsOf<T extends object>(
+/** {@link checkOptions} for arguments of which the first may be the option called `first`, and options come after it. */
+export function optionsOf<T extends object, S extends AnySchema>(
   where: string,
-  first: keyof T & string,
+  first: keyof T & keyof S & string,
   given: readonly unknown[],
-  names: Names<T>,
-): T {
+  schema: S,
+): WithDefaults<T, S> {
   const [head = {}, ...tail] = given;
   const inOptions = typeof head === 'object' && head !== null && !Array.isArray(head);
   if (inOptions && (given[0] !== undefined || tail.length === 0)) {
-    return checkOptions(where, head as T, names, tail);
+    return checkOptions(where, head as T, schema, tail);
   }
   const [options = {}, ...extra] = tail;
-  const { [first]: _, ...others } = names;
-  checkOptions(where, options, others, extra);
-  if (given[0] !== undefined && names[first] !== true) checkValue(where, first, given[0], names[first] as Kind);
-  return { ...(options as T), [first]: given[0] };
+  const { [first]: entry, ...others } = schema;
+  const checked = checkOptions(where, options as object, others, extra);
+  if (given[0] !== undefined) checkEntry(where, first, given[0], entry as Entry);
+  return withDefaults({ ...checked, [first]: given[0] } as T & object, schema);
 }
 
 /** A value in a few words. */
@@ -139,7 +173,7 @@ export function show(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
-/** Options without those that are undefined, which would hide a default. */
-export function withoutGaps<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+/** An object without what is undefined in it. */
+export function withoutGaps<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

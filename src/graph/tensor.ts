@@ -10,12 +10,12 @@ import {
   checkValue,
   FUNCTION,
   type Kind,
-  type Names,
   NUMBER,
   NUMBERS,
   OBJECT,
   oneOf,
   optionsOf,
+  type Schema,
   STRING,
   show,
 } from './options.ts';
@@ -141,7 +141,11 @@ export interface VariableOptions {
 }
 
 const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8', 'u16');
-const VARIABLE: Names<VariableOptions> = { dtype: DTYPE, initial: FUNCTION, trainable: BOOLEAN };
+const VARIABLE = {
+  dtype: [DTYPE, 'f32'],
+  initial: FUNCTION,
+  trainable: [BOOLEAN, false],
+} satisfies Schema<VariableOptions>;
 
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
 export class Variable extends Tensor {
@@ -150,13 +154,11 @@ export class Variable extends Tensor {
 
   constructor(shape: Shape, options: VariableOptions, ...extra: never[]) {
     checkShape('Variable', shape);
-    checkOptions('Variable', options, VARIABLE, extra);
-    checkValue('Variable', 'initial', options.initial, FUNCTION);
-    super(
-      new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype: options.dtype ?? 'f32' }]),
-    );
-    this.initial = options.initial;
-    this.#trainable = options.trainable ?? false;
+    const { dtype, initial, trainable } = checkOptions('Variable', options, VARIABLE, extra);
+    checkValue('Variable', 'initial', initial, FUNCTION);
+    super(new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype }]));
+    this.initial = initial;
+    this.#trainable = trainable;
     if (this.#trainable) parameters.add(this);
     variables.set(this.node, this);
   }
@@ -282,6 +284,8 @@ export interface ConstantOptions {
   readonly dtype?: DType | undefined;
 }
 
+const CONSTANT = { shape: NUMBERS, dtype: DTYPE } satisfies Schema<ConstantOptions>;
+
 /**
  * A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or values with their shape: `constant(values, [2, 2])`,
  * `constant(values, { shape: [2, 2], dtype: 'u32' })`.
@@ -293,7 +297,7 @@ export function constant(
   options?: Omit<ConstantOptions, 'shape'>,
 ): Tensor;
 export function constant(values: NestedNumbers | HostArray, ...given: readonly unknown[]): Tensor {
-  const options = optionsOf<ConstantOptions>('constant', 'shape', given, { shape: NUMBERS, dtype: DTYPE });
+  const options = optionsOf<ConstantOptions, typeof CONSTANT>('constant', 'shape', given, CONSTANT);
   const nested = typeof values === 'number' || Array.isArray(values);
   if (!nested) checkValue('constant', 'the value', values, TYPED);
   const shape = options.shape ?? (nested ? nestedShape(values as NestedNumbers) : [(values as HostArray).length]);

@@ -3,7 +3,7 @@
 import { type HostArray, isPacked } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import type { Executor, Storage } from './executor.ts';
-import { ARRAY, type Names, oneOf } from './options.ts';
+import { ARRAY, oneOf, type Schema } from './options.ts';
 import type { Shape } from './shape.ts';
 import { expandConstant, type Tensor, type Variable, variableOf } from './tensor.ts';
 import { topologicalOrder } from './walk.ts';
@@ -19,7 +19,7 @@ export interface ValueOptions {
   readonly storages?: readonly Storage[] | undefined;
 }
 
-export const VALUE: Names<ValueOptions> = { as: oneOf('nested', 'typed'), storages: ARRAY };
+export const VALUE = { as: [oneOf('nested', 'typed'), 'nested'], storages: ARRAY } satisfies Schema<ValueOptions>;
 
 /** Tensors in an array or by name. */
 export type Tensors = readonly Tensor[] | Readonly<Record<string, Tensor>>;

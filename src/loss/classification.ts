@@ -1,6 +1,6 @@
 // Classification losses: softmaxCrossEntropy for one class of many, binaryCrossEntropyWithLogits for binary targets.
 import { ShapeError } from '../graph/errors.ts';
-import type { Kind, Names } from '../graph/options.ts';
+import type { Kind, Schema, WithDefaults } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import { sigmoid, softplus } from '../ops/activations.ts';
@@ -13,7 +13,7 @@ import { softmax } from '../ops/softmax.ts';
 import { abs } from '../ops/unary.ts';
 import { type ConfigurableLoss, configurable } from './configurable.ts';
 import { checkSame, defineLoss } from './loss.ts';
-import { CLASS_WEIGHTS, IGNORE_INDEX, POS_WEIGHT, REDUCTION, type ReductionOptions } from './options.ts';
+import { CLASS_WEIGHTS, IGNORE_INDEX, POS_WEIGHT, REDUCTION_OPTIONS, type ReductionOptions } from './options.ts';
 import { areClasses, classWeightsOf, isIgnored, rowWeights, withoutIgnored } from './targets.ts';
 import { averaged, eachExample, meanOf, reduceBy } from './weighted.ts';
 
@@ -24,7 +24,7 @@ const BINARY_CROSS_ENTROPY = 'binaryCrossEntropyWithLogits';
 export interface SoftmaxCrossEntropyOptions extends ReductionOptions {
   /**
    * The class index whose rows count neither in the loss nor in the accuracy: a value that is not a class (-100 in i32 targets, 255 in
-   * bytes), or a class such as padding. If a batch has no other rows, its loss is 0 (PyTorch's is NaN). Default none (PyTorch's is -100): a
+   * bytes), or a class such as padding. If a batch has no other rows, its loss is 0 (PyTorch's is NaN). Default: none (PyTorch's is -100): a
    * label that is not a class is refused.
    */
   readonly ignoreIndex?: number | undefined;
@@ -32,7 +32,7 @@ export interface SoftmaxCrossEntropyOptions extends ReductionOptions {
   readonly labelSmoothing?: number | undefined;
   /**
    * The weight of each class, PyTorch's `weight`: for class indices t the mean is Σ w[t]·l / Σ w[t]; for probabilities, each term has its
-   * class's weight, and the mean is over rows. Default 1 for each.
+   * class's weight, and the mean is over rows. Default: 1 for each.
    */
   readonly classWeights?: readonly number[] | undefined;
 }
@@ -42,12 +42,14 @@ const SMOOTHING: Kind = {
   fits: (v) => typeof v === 'number' && v >= 0 && v <= 1,
 };
 
-const CROSS_ENTROPY_OPTIONS: Names<SoftmaxCrossEntropyOptions> = {
+const CROSS_ENTROPY_OPTIONS = {
   ignoreIndex: IGNORE_INDEX,
-  labelSmoothing: SMOOTHING,
+  labelSmoothing: [SMOOTHING, 0],
   classWeights: CLASS_WEIGHTS,
-  reduction: REDUCTION,
-};
+  ...REDUCTION_OPTIONS,
+} satisfies Schema<SoftmaxCrossEntropyOptions>;
+
+type RowOptions = Omit<WithDefaults<SoftmaxCrossEntropyOptions, typeof CROSS_ENTROPY_OPTIONS>, 'reduction'>;
 
 /**
  * The mean over examples of -Σ t log softmax(logits), for one class out of many.
@@ -83,9 +85,9 @@ export const softmaxCrossEntropy: ConfigurableLoss<SoftmaxCrossEntropyOptions> =
 );
 
 /** The loss of each row times the weight of its class; 0 where it is ignored. */
-function crossEntropyRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
+function crossEntropyRows(prediction: Tensor, target: Tensor, options: RowOptions): Tensor {
   if (!areClasses(prediction, target)) return denseRows(prediction, target, options);
-  const { ignoreIndex, labelSmoothing = 0, classWeights } = options;
+  const { ignoreIndex, labelSmoothing, classWeights } = options;
   const labels = withoutIgnored(target, ignoreIndex, 0);
   const counted =
     labelSmoothing === 0
@@ -99,8 +101,8 @@ function weightedRows(prediction: Tensor, labels: Tensor, classWeights: readonly
   return classWeights ? mul(rows, rowWeights(CROSS_ENTROPY, { classWeights }, prediction, labels)!) : rows;
 }
 
-function denseRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
-  const { ignoreIndex, labelSmoothing = 0, classWeights } = options;
+function denseRows(prediction: Tensor, target: Tensor, options: RowOptions): Tensor {
+  const { ignoreIndex, labelSmoothing, classWeights } = options;
   if (target.dtype !== 'f32') return crossEntropy(prediction, target); // throws, naming the shapes that match
   if (ignoreIndex !== undefined)
     throw new ShapeError(
@@ -110,8 +112,7 @@ function denseRows(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntr
 }
 
 /** Probabilities t (..., C) as w ((1 - ε) t + ε / C): with label smoothing ε and class weights w. */
-function spread(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropyOptions): Tensor {
-  const { labelSmoothing = 0, classWeights } = options;
+function spread(prediction: Tensor, target: Tensor, { labelSmoothing, classWeights }: RowOptions): Tensor {
   const C = prediction.shape.at(-1)!;
   const smooth = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / C);
   return classWeights ? mul(smooth, classWeightsOf(CROSS_ENTROPY, classWeights, prediction)) : smooth;
@@ -119,33 +120,34 @@ function spread(prediction: Tensor, target: Tensor, options: SoftmaxCrossEntropy
 
 /** Options of `binaryCrossEntropyWithLogits.with`. */
 export interface BinaryCrossEntropyOptions extends ReductionOptions {
-  /** The weight of positive targets, one number or one for each output (the last axis), as PyTorch's `pos_weight`. Default 1. */
+  /** The weight of positive targets, one number or one for each output (the last axis), as PyTorch's `pos_weight`. Default: 1. */
   readonly posWeight?: number | readonly number[] | undefined;
 }
+
+const BINARY_OPTIONS = { posWeight: POS_WEIGHT, ...REDUCTION_OPTIONS } satisfies Schema<BinaryCrossEntropyOptions>;
 
 /**
  * The mean over all elements of max(x, 0) - x·t + log(1 + exp(-|x|)): for binary classification, from logits x and targets t in [0, 1],
  * both f32 of the same shape. It equals -t log σ(x) - (1 - t) log(1 - σ(x)) without overflow, as PyTorch's
  * `binary_cross_entropy_with_logits`. Options: `binaryCrossEntropyWithLogits.with({ posWeight, reduction })`.
  */
-export const binaryCrossEntropyWithLogits: ConfigurableLoss<BinaryCrossEntropyOptions> =
-  /* @__PURE__ */ configurable<BinaryCrossEntropyOptions>(
-    BINARY_CROSS_ENTROPY,
-    { posWeight: POS_WEIGHT, reduction: REDUCTION },
-    ({ posWeight, reduction }) =>
-      meanOf(
-        BINARY_CROSS_ENTROPY,
-        (x, t) => {
-          checkSame(BINARY_CROSS_ENTROPY, x, t);
-          const tail = softplus(mul(abs(x), -1));
-          if (posWeight === undefined) return add(sub(maximum(x, 0), mul(x, t)), tail);
-          // (1 - t) x + (1 + (p - 1) t) log(1 + exp(-x))
-          const weight = add(mul(t, sub(posWeightOf(posWeight, x), 1)), 1);
-          return add(mul(sub(1, t), x), mul(weight, add(tail, maximum(mul(x, -1), 0))));
-        },
-        { classes: 'binary', probabilities: (prediction) => sigmoid(prediction), reduction },
-      ),
-  );
+export const binaryCrossEntropyWithLogits: ConfigurableLoss<BinaryCrossEntropyOptions> = /* @__PURE__ */ configurable(
+  BINARY_CROSS_ENTROPY,
+  BINARY_OPTIONS,
+  ({ posWeight, reduction }) =>
+    meanOf(
+      BINARY_CROSS_ENTROPY,
+      (x, t) => {
+        checkSame(BINARY_CROSS_ENTROPY, x, t);
+        const tail = softplus(mul(abs(x), -1));
+        if (posWeight === undefined) return add(sub(maximum(x, 0), mul(x, t)), tail);
+        // (1 - t) x + (1 + (p - 1) t) log(1 + exp(-x))
+        const weight = add(mul(t, sub(posWeightOf(posWeight, x), 1)), 1);
+        return add(mul(sub(1, t), x), mul(weight, add(tail, maximum(mul(x, -1), 0))));
+      },
+      { classes: 'binary', probabilities: (prediction) => sigmoid(prediction), reduction },
+    ),
+);
 
 function posWeightOf(posWeight: number | readonly number[], x: Tensor): Tensor | number {
   if (typeof posWeight === 'number') return posWeight;

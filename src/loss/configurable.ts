@@ -1,5 +1,5 @@
 // Losses with options: a loss is usable directly, and its `with(options)` returns a configured one.
-import { checkOptions, type Names } from '../graph/options.ts';
+import { type AnySchema, checkOptions, type WithDefaults } from '../graph/options.ts';
 import type { Loss } from './loss.ts';
 
 /** A loss whose `with(options)` returns a configured one. */
@@ -10,14 +10,11 @@ export interface ConfigurableLoss<O> extends Loss {
 
 /** The loss with default options; its `with` makes the others. */
 /* @__NO_SIDE_EFFECTS__ */
-export function configurable<O extends object>(
+export function configurable<O extends object, S extends AnySchema>(
   lossName: string,
-  names: Names<O>,
-  make: (options: O) => Loss,
+  schema: S,
+  make: (options: WithDefaults<O, S>) => Loss,
 ): ConfigurableLoss<O> {
-  const configured = (options: O, ...extra: never[]): Loss => {
-    checkOptions(lossName, options, names, extra);
-    return make(options);
-  };
-  return Object.assign(make({} as O), { with: configured });
+  const configured = (options: O, ...extra: never[]) => make(checkOptions(lossName, options, schema, extra));
+  return Object.assign(configured({} as O), { with: configured });
 }

@@ -1,13 +1,13 @@
 // The type of a loss: a function from a batch of predictions and targets to one number, with its name in reports and the
 // metrics reported beside it.
 import { ShapeError } from '../graph/errors.ts';
-import { BOOLEAN, checkOptions, checkValue, FUNCTION, type Names, STRING, withoutGaps } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, checkValue, FUNCTION, type Schema, STRING } from '../graph/options.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { accuracy, binaryAccuracy } from '../ops/accuracy.ts';
 import { div, maximum, mul } from '../ops/binary.ts';
 import { checkTensors } from '../ops/tensors.ts';
-import { CLASS_WEIGHTS, IGNORE_INDEX, REDUCTION, type Reduction } from './options.ts';
+import { CLASS_WEIGHTS, IGNORE_INDEX, REDUCTION_OPTIONS, type Reduction } from './options.ts';
 import { areClasses, type ClassFacts, countedRows, withoutIgnored } from './targets.ts';
 
 /** Scalars reported beside a loss. */
@@ -56,14 +56,14 @@ export function asLoss(loss: Loss | LossFunction): Loss {
   return defineLoss(lossName ?? (loss.name || 'loss'), loss);
 }
 
-const NAMES: Names<LossOptions> = {
-  classes: { advice: "Give true, false or 'binary'.", fits: (v) => BOOLEAN.fits(v) || v === 'binary' },
+const SCHEMA = {
+  classes: [{ advice: "Give true, false or 'binary'.", fits: (v) => BOOLEAN.fits(v) || v === 'binary' }, false],
   probabilities: FUNCTION,
   perExample: FUNCTION,
-  reduction: REDUCTION,
+  ...REDUCTION_OPTIONS,
   ignoreIndex: IGNORE_INDEX,
   classWeights: CLASS_WEIGHTS,
-};
+} satisfies Schema<LossOptions>;
 
 /**
  * A loss from its formula, which returns one number for a batch of predictions and targets. The options provide what accuracy,
@@ -77,9 +77,9 @@ export function defineLoss(
 ): Loss {
   checkValue('defineLoss', 'the name', lossName, STRING);
   checkValue('defineLoss', 'the formula', formula, FUNCTION);
-  checkOptions('defineLoss', options, NAMES, extra);
+  const facts = checkOptions('defineLoss', options, SCHEMA, extra);
   const metrics = (prediction: Tensor, target: Tensor): Metrics => {
-    const { classes, probabilities, ignoreIndex } = options;
+    const { classes, probabilities, ignoreIndex } = facts;
     const dense = areDense(prediction, target);
     if (classes === 'binary') return dense ? { accuracy: binaryAccuracy(prediction, target) } : {};
     if (classes && areClasses(prediction, target)) return { accuracy: accuracyOf(prediction, target, ignoreIndex) };
@@ -89,7 +89,7 @@ export function defineLoss(
     checkTensors(lossName, { prediction, target }, extra);
     return formula(prediction, target);
   };
-  return Object.assign(loss, { ...withoutGaps(options), lossName, metrics });
+  return Object.assign(loss, { ...facts, lossName, metrics });
 }
 
 /** Whether predictions and targets are f32 of the same shape. */

@@ -1,5 +1,5 @@
 // Options that several losses share, and their valid values.
-import type { Kind } from '../graph/options.ts';
+import type { Kind, Schema } from '../graph/options.ts';
 
 /** `mean` over what counts, or the `sum` of it. */
 export type Reduction = 'mean' | 'sum';
@@ -15,6 +15,8 @@ export const REDUCTION: Kind = {
     "Use 'mean' or 'sum'; for the loss of each example, PyTorch's 'none', call the loss's perExample(prediction, target).",
   fits: (v) => v === 'mean' || v === 'sum',
 };
+
+export const REDUCTION_OPTIONS = { reduction: [REDUCTION, 'mean'] } satisfies Schema<ReductionOptions>;
 
 export const IGNORE_INDEX: Kind = {
   advice: 'Give a whole number from -2147483648 to 4294967295, such as -100.',

@@ -1,7 +1,7 @@
 // Regression losses. The two squared errors also take class indices, as the classic lesson on digits does:
 // they become one-hot rows.
 import { ShapeError } from '../graph/errors.ts';
-import { optionsOf, POSITIVE } from '../graph/options.ts';
+import { optionsOf, POSITIVE, type Schema } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { minimum, mul, sub } from '../ops/binary.ts';
@@ -10,7 +10,7 @@ import { oneHot } from '../ops/gather.ts';
 import { abs, square } from '../ops/unary.ts';
 import { type ConfigurableLoss, configurable } from './configurable.ts';
 import { checkSame, defineLoss, type Loss } from './loss.ts';
-import { REDUCTION, type ReductionOptions } from './options.ts';
+import { REDUCTION_OPTIONS, type ReductionOptions } from './options.ts';
 import { areClasses, asIndices } from './targets.ts';
 import { eachExample, meanOf } from './weighted.ts';
 
@@ -18,9 +18,9 @@ import { eachExample, meanOf } from './weighted.ts';
  * The mean over all elements of (prediction - target)², as PyTorch's `mse_loss`. Targets are f32 of the predictions' shape, or
  * class indices u32 (B) for predictions (B, C), which become one-hot rows. An index that is not a class makes the loss NaN.
  */
-export const meanSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
+export const meanSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable(
   'meanSquaredError',
-  { reduction: REDUCTION },
+  REDUCTION_OPTIONS,
   (options) =>
     meanOf('meanSquaredError', (prediction, target) => square(difference('meanSquaredError', prediction, target)), {
       ...options,
@@ -32,9 +32,9 @@ export const meanSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__
  * The mean over examples of Σ (prediction - target)² over an example's outputs: the quadratic cost of the classic lesson (no ½).
  * Targets as {@link meanSquaredError}; the first axis is the batch. With `reduction: 'sum'` it is the sum over examples.
  */
-export const sumSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
+export const sumSquaredError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable(
   'sumSquaredError',
-  { reduction: REDUCTION },
+  REDUCTION_OPTIONS,
   ({ reduction }) =>
     defineLoss(
       'sumSquaredError',
@@ -53,9 +53,9 @@ function squares(prediction: Tensor, target: Tensor): Tensor {
 }
 
 /** The mean over all elements of |prediction - target|, as PyTorch's `l1_loss`. Both are f32 of the same shape. */
-export const meanAbsoluteError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable<ReductionOptions>(
+export const meanAbsoluteError: ConfigurableLoss<ReductionOptions> = /* @__PURE__ */ configurable(
   'meanAbsoluteError',
-  { reduction: REDUCTION },
+  REDUCTION_OPTIONS,
   (options) =>
     meanOf(
       'meanAbsoluteError',
@@ -73,6 +73,8 @@ export interface HuberOptions extends ReductionOptions {
   readonly delta?: number | undefined;
 }
 
+const HUBER = { delta: [POSITIVE, 1], ...REDUCTION_OPTIONS } satisfies Schema<HuberOptions>;
+
 /**
  * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), where d = prediction - target: quadratic near the
  * target, linear far from it. As PyTorch's `huber_loss`. Both are f32 of the same shape.
@@ -80,8 +82,7 @@ export interface HuberOptions extends ReductionOptions {
 export function huber(delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
 export function huber(options: HuberOptions): Loss;
 export function huber(...given: readonly unknown[]): Loss {
-  const names = { delta: POSITIVE, reduction: REDUCTION };
-  const { delta = 1, reduction } = optionsOf<HuberOptions>('huber', 'delta', given, names);
+  const { delta, reduction } = optionsOf<HuberOptions, typeof HUBER>('huber', 'delta', given, HUBER);
   const term = (prediction: Tensor, target: Tensor): Tensor => {
     checkSame('huber', prediction, target);
     const distance = abs(sub(prediction, target));

@@ -10,9 +10,9 @@ import { where } from '../ops/select.ts';
 
 /** How a loss treats class indices. */
 export interface ClassFacts {
-  /** The class index whose rows count neither in the loss nor in the accuracy. Default none. */
+  /** The class index whose rows count neither in the loss nor in the accuracy. Default: none. */
   readonly ignoreIndex?: number | undefined;
-  /** The weight of each class's rows in the mean. Default 1 for all. */
+  /** The weight of each class's rows in the mean. Default: 1 for all. */
   readonly classWeights?: readonly number[] | undefined;
 }
 

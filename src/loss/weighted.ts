@@ -15,7 +15,7 @@ import { rowWeights } from './targets.ts';
 type Reduce = (x: Tensor, axes?: readonly number[]) => Tensor;
 
 /** The reduction as an op. */
-export function reduceBy(reduction: Reduction = 'mean'): Reduce {
+export function reduceBy(reduction: Reduction): Reduce {
   return reduction === 'sum' ? sum : mean;
 }
 
@@ -27,7 +27,11 @@ export function eachExample(x: Tensor, reduce: Reduce = mean): Tensor {
 
 /** The loss that is the mean over all elements of `term`, or their sum by the options. */
 /* @__NO_SIDE_EFFECTS__ */
-export function meanOf(lossName: string, term: LossFunction, options: LossOptions = {}): Loss {
+export function meanOf(
+  lossName: string,
+  term: LossFunction,
+  options: LossOptions & { readonly reduction: Reduction },
+): Loss {
   const reduce = reduceBy(options.reduction);
   const perExample: LossFunction = (prediction, target) => eachExample(term(prediction, target), reduce);
   return defineLoss(lossName, (prediction, target) => reduce(term(prediction, target)), { ...options, perExample });

@@ -1,9 +1,11 @@
 // Activations as layers, for Sequential and for named outputs; each wraps the op of the same name.
-import { checkExtra, checkOptions, FLOAT, oneOf, optionsOf } from '../graph/options.ts';
+import { checkExtra, checkOptions, optionsOf } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import {
+  GELU as GELU_OPTIONS,
   type GeluOptions,
   gelu,
+  LEAKY_RELU,
   type LeakyReluOptions,
   leakyRelu,
   relu,
@@ -13,7 +15,7 @@ import {
   tanh,
 } from '../ops/activations.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
-import { type AxisOptions, ONE_AXIS } from '../ops/tensors.ts';
+import { type AxisOptions, LAST_AXIS } from '../ops/tensors.ts';
 import { captured, type NamedLayer } from './layer.ts';
 
 /** max(x, 0). */
@@ -27,16 +29,15 @@ export class ReLU implements NamedLayer {
   }
 }
 
-/** x where x > 0, else negativeSlope · x: `new nn.LeakyReLU(0.2)`. Default slope 0.01. */
+/** x where x > 0, else negativeSlope · x: `new nn.LeakyReLU(0.2)`. Default negativeSlope 0.01. */
 export class LeakyReLU implements NamedLayer {
   readonly kind = 'LeakyReLU';
   readonly negativeSlope: number;
   constructor(negativeSlope?: number);
   constructor(options: LeakyReluOptions);
   constructor(...slope: readonly unknown[]) {
-    const names = { negativeSlope: FLOAT };
-    const { negativeSlope = 0.01 } = optionsOf<LeakyReluOptions>('LeakyReLU', 'negativeSlope', slope, names);
-    this.negativeSlope = negativeSlope;
+    const options = optionsOf<LeakyReluOptions, typeof LEAKY_RELU>('LeakyReLU', 'negativeSlope', slope, LEAKY_RELU);
+    this.negativeSlope = options.negativeSlope;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }), extra);
@@ -70,8 +71,7 @@ export class GELU implements NamedLayer {
   readonly kind = 'GELU';
   readonly approximate: 'none' | 'tanh';
   constructor(options: GeluOptions = {}, ...extra: never[]) {
-    const { approximate = 'none' } = checkOptions('GELU', options, { approximate: oneOf('none', 'tanh') }, extra);
-    this.approximate = approximate;
+    this.approximate = checkOptions('GELU', options, GELU_OPTIONS, extra).approximate;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, gelu(x, { approximate: this.approximate }), extra);
@@ -100,28 +100,28 @@ export class Softplus implements NamedLayer {
   }
 }
 
-/** e^x / Σ e^x over `axis`. Default -1. */
+/** e^x / Σ e^x over `axis`. Default axis -1. */
 export class Softmax implements NamedLayer {
   readonly kind = 'Softmax';
   readonly axis: number;
   constructor(axis?: number);
   constructor(options: AxisOptions);
   constructor(...along: readonly unknown[]) {
-    this.axis = optionsOf<AxisOptions>('Softmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
+    this.axis = optionsOf<AxisOptions, typeof LAST_AXIS>('Softmax', 'axis', along, LAST_AXIS).axis;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, softmax(x, { axis: this.axis }), extra);
   }
 }
 
-/** x - log Σ e^x over `axis`. Default -1. */
+/** x - log Σ e^x over `axis`. Default axis -1. */
 export class LogSoftmax implements NamedLayer {
   readonly kind = 'LogSoftmax';
   readonly axis: number;
   constructor(axis?: number);
   constructor(options: AxisOptions);
   constructor(...along: readonly unknown[]) {
-    this.axis = optionsOf<AxisOptions>('LogSoftmax', 'axis', along, { axis: ONE_AXIS }).axis ?? -1;
+    this.axis = optionsOf<AxisOptions, typeof LAST_AXIS>('LogSoftmax', 'axis', along, LAST_AXIS).axis;
   }
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, logSoftmax(x, { axis: this.axis }), extra);

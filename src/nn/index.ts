@@ -7,5 +7,5 @@ export * as init from './init.ts';
 export { type Layer, parameter } from './layer.ts';
 export { LayerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { Linear, type LinearOptions } from './linear.ts';
-export { Flatten, Sequential } from './sequential.ts';
+export { Flatten, type FlattenOptions, Sequential } from './sequential.ts';
 export { type Summary, type SummaryParameter, type SummaryRow, summary } from './summary.ts';

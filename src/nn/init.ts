@@ -10,10 +10,11 @@ import {
   FINITE,
   FLOAT,
   type Kind,
-  type Names,
   NUMBER,
   oneOf,
   optionsOf,
+  type Schema,
+  type WithDefaults,
 } from '../graph/options.ts';
 import { normals, uniforms } from '../graph/random.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
@@ -97,22 +98,22 @@ export interface KaimingOptions {
   readonly negativeSlope?: number | undefined;
 }
 
-const KAIMING: Names<KaimingOptions> = {
-  fan: oneOf('in', 'out'),
-  nonlinearity: oneOf(...NONLINEARITIES),
-  negativeSlope: FLOAT,
-};
+const KAIMING = {
+  fan: [oneOf('in', 'out'), 'in'],
+  nonlinearity: [oneOf(...NONLINEARITIES), 'leakyRelu'],
+  negativeSlope: [FLOAT, 0],
+} satisfies Schema<KaimingOptions>;
 
 /** U(-b, b) with b = gain · √(3 / fan). He et al. 2015; PyTorch's `kaiming_uniform_`. */
 export function kaimingUniform(options: KaimingOptions = {}, ...extra: never[]): Initializer {
-  checkOptions('kaimingUniform', options, KAIMING, extra);
-  return scaled('kaimingUniform', options, (bound, size, seed, path) => uniforms(size, seed, path, -bound, bound), 3);
+  const checked = checkOptions('kaimingUniform', options, KAIMING, extra);
+  return scaled('kaimingUniform', checked, (bound, size, seed, path) => uniforms(size, seed, path, -bound, bound), 3);
 }
 
 /** N(0, gain² / fan). He et al. 2015; PyTorch's `kaiming_normal_`. */
 export function kaimingNormal(options: KaimingOptions = {}, ...extra: never[]): Initializer {
-  checkOptions('kaimingNormal', options, KAIMING, extra);
-  return scaled('kaimingNormal', options, (deviation, size, seed, path) => normals(size, seed, path, 0, deviation), 1);
+  const checked = checkOptions('kaimingNormal', options, KAIMING, extra);
+  return scaled('kaimingNormal', checked, (deviation, size, seed, path) => normals(size, seed, path, 0, deviation), 1);
 }
 
 /** Options of the Xavier initialisers, or their gain by position. */
@@ -121,11 +122,13 @@ export interface XavierOptions {
   readonly gain?: number | undefined;
 }
 
+const XAVIER = { gain: [FINITE, 1] } satisfies Schema<XavierOptions>;
+
 /** U(-b, b) with b = gain · √(6 / (fanIn + fanOut)). Glorot & Bengio 2010; PyTorch's `xavier_uniform_`. */
 export function xavierUniform(gain?: number): Initializer;
 export function xavierUniform(options: XavierOptions): Initializer;
 export function xavierUniform(...given: readonly unknown[]): Initializer {
-  const { gain = 1 } = optionsOf<XavierOptions>('xavierUniform', 'gain', given, { gain: FINITE });
+  const { gain } = optionsOf<XavierOptions, typeof XAVIER>('xavierUniform', 'gain', given, XAVIER);
   return ({ shape }, seed, path) => {
     const { fanIn, fanOut } = fansOf('xavierUniform', path, shape);
     const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
@@ -137,7 +140,7 @@ export function xavierUniform(...given: readonly unknown[]): Initializer {
 export function xavierNormal(gain?: number): Initializer;
 export function xavierNormal(options: XavierOptions): Initializer;
 export function xavierNormal(...given: readonly unknown[]): Initializer {
-  const { gain = 1 } = optionsOf<XavierOptions>('xavierNormal', 'gain', given, { gain: FINITE });
+  const { gain } = optionsOf<XavierOptions, typeof XAVIER>('xavierNormal', 'gain', given, XAVIER);
   return ({ shape }, seed, path) => {
     const { fanIn, fanOut } = fansOf('xavierNormal', path, shape);
     return normals(sizeOf(shape), seed, path, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
@@ -146,7 +149,7 @@ export function xavierNormal(...given: readonly unknown[]): Initializer {
 
 function scaled(
   name: string,
-  { fan = 'in', nonlinearity = 'leakyRelu', negativeSlope = 0 }: KaimingOptions,
+  { fan, nonlinearity, negativeSlope }: WithDefaults<KaimingOptions, typeof KAIMING>,
   draw: (scale: number, size: number, seed: number, path: string) => Float32Array,
   variance: number,
 ): Initializer {

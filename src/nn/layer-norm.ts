@@ -1,7 +1,7 @@
 // Layer norm, composed of simple ops: normalizes the last axes to mean 0 and variance 1, then applies a learned scale and shift.
 // https://arxiv.org/abs/1607.06450
 import { ShapeError } from '../graph/errors.ts';
-import { BOOLEAN, checkOptions, type Names, POSITIVE } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, POSITIVE, type Schema } from '../graph/options.ts';
 import { checkShape, formatShape, type Shape, sameShape } from '../graph/shape.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
@@ -19,7 +19,7 @@ export interface LayerNormOptions {
   readonly affine?: boolean | undefined;
 }
 
-const NAMES: Names<LayerNormOptions> = { eps: POSITIVE, affine: BOOLEAN };
+const SCHEMA = { eps: [POSITIVE, 1e-5], affine: [BOOLEAN, true] } satisfies Schema<LayerNormOptions>;
 
 /** y = (x - mean) / √(variance + eps) · weight + bias over the last axes; the variance divides by their size. PyTorch's `LayerNorm`. */
 export class LayerNorm implements NamedLayer {
@@ -31,7 +31,7 @@ export class LayerNorm implements NamedLayer {
   readonly bias: Variable | undefined;
 
   constructor(shape: number | Shape, options: LayerNormOptions = {}, ...extra: never[]) {
-    const { eps = 1e-5, affine = true } = checkOptions('LayerNorm', options, NAMES, extra);
+    const { eps, affine } = checkOptions('LayerNorm', options, SCHEMA, extra);
     if (!Array.isArray(shape))
       checkSize('LayerNorm', 'shape', shape, 'Give a whole number of at least 1, or an array of them.');
     this.shape = typeof shape === 'number' ? [shape] : [...shape];

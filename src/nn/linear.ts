@@ -1,6 +1,6 @@
 // Linear: y = x · Wᵀ + b, the weight [out, in] as PyTorch stores it.
 import { ShapeError } from '../graph/errors.ts';
-import { BOOLEAN, checkOptions, FUNCTION, type Names } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, FUNCTION, type Schema } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Initializer, Tensor, Variable } from '../graph/tensor.ts';
 import { linear } from '../ops/matmul.ts';
@@ -12,13 +12,17 @@ import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer
 export interface LinearOptions {
   /** Whether it adds a bias. Default true. */
   readonly bias?: boolean | undefined;
-  /** Default U(-1/√in, 1/√in). */
+  /** Default: U(-1/√in, 1/√in). */
   readonly initialWeight?: Initializer | undefined;
-  /** Default U(-1/√in, 1/√in). */
+  /** Default: U(-1/√in, 1/√in). */
   readonly initialBias?: Initializer | undefined;
 }
 
-const NAMES: Names<LinearOptions> = { bias: BOOLEAN, initialWeight: FUNCTION, initialBias: FUNCTION };
+const SCHEMA = {
+  bias: [BOOLEAN, true],
+  initialWeight: FUNCTION,
+  initialBias: FUNCTION,
+} satisfies Schema<LinearOptions>;
 
 /** x (..., in) to x · Wᵀ + b (..., out). */
 export class Linear implements NamedLayer {
@@ -31,11 +35,11 @@ export class Linear implements NamedLayer {
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}, ...extra: never[]) {
     checkSize('Linear', 'inFeatures', inFeatures);
     checkSize('Linear', 'outFeatures', outFeatures);
-    checkOptions('Linear', options, NAMES, extra);
-    const bound = 1 / Math.sqrt(inFeatures);
-    this.weight = parameter([outFeatures, inFeatures], options.initialWeight ?? uniform(-bound, bound));
-    this.bias =
-      options.bias === false ? undefined : parameter([outFeatures], options.initialBias ?? uniform(-bound, bound));
+    const bound = 1 / Math.sqrt(inFeatures); // the defaults of initial values depend on a size
+    const usual = uniform(-bound, bound);
+    const { bias, initialWeight = usual, initialBias = usual } = checkOptions('Linear', options, SCHEMA, extra);
+    this.weight = parameter([outFeatures, inFeatures], initialWeight);
+    this.bias = bias ? parameter([outFeatures], initialBias) : undefined;
   }
 
   /** @throws ShapeError if x's last axis is not `in`. */

@@ -1,6 +1,6 @@
 // Sequential and Flatten: layers one after another, and the step from images to Linear.
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import { NUMBER, optionsOf, show } from '../graph/options.ts';
+import { NUMBER, optionsOf, type Schema, show } from '../graph/options.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -40,17 +40,23 @@ export class Sequential implements NamedLayer {
   }
 }
 
+/** Options of {@link Flatten}. */
+export interface FlattenOptions {
+  /** The first axis to merge. Default 1. */
+  readonly startAxis?: number | undefined;
+}
+
+const FLATTEN = { startAxis: [NUMBER, 1] } satisfies Schema<FlattenOptions>;
+
 /** Merges all axes from `startAxis` into one: `new nn.Flatten()`, `new nn.Flatten(2)`. Default 1: keeps the batch axis. */
 export class Flatten implements NamedLayer {
   readonly kind = 'Flatten';
   readonly startAxis: number;
 
   constructor(startAxis?: number);
-  constructor(options: { readonly startAxis?: number });
+  constructor(options: FlattenOptions);
   constructor(...axis: readonly unknown[]) {
-    const { startAxis = 1 } = optionsOf<{ readonly startAxis?: number }>('Flatten', 'startAxis', axis, {
-      startAxis: NUMBER,
-    });
+    const { startAxis } = optionsOf<FlattenOptions, typeof FLATTEN>('Flatten', 'startAxis', axis, FLATTEN);
     if (!Number.isSafeInteger(startAxis) || startAxis < 0) {
       throw new OptionError(`Flatten: startAxis is ${startAxis}. Use a whole number from 0.`);
     }

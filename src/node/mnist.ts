@@ -6,7 +6,17 @@ import { CLASSES, type DataPair, type DataSet, TARGETS } from '../data/dataset.t
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
-import { ARRAY, BOOLEAN, checkOptions, FUNCTION, MILLISECONDS, type Names, SIGNAL, STRING } from '../graph/options.ts';
+import {
+  ARRAY,
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  MILLISECONDS,
+  type Schema,
+  SIGNAL,
+  STRING,
+  type WithDefaults,
+} from '../graph/options.ts';
 import { download, verified } from './data-download.ts';
 import { readIdxSets } from './data-idx.ts';
 import { FileError } from './file-error.ts';
@@ -27,7 +37,7 @@ export interface MnistOptions {
   /** The number of classes in the folder's labels, at least 2. Default: the largest label + 1. Labels from 1 to `classes` are shifted to
    * begin at 0. */
   classes?: number | undefined;
-  /** `classes`: the folder's labels are class indices; `values`: numbers to regress on. Default `classes`, which requires integers. */
+  /** `classes`: the folder's labels are class indices; `values`: numbers to regress on. Default: `classes`, which requires integers. */
   targets?: 'classes' | 'values' | undefined;
   /** Whether the folder's images are stored transposed, as EMNIST's are. Default false. */
   transpose?: boolean | undefined;
@@ -36,30 +46,30 @@ export interface MnistOptions {
   signal?: AbortSignal | undefined;
   /** The longest wait for a mirror's next bytes, in milliseconds. Default 15,000. */
   timeoutMs?: number | undefined;
-  /** URLs of folders with the files. */
+  /** URLs of folders with the files. Default: known mirrors. */
   mirrors?: readonly string[] | undefined;
   /** The folder for data sets. Default: `$THALWEG_DATA`, else the platform's cache folder; MNIST is in its subfolder `mnist`. */
   cache?: string | undefined;
-  /** The files to download, for tests and other data sets. */
+  /** The files to download, for tests and other data sets. Default: MNIST's. */
   files?: readonly RemoteFile[] | undefined;
 }
 
-const NAMES: Names<MnistOptions> = {
+const SCHEMA = {
   folder: {
     advice: 'Give a path, or a file: URL.',
     fits: (v) => typeof v === 'string' || (v instanceof URL && v.protocol === 'file:'),
   },
   onProgress: FUNCTION,
   signal: SIGNAL,
-  timeoutMs: MILLISECONDS,
-  mirrors: ARRAY,
+  timeoutMs: [MILLISECONDS, 15_000],
+  mirrors: [ARRAY, MNIST_MIRRORS],
   cache: STRING,
   set: STRING,
   classes: CLASSES,
   targets: TARGETS,
-  transpose: BOOLEAN,
-  files: ARRAY,
-};
+  transpose: [BOOLEAN, false],
+  files: [ARRAY, MNIST_FILES],
+} satisfies Schema<MnistOptions>;
 
 /** Options of a folder alone. */
 const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
@@ -70,17 +80,18 @@ const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
  * DataError if a file is missing, damaged or not downloadable; FileError if the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
-  const { signal } = checkOptions('mnist', options, NAMES, extra);
+  const checked = checkOptions('mnist', options, SCHEMA, extra);
+  const { signal } = checked;
   const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
   signal?.throwIfAborted();
-  if (folder !== undefined) return pairOf(await readFolder(folder, options));
+  if (folder !== undefined) return pairOf(await readFolder(folder, checked));
   const lone = OF_FOLDER.find((name) => options[name] !== undefined);
   if (lone)
     throw new OptionError(`mnist: ${lone} applies only to a set in a folder. Add folder, or leave ${lone} out.`);
   const home = mnistFolder(options);
   const cached = await cachedFiles(home);
   if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
-  const host = await fill(home, options);
+  const host = await fill(home, checked);
   const filled = await cachedFiles(home);
   if (!filled)
     throw new DataError(`mnist: the files downloaded into ${home} are not an IDX set. Name them like MNIST's.`);
@@ -99,7 +110,7 @@ export async function mnistIfQuick(
   options: Omit<MnistOptions, 'folder' | (typeof OF_FOLDER)[number]> & { quickMs?: number } = {},
 ): Promise<QuickMnist> {
   const { quickMs = 3000, ...asked } = options;
-  const { signal, mirrors = MNIST_MIRRORS, files = MNIST_FILES } = asked;
+  const { signal, mirrors, files } = checkOptions('mnist', asked, SCHEMA);
   const home = mnistFolder(asked);
   if ((await cachedFiles(home)) === undefined) {
     const limit = AbortSignal.timeout(quickMs);
@@ -155,9 +166,9 @@ async function readMnist(paths: readonly IdxPaths[]): Promise<Pick<DataPair, 'tr
 }
 
 /** Downloads what the cache lacks. Each file appears there whole, under its name, once its checksum is right. */
-async function fill(home: string, options: MnistOptions): Promise<string> {
-  const { signal, timeoutMs = 15_000, files = MNIST_FILES, onProgress } = options;
-  let mirrors = options.mirrors ?? MNIST_MIRRORS;
+async function fill(home: string, options: WithDefaults<MnistOptions, typeof SCHEMA>): Promise<string> {
+  const { signal, timeoutMs, files, onProgress } = options;
+  let { mirrors } = options;
   if (mirrors.length === 0) throw new OptionError('mirrors: the list is empty. Give at least one URL.');
   await prepareFolder(home);
   const total = files.reduce((sum, file) => sum + file.bytes, 0);

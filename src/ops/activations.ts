@@ -3,7 +3,7 @@ import { ERF, ERFC, SIGMOID, SOFTPLUS, TANH } from '../../shaders/special.wgsl.t
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
-import { checkOptions, FLOAT, oneOf, optionsOf } from '../graph/options.ts';
+import { checkOptions, FLOAT, oneOf, optionsOf, type Schema } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, greater, lessEqual, mul, sub } from './binary.ts';
 import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
@@ -35,13 +35,14 @@ export interface LeakyReluOptions {
   readonly negativeSlope?: number | undefined;
 }
 
-/** x where x > 0, else negativeSlope · x: `leakyRelu(x, 0.2)`. Default slope 0.01, as PyTorch's. Throws if it is not finite. */
+export const LEAKY_RELU = { negativeSlope: [FLOAT, 0.01] } satisfies Schema<LeakyReluOptions>;
+
+/** x where x > 0, else negativeSlope · x: `leakyRelu(x, 0.2)`. Default negativeSlope 0.01, as PyTorch's. Throws if it is not finite. */
 export function leakyRelu(x: TensorLike, negativeSlope?: number): Tensor;
 export function leakyRelu(x: TensorLike, options?: LeakyReluOptions): Tensor;
 export function leakyRelu(x: TensorLike, ...slope: readonly unknown[]): Tensor {
-  const options = optionsOf<LeakyReluOptions>('leakyRelu', 'negativeSlope', slope, { negativeSlope: FLOAT });
-  const { negativeSlope = 0.01 } = options;
-  return apply1(leakyReluOp, [toTensor('leakyRelu', x)], { negativeSlope });
+  const options = optionsOf<LeakyReluOptions, typeof LEAKY_RELU>('leakyRelu', 'negativeSlope', slope, LEAKY_RELU);
+  return apply1(leakyReluOp, [toTensor('leakyRelu', x)], options);
 }
 
 /** 1 / (1 + e^-x). */
@@ -110,6 +111,8 @@ export interface GeluOptions {
   readonly approximate?: 'none' | 'tanh' | undefined;
 }
 
+export const GELU = { approximate: [oneOf('none', 'tanh'), 'none'] } satisfies Schema<GeluOptions>;
+
 const TANH_SCALE = Math.sqrt(2 / Math.PI);
 const TANH_CUBIC = 0.044715;
 
@@ -152,6 +155,5 @@ function tanhSlope(x: Tensor): Tensor {
 
 /** x Φ(x), where Φ is the standard normal distribution function (Hendrycks and Gimpel, arXiv:1606.08415), exact or in its tanh form. */
 export function gelu(x: TensorLike, options: GeluOptions = {}, ...extra: never[]): Tensor {
-  const { approximate = 'none' } = checkOptions('gelu', options, { approximate: oneOf('none', 'tanh') }, extra);
-  return apply1(geluOp, [toTensor('gelu', x)], { approximate });
+  return apply1(geluOp, [toTensor('gelu', x)], checkOptions('gelu', options, GELU, extra));
 }

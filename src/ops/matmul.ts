@@ -7,7 +7,7 @@ import { rowProductFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { RowSpec } from '../graph/kernel.ts';
 import type { KernelScope, Op, RowScope, Spec, WasmCode } from '../graph/op.ts';
-import { BOOLEAN, checkOptions, type Names } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, type Schema } from '../graph/options.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add } from './binary.ts';
@@ -19,11 +19,13 @@ import { checkTensors } from './tensors.ts';
 
 /** Which operands are stored transposed: a as (…, K, M), b as (…, N, K). */
 export interface MatmulOptions {
+  /** Default false. */
   readonly transposeA?: boolean | undefined;
+  /** Default false. */
   readonly transposeB?: boolean | undefined;
 }
 
-const NAMES: Names<MatmulOptions> = { transposeA: BOOLEAN, transposeB: BOOLEAN };
+const SCHEMA = { transposeA: [BOOLEAN, false], transposeB: [BOOLEAN, false] } satisfies Schema<MatmulOptions>;
 
 interface Matmul {
   readonly transposeA: boolean;
@@ -147,8 +149,7 @@ function productRows(scope: RowScope, v: RowProductVariant): RowSpec | undefined
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}, ...extra: never[]): Tensor {
   checkTensors('matmul', { a, b });
-  const { transposeA = false, transposeB = false } = checkOptions('matmul', options, NAMES, extra);
-  return apply1(matmulOp, [a, b], { transposeA, transposeB });
+  return apply1(matmulOp, [a, b], checkOptions('matmul', options, SCHEMA, extra));
 }
 
 const NOT_BATCHED = { batch: [], strideA: [], strideB: [] };

@@ -7,7 +7,7 @@ import { isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
-import { checkValue, FINITE, NUMBERS, optionsOf } from '../graph/options.ts';
+import { checkValue, FINITE, NUMBERS, optionsOf, type Schema } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
@@ -186,6 +186,8 @@ function bounds(shape: Shape, axis: number, start: number): [number[], number[]]
   return [shape.map((_, k) => (k === axis ? start : 0)), shape.map((n, k) => (k === axis ? start + n : n))];
 }
 
+const CONCAT = { axis: [ONE_AXIS, 0] } satisfies Schema<AxisOptions>;
+
 /**
  * Concatenates tensors along an axis: `concat(a, b)`, `concat([a, b], 1)` or `concat(a, b, { axis: 1 })`. Default axis 0. Throws if their
  * other sizes or dtypes differ.
@@ -198,7 +200,7 @@ export function concat(...given: readonly unknown[]): Tensor {
   const count = Array.isArray(head) ? 1 : Math.max(1, given.map((x) => x instanceof Tensor).lastIndexOf(true) + 1);
   const xs = (Array.isArray(head) ? head : given.slice(0, count)) as readonly Tensor[];
   for (const [k, x] of xs.entries()) checkTensors('concat', { [`member ${k}`]: x });
-  const { axis = 0 } = optionsOf<AxisOptions>('concat', 'axis', given.slice(count), { axis: ONE_AXIS });
+  const { axis } = optionsOf<AxisOptions, typeof CONCAT>('concat', 'axis', given.slice(count), CONCAT);
   const [first] = xs;
   if (!first) throw new ShapeError('concat: no tensors. Give at least one.');
   const along = normalizeAxis('concat', axis, first.rank);

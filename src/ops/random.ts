@@ -10,8 +10,8 @@ import {
   checkOptions,
   checkValue,
   type Kind,
-  type Names,
   optionsOf,
+  type Schema,
   STRING,
 } from '../graph/options.ts';
 import { feistelHalfBits, hashText, permute, philox, shuffleKey } from '../graph/random.ts';
@@ -68,7 +68,7 @@ function checkCounter(op: string, name: string, spec: Spec, size: number): void 
 export interface DropoutOptions {
   /** The probability that an element becomes 0. */
   readonly p: number;
-  /** The layer's path; dropouts with the same path are distinguished by the order in which they are traced. */
+  /** The layer's path; dropouts with the same path are distinguished by the order in which they are traced. Default `dropout`. */
   readonly stream?: string | undefined;
 }
 
@@ -78,6 +78,8 @@ export const BELOW_ONE: Kind = {
   fits: (p) => typeof p === 'number' && p >= 0 && p < 1,
 };
 
+const DROPOUT = { p: BELOW_ONE, stream: [STRING, 'dropout'] } satisfies Schema<DropoutOptions>;
+
 /**
  * While training, x with each element set to 0 with probability p and the others multiplied by 1 / (1 - p); else x
  * (Srivastava et al., JMLR 15, 2014). The mask is a function of seed, step and stream: `dropout(x, 0.5)`. Throws if p is not in [0, 1).
@@ -86,7 +88,7 @@ export function dropout(x: Tensor, p: number, options?: Omit<DropoutOptions, 'p'
 export function dropout(x: Tensor, options: DropoutOptions): Tensor;
 export function dropout(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('dropout', { x });
-  const { p, stream = 'dropout' } = optionsOf<DropoutOptions>('dropout', 'p', given, { p: BELOW_ONE, stream: STRING });
+  const { p, stream } = optionsOf<DropoutOptions, typeof DROPOUT>('dropout', 'p', given, DROPOUT);
   checkValue('dropout', 'p', p, BELOW_ONE);
   const trace = currentTrace();
   if (!trace?.training || p === 0) return x;
@@ -111,16 +113,16 @@ export interface BatchIndicesOptions {
   readonly offset?: number | undefined;
 }
 
-const NAMES: Names<BatchIndicesOptions> = {
+const SCHEMA = {
   size: COUNT,
   batch: COUNT,
   stride: COUNT,
   stepsPerEpoch: COUNT,
   shuffle: BOOLEAN,
-  offset: true,
-};
+  offset: [true, 0],
+} satisfies Schema<BatchIndicesOptions>;
 
-export const batchIndicesOp: Op<BatchIndicesOptions> = {
+export const batchIndicesOp: Op<Required<BatchIndicesOptions>> = {
   name: 'batchIndices',
   cost: 100,
   shape: ([step, origin, seed], p) => {
@@ -129,7 +131,7 @@ export const batchIndicesOp: Op<BatchIndicesOptions> = {
     checkCounter('batchIndices', 'seed', seed!, 2);
     return [{ shape: [p.batch], dtype: 'u32' }];
   },
-  cpu: ([step, origin, seed], [y], { size, batch, stride, stepsPerEpoch, shuffle, offset = 0 }) => {
+  cpu: ([step, origin, seed], [y], { size, batch, stride, stepsPerEpoch, shuffle, offset }) => {
     const t = (step!.data[0]! - origin!.data[0]!) >>> 0;
     const key = shuffleKey([seed!.data[0]!, seed!.data[1]!], Math.floor(t / stepsPerEpoch));
     const first = (t % stepsPerEpoch) * stride;
@@ -138,7 +140,7 @@ export const batchIndicesOp: Op<BatchIndicesOptions> = {
       y!.data[i] = offset + (shuffle ? permute(position, size, key) : position);
     }
   },
-  map: (scope, { size, stride, stepsPerEpoch, shuffle, offset = 0 }) => {
+  map: (scope, { size, stride, stepsPerEpoch, shuffle, offset }) => {
     const t = scope.let('u32', `${scope.load(0, '0u')} - ${scope.load(1, '0u')}`);
     const first = `(${t} % ${u32(stepsPerEpoch)}) * ${u32(stride)}`;
     const position = scope.let('u32', `min(${first} + ${scope.i}, ${u32(size - 1)})`);
@@ -163,8 +165,8 @@ export function batchIndices(
   ...extra: never[]
 ): Tensor {
   checkTensors('batchIndices', { step, origin, seed });
-  checkOptions('batchIndices', options, NAMES, extra);
-  const { size, batch, stride, stepsPerEpoch, shuffle, offset = 0 } = options;
+  const rows = checkOptions('batchIndices', options, SCHEMA, extra);
+  const { size, batch, stride, stepsPerEpoch, shuffle, offset } = rows;
   for (const [name, n] of Object.entries({ size, batch, stride, stepsPerEpoch }))
     checkValue('batchIndices', name, n, COUNT);
   checkValue('batchIndices', 'shuffle', shuffle, BOOLEAN);
@@ -175,5 +177,5 @@ export function batchIndices(
       `batchIndices: ${stepsPerEpoch} steps of ${stride} (this one of ${batch}) do not fit ${size} rows. Use ${Math.ceil(size / stride)} steps at most.`,
     );
   }
-  return apply1(batchIndicesOp, [step, origin, seed], options);
+  return apply1(batchIndicesOp, [step, origin, seed], rows);
 }

@@ -3,14 +3,23 @@ import { argmaxKernel } from '../../shaders/argmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
-import { BOOLEAN, FINITE, optionsOf } from '../graph/options.ts';
+import { FINITE, optionsOf, type Schema } from '../graph/options.ts';
 import { formatShape, normalizeAxes, normalizeAxis, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, equal, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { copy } from './counter.ts';
-import { dropAxes, keptAsOnes, offsets, type ReduceOptions, reduceLayout, reduceOp, reduceWith } from './reduction.ts';
-import { AXES, type Axis, checkTensors, type KeepDims, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
+import {
+  dropAxes,
+  keptAsOnes,
+  offsets,
+  REDUCE,
+  type ReduceOptions,
+  reduceLayout,
+  reduceOp,
+  reduceWith,
+} from './reduction.ts';
+import { type Axis, checkTensors, KEPT_LAST_AXIS, type KeepDims, type KeptAxisOptions } from './tensors.ts';
 import { square } from './unary.ts';
 
 /** dy, shared equally among the elements that equal the extremum. */
@@ -62,6 +71,8 @@ export interface VarianceOptions extends ReduceOptions {
   readonly correction?: number | undefined;
 }
 
+const VARIANCE = { ...REDUCE, correction: [FINITE, 1] } satisfies Schema<VarianceOptions>;
+
 /**
  * The variance of x over one or more axes: Σ (x - mean)² / (N - correction), as PyTorch's `var`. Default: all axes. Default correction 1,
  * the sample variance; 0 gives the population variance. Throws a `ShapeError` if N <= correction.
@@ -70,10 +81,9 @@ export function variance(x: Tensor, axis?: Axis, options?: Omit<VarianceOptions,
 export function variance(x: Tensor, options?: VarianceOptions): Tensor;
 export function variance(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('variance', { x });
-  const names = { axis: AXES, keepDims: BOOLEAN, correction: FINITE };
-  const options = optionsOf<VarianceOptions>('variance', 'axis', given, names);
-  const { keepDims = false, correction = 1 } = options;
-  const over = normalizeAxes('variance', options.axis, x.rank);
+  const options = optionsOf<VarianceOptions, typeof VARIANCE>('variance', 'axis', given, VARIANCE);
+  const { axis, keepDims, correction } = options;
+  const over = normalizeAxes('variance', axis, x.rank);
   const N = sizeOf(over.map((axis) => x.shape[axis]!));
   if (!(N > correction)) {
     throw new ShapeError(
@@ -121,8 +131,7 @@ export function argmax(x: Tensor, axis?: number, options?: KeepDims): Tensor;
 export function argmax(x: Tensor, options?: KeptAxisOptions): Tensor;
 export function argmax(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('argmax', { x });
-  const names = { axis: ONE_AXIS, keepDims: BOOLEAN };
-  const options = optionsOf<KeptAxisOptions>('argmax', 'axis', given, names);
-  const axis = normalizeAxis('argmax', options.axis ?? -1, x.rank);
-  return dropAxes(apply1(argmaxOp, [x], { axis }), [axis], options.keepDims ?? false);
+  const options = optionsOf<KeptAxisOptions, typeof KEPT_LAST_AXIS>('argmax', 'axis', given, KEPT_LAST_AXIS);
+  const axis = normalizeAxis('argmax', options.axis, x.rank);
+  return dropAxes(apply1(argmaxOp, [x], { axis }), [axis], options.keepDims);
 }

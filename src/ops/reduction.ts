@@ -4,7 +4,7 @@ import { type ReduceLayout, type ReduceVariant, reduceKernel } from '../../shade
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
-import { BOOLEAN, type Names, optionsOf } from '../graph/options.ts';
+import { BOOLEAN, optionsOf, type Schema } from '../graph/options.ts';
 import { normalizeAxes, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { reshape } from './reshape.ts';
@@ -15,7 +15,7 @@ export interface ReduceOptions extends KeepDims {
   readonly axis?: Axis | undefined;
 }
 
-const NAMES: Names<ReduceOptions> = { axis: AXES, keepDims: BOOLEAN };
+export const REDUCE = { axis: AXES, keepDims: [BOOLEAN, false] } satisfies Schema<ReduceOptions>;
 
 export interface Reduce {
   /** Sorted, non-negative. */
@@ -136,7 +136,7 @@ export function reduceWith(
   prepared: (x: Tensor) => Tensor = (x) => x,
 ): Tensor {
   checkTensors(op.name, { x });
-  const { axis, keepDims = false } = optionsOf(op.name, 'axis', given, NAMES);
+  const { axis, keepDims } = optionsOf<ReduceOptions, typeof REDUCE>(op.name, 'axis', given, REDUCE);
   const over = normalizeAxes(op.name, axis, x.rank);
   return dropAxes(apply1(op, [prepared(x)], { axes: over }), over, keepDims);
 }

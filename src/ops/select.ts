@@ -5,7 +5,7 @@ import { fill, simd } from '../cpu/wasm/module.ts';
 import { isPacked } from '../graph/dtype.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op } from '../graph/op.ts';
-import { checkExtra, checkOptions, type Names, NUMBER } from '../graph/options.ts';
+import { checkExtra, checkOptions, NUMBER, type Schema } from '../graph/options.ts';
 import { broadcastShapes } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { greaterEqual, lessEqual, mul } from './binary.ts';
@@ -54,7 +54,9 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike, ...extra:
 
 /** Bounds of {@link clip}; an absent bound leaves that side open. */
 export interface ClipOptions {
+  /** Default -Infinity. */
   readonly min?: number | undefined;
+  /** Default Infinity. */
   readonly max?: number | undefined;
 }
 
@@ -73,7 +75,7 @@ export const clipOp = unaryOp<{ readonly min: number; readonly max: number }>('c
   },
 });
 
-const NAMES: Names<ClipOptions> = { min: NUMBER, max: NUMBER };
+const SCHEMA = { min: [NUMBER, -Infinity], max: [NUMBER, Infinity] } satisfies Schema<ClipOptions>;
 
 /**
  * x clamped to [min, max]: `clip(x, -1, 1)`, or `clip(x, { max: 1 })` with one side open. The gradient flows where min ≤ x ≤ max, as in
@@ -82,7 +84,7 @@ const NAMES: Names<ClipOptions> = { min: NUMBER, max: NUMBER };
 export function clip(x: TensorLike, min: number | undefined, max?: number): Tensor;
 export function clip(x: TensorLike, bounds: ClipOptions): Tensor;
 export function clip(x: TensorLike, ...bounds: readonly unknown[]): Tensor {
-  const { min = -Infinity, max = Infinity } = boundsOf(bounds);
+  const { min, max } = boundsOf(bounds);
   if (!(min <= max)) throw new OptionError(`clip: min ${min} is not below max ${max}. Swap or correct them.`);
   if (min === Infinity || max === -Infinity)
     throw new OptionError(`clip: no number lies between min ${min} and max ${max}. Give finite bounds.`);
@@ -91,11 +93,11 @@ export function clip(x: TensorLike, ...bounds: readonly unknown[]): Tensor {
     : apply1(clipOp, [toTensor('clip', x)], { min, max });
 }
 
-function boundsOf([first, ...others]: readonly unknown[]): ClipOptions {
+function boundsOf([first, ...others]: readonly unknown[]) {
   const named = typeof first === 'object' && first !== null;
   const [bounds, extra] = named ? [first, others] : [{ min: first, max: others[0] }, others.slice(1)];
-  checkOptions('clip', bounds, NAMES, extra);
+  const checked = checkOptions('clip', bounds as ClipOptions, SCHEMA, extra);
   if (Object.values(bounds).every((bound) => bound === undefined))
     throw new OptionError('clip: no bounds. Give one or both, such as clip(x, -1, 1) or clip(x, { min: 0 }).');
-  return bounds as ClipOptions;
+  return checked;
 }

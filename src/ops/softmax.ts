@@ -4,14 +4,21 @@ import { type SoftmaxKind, softmaxKernel } from '../../shaders/softmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
-import { BOOLEAN, optionsOf } from '../graph/options.ts';
+import { optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { max } from './reduce.ts';
 import { dropAxes } from './reduction.ts';
-import { type AxisOptions, checkTensors, type KeepDims, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
+import {
+  type AxisOptions,
+  checkTensors,
+  KEPT_LAST_AXIS,
+  type KeepDims,
+  type KeptAxisOptions,
+  LAST_AXIS,
+} from './tensors.ts';
 import { exp, log } from './unary.ts';
 
 interface Row {
@@ -155,15 +162,14 @@ export function logSumExp(x: Tensor, axis?: number, options?: KeepDims): Tensor;
 export function logSumExp(x: Tensor, options?: KeptAxisOptions): Tensor;
 export function logSumExp(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('logSumExp', { x });
-  const names = { axis: ONE_AXIS, keepDims: BOOLEAN };
-  const options = optionsOf<KeptAxisOptions>('logSumExp', 'axis', given, names);
-  const axis = normalizeAxis('logSumExp', options.axis ?? -1, x.rank);
-  return dropAxes(apply1(logSumExpOp, [x], { axis }), [axis], options.keepDims ?? false);
+  const options = optionsOf<KeptAxisOptions, typeof KEPT_LAST_AXIS>('logSumExp', 'axis', given, KEPT_LAST_AXIS);
+  const axis = normalizeAxis('logSumExp', options.axis, x.rank);
+  return dropAxes(apply1(logSumExpOp, [x], { axis }), [axis], options.keepDims);
 }
 
 function along(op: Op<Row>, x: Tensor, given: readonly unknown[]): Tensor {
   checkTensors(op.name, { x });
-  const { axis = -1 } = optionsOf<AxisOptions>(op.name, 'axis', given, { axis: ONE_AXIS });
+  const { axis } = optionsOf<AxisOptions, typeof LAST_AXIS>(op.name, 'axis', given, LAST_AXIS);
   return apply1(op, [x], { axis: normalizeAxis(op.name, axis, x.rank) });
 }
 

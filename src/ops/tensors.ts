@@ -1,6 +1,6 @@
 // What ops check before they look at shapes: that arguments are tensors, and axes numbers.
 import { ShapeError } from '../graph/errors.ts';
-import { checkExtra, type Kind, show } from '../graph/options.ts';
+import { BOOLEAN, checkExtra, type Kind, type Schema, show } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
 
 /** Refuses an argument that is not a tensor, by its name, and extra arguments. */
@@ -19,8 +19,9 @@ export function checkTensors(
 /** One axis, or several. */
 export type Axis = number | readonly number[];
 
-/** The axis that rows lie along. Default -1. */
+/** The axis that rows lie along. */
 export interface AxisOptions {
+  /** One axis; a negative one counts from the last. */
   readonly axis?: number | undefined;
 }
 
@@ -38,3 +39,6 @@ export const AXES: Kind = {
   advice: 'Give an axis or an array of them, such as 0 or [0, 1].',
   fits: (v) => [v].flat().every(Number.isInteger),
 };
+
+export const LAST_AXIS = { axis: [ONE_AXIS, -1] } satisfies Schema<AxisOptions>;
+export const KEPT_LAST_AXIS = { ...LAST_AXIS, keepDims: [BOOLEAN, false] } satisfies Schema<KeptAxisOptions>;

@@ -1,9 +1,10 @@
 // Adagrad: steps scaled by the sum of all squared gradients so far. https://jmlr.org/papers/v12/duchi11a.html
+import { NUMBER, type Schema } from '../graph/options.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import { COMMON, type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
 import type { Rate } from './schedules.ts';
 import { withDecay } from './sgd.ts';
 
@@ -19,12 +20,20 @@ export interface AdagradOptions extends CommonOptions<AdagradOptions> {
   readonly eps?: number | undefined;
 }
 
+const ADAGRAD = {
+  ...COMMON,
+  lr: [true, 1e-2],
+  lrDecay: [NUMBER, 0],
+  weightDecay: [NUMBER, 0],
+  initialAccumulator: [NUMBER, 0],
+  eps: [NUMBER, 1e-10],
+} satisfies Schema<AdagradOptions>;
+
 /** sum += g²; p -= lr / (1 + t · lrDecay) · g / (√sum + eps), t from 0. Default lr 1e-2. As PyTorch's `Adagrad`. */
 export function adagrad(lr: Rate | undefined, options?: Omit<AdagradOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function adagrad(options?: AdagradOptions, ...extra: never[]): Optimizer;
 export function adagrad(...given: Given): Optimizer {
-  const defaults = { lrDecay: 0, weightDecay: 0, initialAccumulator: 0, eps: 1e-10 };
-  return optimizerOf('adagrad', given, 1e-2, defaults, (options, where) => {
+  return optimizerOf<AdagradOptions>('adagrad', given, ADAGRAD, (options, where) => {
     const { lrDecay, weightDecay, initialAccumulator, eps } = options;
     for (const option of ['lrDecay', 'weightDecay', 'initialAccumulator'] as const)
       checkRange(where, option, options[option], 0, Number.POSITIVE_INFINITY);

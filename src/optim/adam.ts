@@ -1,12 +1,13 @@
 // Adam and AdamW: steps scaled by running means of the gradient and of its square. Bias correction is a function
 // of the step counter, so nothing per step comes from the host. https://arxiv.org/abs/1412.6980
+import { NUMBER, type Schema } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
 import { expm1 } from '../ops/expm1.ts';
 import { neg, sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import { COMMON, type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
 import type { Rate } from './schedules.ts';
 import { withDecay } from './sgd.ts';
 
@@ -22,6 +23,16 @@ export interface AdamOptions extends CommonOptions<AdamOptions> {
   readonly weightDecay?: number | undefined;
 }
 
+const ADAM = {
+  ...COMMON,
+  lr: [true, 1e-3],
+  beta1: [NUMBER, 0.9],
+  beta2: [NUMBER, 0.999],
+  eps: [NUMBER, 1e-8],
+  weightDecay: [NUMBER, 0],
+} satisfies Schema<AdamOptions>;
+const ADAM_W = { ...ADAM, weightDecay: [NUMBER, 0.01] } satisfies Schema<AdamOptions>;
+
 /**
  * m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p -= lr · m / (1 - β1^t) / (√(v / (1 - β2^t)) + eps), t from 1. Default lr 1e-3.
  * Weight decay adds weightDecay · p to g. As PyTorch's `Adam`.
@@ -29,19 +40,18 @@ export interface AdamOptions extends CommonOptions<AdamOptions> {
 export function adam(lr: Rate | undefined, options?: Omit<AdamOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function adam(options?: AdamOptions, ...extra: never[]): Optimizer;
 export function adam(...given: Given): Optimizer {
-  return make('adam', given, 0, false);
+  return make('adam', given, ADAM, false);
 }
 
-/** {@link adam} with decoupled weight decay: p -= lr · weightDecay · p first. Default weightDecay 0.01. As PyTorch's `AdamW`. */
+/** {@link adam} with decoupled weight decay: p -= lr · weightDecay · p first. Default lr 1e-3, weightDecay 0.01. As PyTorch's `AdamW`. */
 export function adamW(lr: Rate | undefined, options?: Omit<AdamOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function adamW(options?: AdamOptions, ...extra: never[]): Optimizer;
 export function adamW(...given: Given): Optimizer {
-  return make('adamW', given, 0.01, true);
+  return make('adamW', given, ADAM_W, true);
 }
 
-function make(name: string, given: Given, defaultDecay: number, decoupled: boolean): Optimizer {
-  const defaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: defaultDecay };
-  return optimizerOf(name, given, 1e-3, defaults, ({ beta1, beta2, eps, weightDecay }, where) => {
+function make(name: string, given: Given, schema: typeof ADAM, decoupled: boolean): Optimizer {
+  return optimizerOf<AdamOptions>(name, given, schema, ({ beta1, beta2, eps, weightDecay }, where) => {
     checkRange(where, 'beta1', beta1, 0, 1);
     checkRange(where, 'beta2', beta2, 0, 1);
     checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);

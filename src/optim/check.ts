@@ -1,6 +1,6 @@
 // Checks of optimizer and schedule options: each error names the function, the option and its value.
 import { OptionError } from '../graph/errors.ts';
-import { show } from '../graph/options.ts';
+import { COUNT, type Kind, POSITIVE, show } from '../graph/options.ts';
 
 /** Refuses learning rates that are not > 0 and finite, in f32 too. */
 export function checkRate(what: string, option: string, lr: number): void {
@@ -10,22 +10,18 @@ export function checkRate(what: string, option: string, lr: number): void {
   }
 }
 
-export function checkFloor(what: string, option: string, rate: number): void {
-  if (!(rate >= 0 && Number.isFinite(rate)))
-    throw new OptionError(`${what}: ${option} is ${show(rate)}. Use a finite rate >= 0.`);
-}
-
-export function checkFactor(what: string, option: string, factor: number): void {
-  if (!(factor > 0 && Number.isFinite(factor))) {
-    throw new OptionError(`${what}: ${option} is ${show(factor)}. Use a finite number above 0.`);
-  }
-}
-
-export function checkSteps(what: string, option: string, steps: number): void {
-  if (!(Number.isSafeInteger(steps) && steps >= 1)) {
-    throw new OptionError(`${what}: ${option} is ${show(steps)}. Use a whole number of steps of at least 1.`);
-  }
-}
+export const FLOOR: Kind = {
+  advice: 'Use a finite rate >= 0.',
+  fits: (v) => Number.isFinite(v) && (v as number) >= 0,
+};
+export const FACTOR: Kind = {
+  advice: 'Use a finite number above 0.',
+  fits: (v) => POSITIVE.fits(v),
+};
+export const STEPS: Kind = {
+  advice: 'Use a whole number of steps of at least 1.',
+  fits: (v) => COUNT.fits(v),
+};
 
 /** Refuses numbers outside [from, below). */
 export function checkRange(what: string, option: string, value: number, from: number, below: number): void {

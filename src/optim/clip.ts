@@ -1,6 +1,6 @@
 // Gradient clipping, written with ops: by value, and by the global norm of all gradients.
 import { OptionError } from '../graph/errors.ts';
-import { ARRAY, checkExtra, checkOptions, checkValue, type Names } from '../graph/options.ts';
+import { ARRAY, checkExtra, checkOptions, checkValue, type Schema } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, maximum, minimum, mul } from '../ops/binary.ts';
 import { checkTensors } from '../ops/tensors.ts';
@@ -16,7 +16,7 @@ export interface Clip {
   readonly value?: number;
 }
 
-const NAMES: Names<Clip> = { norm: true, value: true };
+const SCHEMA = { norm: true, value: true } satisfies Schema<Clip>;
 
 function checkGradients(where: string, grads: unknown, extra: readonly unknown[]): void {
   checkValue(where, 'the gradients', grads, ARRAY);
@@ -27,7 +27,7 @@ function checkGradients(where: string, grads: unknown, extra: readonly unknown[]
 /** The gradients after clipping; pass all of a step's gradients at once. */
 export function clipGradients(grads: readonly Tensor[], clip: Clip | undefined, ...extra: never[]): Tensor[] {
   checkGradients('clipGradients', grads, extra);
-  if (clip !== undefined) checkOptions('clipGradients', clip, NAMES);
+  if (clip !== undefined) checkOptions('clipGradients', clip, SCHEMA);
   const bounded = clip?.value === undefined ? [...grads] : clipByValue(grads, clip.value);
   return clip?.norm === undefined ? bounded : clipByGlobalNorm(bounded, clip.norm);
 }

@@ -1,33 +1,43 @@
 // Composed schedules (warm-up, sequence), and schedules from their descriptions.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, checkValue, FINITE } from '../graph/options.ts';
-import { checkRate, checkSteps } from './check.ts';
+import { checkExtra, checkOptions, checkValue, FINITE, NUMBER, type Schema } from '../graph/options.ts';
+import { checkRate, STEPS } from './check.ts';
 import {
+  COSINE,
   constant,
   cosine,
   described,
+  EXPONENTIAL,
   exponential,
+  LINEAR,
   linear,
-  OPTIONS,
+  ONE_CYCLE,
   oneCycle,
   type Rate,
   type Schedule,
   type ScheduleDescription,
+  STEP_DECAY,
   stepDecay,
 } from './schedules.ts';
+
+/** Options of {@link warmup}. */
+export interface WarmupOptions {
+  /** Steps until the schedule begins. */
+  readonly steps: number;
+  /** The first rate is this part of the schedule's first. Default 1/3. */
+  readonly startFactor?: number | undefined;
+}
+
+const WARMUP = { steps: STEPS, startFactor: [NUMBER, 1 / 3] } satisfies Schema<WarmupOptions>;
 
 /**
  * rate(t) = after(0) · (startFactor + (1 - startFactor) · t / steps) for t < steps, then after(t - steps) and the run's length reduced by
  * `steps`: PyTorch's `SequentialLR` of a `LinearLR` and another. Default startFactor 1/3.
  */
-export function warmup(
-  after: Rate,
-  options: { readonly steps: number; readonly startFactor?: number },
-  ...extra: never[]
-): Schedule {
-  const { steps, startFactor = 1 / 3 } = checkOptions('warmup', options, OPTIONS.warmup, extra);
+export function warmup(after: Rate, options: WarmupOptions, ...extra: never[]): Schedule {
+  const { steps, startFactor } = checkOptions('warmup', options, WARMUP, extra);
   const then = toSchedule('warmup', after);
-  checkSteps('warmup', 'steps', steps);
+  checkValue('warmup', 'steps', steps, STEPS);
   if (!(startFactor >= 0 && startFactor <= 1)) {
     throw new OptionError(`warmup: startFactor is ${startFactor}. Use 0 to 1.`);
   }
@@ -40,16 +50,20 @@ export function warmup(
   });
 }
 
+/** Options of {@link sequence}. */
+export interface SequenceOptions {
+  /** The steps, from 1 and ascending, at which the next schedule begins: one less than there are schedules. */
+  readonly milestones: readonly number[];
+}
+
+const SEQUENCE = { milestones: true } satisfies Schema<SequenceOptions>;
+
 /**
  * Schedules one after another, each counting from 0 over its own part: PyTorch's `SequentialLR`. Part k ends
  * before step milestones[k]; the last ends with the run.
  */
-export function sequence(
-  parts: readonly Rate[],
-  options: { readonly milestones: readonly number[] },
-  ...extra: never[]
-): Schedule {
-  const { milestones } = checkOptions('sequence', options, OPTIONS.sequence, extra);
+export function sequence(parts: readonly Rate[], options: SequenceOptions, ...extra: never[]): Schedule {
+  const { milestones } = checkOptions('sequence', options, SEQUENCE, extra);
   if (!Array.isArray(parts) || !Array.isArray(milestones)) {
     throw new OptionError('sequence: schedules or milestones are missing. Give two arrays, such as [a, b] and [100].');
   }
@@ -86,22 +100,22 @@ export function scheduleFrom(description: ScheduleDescription, ...extra: never[]
   if (typeof name !== 'string' || !Object.hasOwn(FROM, name)) {
     throw new OptionError(`schedule: ${JSON.stringify(name)} is unknown. Use one of ${Object.keys(FROM).join(', ')}.`);
   }
-  const [first, make] = FROM[name as keyof typeof FROM];
-  checkOptions(name, fields, { [first]: true, ...OPTIONS[name as keyof typeof FROM] });
+  const [first, make, schema] = FROM[name as keyof typeof FROM];
+  checkOptions(name, fields, { [first]: true, ...schema });
   const { [first]: given, ...options } = fields;
   return make(given as never, options as never);
 }
 
-/** By name: the first argument's name, and the function. */
+/** By name: the first argument's name, the function, and its options. */
 const FROM = {
-  constant: ['lr', (lr: number, _: never) => constant(lr)],
-  stepDecay: ['lr', stepDecay],
-  exponential: ['lr', exponential],
-  linear: ['lr', linear],
-  cosine: ['peak', cosine],
-  oneCycle: ['peak', oneCycle],
-  warmup: ['after', (after: number | ScheduleDescription, options: never) => warmup(rateFrom(after), options)],
-  sequence: ['parts', (parts: unknown, options: never) => sequence(ratesFrom(parts), options)],
+  constant: ['lr', (lr: number, _: never) => constant(lr), {}],
+  stepDecay: ['lr', stepDecay, STEP_DECAY],
+  exponential: ['lr', exponential, EXPONENTIAL],
+  linear: ['lr', linear, LINEAR],
+  cosine: ['peak', cosine, COSINE],
+  oneCycle: ['peak', oneCycle, ONE_CYCLE],
+  warmup: ['after', (after: number | ScheduleDescription, options: never) => warmup(rateFrom(after), options), WARMUP],
+  sequence: ['parts', (parts: unknown, options: never) => sequence(ratesFrom(parts), options), SEQUENCE],
 } as const;
 
 function ratesFrom(parts: unknown): Rate[] {

@@ -1,6 +1,6 @@
 // Optimizers as plain data, for checkpoints and reports, and back.
 import { OptionError } from '../graph/errors.ts';
-import { ARRAY, checkExtra, checkOptions, type Names, OBJECT, STRING, withoutGaps } from '../graph/options.ts';
+import { ARRAY, checkExtra, checkOptions, OBJECT, type Schema, STRING, withoutGaps } from '../graph/options.ts';
 import type { PathMatch, PathPattern } from '../graph/path-match.ts';
 import { adagrad } from './adagrad.ts';
 import { adam, adamW } from './adam.ts';
@@ -37,15 +37,15 @@ export interface OptimizerDescription {
   readonly groups?: readonly GroupDescription[];
 }
 
-const NAMES: Names<OptimizerDescription> = {
+const SCHEMA = {
   name: STRING,
   lr: true,
   clipNorm: true,
   clipValue: true,
   options: OBJECT,
   groups: ARRAY,
-};
-const GROUP: Names<GroupDescription> = { match: true, lr: true, lrScale: true, options: OBJECT };
+} satisfies Schema<OptimizerDescription>;
+const GROUP = { match: true, lr: true, lrScale: true, options: OBJECT } satisfies Schema<GroupDescription>;
 
 const KNOWN = { sgd, adam, adamW, rmsProp, adagrad };
 
@@ -75,7 +75,7 @@ type Make = (options: CommonOptions) => Optimizer;
 
 /** The optimizer of a description. @throws OptionError for an unknown optimizer, or if a rate or a match is missing. */
 export function optimizerFrom(description: OptimizerDescription, ...extra: never[]): Optimizer {
-  checkOptions('optimizerFrom', description, NAMES, extra);
+  checkOptions('optimizerFrom', description, SCHEMA, extra);
   const { name, lr, clipNorm, clipValue, options, groups } = description;
   const make = Object.hasOwn(KNOWN, name) ? (KNOWN[name as keyof typeof KNOWN] as Make) : undefined;
   if (!make) {

@@ -2,7 +2,15 @@
 export { type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamOptions, adam, adamW } from './adam.ts';
 export { type Clip, clipByGlobalNorm, clipByValue, clipGradients, globalNorm } from './clip.ts';
-export { rateDescription, rateFrom, scheduleFrom, sequence, warmup } from './compose.ts';
+export {
+  rateDescription,
+  rateFrom,
+  type SequenceOptions,
+  scheduleFrom,
+  sequence,
+  type WarmupOptions,
+  warmup,
+} from './compose.ts';
 export {
   describe,
   type GroupDescription,
@@ -20,9 +28,12 @@ export type {
 } from './optimizer.ts';
 export { type RmsPropOptions, rmsProp } from './rmsprop.ts';
 export {
+  type CosineOptions,
   constant,
   cosine,
+  type ExponentialOptions,
   exponential,
+  type LinearOptions,
   linear,
   type OneCycleOptions,
   oneCycle,
@@ -30,6 +41,7 @@ export {
   rateAt,
   type Schedule,
   type ScheduleDescription,
+  type StepDecayOptions,
   stepDecay,
 } from './schedules.ts';
 export { type SgdOptions, sgd } from './sgd.ts';

@@ -2,16 +2,16 @@
 // vectors that hold all parameters, so that an update is one kernel; nothing else in the engine knows which optimizer it is.
 import { OptionError } from '../graph/errors.ts';
 import {
+  type AnySchema,
   ARRAY,
-  BOOLEAN,
   checkOptions,
   checkValue,
-  type Names,
-  NUMBER,
+  type Kind,
+  kindOfEntry,
   optionsOf,
   POSITIVE,
+  type Schema,
   show,
-  withoutGaps,
 } from '../graph/options.ts';
 import { PATH_MATCH, type PathMatch } from '../graph/path-match.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -91,51 +91,73 @@ export type Given = readonly unknown[];
 
 type Options = Readonly<Record<string, number | boolean>>;
 
-export const COMMON: Names<CommonOptions> = { lr: true, clipNorm: true, clipValue: true, groups: ARRAY };
-const GROUP: Names<GroupOptions> = { match: true, lr: true, lrScale: POSITIVE };
+export const COMMON = {
+  lr: true,
+  clipNorm: true,
+  clipValue: true,
+  groups: ARRAY,
+} satisfies Schema<CommonOptions>;
+const GROUP = { match: true, lr: true, lrScale: POSITIVE } satisfies Schema<GroupOptions>;
 
 /** What a rule adds to the options. */
 export type RuleOf = Omit<UpdateRule, 'options'>;
 
+/** The options of an optimizer that are its own, with defaults filled in. */
+type OwnOptions<T> = { readonly [K in Exclude<keyof T, keyof CommonOptions>]-?: Exclude<T[K], undefined> };
+
+type WithRate = AnySchema & { readonly lr: readonly [true, number] };
+
+/** {@link COMMON} with a default rate, and an optimizer's own options, each with its default. */
+type OptimizerSchema<T> = WithRate &
+  Omit<typeof COMMON, 'lr'> & {
+    readonly [K in keyof OwnOptions<T>]: readonly [kind: Kind, defaultValue: OwnOptions<T>[K]];
+  };
+
 /**
- * An optimizer from the given options, with the rate optionally by position and `defaults` filled in. `rule` checks the options of the
- * optimizer and of each group, and makes their updates. @throws OptionError for unknown arguments and options or wrong types, bad rates and
- * bad clipping bounds.
+ * An optimizer from the given options, with the rate optionally by position. `rule` checks the options of the optimizer and of each group,
+ * and makes their updates. @throws OptionError for unknown arguments and options or wrong types, bad rates and bad clipping bounds.
  */
-export function optimizerOf<T extends Options>(
+export function optimizerOf<T extends CommonOptions>(
   name: string,
   given: Given,
-  defaultLr: number,
-  defaults: T,
-  rule: (options: T, where: string) => RuleOf,
+  schema: OptimizerSchema<T>,
+  rule: (options: OwnOptions<T>, where: string) => RuleOf,
 ): Optimizer {
-  const kinds = Object.fromEntries(
-    Object.entries(defaults).map(([key, value]) => [key, typeof value === 'boolean' ? BOOLEAN : NUMBER]),
-  );
+  const usual = schema.lr[1];
   if (Array.isArray(given[0]))
     throw new OptionError(
-      `${name}: its first argument is an array. The parameters are those of the trainer's model: give ${name}(${defaultLr}) or ${name}({ lr: ${defaultLr} }).`,
+      `${name}: its first argument is an array. The parameters are those of the trainer's model: give ${name}(${usual}) or ${name}({ lr: ${usual} }).`,
     );
-  const all = optionsOf<CommonOptions>(name, 'lr', given, { ...COMMON, ...kinds });
-  const { lr = defaultLr, clipNorm, clipValue, groups = [], ...own } = all;
-  const made = (options: T, where: string): UpdateRule => ({
-    options: Object.freeze(options),
-    ...rule(options, where),
+  const {
+    lr,
+    clipNorm,
+    clipValue,
+    groups = [],
+    ...own
+  } = optionsOf<CommonOptions, WithRate>(name, 'lr', given, schema);
+  const made = (options: object, where: string): UpdateRule => ({
+    options: Object.freeze(options as Options),
+    ...rule(options as OwnOptions<T>, where),
   });
-  const options = { ...defaults, ...withoutGaps(own) };
   checkLr(name, lr);
   if (clipNorm !== undefined) checkBound(`${name}: clipNorm`, clipNorm);
   if (clipValue !== undefined) checkBound(`${name}: clipValue`, clipValue);
   const clip = clipNorm === undefined && clipValue === undefined ? undefined : { norm: clipNorm, value: clipValue };
-  const optimizer = { name, lr, ...(clip && { clip }), ...made(options, name) };
+  const optimizer = { name, lr, ...(clip && { clip }), ...made(own, name) };
   if (groups.length === 0) return optimizer;
+  // The defaults of a group's options are the optimizer's values.
+  const inherited = Object.entries(own).map(([key, value]) => [key, [kindOfEntry(schema[key]!), value]] as const);
+  const groupSchema = { ...GROUP, ...Object.fromEntries(inherited) };
   const ruleOf = (group: GroupOptions, k: number): ParameterGroup => {
     const where = `${name}: groups[${k}]`;
-    checkOptions(where, group, { ...GROUP, ...kinds });
-    const { match, lr: rate, lrScale, ...differing } = group;
+    const { match, lr, lrScale, ...options } = checkOptions(where, group, groupSchema);
     checkGroup(where, group);
-    const rates = withoutGaps({ lr: rate, lrScale });
-    return { match, ...rates, ...made({ ...options, ...withoutGaps(differing) }, where) };
+    return {
+      match,
+      ...(lr !== undefined && { lr }),
+      ...(lrScale !== undefined && { lrScale }),
+      ...made(options, where),
+    };
   };
   return { ...optimizer, groups: groups.map(ruleOf) };
 }

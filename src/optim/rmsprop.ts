@@ -1,10 +1,11 @@
 // RMSProp: steps scaled by a running mean of the squared gradient.
 // https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
+import { BOOLEAN, NUMBER, type Schema } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, div, maximum, mul, sub } from '../ops/binary.ts';
 import { sqrt, square } from '../ops/unary.ts';
 import { checkEpsilon, checkRange } from './check.ts';
-import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import { COMMON, type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
 import type { Rate } from './schedules.ts';
 import { withDecay } from './sgd.ts';
 
@@ -22,6 +23,16 @@ export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
   readonly weightDecay?: number | undefined;
 }
 
+const RMS_PROP = {
+  ...COMMON,
+  lr: [true, 1e-2],
+  alpha: [NUMBER, 0.99],
+  eps: [NUMBER, 1e-8],
+  centered: [BOOLEAN, false],
+  momentum: [NUMBER, 0],
+  weightDecay: [NUMBER, 0],
+} satisfies Schema<RmsPropOptions>;
+
 /**
  * v = α v + (1 - α) g²; d = g / (√v + eps), or if centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
  * buf = momentum · buf + d; p -= lr · buf. Default lr 1e-2. As PyTorch's `RMSprop`.
@@ -29,8 +40,7 @@ export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
 export function rmsProp(lr: Rate | undefined, options?: Omit<RmsPropOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function rmsProp(options?: RmsPropOptions, ...extra: never[]): Optimizer;
 export function rmsProp(...given: Given): Optimizer {
-  const defaults = { alpha: 0.99, eps: 1e-8, centered: false as boolean, momentum: 0, weightDecay: 0 };
-  return optimizerOf('rmsProp', given, 1e-2, defaults, (options, where) => {
+  return optimizerOf<RmsPropOptions>('rmsProp', given, RMS_PROP, (options, where) => {
     const { alpha, eps, centered, momentum, weightDecay } = options;
     checkRange(where, 'alpha', alpha, 0, 1);
     checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);

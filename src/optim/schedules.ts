@@ -7,12 +7,12 @@ import {
   checkValue,
   FINITE,
   type Kind,
-  type Names,
   NUMBER,
   oneOf,
+  type Schema,
   withoutGaps,
 } from '../graph/options.ts';
-import { checkFactor, checkFloor, checkRate, checkSteps } from './check.ts';
+import { checkRate, FACTOR, FLOOR, STEPS } from './check.ts';
 
 /** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
 export interface ScheduleDescription {
@@ -36,7 +36,7 @@ export type Rate = number | Schedule;
 export function rateAt(lr: Rate, step: number, total: number | undefined, ...extra: never[]): number {
   if (typeof lr !== 'function') checkValue('rateAt', 'lr', lr, FINITE);
   checkValue('rateAt', 'the step', step, STEP);
-  if (total !== undefined) checkSteps('rateAt', 'the total', total);
+  if (total !== undefined) checkValue('rateAt', 'the total', total, STEPS);
   checkExtra('rateAt', extra);
   return rateOf(lr, step, total);
 }
@@ -58,24 +58,6 @@ export function rateOf(lr: Rate, step: number, total: number | undefined): numbe
   return rate;
 }
 
-/** The options of each schedule, beside its first argument. */
-export const OPTIONS = {
-  constant: {},
-  stepDecay: { every: true, gamma: true },
-  exponential: { gamma: true, every: true },
-  linear: { end: true, total: true },
-  cosine: { min: true, total: true },
-  oneCycle: {
-    total: true,
-    pctStart: NUMBER,
-    divFactor: true,
-    finalDivFactor: true,
-    anneal: oneOf('cos', 'linear'),
-  } satisfies Names<OneCycleOptions>,
-  warmup: { steps: true, startFactor: NUMBER },
-  sequence: { milestones: true },
-} satisfies Record<string, Record<string, Kind | true>>;
-
 /** rate(t) = lr. */
 export function constant(lr: number, ...extra: never[]): Schedule {
   checkExtra('constant', extra);
@@ -83,61 +65,79 @@ export function constant(lr: number, ...extra: never[]): Schedule {
   return described({ name: 'constant', lr }, () => lr);
 }
 
+/** Options of {@link stepDecay}. */
+export interface StepDecayOptions {
+  /** Steps between two decays. */
+  readonly every: number;
+  /** What each multiplies the rate by. Default 0.1. */
+  readonly gamma?: number | undefined;
+}
+
+export const STEP_DECAY = { every: STEPS, gamma: [FACTOR, 0.1] } satisfies Schema<StepDecayOptions>;
+
 /** rate(t) = lr · gamma^⌊t / every⌋: PyTorch's `StepLR`, in steps. Default gamma 0.1. */
-export function stepDecay(
-  lr: number,
-  options: { readonly every: number; readonly gamma?: number },
-  ...extra: never[]
-): Schedule {
-  const { every, gamma = 0.1 } = checkOptions('stepDecay', options, OPTIONS.stepDecay, extra);
+export function stepDecay(lr: number, options: StepDecayOptions, ...extra: never[]): Schedule {
+  const { every, gamma } = checkOptions('stepDecay', options, STEP_DECAY, extra);
   checkRate('stepDecay', 'lr', lr);
-  checkSteps('stepDecay', 'every', every);
-  checkFactor('stepDecay', 'gamma', gamma);
+  checkValue('stepDecay', 'every', every, STEPS);
   return described({ name: 'stepDecay', lr, every, gamma }, (t) => lr * gamma ** Math.floor(t / every));
 }
 
+/** Options of {@link exponential}. */
+export interface ExponentialOptions {
+  /** The factor of the rate. */
+  readonly gamma: number;
+  /** Steps in which the rate is multiplied by it once. Default 1. */
+  readonly every?: number | undefined;
+}
+
+export const EXPONENTIAL = { gamma: FACTOR, every: [STEPS, 1] } satisfies Schema<ExponentialOptions>;
+
 /** rate(t) = lr · gamma^(t / every): PyTorch's `ExponentialLR`. Default every 1 step. */
-export function exponential(
-  lr: number,
-  options: { readonly gamma: number; readonly every?: number },
-  ...extra: never[]
-): Schedule {
-  const { gamma, every = 1 } = checkOptions('exponential', options, OPTIONS.exponential, extra);
+export function exponential(lr: number, options: ExponentialOptions, ...extra: never[]): Schedule {
+  const { gamma, every } = checkOptions('exponential', options, EXPONENTIAL, extra);
   checkRate('exponential', 'lr', lr);
-  checkFactor('exponential', 'gamma', gamma);
-  checkSteps('exponential', 'every', every);
+  checkValue('exponential', 'gamma', gamma, FACTOR);
   return described({ name: 'exponential', lr, gamma, every }, (t) => lr * gamma ** (t / every));
 }
 
+/** Options of {@link linear}. */
+export interface LinearOptions {
+  /** The last rate. Default 0. */
+  readonly end?: number | undefined;
+  /** Steps until the last rate. Default: the run's. */
+  readonly total?: number | undefined;
+}
+
+export const LINEAR = { end: [FLOOR, 0], total: STEPS } satisfies Schema<LinearOptions>;
+
 /** rate(t) = lr + (end - lr) · min(t / T, 1): PyTorch's `LinearLR` from lr to `end` in T = `total` steps. Default end 0, total the run's
  * steps. */
-export function linear(
-  lr: number,
-  options: { readonly end?: number; readonly total?: number } = {},
-  ...extra: never[]
-): Schedule {
-  const { end = 0, total } = checkOptions('linear', options, OPTIONS.linear, extra);
+export function linear(lr: number, options: LinearOptions = {}, ...extra: never[]): Schedule {
+  const { end, total } = checkOptions('linear', options, LINEAR, extra);
   checkRate('linear', 'lr', lr);
-  checkFloor('linear', 'end', end);
-  if (total !== undefined) checkSteps('linear', 'total', total);
   return described({ name: 'linear', lr, end, total }, (t, run) => {
     return lr + (end - lr) * Math.min(t / lengthOf('linear', total, run), 1);
   });
 }
 
+/** Options of {@link cosine}. */
+export interface CosineOptions {
+  /** The last rate. Default 0. */
+  readonly min?: number | undefined;
+  /** Steps until the last rate. Default: the run's. */
+  readonly total?: number | undefined;
+}
+
+export const COSINE = { min: [FLOOR, 0], total: STEPS } satisfies Schema<CosineOptions>;
+
 /**
  * rate(t) = min + (peak - min) · (1 + cos(π · min(t / T, 1))) / 2: PyTorch's `CosineAnnealingLR`, which stays at `min` after T = `total`
  * steps. Default min 0, total the run's steps. https://arxiv.org/abs/1608.03983
  */
-export function cosine(
-  peak: number,
-  options: { readonly min?: number; readonly total?: number } = {},
-  ...extra: never[]
-): Schedule {
-  const { min = 0, total } = checkOptions('cosine', options, OPTIONS.cosine, extra);
+export function cosine(peak: number, options: CosineOptions = {}, ...extra: never[]): Schedule {
+  const { min, total } = checkOptions('cosine', options, COSINE, extra);
   checkRate('cosine', 'peak', peak);
-  checkFloor('cosine', 'min', min);
-  if (total !== undefined) checkSteps('cosine', 'total', total);
   return described({ name: 'cosine', peak, min, total }, (t, run) => {
     return min + ((peak - min) * (1 + Math.cos(Math.PI * Math.min(t / lengthOf('cosine', total, run), 1)))) / 2;
   });
@@ -145,6 +145,7 @@ export function cosine(
 
 /** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
+  /** Steps until the last rate. Default: the run's. */
   readonly total?: number | undefined;
   /** The fraction of steps in which the rate rises. Default 0.3. */
   readonly pctStart?: number | undefined;
@@ -156,17 +157,22 @@ export interface OneCycleOptions {
   readonly anneal?: 'cos' | 'linear' | undefined;
 }
 
+export const ONE_CYCLE = {
+  total: STEPS,
+  pctStart: [NUMBER, 0.3],
+  divFactor: [FACTOR, 25],
+  finalDivFactor: [FACTOR, 1e4],
+  anneal: [oneOf('cos', 'linear'), 'cos'],
+} satisfies Schema<OneCycleOptions>;
+
 /**
  * From peak / divFactor up to `peak` at step pctStart · T - 1, then down to peak / divFactor / finalDivFactor at step T - 1,
  * each along half a cosine or a line: PyTorch's `OneCycleLR` in two phases. https://arxiv.org/abs/1708.07120
  */
 export function oneCycle(peak: number, options: OneCycleOptions = {}, ...extra: never[]): Schedule {
-  checkOptions('oneCycle', options, OPTIONS.oneCycle, extra);
-  const { total, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4, anneal = 'cos' } = options;
+  const checked = checkOptions('oneCycle', options, ONE_CYCLE, extra);
+  const { total, pctStart, divFactor, finalDivFactor, anneal } = checked;
   checkRate('oneCycle', 'peak', peak);
-  if (total !== undefined) checkSteps('oneCycle', 'total', total);
-  checkFactor('oneCycle', 'divFactor', divFactor);
-  checkFactor('oneCycle', 'finalDivFactor', finalDivFactor);
   if (!(pctStart >= 0 && pctStart <= 1)) throw new OptionError(`oneCycle: pctStart is ${pctStart}. Use 0 to 1.`);
   const first = peak / divFactor;
   const between = anneal === 'cos' ? alongCosine : alongLine;

@@ -1,9 +1,10 @@
 // Stochastic gradient descent, with optional momentum, Nesterov momentum and weight decay.
 import { OptionError } from '../graph/errors.ts';
+import { BOOLEAN, NUMBER, type Schema } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from '../ops/binary.ts';
 import { checkRange } from './check.ts';
-import { type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
+import { COMMON, type CommonOptions, type Given, type Optimizer, optimizerOf } from './optimizer.ts';
 import type { Rate } from './schedules.ts';
 
 /** Options of {@link sgd}. */
@@ -16,6 +17,14 @@ export interface SgdOptions extends CommonOptions<SgdOptions> {
   readonly weightDecay?: number | undefined;
 }
 
+const SGD = {
+  ...COMMON,
+  lr: [true, 1e-3],
+  momentum: [NUMBER, 0],
+  nesterov: [BOOLEAN, false],
+  weightDecay: [NUMBER, 0],
+} satisfies Schema<SgdOptions>;
+
 /**
  * g += weightDecay · p; buf = momentum · buf + g; p -= lr · buf (Nesterov: p -= lr · (g + momentum · buf)). Default lr 1e-3. As
  * PyTorch's `SGD` with dampening 0. `sgd(0.1)` or `sgd({ lr: 0.1 })`, with other options `sgd(0.1, { momentum: 0.9 })`.
@@ -23,8 +32,7 @@ export interface SgdOptions extends CommonOptions<SgdOptions> {
 export function sgd(lr: Rate | undefined, options?: Omit<SgdOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function sgd(options?: SgdOptions, ...extra: never[]): Optimizer;
 export function sgd(...given: Given): Optimizer {
-  const defaults = { momentum: 0, nesterov: false as boolean, weightDecay: 0 };
-  return optimizerOf('sgd', given, 1e-3, defaults, ({ momentum, nesterov, weightDecay }, where) => {
+  return optimizerOf<SgdOptions>('sgd', given, SGD, ({ momentum, nesterov, weightDecay }, where) => {
     checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
     checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
     if (nesterov && momentum === 0)

@@ -2,7 +2,7 @@
 // storage allocates; and a step's update, to be called in the traced function.
 import { OptionError } from '../graph/errors.ts';
 import type { VariableGroup } from '../graph/executor.ts';
-import { COUNT, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
+import { COUNT, checkOptions, checkValue, OBJECT, POSITIVE, type Schema, show } from '../graph/options.ts';
 import { MEMORY, type MemoryLayout, type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, isParameter, type Tensor, Variable } from '../graph/tensor.ts';
@@ -23,7 +23,7 @@ export interface OptimizerStateOptions {
   readonly maxArenaBytes?: number | undefined;
 }
 
-const NAMES: Names<OptimizerStateOptions> = { steps: COUNT, maxArenaBytes: POSITIVE };
+const SCHEMA = { steps: COUNT, maxArenaBytes: [POSITIVE, MAX_ARENA_BYTES] } satisfies Schema<OptimizerStateOptions>;
 
 /** A model's variables and the optimizer's state for them. `backend.allocate` allocates all of it. */
 export class OptimizerState {
@@ -42,7 +42,7 @@ export class OptimizerState {
   /** @throws OptionError as {@link state}. */
   constructor(optimizer: Optimizer, model: object, options: OptimizerStateOptions = {}, ...extra: never[]) {
     checkOptimizer('optim.state', optimizer);
-    const { steps, maxArenaBytes = MAX_ARENA_BYTES } = checkOptions('optim.state', options, NAMES, extra);
+    const { steps, maxArenaBytes } = checkOptions('optim.state', options, SCHEMA, extra);
     this.optimizer = optimizer;
     this.#variables = variablesOf(model);
     this.#maxArenaBytes = maxArenaBytes;

@@ -33,7 +33,7 @@ export async function batchWeights(task: Task, data: Examples, run: Run, state: 
   return (step) => {
     const { rows: examples } = placeOf(run, step);
     const indices = counter(new Uint32Array(examples));
-    batchIndicesOp.cpu([counter([step]), origin!, order!], [indices], { ...rows, batch: examples, stride });
+    batchIndicesOp.cpu([counter([step]), origin!, order!], [indices], { ...rows, batch: examples, stride, offset: 0 });
     const metrics = new Map(counted.map(([metric, counts]) => [metric, sumAt(counts, indices.data)]));
     return { examples, metrics };
   };

@@ -1,20 +1,21 @@
 // Early stopping: ends a run when its monitored value has not got better for some epochs, and keeps the best State.
 import { OptionError } from '../graph/errors.ts';
 import { nearest } from '../graph/nearest.ts';
+import { checkOptions, type WithDefaults } from '../graph/options.ts';
 import type { EpochEvent } from './events.ts';
-import type { EarlyStopping } from './run.ts';
+import { EARLY_STOPPING, type EarlyStopping } from './run.ts';
 import type { Snapshot, State } from './state.ts';
 
 export class Stopper {
-  readonly #options: Required<EarlyStopping>;
+  readonly #options: WithDefaults<EarlyStopping, typeof EARLY_STOPPING> & { readonly mode: 'min' | 'max' };
   #best: number | undefined;
   #waited = 0;
   #snapshot: { readonly step: number; readonly state: Snapshot } | undefined;
 
   constructor(options: EarlyStopping) {
-    const { patience = 3, minDelta = 0, monitor = 'loss', restoreBest = false } = options;
-    const { mode = modeOf(monitor) ?? 'max' } = options;
-    this.#options = { patience, minDelta, monitor, mode, restoreBest };
+    const checked = checkOptions('earlyStopping', options, EARLY_STOPPING);
+    const { mode = modeOf(checked.monitor) ?? 'max' } = checked;
+    this.#options = { ...checked, mode };
   }
 
   /** Looks at an epoch; true where the run should end. */
@@ -60,7 +61,7 @@ function modeOf(monitor: string): 'min' | 'max' | undefined {
 
 /** @throws OptionError where there is no metric to be monitored, or it is not known whether less or more of it is better. */
 export function checkMonitor(options: EarlyStopping | undefined, metrics: readonly string[]): void {
-  const { monitor = 'loss', mode } = options ?? {};
+  const { monitor, mode } = checkOptions('earlyStopping', options ?? {}, EARLY_STOPPING);
   if (monitor === 'loss' || monitor === 'accuracy') return;
   if (!metrics.includes(monitor)) {
     const known = [...metrics];

@@ -103,7 +103,7 @@ export async function loadWeights(
   ...given: readonly unknown[]
 ): Promise<LoadedWeights> {
   const { running, idle } = insideOf('loadWeights', trainer);
-  const options = optionsOf<LoadWeightsOptions>('loadWeights', 'file', given, LOAD_WEIGHTS);
+  const options = optionsOf<LoadWeightsOptions, typeof LOAD_WEIGHTS>('loadWeights', 'file', given, LOAD_WEIGHTS);
   idle('loadWeights');
   const { scale, ...loaded } = putWeights(running.state, running.task.model, bytes, options);
   running.scale = scale;

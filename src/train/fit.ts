@@ -3,6 +3,7 @@
 
 import { DivergenceError, OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
+import { checkOptions, type WithDefaults } from '../graph/options.ts';
 import type { Examples } from './batch.ts';
 import { type BatchWeight, batchWeights } from './batch-weights.ts';
 import { bestConstantLoss, noBetter } from './constant-loss.ts';
@@ -27,7 +28,7 @@ import type { ModelScale } from './part-scales.ts';
 import type { Programs, StepProgram } from './programs.ts';
 import type { Rates, StepRates } from './rates.ts';
 import type { Recorder } from './recorder.ts';
-import { endsEpoch, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
+import { endsEpoch, FIT, type FitOptions, placeOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
 import { eventOf } from './step-event.ts';
 import type { Task } from './task.ts';
@@ -64,7 +65,7 @@ export class Fit {
   readonly #trainer: Running;
   readonly #data: Examples;
   readonly #run: Run;
-  readonly #options: FitOptions;
+  readonly #options: WithDefaults<FitOptions, typeof FIT>;
   readonly #gate: Gate;
   readonly #callbacks: readonly Callbacks[];
   readonly #pacer: Pacer<Sent>;
@@ -87,7 +88,7 @@ export class Fit {
     this.#trainer = trainer;
     this.#data = data;
     this.#run = run;
-    this.#options = options;
+    this.#options = checkOptions('fit', options, FIT);
     this.#gate = gate;
     this.#callbacks = [options, options.callbacks ?? []].flat();
     this.#pacer = new Pacer({ submitMs: trainer.submitMs });
@@ -233,7 +234,7 @@ export class Fit {
   }
 
   async *#lookForRunaway(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {
-    const { divergence = 'stop' } = this.#options;
+    const { divergence } = this.#options;
     if (divergence === 'off' || this.#warned.has('runAway') || !this.#watch.ranAway(ended)) return;
     const { step, learningRate } = this.#last!;
     const message = this.#watch.message(step, learningRate);

@@ -41,7 +41,12 @@ export function insideOf(what: string, trainer: object): Inside {
 }
 
 /** The first rows of `data`, or of the last run's. @throws OptionError where there is neither. */
-export function firstRows(what: string, { lastData, asJudged }: Inside, data: Examples | undefined, rows = 8): Looked {
+export function firstRows(
+  what: string,
+  { lastData, asJudged }: Inside,
+  data: Examples | undefined,
+  rows: number,
+): Looked {
   const given = data === undefined ? lastData() : data;
   if (!given) throw new OptionError(`${what}: no data was seen yet. Give it a data set.`);
   const { x, y, scale, size } = asJudged(given);

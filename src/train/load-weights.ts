@@ -1,7 +1,7 @@
 // Weights of a file into a State, as PyTorch's `load_state_dict` does it: by name and shape, whatever the dtype they are stored
 // as. All is checked and converted before anything is changed.
 import type { FileBytes, HostArray } from '../graph/dtype.ts';
-import { BOOLEAN, type Names, STRING } from '../graph/options.ts';
+import { BOOLEAN, type Schema, STRING, type WithDefaults } from '../graph/options.ts';
 import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
 import { isTransposed, refuse } from './match-tensors.ts';
 import type { ModelScale } from './part-scales.ts';
@@ -39,7 +39,11 @@ export interface LoadedWeights {
   readonly renamed: Readonly<Record<string, string>>;
 }
 
-export const LOAD_WEIGHTS: Names<LoadWeightsOptions> = { file: STRING, strict: BOOLEAN, rename: RENAME };
+export const LOAD_WEIGHTS = {
+  file: [STRING, 'weights'],
+  strict: [BOOLEAN, true],
+  rename: RENAME,
+} satisfies Schema<LoadWeightsOptions>;
 
 const TRANSPOSED =
   'Transpose them: Linear keeps its weight [out, in], as PyTorch does, Keras and Flax [in, out]. readSafetensors and writeSafetensors take a file apart and put it together.';
@@ -53,7 +57,7 @@ export function putWeights(
   state: State,
   model: object,
   bytes: FileBytes,
-  { file = 'weights', strict = true, rename }: LoadWeightsOptions,
+  { file, strict, rename }: WithDefaults<LoadWeightsOptions, typeof LOAD_WEIGHTS>,
 ): LoadedWeights & { readonly scale: ModelScale | undefined } {
   const { tensors, metadata } = readSafetensors(bytes, file);
   const scale = scaleOfFile(metadata, file);

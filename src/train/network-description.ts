@@ -1,7 +1,7 @@
 // What a dense network is, in plain data: checked, printed, and remembered for the models that were made from it. A trainer needs this
 // much to save any model, so the networks themselves, with their activations and losses, are in network.ts.
 import { OptionError } from '../graph/errors.ts';
-import { checkExtra, checkOptions, type Names, show } from '../graph/options.ts';
+import { checkExtra, checkOptions, type Schema, show } from '../graph/options.ts';
 
 const ACTIVATIONS = ['relu', 'sigmoid', 'tanh', 'gelu', 'silu'] as const;
 const LOSSES = ['cross-entropy', 'squared-error'] as const;
@@ -20,7 +20,13 @@ export interface NetworkDescription {
   readonly loss: (typeof LOSSES)[number];
 }
 
-const NAMES: Names<NetworkDescription> = { inputs: true, hidden: true, outputs: true, activation: true, loss: true };
+const SCHEMA = {
+  inputs: true,
+  hidden: true,
+  outputs: true,
+  activation: true,
+  loss: true,
+} satisfies Schema<NetworkDescription>;
 const descriptions = new WeakMap<object, NetworkDescription>();
 
 /** Notes what a model was made from. */
@@ -57,7 +63,7 @@ export function networkText(description: NetworkDescription, ...extra: never[]):
 
 /** A frozen copy of a description of which every part was checked. @throws OptionError */
 export function checkDescription(description: NetworkDescription): NetworkDescription {
-  checkOptions('network', description, NAMES);
+  checkOptions('network', description, SCHEMA);
   const { inputs, hidden, outputs, activation, loss } = description;
   checkWidth('inputs', inputs);
   if (!Array.isArray(hidden))

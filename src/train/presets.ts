@@ -1,5 +1,5 @@
 // Presets: two networks for handwritten digits with everything needed to train them well, chosen by measurement on MNIST.
-import { optionsOf, withoutGaps } from '../graph/options.ts';
+import { optionsOf } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Loss } from '../loss/loss.ts';
 import { adam } from '../optim/adam.ts';
@@ -57,7 +57,7 @@ export const classic: Preset = {
   model: () => network(CLASSIC).model,
   loss: network(CLASSIC).loss,
   optimizer: (...given) =>
-    sgd({ lr: cosine(CLASSIC_LR), ...withoutGaps(optionsOf<CommonOptions>('classic', 'lr', given, COMMON)) }),
+    sgd({ lr: cosine(CLASSIC_LR), ...optionsOf<CommonOptions, typeof COMMON>('classic', 'lr', given, COMMON) }),
   inputShape: [28, 28],
   classes: 10,
   defaults: { epochs: 15, batchSize: 32, lr: CLASSIC_LR },
@@ -71,7 +71,7 @@ export const mlp: Preset = {
   model: () => network(MLP).model,
   loss: network(MLP).loss,
   optimizer: (...given) =>
-    adam({ lr: cosine(MLP_LR), ...withoutGaps(optionsOf<CommonOptions>('mlp', 'lr', given, COMMON)) }),
+    adam({ lr: cosine(MLP_LR), ...optionsOf<CommonOptions, typeof COMMON>('mlp', 'lr', given, COMMON) }),
   inputShape: [28, 28],
   classes: 10,
   defaults: { epochs: 5, batchSize: 128, lr: MLP_LR },

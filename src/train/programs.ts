@@ -63,15 +63,15 @@ export class Programs {
     if (rest > 0) traceStep(this.#state, this.#task, data, orderOf(run), rest);
     if (!validation) return;
     checkExamples(validation);
-    traceEvaluation(this.#task, validation, {}, this.#executor.maxBindingBytes);
+    traceEvaluation(this.#task, validation, { confusion: false }, this.#executor.maxBindingBytes);
   }
 
   /** What evaluates a data set. */
   async evaluator(data: Examples, options: EvaluateOptions = {}, owner?: object): Promise<Evaluator> {
     checkExamples(data);
-    checkOptions('evaluate', options, EVALUATE);
-    const key = `evaluate ${this.#idOf(data)} ${options.batchSize} ${options.confusion ?? false}`;
-    const make = () => Evaluator.compile(this.#executor, this.#state, this.#task, data, options);
+    const checked = checkOptions('evaluate', options, EVALUATE);
+    const key = `evaluate ${this.#idOf(data)} ${checked.batchSize} ${checked.confusion}`;
+    const make = () => Evaluator.compile(this.#executor, this.#state, this.#task, data, checked);
     return this.#get(this.#ofData, key, make, owner);
   }
 

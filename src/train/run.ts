@@ -8,9 +8,9 @@ import {
   checkValue,
   FUNCTION,
   type Kind,
-  type Names,
   OBJECT,
   oneOf,
+  type Schema,
   SIGNAL,
   STRING,
   show,
@@ -42,7 +42,7 @@ export interface EarlyStopping {
   readonly minDelta?: number | undefined;
   /** The monitored value, on the validation set or else in training: `loss`, `accuracy` or a metric (`kind.accuracy`). Default `loss`. */
   readonly monitor?: string | undefined;
-  /** Whether a lower or a higher value is better. Default `min` for losses, `max` for accuracies; required for other metrics. */
+  /** Whether a lower or a higher value is better. Default: `min` for losses, `max` for accuracies; required for other metrics. */
   readonly mode?: 'min' | 'max' | undefined;
   /** Whether the run ends with the State of its best epoch, however it ends, even by a divergence or an error. Default false. */
   readonly restoreBest?: boolean | undefined;
@@ -75,7 +75,7 @@ export interface FitOptions extends Callbacks {
   readonly earlyStopping?: EarlyStopping | undefined;
   /**
    * The weight of each class in training, times the examples' own weights: a weight for each class, some by class (others count 1), or
-   * `balanced`, n / (classes · count). Validation is not weighted. Needs class labels. Default 1 for each.
+   * `balanced`, n / (classes · count). Validation is not weighted. Needs class labels. Default: 1 for each.
    */
   readonly classWeights?: ClassWeights | undefined;
   /** Ends the run at the first epoch whose accuracy (validation, else training) is at least this. */
@@ -94,40 +94,45 @@ export interface FitOptions extends Callbacks {
   readonly resume?: boolean | undefined;
 }
 
-const EARLY_STOPPING: Names<EarlyStopping> = {
-  patience: { ...COUNT, advice: 'Give a whole number of epochs from 1.' },
-  minDelta: { advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 },
-  monitor: STRING,
+export const EARLY_STOPPING = {
+  patience: [{ ...COUNT, advice: 'Give a whole number of epochs from 1.' }, 3],
+  minDelta: [{ advice: 'Give a finite number >= 0.', fits: (v) => Number.isFinite(v) && (v as number) >= 0 }, 0],
+  monitor: [STRING, 'loss'],
   mode: oneOf('min', 'max'),
-  restoreBest: BOOLEAN,
-};
-const CALLBACKS: Names<Callbacks> = { onStep: FUNCTION, onEpoch: FUNCTION, onWarning: FUNCTION, onEnd: FUNCTION };
+  restoreBest: [BOOLEAN, false],
+} satisfies Schema<EarlyStopping>;
+const CALLBACKS = {
+  onStep: FUNCTION,
+  onEpoch: FUNCTION,
+  onWarning: FUNCTION,
+  onEnd: FUNCTION,
+} satisfies Schema<Callbacks>;
 /** A share of some examples, or a number of them. */
 export const PART: Kind = {
   advice: 'Give a fraction between 0 and 1, or a whole number of examples from 1.',
   fits: (v) => Number.isFinite(v) && (v as number) > 0 && ((v as number) < 1 || Number.isSafeInteger(v)),
 };
-const NAMES: Names<FitOptions> = {
+export const FIT = {
   epochs: COUNT,
   maxSteps: COUNT,
-  batchSize: COUNT,
+  batchSize: [COUNT, 32],
   validation: true,
   validationSplit: PART,
   signal: SIGNAL,
-  shuffle: BOOLEAN,
-  dropLast: BOOLEAN,
-  events: oneOf('epoch', 'step'),
+  shuffle: [BOOLEAN, true],
+  dropLast: [BOOLEAN, false],
+  events: [oneOf('epoch', 'step'), 'epoch'],
   earlyStopping: true,
   classWeights: CLASS_WEIGHTS,
   targetAccuracy: {
     advice: 'Give a fraction from 0 to 1, such as 0.975.',
     fits: (v) => Number.isFinite(v) && (v as number) >= 0 && (v as number) <= 1,
   },
-  divergence: oneOf(...DIVERGENCE),
+  divergence: [oneOf(...DIVERGENCE), 'stop'],
   callbacks: true,
-  resume: BOOLEAN,
+  resume: [BOOLEAN, false],
   ...CALLBACKS,
-};
+} satisfies Schema<FitOptions>;
 
 /** Steps in an epoch. */
 export function stepsPerEpoch({ size, batchSize, dropLast }: Pick<Run, 'size' | 'batchSize' | 'dropLast'>): number {
@@ -172,7 +177,7 @@ function checkCallbacks(callback: unknown): void {
 
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
-  checkOptions('fit', options, NAMES);
+  const usual = checkOptions('fit', options, FIT);
   if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
   if (options.callbacks !== undefined) for (const callback of [options.callbacks].flat()) checkCallbacks(callback);
   checkExamples(data);
@@ -182,12 +187,13 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
       'fit: resume is true, but there is no run to continue. Load a checkpoint first, or leave it out.',
     );
   const base = options.resume ? before : undefined;
+  // A resumed run comes before the defaults.
   const shape = {
     dataName: data.name ?? 'data',
     size: data.size,
-    batchSize: options.batchSize ?? base?.batchSize ?? Math.min(32, data.size),
-    shuffle: options.shuffle ?? base?.shuffle ?? true,
-    dropLast: options.dropLast ?? base?.dropLast ?? false,
+    batchSize: options.batchSize ?? base?.batchSize ?? Math.min(usual.batchSize, data.size),
+    shuffle: options.shuffle ?? base?.shuffle ?? usual.shuffle,
+    dropLast: options.dropLast ?? base?.dropLast ?? usual.dropLast,
   };
   if (shape.batchSize > data.size) {
     throw new OptionError(

@@ -9,9 +9,9 @@ import {
   checkOptions,
   checkValue,
   type Kind,
-  type Names,
   OBJECT,
   oneOf,
+  type Schema,
   STRING,
 } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
@@ -58,7 +58,7 @@ const TYPED: Kind = {
   advice: 'Give a typed array, such as a Float32Array.',
   fits: (v) => dtypeOfArray(v) !== undefined,
 };
-const TENSOR: Names<TensorToStore> = { dtype: oneOf(...STORED_DTYPES), shape: true, data: true };
+const TENSOR = { dtype: oneOf(...STORED_DTYPES), shape: true, data: true } satisfies Schema<TensorToStore>;
 /** Dtypes that are known and not read. */
 const OTHER_DTYPES = ['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F6_E2M3', 'F6_E3M2', 'F4', 'C64'];
 const MAX_HEADER = 100_000_000;

@@ -3,7 +3,7 @@
 import { type DType, type HostArray, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Storage, VariableGroup } from '../graph/executor.ts';
-import { COUNT, checkExtra, checkOptions, checkValue, type Names, OBJECT, POSITIVE, show } from '../graph/options.ts';
+import { COUNT, checkExtra, checkOptions, checkValue, OBJECT, POSITIVE, type Schema, show } from '../graph/options.ts';
 import { type NamedVariable, NOT_OF_A_MODEL, variablesOf } from '../graph/paths.ts';
 import { seedKey } from '../graph/random.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
@@ -47,20 +47,20 @@ export interface StateOptions {
   readonly seed: number;
   /** Metrics per step in the ring: loss and accuracy are 2. Default 2. */
   readonly metrics?: number | undefined;
-  /** The most bytes an arena may take. Default 128 MiB. */
+  /** The most bytes an arena may take. Default: 128 MiB, or what a binding holds if that is less. */
   readonly maxArenaBytes?: number | undefined;
   /** Which parameters are frozen. Default: those whose variables are not trainable. */
   readonly freezing?: Freezing | undefined;
 }
 
-const NAMES: Names<StateOptions> = {
+const SCHEMA = {
   model: OBJECT,
   optimizer: true,
   seed: true,
-  metrics: COUNT,
+  metrics: [COUNT, 2],
   maxArenaBytes: POSITIVE,
   freezing: OBJECT,
-};
+} satisfies Schema<StateOptions>;
 
 export class State {
   readonly [NOT_OF_A_MODEL] = true;
@@ -94,8 +94,8 @@ export class State {
   constructor(executor: Executor, options: StateOptions, ...extra: never[]) {
     if (typeof executor?.compile !== 'function')
       throw new OptionError(`state: the executor is ${show(executor)}. Give a backend's: backend.executor.`);
-    checkOptions('state', options, NAMES, extra);
-    const { model, optimizer, seed, metrics = 2, maxArenaBytes, freezing } = options;
+    const checked = checkOptions('state', options, SCHEMA, extra);
+    const { model, optimizer, seed, metrics, maxArenaBytes, freezing } = checked;
     checkOptimizer('state', optimizer);
     const key = seedKey(seed);
     this.seedNumber = seed;

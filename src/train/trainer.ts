@@ -7,7 +7,7 @@ import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
-import { checkExtra, checkOptions, MILLISECONDS, type Names, OBJECT, POSITIVE, SEED, show } from '../graph/options.ts';
+import { checkExtra, checkOptions, MILLISECONDS, OBJECT, POSITIVE, type Schema, SEED, show } from '../graph/options.ts';
 import type { PathMatch } from '../graph/path-match.ts';
 import { NOT_OF_A_MODEL } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
@@ -50,7 +50,7 @@ export interface TrainerOptions<Y extends object = Tensor, X extends object = Te
    * losses.meanSquaredError, kind: losses.softmaxCrossEntropy }`, whose weighted sum is minimized, or one function of all of them.
    */
   readonly loss: LossOf<Y>;
-  /** The weight of each output's loss in their sum, by name. Default 1 for each. As Keras' `loss_weights`. */
+  /** The weight of each output's loss in their sum, by name. Default: 1 for each. As Keras' `loss_weights`. */
   readonly lossWeights?: LossWeights | undefined;
   readonly optimizer: Optimizer;
   /** The seed of initial values, shuffles and dropout, a whole number. Default 0. */
@@ -69,22 +69,22 @@ export interface TrainerOptions<Y extends object = Tensor, X extends object = Te
   readonly inputDtype?: Nested<'f32' | 'u32' | 'i32'> | undefined;
   /** The target duration of a submit in milliseconds; a page that draws between submits needs 8 to 50. Default 200. */
   readonly submitMs?: number | undefined;
-  /** The maximum bytes of parameters in one buffer. Default 128 MiB. */
+  /** The maximum bytes of parameters in one buffer. Default: 128 MiB, or what a binding holds if that is less. */
   readonly maxArenaBytes?: number | undefined;
 }
 
-const NAMES: Names<TrainerOptions> = {
+const SCHEMA = {
   model: true,
   loss: true,
   lossWeights: true,
   optimizer: true,
-  seed: SEED,
+  seed: [SEED, 0],
   metrics: OBJECT,
   inputShape: { advice: 'Give an array of numbers, or one for each input.', fits: isShapes },
-  inputDtype: { advice: "Give 'f32', 'u32' or 'i32', or one for each input.", fits: isInputDtypes },
-  submitMs: MILLISECONDS,
+  inputDtype: [{ advice: "Give 'f32', 'u32' or 'i32', or one for each input.", fits: isInputDtypes }, 'f32'],
+  submitMs: [MILLISECONDS, 200],
   maxArenaBytes: POSITIVE,
-};
+} satisfies Schema<TrainerOptions>;
 
 const ONE_SET = 'Give one data set and options: fit(datasets.array(x, y), { epochs: 5 }).';
 
@@ -93,14 +93,9 @@ function isInputDtypes(value: unknown): boolean {
   return dtypes.length > 0 && dtypes.every((dtype) => dtype === 'f32' || dtype === 'u32' || dtype === 'i32');
 }
 
-/** Refuses what is no backend, model, loss, optimizer or metric. */
-function checkedTask(backend: Backend, options: TaskOptions & { readonly optimizer: Optimizer }): Task {
+function checkBackend(backend: Backend): void {
   if (typeof backend?.executor?.compile !== 'function')
     throw new OptionError(`trainer: the backend is ${show(backend)}. Pass a backend: await createBackend().`);
-  checkOptions('trainer', options, NAMES);
-  const task = taskOf('trainer', options);
-  checkOptimizer('trainer', options.optimizer);
-  return task;
 }
 
 /** Arrays in the structure of what a model gives; of classes and probabilities, those of outputs whose loss says how. */
@@ -137,12 +132,15 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    */
   constructor(backend: Backend, options: TrainerOptions<Y, X>, ...extra: never[]) {
     checkExtra('trainer', extra);
-    this.#task = checkedTask(backend, options as TaskOptions & { optimizer: Optimizer });
-    const { model, optimizer, seed = 0, submitMs = 200, maxArenaBytes } = options;
+    checkBackend(backend);
+    const checked = checkOptions('trainer', options, SCHEMA);
+    const { model, optimizer, seed, submitMs, maxArenaBytes } = checked;
+    this.#task = taskOf('trainer', options as TaskOptions);
+    checkOptimizer('trainer', optimizer);
     const { executor } = backend;
     this.backend = backend;
-    this.#inputShape = options.inputShape;
-    this.#inputDtype = options.inputDtype ?? 'f32';
+    this.#inputShape = checked.inputShape;
+    this.#inputDtype = checked.inputDtype;
     const metrics = widthOf(this.#task);
     const newState = (freezing?: Freezing) =>
       new State(executor, { model, optimizer, seed, metrics, maxArenaBytes, freezing });
