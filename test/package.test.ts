@@ -115,6 +115,16 @@ describe('entry points', () => {
     expect(Number(all) - Number(same)).toBe(2);
   });
 
+  test('thalweg/nn, optim, losses and datasets are the namespaces of thalweg', async () => {
+    const { out, err } = await run(`
+      import * as page from 'thalweg';
+      for (const name of ['nn', 'optim', 'losses', 'datasets']) {
+        if ((await import('thalweg/' + name)) !== page[name]) console.log(name);
+      }
+    `);
+    expect([out, err]).toEqual(['', '']);
+  });
+
   test('files inside the package cannot be imported past the entry points', async () => {
     const { code, err } = await run(`import 'thalweg/dist/src/backend.js';`);
     expect(err).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');

@@ -1,6 +1,7 @@
 // The page's worker when something goes wrong, and what it keeps: divergence, saturation, lost devices, files and sessions.
 import { describe, expect, test } from 'vitest';
 import { type Config, PRESET_CONFIGS } from '../app/config.ts';
+import { warningNotice } from '../app/worker/notices.ts';
 import type { RunSnapshot } from '../app/worker/run.ts';
 import { Backend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/executor.ts';
@@ -48,6 +49,15 @@ describe('a rate that is too large', () => {
     await expect.poll(() => page.notices('not-learning'), { timeout: 30_000 }).toHaveLength(1);
     expect(page.notices('not-learning')[0]).toMatch(/units are saturated/);
     await page.session.call('pause', {});
+  });
+});
+
+test('a warning of another kind is shown as it is', () => {
+  const message = 'The loss ran away.';
+  expect(warningNotice({ type: 'warning', code: 'runAway', step: 3, message }, MLP)).toEqual({
+    code: 'info',
+    level: 'warning',
+    text: message,
   });
 });
 

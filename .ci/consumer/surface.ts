@@ -2,8 +2,12 @@
 
 import type { DataSet, FitEvent, NestedValue, Tensor } from 'thalweg';
 import * as page from 'thalweg';
+import * as datasets from 'thalweg/datasets';
+import * as losses from 'thalweg/losses';
+import * as nn from 'thalweg/nn';
 import * as node from 'thalweg/node';
 import { apply1, attachMethods, concat, type Op, sum } from 'thalweg/ops';
+import * as optim from 'thalweg/optim';
 
 const x: Tensor = page.constant(
   [
@@ -17,6 +21,14 @@ const backend = page.createCpuBackend();
 const scalar: NestedValue = await backend.value(x.mul(2).sum());
 const [total, rows]: [NestedValue, NestedValue] = await backend.value([sum(x), sum(x, 1)]);
 const named: { all: page.HostArray } = await backend.value({ all: x }, { as: 'typed' });
+
+// Namespaces from entry points of their own are the same.
+const namespaces: [typeof page.nn, typeof page.optim, typeof page.losses, typeof page.datasets] = [
+  nn,
+  optim,
+  losses,
+  datasets,
+];
 
 // By position and by name, and nothing else.
 const reduced = [
@@ -46,8 +58,8 @@ const double: Op<void> = {
 };
 attachMethods({ double: (t: Tensor) => apply1(double, [t], undefined) });
 
-const { datasets, losses, nn, optim, Trainer } = node;
-const data: DataSet = datasets.array(
+const { Trainer } = node;
+const data: DataSet = node.datasets.array(
   [
     [0, 1],
     [1, 0],
@@ -68,4 +80,4 @@ for await (const e of trainer.fit(data, { epochs: 1, events: 'step' })) {
 const history: page.History = await trainer.fit(data, { epochs: 1 });
 // An option that is undefined is as if it was left out, also where types are exact.
 trainer.fit(data, { epochs: undefined });
-console.log(scalar, total, rows, named, reduced, joined, history);
+console.log(scalar, total, rows, named, reduced, joined, namespaces, history);

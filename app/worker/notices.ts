@@ -23,8 +23,9 @@ export function divergedNotice({ message, step }: DivergenceError, rate: number,
   };
 }
 
-/** A run that stands still. */
-export function notLearningNotice({ message, step }: WarningEvent, { activation, lr }: Config): Notice {
+/** A warning of a run: of units that are saturated or dead it also says why. */
+export function warningNotice({ code, message, step }: WarningEvent, { activation, lr }: Config): Notice {
+  if (code !== 'notLearning') return { code: 'info', level: 'warning', text: message };
   const why =
     activation === 'sigmoid' || activation === 'tanh'
       ? 'Its units are saturated: the steps were so large that they ended on the flat ends of their curves, where the gradient is nearly 0. Nothing overflows, learning just stops.'

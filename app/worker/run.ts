@@ -15,7 +15,7 @@ import {
 import type { Config } from '../config.ts';
 import type { RunFacts, RunState, TestPoint, WorkerEvent } from '../protocol.ts';
 import { Meter } from './meter.ts';
-import { isOutOfMemory, notLearningNotice } from './notices.ts';
+import { isOutOfMemory, warningNotice } from './notices.ts';
 import { RunRecord, type SavedRecord } from './record.ts';
 import { WeightPath } from './weight-path.ts';
 
@@ -243,7 +243,7 @@ export class Run {
   async #see(event: FitEvent): Promise<void> {
     if (event.type === 'step') return this.#seeStep(event);
     if (event.type === 'warning') {
-      this.#hooks.post({ type: 'notice', notice: notLearningNotice(event, this.config) });
+      this.#hooks.post({ type: 'notice', notice: warningNotice(event, this.config) });
       return;
     }
     this.#meter.made(event.step, 1000 * (event.validation?.seconds ?? 0));

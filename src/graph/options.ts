@@ -1,5 +1,6 @@
 // Arguments as JavaScript gives them, where no compiler looked: what does not exist or is not what it should be is refused by
-// name, with the name that was probably meant. Functions that the step calls check nothing: all of this runs before.
+// name, with the name that was probably meant, and a table holds each option's kind and default. Functions that the step calls check
+// nothing: all of this runs before.
 import { OptionError } from './errors.ts';
 import { nearest } from './nearest.ts';
 
@@ -111,10 +112,11 @@ export function checkOptions<T extends object, S extends AnySchema>(
 
 const hasDefault = (entry: Entry): entry is readonly [Kind | true, unknown] => Array.isArray(entry);
 
-export const kindOf = (entry: Entry): Kind | true => (hasDefault(entry) ? entry[0] : entry);
+/** What an option's value must be. */
+export const kindOfEntry = (entry: Entry): Kind | true => (hasDefault(entry) ? entry[0] : entry);
 
 function checkEntry(where: string, name: string, value: unknown, entry: Entry): void {
-  const kind = kindOf(entry);
+  const kind = kindOfEntry(entry);
   if (kind !== true) checkValue(where, name, value, kind);
 }
 

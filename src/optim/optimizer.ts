@@ -7,7 +7,7 @@ import {
   checkOptions,
   checkValue,
   type Kind,
-  kindOf,
+  kindOfEntry,
   optionsOf,
   POSITIVE,
   type Schema,
@@ -146,7 +146,7 @@ export function optimizerOf<T extends CommonOptions>(
   const optimizer = { name, lr, ...(clip && { clip }), ...made(own, name) };
   if (groups.length === 0) return optimizer;
   // The defaults of a group's options are the optimizer's values.
-  const inherited = Object.entries(own).map(([key, value]) => [key, [kindOf(schema[key]!), value]] as const);
+  const inherited = Object.entries(own).map(([key, value]) => [key, [kindOfEntry(schema[key]!), value]] as const);
   const groupSchema = { ...GROUP, ...Object.fromEntries(inherited) };
   const ruleOf = (group: GroupOptions, k: number): ParameterGroup => {
     const where = `${name}: groups[${k}]`;

@@ -6,7 +6,7 @@ import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
 import { type Nested, partAt } from '../graph/nested.ts';
-import { BOOLEAN, COUNT, type Schema } from '../graph/options.ts';
+import { BOOLEAN, COUNT, type Schema, type WithDefaults } from '../graph/options.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
 import { type Assignment, traceWith } from '../graph/trace.ts';
 import { areClasses, countedRows, isIgnored, withoutIgnored } from '../loss/targets.ts';
@@ -48,6 +48,7 @@ export interface EvaluateOptions {
 }
 
 export const EVALUATE = { batchSize: COUNT, confusion: [BOOLEAN, false] } satisfies Schema<EvaluateOptions>;
+type CheckedOptions = WithDefaults<EvaluateOptions, typeof EVALUATE>;
 
 const LARGEST_BATCH = 1000;
 const SMALLEST_BATCH = 250;
@@ -89,7 +90,7 @@ export class Evaluator {
     state: State,
     task: Task,
     data: Examples,
-    options: EvaluateOptions = {},
+    options: CheckedOptions,
   ): Promise<Evaluator> {
     const traced = traceEvaluation(task, data, options, executor.maxBindingBytes);
     const { cursor, read, batches } = traced;
@@ -183,10 +184,10 @@ export interface TracedEvaluation {
 export function traceEvaluation(
   task: Task,
   data: Examples,
-  options: EvaluateOptions,
+  options: CheckedOptions,
   maxBytes: number,
 ): TracedEvaluation {
-  const { batchSize = evaluationBatch(data.size), confusion = false } = options;
+  const { batchSize = evaluationBatch(data.size), confusion } = options;
   const { size } = data;
   checkTargets(task, data);
   const B = Math.min(batchSize, size);

@@ -63,7 +63,7 @@ export class Programs {
     if (rest > 0) traceStep(this.#state, this.#task, data, orderOf(run), rest);
     if (!validation) return;
     checkExamples(validation);
-    traceEvaluation(this.#task, validation, {}, this.#executor.maxBindingBytes);
+    traceEvaluation(this.#task, validation, { confusion: false }, this.#executor.maxBindingBytes);
   }
 
   /** The evaluator of a data set. */
