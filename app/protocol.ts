@@ -79,11 +79,10 @@ export interface RunFacts {
   readonly etaMs?: number;
   readonly compileMs?: number;
   /** Smoothed loss and accuracy of the batches trained on. */
-  readonly trainLoss?: number;
-  readonly trainAccuracy?: number;
-  /** On the test images: the last time they were looked at. */
-  readonly testLoss?: number;
-  readonly testAccuracy?: number;
+  readonly loss?: number;
+  readonly accuracy?: number;
+  /** The last results on the test images. */
+  readonly validation?: { readonly loss: number; readonly accuracy: number };
   /** Whether its weights are those that its seed gives: no step made, no file read. */
   readonly fresh: boolean;
   readonly learningRate: number;

@@ -39,7 +39,7 @@ describe('a rate that is too large', () => {
     await page.session.call('train', {});
     await page.until(({ state }) => state === 'done');
     expect(page.run.step).toBe(100);
-    expect(page.run.trainLoss).toBeLessThan(1.5);
+    expect(page.run.loss).toBeLessThan(1.5);
   });
 
   test('saturates: a warning that says why', async () => {
@@ -336,12 +336,12 @@ describe('looking', () => {
       images: 200,
     });
     expect(images).toBe(200);
-    expect(losses.data[12]).toBeCloseTo(page.run.testLoss!, 4);
+    expect(losses.data[12]).toBeCloseTo(page.run.validation!.loss, 4);
     expect(pathSteps.at(-1)).toBe(80);
     expect([...path.data.slice(-2)].map((v) => Math.abs(v) < 1e-6)).toEqual([true, true]);
     expect(pathSteps.length).toBeGreaterThan(3);
     const way = await page.session.call('landscape', { n: 3, directions: 'path', extent: 1, images: 200 });
-    expect(way.losses.data[4]).toBeCloseTo(page.run.testLoss!, 4);
+    expect(way.losses.data[4]).toBeCloseTo(page.run.validation!.loss, 4);
     const reach = (axis: number) => Math.max(...way.path.data.filter((_, i) => i % 2 === axis).map(Math.abs));
     expect([reach(0), reach(1)]).toEqual([expect.closeTo(1, 3), expect.closeTo(1, 3)]);
   });

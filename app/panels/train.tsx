@@ -161,8 +161,8 @@ function Figures() {
   const data = store.data.value;
   return (
     <div class="train-figures">
-      <Stat label="Test accuracy" value={percent(run?.testAccuracy)} testid="test-accuracy" />
-      <Stat label="Train loss" value={lossText(run?.trainLoss)} testid="train-loss" />
+      <Stat label="Test accuracy" value={percent(run?.validation?.accuracy)} testid="test-accuracy" />
+      <Stat label="Train loss" value={lossText(run?.loss)} testid="train-loss" />
       <Stat
         label="Steps"
         value={String(run?.step ?? 0)}

@@ -341,7 +341,7 @@ export class Run {
     const stepsPerEpoch = Math.ceil(data.train.size / config.batch);
     const [step, totalSteps] = [record.last, stepsPerEpoch * config.epochs];
     const { stepsPerSecond, elapsedMs, compileMs } = this.#meter;
-    const test = record.tests.at(-1);
+    const validation = record.tests.at(-1);
     return {
       state: this.#state,
       step,
@@ -354,10 +354,9 @@ export class Run {
       elapsedMs,
       etaMs: stepsPerSecond && (1000 * (totalSteps - step)) / stepsPerSecond,
       compileMs,
-      trainLoss: record.smoothLoss.value,
-      trainAccuracy: record.smoothAccuracy.value,
-      testLoss: test?.loss,
-      testAccuracy: test?.accuracy,
+      loss: record.smoothLoss.value,
+      accuracy: record.smoothAccuracy.value,
+      validation,
       fresh: step === 0 && !this.#loaded,
       learningRate: this.#learningRate(),
       dispatchesPerStep: trainer.dispatchesPerStep,

@@ -18,11 +18,11 @@ import { FILES, linesUpTo, readWeights } from './run-files.ts';
 interface Curves {
   readonly loss: PlotPoint[];
   readonly accuracy: PlotPoint[];
-  readonly testLoss: PlotPoint[];
-  readonly testAccuracy: PlotPoint[];
+  readonly validationLoss: PlotPoint[];
+  readonly validationAccuracy: PlotPoint[];
 }
 
-const noCurves = (): Curves => ({ loss: [], accuracy: [], testLoss: [], testAccuracy: [] });
+const noCurves = (): Curves => ({ loss: [], accuracy: [], validationLoss: [], validationAccuracy: [] });
 
 interface RunFolderOptions {
   readonly preset: string;
@@ -118,7 +118,7 @@ export class RunFolder {
   }
 
   #draw(event: Readonly<Record<string, unknown>>): void {
-    const { loss, accuracy, testLoss, testAccuracy } = this.#curves;
+    const { loss, accuracy, validationLoss, validationAccuracy } = this.#curves;
     const onto = (
       values: Readonly<Record<string, unknown>>,
       curves: { readonly loss: PlotPoint[]; readonly accuracy: PlotPoint[] },
@@ -130,7 +130,7 @@ export class RunFolder {
     if (event['type'] === 'step') onto(event, { loss, accuracy });
     const validation = event['type'] === 'epoch' ? event['validation'] : undefined;
     if (typeof validation === 'object' && validation !== null)
-      onto(validation as Readonly<Record<string, unknown>>, { loss: testLoss, accuracy: testAccuracy });
+      onto(validation as Readonly<Record<string, unknown>>, { loss: validationLoss, accuracy: validationAccuracy });
   }
 
   /**
@@ -161,10 +161,13 @@ export class RunFolder {
   async finish(trainer: Trainer, configuration: unknown, caption: string): Promise<void> {
     await this.checkpoint(trainer, configuration);
     await this.writeDue(Number.POSITIVE_INFINITY);
-    const { loss, accuracy, testLoss, testAccuracy } = this.#curves;
-    await writeAtomic(this.#file('loss'), lossPlot({ train: loss, validation: testLoss, caption }));
-    if (accuracy.length + testAccuracy.length > 0)
-      await writeAtomic(this.#file('accuracy'), accuracyPlot({ train: accuracy, validation: testAccuracy, caption }));
+    const { loss, accuracy, validationLoss, validationAccuracy } = this.#curves;
+    await writeAtomic(this.#file('loss'), lossPlot({ train: loss, validation: validationLoss, caption }));
+    if (accuracy.length + validationAccuracy.length > 0)
+      await writeAtomic(
+        this.#file('accuracy'),
+        accuracyPlot({ train: accuracy, validation: validationAccuracy, caption }),
+      );
     await writeAtomic(this.#file('weights'), await saveWeights(trainer, { preset: this.#preset }));
   }
 

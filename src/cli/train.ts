@@ -400,8 +400,7 @@ class TrainCall {
     output.event('end', trainer.stepsMade, {
       ...deviceFields(this.#backend),
       ...tuningFields(this.#backend),
-      testAccuracy: accuracy,
-      testLoss: loss,
+      validation: { loss, accuracy },
       steps,
       stepsPerSecond,
       dispatchesPerStep: trainer.dispatchesPerStep,
