@@ -73,10 +73,15 @@ export interface Callbacks {
 /** What happened in all runs of a trainer. */
 export interface History {
   /**
-   * Per step, index by index; `accuracy` is empty where there is none. Beyond 100,000 steps, and beyond 10,000 epochs, every second entry
+   * Per step, index by index; `accuracy` is empty where there is none, and `metrics` has a list for each by name. Beyond 100,000 steps, and beyond 10,000 epochs, every second entry
    * is kept (then every fourth …), and always the first and the last; `step` says which.
    */
-  readonly steps: { readonly step: number[]; readonly loss: number[]; readonly accuracy: number[] };
+  readonly steps: {
+    readonly step: number[];
+    readonly loss: number[];
+    readonly accuracy: number[];
+    readonly metrics: Readonly<Record<string, number[]>>;
+  };
   readonly epochs: EpochEvent[];
   /** Learning rates set by hand, or 'schedule' where that was set again, and the number of steps made before each took effect. */
   readonly rates: { readonly step: number; readonly learningRate: number | 'schedule' }[];
@@ -86,5 +91,5 @@ export interface History {
 }
 
 export function newHistory(): History {
-  return { steps: { step: [], loss: [], accuracy: [] }, epochs: [], rates: [], warnings: [] };
+  return { steps: { step: [], loss: [], accuracy: [], metrics: {} }, epochs: [], rates: [], warnings: [] };
 }

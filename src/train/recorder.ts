@@ -48,10 +48,15 @@ export class Recorder {
     this.#epochs = new Stride(mostEpochs);
   }
 
-  step({ step, loss, accuracy }: Pick<StepEvent, 'step' | 'loss' | 'accuracy'>): void {
+  step({ step, loss, accuracy, metrics }: Pick<StepEvent, 'step' | 'loss' | 'accuracy' | 'metrics'>): void {
     const { steps } = this.#history;
-    if (accuracy === undefined) this.#steps.push([steps.step, steps.loss], [step, loss]);
-    else this.#steps.push([steps.step, steps.loss, steps.accuracy], [step, loss, accuracy]);
+    const others: Record<string, number[]> = steps.metrics;
+    const names = Object.keys(metrics);
+    for (const name of names) others[name] ??= [];
+    const lists = [steps.step, steps.loss, ...names.map((name) => others[name]!)];
+    const values = [step, loss, ...names.map((name) => metrics[name]!)];
+    if (accuracy === undefined) this.#steps.push(lists, values);
+    else this.#steps.push([...lists, steps.accuracy], [...values, accuracy]);
   }
 
   epoch(event: EpochEvent): void {
