@@ -45,8 +45,28 @@ describe('what cannot be used is refused by name', () => {
     ],
     [
       'a callback that nothing calls',
-      /^callbacks: there is no option onEpochEnd\. Did you mean onEpoch\?$/,
+      /^callbacks: there is no hook onEpochEnd\. Did you mean onEpoch\?$/,
       { callbacks: [{ onEpochEnd: () => {} } as never] },
+    ],
+    [
+      'one of a class',
+      /^callbacks: there is no hook on_batch_end\. Did you mean onStep\?$/,
+      {
+        callbacks: new (class {
+          onEpoch() {}
+          on_batch_end() {}
+        })(),
+      },
+    ],
+    [
+      'a callback without hooks',
+      /^callbacks: an object has none of onStep, onEpoch, onWarning, onEnd\. Give it one of these\.$/,
+      { callbacks: { best: 0 } as never },
+    ],
+    [
+      'a hook that is no function',
+      /^callbacks: onStep is 3\. Give a function\.$/,
+      { callbacks: { onStep: 3 as never } },
     ],
   ];
   it.each(fits)('%s', async (_, message, options) => {

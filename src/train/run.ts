@@ -1,6 +1,7 @@
 // A run: its data, data order, first step and length. It is plain data, so that a checkpoint can store it and a new process continue
 // it, and everything about a step (its epoch, its rows, its rate) follows from it and the step alone.
 import { OptionError } from '../graph/errors.ts';
+import { nearest } from '../graph/nearest.ts';
 import {
   BOOLEAN,
   COUNT,
@@ -164,15 +165,37 @@ export function endsEpoch(run: Run, step: number): boolean {
   return run.total === undefined || epochs(run.total) > epochs(step - run.start);
 }
 
-/** Rejects callbacks that would never be called; a class instance may have other members. */
+/** What Keras calls the hooks. */
+const KERAS_HOOKS: Readonly<Record<string, keyof Callbacks>> = {
+  onEpochEnd: 'onEpoch',
+  onBatchEnd: 'onStep',
+  onTrainBatchEnd: 'onStep',
+  onTrainEnd: 'onEnd',
+};
+
+/** Rejects a callback with no hooks or with hooks that would never be called; it may have other members. */
 function checkCallbacks(callback: unknown): void {
-  checkValue('fit', 'a callback', callback, {
-    ...OBJECT,
-    advice: 'Give an object of onStep, onEpoch, onWarning, onEnd.',
-  });
-  const plain = show(callback) === 'an object';
-  const given = Object.keys(CALLBACKS).map((name) => [name, (callback as Record<string, unknown>)[name]]);
-  checkOptions('callbacks', plain ? callback : Object.fromEntries(given), CALLBACKS);
+  const hooks = Object.keys(CALLBACKS);
+  checkValue('fit', 'a callback', callback, { ...OBJECT, advice: `Give an object of ${hooks.join(', ')}.` });
+  const given = callback as Readonly<Record<string, unknown>>;
+  const unknown = methodsOf(given).find((name) => /^on[A-Z_]/.test(name) && !hooks.includes(name));
+  if (unknown !== undefined) {
+    const camel = unknown.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    const near = KERAS_HOOKS[camel] ?? nearest(camel, hooks);
+    const advice = near ? `Did you mean ${near}?` : `The hooks are ${hooks.join(', ')}.`;
+    throw new OptionError(`callbacks: there is no hook ${unknown}. ${advice}`);
+  }
+  if (!hooks.some((name) => given[name] !== undefined))
+    throw new OptionError(`callbacks: ${show(callback)} has none of ${hooks.join(', ')}. Give it one of these.`);
+  checkOptions('callbacks', Object.fromEntries(hooks.map((name) => [name, given[name]])), CALLBACKS);
+}
+
+/** The names of an object's functions, those of its class included. */
+function methodsOf(object: object): string[] {
+  const classes: object[] = [];
+  for (let at: object | null = object; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) classes.push(at);
+  const names = classes.flatMap((at) => Object.getOwnPropertyNames(at));
+  return names.filter((name) => typeof (object as Readonly<Record<string, unknown>>)[name] === 'function');
 }
 
 /** The run that the options of `fit` describe. @throws OptionError or DataError naming what is wrong. */
