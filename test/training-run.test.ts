@@ -61,9 +61,7 @@ describe('a run', () => {
     const awaited = trainer.fit(data, { epochs: 1 });
     const end = awaited.then(() => {});
     await expect(awaited.next()).rejects.toThrow(OptionError);
-    await expect(awaited.next()).rejects.toThrow(
-      /^fit: this run is awaited or was started with step\(\), so its events cannot be read\./,
-    );
+    await expect(awaited.next()).rejects.toThrow(/^fit: this run is awaited, so its events cannot be read\./);
     await end;
   });
 
@@ -72,10 +70,31 @@ describe('a run', () => {
     const run = trainer.fit(data, { epochs: 2 });
     expect([(await run.step())?.step, (await run.step())?.step]).toEqual([1, 2]);
     expect([run.paused, trainer.stepsMade]).toEqual([true, 2]);
-    await expect(run.next()).rejects.toThrow(/fit: this run is awaited or was started with step/);
-    run.resume();
+    await expect(trainer.fit(data)).rejects.toThrow(
+      'fit: a run is in progress, and paused. Wait for its end, leave its loop, or call its stop().',
+    );
+    expect(run.done).toBe(false);
     expect((await run).steps.step).toEqual([1, 2, 3, 4]);
-    await expect(run.step()).rejects.toThrow('step: the run is over. Call fit for another one.');
+    expect([run.done, await run.step()]).toEqual([true, undefined]);
+  });
+
+  it('begins with a step, and is then read', async () => {
+    const trainer = netTrainer();
+    const run = trainer.fit(data, { epochs: 2, events: 'step' });
+    await run.step();
+    await run.step();
+    const events = await collect(run);
+    expect(events.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual([3, 4]);
+    await expect(run.step()).resolves.toBeUndefined();
+  });
+
+  it('is made of steps alone', async () => {
+    const trainer = netTrainer();
+    const run = trainer.fit(data, { epochs: 2 });
+    const steps: number[] = [];
+    for (let event = await run.step(); event; event = await run.step()) steps.push(event.step);
+    expect([steps, run.done, trainer.history.stopped]).toEqual([[1, 2, 3, 4], true, 'done']);
+    await trainer.fit(data, { maxSteps: 1 });
   });
 
   it('waits at its beginning where it was paused before', async () => {

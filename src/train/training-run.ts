@@ -7,7 +7,7 @@ import type { Gate } from './gate.ts';
 
 /**
  * A run: `for await (const event of run)` reads its events, and leaving the loop stops it; `await run` trains to the end and
- * resolves with the history. It starts at the first of these, or at {@link step}.
+ * resolves with the history. It starts at the first of these, or at {@link step}; both resume a run that `step` paused.
  * @throws OptionError if a second consumer reads or awaits it while the first one reads.
  */
 export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterableIterator<E>, Promise<History> {
@@ -23,6 +23,11 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   #read = false;
   #done = false;
   #awaited: Promise<History> | undefined;
+  /** The next event, requested on behalf of `step()`; the first event of a reader that comes later. */
+  #ahead: Promise<IteratorResult<E, undefined>> | undefined;
+  #stepping = false;
+  /** The last step that `step()` gave. */
+  #stepped = 0;
 
   /** @internal */
   constructor(events: AsyncGenerator<E, void, undefined>, history: History, gate: Gate) {
@@ -41,10 +46,16 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   async next(): Promise<IteratorResult<E, undefined>> {
     if (this.#awaited)
       throw new OptionError(
-        'fit: this run is awaited or was started with step(), so its events cannot be read. Read them from the start, or await the run.',
+        'fit: this run is awaited, so its events cannot be read. Read them instead of awaiting it, or give fit callbacks.',
       );
     this.#read = true;
-    return this.#next();
+    this.#leaveSteps();
+    const requested = this.#ahead;
+    this.#ahead = undefined;
+    const ahead = await requested;
+    // `step()` has already given its own events.
+    const given = ahead && !ahead.done && ahead.value.type === 'step' && ahead.value.step <= this.#stepped;
+    return ahead && !given ? ahead : this.#next();
   }
 
   /** Stops the run after the steps in flight. */
@@ -63,6 +74,11 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     return this.#gate.paused;
   }
 
+  /** Whether the run is over. */
+  get done(): boolean {
+    return this.#done;
+  }
+
   /** Resumes a paused run. */
   resume(): void {
     this.#gate.resume();
@@ -74,15 +90,37 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
   }
 
   /**
-   * Makes one step and pauses the run; resolves with the step, or undefined if the run ended before, and rejects with the run's error.
+   * Makes one step and pauses the run; resolves with the step, or undefined if the run is over, and rejects with the run's error:
+   * `while ((event = await run.step())) …`.
    * Callbacks and the body of the run's own loop must not await it: the run is waiting for them.
    */
   async step(...extra: never[]): Promise<StepEvent | undefined> {
     checkExtra('step', extra);
-    if (this.#done) throw new OptionError('step: the run is over. Call fit for another one.');
     const made = this.#gate.step();
-    if (!this.#read) this.#toEnd().catch(() => {}); // reported to the caller that awaits the run
-    return made;
+    if (!this.#read && !this.#awaited) void this.#stepAlong();
+    const event = await made;
+    this.#stepped = event?.step ?? this.#stepped;
+    return event;
+  }
+
+  /** Requests events while only `step()` does. */
+  async #stepAlong(): Promise<void> {
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      while (!this.#done && !this.#read && !this.#awaited) {
+        this.#ahead = this.#next();
+        await this.#ahead;
+      }
+    } catch {
+      // `step()` rejects with it, and so does the run where it is awaited.
+    }
+  }
+
+  /** The first other consumer resumes a run that `step()` paused. */
+  #leaveSteps(): void {
+    if (this.#stepping) this.#gate.resume();
+    this.#stepping = false;
   }
 
   async #toEnd(): Promise<History> {
@@ -90,6 +128,7 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
       throw new OptionError(
         'fit: the events of this run are being read, so it cannot be awaited. Use trainer.history after the loop.',
       );
+    this.#leaveSteps();
     this.#awaited ??= this.#rest();
     return this.#awaited;
   }
