@@ -6,9 +6,10 @@ import { type Tensor, Variable } from '../src/graph/tensor.ts';
 import { assign, isTraining } from '../src/graph/trace.ts';
 import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import { asLoss } from '../src/loss/loss.ts';
+import { Embedding, Flatten, Sequential } from '../src/nn/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { add, mul, sub } from '../src/ops/binary.ts';
-import { mean } from '../src/ops/reduce.ts';
+import { max, mean } from '../src/ops/reduce.ts';
 import { adam } from '../src/optim/adam.ts';
 import { cosine } from '../src/optim/schedules.ts';
 import { sgd } from '../src/optim/sgd.ts';
@@ -221,7 +222,7 @@ describe('the stream', () => {
     run.resume();
     expect(await ended).toBe('done');
     expect(steps).toHaveLength(40);
-    await expect(run.step()).rejects.toThrow('step: the run is over. Call fit for another one.');
+    await expect(run.step()).resolves.toBeUndefined();
   });
 
   it('ends while paused, on a signal', async () => {
@@ -244,6 +245,56 @@ describe('the stream', () => {
     expect(calls).toEqual(['step', 'step', 'epoch', 'done']);
   });
 
+  it('calls back objects with other members, and instances of classes', async () => {
+    class Best {
+      best = Number.POSITIVE_INFINITY;
+      onEpoch({ loss }: { readonly loss: number }) {
+        this.best = Math.min(this.best, loss);
+      }
+      reset() {}
+    }
+    const instance = new Best();
+    const plain = {
+      best: 0,
+      onEpoch({ loss }: { readonly loss: number }) {
+        this.best = loss;
+      },
+    };
+    const trainer = netTrainer();
+    await trainer.fit(data, { epochs: 1, callbacks: [instance, plain] });
+    const { loss } = trainer.history.epochs[0]!;
+    expect([instance.best, plain.best]).toEqual([loss, loss]);
+  });
+
+  it('keeps metrics in the history, and takes a list of numbers for what learned indices', async () => {
+    const trainer = new Trainer(createCpuBackend(), {
+      model: new Sequential(new Embedding(5, 3), new Flatten()),
+      loss: softmaxCrossEntropy,
+      optimizer: sgd(0.1),
+      metrics: { largest: (z: Tensor) => max(z) },
+    });
+    const steps: number[] = [];
+    const onStep = ({ metrics }: StepEvent) => void steps.push(metrics['largest']!);
+    await trainer.fit(arrayDataset({ shape: [4, 1], data: Uint16Array.of(0, 1, 2, 4) }, [0, 1, 2, 0]), {
+      epochs: 3,
+      batchSize: 2,
+      onStep,
+    });
+    expect(steps).toHaveLength(6);
+    expect(trainer.history.steps.metrics).toEqual({ largest: steps });
+    const { data: one } = await trainer.predict({ shape: [1, 1], data: Uint16Array.of(4) });
+    expect((await trainer.predict([[4]])).data).toEqual(one);
+    await expect(trainer.predict([[0.5]])).rejects.toThrow(
+      'x: 0.5 is not a number of u32, which the model takes. Give whole numbers.',
+    );
+  });
+
+  it('names the shape that was given to predict', async () => {
+    const fresh = netTrainer();
+    await expect(fresh.predict([[1, 2, 3]])).rejects.toThrow(/expected the last axis to be 4, got x \[1, 3\]/);
+    await expect(fresh.predict([[1], [2], [3]])).rejects.toThrow(/got x \[3, 1\]/);
+  });
+
   it('calls back at its end where the device is lost, too', async () => {
     const backend = createCpuBackend();
     const reasons: string[] = [];
@@ -258,7 +309,7 @@ describe('the stream', () => {
     const trainer = netTrainer();
     for await (const _ of trainer.fit(data, { epochs: 2 })) {
       await expect(trainer.fit(data, { epochs: 1 })).rejects.toThrow(
-        /a run is in progress\. Leave its loop first, or wait for its end\./,
+        'fit: a run is in progress. Wait for its end, leave its loop, or call its stop().',
       );
       await expect(loadCheckpoint(trainer, new Uint8Array())).rejects.toThrow(
         /a run is in progress\. Leave its loop first\./,

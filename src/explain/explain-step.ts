@@ -11,7 +11,7 @@ import type { Examples } from '../train/batch.ts';
 import { orderOf, planRun } from '../train/run.ts';
 import { State } from '../train/state.ts';
 import { traceStep } from '../train/step.ts';
-import { type LossOf, type LossWeights, type TaskOptions, taskOf, widthOf } from '../train/task.ts';
+import { type LossOf, type LossWeights, type ModelOf, type TaskOptions, taskOf, widthOf } from '../train/task.ts';
 import { explainRecipe } from './explain-recipe.ts';
 import type { Explanation } from './explanation.ts';
 import { PlanExecutor } from './plan-executor.ts';
@@ -19,7 +19,7 @@ import { namesOf } from './state-names.ts';
 
 /** A training step as {@link TrainerOptions} state it, and the adapter to compile it for. */
 export interface ExplainStepOptions<Y extends object = Tensor, X extends object = Tensor> {
-  readonly model: { forward(x: X): Y };
+  readonly model: ModelOf<X, Y>;
   readonly loss: LossOf<Y>;
   readonly lossWeights?: LossWeights | undefined;
   readonly optimizer: Optimizer;

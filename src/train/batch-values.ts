@@ -1,7 +1,7 @@
 // A batch in any form that users have it, to predict or train on: values, lists, bare arrays or a data set; or one of these per input.
 import type { Values } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
-import { kindOf } from '../graph/dtype.ts';
+import { type DType, hostArray, kindOf } from '../graph/dtype.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { isSeveral, listed, mapParts, misnamed, type Nested, partName, severalShapes } from '../graph/nested.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
@@ -13,8 +13,16 @@ export type BatchPart = Values | NestedNumbers | GivenArray;
 /** A batch: values, a data set, or examples as `datasets.array` takes them; for a model with several inputs, one for each. */
 export type Batch = BatchPart | Pick<Examples, 'x'> | Readonly<Record<string, BatchPart>> | readonly Values[];
 
-/** A batch as values; `examples` are the shapes of one example, if known. @throws OptionError if the inputs have other names. */
-export function valuesOf(what: string, batch: Batch, examples: Nested<Shape> | undefined): Nested<Values> {
+/**
+ * A batch as values; `examples` are the shapes of one example, if known, and `dtypes` what the model computes in. @throws OptionError if the
+ * inputs have other names, or a list for integers holds other numbers.
+ */
+export function valuesOf(
+  what: string,
+  batch: Batch,
+  examples: Nested<Shape> | undefined,
+  dtypes: Nested<DType> = 'f32',
+): Nested<Values> {
   const set = setOf(batch, examples);
   if (set) return set;
   const wanted =
@@ -22,9 +30,29 @@ export function valuesOf(what: string, batch: Batch, examples: Nested<Shape> | u
   const wrong = wanted && misnamed(batch, wanted);
   if (wrong)
     throw new OptionError(`${what}: got ${listed(batch)}, but the model's inputs are ${listed(wanted)}. ${wrong}`);
-  return mapParts(batch as Nested<BatchPart>, (part, name) =>
-    partValues(partName(what, name), part, name === undefined ? (examples as Shape) : partShape(examples, name)),
-  );
+  return mapParts(batch as Nested<BatchPart>, (part, name) => {
+    const example = name === undefined ? (examples as Shape) : partShape(examples, name);
+    const values = partValues(partName(what, name), part, example);
+    return Array.isArray(part) ? wholeValues(partName(what, name), values, partDtype(dtypes, name)) : values;
+  });
+}
+
+function partDtype(dtypes: Nested<DType>, name: string | undefined): DType | undefined {
+  return typeof dtypes === 'string' ? dtypes : (dtypes as Readonly<Record<string, DType>>)[name ?? ''];
+}
+
+/** A list for a model that takes integers, such as indices of an `Embedding`. */
+function wholeValues(what: string, values: Values, dtype: DType | undefined): Values {
+  const { shape, data } = values;
+  if ((dtype !== 'u32' && dtype !== 'i32') || kindOf(data) !== 'Float32Array') return values;
+  const whole = hostArray(dtype, data.length);
+  whole.set(data);
+  const other = data.findIndex((v: number, k: number) => v !== whole[k]);
+  if (other >= 0)
+    throw new OptionError(
+      `${what}: ${data[other]} is not a number of ${dtype}, which the model takes. Give whole numbers.`,
+    );
+  return { shape, data: whole };
 }
 
 /** The x of a data set given as a batch. */

@@ -32,8 +32,8 @@ export {
 export type { ParameterInfo, Snapshot } from './state.ts';
 export type { BatchEvent } from './step-event.ts';
 export type { StoredArrays, StoredDtype } from './stored-dtypes.ts';
-export type { LossWeights, Metric, Model } from './task.ts';
+export type { LossWeights, Metric, Model, ModelOf } from './task.ts';
 export type { Targets } from './train-on-batch.ts';
-export { type ArraysOf, Trainer, type TrainerOptions } from './trainer.ts';
+export { type AnyTrainer, type ArraysOf, Trainer, type TrainerOptions } from './trainer.ts';
 export type { TrainingRun } from './training-run.ts';
 export type { Weights } from './weights.ts';

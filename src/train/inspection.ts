@@ -1,7 +1,7 @@
 // Looking inside: a model's predictions and named inner outputs for given inputs and, with targets, its loss and gradients.
 import type { ByteScale, Values } from '../data/dataset.ts';
 import { dtypeOf, hostArray } from '../graph/dtype.ts';
-import { DataError } from '../graph/errors.ts';
+import { DataError, ShapeError } from '../graph/errors.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { mapParts, type Nested, partAt, partName, partsOf } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
@@ -168,7 +168,14 @@ async function predictRows(model: Trained, batch: Looked, most: number): Promise
   const N = rowCount(batch);
   const rows = Math.min(PREDICT_ROWS.find((size) => size >= N) ?? most, most);
   if (rows === N) return (await inspect(model, batch)).prediction;
-  const { prediction } = await inspect(model, { ...batch, x: mapParts(batch.x, (values) => padded(values, rows)) });
+  const { prediction } = await inspect(model, {
+    ...batch,
+    x: mapParts(batch.x, (values) => padded(values, rows)),
+  }).catch((error: unknown) => {
+    // Errors name the shape that was given, not the padded one.
+    if (error instanceof ShapeError) return inspect(model, batch);
+    throw error;
+  });
   // If outputs do not correspond to rows of x, padding would change them: run without it.
   if (!partsOf<NdArray>(prediction).every(([, { shape }]) => shape[0] === rows))
     return (await inspect(model, batch)).prediction;

@@ -10,6 +10,9 @@ export interface Model {
   forward(x: never): unknown;
 }
 
+/** A model from `X` to `Y`; as an object literal it may have any other members. */
+export type ModelOf<X, Y> = { forward(x: X): Y } | ({ forward(x: X): Y } & Readonly<Record<string, unknown>>);
+
 /** A scalar from predictions and targets, an average over the batch. */
 export type Metric<Y = Tensor> = (prediction: Y, target: TargetsOf<Y>) => Tensor;
 

@@ -35,7 +35,16 @@ import { endsEpoch, type FitOptions, placeOf, planRun, type Run, shortRows } fro
 import { asJudged, asTrained, learntScale, scaledBatch, scaledForTraining } from './scale.ts';
 import { type ParameterInfo, State } from './state.ts';
 import type { BatchEvent } from './step-event.ts';
-import { type LossOf, type LossWeights, type MetricsOf, type Task, type TaskOptions, taskOf, widthOf } from './task.ts';
+import {
+  type LossOf,
+  type LossWeights,
+  type MetricsOf,
+  type ModelOf,
+  type Task,
+  type TaskOptions,
+  taskOf,
+  widthOf,
+} from './task.ts';
 import { type Targets, targetsGiven, trainOnBatch } from './train-on-batch.ts';
 import { TrainingRun } from './training-run.ts';
 import { splitOff } from './validation-split.ts';
@@ -44,7 +53,7 @@ import { floatsOf, readAll } from './weights.ts';
 /** `Y` and `X` are what the model gives and takes: a Tensor, or several by name or in order. */
 export interface TrainerOptions<Y extends object = Tensor, X extends object = Tensor> {
   /** Any object with layers or variables in it and a forward: of one tensor, or of several by name or in order, to one or several. */
-  readonly model: { forward(x: X): Y };
+  readonly model: ModelOf<X, Y>;
   /**
    * One of `losses`, or a function from predictions and targets to one number. With several outputs, one for each by name, as `{ price:
    * losses.meanSquaredError, kind: losses.softmaxCrossEntropy }`, whose weighted sum is minimized, or one function of all of them.
@@ -246,7 +255,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
    * loss diverges; OptionError, DataError, ShapeError.
    */
   fit(data: Examples, options: FitOptions & { readonly events: 'step' }): TrainingRun;
-  fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun<EpochEvent>;
+  fit(data: Examples, options?: FitOptions & { readonly events?: 'epoch' | undefined }): TrainingRun<EpochEvent>;
+  fit(data: Examples, options?: FitOptions, ...extra: never[]): TrainingRun;
   fit(data: Examples, options: FitOptions = {}, ...extra: never[]): TrainingRun {
     const gate = new Gate();
     this.#waiting = true;
@@ -263,7 +273,10 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkExtra('fit', extra, ONE_SET);
     this.#life.check();
     if (this.#busy === 'batch') this.#idle('fit');
-    if (this.#busy) throw new OptionError('fit: a run is in progress. Leave its loop first, or wait for its end.');
+    if (this.#busy)
+      throw new OptionError(
+        `fit: a run is in progress${this.#gate?.paused ? ', and paused' : ''}. Wait for its end, leave its loop, or call its stop().`,
+      );
     this.#busy = 'run';
     const { programs } = this.#running;
     this.#gate = gate;
@@ -350,7 +363,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   async trainOnBatch(x: Batch, y: Targets, ...extra: never[]): Promise<BatchEvent> {
     checkExtra('trainOnBatch', extra);
     this.#idle('trainOnBatch');
-    const xs = valuesOf('x', x, this.#inputShape);
+    const xs = valuesOf('x', x, this.#inputShape, this.#inputDtype);
     const size = rowCount({ x: xs });
     const given = { name: 'batch', size, x: xs, y: targetsGiven(y, size, this.#task) };
     const batch = scaledForTraining<Examples>(given, this.#running.scale);
@@ -395,7 +408,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     checkExtra('predict', extra);
     this.#warnOfUnstartedRun('predict');
     return this.#life.during(async () => {
-      const x = valuesOf('x', batch, this.#inputShape);
+      const x = valuesOf('x', batch, this.#inputShape, this.#inputDtype);
       const looked = scaledBatch<Looked>({ x }, this.#running.scale);
       return (await fitting(x, this.#inputShape, () => predict(this.#running, looked))) as ArraysOf<Y>;
     });
@@ -429,7 +442,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   async inspect(batch: Batch, y?: Nested<Values>, ...extra: never[]): Promise<Inspection<ArraysOf<Y>>> {
     checkExtra('inspect', extra);
     return this.#life.during(async () => {
-      const x = valuesOf('x', batch, this.#inputShape);
+      const x = valuesOf('x', batch, this.#inputShape, this.#inputDtype);
       const looked = scaledBatch<Looked>({ x, y }, this.#running.scale);
       const look = () => inspect(this.#running, looked, { outputs: true });
       return (await fitting(x, this.#inputShape, look)) as Inspection<ArraysOf<Y>>;
