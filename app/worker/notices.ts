@@ -8,7 +8,7 @@ import type { Notice } from '../protocol.ts';
  * weights before the bad step were spoilt already.
  */
 export function divergedNotice({ message, step }: DivergenceError, rate: number, backTo?: number): Notice {
-  const why = message.includes('run away')
+  const why = message.includes('has diverged')
     ? 'Each step jumped over the valley and landed higher up on the other side, so the loss grew instead of falling.'
     : 'The numbers overflowed: a step was so large that the next values were no longer finite.';
   const where =

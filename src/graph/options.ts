@@ -1,9 +1,9 @@
-// Arguments as JavaScript gives them, where no compiler looked: what does not exist or is not what it should be is refused by
-// name, with the name that was probably meant. Functions that the step calls check nothing: all of this runs before.
+// Checks of arguments from JavaScript, which no compiler checked: unknown names and wrong kinds of values throw, with the probable
+// spelling. Code within a step checks nothing: all of this runs before.
 import { OptionError } from './errors.ts';
 import { nearest } from './nearest.ts';
 
-/** What a value must be, and the advice where it is not. */
+/** A check of a value, and the advice if it fails. */
 export interface Kind {
   readonly advice: string;
   fits(value: unknown): boolean;
@@ -57,17 +57,17 @@ export function oneOf(...names: readonly string[]): Kind {
   };
 }
 
-/** Every name of an options type, so that none is forgotten, with what its value must be; true where that is checked elsewhere. */
+/** Every name of an options type, so that none is forgotten, with the kind of its value; true if it is checked elsewhere. */
 export type Names<T> = Readonly<Record<keyof T, Kind | true>>;
 
-/** What people of other libraries call an option. */
+/** Names of options in other libraries. */
 const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'axis', weight: 'classWeights' };
 
 /**
- * The options that are given, once they are checked: `const { seed = 0 } = checkOptions('split', options, NAMES, extra)` has names, checks
- * and defaults in one statement.
- * @throws OptionError if `given` is no object, or has an option that is not among `names` or has a value of another kind, and
- * where there are arguments beyond it.
+ * Checks options and returns them: `const { seed = 0 } = checkOptions('split', options, NAMES, extra)` has names, checks and defaults in
+ * one statement.
+ * @throws OptionError if `given` is not an object, has an option that is not among `names` or a value of another kind, or if there are
+ * `extra` arguments.
  */
 export function checkOptions<T>(
   where: string,
@@ -101,7 +101,7 @@ export function checkValue(where: string, name: string, value: unknown, { fits, 
   if (!fits(value)) throw new OptionError(`${where}: ${name} is ${show(value)}. ${advice}`);
 }
 
-/** @throws OptionError if there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
+/** @throws OptionError if there are extra arguments, such as the index that `xs.map(relu)` passes. */
 export function checkExtra(where: string, extra: readonly unknown[], advice = 'Leave it out.'): void {
   const one = extra.find((value) => value !== undefined);
   if (one === undefined) return;
@@ -109,7 +109,7 @@ export function checkExtra(where: string, extra: readonly unknown[], advice = 'L
   throw new OptionError(`${where}: ${show(one)} is one argument too many. ${instead}`);
 }
 
-/** The options among `given`, of which the one called `first` may come by position. @throws OptionError as {@link checkOptions}. */
+/** The options among `given`; the one named `first` may be passed by position. @throws OptionError as {@link checkOptions}. */
 export function optionsOf<T extends object>(
   where: string,
   first: keyof T & string,
@@ -139,7 +139,7 @@ export function show(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
-/** Options without those that are undefined, which would hide a default. */
+/** Options without undefined ones, which would hide a default. */
 export function withoutGaps<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
