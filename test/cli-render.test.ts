@@ -637,9 +637,7 @@ describe('values of flags', () => {
 
   it('says with flags what the library says with options', () => {
     const refused = `no usable GPU device. ${softwareRefused('llvmpipe')} Or use device cpu.`;
-    expect(flagText(refused)).toMatch(
-      /no usable GPU device\. llvmpipe: a software adapter, which computes on the CPU\. Take it with --adapter software, or install a GPU driver\. Or use --device cpu\.$/,
-    );
+    expect(flagText(refused)).toMatch(/Take it with --adapter software, or .* Or use --device cpu\.$/);
     expect(flagText(refused, true)).toMatch(
       /Take it by leaving --require-gpu out, or .* Or leave --require-gpu out\.$/,
     );
