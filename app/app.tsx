@@ -1,4 +1,4 @@
-// The page: its header, where to go, and the panels in the order in which one meets them.
+// The page: its header, the navigation, and the panels in reading order.
 import { useEffect } from 'preact/hooks';
 import * as store from './page/store.ts';
 import { DescendPanel } from './panels/descend.tsx';
@@ -50,7 +50,7 @@ export function App() {
   );
 }
 
-/** A file dropped beside the place for it must not take the page away. */
+/** A file dropped outside the drop area must not navigate away from the page. */
 function refuseStrayDrops(): () => void {
   const refuse = (event: Event) => event.preventDefault();
   addEventListener('dragover', refuse);
@@ -95,7 +95,7 @@ const PLACES: readonly (readonly [id: string, name: string])[] = [
   ['device', 'Device'],
 ];
 
-/** Buttons, not links: the address holds the settings. */
+/** Buttons, not links: the URL hash holds the settings. */
 function Nav() {
   const go = (id: string) => {
     const heading = document.getElementById(`${id}-title`);

@@ -12,7 +12,7 @@ export const PRESETS = ['classic', 'mlp'] as const;
 /** The widest hidden layer, the most hidden layers and the largest batch that the page offers. */
 export const MOST = { width: 8192, layers: 6, batch: 60_000, epochs: 1000 } as const;
 
-/** What a run is: the network, how it learns, on what. `preset` is where the other settings began. */
+/** A run's network, training settings and data. `preset` is the starting point of the other settings. */
 export interface Config {
   readonly preset: (typeof PRESETS)[number];
   /** Widths from the input to the output. */
@@ -39,7 +39,7 @@ const whole =
   (value) =>
     Number.isInteger(value) && (value as number) >= from && (value as number) <= to;
 
-/** Whether an entry can be used: a dozen checks, for which a library of schemas took a fortieth of the page. */
+/** Whether an entry is valid: a dozen checks, for which a schema library would take a fortieth of the page. */
 const CHECKS: Readonly<Record<keyof Config, Check>> = {
   preset: oneOf(PRESETS),
   hidden: (value) => Array.isArray(value) && value.length <= MOST.layers && value.every(whole(1, MOST.width)),
@@ -58,7 +58,7 @@ const KEYS = Object.keys(CHECKS) as (keyof Config)[];
 
 export type PresetName = Config['preset'];
 
-/** The two presets of the library, as configurations; a test holds them against `presets` there. */
+/** The two presets of the library, as configurations; a test compares them with `presets` there. */
 export const PRESET_CONFIGS = {
   classic: {
     preset: 'classic',
@@ -90,7 +90,7 @@ export const PRESET_CONFIGS = {
   },
 } as const satisfies Record<PresetName, Config>;
 
-/** What a hash gave: a configuration, and a sentence for each entry that could not be used. */
+/** The result of parsing a hash: a configuration, and a sentence for each invalid entry. */
 export interface ParsedConfig {
   readonly config: Config;
   readonly problems: readonly string[];
@@ -98,7 +98,7 @@ export interface ParsedConfig {
 
 const NUMBERS: readonly (keyof Config)[] = ['lr', 'batch', 'epochs', 'seed'];
 
-/** The hash that gives `config` back: the preset, and what differs from it. */
+/** The hash of `config`: the preset, and the differences from it. */
 export function hashOf(config: Config): string {
   const base: Config = PRESET_CONFIGS[config.preset];
   const entries: [string, string][] = [['preset', config.preset]];
@@ -109,19 +109,19 @@ export function hashOf(config: Config): string {
   return `#${new URLSearchParams(entries).toString()}`;
 }
 
-/** An entry as the address and the fields write it: `16-16`, `none`, `0.003`. */
+/** An entry as text in the URL and in fields: `16-16`, `none`, `0.003`. */
 export function textOf(config: Config, key: keyof Config): string {
   return key === 'hidden' ? config.hidden.join('-') || 'none' : String(config[key]);
 }
 
-/** Reads a hash. Unknown keys are ignored; what is out of range is said and left at the preset's value. */
+/** Reads a hash. Unknown keys are ignored; invalid values are reported and replaced by the preset's. */
 export function parseHash(hash: string): ParsedConfig {
   const given = new URLSearchParams(hash.replace(/^#/, ''));
   const problems: string[] = [];
   const name = given.get('preset') ?? 'classic';
   const preset = PRESETS.find((known) => known === name) ?? 'classic';
   if (preset !== name)
-    problems.push(`preset: ${show(name)} is unknown. Took ${preset}; use one of ${PRESETS.join(', ')}.`);
+    problems.push(`preset: ${show(name)} is unknown, so ${preset} is used. Use one of ${PRESETS.join(', ')}.`);
   let config: Config = PRESET_CONFIGS[preset];
   for (const [key, text] of given) {
     if (key === 'preset' || !Object.hasOwn(config, key)) continue;
@@ -132,7 +132,7 @@ export function parseHash(hash: string): ParsedConfig {
   return { config, problems };
 }
 
-/** `config` with one entry as text put in, or what is wrong with that text. */
+/** `config` with one entry replaced, given as text, or the error message about that text. */
 export function withEntry(config: Config, key: keyof Config, text: string): Config | string {
   const value = entryOf(key, text);
   if (CHECKS[key](value)) return { ...config, [key]: value };
@@ -148,12 +148,12 @@ function entryOf(key: keyof Config, text: string): unknown {
   return NUMBERS.includes(key) ? numberOf(text) : text;
 }
 
-/** Number('') is 0, which nobody meant. */
+/** Number('') is 0, which is never meant. */
 function numberOf(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text);
 }
 
-/** A whole configuration from a file or a store. @throws Error naming the first entry that cannot be used. */
+/** A whole configuration from a file or a store. @throws Error naming the first invalid entry. */
 export function readConfig(value: unknown): Config {
   if (typeof value !== 'object' || value === null) throw new Error('configuration: it is missing.');
   const given = value as Record<keyof Config, unknown>;
@@ -181,12 +181,12 @@ function show(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
-/** The entries of `to` that are others than those of `from`. */
+/** The entries of `to` that differ from those of `from`. */
 export function changesOf(from: Config, to: Config): Partial<Config> {
   return Object.fromEntries(changedKeys(from, to).map((key) => [key, to[key]]));
 }
 
-/** Where two configurations differ, for the list of runs: `lr 1 → 0.5`. */
+/** The differences of two configurations, for the list of runs: `lr 1 → 0.5`. */
 export function differences(from: Config, to: Config): string[] {
   return changedKeys(from, to).map((key) => `${key} ${textOf(from, key)} → ${textOf(to, key)}`);
 }

@@ -1,7 +1,7 @@
-// Style sheets are imported for their effect: the build takes them out into files.
+// Style sheets are imported for their effect: the build extracts them into files.
 declare module '*.css';
 
-/** What the build knows. */
+/** Constants of the build. */
 interface ImportMeta {
   readonly env: { readonly PROD: boolean };
 }

@@ -1,4 +1,4 @@
-// Where the page begins: it opens the worker that holds the engine, connects the store to it, and shows the page.
+// The page's entry: opens the worker with the engine, connects the store to it, and renders the page.
 import { options, render } from 'preact';
 import { App } from './app.tsx';
 import { engineOver, type Port } from './page/engine.ts';
@@ -7,14 +7,14 @@ import { connect, notify, ready } from './page/store.ts';
 import { timed } from './page/timing.ts';
 import './styles/base.css';
 
-/** A port that leads nowhere, for a browser that cannot open the worker. */
+/** A dummy port, for a browser that cannot open the worker. */
 const NOWHERE: Port = { onmessage: null, postMessage: () => undefined };
 
 function openWorker(): Worker | undefined {
   try {
     return new Worker(new URL('./worker/worker.ts', import.meta.url), {
       type: 'module',
-      // The worker lies elsewhere than the page, whose own data it looks for.
+      // The worker's URL differs from the page's, which locates the page's own data.
       name: new URL('.', location.href).href,
     });
   } catch {
@@ -40,7 +40,7 @@ function start(): void {
       event.preventDefault();
       fail(event.message ? `${event.message.replace(/\.?$/, '.')}` : 'its script could not be loaded.');
     };
-  } else fail('this browser refused to open a worker.');
+  } else fail('this browser could not open a worker.');
   void connect(engine);
   void registerOffline();
 }

@@ -1,5 +1,5 @@
-// The protocol between the page and the worker that holds the engine: calls that are answered once, and events that are told
-// as things happen. Everything is plain data that structured cloning carries. One version number stands for all of it.
+// The protocol between the page and the worker with the engine: calls that are answered once, and events as they occur. Everything is
+// plain data for structured cloning. One version number covers all of it.
 import type { Config } from './config.ts';
 
 /** Raised when a message changes its meaning: a page and a worker of different builds (an old cache) must not talk. */
@@ -11,18 +11,18 @@ export interface Values {
   readonly data: Float32Array;
 }
 
-/** Why there is no hardware GPU, in the order in which it is found out. */
+/** Why there is no hardware GPU, in the order of the checks. */
 export type WebGpuCause = 'insecure-context' | 'no-webgpu' | 'no-adapter' | 'device-refused' | 'software';
 
-/** What computes. */
+/** The device in use. */
 export interface DeviceFacts {
   readonly kind: 'gpu' | 'cpu';
-  /** The name to quote beside every figure; says "software" where it is. */
+  /** The name to quote with every figure; says "software" if it is. */
   readonly name: string;
   readonly software: boolean;
-  /** A sentence for each device that was tried and not taken. */
+  /** A sentence for each rejected device. */
   readonly notes: readonly string[];
-  /** Why there is no hardware GPU, where there is none. */
+  /** Why there is no hardware GPU, if there is none. */
   readonly cause?: WebGpuCause;
   readonly vendor: string;
   readonly architecture: string;
@@ -34,7 +34,7 @@ export interface DeviceFacts {
 /** The data that is trained on. */
 export interface DataFacts {
   readonly name: 'mnist' | 'digits';
-  /** One sentence that says where it came from, and why not from elsewhere. */
+  /** One sentence on where it came from, and why not from elsewhere. */
   readonly source: string;
   readonly train: number;
   readonly test: number;
@@ -48,7 +48,7 @@ export interface LayerFacts {
   readonly parameters: number;
 }
 
-/** The network as it was made. */
+/** The created network. */
 export interface NetworkFacts {
   readonly layers: readonly LayerFacts[];
   readonly parameters: number;
@@ -56,16 +56,16 @@ export interface NetworkFacts {
 }
 
 /**
- * Where the run is. `idle`: made, no step yet; `compiling`: the first step is being compiled; `running`; `paused`;
- * `done`: all epochs made; `diverged`: ended by a bad step, weights are those before it; `failed`: ended by an error;
- * `lost`: the device is gone and another is being opened.
+ * The state of the run. `idle`: created, no step yet; `compiling`: the first step is being compiled; `running`; `paused`; `done`: all
+ * epochs complete; `diverged`: ended by a bad step, with the weights before it; `failed`: ended by an error; `lost`: the device was lost
+ * and another is being opened.
  */
 export type RunState = 'idle' | 'compiling' | 'running' | 'paused' | 'done' | 'diverged' | 'failed' | 'lost';
 
 /** Everything about the run that the page shows as numbers. Posted at most 5 times a second, and at every change of state. */
 export interface RunFacts {
   readonly state: RunState;
-  /** Steps made, of how many. */
+  /** Steps made, and in total. */
   readonly step: number;
   readonly totalSteps: number;
   readonly epoch: number;
@@ -74,16 +74,16 @@ export interface RunFacts {
   /** Over the last second or so. */
   readonly stepsPerSecond?: number;
   readonly imagesPerSecond?: number;
-  /** Training time in milliseconds, compilation apart. */
+  /** Training time in milliseconds, without compilation. */
   readonly elapsedMs: number;
   readonly etaMs?: number;
   readonly compileMs?: number;
   /** Smoothed loss and accuracy of the batches trained on. */
   readonly loss?: number;
   readonly accuracy?: number;
-  /** The last results on the test images. */
+  /** The last evaluation on the test images. */
   readonly validation?: { readonly loss: number; readonly accuracy: number };
-  /** Whether its weights are those that its seed gives: no step made, no file read. */
+  /** Whether its weights are the initial ones of its seed: no step made, no file read. */
   readonly fresh: boolean;
   readonly learningRate: number;
   readonly dispatchesPerStep?: number;
@@ -96,16 +96,16 @@ export interface Curve {
   readonly accuracy: Float32Array;
 }
 
-/** One look at the test images. */
+/** One evaluation on the test images. */
 export interface TestPoint {
   readonly step: number;
-  /** 0 where it was between the ends of epochs. */
+  /** 0 if it was within an epoch. */
   readonly epoch: number;
   readonly loss: number;
   readonly accuracy: number;
 }
 
-/** A sentence for people, in place. `code` names what kind of thing happened. */
+/** A message for the user; `code` is its kind. */
 export interface Notice {
   readonly code:
     | 'diverged'
@@ -121,26 +121,26 @@ export interface Notice {
   readonly text: string;
 }
 
-/** What the network says of one picture: 10 numbers that sum to 1, and the class. */
+/** The network's prediction for one picture: 10 numbers that sum to 1, and the class. */
 export interface Prediction {
   readonly probabilities: Float32Array;
   readonly digit: number;
-  /** The step of the weights that said so. */
+  /** The step of the weights that made it. */
   readonly step: number;
 }
 
-/** A layer seen from inside, for one picture. */
+/** The values of a layer for one picture. */
 export interface LayerInside {
   readonly name: string;
   readonly activations: Float32Array;
 }
 
-/** What `inside` looks at. */
+/** The result of `inside`. */
 export interface Inside {
   readonly step: number;
   /** The first layer's weights, (units, 784). */
   readonly weights: Values;
-  /** What each layer gives for the drawn digit, in order; the last one is the prediction's ten. */
+  /** The output of each layer for the drawn digit, in order; the last one is the prediction's ten. */
   readonly layers: readonly LayerInside[];
   /** Gradients of the loss over a batch of training images: mean |g| of each parameter. */
   readonly gradients: readonly { readonly path: string; readonly mean: number; readonly max: number }[];
@@ -150,15 +150,15 @@ export interface Inside {
   readonly weightGradients: Values;
 }
 
-/** The test images, as the network reads them. */
+/** The network's predictions on the test images. */
 export interface Confusion {
   readonly step: number;
-  /** Row: the digit it is; column: the digit it was taken for. (10, 10) */
+  /** Row: actual digit; column: predicted digit. (10, 10) */
   readonly counts: readonly (readonly number[])[];
   readonly size: number;
 }
 
-/** A test image with what the network makes of it. */
+/** A test image with its prediction. */
 export interface Example {
   readonly index: number;
   readonly pixels: Uint8Array;
@@ -173,7 +173,7 @@ export interface Descent {
   /** (steps + 1, dimensions) */
   readonly positions: Values;
   readonly losses: Float32Array;
-  /** The step after which a value was no longer finite or had left the picture, where one was. */
+  /** The step after which a value was no longer finite or had left the picture, if any. */
   readonly divergedAt?: number;
 }
 
@@ -189,9 +189,9 @@ export interface Landscape {
   /** The run's weights projected on the plane: (points, 2) of (alpha, beta), and the steps they are from. */
   readonly path: Values;
   readonly pathSteps: readonly number[];
-  /** At random, or those in which the path reaches furthest. */
+  /** Random directions, or those in which the path spreads furthest. */
   readonly directions: 'random' | 'path';
-  /** Images over which each loss was taken. */
+  /** Images used for each loss. */
   readonly images: number;
   readonly milliseconds: number;
   /** The adapter that evaluated it. */
@@ -206,7 +206,7 @@ export interface RangeTest {
   readonly suggestion?: number;
 }
 
-/** One side of the race, as it goes. */
+/** One side of the race, with its progress. */
 export interface RaceLane {
   readonly name: string;
   readonly software: boolean;
@@ -224,12 +224,12 @@ export interface RaceResult {
   /** Largest relative difference between the two loss curves, and of any parameter's gradient at the start. */
   readonly lossDifference: number;
   readonly gradientDifference: number;
-  /** Where it is: the parameter's path. */
+  /** The path of that parameter. */
   readonly gradientPath: string;
   readonly batch: number;
 }
 
-/** What an autosave of an earlier session holds. */
+/** The content of an earlier session's autosave. */
 export interface SavedSession {
   readonly savedAt: number;
   readonly config: Config;
@@ -237,40 +237,40 @@ export interface SavedSession {
   readonly testAccuracy?: number;
 }
 
-/** A run that takes the place of the one before. */
+/** A run that replaces the previous one. */
 export interface Made {
   readonly config: Config;
   readonly network: NetworkFacts;
   readonly device: DeviceFacts;
   readonly data: DataFacts;
   readonly step: number;
-  /** The points of the curve that it comes with; empty where it begins, or where its file has none. */
+  /** The points of its curve so far; empty for a new run, or if its file has none. */
   readonly curve: Curve;
   readonly tests: readonly TestPoint[];
 }
 
-/** The same, out of a file or a session. */
+/** The same, from a file or a session. */
 export interface Loaded extends Made {
   readonly kind: 'weights' | 'checkpoint';
 }
 
-/** Every call: its parameters and its answer. A refused call is answered with an error whose message is for people. */
+/** Every call: its parameters and its answer. A failed call is answered with an error whose message is for users. */
 export interface Calls {
   /** Opens the device and loads the data; the first call. Progress of both comes as events. */
   open: { params: { config: Config }; result: { device: DeviceFacts; data: DataFacts } };
-  /** Makes the network of `config` afresh (also "reset"). The run, if any, ends. Weights are functions of the seed. */
+  /** Recreates the network of `config` (also "reset"). The run, if any, ends. Weights are functions of the seed. */
   configure: { params: { config: Config }; result: Made };
-  /** Counts a network's parameters without making it; refuses, naming the limit, what this device cannot hold. */
+  /** Counts a network's parameters without creating it; rejects, naming the limit, if this device cannot hold it. */
   describe: { params: { config: Config }; result: NetworkFacts };
   train: { params: Record<string, never>; result: unknown };
   pause: { params: Record<string, never>; result: unknown };
   step: { params: Record<string, never>; result: unknown };
   setLearningRate: { params: { rate: number }; result: unknown };
-  /** `pixels`: 784 bytes' worth, 0 to 255, as MNIST has them. */
+  /** `pixels`: 784 numbers from 0 to 255, as in MNIST. */
   predict: { params: { pixels: Float32Array }; result: Prediction };
   inside: { params: { pixels?: Float32Array }; result: Inside };
   confusion: { params: Record<string, never>; result: Confusion };
-  /** Images behind a cell of the confusion matrix, or the most confidently wrong where no cell is named. Worst first. */
+  /** Images behind a cell of the confusion matrix, or the most confidently wrong ones if no cell is given. Worst first. */
   examples: { params: { label?: number; taken?: number; count: number }; result: readonly Example[] };
   /** `curve`: w² / 2 from w = 4; `valley`: two coordinates with a local minimum. */
   descend: {
@@ -291,17 +291,17 @@ export interface Calls {
   };
   rangeTest: { params: Record<string, never>; result: RangeTest };
   race: { params: { steps: number }; result: RaceResult };
-  /** Ends the race, the range test or the landscape under way; its call is refused with the name AbortError. */
+  /** Ends the current race, range test or landscape; its call rejects with an AbortError. */
   cancel: { params: Record<string, never>; result: unknown };
   saveWeights: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
   saveCheckpoint: { params: Record<string, never>; result: { name: string; bytes: Uint8Array } };
-  /** Takes a dropped file: weights (of this or of a network it describes) or a checkpoint. */
+  /** Loads a dropped file: weights (of this or of a network it describes) or a checkpoint. */
   load: { params: { name: string; bytes: Uint8Array }; result: Loaded };
   metrics: { params: Record<string, never>; result: { curve: Curve; tests: readonly TestPoint[] } };
-  /** What an earlier session saved, until it is forgotten or the page is closed. */
+  /** The earlier session's save, until it is forgotten or the page is closed. */
   savedSession: { params: Record<string, never>; result: SavedSession | undefined };
   resumeSession: { params: Record<string, never>; result: Loaded };
-  /** Forgets the earlier session, or what the store holds: the earlier one until this one is saved over it. */
+  /** Forgets the earlier session, or the stored one: the earlier one until this one overwrites it. */
   forgetSession: { params: { which: 'earlier' | 'stored' }; result: unknown };
   /** Bytes in GPU buffers and the like, for the soak. */
   counters: { params: Record<string, never>; result: Readonly<Record<string, number>> };
@@ -311,7 +311,7 @@ export type CallName = keyof Calls;
 export type Params<K extends CallName> = Calls[K]['params'];
 export type Result<K extends CallName> = Calls[K]['result'];
 
-/** What the worker tells unasked. */
+/** Events of the worker. */
 export type WorkerEvent =
   | {
       readonly type: 'loading';
@@ -321,16 +321,16 @@ export type WorkerEvent =
       readonly text: string;
     }
   | { readonly type: 'device'; readonly device: DeviceFacts }
-  /** Kernels compiled, of those known so far, where that takes seconds; 0 of 0 when it is over. */
+  /** Kernels compiled, of those requested so far, if that takes seconds; 0 of 0 when it is complete. */
   | { readonly type: 'compiling'; readonly done: number; readonly total: number }
   | { readonly type: 'progress'; readonly run: RunFacts; readonly curve: Curve; readonly tests: readonly TestPoint[] }
   | { readonly type: 'notice'; readonly notice: Notice }
   | { readonly type: 'race'; readonly cpu: RaceLane | undefined; readonly gpu: RaceLane | undefined }
-  /** The curve as it is after a lost device: it takes the place of what the page has. */
+  /** The curve after a lost device: it replaces the page's. */
   | { readonly type: 'restored'; readonly curve: Curve; readonly tests: readonly TestPoint[] }
   | { readonly type: 'saved'; readonly savedAt: number };
 
-/** A call on its way to the worker. */
+/** A call to the worker. */
 export interface CallMessage<K extends CallName = CallName> {
   readonly version: number;
   readonly id: number;

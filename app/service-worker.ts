@@ -1,10 +1,10 @@
-// The page without a network: all files of this build are kept when it is first loaded and served from there. Data and other
-// origins are not its business: the engine's worker keeps those itself.
+// The page offline: all files of this build are cached at the first load and served from the cache. It ignores data and other origins:
+// the engine's worker caches those itself.
 
 declare const FILES: readonly string[];
 declare const VERSION: string;
 
-/** What a service worker's global has, of which the DOM's types know nothing. */
+/** The global of a service worker, which the DOM's types lack. */
 interface Scope extends EventTarget {
   readonly registration: { readonly scope: string };
   readonly clients: { claim(): Promise<void> };
@@ -35,16 +35,16 @@ async function activate(): Promise<void> {
   await scope.clients.claim();
 }
 
-/** What this build keeps; other caches of the origin, older builds' and other pages', are not looked into. */
+/** A file cached by this build; other caches of the origin, of older builds and other pages, are not used. */
 async function kept(request: Request | string): Promise<Response | undefined> {
   return (await caches.open(CACHE)).match(request);
 }
 
-/** The newest page where there is a network, for it names the files; the kept one where there is none. */
+/** The newest page if there is a network, since it names the files; otherwise the cached one. */
 async function page(request: Request): Promise<Response> {
   try {
     const response = await fetch(request);
-    // Only a server that fails is answered for: a redirection is to be followed, and what is not there is not the page.
+    // The cache replaces only failures of the server: redirections must be followed, and a missing page is not this page.
     return response.status >= 500 ? ((await kept(PAGE())) ?? response) : response;
   } catch (error) {
     const found = await kept(PAGE());

@@ -1,10 +1,10 @@
-// Curves that grow for hours must not: beyond so many points, every second one of the older points is left out, again and again,
-// so that the beginning is kept coarsely and the last stretch whole.
+// Bounds curves of long runs: beyond a maximum, every second one of the older points is dropped, repeatedly, so that the beginning is kept
+// coarsely and the last part whole.
 
-/** The most points of a curve, and how many of the last ones are always kept. */
+/** The maximum points of a curve, and how many of the last ones are always kept. */
 export const [MOST_POINTS, WHOLE_POINTS] = [40_000, 10_000];
 
-/** Thins lists that belong together, index by index; true where it did. */
+/** Thins parallel lists at the same indices; returns whether it did. */
 export function thinOut(...lists: readonly number[][]): boolean {
   const length = lists[0]?.length ?? 0;
   if (length <= MOST_POINTS) return false;

@@ -1,5 +1,5 @@
-// A backend: an engine (WebGPU or CPU) with the adapter it runs on, and the two ways to use it without a Trainer: compile
-// a function once and run it often, or run it now.
+// A backend: an engine (WebGPU or CPU) with its adapter, and the two ways to use it without a Trainer: compile a function once and run
+// it often, or run it now.
 import { GpuExecutor } from './compile/executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
 import { describe, type GpuProvider } from './gpu/adapter.ts';
@@ -30,21 +30,21 @@ import { type NestedValue, type Tensors, VALUE, type ValueOptions, valuesOf } fr
 import { faultOf } from './ops/gemm-table.ts';
 import { checkTensors } from './ops/tensors.ts';
 
-/** What a backend runs on, as every report names it. */
+/** The adapter of a backend, as reports name it. */
 export interface AdapterSummary {
   /** The name for every measurement; it says "software" if the adapter computes on the CPU. */
   readonly name: string;
   readonly software: boolean;
 }
 
-/** Functions of tensors named `K`, to tensors. */
+/** Functions from tensors named `K` to tensors. */
 export type Traced<K extends string = string> = (inputs: Record<K, Tensor>) => Tensor | Record<string, Tensor>;
 
-/** How {@link Backend.compile} traces a function and compiles what it finds. */
+/** Options of {@link Backend.compile}: how to trace and compile a function. */
 export interface TraceOptions extends CompileOptions {
   /** Whether dropout is active and `assign` may change variables. Default false. */
   readonly training?: boolean | undefined;
-  /** The step counter, u32 [1], and the seed, u32 [2], that dropout draws from; variables, as a rule. */
+  /** The step counter, u32 [1], and the seed, u32 [2], that dropout draws from; usually variables. */
   readonly step?: Tensor | undefined;
   readonly seed?: Tensor | undefined;
 }
@@ -68,13 +68,13 @@ export interface AllocateOptions {
 
 const ALLOCATE = { seed: [SEED, 0] } satisfies Schema<AllocateOptions>;
 
-/** An engine and the adapter it runs on, as {@link createBackend} gives it. */
+/** An engine and the adapter it runs on, as {@link createBackend} returns it. */
 export class Backend {
   readonly kind: 'gpu' | 'cpu';
   readonly adapter: AdapterSummary;
   /** @internal */
   readonly executor: Executor;
-  /** A sentence for each device that was tried and rejected. */
+  /** A sentence for each rejected device. */
   readonly notes: readonly string[];
   /** The adapter's full report; absent on the CPU. */
   readonly report: AdapterReport | undefined;
@@ -88,7 +88,7 @@ export class Backend {
     this.report = report;
   }
 
-  /** One line of text: what was chosen, and what it is. */
+  /** One line of text: the chosen device and its name. */
   get line(): string {
     if (this.kind === 'cpu') {
       const without = this.executor.note ? ` ${this.executor.note}` : '';
@@ -113,7 +113,7 @@ export class Backend {
     options: TraceOptions = {},
     ...extra: never[]
   ): Promise<Program> {
-    checkValue('compile', 'what to compile', fn, FUNCTION);
+    checkValue('compile', 'the function', fn, FUNCTION);
     checkValue('compile', 'its inputs', inputs, OBJECT);
     const { training, step, seed, ...others } = checkOptions('compile', options, TRACE, extra);
     const specs = Object.entries<Spec>(inputs);
@@ -124,7 +124,7 @@ export class Backend {
     const outputs = result instanceof Tensor ? { y: result } : result;
     // A function that only assigns has nothing to return.
     if (outputs !== undefined || !training) {
-      checkValue('compile', 'what the function returns', outputs, OBJECT);
+      checkValue('compile', "the function's result", outputs, OBJECT);
       checkTensors('compile', outputs);
     }
     return this.executor.compile({ outputs, assignments }, { ...others, inputs: Object.keys(inputs) });
@@ -189,7 +189,7 @@ export class Backend {
   ): Promise<{ -readonly [K in keyof T]: HostArray }>;
   async value(x: Tensor | Tensors, options: ValueOptions = {}, ...extra: never[]): Promise<unknown> {
     const how = checkOptions('value', options, VALUE, extra);
-    checkValue('value', 'what to compute', x, OBJECT);
+    checkValue('value', 'the tensor', x, OBJECT);
     if (x instanceof Tensor) return (await valuesOf(this.executor, { x }, how))['x'];
     const named = Object.fromEntries(Object.entries<Tensor>(x));
     checkTensors('value', named);
@@ -250,8 +250,8 @@ const SCHEMA = {
 } satisfies Schema<BackendOptions>;
 
 /**
- * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own
- * provider bound, and with what they keep of a tuner's findings.
+ * The engine to run on, over the devices that `provider` finds. `thalweg` and `thalweg/node` export it with their own provider bound, and
+ * with their stored tuning.
  * @throws DeviceError if the requested device is missing, with a sentence for each candidate; OptionError.
  * @internal
  */
@@ -264,7 +264,9 @@ export async function createBackendWith(
   const checked = checkOptions('createBackend', options, SCHEMA, extra);
   const { device, adapter, fuse, persistent, deterministic, tuning, precision } = checked;
   if (persistent && !fuse)
-    throw new OptionError('createBackend: persistent is true and fuse is false. Leave one of them out.');
+    throw new OptionError(
+      'createBackend: persistent: true and fuse: false contradict each other. Leave one of them out.',
+    );
   if (
     adapter !== undefined &&
     adapter !== 'hardware' &&
@@ -277,7 +279,7 @@ export async function createBackendWith(
   }
   if (device === 'cpu') {
     if (adapter !== undefined)
-      throw new OptionError('createBackend: the CPU has no adapter. Leave adapter out, or ask for device gpu.');
+      throw new OptionError('createBackend: the CPU has no adapter. Leave out adapter, or use device gpu.');
     return cpuBackend(precision, []);
   }
   // A fixed rule without timing: software adapters on request only, since the CPU backend is faster than any.
@@ -288,7 +290,7 @@ export async function createBackendWith(
     const fault = tuning === undefined ? undefined : faultOf(tuning, report.limits);
     if (fault !== undefined) {
       opened.close();
-      throw new OptionError(`createBackend: tuning: ${fault}. Run thalweg tune to write another.`);
+      throw new OptionError(`createBackend: tuning: ${fault}. Run thalweg tune to write a new one.`);
     }
     const table = deterministic ? undefined : (tuning ?? kept(report));
     const executor = new GpuExecutor(

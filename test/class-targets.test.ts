@@ -186,7 +186,7 @@ describe('sequences of labels', () => {
 
   it('refuses labels that the loss does not ignore, and class weights of examples', async () => {
     await expect(trainerOn(cpu, {}).evaluate(tagged())).rejects.toThrow(
-      'tags: the label of example 0 is -100, and there are 4 classes. Give labels from 0 to 3, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: -100 }).',
+      'tags: the label of example 0 is -100, but the data has 4 classes. Give labels from 0 to 3, or a loss that ignores it: losses.softmaxCrossEntropy.with({ ignoreIndex: -100 }).',
     );
     await expect(
       trainerOn(cpu, { ignoreIndex }).fit(tagged(), { epochs: 1, classWeights: [1, 2, 0.5, 3] }),

@@ -128,7 +128,7 @@ describe.sequential('tune', () => {
     const file = edit((table) => ({ ...table, version: undefined, format: 1, entries: { [NAME]: ENTRY } }));
     const info = await thalweg(['info', ...ON]);
     expect(info.err).toContain(
-      `${file}: its version is 1, and this release reads version 2, so the default kernels are used. ` +
+      `${file}: its version is 1, but this release reads version 2, so the default kernels are used. ` +
         'Run thalweg tune to replace it, or thalweg tune --reset to remove it.',
     );
     expect(info.out).toContain('none: the default kernels');

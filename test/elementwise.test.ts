@@ -256,7 +256,7 @@ describe('errors', () => {
     ['pow: the exponent is NaN. Give a finite number.', () => pow(x, Number.NaN)],
     ['clip: min 2 is not below max 1. Swap or correct them.', () => clip(x, { min: 2, max: 1 })],
     ['transpose: axes [0,0] do not name each axis of [2, 3] once. Give 2 different axes.', () => transpose(x, [0, 0])],
-    ['transpose: axis 2 is outside a tensor of rank 2. Use -2 to 1.', () => transpose(x, [2, 0])],
+    ['transpose: axis 2 is out of range for a tensor of rank 2. Use -2 to 1.', () => transpose(x, [2, 0])],
     [
       'slice: from [1,0] to [1,3] is empty or outside [2, 3]. Use 0 <= start < end <= size.',
       () => slice(x, [1, 0], [1, 3]),

@@ -121,7 +121,7 @@ describe('explainStep', () => {
   it('shows a persistent kernel as one dispatch of many steps', () => {
     const explanation = explainStep({ ...task(), data, batchSize: 4, as: 'gpu', persistent: true });
     expect(explanation).toMatchObject({ persistent: true, counts: { dispatches: 1 } });
-    expect(explanation.text('loop')).toContain('one dispatch makes many steps');
+    expect(explanation.text('loop')).toContain('one dispatch runs many steps');
     expect(explanation.text()).toContain('persistent kernel');
   });
 

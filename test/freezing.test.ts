@@ -83,7 +83,7 @@ describe('trainer.freeze', () => {
     trainer.freeze('hidden');
     const before = await saveCheckpoint(trainer);
     expect(() => trainer.freeze('hid')).toThrow(
-      'freeze: "hid" matches no parameter. There are hidden.weight, hidden.bias, out.weight, out.bias.',
+      'freeze: "hid" matches no parameter. The parameters: hidden.weight, hidden.bias, out.weight, out.bias.',
     );
     expect(() => trainer.unfreeze(/nothing/)).toThrow('unfreeze: /nothing/ matches no parameter.');
     expect(() => trainer.freeze(() => true)).toThrow('model: all of its parameters are frozen.');

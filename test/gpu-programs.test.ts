@@ -248,10 +248,10 @@ describe.each(['gpu', 'cpu'])('on the %s', (kind) => {
     program.dispose();
     await expect(program.run({ x: new Float32Array(3) })).rejects.toThrow('p: it was disposed. Compile it again.');
     const twin = input('x', { shape: [3], dtype: 'f32' });
-    await expect(engine().compile({ outputs: { y: add(x, twin) } })).rejects.toThrow(/two inputs are called x/);
+    await expect(engine().compile({ outputs: { y: add(x, twin) } })).rejects.toThrow(/two inputs are named x/);
     const v = variable([4]);
     await expect(engine().compile({ outputs: { y: square(v) } })).rejects.toThrow(
-      /it reads .*, which is in none of the model's fields\..*give every program storages/,
+      /it reads .*, which is not in any field of the model\..*pass storages: \[memory\] to every program/,
     );
     const storage = engine().allocate([{ variable: v }]);
     expect(() => storage.write(v, new Float32Array(5))).toThrow(/has 5 values\. It is \[4\]: give 4/);

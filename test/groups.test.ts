@@ -134,8 +134,12 @@ describe('a group matches', () => {
   });
 
   const refused: readonly [string, readonly PathMatch[], string][] = [
-    ['no path', ['en'], 'adam: groups[0]: "en" matches no parameter. There are enc.hidden.weight, enc.hidden.bias'],
-    ['none by a RegExp', ['enc', /nothing/i], 'adam: groups[1]: /nothing/i matches no parameter. There are'],
+    [
+      'no path',
+      ['en'],
+      'adam: groups[0]: "en" matches no parameter. The parameters: enc.hidden.weight, enc.hidden.bias',
+    ],
+    ['none by a RegExp', ['enc', /nothing/i], 'adam: groups[1]: /nothing/i matches no parameter. The parameters:'],
     ['nothing by a part of an array', [['enc', 'typo']], 'adam: groups[0]: "typo" matches no parameter'],
     [
       'what earlier groups have',

@@ -360,7 +360,7 @@ describe('what cannot be used is refused by name', () => {
   };
   const renamed = { ...data, classes: undefined, y: { price: data.y.price, kinds: data.y.kind } };
   it.each<[string, () => unknown, string]>([
-    ['losses of other names than the outputs', () => train({ loss: { price: meanSquaredError, kinds: softmaxCrossEntropy } }), 'trainer: the losses are for price, kinds, but the model returns price, kind. By kinds, did you mean kind?'],
+    ['losses of other names than the outputs', () => train({ loss: { price: meanSquaredError, kinds: softmaxCrossEntropy } }), 'trainer: the losses are for price, kinds, but the model returns price, kind. Did you mean kind instead of kinds?'],
     ['a loss too few', () => train({ loss: { price: meanSquaredError } }), 'trainer: the losses are for price, but the model returns price, kind. Add a loss for kind.'],
     ['a loss too many', () => train({ loss: { price: meanSquaredError, kind: softmaxCrossEntropy, other: meanSquaredError } }), 'trainer: the losses are for price, kind, other, but the model returns price, kind. Leave out other.'],
     ['a loss of another name', () => train({ loss: { price: meanSquaredError, age: softmaxCrossEntropy } }), 'trainer: the losses are for price, age, but the model returns price, kind. Leave out age. Add a loss for kind.'],
@@ -368,7 +368,7 @@ describe('what cannot be used is refused by name', () => {
     ['short names that are not near', () => train({ model: short, loss: { s: meanSquaredError, z: meanSquaredError } }), 'trainer: the losses are for s, z, but the model returns s, c. Leave out z. Add a loss for c.'],
     ['short names, targets too many', () => train({ model: short, loss: { s: meanSquaredError, c: meanSquaredError } }, { ...data, classes: undefined, y: { s: data.y.price, c: data.y.price, z: data.y.price } }), 'data: y has s, c, z, but the losses are for s, c. Leave out z.'],
     ['targets too few', () => train({}, { ...data, classes: undefined, y: { price: data.y.price } }), 'data: y has price, but the losses are for price, kind. Add targets for kind.'],
-    ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, but the losses are for price, kind. By kinds, did you mean kind?'],
+    ['targets of other names', () => train({}, renamed), 'data: y has price, kinds, but the losses are for price, kind. Did you mean kind instead of kinds?'],
     ['inputs that forward does not read', () => train({}, { ...data, x: { pictures: data.x.pixels, stats: data.x.stats } }), "Linear pixels: x is undefined, not a tensor. The model's forward gets one argument, { pictures, stats }."],
     ['an input read before it is there', () => train({ model: { ...short, forward: (x: { mask: Tensor }) => x.mask.mul(2) } }), "Cannot read properties of undefined (reading 'mul'). The model's forward gets one argument, { pixels, stats }."],
     ['inputs that forward takes one by one', () => train({ model: { ...short, forward: (a: Tensor) => short.a.forward(a) } }), "Linear a: x is an object, not a tensor. The model's forward gets one argument, { pixels, stats }."],
@@ -395,7 +395,7 @@ describe('what cannot be used is refused by name', () => {
     ['a bare array', () => train({}, { ...data, x: { ...data.x, stats: new Float32Array(270) as never } }), 'houses.x.stats: got a bare array.'],
     ['a bad shape of inputs', () => headsTrainer({ inputShape: { pixels: 6, stats: [3] } as never }), 'trainer: inputShape is an object.'],
     ['classes of regressions', () => headsTrainer({ loss: (p: Outputs) => mean(p.price) }).predictClasses(data), 'predictClasses: the loss loss scores no classes.'],
-    ['inputs of other names', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict({ pixel: data.x.pixels, stats: data.x.stats }), "x: got pixel, stats, but the model's inputs are pixels, stats. By pixel, did you mean pixels?"],
+    ['inputs of other names', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict({ pixel: data.x.pixels, stats: data.x.stats }), "x: got pixel, stats, but the model's inputs are pixels, stats. Did you mean pixels instead of pixel?"],
     ['one input for several', async () => headsTrainer({ inputShape: { pixels: [6], stats: [3] } }).predict([[1]]), "x: got one tensor, but the model's inputs are pixels, stats. Give them by name: { pixels, stats }."],
     ['bytes of no known scale', () => headsTrainer().predict({ pixels: { shape: [90, 6], data: data.x.pixels.data }, stats: data.x.stats }), 'x.pixels: the scale of its bytes is not known'],
   ])('%s', async (_, make, message) => {

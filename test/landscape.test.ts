@@ -174,7 +174,7 @@ describe('landscape', () => {
     expect(plane.path[0]!.alpha).toBeCloseTo(-1, 4);
     // Weights on one line span no plane.
     const line = landscape(trainer, data, { directions: 'path', path: [center, path[0]!] });
-    await expect(line).rejects.toThrow(/the path's 2 weights lie on one line with the present ones/);
+    await expect(line).rejects.toThrow(/the path's 2 weights are on one line with the current ones/);
     trainer.dispose();
   });
 
@@ -195,7 +195,7 @@ describe('landscape', () => {
     [{ extent: Number.NaN }, /landscape: extent is NaN/],
     [{ images: 0 }, /landscape: images is 0/],
     [{ directions: 'down' }, /landscape: directions is "down"\. Use 'random' or 'path'/],
-    [{ directions: 'path' }, /the path's 0 weights lie on one line/],
+    [{ directions: 'path' }, /the path's 0 weights are on one line/],
     [{ seed: -1 }, /seed/],
     [{ size: 3 }, /landscape: there is no option size/],
     [{ path: [new Map()] }, /landscape: the values of hidden\.weight are missing/],

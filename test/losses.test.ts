@@ -269,9 +269,9 @@ describe('reductions', () => {
   });
   it('refuse whole numbers and axes outside the rank', () => {
     expect(() => sum(labels([1, 2]))).toThrow(new ShapeError("sum: x is u32. It must be f32: cast(x, 'f32')."));
-    expect(() => max(x, { axis: 2 })).toThrow(/max: axis 2 is outside a tensor of rank 2/);
+    expect(() => max(x, { axis: 2 })).toThrow(/max: axis 2 is out of range for a tensor of rank 2/);
     expect(() => argmax(x, { axis: -3 })).toThrow(/argmax: axis -3/);
-    expect(() => softmax(constant(1))).toThrow(/softmax: axis -1 is outside a tensor of rank 0/);
+    expect(() => softmax(constant(1))).toThrow(/softmax: axis -1 is out of range for a tensor of rank 0/);
   });
 });
 

@@ -108,7 +108,7 @@ describe('methods', () => {
   it('name the op where they refuse', () => {
     expect(() => x.add(constant([1, 2]))).toThrow(/^add: /);
     expect(() => x.clip(undefined as never)).toThrow(/^clip: /);
-    expect(() => x.flatten(4)).toThrow(/^flatten: axis 4 is outside a tensor of rank 2\. Use -2 to 1\.$/);
+    expect(() => x.flatten(4)).toThrow(/^flatten: axis 4 is out of range for a tensor of rank 2\. Use -2 to 1\.$/);
     expect(() => (x.relu as (...a: unknown[]) => Tensor)(1)).toThrow(/^relu: /);
   });
 

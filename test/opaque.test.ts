@@ -273,5 +273,5 @@ it('whose entry point does not exist is refused by name', async () => {
   const module = `${BINDINGS}\n@compute @workgroup_size(64) fn main${BODY}`;
   const failure = executor.compile({ outputs: { y: line('lost', { module, entryPoint: 'other' })(x) } });
   await expect(failure).rejects.toBeInstanceOf(ShaderError);
-  await expect(failure).rejects.toThrow(/^lost: the device refused the kernel: .*other/);
+  await expect(failure).rejects.toThrow(/^lost: the device rejected the kernel: .*other/);
 });

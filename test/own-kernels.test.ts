@@ -285,7 +285,7 @@ describe('a kernel that uses what it does not list', () => {
     ['vec4', wrong({ body: (k) => k.inputs[0]!.load4('id.x') }), /wrong: .*input 0 as vec4f, which/],
     ['vec4 of u32', wrong({ vec4: [1], body: () => '' }, n), /wrong: .*input 1 as vec4f, which is not direct/],
     ['an output', wrong({ outputs: [], body: (k) => k.outputs[0]!.store('id.x', '0.0') }), /wrong: .*output 0, which/],
-    ['a barrier', wrong({ body: (k) => k.barrier() }), /wrong: .*barrier and does not state it/],
+    ['a barrier', wrong({ body: (k) => k.barrier() }), /wrong: .*barrier, but does not set barriers/],
     ['a workgroup array', wrong({ body: (k) => k.shared(tile) }), /wrong: .*workgroup array tile, which/],
     ['scratch', wrong({ body: (k) => k.scratch(parts).load('0u') }), /wrong: .*reads the scratch array parts, which/],
     [

@@ -163,7 +163,7 @@ describe('an op that is not as it should be says so by its name', () => {
   it('no map and no kernel, where a GPU needs one', async () => {
     const executor = await testExecutor();
     await expect(executor.compile({ outputs: { y: of({ map: undefined })(at) } })).rejects.toThrow(
-      'twice: it has neither a map nor a kernel, and a GPU needs one. Give it a map, or use a CPU backend.',
+      'twice: it has neither a map nor a kernel, so it cannot run on a GPU. Give it a map, or use a CPU backend.',
     );
   });
 });

@@ -57,7 +57,7 @@ describe('the address', () => {
       '#hidden=16-0',
       'hidden: "16-0" cannot be used. Give at most 6 widths from 1 to 8192, such as 16-16. Kept "16-16".',
     ],
-    ['#preset=clasic', 'preset: "clasic" is unknown. Took classic; use one of classic, mlp.'],
+    ['#preset=clasic', 'preset: "clasic" is unknown, so classic is used. Use one of classic, mlp.'],
     [
       '#activation=toString',
       'activation: "toString" cannot be used. Use relu, sigmoid, tanh, gelu, silu. Kept "sigmoid".',

@@ -214,8 +214,11 @@ describe('hazards', () => {
 
   it('remembers what the guard is to see', () => {
     const [[commit]] = withoutHazards({ assignments: [[a, transpose(a)]] }, apart, 16).commits as [[never]];
-    const { tensor, seen } = commit as { tensor: Tensor; seen: Tensor };
-    expect([expressionOf(tensor, names), expressionOf(seen, names)]).toEqual(['transpose(copy(a))', 'transpose(a)']);
+    const { tensor, original } = commit as { tensor: Tensor; original: Tensor };
+    expect([expressionOf(tensor, names), expressionOf(original, names)]).toEqual([
+      'transpose(copy(a))',
+      'transpose(a)',
+    ]);
   });
 
   it('gives outputs memory: leaves are copied, views of them too', () => {

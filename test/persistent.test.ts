@@ -256,7 +256,7 @@ describe('the length of a dispatch', () => {
     for (let k = 0; k < submits; k++) {
       const submit = length.submit(4096, k * 4096 * ms);
       length.split(4096);
-      length.land(submit, (k + 1) * 4096 * ms);
+      length.complete(submit, (k + 1) * 4096 * ms);
     }
     return length;
   };
@@ -286,25 +286,25 @@ describe('the length of a dispatch', () => {
   it('does not count a submit the time of those before it', () => {
     const length = learnt(1);
     const [first, second] = [length.submit(100, 100_000), length.submit(100, 100_001)];
-    length.land(second, 100_200); // and the first with it, of which nobody heard
-    length.land(first, 100_300);
+    length.complete(second, 100_200); // and the first with it, of which nobody heard
+    length.complete(first, 100_300);
     expect(steps(length.split(16))).toEqual([16]);
     // Nor what the device did for the one before, which landed when this was under way.
     const [third, fourth] = [length.submit(100, 150_000), length.submit(100, 150_001)];
-    length.land(third, 150_100);
-    length.land(fourth, 150_200);
+    length.complete(third, 150_100);
+    length.complete(fourth, 150_200);
     expect(steps(length.split(16))).toEqual([16]);
     // Time in which nothing was under way is not theirs.
-    length.land(length.submit(100, 200_000), 200_100);
+    length.complete(length.submit(100, 200_000), 200_100);
     expect(steps(length.split(16))).toEqual([16]);
   });
 
   it('forgets submits that nobody waits for', () => {
     const length = new DispatchLength();
     const submits = Array.from({ length: 1000 }, (_, k) => length.submit(1, k));
-    length.land(submits[0]!, 1000);
+    length.complete(submits[0]!, 1000);
     expect(steps(length.split(2)), 'too long ago').toEqual([1, 1]);
-    length.land(submits[999]!, 1064);
+    length.complete(submits[999]!, 1064);
     expect(steps(length.split(2)), '64 steps in 128 ms').toEqual([2]);
   });
 });

@@ -168,7 +168,7 @@ function guardFaults({ hazards, prefetch, loop }: Stages): string[] {
   const guarded = hazards.commits.flat().filter((commit) => commit.guarded && !carried.has(commit.variable.node));
   const expected = [
     ...hazards.guard.checked.map((t) => [t, t] as const),
-    ...guarded.map(({ tensor, seen }) => [tensor, seen] as const),
+    ...guarded.map(({ tensor, original }) => [tensor, original] as const),
   ].filter(([tensor]) => tensor.dtype === 'f32');
   const tests = testsOf(stepOf(loop));
   const wanted = new Map<Tensor, number>();

@@ -123,7 +123,7 @@ describe('State', () => {
     for (const state of [a, b]) {
       expect(() => set(true)).toThrow(OptionError);
       expect(() => set(true)).toThrow(
-        'out.bias: trainable is set to true, but a trainer holds the variable as it was. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.',
+        'out.bias: trainable cannot be set to true while a trainer holds the variable. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.',
       );
       set(false);
       expect(trained(b)).toEqual([true, true, true, false]);

@@ -149,7 +149,7 @@ describe('what cannot be used is refused by name', () => {
     for (const model of [new Hidden(), new Late()]) {
       const trainer = netTrainer({ model });
       await expect(trainer.fit(data, { epochs: 1 })).rejects.toThrow(
-        /^train.*: it reads .*, which is in none of the model's fields\. Keep layers in fields that are not #private, and make them once, not in forward\./,
+        /^train.*: it reads .*, which is not in any field of the model\. Keep layers in fields that are not #private, and create them once, not in forward\./,
       );
     }
   });

@@ -114,14 +114,14 @@ describe('what is kept', () => {
   const { version, ...unversioned } = table;
   it.each([
     ['half a file', JSON.stringify(table).slice(0, 60), 'it is not valid JSON'],
-    ['null', 'null', 'it holds no tuning'],
+    ['null', 'null', 'it is not a tuning'],
     [
       'version 1',
       JSON.stringify({ ...unversioned, format: 1, entries: { 'matmul NN 64x64x64': ENTRY } }),
-      'its version is 1, and this release reads version 2',
+      'its version is 1, but this release reads version 2',
     ],
-    ['no version', JSON.stringify(unversioned), 'it has no version, and this release reads version 2'],
-    ['a newer version', JSON.stringify({ ...table, version: 9 }), 'its version is 9, and this release reads version 2'],
+    ['no version', JSON.stringify(unversioned), 'it has no version, but this release reads version 2'],
+    ['a newer version', JSON.stringify({ ...table, version: 9 }), 'its version is 9, but this release reads version 2'],
     [
       'another adapter',
       JSON.stringify({ ...table, adapter: 'B' }),
@@ -223,7 +223,7 @@ describe('a backend', () => {
     const first = { format: 1, adapter: name, driver, entries: { 'matmul NN 64x64x64': ENTRY } };
     for (const [text, fault] of [
       ['{', 'it is not valid JSON'],
-      [JSON.stringify(first), 'its version is 1, and this release reads version 2'],
+      [JSON.stringify(first), 'its version is 1, but this release reads version 2'],
     ] as const) {
       const file = write(text, { name, driver });
       const warnings: string[] = [];
@@ -238,15 +238,15 @@ describe('a backend', () => {
   it('refuses tables and options that it cannot use', async () => {
     const tuning: Tuning = { version: 2, entries: [{ work: WORK, use: { ...ENTRY, x: 999 } }] };
     await expect(openBackend({ ...options, tuning }, refuse)).rejects.toThrow(
-      /^createBackend: tuning: its entry "matmul NN 64x64x64" is .*"x":999.*Run thalweg tune to write another.$/,
+      /^createBackend: tuning: its entry "matmul NN 64x64x64" is .*"x":999.*Run thalweg tune to write a new one.$/,
     );
     const old = { format: 1, entries: { 'matmul NN 64x64x64': ENTRY } } as unknown as Tuning;
     await expect(openBackend({ ...options, tuning: old }, refuse)).rejects.toThrow(
-      'createBackend: tuning: its version is 1, and this release reads version 2. Run thalweg tune to write another.',
+      'createBackend: tuning: its version is 1, but this release reads version 2. Run thalweg tune to write a new one.',
     );
     const none = { entries: tuning.entries } as unknown as Tuning;
     await expect(openBackend({ ...options, tuning: none }, refuse)).rejects.toThrow(
-      'createBackend: tuning: it has no version, and this release reads version 2. Run thalweg tune to write another.',
+      'createBackend: tuning: it has no version, but this release reads version 2. Run thalweg tune to write a new one.',
     );
     await expect(openBackend({ deterministic: 1 as unknown as boolean }, refuse)).rejects.toThrow(
       'createBackend: deterministic is 1. Give true or false.',

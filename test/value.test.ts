@@ -70,7 +70,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
 
   it('of variables is what their memory holds', async () => {
     const model = new nn.Linear(2, 1, { initialWeight: nn.init.ones });
-    const message = `value: ${model.weight}, a variable without memory on this backend. Make it: backend.allocate(model), or new Trainer(backend, …).`;
+    const message = `value: ${model.weight}, a variable without memory on this backend. Allocate it: backend.allocate(model), or new Trainer(backend, …).`;
     await expect(backend.value(model.weight)).rejects.toThrow(message);
     const memory = backend.allocate(model);
     expect(await backend.value(model.weight.mul(2).sum())).toBe(4);
@@ -102,7 +102,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
       'value: Tensor(exp f32 [2]) reads Tensor(input f32 [2] t), an input without values. Give them: backend.run(({ t }) => …, { t: array }).',
     );
     await expect(backend.value(t)).rejects.toThrow(/^value: Tensor\(input f32 \[2\] t\), an input/);
-    await expect(backend.value(3 as never)).rejects.toThrow('value: what to compute is 3. Give an object.');
+    await expect(backend.value(3 as never)).rejects.toThrow('value: the tensor is 3. Give an object.');
     await expect(backend.value({ y: 3 } as never)).rejects.toThrow('value: y is 3, not a tensor.');
   });
 });

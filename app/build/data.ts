@@ -1,5 +1,5 @@
-// The page's own data folder: `data/index.json` says what lies beside it. While developing it is the command line's cache of
-// MNIST; in a build it is empty, or the folder that THALWEG_APP_DATA names.
+// The page's own data folder: `data/index.json` lists its files. In development it is the command line's cache of MNIST; in a build it is
+// empty, or the folder in THALWEG_APP_DATA.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Plugin } from 'vite';
@@ -8,7 +8,7 @@ import { dataFolder } from '../../src/node/folders.ts';
 
 const NAMES = MNIST_FILES.map(({ name }) => name);
 
-/** The names of MNIST's files where all four are in `folder`. */
+/** The names of MNIST's files if all four are in `folder`. */
 function filesIn(folder: string): string[] {
   return NAMES.every((name) => existsSync(join(folder, name))) ? NAMES : [];
 }

@@ -1,11 +1,11 @@
-// The service worker of the built page: bundled by itself, with the list of all files of this build in it.
+// The service worker of the built page: bundled separately, with the list of all files of this build.
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'vite';
 
 const ENTRY = fileURLToPath(new URL('../service-worker.ts', import.meta.url));
 
-/** The service worker's program, for a build with these files. */
+/** The service worker's code for a build with these files. */
 async function program(files: readonly string[], version: string): Promise<string> {
   const result = await build({
     configFile: false,

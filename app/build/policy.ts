@@ -1,5 +1,5 @@
-// What the built page may load, as a Content-Security-Policy: itself, and MNIST from its mirrors. `npm run app` goes without,
-// since hot reload needs inline scripts.
+// The built page's Content-Security-Policy: it may load itself, and MNIST from its mirrors. `npm run app` has none, since hot reload
+// needs inline scripts.
 import type { Plugin } from 'vite';
 import { MNIST_MIRRORS } from '../../src/data/mnist-files.ts';
 
@@ -19,8 +19,8 @@ export const POLICY = [
 ].join('; ');
 
 /**
- * Writes the policy into the built page, so that it holds on any static host; the preview sends it as a header too, which
- * binds the worker as well.
+ * Writes the policy into the built page, so that it applies on any static host; the preview also sends it as a header, which applies to
+ * the worker, too.
  */
 export function contentSecurityPolicy(): Plugin[] {
   return [

@@ -1,4 +1,4 @@
-// What stands around a line chart: the legend with the values under the pointer, and the numbers as a table.
+// The surroundings of a line chart: the legend with the values under the pointer, and the numbers as a table.
 import { useState } from 'preact/hooks';
 import type uPlot from 'uplot';
 import { type ChartSeries, type LineChartProps, shortText } from './chart-options.ts';
@@ -8,7 +8,7 @@ interface LegendProps {
   readonly list: { current: HTMLUListElement | null };
 }
 
-/** What each line is; beside it, its value under the pointer. */
+/** The name of each line, and its value under the pointer. */
 export function Legend({ series, list }: LegendProps) {
   return (
     <ul class="chart-legend" ref={list}>
@@ -41,7 +41,7 @@ export function Legend({ series, list }: LegendProps) {
   );
 }
 
-/** Writes the values nearest to the pointer into the legend; nothing where there is no pointer. */
+/** Writes the values nearest to the pointer into the legend, or clears them without a pointer. */
 export function showReadings(plot: uPlot, list: HTMLUListElement | null, language: string): void {
   if (!list) return;
   const { idx, left } = plot.cursor;
@@ -55,7 +55,7 @@ export function showReadings(plot: uPlot, list: HTMLUListElement | null, languag
     where.textContent = x === undefined ? '' : `at ${x.toLocaleString(language, { maximumSignificantDigits: 6 })}`;
 }
 
-/** The value at an index, or the nearest one that there is among its neighbours. */
+/** The value at an index, or its nearest neighbour with a value. */
 function near(values: (number | null)[] | undefined, at: number): string {
   for (let off = 0; values && off < 40; off++) {
     const value = values[at - off] ?? values[at + off];

@@ -1,4 +1,4 @@
-// How a line chart's properties become uPlot's options and data: axes, ranges, colours that follow the scheme.
+// A line chart's properties as uPlot's options and data: axes, ranges, colours that follow the scheme.
 import type uPlot from 'uplot';
 import { colorOf } from './palette.ts';
 
@@ -30,7 +30,7 @@ export interface LineChartProps {
   readonly table?: () => { head: string[]; rows: string[][] };
 }
 
-/** What is above it is off every chart. */
+/** Values above this are not drawn. */
 const OFF = 1e15;
 
 export function optionsOf(props: LineChartProps, width: number, read: (plot: uPlot) => void): uPlot.Options {
@@ -90,7 +90,7 @@ export function shortText(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** From the least to the greatest, with room above and below where it is not the x axis. */
+/** From the least to the greatest, with padding unless it is the x axis. */
 function rangeOf(log: boolean | undefined, x: boolean): uPlot.Range.Function {
   return (_, low, high) => {
     if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high))
@@ -102,7 +102,7 @@ function rangeOf(log: boolean | undefined, x: boolean): uPlot.Range.Function {
   };
 }
 
-/** The data with what cannot be drawn left out. */
+/** The data without values that cannot be drawn. */
 export function drawable({ data, series, logY }: LineChartProps): uPlot.AlignedData {
   const [x, ...ys] = data();
   const clean = series.map((_, i) =>

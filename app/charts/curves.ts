@@ -1,6 +1,6 @@
-// Curves of thousands of steps as a few hundred points: smoothed, thinned so that peaks stay, and laid on one axis.
+// Curves of thousands of steps as a few hundred points: smoothed, thinned with peaks preserved, and aligned on one axis.
 
-/** Share of the old mean that each step keeps: a memory of about thirty steps. */
+/** The weight of the previous mean at each step: a memory of about thirty steps. */
 const KEEP = 0.97;
 
 interface Smoothed {
@@ -11,7 +11,7 @@ interface Smoothed {
 
 const known = new WeakMap<readonly number[], Smoothed>();
 
-/** The running mean of `values`, from the first one on; only what was added since the last call is computed. */
+/** The running mean of `values`; only values added since the last call are computed. */
 export function smooth(values: readonly number[]): readonly number[] {
   let state = known.get(values);
   if (!state || state.values.length > values.length) {
@@ -29,7 +29,7 @@ export function smooth(values: readonly number[]): readonly number[] {
   return state.values;
 }
 
-/** Which of `values` to draw so that `most` points tell the same: the least and the greatest of each stretch. */
+/** The indices of at most `most` of `values` that preserve the curve's shape: the least and the greatest of each interval. */
 export function thin(values: readonly number[], most: number): number[] {
   const n = values.length;
   if (n <= most) return Array.from(values, (_, i) => i);
@@ -51,7 +51,7 @@ export function thin(values: readonly number[], most: number): number[] {
   return chosen;
 }
 
-/** A line of its own: ascending x, and its y. */
+/** A separate line: ascending x, and its y. */
 export interface Line {
   readonly x: readonly number[];
   readonly y: readonly number[];

@@ -6,13 +6,13 @@ export interface HeatMap {
   readonly values: Float32Array;
   readonly width: number;
   readonly height: number;
-  /** The value that has the full colour; what is beyond has it too. */
+  /** The value with the full colour; larger ones are clipped to it. */
   readonly scale: number;
   readonly palette: 'diverging' | 'sequential';
   readonly pixelated?: true;
 }
 
-/** Draws `values`, row by row from the top. What is not finite is grey. */
+/** Draws `values`, row by row from the top. Non-finite values are grey. */
 export function drawHeatMap(canvas: HTMLCanvasElement, map: HeatMap): void {
   const { values, width, height, scale, palette } = map;
   if (canvas.width !== width) canvas.width = width;

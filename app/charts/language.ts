@@ -1,7 +1,7 @@
 // The browser’s language as Intl takes it. uPlot hands `navigator.language` to Intl as it is loaded, and browsers that run in the
-// POSIX locale name one that Intl refuses (`en-US@posix`): such a name is replaced here, so import this before uPlot.
+// POSIX locale report one that Intl rejects (`en-US@posix`): it is replaced here, so import this before uPlot.
 
-/** The language of the browser, or English where Intl does not take it. */
+/** The language of the browser, or English if Intl rejects it. */
 export const LANGUAGE = usable(navigator.language);
 
 function usable(language: string): string {

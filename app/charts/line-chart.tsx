@@ -15,7 +15,7 @@ import { onSchemeChange } from './palette.ts';
 
 export type { ChartData, ChartSeries, LineChartProps } from './chart-options.ts';
 
-/** Milliseconds between two drawings. */
+/** Milliseconds between redraws. */
 const PACE = 200;
 
 export function LineChart(props: LineChartProps) {
@@ -40,7 +40,7 @@ export function LineChart(props: LineChartProps) {
   );
 }
 
-/** Keeps a uPlot of this kind of series in `place`; gives what asks for a drawing. */
+/** Keeps a uPlot of this kind of series in `place`; returns a function that requests a redraw. */
 function useDrawing(
   props: LineChartProps,
   place: { readonly current: HTMLDivElement | null },

@@ -1,10 +1,10 @@
-// The page's colours for what is drawn on a canvas: read from the CSS variables, so that light and dark have one source.
+// The page's colours for canvases: read from the CSS variables, so that light and dark have one source.
 
 const read = new Map<string, string>();
 const listeners = new Set<() => void>();
 let watching = false;
 
-/** The colour of a CSS variable (`blue` is `--blue`), or `name` itself where there is no such variable. */
+/** The colour of a CSS variable (`blue` is `--blue`), or `name` itself if there is no such variable. */
 export function colorOf(name: string): string {
   watch();
   let color = read.get(name);
@@ -23,7 +23,7 @@ export function rgbOf(name: string): readonly [number, number, number] {
   return [(hex >> 16) & 255, (hex >> 8) & 255, hex & 255];
 }
 
-/** Calls back when the page goes from light to dark or back; gives what ends that. */
+/** Calls back when the page switches between light and dark; returns a function that unsubscribes. */
 export function onSchemeChange(callback: () => void): () => void {
   watch();
   listeners.add(callback);

@@ -1,13 +1,13 @@
-// From strokes to what MNIST would have made of them: the drawing scaled into a box of 20 x 20 with its proportions kept, and put
-// into 28 x 28 so that its centre of mass is in the middle (LeCun, Cortes, Burges, "The MNIST database of handwritten digits").
+// Strokes normalised like MNIST's digits: scaled into a box of 20 x 20 with proportions kept, and placed in 28 x 28 with the centre of
+// mass in the middle (LeCun, Cortes, Burges, "The MNIST database of handwritten digits").
 
-/** A place on the pad; the pad's sides are 1. */
+/** A point on the pad; the pad's sides are 1. */
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-/** Where the pen went without being lifted. One point is a dot. */
+/** The points of one stroke of the pen. A single point is a dot. */
 export type Stroke = readonly Point[];
 
 /** Half the pen's width on the pad. */
@@ -33,7 +33,7 @@ function intoBox(strokes: readonly Stroke[], points: Stroke): { strokes: Stroke[
   const [left, top] = [least(({ x }) => x) - PEN, least(({ y }) => y) - PEN];
   const [width, height] = [PEN - least(({ x }) => -x) - left, PEN - least(({ y }) => -y) - top];
   const pen = Math.min(Math.max((PEN * BOX) / Math.max(width, height), THINNEST), THICKEST);
-  // The lines' middle goes as near to the edge of the box as the pen, as it is there, leaves room.
+  // The centre of the lines may be as near to the edge of the box as the pen's width there allows.
   const scale = (BOX - 2 * pen) / Math.max(width - 2 * PEN, height - 2 * PEN, 2 * PEN);
   const place = ({ x, y }: Point): Point => ({
     x: SIDE / 2 + (x - left - width / 2) * scale,
@@ -60,7 +60,7 @@ function render(strokes: readonly Stroke[], pen: number): Float32Array {
   return picture;
 }
 
-/** Marks the samples that a line touches: only those near it are looked at, for a drawing may have thousands of points. */
+/** Marks the samples that a line touches, checking only those near it, since a drawing may have thousands of points. */
 function cover(samples: Uint8Array, a: Point, b: Point, pen: number): void {
   const side = SIDE * FINE;
   const place = (sample: number) => (sample + 0.5) / FINE;
@@ -74,7 +74,7 @@ function cover(samples: Uint8Array, a: Point, b: Point, pen: number): void {
     for (let x = left; x <= right; x++) if (distance(a, b, place(x), place(y)) <= pen) samples[y * side + x] = 1;
 }
 
-/** From (x, y) to the line between two points. */
+/** The distance from (x, y) to the line between two points. */
 function distance(a: Point, b: Point, x: number, y: number): number {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
   const length = dx * dx + dy * dy;

@@ -1,4 +1,4 @@
-// How the pad looks: the strokes as they were drawn, and the keyboard's pen.
+// Painting of the pad: the strokes as drawn, and the keyboard's pen.
 import { colorOf, rgbOf } from '../charts/palette.ts';
 import { PEN, type Point, type Stroke } from './normalise.ts';
 

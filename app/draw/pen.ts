@@ -1,7 +1,7 @@
 // The pen on the pad: strokes by pointer (pen, touch, mouse) and by keyboard (arrows move it, space puts it down and lifts it).
 import type { Point, Stroke } from './normalise.ts';
 
-/** How far an arrow key moves the pen; with shift, further. */
+/** The distance that an arrow key moves the pen, without and with shift. */
 const [NEAR, FAR] = [0.04, 0.12];
 
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
@@ -15,7 +15,7 @@ export const clamp = (v: number) => Math.min(Math.max(v, 0), 1);
 
 export class Pen {
   strokes: Stroke[] = [];
-  /** Where the keyboard's pen is, while it is in use. */
+  /** The position of the keyboard's pen while it is in use. */
   cursor: Point | undefined;
   #current: Point[] | undefined;
   readonly #changed: () => void;
@@ -28,19 +28,19 @@ export class Pen {
     return this.#current !== undefined;
   }
 
-  /** All strokes, the one under way included. */
+  /** All strokes, including the current one. */
   get all(): readonly Stroke[] {
     return this.#current ? [...this.strokes, this.#current] : this.strokes;
   }
 
-  /** Puts it down; a stroke that was not lifted before stays. */
+  /** Starts a stroke; an unfinished one is kept. */
   press(point: Point): void {
     if (this.#current) this.lift();
     this.#current = [point];
     this.#changed();
   }
 
-  /** Goes on to these points, where the pen is down. */
+  /** Continues the stroke through these points, if the pen is down. */
   move(points: readonly Point[]): void {
     if (!this.#current) return;
     this.#current.push(...points);
@@ -65,7 +65,7 @@ export class Pen {
     this.#changed();
   }
 
-  /** True where the key means something here. */
+  /** Handles a key; returns whether it has a meaning here. */
   key({ key, shiftKey }: Pick<KeyboardEvent, 'key' | 'shiftKey'>): boolean {
     const arrow = ARROWS[key];
     const at = this.cursor ?? { x: 0.5, y: 0.15 };

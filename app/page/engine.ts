@@ -1,4 +1,4 @@
-// The page's end of the protocol: calls with answers, events to listeners. It knows a port, not what is behind it.
+// The page's end of the protocol: calls with answers, events to listeners. It knows only a port.
 import {
   type CallMessage,
   type CallName,
@@ -11,7 +11,7 @@ import {
 } from '../protocol.ts';
 import { timed } from './timing.ts';
 
-/** A refusal by the worker; its message is for people. */
+/** An error from the worker; its message is for users. */
 export class EngineError extends Error {
   constructor(name: string, message: string) {
     super(message);
@@ -19,7 +19,7 @@ export class EngineError extends Error {
   }
 }
 
-/** What a Worker and a MessagePort have in common. */
+/** The common interface of a Worker and a MessagePort. */
 export interface Port {
   postMessage(message: unknown, transfer: Transferable[]): void;
   onmessage: ((event: MessageEvent) => void) | null;
@@ -30,7 +30,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** An engine behind a port. `fail` ends every call that waits: the worker could not be loaded, or it crashed. */
+/** An engine behind a port. `fail` rejects all pending calls: the worker could not be loaded, or it crashed. */
 export function engineOver(port: Port): Engine & { fail(error: Error): void } {
   const waiting = new Map<number, Waiting>();
   const listeners = new Set<(event: WorkerEvent) => void>();

@@ -1,11 +1,11 @@
-// Keeps the page for when there is no network: in built pages, where the browser allows it.
+// Makes the built page available offline, if the browser allows it.
 
-/** Registers the service worker. That it cannot be had is no error: the page then wants the network, as most do. */
+/** Registers the service worker. A failure is not an error: the page then needs the network. */
 export async function registerOffline(): Promise<void> {
   if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return;
   try {
     await navigator.serviceWorker.register('./service-worker.js');
   } catch {
-    // Private windows and some settings refuse it.
+    // Private windows and some settings disallow it.
   }
 }

@@ -1,5 +1,5 @@
-// What the page knows, as signals, and what people can do with it. Panels read signals and call these functions; nothing else
-// talks to the engine except panels asking for a picture of their own (`engine.call`).
+// The page's state, as signals, and the user's actions. Panels read signals and call these functions; nothing else talks to the engine
+// except panels that request data for their own pictures (`engine.call`).
 import { batch, computed, signal } from '@preact/signals';
 import { type Config, changesOf, differences, hashOf, PRESET_CONFIGS, parseHash } from '../config.ts';
 import type {
@@ -17,7 +17,7 @@ import type {
 } from '../protocol.ts';
 import { thinOut } from '../thin-out.ts';
 
-/** A curve that grows; `version` of the store's signal tells that it did. */
+/** A growing curve; the signal `curveVersion` changes when it grows. */
 export interface CurvePoints {
   readonly step: number[];
   readonly loss: number[];
@@ -25,10 +25,10 @@ export interface CurvePoints {
   readonly tests: TestPoint[];
 }
 
-/** A run that was made in this session, for the overlay. */
+/** An earlier run of this session, for the overlay. */
 export interface RunRecord {
   readonly id: number;
-  /** The settings it began with, and the learning rates that were set while it ran. */
+  /** Its initial settings, and the learning rates set while it ran. */
   readonly config: Config;
   readonly rates: readonly RateChange[];
   readonly curve: CurvePoints;
@@ -37,13 +37,13 @@ export interface RunRecord {
   readonly adapter: string;
 }
 
-/** A learning rate set by hand: that of the steps after `step`. */
+/** A learning rate set by hand, for the steps after `step`. */
 export interface RateChange {
   readonly step: number;
   readonly rate: number;
 }
 
-/** The engine, once `connect` has given it. */
+/** The engine, set by `connect`. */
 let engine: Engine | undefined;
 /** The engine. @throws Error before `connect`. */
 export function theEngine(): Engine {
@@ -57,7 +57,7 @@ export const data = signal<DataFacts | undefined>(undefined);
 export const network = signal<NetworkFacts | undefined>(undefined);
 export const run = signal<RunFacts | undefined>(undefined);
 export const loading = signal<{ text: string; done: number; total: number } | undefined>(undefined);
-/** Kernels being compiled, where that takes seconds. */
+/** Progress of compiling kernels, if that takes seconds. */
 export const compiling = signal<{ done: number; total: number } | undefined>(undefined);
 /** The newest sentence of each kind, in the order of their arrival. */
 export const notices = signal<readonly Notice[]>([]);
@@ -67,13 +67,13 @@ export const curveVersion = signal(0);
 export const runs = signal<readonly RunRecord[]>([]);
 /** The drawn digit, 784 numbers 0 to 255, normalised as MNIST is; undefined while nothing is drawn. */
 export const drawing = signal<Float32Array | undefined>(undefined);
-/** False until the engine and the data are there. */
+/** False until the engine and the data are available. */
 export const ready = signal(false);
-/** True where they could not be had at all. */
+/** True if they are not available at all. */
 export const stuck = signal(false);
 /** The rates set by hand since the run began. */
 export const rates = signal<readonly RateChange[]>([]);
-/** The race, the range test or the landscape that has the device to itself. */
+/** The race, the range test or the landscape that has exclusive use of the device. */
 export const occupied = signal<string | undefined>(undefined);
 export const savedAt = signal<number | undefined>(undefined);
 
@@ -87,7 +87,7 @@ function emptyCurve(): CurvePoints {
   return { step: [], loss: [], accuracy: [], tests: [] };
 }
 
-/** Says something in place; a notice of the same code takes the place of the one before. */
+/** Shows a notice, replacing an earlier one of the same code. */
 export function notify(notice: Notice): void {
   notices.value = [...notices.value.filter(({ code }) => code !== notice.code), notice];
 }
@@ -96,7 +96,7 @@ export function dismiss(code: Notice['code']): void {
   notices.value = notices.value.filter((notice) => notice.code !== code);
 }
 
-/** Runs something that may be refused; what it says then goes to the notices, and undefined comes back. */
+/** Runs something that may fail; its error becomes a notice, and the result is undefined. */
 export async function attempt<T>(work: () => Promise<T>, code: Notice['code'] = 'failed'): Promise<T | undefined> {
   try {
     return await work();
@@ -106,7 +106,7 @@ export async function attempt<T>(work: () => Promise<T>, code: Notice['code'] = 
   }
 }
 
-/** Has the device to itself for `work`. Resolves with undefined if that is refused or cancelled. */
+/** Runs `work` with exclusive use of the device. Resolves with undefined if that fails or is cancelled. */
 export async function occupy<T>(what: string, work: (engine: Engine) => Promise<T>): Promise<T | undefined> {
   occupied.value = what;
   const ending = (error: Error) => (error.name === 'AbortError' ? undefined : Promise.reject(error));
@@ -115,7 +115,7 @@ export async function occupy<T>(what: string, work: (engine: Engine) => Promise<
   return result;
 }
 
-/** Ends what has the device to itself. */
+/** Cancels the exclusive use of the device. */
 export async function cancel(): Promise<void> {
   await attempt(() => theEngine().call('cancel', {}));
 }
@@ -142,12 +142,13 @@ export async function connect(connected: Engine): Promise<void> {
   ready.value = true;
 }
 
-/** The address names a network that cannot be had here: its preset is taken, and what was refused stays said. */
+/** Uses the preset of a network in the URL that is not possible here, and keeps the message about it. */
 async function takePreset(): Promise<void> {
   const refused = notices.value.find(({ code }) => code === 'failed')?.text;
   const { preset, seed, data, device } = config.value;
   await configure({ ...PRESET_CONFIGS[preset], seed, data, device });
-  if (refused) notify({ code: 'info', level: 'warning', text: `The address: ${refused} Took the preset ${preset}.` });
+  if (refused)
+    notify({ code: 'info', level: 'warning', text: `The address: ${refused} The preset ${preset} is used instead.` });
 }
 
 function readHash(): Config {
@@ -158,25 +159,25 @@ function readHash(): Config {
 
 let changing: Promise<unknown> = Promise.resolve();
 
-/** Changes of the settings are made one after the other, for each goes on from what the one before left. */
+/** Runs changes of the settings one after another, since each builds on the previous one. */
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const result = changing.then(work);
   changing = result.catch(() => {});
   return result;
 }
 
-/** Changes the settings to `next` where it differs from them, and makes the network afresh; the run before it stays in the list. */
+/** Changes the settings to `next` if it differs, and recreates the network; the previous run stays in the list. */
 export async function change(next: Config): Promise<void> {
   const changes = changesOf(config.value, next);
   await inTurn(() => configure({ ...config.value, ...changes }));
 }
 
-/** The same settings from the beginning: the same seed gives the same curve. */
+/** Restarts with the same settings: the same seed gives the same curve. */
 export async function reset(): Promise<void> {
   await inTurn(() => configure(config.value));
 }
 
-/** False where it is refused; the settings then stay as they were. */
+/** Returns false if it fails; the settings are then unchanged. */
 async function configure(next: Config): Promise<boolean> {
   const made = await attempt(() => theEngine().call('configure', { config: next }));
   loading.value = undefined;
@@ -188,7 +189,7 @@ async function configure(next: Config): Promise<boolean> {
   return true;
 }
 
-/** Shows another run in place of the one before, which goes into the list. */
+/** Replaces the current run by another; the old one goes into the list. */
 function take(made: Made): void {
   keepRun();
   batch(() => {
@@ -205,7 +206,7 @@ function take(made: Made): void {
   writeHash();
 }
 
-/** Puts the run that ends into the list. */
+/** Adds the ending run to the list. */
 function keepRun(): void {
   if (curve.step.length === 0) return;
   const record: RunRecord = {
@@ -244,7 +245,7 @@ export async function step(): Promise<void> {
   await attempt(() => theEngine().call('step', {}));
 }
 
-/** Acts at once on a run under way, and is the rate of the next one. */
+/** Takes effect at once in a current run, and is the rate of the next one. */
 export async function setLearningRate(rate: number): Promise<void> {
   await inTurn(async () => {
     const next = { ...config.value, lr: rate };
@@ -266,26 +267,26 @@ export async function setLearningRate(rate: number): Promise<void> {
   });
 }
 
-/** The largest file that is worth reading. */
+/** The largest file to read. */
 const LARGEST_FILE = 256 * 2 ** 20;
 
-/** Takes a dropped file: weights or a checkpoint. What is not ours is refused in place, and nothing is lost. */
+/** Loads a dropped file: weights or a checkpoint. An invalid file gives a notice and changes nothing. */
 export function loadFile(file: File): Promise<boolean> {
   return adopt('failed', async (engine) => {
     if (file.size > LARGEST_FILE) {
       const size = Math.round(file.size / 2 ** 20);
-      throw new Error(`${file.name}: ${size} MiB exceed the limit for weight files (256 MiB). Choose another.`);
+      throw new Error(`${file.name}: ${size} MiB exceed the limit for weight files (256 MiB). Choose a smaller file.`);
     }
     return engine.call('load', { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
   });
 }
 
-/** Goes on with what the last session saved by itself. */
+/** Resumes the last session's automatic save. */
 export function resumeSession(): Promise<boolean> {
   return adopt('storage', (engine) => engine.call('resumeSession', {}));
 }
 
-/** Shows a run that comes from elsewhere in place of the current one, which goes into the list. False where it is refused. */
+/** Replaces the current run by a loaded one; the old one goes into the list. Returns false if loading fails. */
 function adopt(code: Notice['code'], load: (engine: Engine) => Promise<Loaded>): Promise<boolean> {
   return inTurn(async () => {
     const loaded = await attempt(() => load(theEngine()), code);
@@ -319,7 +320,7 @@ function onEvent(event: WorkerEvent): void {
       compiling.value = event.total > 0 ? { done: event.done, total: event.total } : undefined;
     } else if (event.type === 'device') {
       device.value = event.device;
-      if (ready.value) loading.value = undefined; // A lost device has another in its place.
+      if (ready.value) loading.value = undefined; // a lost device was replaced
     } else if (event.type === 'restored') {
       clearCurve();
       append(event.curve, event.tests);
@@ -329,7 +330,7 @@ function onEvent(event: WorkerEvent): void {
   });
 }
 
-/** What a run of the list has that the current settings have not. */
+/** The differences of a listed run from the current settings. */
 export function differencesOf(record: RunRecord): string[] {
   return differences(config.value, record.config);
 }

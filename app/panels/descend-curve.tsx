@@ -9,7 +9,7 @@ import { Button, Details, LogSlider } from '../ui/kit.tsx';
 
 const START = 4;
 const MOST_STEPS = 40;
-/** Milliseconds between two steps of a way that is shown step by step. */
+/** Milliseconds between steps of the animation. */
 const PACE = 250;
 /** The picture: w from -6 to 6, loss from 0 to 18. */
 const [WIDTH, HEIGHT, REACH, TOP] = [480, 280, 6, 18];
@@ -17,7 +17,7 @@ const [WIDTH, HEIGHT, REACH, TOP] = [480, 280, 6, 18];
 const lr = signal(0.3);
 const shown = signal(1);
 const playing = signal(false);
-/** A way with the rate that it was gone with: the slider may be elsewhere by now. */
+/** A path with its learning rate: the slider may have moved since. */
 const path = signal<{ readonly rate: number; readonly descent: Descent } | undefined>(undefined);
 
 const x = (w: number) => ((w + REACH) / (2 * REACH)) * WIDTH;
@@ -33,7 +33,7 @@ const go = newest(async (rate: number) => {
   if (descent) path.value = { rate, descent };
 });
 
-/** How many steps of the way there are: fewer where it has left every picture. */
+/** The number of steps of the path: fewer if it has left the picture. */
 const most = () => (path.value ? path.value.descent.losses.length - 1 : 0);
 
 function show(steps: number): void {
@@ -41,7 +41,7 @@ function show(steps: number): void {
   shown.value = Math.min(steps, most());
 }
 
-/** Shows the way step by step, from the start where it is at its end; all at once where no motion is wanted. */
+/** Plays the path step by step, from the start if it is at its end; shows it all at once if reduced motion is preferred. */
 function play(): void {
   if (matchMedia('(prefers-reduced-motion: reduce)').matches) {
     show(MOST_STEPS);
@@ -51,7 +51,7 @@ function play(): void {
   playing.value = !playing.value;
 }
 
-/** One step after the other while it plays. */
+/** Advances step by step while it plays. */
 function useSteps(): void {
   const { value } = playing;
   useEffect(() => {
@@ -108,7 +108,7 @@ export function CurveLesson() {
   );
 }
 
-/** The first `n` steps of a way. */
+/** The first `n` steps of a path. */
 function cut(descent: Descent, n: number): Descent {
   return {
     ...descent,
@@ -127,7 +127,7 @@ function Picture({ descent, n }: { readonly descent: Descent | undefined; readon
     const w = descent?.positions.data[k] ?? START;
     return { cx: x(w), cy: y(descent?.losses[k] ?? START ** 2 / 2) };
   });
-  // What is far outside is not drawn: a way that diverges has places that no picture can hold.
+  // Points far outside are not drawn: a diverging path leaves any picture.
   const near = places.filter(({ cx }) => Math.abs(cx - WIDTH / 2) <= 2 * WIDTH);
   const line = near.map(({ cx, cy }, k) => `${k === 0 ? 'M' : 'L'}${cx.toFixed(1)} ${cy.toFixed(1)}`).join('');
   const [before, ball] = [places.at(-2), places.at(-1)!];
@@ -166,7 +166,7 @@ function Picture({ descent, n }: { readonly descent: Descent | undefined; readon
   );
 }
 
-/** The last step, up to the ball's edge; nothing where it is too short for an arrow. */
+/** The last step, up to the ball's edge; nothing if it is too short for an arrow. */
 function Arrow({ from, to }: { readonly from: Place; readonly to: Place }) {
   const [dx, dy] = [to.cx - from.cx, to.cy - from.cy];
   const length = Math.hypot(dx, dy);

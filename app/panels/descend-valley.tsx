@@ -1,4 +1,4 @@
-// The second lesson: a valley with two hollows, and three optimizers that start at the same place.
+// The second lesson: a valley with two minima, and three optimizers that start at the same point.
 import { signal, useComputed, useSignalEffect } from '@preact/signals';
 import * as store from '../page/store.ts';
 import type { Descent, DescentOptimizer, Values } from '../protocol.ts';
@@ -14,7 +14,7 @@ interface Kind {
   readonly look: string;
 }
 
-/** Told apart by colour, by dash and by the mark at the end. */
+/** Distinguished by colour, by dash and by the mark at the end. */
 const KINDS: readonly Kind[] = [
   { optimizer: 'sgd', name: 'Gradient descent', look: 'descend-sgd' },
   { optimizer: 'momentum', name: 'Momentum', look: 'descend-momentum' },

@@ -1,5 +1,5 @@
 // Descend: what the learning rate does, on a curve of one weight; and what momentum and Adam do, in a valley of two. The steps
-// are the engine's own optimizers', asked for over the protocol.
+// are made by the engine's own optimizers, through the protocol.
 import { Panel } from '../ui/kit.tsx';
 import { CurveLesson } from './descend-curve.tsx';
 import { ValleyLesson } from './descend-valley.tsx';

@@ -1,4 +1,4 @@
-// What computes: its name and facts, and, where there is no hardware GPU, why not and what can be done.
+// The device in use: its name and facts and, without a hardware GPU, the reason and the remedy.
 import { useState } from 'preact/hooks';
 import * as store from '../page/store.ts';
 import type { DeviceFacts, WebGpuCause } from '../protocol.ts';
@@ -14,12 +14,12 @@ const CAUSES: Record<WebGpuCause, string> = {
     'This browser has no WebGPU (there is no navigator.gpu). Chrome and Edge have it from version 113 (on Android from 121), Safari from 26, Firefox from 141 on Windows and 145 on macOS with Apple silicon.',
   'no-adapter':
     'This browser has WebGPU but found no adapter: hardware acceleration may be off, the driver out of date or on the browser’s blocklist. On Linux, Chrome may need chrome://flags/#enable-unsafe-webgpu and Vulkan; chrome://gpu has details.',
-  'device-refused': 'There is an adapter, but its device was refused.',
+  'device-refused': 'There is an adapter, but it refused to open a device.',
   software:
     'This browser has no GPU for WebGPU, only a software adapter. For a GPU, enable hardware acceleration in the browser’s settings and update the driver.',
 };
 
-/** Why no hardware GPU computes, in the header; nothing where one does. */
+/** In the header: why no hardware GPU is used; nothing if one is. */
 export function DeviceNote() {
   const device = store.device.value;
   if (!device?.cause) return null;
@@ -46,7 +46,7 @@ export function DeviceNote() {
   );
 }
 
-/** Everything about the device as lines of text, for a report of a fault. */
+/** Everything about the device as lines of text, for bug reports. */
 function report(device: DeviceFacts): string {
   const limits = Object.entries(device.limits).map(([name, value]) => `  ${name}: ${value}`);
   return [

@@ -1,4 +1,4 @@
-// Draw a digit: the pad, the picture that MNIST would have made of it, and what the network says, again and again while it learns.
+// Draw a digit: the pad, the drawing normalised like MNIST, and the network's prediction, updated while it learns.
 import { signal, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { onSchemeChange } from '../charts/palette.ts';
@@ -13,13 +13,13 @@ import { percent } from '../ui/format.ts';
 import { Bars, Button, Panel } from '../ui/kit.tsx';
 import '../styles/draw.css';
 
-/** Milliseconds between predictions while training goes on, or while the pen moves. */
+/** Milliseconds between predictions during training, or while the pen moves. */
 const AGAIN = 500;
 const SIDE = 448;
 
 const prediction = signal<Prediction | undefined>(undefined);
 
-/** Asks the network about the drawing: one question at a time, and of those that wait the newest. */
+/** Requests a prediction for the drawing: one at a time, then the newest waiting one. */
 const ask = newest(async (pixels: Float32Array | undefined) => {
   if (!pixels) prediction.value = undefined;
   if (!pixels || !store.ready.value) return;
@@ -27,7 +27,7 @@ const ask = newest(async (pixels: Float32Array | undefined) => {
     const answer = await store.theEngine().call('predict', { pixels });
     if (store.drawing.value) prediction.value = answer;
   } catch {
-    // The network was just replaced by another; the next question finds it.
+    // The network was just replaced; the next request uses the new one.
   }
 });
 
@@ -118,13 +118,13 @@ function Pad() {
   );
 }
 
-/** Where on the pad, sides 1; outside of it, at its edge. */
+/** The position on the pad, with sides 1; clamped to its edges. */
 function placeOf(event: PointerEvent, pad: HTMLElement): Point {
   const { left, top, width, height } = pad.getBoundingClientRect();
   return { x: clamp((event.clientX - left) / width), y: clamp((event.clientY - top) / height) };
 }
 
-/** The pointer that pressed draws, and no other. */
+/** Only the pointer that pressed draws. */
 function pointerHandlers(pen: Pen) {
   let drawing: number | undefined;
   const lift = ({ pointerId }: PointerEvent) => {

@@ -1,4 +1,4 @@
-// What each layer gives for the drawn digit, a cell a unit.
+// The output of each layer for the drawn digit, one cell per unit.
 import type { Inside, LayerInside } from '../protocol.ts';
 import { percent } from '../ui/format.ts';
 import { HeatPicture } from '../ui/picture.tsx';

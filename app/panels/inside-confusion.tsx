@@ -1,4 +1,4 @@
-// What is taken for what among the test images, the images behind each count, and the mistakes the network is surest of.
+// The confusion matrix of the test images, the images behind each count, and the network's most confident mistakes.
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as store from '../page/store.ts';
@@ -93,7 +93,7 @@ function Behind({ cell, step }: { readonly cell: Cell; readonly step: number }) 
       current = false;
     };
   }, [cell, step]);
-  // The images of a step before stay until those of this one are there.
+  // The previous step's images stay until the current ones arrive.
   const examples = found.value?.of === cell ? found.value.examples : undefined;
   const title = cell.label === cell.taken ? `${cell.label}, rightly read` : `${cell.label} taken for ${cell.taken}`;
   return (

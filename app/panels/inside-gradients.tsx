@@ -1,4 +1,4 @@
-// How hard the loss pulls at each weight just now: by pixel of the first layer, and by parameter.
+// The current gradient of the loss: by pixel of the first layer, and by parameter.
 import { useSignal } from '@preact/signals';
 import type { Inside } from '../protocol.ts';
 import { NumberField } from '../ui/kit.tsx';

@@ -1,4 +1,4 @@
-// The first layer's weights, a picture of 28 x 28 for each unit: what it likes to see is blue, what it does not is orange.
+// The first layer's weights, a picture of 28 x 28 for each unit: positive weights blue, negative ones orange.
 import { useSignal } from '@preact/signals';
 import type { Inside } from '../protocol.ts';
 import { SelectField } from '../ui/kit.tsx';
@@ -6,12 +6,12 @@ import { HeatPicture } from '../ui/picture.tsx';
 
 const [PIXELS, SIDE, PAGE] = [784, 28, 16];
 
-/** The largest size among some numbers. */
+/** The largest magnitude. */
 export function largest(values: Float32Array): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-/** From minus to plus, with the numbers of the ends. */
+/** The scale from minus to plus, with the values at its ends. */
 export function DivergingScale({ scale }: { readonly scale: number }) {
   return (
     <p class="inside-scale">

@@ -1,4 +1,4 @@
-// Look inside: weights, activations, gradients and mistakes, looked at while one looks, and not otherwise.
+// Look inside: weights, activations, gradients and mistakes, requested only while they are visible.
 import { type ReadonlySignal, type Signal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
@@ -12,10 +12,10 @@ import { Gradients } from './inside-gradients.tsx';
 import { Weights } from './inside-weights.tsx';
 import '../styles/inside.css';
 
-/** Milliseconds between looks while training goes on. */
+/** Milliseconds between requests during training. */
 const AGAIN = 1500;
 
-/** Asks when the section is opened, when another network comes, and again while it trains, as long as one looks. */
+/** Requests when the section opens, when the network is replaced, and repeatedly during training while the section is visible. */
 function useLook<T>(open: ReadonlySignal<boolean>, found: Signal<T | undefined>, ask: () => Promise<T>): () => void {
   const seen = useRef(-1);
   const look = useMemo(
@@ -27,7 +27,7 @@ function useLook<T>(open: ReadonlySignal<boolean>, found: Signal<T | undefined>,
           found.value = await ask();
           seen.current = step;
         } catch {
-          // The network was replaced by another in the middle of it, which is looked at next.
+          // The network was replaced meanwhile; the next request uses the new one.
         }
       }),
     [],
@@ -53,7 +53,7 @@ interface SectionProps {
   readonly children: ComponentChildren;
 }
 
-/** A part that costs nothing while it is shut. */
+/** A section that costs nothing while closed. */
 function Section({ title, open, onOpen, children }: SectionProps) {
   return (
     <details

@@ -1,7 +1,7 @@
-// What the page gives away: a download from bytes or text, the metrics as CSV, and text to be pasted.
+// Exports of the page: a download from bytes or text, the metrics as CSV, and text for the clipboard.
 import type { Curve, TestPoint } from '../protocol.ts';
 
-/** Hands a file to the browser's downloads. */
+/** Downloads a file. */
 export function download(name: string, content: Uint8Array | string, type: string): void {
   const url = URL.createObjectURL(new Blob([content as BlobPart], { type }));
   const link = document.createElement('a');
@@ -13,17 +13,17 @@ export function download(name: string, content: Uint8Array | string, type: strin
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Copies text, and says how that went. */
+/** Copies text, and returns a message about the result. */
 export async function copied(text: string): Promise<string> {
   try {
-    await navigator.clipboard.writeText(text); // There is none if the page is not in a secure context.
+    await navigator.clipboard.writeText(text); // throws without a secure context
     return 'Copied.';
   } catch {
     return 'The browser does not allow copying here; select the text instead.';
   }
 }
 
-/** One row for each step that is known, and for each look at the test images. Numbers have all their digits. */
+/** One row for each recorded step, and for each evaluation on the test images. Numbers have full precision. */
 export function csvOf(curve: Curve, tests: readonly TestPoint[]): string {
   const looked = new Map(tests.map((test) => [test.step, test]));
   const made = new Map(Array.from(curve.step, (step, i) => [step, i]));

@@ -1,5 +1,5 @@
-// What outlives the page: weights, checkpoints and metrics as files, files taken back, the address that holds the settings, and
-// the session that the worker saves by itself.
+// Saving and restoring: weights, checkpoints and metrics as files, loading files, the URL with the settings, and the session that the
+// worker saves automatically.
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import * as store from '../page/store.ts';
@@ -9,10 +9,10 @@ import { Button, Note, Panel } from '../ui/kit.tsx';
 import { copied, csvOf, download } from './keep-files.ts';
 import '../styles/keep.css';
 
-/** What an earlier session left, until it is resumed or forgotten. */
+/** The earlier session, until it is resumed or forgotten. */
 const left = signal<SavedSession | undefined>(undefined);
 
-/** Asks whether an earlier session can be resumed. */
+/** Looks for an earlier session to resume. */
 export async function lookForSession(): Promise<void> {
   left.value = await store.attempt(() => store.theEngine().call('savedSession', {}), 'storage');
 }
@@ -29,7 +29,7 @@ async function forget(which: 'earlier' | 'stored'): Promise<void> {
   }, 'storage');
 }
 
-/** The offer to go on where the last session ended. */
+/** The offer to resume the last session. */
 export function ResumeOffer() {
   const session = left.value;
   if (!session) return null;
@@ -112,7 +112,7 @@ function Link() {
   );
 }
 
-/** Takes the first of the files that were chosen or dropped. */
+/** Loads the first of the chosen or dropped files. */
 async function take(files: FileList | null | undefined): Promise<void> {
   const file = files?.[0];
   if (!file) return;

@@ -1,4 +1,4 @@
-// A landscape as a map: colours and lines of equal loss, the way of the weights on it, and the same as numbers.
+// A landscape as a map: colours and contour lines of the loss, the path of the weights, and the same as numbers.
 import { useEffect, useRef } from 'preact/hooks';
 import { drawHeatMap } from '../charts/heat-map.ts';
 import { onSchemeChange } from '../charts/palette.ts';
@@ -8,7 +8,7 @@ import { lossText } from '../ui/format.ts';
 import { Details } from '../ui/kit.tsx';
 
 const [SIDE, LEVELS, LENS] = [420, 12, 200];
-/** A way that is smaller than this part of the map is shown magnified as well. */
+/** A path smaller than this fraction of the map is also shown magnified. */
 const SPECK = 0.1;
 
 type Place = readonly [alpha: number, beta: number];
@@ -76,7 +76,7 @@ function Colours({ landscape, low, high }: ColoursProps) {
   useEffect(() => {
     const paint = () => {
       if (!canvas.current) return;
-      // The first row of the grid has the smallest beta, and pictures begin at the top.
+      // The first row of the grid has the smallest beta, but pictures begin at the top.
       const values = Float32Array.from(
         { length: n * n },
         (_, i) => losses.data[(n - 1 - Math.floor(i / n)) * n + (i % n)]! - low,
@@ -116,12 +116,12 @@ function Way({ way, x, y }: WayProps) {
 
 interface LensProps {
   readonly way: readonly Place[];
-  /** Of the map, from side to side. */
+  /** The width of the map. */
   readonly width: number;
   readonly from: number;
 }
 
-/** The way by itself, as large as it can be. */
+/** The path alone, as large as possible. */
 function Lens({ way, width, from }: LensProps) {
   const [left, right] = reachOf(way.map(([a]) => a));
   const [bottom, top] = reachOf(way.map(([, b]) => b));

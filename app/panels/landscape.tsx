@@ -1,4 +1,4 @@
-// The network's own landscape: its loss on a plane through its weights, evaluated where it trains, with the way it came.
+// The network's own landscape: its loss on a plane through its weights, evaluated on the training device, with the run's path.
 import { signal, useSignal, useSignalEffect } from '@preact/signals';
 import * as store from '../page/store.ts';
 import type { Landscape, Params } from '../protocol.ts';
@@ -34,7 +34,7 @@ export function LandscapePanel() {
   const extent = useSignal(1);
   const steps = store.run.value?.step ?? 0;
   useSignalEffect(() => {
-    // Another network has another landscape.
+    // A new network has a different landscape.
     if (store.network.value) found.value = undefined;
   });
   return (

@@ -1,5 +1,5 @@
-// The one place for messages: those that can wait are read out politely, errors at once. It lies over the lower edge of the
-// window, so nothing moves when one comes; each can be dismissed.
+// The only place for messages: screen readers announce errors at once, others politely. It overlays the lower edge of the window, so a
+// message moves nothing; each can be dismissed.
 import type { ComponentChildren } from 'preact';
 import * as store from '../page/store.ts';
 import type { Notice } from '../protocol.ts';
@@ -8,7 +8,7 @@ import '../styles/notices.css';
 
 const RANK = { info: 0, warning: 1, error: 2 } as const;
 
-/** The most severe message, and of those the newest. */
+/** The newest of the most severe messages. */
 function first(notices: readonly Notice[]): Notice | undefined {
   return notices.reduce<Notice | undefined>(
     (best, notice) => (best && RANK[best.level] > RANK[notice.level] ? best : notice),

@@ -3,7 +3,7 @@ import * as store from '../page/store.ts';
 import { bytesText, count, widthsText } from '../ui/format.ts';
 import { Note } from '../ui/kit.tsx';
 
-/** The parameters layer by layer; before the engine has counted them, by the same sum. */
+/** The parameters layer by layer; computed here by the same sum until the engine has counted them. */
 export function Parameters() {
   const widths = [784, ...store.config.value.hidden, 10];
   const layers =

@@ -1,4 +1,4 @@
-// The race: the same network, weights and batches on the CPU and on the GPU. Two bars, and two losses that must be one line.
+// The race: the same network, weights and batches on the CPU and on the GPU. Two bars, and two loss curves that must coincide.
 import { signal, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { LineChart } from '../charts/line-chart.tsx';
@@ -12,7 +12,7 @@ const cpu = signal<RaceLane | undefined>(undefined);
 const gpu = signal<RaceLane | undefined>(undefined);
 const result = signal<RaceResult | undefined>(undefined);
 const version = signal(0);
-/** What is said in place of a result. */
+/** The message shown instead of a result. */
 const said = signal('');
 const running = signal(false);
 
@@ -21,7 +21,7 @@ function forget(): void {
   gpu.value = undefined;
   result.value = undefined;
   said.value = '';
-  version.value = version.peek() + 1; // An effect that calls this must not depend on it.
+  version.value = version.peek() + 1; // `peek`, since an effect that calls this must not depend on it.
 }
 
 async function run(steps: number): Promise<void> {
@@ -52,7 +52,7 @@ export function RacePanel() {
   const ready = store.ready.value;
   useEffect(() => (ready ? listen() : undefined), [ready]);
   useSignalEffect(() => {
-    // Another network has another race to run.
+    // A new network needs a new race.
     if (store.network.value) forget();
   });
   const device = store.device.value;
@@ -146,7 +146,7 @@ function Losses() {
   );
 }
 
-/** Every so many steps, so that there are about twenty rows. */
+/** A table of about twenty evenly spaced steps. */
 function tableOf(a: RaceLane | undefined, b: RaceLane | undefined, n: number): { head: string[]; rows: string[][] } {
   const some = Array.from({ length: n }, (_, k) => k).filter((k) => k % Math.ceil(n / 20) === 0 || k === n - 1);
   const text = (lane: RaceLane | undefined, k: number) => lane?.losses[k]?.toPrecision(7) ?? '–';

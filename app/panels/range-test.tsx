@@ -1,4 +1,4 @@
-// The learning-rate range test: the rate grows step by step, and the loss tells which rates teach and which blow up.
+// The learning-rate range test: the rate grows step by step, and the loss shows which rates train and which diverge.
 import { computed, signal, useSignalEffect } from '@preact/signals';
 import { LineChart } from '../charts/line-chart.tsx';
 import * as store from '../page/store.ts';
@@ -10,7 +10,7 @@ const found = signal<Found | undefined>(undefined);
 const version = signal(0);
 const busy = signal(false);
 
-/** What the test is a test of; the rate itself is not. */
+/** The settings that the test depends on; the rate is not one of them. */
 const subject = computed(() => JSON.stringify({ ...store.config.value, lr: 0, schedule: '' }));
 
 async function run(): Promise<void> {

@@ -1,14 +1,14 @@
-// The learning rate: a slider and a number for the same thing. Both act at once, also while the run goes on.
+// The learning rate: a slider and a number field. Both take effect at once, even during a run.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { withEntry } from '../config.ts';
 import * as store from '../page/store.ts';
 import { Details, EntryField, LogSlider, numberText } from '../ui/kit.tsx';
 import { RangeTest } from './range-test.tsx';
 
-/** Milliseconds for which the slider must rest before its rate is taken. */
+/** Milliseconds without movement after which the slider's rate is applied. */
 const REST = 120;
 
-/** The rate that acts, where a schedule makes it another than the one that was set. */
+/** The current rate, if a schedule makes it differ from the one that was set. */
 function now(): string {
   const { run, config, rates } = store;
   const falls = run.value && config.value.schedule === 'cosine' && rates.value.length === 0;

@@ -1,4 +1,4 @@
-// The runs of this session: which are drawn, how well each ended, and what it had that the current settings have not.
+// The runs of this session: which are drawn, their final accuracy, and their differences from the current settings.
 import * as store from '../page/store.ts';
 import { count, percent } from '../ui/format.ts';
 import { lookOf } from './train-charts.tsx';

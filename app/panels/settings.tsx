@@ -1,5 +1,4 @@
-// The settings of a run: what the network is, how it learns, on what. What is not possible is said under the field, and the
-// value before it stays.
+// The settings of a run: its network, training and data. An invalid value gives a message under the field, and the previous value stays.
 import { signal, useSignalEffect } from '@preact/signals';
 import {
   ACTIVATIONS,
@@ -17,10 +16,10 @@ import * as store from '../page/store.ts';
 import { Button, EntryField, Panel, SelectField } from '../ui/kit.tsx';
 import { Parameters } from './parameters.tsx';
 
-/** What the engine said to the last change of an entry. */
+/** The engine's error about the last change of an entry. */
 const refusal = signal<{ readonly key: keyof Config; readonly text: string } | undefined>(undefined);
 
-/** Makes the network afresh with one entry changed. */
+/** Recreates the network with one entry changed. */
 async function take(key: keyof Config, next: Config): Promise<void> {
   refusal.value = undefined;
   await store.change(next);
@@ -28,7 +27,7 @@ async function take(key: keyof Config, next: Config): Promise<void> {
   if (failed && String(store.config.value[key]) !== String(next[key])) refusal.value = { key, text: failed.text };
 }
 
-/** Takes an entry as text, or gives the sentence that says what is wrong with it. */
+/** Applies an entry given as text, or returns the error message about it. */
 function enter(key: keyof Config, text: string): string | undefined {
   const next = withEntry(store.config.value, key, text.trim());
   if (typeof next === 'string') return next;
@@ -114,13 +113,13 @@ const SCHEDULE_NAMES = { cosine: 'cosine, down to zero', constant: 'constant' };
 const DATA_NAMES = { auto: 'MNIST if available', mnist: 'MNIST', digits: 'synthetic digits, built in' };
 const DEVICE_NAMES = { auto: 'a GPU, else the CPU', gpu: 'a GPU, else a software adapter', cpu: 'CPU' };
 
-/** The classic lesson's units and loss, and today's, with a rate that suits plain descent there. */
+/** The classic lesson's units and loss, and modern ones, each with a rate suited to plain gradient descent. */
 const LESSONS = {
   modern: { label: 'With ReLU and cross-entropy', activation: 'relu', loss: 'cross-entropy', lr: 0.1 },
   classic: { label: 'With sigmoid and squared error', activation: 'sigmoid', loss: 'squared-error', lr: 1 },
 } as const;
 
-/** One click between the two. */
+/** A button that switches between the two. */
 function Lesson() {
   const { config, ready } = store;
   const { label, ...lesson } = config.value.activation === 'sigmoid' ? LESSONS.modern : LESSONS.classic;

@@ -1,4 +1,4 @@
-// The story: what happens here, for somebody who has never seen it, a paragraph an idea, each with something to try.
+// The story: an introduction for newcomers, one paragraph per idea, each with something to try.
 import type { ComponentChildren } from 'preact';
 import { type Config, PRESET_CONFIGS } from '../config.ts';
 import * as store from '../page/store.ts';
@@ -6,20 +6,20 @@ import { count } from '../ui/format.ts';
 import { Button, Panel } from '../ui/kit.tsx';
 import '../styles/story.css';
 
-/** Brings a panel into view, with the focus on its heading. */
+/** Scrolls a panel into view and focuses its heading. */
 function go(id: string): void {
   const heading = document.getElementById(`${id}-title`);
   heading?.scrollIntoView();
   heading?.focus({ preventScroll: true });
 }
 
-/** Begins again with random weights, and shows where one draws. */
+/** Restarts with random weights, and shows the drawing pad. */
 function startOver(): void {
   void store.reset();
   go('draw');
 }
 
-/** Sets a preset with some of its settings changed, and shows where it trains. */
+/** Sets a preset with some settings changed, and shows the training panel. */
 function set(preset: Config['preset'], more: Partial<Config>): void {
   const { seed, data, device } = store.config.value;
   void store.change({ ...PRESET_CONFIGS[preset], seed, data, device, ...more });
@@ -29,7 +29,7 @@ function set(preset: Config['preset'], more: Partial<Config>): void {
 interface IdeaProps {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** What the button under it says that it does. */
+  /** The text of its button. */
   readonly label: string;
   readonly onTry: () => void;
 }

@@ -1,5 +1,5 @@
 // The run's curves: the loss of each step, its running mean and the test images' loss on one axis; the accuracy below. Earlier
-// runs lie over them, dashed.
+// runs are overlaid, dashed.
 import { signal } from '@preact/signals';
 import { align, type Line, lineOf, smooth, thin } from '../charts/curves.ts';
 import { type ChartSeries, LineChart } from '../charts/line-chart.tsx';
@@ -8,7 +8,7 @@ import { count, lossText, percent } from '../ui/format.ts';
 
 const logLoss = signal(false);
 
-/** Points of the current run and of each earlier one: at most about 2,000 together. */
+/** The maximum points of the current run and of all earlier ones: about 2,000 together. */
 const MOST = 900;
 const MOST_EARLIER = 120;
 
@@ -141,7 +141,7 @@ function accuracySummary(): string {
   return `Of the batches it has ${percent(smooth(curve.accuracy)[at])} right at step ${count(curve.step[at]!)}.${tested}`;
 }
 
-/** The numbers at every look at the test images, and between them at about twenty steps. */
+/** The numbers at every evaluation on the test images, and at about twenty steps in between. */
 function table(what: 'loss' | 'accuracy'): { head: string[]; rows: string[][] } {
   const { curve } = store;
   const show = what === 'loss' ? lossText : percent;

@@ -33,7 +33,7 @@ export function TrainPanel() {
   );
 }
 
-/** Trains or pauses, whichever it is time for. */
+/** Starts or pauses training. */
 function toggle(): void {
   if (store.training.value) void store.pause();
   else if (canTrain()) void store.train();
@@ -51,7 +51,7 @@ const PRIMARY: Partial<Record<RunState, string>> = {
   diverged: 'Go on',
 };
 
-/** What the space bar is for while it is focused. */
+/** Elements that use the space bar themselves while focused. */
 const CONTROLS = 'input, select, textarea, button, summary, a, canvas, [tabindex="0"], [contenteditable]';
 
 function Buttons() {
@@ -106,7 +106,7 @@ function Buttons() {
   );
 }
 
-/** Opens the page again with the settings as they are, on whatever device and data there are. */
+/** Reloads the page with the current settings, on any available device and data. */
 function openAgain(): void {
   history.replaceState(null, '', hashOf({ ...store.config.value, device: 'auto', data: 'auto' }));
   location.reload();
@@ -181,7 +181,7 @@ function Figures() {
   );
 }
 
-/** How far the epoch is; and once an epoch a sentence for those who listen. */
+/** The progress of the epoch; and once per epoch a sentence for screen readers. */
 function EpochLine() {
   const run = store.run.value;
   store.curveVersion.value;

@@ -1,4 +1,4 @@
-// Lines of equal height over a grid, by marching squares: each cell's edges that the height crosses are joined.
+// Contour lines over a grid, by marching squares: in each cell, the edges that the level crosses are joined.
 
 /** A grid of heights, row by row. */
 export interface Grid {
@@ -20,7 +20,7 @@ export function contour({ values, n }: Grid, level: number): (readonly [Place, P
   return segments;
 }
 
-/** Where the level crosses a cell's edges, going round: 0, 2 or 4 places. */
+/** The points where the level crosses a cell's edges, in order around it: 0, 2 or 4. */
 function crossingsOf(values: ArrayLike<number>, n: number, row: number, column: number, level: number): Place[] {
   const corners: readonly Place[] = [
     [column, row],
@@ -39,7 +39,7 @@ function crossingsOf(values: ArrayLike<number>, n: number, row: number, column: 
   });
 }
 
-/** Levels that divide the heights into equal shares, from low to high: each line then encloses as much again. */
+/** Levels that divide the heights into equal shares, from low to high: the areas between neighbouring lines are equal. */
 export function levelsOf({ values }: Grid, count: number): number[] {
   const sorted = Array.from(values)
     .filter(Number.isFinite)

@@ -1,6 +1,6 @@
-// Work that is asked for faster than it can be done, as a slider does: one piece at a time, and of those that wait the newest.
+// Work requested faster than it can be done, as by a slider: one piece at a time, then the newest waiting one.
 
-/** A function that does `work` for what it is called with, leaving out what was overtaken meanwhile. `work` must not throw. */
+/** A function that does `work` for its argument, skipping requests superseded meanwhile. `work` must not throw. */
 export function newest<T>(work: (wanted: T) => Promise<void>): (wanted: T) => void {
   let waiting: { readonly wanted: T } | undefined;
   let busy = false;

@@ -1,10 +1,10 @@
-// What a learning rate does on the curve w²/2: each step takes w to (1 - rate) w, so the rate alone decides.
+// The effect of a learning rate on the curve w²/2: each step takes w to (1 - rate) w, so only the rate matters.
 import type { Descent } from '../protocol.ts';
 
-/** Below these rates nothing much happens, or slowly; at 1 one step is enough; above 2 each step leads further away. */
+/** Below the first two rates progress is negligible, or slow; at 1 one step suffices; above 2 each step moves further away. */
 const [SMALL, SLOW, JUST_RIGHT, TOO_LARGE] = [0.02, 0.1, 1, 2];
 
-/** A sentence for the rate, with the numbers of the way that was gone. */
+/** A sentence about the rate, with the numbers of its path. */
 export function regimeOf(rate: number, { positions, losses }: Descent): string {
   const steps = losses.length - 1;
   const text = (value: number | undefined) => String(Number((value ?? 0).toPrecision(3))).replace('-', '−');

@@ -1,4 +1,4 @@
-// A real Chromium with WebGPU on SwiftShader, out of npm alone on Linux x64; elsewhere the Chrome that is installed.
+// A real Chromium with WebGPU on SwiftShader, from npm alone on Linux x64; elsewhere the installed Chrome.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +17,10 @@ const FLAGS = [
 
 let unpacking: Promise<LaunchOptions> | undefined;
 
-/** Whether this machine runs the Chromium out of npm. */
+/** Whether this machine can run the Chromium from npm. */
 const hasPacked = process.platform === 'linux' && process.arch === 'x64';
 
-/** Where Chrome is installed, on machines for which there is none in npm. */
+/** Locations of Chrome, on machines without a Chromium in npm. */
 const INSTALLED = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/opt/google/chrome/chrome',
@@ -37,7 +37,7 @@ export function whyNoBrowser(): string | undefined {
   return `There is no Chromium in npm for ${process.platform} ${process.arch}, and no Chrome is installed. Install Google Chrome.`;
 }
 
-/** How Playwright starts it. Unpacked once for this process, and removed at its end. @throws Error where there is none. */
+/** Playwright's launch options. Unpacked once per process, and removed at its end. @throws Error if there is no browser. */
 export async function launchOptions(): Promise<LaunchOptions> {
   const missing = whyNoBrowser();
   if (missing) throw new Error(missing);
@@ -47,7 +47,7 @@ export async function launchOptions(): Promise<LaunchOptions> {
 }
 
 async function unpack(): Promise<LaunchOptions> {
-  // A folder of our own: the shared temporary folder is anybody's, and Chromium loads libraries from here.
+  // A private folder: anyone can write to the shared temporary folder, and Chromium loads libraries from here.
   const folder = mkdtempSync(join(tmpdir(), 'thalweg-chromium-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   // With the second of these it unpacks the NSS libraries that a bare machine lacks, too.
@@ -60,7 +60,7 @@ async function unpack(): Promise<LaunchOptions> {
   return { executablePath, env };
 }
 
-/** Sets variables of this process's environment; the function that it returns puts them back. */
+/** Sets variables of this process's environment; the returned function restores them. */
 function withEnvironment(variables: Readonly<Record<string, string>>): () => void {
   const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, variables);

@@ -1,5 +1,5 @@
-// What the page holds in memory, in bytes: the heaps of page and worker after a collection, what the engine says of its GPU
-// buffers, and what the system says of the browser's GPU process, which does not have to believe the engine.
+// The page's memory in bytes: the heaps of page and worker after a collection, the engine's count of its GPU buffers, and the operating
+// system's figure for the browser's GPU process, which is independent of the engine.
 import { readFile } from 'node:fs/promises';
 import type { Browser, CDPSession, Page } from 'playwright';
 import { PROTOCOL_VERSION } from '../protocol.ts';
@@ -8,11 +8,11 @@ export interface Sample {
   readonly pageHeap: number;
   readonly workerHeap: number;
   readonly gpuBuffers: number;
-  /** Resident memory of the GPU process; NaN where the system does not tell. */
+  /** Resident memory of the GPU process; NaN if the system does not report it. */
   readonly gpuProcess: number;
 }
 
-/** Run in the page before its own program: keeps its worker within reach. */
+/** Runs in the page before its own code: keeps a reference to its worker. */
 export const KEEP_WORKER = `
 globalThis.Worker = class extends Worker {
   constructor(...args) {
@@ -40,7 +40,7 @@ async function engineBytes(page: Page): Promise<number> {
   }, PROTOCOL_VERSION);
 }
 
-/** Commands to the one worker of a page, through the page's session. */
+/** Sends commands to the only worker of a page, through the page's session. */
 async function workerSession(session: CDPSession): Promise<(method: string) => Promise<Record<string, number>>> {
   const attached = new Promise<string>((resolve) => {
     session.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {

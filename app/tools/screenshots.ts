@@ -15,7 +15,7 @@ const LOOKS = [
   { name: 'narrow-dark', width: 360, height: 1400, colorScheme: 'dark', landscape: false },
 ] as const;
 
-/** A 3, as parts of the pad's sides. */
+/** A 3, in fractions of the pad's sides. */
 const THREE = [
   [0.3, 0.25],
   [0.42, 0.16],
@@ -52,7 +52,7 @@ async function shoot(browser: Browser, url: string, look: (typeof LOOKS)[number]
   await context.close();
 }
 
-/** The run's way down its own landscape. */
+/** The run's path on its own landscape. */
 async function survey(page: Page, path: string): Promise<void> {
   const panel = page.locator('#landscape');
   await panel.getByLabel('Directions').selectOption('path');

@@ -1,4 +1,4 @@
-// The built page on a server of its own, as any static host would serve it.
+// Serves the built page as any static host would.
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,8 +19,8 @@ export interface Site {
 }
 
 /**
- * Serves `folder` on a free port of this machine, in a sub-folder of it: the page may lie anywhere. The policy goes out as a
- * header too, for it is the header that binds the worker.
+ * Serves `folder` on a free port, under a sub-path, since the page must work at any path. The policy is also sent as a header, since only
+ * the header applies to the worker.
  */
 export async function serveSite(folder: string): Promise<Site> {
   const server = createServer(async (request, response) => {

@@ -1,5 +1,5 @@
-// Training in the page for a long time, to see that its memory stays flat: `npm run app:soak -- --minutes 10`. A drawn digit is
-// judged all the while. Prints a row every 30 s, and the growth over the last half; ends with 1 where something grows.
+// Trains in the page for a long time, to check that its memory stays flat: `npm run app:soak -- --minutes 10`. A drawn digit is
+// predicted throughout. Prints a row every 30 s, and the growth over the last half; exits with 1 if memory grows.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,16 +17,16 @@ interface Row extends Sample {
 
 const COLUMNS = ['pageHeap', 'workerHeap', 'gpuBuffers', 'gpuProcess'] as const satisfies readonly (keyof Sample)[];
 
-/** Growth a minute that counts as none, as a part of what is held, and in bytes: collections are not exact. */
+/** Growth per minute that counts as none, as a fraction of the total and in bytes: collections are not exact. */
 const FLAT = { part: 0.005, bytes: 50_000 };
 
-/** Growth a minute, or a step: the median over all pairs of rows (Theil-Sen), which one sample amid a collection cannot sway. */
+/** Growth per minute or step: the median over all pairs of rows (Theil-Sen), robust to single samples during a collection. */
 function slope(rows: readonly Row[], column: keyof Sample, over: 'minute' | 'steps'): number {
   const slopes = rows.flatMap((a, k) => rows.slice(k + 1).map((b) => (b[column] - a[column]) / (b[over] - a[over])));
   return slopes.sort((a, b) => a - b)[Math.floor(slopes.length / 2)] ?? Number.NaN;
 }
 
-/** Whether the memory is flat, a line for each kind of it. Bytes a step tell a run's record from what grows by itself. */
+/** Whether the memory is flat; prints a line for each kind. Bytes per step distinguish a run's record from leaks. */
 function judge(rows: readonly Row[]): boolean {
   const half = rows.slice(Math.floor(rows.length / 2));
   let flat = true;
@@ -48,7 +48,7 @@ function print(first: string, steps: number, sample: Sample): void {
 
 async function begin(page: Page, url: string): Promise<void> {
   await page.addInitScript(KEEP_WORKER);
-  // The most epochs there are: the run must not end before the soak.
+  // The maximum number of epochs: the run must not end before the soak.
   await page.goto(`${url}#preset=classic&epochs=1000&data=digits`);
   await page.getByTestId('parameters').filter({ hasText: /\d/ }).waitFor({ timeout: 60_000 });
   const pad = page.getByTestId('draw-pad');
@@ -61,11 +61,11 @@ async function begin(page: Page, url: string): Promise<void> {
   await page.getByTestId('train').click();
 }
 
-/** Steps made; where the run came to its end, it begins anew, since an idle page proves nothing. */
+/** Steps made; restarts a run that has ended, since an idle page proves nothing. */
 async function keepRunning(page: Page): Promise<number> {
   const steps = Number.parseFloat((await page.getByTestId('steps').innerText()).replaceAll(',', ''));
   if ((await page.getByTestId('state').getAttribute('data-state')) !== 'running') {
-    console.log(`not running at step ${steps}: begun anew`);
+    console.log(`not running at step ${steps}: restarted`);
     await page.getByTestId('reset').click();
     await page.getByTestId('train').click();
   }
@@ -101,7 +101,7 @@ export default async function soak(args: string[]): Promise<void> {
     await begin(page, site.url);
     const sample = await memoryOf(browser, page);
     const rows = await watch(page, sample, minutes, every);
-    // What a run held is given back with it, but for the curve in the list of runs.
+    // A run's memory is released with it, except for the curve in the list of runs.
     await page.getByTestId('reset').click();
     await page.waitForTimeout(3000);
     print('reset', 0, await sample());

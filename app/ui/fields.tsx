@@ -1,8 +1,8 @@
-// The fields of a form: a native labelled input, one sentence of hint, and, where the text cannot be used, a sentence that
-// says so beside it. Nothing is committed before Enter or the loss of focus; Escape takes the value back.
+// The fields of a form: a native labelled input, a one-sentence hint and, if the text is invalid, an error message beside it. Nothing is
+// committed before Enter or the loss of focus; Escape restores the value.
 import { useId, useState } from 'preact/hooks';
 
-/** A number as people write it: no noise of binary fractions, no exponent where it is not needed. */
+/** A number as text, without binary rounding noise or an unnecessary exponent. */
 export function numberText(value: number): string {
   return String(Number(value.toPrecision(6)));
 }
@@ -10,7 +10,7 @@ export function numberText(value: number): string {
 interface EntryProps {
   readonly label: string;
   readonly value: string;
-  /** Takes the text, or gives the sentence that says why not. */
+  /** Applies the text, or returns an error message. */
   readonly commit: (text: string) => string | undefined;
   readonly testid?: string;
   readonly hint?: string;
@@ -57,7 +57,7 @@ export function EntryField({ label, value, commit, testid, hint, error, disabled
   );
 }
 
-/** The sentence under a field: what is wrong, else what it does. */
+/** The sentence under a field: the error, else the hint. */
 function FieldNote({ id, hint, error }: { readonly id: string; readonly hint?: string; readonly error?: string }) {
   return (
     <p id={id} class={error ? 'field-note field-error' : 'field-note'} role={error ? 'alert' : undefined}>
@@ -119,7 +119,7 @@ interface TextProps {
   readonly error?: string;
 }
 
-/** A line of text; `error` is the owner's sentence about it. */
+/** A line of text; `error` is the owner's message about it. */
 export function TextField({ label, value, onChange, testid, hint, error }: TextProps) {
   const commit = (text: string) => {
     if (text !== value) onChange(text);
@@ -210,10 +210,10 @@ export function Slider({ label, value, min, max, step, onInput, testid, hint }: 
   );
 }
 
-/** Steps of a logarithmic slider for each power of ten: 1, 1.06, 1.12 and so on, rounded so that no two are one. */
+/** Steps of a logarithmic slider for each power of ten: 1, 1.06, 1.12 and so on, rounded so that all are distinct. */
 const PER_DECADE = 40;
 
-/** A slider whose every step is the same factor. */
+/** A slider with steps of a constant factor. */
 export function LogSlider({ label, value, min, max, onInput, testid, hint }: Omit<SliderProps, 'step'>) {
   const id = useId();
   const from = Math.round(Math.log10(min) * PER_DECADE);

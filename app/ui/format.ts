@@ -1,4 +1,4 @@
-// Numbers as this page writes them.
+// Formatting of numbers.
 
 const GROUPED = new Intl.NumberFormat('en');
 
@@ -7,12 +7,12 @@ export function count(value: number): string {
   return GROUPED.format(value);
 }
 
-/** 91.2 %, or a dash while there is none. */
+/** 91.2 %, or a dash for undefined. */
 export function percent(share: number | undefined): string {
   return share === undefined || Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`;
 }
 
-/** A loss: four digits that tell something. */
+/** A loss, with four significant digits. */
 export function lossText(value: number | undefined): string {
   if (value === undefined) return '–';
   if (!Number.isFinite(value)) return 'not finite';

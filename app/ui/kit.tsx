@@ -1,5 +1,5 @@
-// The page's parts that panels are made of: panel, button, figures, bars, notes. Fields are in their own file and are
-// exported from here as well. Every part is native HTML with a label; its looks are in styles/kit.css.
+// The components of panels: panel, button, figures, bars, notes. Fields have their own file and are exported from here, too. Every
+// component is native HTML with a label; its styles are in styles/kit.css.
 import type { ComponentChildren } from 'preact';
 import '../styles/kit.css';
 
@@ -58,7 +58,7 @@ interface StatProps {
   readonly unit?: string;
 }
 
-/** A figure with what it is; it keeps its place while it changes. */
+/** A labelled figure, whose layout is stable while it changes. */
 export function Stat({ label, value, testid, unit }: StatProps) {
   return (
     <p class="stat">
@@ -87,7 +87,7 @@ interface BarsProps {
   readonly testid?: string;
 }
 
-/** Horizontal bars, each with its number: a list to those who cannot see them. */
+/** Horizontal bars, each with its number: a list to screen readers. */
 export function Bars({ items, label, testid }: BarsProps) {
   return (
     <ul class="bars" aria-label={label} data-testid={testid}>
@@ -107,7 +107,7 @@ export function Bars({ items, label, testid }: BarsProps) {
   );
 }
 
-/** What is there when asked for. */
+/** Content shown on demand. */
 export function Details({ summary, children }: { readonly summary: string; readonly children: ComponentChildren }) {
   return (
     <details class="details">
@@ -125,7 +125,7 @@ interface NoteProps {
 
 const LEVEL_NAME = { info: 'Note', warning: 'Warning', error: 'Error' } as const;
 
-/** A sentence in place; its level is named, not only coloured. */
+/** A message; its level is named, not only coloured. */
 export function Note({ level, children, onDismiss }: NoteProps) {
   return (
     <div class={`note note-${level}`}>
@@ -148,7 +148,7 @@ interface ProgressProps {
   readonly max: number;
 }
 
-/** How far something is; a `max` of 0 says that nobody knows. */
+/** A progress bar; a `max` of 0 means that the progress is unknown. */
 export function Progress({ label, value, max }: ProgressProps) {
   return (
     <label class="progress">

@@ -1,4 +1,4 @@
-// Small pictures of numbers: a heat map or a 28 x 28 digit on a canvas, drawn again when the colour scheme changes.
+// Small pictures of numbers: a heat map or a 28 x 28 digit on a canvas, redrawn when the colour scheme changes.
 import { useEffect, useRef } from 'preact/hooks';
 import { drawHeatMap, type HeatMap } from '../charts/heat-map.ts';
 import { onSchemeChange } from '../charts/palette.ts';

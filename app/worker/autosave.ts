@@ -1,16 +1,16 @@
-// The last session, kept in IndexedDB by the worker itself. One tab at a time holds the lock to write; storage that is denied or
-// full is said once, and training goes on. What an earlier session left stays at hand when this one writes over it.
+// The last session, saved in IndexedDB by the worker itself. One tab at a time holds the write lock; denied or full storage is reported
+// once, and training continues. An earlier session stays available in memory after this one overwrites it.
 import { readConfig } from '../config.ts';
 import type { Notice, SavedSession } from '../protocol.ts';
 import { asSavedRecord } from './record.ts';
 import type { RunSnapshot } from './run.ts';
 
-/** Where one snapshot is kept; tests bring their own. */
+/** The store of one snapshot; tests bring their own. */
 export interface SnapshotStore {
   read(): Promise<unknown>;
   write(value: unknown): Promise<void>;
   remove(): Promise<void>;
-  /** Whether this tab may write: true from the first call that was answered so, for as long as the tab lives. */
+  /** Whether this tab may write: once true, true for as long as the tab lives. */
   acquire(): Promise<boolean>;
 }
 
@@ -24,7 +24,7 @@ export class Autosave {
   readonly #said = new Set<string>();
   #writing: Promise<void> | undefined;
   #next: Saved | undefined;
-  /** What lay in the store before this session's first write, which is all that the store holds since. */
+  /** The content of the store before this session's first write, which replaced it. */
   #earlier: { readonly saved: Saved | undefined } | undefined;
 
   constructor(store: SnapshotStore, say: (notice: Notice) => void) {
@@ -32,7 +32,7 @@ export class Autosave {
     this.#say = say;
   }
 
-  /** Writes a snapshot, or the newest of those that came while one was being written. True where it was written. */
+  /** Writes a snapshot, or the newest of those requested during a write. Returns whether it was written. */
   async save(snapshot: RunSnapshot, savedAt: number): Promise<boolean> {
     this.#next = { ...snapshot, savedAt };
     if (this.#writing) return false;
@@ -76,7 +76,7 @@ export class Autosave {
     this.#say({ code, level: 'warning', text });
   }
 
-  /** What an earlier session saved, if it can be read. */
+  /** The earlier session's save, if it can be read. */
   async read(): Promise<Saved | undefined> {
     if (this.#earlier) return this.#earlier.saved;
     try {
@@ -99,14 +99,14 @@ export class Autosave {
       this.#earlier = { saved: undefined };
       return;
     }
-    if (!(await this.#store.acquire())) return; // Another tab's: it is its to forget.
+    if (!(await this.#store.acquire())) return; // It belongs to another tab.
     this.#next = undefined;
     await this.#writing;
     await this.#store.remove();
   }
 }
 
-/** A saved session of this or an older page; undefined if it cannot be used any more. */
+/** A saved session of this or an older page; undefined if it is no longer valid. */
 function asSaved(value: unknown): Saved | undefined {
   const { config, step, bytes, record, elapsedMs, savedAt } = (value ?? {}) as Partial<Record<keyof Saved, unknown>>;
   const points = asSavedRecord(record);

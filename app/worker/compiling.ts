@@ -1,8 +1,8 @@
-// How far the compilation of kernels is, told where it takes long: software adapters take seconds for a kernel. Whatever the device
-// compiles for counts: a first step, a look at the test images, a landscape.
+// Progress of kernel compilation, reported if it takes long: software adapters take seconds per kernel. All compilation counts: for a
+// first step, an evaluation, a landscape.
 import type { WorkerEvent } from '../protocol.ts';
 
-/** Pipelines requested, and those of them that are compiled. */
+/** Pipelines requested, and compiled so far. */
 interface Counters {
   readonly pipelines: number;
   readonly compiled: number;
@@ -22,7 +22,7 @@ export class CompileWatch {
   readonly #going: () => boolean;
   #calls = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** Where the counters stood when nothing was being compiled, and when that was. */
+  /** The counters when nothing was last being compiled, and the time of that. */
   #from: Counters = { pipelines: 0, compiled: 0 };
   #since = 0;
   #told = '';
@@ -34,7 +34,7 @@ export class CompileWatch {
     this.#going = going;
   }
 
-  /** Watches during a call, and as long as work goes on. */
+  /** Watches during a call, and as long as work continues. */
   async during<T>(work: () => Promise<T> | T): Promise<T> {
     this.#calls++;
     if (this.#timer === undefined) {

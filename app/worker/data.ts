@@ -1,4 +1,4 @@
-// The pictures to learn from: MNIST from the page's own origin, else from a mirror, else digits made here, saying which and why.
+// The training pictures: MNIST from the page's own origin, else from a mirror, else generated digits, with a sentence on which and why.
 import type { DataPair, datasets } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { DataFacts, WorkerEvent } from '../protocol.ts';
@@ -7,21 +7,21 @@ export interface LoadedData extends DataPair {
   readonly facts: DataFacts;
 }
 
-/** What loading needs from outside; tests bring their own. */
+/** The dependencies of loading; tests bring their own. */
 export interface DataSource {
   mnist: typeof datasets.mnist;
   digits: typeof datasets.digits;
-  /** Where the page lies: its own data are in `data/` below. */
+  /** The page's URL: its own data are in `data/` below. */
   readonly base: string;
   readonly online: boolean;
 }
 
 type Tell = (event: WorkerEvent) => void;
 
-/** Longest silence of a mirror in milliseconds: nobody waits longer for a first result. */
+/** The longest wait for a mirror in milliseconds: users do not wait longer for a first result. */
 const PATIENCE = 4000;
 
-/** The pictures that `choice` asks for. @throws DataError if MNIST is insisted on and cannot be had. */
+/** The pictures of `choice`. @throws DataError if MNIST is required but not available. */
 export async function loadData(choice: Config['data'], source: DataSource, tell: Tell): Promise<LoadedData> {
   if (choice === 'digits') return makeDigits('', source, tell);
   try {
@@ -45,7 +45,7 @@ async function loadMnist({ mnist, base, online }: DataSource, tell: Tell): Promi
   return { ...pair, facts: factsOf('mnist', pair, '') };
 }
 
-/** Whether the page's own origin serves MNIST: `data/index.json` says so, so that nothing is asked for that is not there. */
+/** Whether the page's own origin serves MNIST: according to `data/index.json`, so that no missing file is requested. */
 async function hasOwn(base: string): Promise<boolean> {
   try {
     const response = await fetch(new URL('data/index.json', base));

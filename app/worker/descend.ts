@@ -1,5 +1,5 @@
-// The lessons of the page: an optimizer of the library goes down a curve of one weight or a valley of two, one step at a time,
-// on the CPU. The gradient is the library's, too.
+// The lessons of the page: an optimizer of the library descends a curve of one weight or a valley of two, step by step, on the CPU, with
+// the library's gradients.
 import {
   assign,
   type Backend,
@@ -20,18 +20,18 @@ const cpu = (): Backend => {
   return backend;
 };
 
-/** w² / 2: its gradient is w itself, so a step is lr times where one stands. x (rows, 1) to (rows). */
+/** w² / 2: its gradient is w itself, so a step is lr · w. x (rows, 1) to (rows). */
 function curve(x: Tensor): Tensor {
   return mul(sum(square(x), { axis: 1 }), 0.5);
 }
 
-/** The place and depth of the two hollows; the second one is the deeper. */
+/** The position and depth of the two minima; the second one is deeper. */
 const HOLLOWS = [
   { x: -1.6, y: 0.8, depth: 1.1, width: 0.7 },
   { x: 1.3, y: -0.5, depth: 2.2, width: 1.1 },
 ] as const;
 
-/** A wide bowl with two hollows in it, the one nearer to the upper left only a local minimum. x (rows, 2) to (rows). */
+/** A wide bowl with two minima, of which the upper left one is only local. x (rows, 2) to (rows). */
 function valley(x: Tensor): Tensor {
   const bowl = mul(sum(square(x), { axis: 1 }), 0.12);
   return HOLLOWS.reduce((height, hollow) => {
@@ -51,7 +51,7 @@ function optimizerOf(name: DescentOptimizer, lr: number) {
 /** Outside of this, a position has left every picture. */
 const GONE = 1e6;
 
-/** The way down from `start`, `steps` steps of it or until it leaves the picture. */
+/** The path down from `start`: `steps` steps, or until it leaves the picture. */
 export async function descend({ on, optimizer: name, lr, steps, start }: Params<'descend'>): Promise<Descent> {
   const point = { w: nn.parameter([1, start.length], () => Float32Array.from(start)) };
   const optimizer = optimizerOf(name, lr);

@@ -1,8 +1,8 @@
-// What computes, as the page tells it; and why it is no hardware GPU, where it is none.
+// The device in use, as the page reports it; and why it is not a hardware GPU.
 import type { Backend } from '../../src/index.ts';
 import type { DeviceFacts, WebGpuCause } from '../protocol.ts';
 
-/** What the sentences of the browser's provider are known by, in the order in which things are found out. */
+/** Patterns of the browser provider's sentences, in the order of its checks. */
 const CAUSES: readonly (readonly [cause: WebGpuCause, sentence: RegExp])[] = [
   ['insecure-context', /not a secure context/],
   ['no-webgpu', /no navigator\.gpu/],
@@ -11,7 +11,7 @@ const CAUSES: readonly (readonly [cause: WebGpuCause, sentence: RegExp])[] = [
   ['no-adapter', /found no adapter|requestAdapter failed/],
 ];
 
-/** Why there is no hardware GPU; undefined if there is one, or where the CPU was asked for. */
+/** Why there is no hardware GPU; undefined if there is one, or if the CPU was requested. */
 export function causeOf(backend: Backend, asked: 'auto' | 'gpu' | 'cpu'): WebGpuCause | undefined {
   if (backend.kind === 'gpu') return backend.adapter.software ? 'software' : undefined;
   if (asked === 'cpu') return undefined;

@@ -5,7 +5,7 @@ import { INPUTS, OUTPUTS } from './network.ts';
 import { asSavedRecord } from './record.ts';
 import type { RunSnapshot } from './run.ts';
 
-/** What a file holds. */
+/** The content of a file. */
 export type Opened =
   | { readonly kind: 'weights'; readonly config: Config }
   | { readonly kind: 'checkpoint'; readonly config: Config; readonly snapshot: RunSnapshot };
@@ -13,13 +13,13 @@ export type Opened =
 const LARGEST = 256 * 2 ** 20;
 const EMPTY = { step: [], loss: [], accuracy: [], tests: [] };
 
-/** Reads what a file says of itself. `now` gives the settings that it does not name. @throws CheckpointError, OptionError */
+/** Reads a file's metadata. `now` gives the settings that it lacks. @throws CheckpointError, OptionError */
 export function openFile(name: string, bytes: Uint8Array, now: Config): Opened {
   if (bytes.length > LARGEST)
     throw new OptionError(
-      `${name}: ${Math.round(bytes.length / 2 ** 20)} MiB are too many; at most 256 can be read here.`,
+      `${name}: ${Math.round(bytes.length / 2 ** 20)} MiB exceed the limit for weight files (256 MiB). Choose a smaller file.`,
     );
-  const network = networkOf(bytes, name); // Refuses what is no safetensors file, or is damaged.
+  const network = networkOf(bytes, name); // throws for anything but an undamaged safetensors file
   const checkpoint = openCheckpoint(name, bytes);
   if (checkpoint) return checkpoint;
   if (!network)
@@ -34,7 +34,7 @@ export function openFile(name: string, bytes: Uint8Array, now: Config): Opened {
   return { kind: 'weights', config: configOf({ hidden: [...hidden], activation, loss }, now) };
 }
 
-/** The preset with this network, where there is one, else these settings in the present ones. */
+/** The preset with this network, if there is one, else the current settings with these replaced. */
 function configOf(network: Pick<Config, 'hidden' | 'activation' | 'loss'>, now: Config): Config {
   const same = (config: Config) => JSON.stringify({ ...config, ...network }) === JSON.stringify(config);
   if (same(now)) return now;
@@ -43,7 +43,7 @@ function configOf(network: Pick<Config, 'hidden' | 'activation' | 'loss'>, now: 
   return preset ? { ...preset, seed, data, device } : readConfig({ ...now, ...network });
 }
 
-/** A checkpoint that the page made; undefined for one of the command line, whose weights serve, and for weights. */
+/** A checkpoint made by the page; undefined for weights, and for the command line's checkpoints, of which only the weights are used. */
 function openCheckpoint(name: string, bytes: Uint8Array): Opened | undefined {
   const { configuration, step } = checkpointOf(name, bytes) ?? {};
   const { page, record } = (configuration ?? {}) as { page?: unknown; record?: unknown };

@@ -1,5 +1,5 @@
-// The run's own loss on a plane through its weights with the path it came, and the range test of learning rates: both the
-// library's, told in the page's terms.
+// The run's own loss on a plane through its weights, with its path, and the learning-rate range test: the library's results in the
+// page's types.
 import { landscape, lrFind } from '../../src/index.ts';
 import type { Landscape, Params, RangeTest } from '../protocol.ts';
 import type { Run } from './run.ts';

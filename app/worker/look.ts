@@ -1,5 +1,4 @@
-// Looking into a network: what it says of a picture, what its layers give, which weights the loss pulls at, and what it takes
-// for what among the test images.
+// Inspection of a network: its prediction for a picture, its layers' outputs, its gradients, and its confusion matrix on the test images.
 import type { NdArray, Trainer } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { Confusion, Example, Inside, LayerInside, Prediction, Values } from '../protocol.ts';
@@ -7,7 +6,7 @@ import { scaledPixels } from './pixels.ts';
 import type { Run } from './run.ts';
 
 const [PIXELS, CLASSES] = [784, 10];
-/** Training images over which gradients are taken. */
+/** The number of training images for gradients. */
 const GRADIENT_IMAGES = 256;
 
 /** Numbers that sum to 1: softmax of logits, or sigmoids over their sum. */
@@ -23,7 +22,7 @@ function largest(values: Float32Array): number {
   return values.indexOf(Math.max(...values));
 }
 
-/** A drawn picture, 0 to 255, as the network reads the test images. */
+/** A drawn picture, 0 to 255, as an input with the scale of the test images. */
 function asInput({ data }: Run, pixels: Float32Array): Values {
   return { shape: [1, PIXELS], data: scaledPixels(pixels.map(Math.round), data.train.scale) };
 }
@@ -54,7 +53,7 @@ export async function lookInside(run: Run, pixels: Float32Array | undefined): Pr
   };
 }
 
-/** What each layer gives: after its activation, as the next one reads it. */
+/** The output of each layer after its activation. */
 async function layersOf(trainer: Trainer, { loss }: Config, x: Values): Promise<LayerInside[]> {
   const { outputs, prediction } = await trainer.inspect(x);
   const hidden = Object.entries(outputs)
@@ -84,7 +83,7 @@ export async function confusionOf({ trainer, data }: Run): Promise<Confusion> {
   return { step, counts: confusion, size };
 }
 
-/** Test images by the class they are and the one they were taken for, else all that were taken wrongly; worst first. */
+/** Test images by actual and predicted class, else all misclassified ones; worst first. */
 export async function examplesOf(
   { trainer, data, config }: Run,
   wanted: { label?: number; taken?: number; count: number },

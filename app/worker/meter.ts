@@ -1,6 +1,6 @@
-// How fast a run goes: training time without compilation, looks at the test images and pauses, and the rate of the last moments.
+// The speed of a run: training time without compilation, evaluations and pauses, and the recent rate.
 
-/** Milliseconds over which the rate is taken. */
+/** The window of the rate in milliseconds. */
 const WINDOW = 1500;
 
 interface Sample {
@@ -11,10 +11,10 @@ interface Sample {
 export class Meter {
   /** Training time in milliseconds. */
   elapsedMs: number;
-  /** From the beginning of the run to its first step's answer. */
+  /** From the start of the run to the result of its first step. */
   compileMs: number | undefined;
   readonly #now: () => number;
-  /** When training time was last counted; undefined while none passes. */
+  /** When training time was last counted; undefined while the clock is stopped. */
   #mark: number | undefined;
   #samples: Sample[] = [];
 
@@ -23,12 +23,12 @@ export class Meter {
     this.elapsedMs = elapsedMs;
   }
 
-  /** Training time passes from now on. */
+  /** Starts the clock. */
   start(): void {
     this.#mark = this.#now();
   }
 
-  /** It does not pass until the next start: a pause, a look at the test images. */
+  /** Stops the clock until the next start: for a pause or an evaluation. */
   stop(): void {
     this.#count(0);
     this.#mark = undefined;
@@ -42,7 +42,7 @@ export class Meter {
     if (oldest > 1) this.#samples = this.#samples.slice(oldest - 1);
   }
 
-  /** The first step is done: what came before it was compilation. */
+  /** The first step is complete: the time before it was compilation. */
   compiled(): void {
     this.compileMs = this.#mark === undefined ? 0 : this.#now() - this.#mark;
     this.start();
@@ -55,7 +55,7 @@ export class Meter {
     this.#mark = now;
   }
 
-  /** Steps a second of training time; undefined until two moments are known. */
+  /** Steps per second of training time; undefined until two samples are known. */
   get stepsPerSecond(): number | undefined {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
     if (!first || !last || last.ms <= first.ms) return undefined;
@@ -63,7 +63,7 @@ export class Meter {
   }
 }
 
-/** An exponential mean, free of its bias towards 0. */
+/** A bias-corrected exponential mean. */
 export class Smooth {
   #sum = 0;
   #weight = 0;

@@ -1,4 +1,4 @@
-// From a configuration to what the Trainer takes, and what a network costs before it is made.
+// From a configuration to the Trainer's options, and the cost of a network before it is created.
 
 import type { Backend } from '../../src/index.ts';
 import {
@@ -41,7 +41,7 @@ export function described({ hidden, activation, loss }: Config): ReturnType<type
   return network({ inputs: INPUTS, hidden, outputs: OUTPUTS, activation, loss });
 }
 
-/** A trainer of the configuration, its weights functions of the seed. */
+/** A trainer for the configuration, with weights from the seed. */
 export function trainerOf(backend: Backend, config: Config, more: { submitMs?: number } = {}): Trainer {
   const { model, loss, inputShape } = described(config);
   return new Trainer(backend, {
@@ -69,11 +69,11 @@ export function describe(config: Config): NetworkFacts {
   return { layers, parameters, bytes: 4 * parameters };
 }
 
-/** What a tab should not ask of a machine: weights, gradients and moments together. */
+/** The maximum bytes of a page: weights, gradients and moments together. */
 const PAGE_SHARE = 2 ** 30;
 const MIB = 2 ** 20;
 
-/** @throws OptionError naming the limit that the network does not fit, or the batch that the data does not fill. */
+/** @throws OptionError naming the limit that the network does not fit, or a batch larger than the data. */
 export function checkFits(config: Config, backend: Backend, examples: number): void {
   const { layers, bytes } = describe(config);
   const most = backend.executor.maxBindingBytes;

@@ -1,14 +1,14 @@
-// What went wrong, in words for somebody who is learning what a learning rate is.
+// Error messages for beginners.
 import type { DivergenceError, WarningEvent } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { Notice } from '../protocol.ts';
 
 /**
- * A run that blew up: which of the two ways, and what to do. `backTo` is the step of the snapshot that was put back, where the
- * weights before the bad step were spoilt already.
+ * A diverged run: which of the two ways, and what to do. `backTo` is the step of the restored snapshot, if the weights before the bad step
+ * were already damaged.
  */
 export function divergedNotice({ message, step }: DivergenceError, rate: number, backTo?: number): Notice {
-  const why = message.includes('run away')
+  const why = message.includes('has diverged')
     ? 'Each step jumped over the valley and landed higher up on the other side, so the loss grew instead of falling.'
     : 'The numbers overflowed: a step was so large that the next values were no longer finite.';
   const where =
@@ -40,12 +40,12 @@ export function warningNotice({ code, message, step }: WarningEvent, { activatio
 
 const OUT_OF_MEMORY = /no memory for|largest buffer|out of memory/i;
 
-/** Whether an error says that memory is full. */
+/** Whether an error is about lack of memory. */
 export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && OUT_OF_MEMORY.test(error.message);
 }
 
-/** A device that has no room; the engine's message names the tensor. */
+/** A device without enough memory; the engine's message names the tensor. */
 export function outOfMemoryNotice(error: Error, { batch }: Config): Notice {
   const smaller = batch > 1 ? ` Try a batch of ${Math.max(1, Math.floor(batch / 2))}.` : ' Try a narrower network.';
   return { code: 'out-of-memory', level: 'error', text: `${error.message}${smaller}` };

@@ -1,4 +1,4 @@
-// Pixels, 0 to 255, as the network reads those of a data set.
+// Pixels, 0 to 255, as an input with the scale of a data set.
 import type { DataSet } from '../../src/index.ts';
 
 export function scaledPixels(pixels: ArrayLike<number>, scale: DataSet['scale']): Float32Array {

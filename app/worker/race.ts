@@ -1,12 +1,12 @@
 // CPU against GPU: two trainers with the same weights, batches and seed, turn by turn, each timed in its own turns only. Their
-// losses must lie on each other, and so must their gradients at the start.
+// losses must coincide, and so must their gradients at the start.
 import { type Backend, createCpuBackend, type DataPair, type Trainer, type TrainingRun } from '../../src/index.ts';
 import type { Config } from '../config.ts';
 import type { RaceLane, RaceResult, WorkerEvent } from '../protocol.ts';
 import { trainerOf } from './network.ts';
 import { scaledPixels } from './pixels.ts';
 
-/** Milliseconds of a turn, and images that gradients are compared on. */
+/** Milliseconds per turn, and the number of images for comparing gradients. */
 const [TURN, IMAGES] = [500, 128];
 
 /** One side. Its first step compiles, and is not timed. */
@@ -35,7 +35,7 @@ class Lane {
     return this.losses.length >= this.#steps;
   }
 
-  /** Steps for about `ms` milliseconds (the first time one step), then a pause in which nothing of this side is under way. */
+  /** Steps for about `ms` milliseconds (the first time one step), then a pause in which this side has nothing in flight. */
   async turn(ms: number): Promise<void> {
     const before = this.losses.length;
     const start = performance.now();
@@ -71,7 +71,7 @@ class Lane {
   }
 }
 
-/** How the two differ: the largest relative difference of a loss, and of a parameter's gradient. */
+/** The differences of the two sides: the largest relative difference of a loss, and of a parameter's gradient. */
 async function compare(cpu: Trainer, gpu: Trainer, data: DataPair): Promise<{ difference: number; path: string }> {
   const { x, y, scale } = data.train.slice(0, Math.min(IMAGES, data.train.size));
   const floats = { shape: x.shape, data: scaledPixels(x.data, scale) };

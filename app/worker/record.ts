@@ -1,5 +1,5 @@
-// What a run has shown so far: its curve step by step and its looks at the test images, whole (for files and for what comes
-// back) and as the part that the page has not seen yet.
+// The record of a run: its curve step by step and its evaluations, whole (for files and restored runs) and as the part that the page has
+// not received yet.
 import type { Curve, TestPoint } from '../protocol.ts';
 import { thinOut } from '../thin-out.ts';
 import { Smooth } from './meter.ts';
@@ -19,7 +19,7 @@ export class RunRecord {
   readonly tests: TestPoint[] = [];
   readonly smoothLoss = new Smooth();
   readonly smoothAccuracy = new Smooth();
-  /** The last step, and the number of looks, that the page has. */
+  /** The last step, and the number of evaluations, sent to the page. */
   #told = 0;
   #toldTests = 0;
 
@@ -56,7 +56,7 @@ export class RunRecord {
     thinOut(this.#step, this.#loss, this.#accuracy);
   }
 
-  /** What the page has not seen yet. */
+  /** The part not sent to the page yet. */
   take(): { curve: Curve; tests: TestPoint[] } {
     let from = this.length;
     while (from > 0 && this.#step[from - 1]! > this.#told) from--;
@@ -89,7 +89,7 @@ export class RunRecord {
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((number) => typeof number === 'number');
 
-/** A record that came with a file; undefined if it is none. */
+/** A record from a file; undefined if it is not one. */
 export function asSavedRecord(value: unknown): SavedRecord | undefined {
   const { step, loss, accuracy, tests } = (value ?? {}) as Partial<Record<keyof SavedRecord, unknown>>;
   if (!isNumbers(step) || !isNumbers(loss) || !isNumbers(accuracy) || !Array.isArray(tests)) return undefined;

@@ -1,5 +1,5 @@
-// One run of one network: it consumes the trainer's events, keeps the record, looks at the test images now and then, and tells
-// the page at most five times a second. Nothing here depends on the page being visible.
+// One run of one network: it consumes the trainer's events, keeps the record, evaluates on the test images periodically, and updates the
+// page at most five times a second. Nothing here depends on the page being visible.
 import { rescaled } from '../../src/data/dataset.ts';
 import {
   type DataPair,
@@ -19,19 +19,19 @@ import { isOutOfMemory, warningNotice } from './notices.ts';
 import { RunRecord, type SavedRecord } from './record.ts';
 import { WeightPath } from './weight-path.ts';
 
-/** What a run says to the outside. */
+/** The callbacks of a run. */
 export interface RunHooks {
   post(event: WorkerEvent): void;
   now(): number;
   /** A consistent copy of everything, every few seconds and at pauses. */
   onSnapshot(snapshot: RunSnapshot): void;
-  /** The run diverged: its weights are those before the first value that was not finite, which may be spoilt already. */
+  /** The run diverged: its weights are those before the first non-finite value, which may already be damaged. */
   onDivergence(error: DivergenceError, run: Run): void;
-  /** The run ended by an error that is not a divergence: the device is gone, memory is full, or a bug. */
+  /** The run ended by an error other than divergence: a lost device, lack of memory, or a bug. */
   onFailure(error: unknown): void;
 }
 
-/** Everything needed to go on: the State as a checkpoint, and what the page has shown. */
+/** Everything needed to resume: the State as a checkpoint, and the page's record. */
 export interface RunSnapshot {
   readonly config: Config;
   readonly step: number;
@@ -42,19 +42,19 @@ export interface RunSnapshot {
 
 /** Milliseconds between progress events. */
 const TELL_EVERY = 200;
-/** Milliseconds of training between looks at the test images within an epoch, the first one sooner. */
+/** Milliseconds of training between evaluations within an epoch, the first one sooner. */
 const [FIRST_LOOK, LOOK_EVERY] = [1500, 4000];
-/** How far above its first value a loss may be. */
-const RUNAWAY = 3;
+/** The maximum ratio of a loss to the first one. */
+const SOUND_RATIO = 3;
 /** Milliseconds of training between snapshots, the first one sooner. */
 const [FIRST_SNAPSHOT, SNAPSHOT_EVERY] = [1000, 5000];
 
 /** A loss that is finite and not far above the first one. */
 export function isSound(loss: number, first: number): boolean {
-  return Number.isFinite(loss) && loss <= RUNAWAY * first;
+  return Number.isFinite(loss) && loss <= SOUND_RATIO * first;
 }
 
-/** The record is the page's memory of the steps; the trainer's own would grow beside it for as long as the run lasts. */
+/** Clears the trainer's history, which would grow during the run; the page's record replaces it. */
 function forget({ history: { steps } }: Trainer): void {
   for (const list of [steps.step, steps.loss, steps.accuracy]) list.length = 0;
 }
@@ -65,7 +65,7 @@ function scaledAs({ scale }: Trainer, data: DataPair): DataPair {
 
 export class Run {
   readonly trainer: Trainer;
-  /** Its pictures, read by the scale of the weights where they came out of a file. */
+  /** Its pictures, with the scale of the weights if they came from a file. */
   data: DataPair;
   readonly record: RunRecord;
   readonly path: WeightPath;
@@ -73,13 +73,13 @@ export class Run {
   #config: Config;
   #loaded = false;
   #disposed = false;
-  /** A rate that was set by hand in this run. */
+  /** A rate set by hand in this run. */
   #rate: number | undefined;
-  /** Its State cannot be copied: there is no room for it. */
+  /** Whether its State cannot be copied for lack of memory. */
   #uncopied = false;
   readonly #meter: Meter;
   #state: RunState = 'idle';
-  /** What was asked for last: a pause takes until the steps under way are done. */
+  /** Whether the user's last request is to train: a pause takes effect after the steps in flight. */
   #wanted = false;
   #training: TrainingRun | undefined;
   #loop: Promise<void> | undefined;
@@ -87,7 +87,7 @@ export class Run {
   #told = Number.NEGATIVE_INFINITY;
   #lookAt = FIRST_LOOK;
   #snapshotAt = FIRST_SNAPSHOT;
-  /** A State that was saved with steps still under way, whose losses are not known yet. */
+  /** A saved State with steps still in flight, whose losses are not known yet. */
   #unfinished: { bytes: Uint8Array; step: number; elapsedMs: number } | undefined;
   #fresh = true;
 
@@ -113,7 +113,7 @@ export class Run {
     this.#state = parts.state ?? (from ? 'paused' : 'idle');
   }
 
-  /** Its settings, with the learning rate that was set last. */
+  /** Its settings, with the current learning rate. */
   get config(): Config {
     return this.#config;
   }
@@ -122,7 +122,7 @@ export class Run {
     return this.#state;
   }
 
-  /** Whether its loss is still of the size that it began with: what has blown up is no place to go back to. */
+  /** Whether its loss is not far above the first one: only such a State is worth restoring. */
   get sound(): boolean {
     return this.record.length === 0 || isSound(this.record.lastLoss, this.record.firstLoss);
   }
@@ -132,12 +132,12 @@ export class Run {
     return this.#state === 'running' || this.#state === 'compiling';
   }
 
-  /** Whether it is to go on: a run that is about to pause is not. */
+  /** Whether it should continue; false if it is about to pause. */
   get wanted(): boolean {
     return this.going && this.#wanted;
   }
 
-  /** The rate from the next submit on; the State as it is now is saved before, to come back to should it be too large. */
+  /** Sets the rate from the next submit on, after saving the State, to restore it if the rate is too large. */
   async setLearningRate(rate: number): Promise<void> {
     await this.snapshot();
     this.#setRate(rate);
@@ -145,7 +145,7 @@ export class Run {
     this.tell();
   }
 
-  /** Takes over the rate that was set by hand in the run whose place it takes. */
+  /** Keeps the rate set by hand in the run that it replaces. */
   keepRate(before: Run): void {
     if (before.#rate !== undefined) this.#setRate(before.#rate);
   }
@@ -156,14 +156,14 @@ export class Run {
     this.#config = { ...this.#config, lr: rate };
   }
 
-  /** Takes weights out of a file. */
+  /** Loads weights from a file. */
   async loadWeights(bytes: Uint8Array, name: string): Promise<void> {
     await loadWeights(this.trainer, bytes, name);
     this.data = scaledAs(this.trainer, this.data);
     this.#loaded = true;
   }
 
-  /** Begins, or goes on; a pause that is under way is taken back. */
+  /** Starts or continues; cancels a pending pause. */
   start(): void {
     if (this.#state === 'done') return;
     this.#wanted = true;
@@ -176,12 +176,12 @@ export class Run {
     if (this.#state === 'done') return;
     this.#wanted = false;
     this.#enter();
-    const made = await this.#training!.step().catch(() => undefined); // a failure is told by the loop
+    const made = await this.#training!.step().catch(() => undefined); // the loop reports failures
     await this.#settle(made?.step);
     if (!this.#disposed) this.#rest();
   }
 
-  /** Holds the run when the steps under way are done; their losses are known then. */
+  /** Pauses the run after the steps in flight, when their losses are known. */
   async pause(): Promise<void> {
     this.#wanted = false;
     if (!this.going) return;
@@ -270,7 +270,7 @@ export class Run {
     if (this.#hooks.now() - this.#told >= TELL_EVERY) this.tell();
   }
 
-  /** Looks at the test images. The clock of training stands still. */
+  /** Evaluates on the test images, with the training clock stopped. */
   async look(): Promise<TestPoint> {
     const { going } = this;
     this.#meter.stop();
@@ -283,7 +283,7 @@ export class Run {
     return point;
   }
 
-  /** Saves the State; the snapshot is told when the losses of its last steps are known. */
+  /** Saves the State; the snapshot is reported when the losses of its last steps are known. */
   async snapshot(): Promise<void> {
     if (this.#uncopied || (this.trainer.stepsMade === 0 && !this.#loaded)) return;
     this.#snapshotAt = this.#meter.elapsedMs + SNAPSHOT_EVERY;
@@ -294,12 +294,12 @@ export class Run {
     this.#finishSnapshot();
   }
 
-  /** The State as a checkpoint; undefined if it cannot be had, which does not end the training. */
+  /** The State as a checkpoint; undefined if that fails, which does not end the training. */
   async #copy(): Promise<Uint8Array | undefined> {
     try {
       return await saveCheckpoint(this.trainer, { page: this.config });
     } catch (error) {
-      // A device that is gone is told by the steps.
+      // A lost device is reported by the steps.
       if (this.#disposed || (error instanceof DeviceError && !isOutOfMemory(error))) return undefined;
       this.#uncopied = true;
       const text = `This run is not saved automatically, since there is no room for a copy of it: ${(error as Error).message} Training continues.`;
@@ -328,7 +328,7 @@ export class Run {
     this.tell();
   }
 
-  /** Tells the page where the run is. */
+  /** Sends the state of the run to the page. */
   tell(): void {
     if (this.#disposed) return;
     this.#told = this.#hooks.now();
@@ -363,17 +363,17 @@ export class Run {
     };
   }
 
-  /** Before a run, a schedule cannot say its rate: it begins with the configured one. */
+  /** Before a run, a schedule has no rate yet: it begins with the configured one. */
   #learningRate(): number {
     return this.trainer.run === undefined ? this.config.lr : this.trainer.learningRate;
   }
 
-  /** No other device is to be had. */
+  /** No other device is available. */
   giveUp(): void {
     this.#set('failed');
   }
 
-  /** The device is gone: nothing of this run can be used any more. */
+  /** The device was lost: this run cannot be used any more. */
   lose(): void {
     this.#abort.abort();
     this.#meter.stop();

@@ -1,5 +1,5 @@
-// The worker's side of the protocol: one device, one data set, one run, and everything the page may ask of them. What it needs
-// from outside (devices, storage, clock, data) is given to it, so that tests drive it in Node.
+// The worker's side of the protocol: one device, one data set, one run, and every call of the page. Its dependencies (devices, storage,
+// clock, data) are passed in, so that tests drive it in Node.
 import {
   type Backend,
   DeviceError,
@@ -36,7 +36,7 @@ import { race } from './race.ts';
 import { isSound, Run, type RunHooks, type RunSnapshot } from './run.ts';
 import { Turns } from './turns.ts';
 
-/** What a session needs from outside. */
+/** The dependencies of a session. */
 export interface Surroundings {
   post(event: WorkerEvent): void;
   createBackend(options: { device: Config['device'] }): Promise<Backend>;
@@ -51,19 +51,19 @@ export interface Surroundings {
 /** The answers to all calls. */
 type Answers = { readonly [K in CallName]: (params: Params<K>) => Promise<Result<K>> | Result<K> };
 
-/** How long one submit may take: predictions and looks wait for it. */
+/** The duration of a submit: predictions and evaluations wait for it. */
 const SUBMIT_MS = 50;
-/** Devices lost within this many milliseconds, and how many of them are too many. */
+/** The maximum number of devices lost within a window of milliseconds. */
 const [LOSS_WINDOW, MOST_LOSSES] = [60_000, 3];
 
-/** A device, and how it was asked for. */
+/** A device, and the request for it. */
 interface Opened {
   readonly backend: Backend;
   readonly asked: Config['device'];
   lost: boolean;
 }
 
-/** The data, and how they were asked for. */
+/** The data, and the request for them. */
 interface Pictures {
   readonly data: LoadedData;
   readonly choice: Config['data'];
@@ -77,7 +77,7 @@ export class Session {
   #pictures: Pictures | undefined;
   #run: Run | undefined;
   #snapshot: RunSnapshot | undefined;
-  /** What a run left whose device was lost for good. */
+  /** The last snapshot of a run whose device was lost for good. */
   #stranded: RunSnapshot | undefined;
   #losses: number[] = [];
   readonly #turns = new Turns();
@@ -89,7 +89,7 @@ export class Session {
     this.#compiling = new CompileWatch(outside, counters, () => this.#run?.going ?? false);
   }
 
-  /** Answers a call, or rejects with an error whose message is for people. */
+  /** Answers a call, or rejects with an error whose message is for users. */
   async call<K extends CallName>(name: K, params: Params<K>): Promise<Result<K>> {
     if (!Object.hasOwn(this.#answers, name))
       throw new OptionError(`protocol: call ${name} is unknown. Reload the page.`);
@@ -201,7 +201,7 @@ export class Session {
     return { data: await loadData(choice, this.#outside.data, this.#outside.post), choice };
   }
 
-  /** Makes the network afresh, or as `from` has it. What is refused leaves run, device and data as they were. */
+  /** Recreates the network, or restores it from `from`. A failure leaves run, device and data unchanged. */
   async #configure(config: Config, from?: RunSnapshot): Promise<Run> {
     const before = this.#device;
     const pictures = await this.#openData(config.data);
@@ -218,7 +218,7 @@ export class Session {
     }
   }
 
-  /** What a run left that ended with its device, where nothing but the device is another now. */
+  /** The last snapshot of a run that ended with its device, if only the device has changed since. */
   #comeback(config: Config): RunSnapshot | undefined {
     const left = this.#stranded;
     const onlyDevice = left && Object.keys(changesOf(left.config, config)).join() === 'device';
@@ -277,8 +277,8 @@ export class Session {
   }
 
   /**
-   * Tells of a divergence. The weights before the first value that was not finite are finite, but may be beyond use: a step at
-   * a huge rate overflows only in the next one. Then the last sound snapshot takes their place, or the beginning.
+   * Reports a divergence. The weights before the first non-finite value are finite, but may be damaged: a step at a huge rate overflows
+   * only in the next one. Then the last sound snapshot replaces them, or the initial weights.
    */
   async #diverged(error: DivergenceError, run: Run): Promise<void> {
     if (this.#run !== run) return;
@@ -309,7 +309,7 @@ export class Session {
     this.#outside.post({ type: 'notice', notice: full || { code: 'failed', level: 'error', text } });
   }
 
-  /** A device that is gone: another one is opened, and the run goes on from its last snapshot. */
+  /** Handles a lost device: opens another one, on which the run continues from its last snapshot. */
   async #recover(lost: Opened, reason: string, went: boolean): Promise<void> {
     const old = this.#run;
     if (this.#device !== lost || !old) return;
@@ -388,7 +388,7 @@ export class Session {
     return { kind, ...this.#answer(await this.#configure(config, from)) };
   }
 
-  /** Everything of a run that is new to the page. */
+  /** The answer that introduces a run to the page. */
   #answer(run: Run): Made {
     const { curve, tests } = run.record.take();
     run.tell();

@@ -16,7 +16,7 @@ function open(): Promise<IDBDatabase> {
   return answered(request);
 }
 
-/** Runs `work` on the table; what it wrote is there for good when this resolves. */
+/** Runs `work` on the table; its writes are durable when this resolves. */
 async function within<T>(mode: IDBTransactionMode, work: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const database = await open();
   try {
@@ -25,7 +25,7 @@ async function within<T>(mode: IDBTransactionMode, work: (table: IDBObjectStore)
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
     });
-    done.catch(() => {}); // Where the request fails, that is what is told.
+    done.catch(() => {}); // a failed request is reported itself
     const result = await answered(work(transaction.objectStore(TABLE)));
     await done;
     return result;

@@ -1,27 +1,27 @@
-// Whose turn it is: calls that change things or want the device to themselves wait for each other, the run rests meanwhile, and
-// what was asked for last holds.
+// Turns: calls that change things or need exclusive use of the device wait for each other, the run rests meanwhile, and the last request
+// decides.
 import type { Run } from './run.ts';
 
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
   readonly #occupants = new Set<AbortController>();
-  /** While the run rests: whether it goes on afterwards. */
+  /** While the run rests: whether it continues afterwards. */
   #rest: { goesOn: boolean } | undefined;
 
-  /** Runs `work` when what was asked for before is done. */
+  /** Runs `work` after all earlier requests. */
   alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => {});
     return result;
   }
 
-  /** The same for what takes the run's place: nobody waits any more for what the device is occupied with. */
+  /** The same for work that replaces the run: cancels the device's current work first. */
   instead<T>(work: () => Promise<T>): Promise<T> {
     this.cancel();
     return this.alone(work);
   }
 
-  /** Runs `work` while the run rests, which then goes on if it went. */
+  /** Runs `work` while the run rests; a run that was going then continues. */
   resting<T>(current: () => Run, work: (run: Run) => Promise<T>): Promise<T> {
     return this.alone(async () => {
       const run = current();
@@ -37,7 +37,7 @@ export class Turns {
     });
   }
 
-  /** The same for what may take long. Rejects with an AbortError where it is cancelled, or something takes the run's place. */
+  /** The same for long work. Rejects with an AbortError if it is cancelled, or the run is replaced. */
   async occupying<T>(current: () => Run, work: (run: Run, signal: AbortSignal) => Promise<T>): Promise<T> {
     const occupant = new AbortController();
     const { signal } = occupant;
@@ -54,7 +54,7 @@ export class Turns {
     }
   }
 
-  /** Ends what the device is occupied with, or will be. */
+  /** Cancels the device's current or pending work. */
   cancel(): void {
     for (const occupant of this.#occupants) occupant.abort();
   }

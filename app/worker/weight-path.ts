@@ -1,5 +1,4 @@
-// Where a run's weights have been: a few dozen copies of them, evenly spread however long the run gets, for its path on the
-// loss landscape.
+// The history of a run's weights: a few dozen copies, evenly spaced however long the run, for its path on the loss landscape.
 import type { Trainer } from '../../src/index.ts';
 
 /** A copy of all parameters, by path. */
@@ -29,7 +28,7 @@ export class WeightPath {
     return this.#snapshots;
   }
 
-  /** Takes a copy where it is time for one. */
+  /** Copies the weights if a copy is due. */
   async see(step: number): Promise<void> {
     if (step < this.#next || this.#most < 2) return;
     this.#next = step + this.#every;
@@ -39,7 +38,7 @@ export class WeightPath {
     this.#every *= 2;
   }
 
-  /** The weights as they are. */
+  /** The current weights. */
   async take(step: number): Promise<WeightSnapshot> {
     const { state } = this.#trainer;
     const trainable = state.variables.filter(({ variable }) => variable.trainable);

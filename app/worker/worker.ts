@@ -1,4 +1,4 @@
-// The worker's entry: messages to the session and its answers back. Arrays travel without being copied.
+// The worker's entry: messages to the session and its answers back. Arrays are transferred, not copied.
 import { createBackend, datasets } from '../../src/index.ts';
 import {
   type CallMessage,
@@ -10,7 +10,7 @@ import {
 import { Session } from './session.ts';
 import { browserStore } from './snapshot-store.ts';
 
-/** A dedicated worker's global, of which the DOM's types know nothing. */
+/** The global of a dedicated worker, which the DOM's types lack. */
 const port = globalThis as unknown as {
   postMessage(message: WorkerMessage, transfer: Transferable[]): void;
   onmessage: ((event: MessageEvent<CallMessage>) => void) | null;
@@ -24,7 +24,7 @@ const session = new Session({
   data: {
     mnist: datasets.mnist,
     digits: datasets.digits,
-    // The page gives its own address as the worker's name: a worker lies elsewhere.
+    // The page passes its own URL as the worker's name, since the worker's URL differs.
     base: port.name || location.href,
     get online() {
       return navigator.onLine;
@@ -38,7 +38,7 @@ function send(message: WorkerMessage, transfer: Transferable[] = []): void {
   port.postMessage(message, transfer);
 }
 
-/** Curves are made for the message alone. */
+/** The buffers to transfer: curves are created for the message only. */
 function transferOf(event: WorkerEvent): Transferable[] {
   if (event.type !== 'progress') return [];
   const { step, loss, accuracy } = event.curve;

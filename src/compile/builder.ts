@@ -1,5 +1,5 @@
-// The builder's other side: a kernel op's statements with its operands. Loads and stores become functions that hold the chains fused
-// into them, written at their first use; using something that the kernel does not list is an internal error that names the op.
+// Kernels of kernel ops: an op's statements with its operands. Loads and stores become functions that contain the chains fused into
+// them, written at their first use; using something that the kernel does not list is an internal error that names the op.
 import { internal, OptionError } from '../graph/errors.ts';
 import {
   type KernelSpec,
@@ -37,7 +37,7 @@ export function kernelsOf(group: Group, source: Source): Kernel[] {
   if (root.op!.opaque) return [opaqueKernel(group, root.op!.opaque(scope, root.params), source)];
   if (!root.op!.kernel)
     throw new OptionError(
-      `${root.op!.name}: it has neither a map nor a kernel, and a GPU needs one. Give it a map, or use a CPU backend.`,
+      `${root.op!.name}: it has neither a map nor a kernel, so it cannot run on a GPU. Give it a map, or use a CPU backend.`,
     );
   const specs = [root.op!.kernel(scope, root.params)].flat() as readonly KernelSpec[];
   const arrays = new Map<Scratch, GroupScratch>();
@@ -234,7 +234,7 @@ function opKernel(
           return found;
         },
         barrier: () => {
-          if (!spec.barriers) throw internal(`${name}: its kernel has a barrier and does not state it`);
+          if (!spec.barriers) throw internal(`${name}: its kernel has a barrier, but does not set barriers`);
           return 'workgroupBarrier();';
         },
       });

@@ -120,7 +120,7 @@ export class GpuExecutor implements Executor {
   }
 
   allocate(groups: readonly VariableGroup[]): Storage {
-    return this.inUse.note(new GpuStorage(this.runtime, groups));
+    return this.inUse.register(new GpuStorage(this.runtime, groups));
   }
 
   async compile(recipe: Recipe, options: CompileOptions = {}): Promise<CompiledProgram> {
@@ -160,9 +160,9 @@ export class GpuExecutor implements Executor {
       return program;
     } catch (error) {
       if (program) program.dispose();
-      else leaves.dispose(); // Leaves that were placed before the fault hold buffers.
+      else leaves.dispose(); // Leaves placed before the fault hold buffers.
       if (!(error instanceof ShaderError) || !program) throw error;
-      // A driver may refuse a kernel as large as what was merged; nobody requested it.
+      // A driver may reject a merged kernel for its size, and the caller did not request one.
       if (program.persistent && persistent === undefined)
         return this.#compile(recipe, { ...options, persistent: false }, storages, merge);
       if (program.persistent) throw error;
@@ -180,7 +180,7 @@ export class GpuExecutor implements Executor {
       const most = this.capabilities.maxStorageBufferBindingSize;
       if (bytes > most) {
         throw new DeviceError(
-          `data [${array.shape.join(', ')}]: ${bytes} bytes are more than this adapter can bind at once (${most}). Use fewer examples.`,
+          `data [${array.shape.join(', ')}]: its ${bytes} bytes are more than this adapter can bind at once (${most}). Use fewer examples.`,
         );
       }
       const buffer = this.runtime.buffer('data', bytes);

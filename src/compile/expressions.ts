@@ -24,7 +24,7 @@ function isLiteral(index: string): boolean {
 
 export class Lines {
   readonly lines: string[] = [];
-  /** With `hoist`: the lines of loop-invariant elements, to be put before the loop over the index. */
+  /** With `hoist`: the lines of loop-invariant elements, which go before the loop over the index. */
   readonly before: string[] = [];
   readonly #names: Names;
   readonly #graph: Materialized;

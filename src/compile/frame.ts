@@ -1,5 +1,5 @@
-// Frames: combine kernels into larger kernels, and into an entry point. Each kernel's statements become a function, and the threads of
-// a workgroup, or the workgroups of a dispatch, are shared out among them.
+// Frames combine kernels into larger kernels, and into an entry point. Each kernel's statements become a function, and the threads of a
+// workgroup, or the workgroups of a dispatch, are divided among them.
 import type { Capabilities } from '../graph/capabilities.ts';
 import { internal } from '../graph/errors.ts';
 import type { Size3 } from '../graph/kernel.ts';
@@ -89,7 +89,7 @@ export function sideBySide(kernels: readonly Kernel[], gpu: Capabilities): Kerne
     requires: kernels.flatMap(({ requires }) => requires),
     sized: true,
     body: (names) => {
-      // No else: compilers refuse chains of more than 127 branches, and an assignment may have one branch for every size.
+      // No else: compilers reject chains of more than 127 branches, and an assignment may have one branch for every size.
       const branches = kernels.map((kernel, k) => {
         const from = ends[k - 1] ?? 0;
         const own = `${from > 0 ? `w >= ${from}u && ` : ''}w < ${ends[k]}u`;
@@ -100,7 +100,7 @@ export function sideBySide(kernels: readonly Kernel[], gpu: Capabilities): Kerne
   };
 }
 
-/** Row kernels one after another: a few lanes take a row through all of them, and wait for each other in between. */
+/** Row kernels one after another: a few lanes process a row through all of them, with a barrier in between. */
 export function rowByRow(stages: readonly RowKernel[], gpu: Capabilities): Kernel {
   const { rows } = stages[0]!;
   const { lanes, workgroups } = gpu;

@@ -1,5 +1,5 @@
-// The compiler: from a recipe to what a program runs, pass by pass. Each pass takes what the one before gives and changes nothing
-// of it; `docs/compiler.md` walks through them.
+// The compiler: from a recipe to a runnable program, pass by pass. Each pass takes the previous pass's result without modifying it;
+// `docs/compiler.md` walks through them.
 import { type Memory, overlap, type Place, type ShaderLoop } from '../gpu/memory.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import type { Recipe } from '../graph/executor.ts';

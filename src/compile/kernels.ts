@@ -1,4 +1,4 @@
-// Kernels of map groups, of checks and of assignments: accesses first, statements on request. A thread has one element, or a few.
+// Kernels of map groups, of checks and of assignments: accesses first, statements on demand. A thread computes one element, or a few.
 import type { Capabilities } from '../graph/capabilities.ts';
 import { elementsPerThread, MAP_THREADS } from '../graph/cost.ts';
 import type { Guard } from '../graph/executor.ts';
@@ -123,7 +123,7 @@ export function mapKernel(group: Group, source: Source, watches?: Watches): Kern
 
 type RangeText = (names: Names) => { readonly body: Lines; readonly before?: readonly string[] };
 
-/** A thread, or a few elements a thread, over the indices below `size`. */
+/** A map kernel over the indices below `size`, with one or a few elements per thread. */
 function rangeKernel(
   name: string,
   size: number,
@@ -173,7 +173,7 @@ function watchesOf(group: Group, products: readonly Tensor[], watches: Watches |
   return (watches?.byGroup.get(group) ?? []).filter(({ host }) => products.includes(host));
 }
 
-/** Trips the guard where `value` is not finite. */
+/** Trips the guard if `value` is not finite. */
 function test(
   value: string,
   body: Lines,
@@ -192,7 +192,7 @@ function test(
   body.push(`if (${names.declare(NOT_FINITE)}(${value})) { ${trip}(); }`);
 }
 
-/** Tests values of one size that no kernel before could test. */
+/** Tests values of one size that no earlier kernel could test. */
 export function checkKernel(checked: readonly Tensor[], flags: Omit<Watches, 'byGroup'>, source: Source): Kernel {
   const { graph, stored, gpu } = source;
   return {

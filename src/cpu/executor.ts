@@ -48,7 +48,7 @@ export class CpuExecutor implements Executor {
 
   allocate(groups: readonly VariableGroup[]): Storage {
     this.#end.check();
-    return this.inUse.note(new CpuStorage(groups, this.#heap));
+    return this.inUse.register(new CpuStorage(groups, this.#heap));
   }
 
   async compile(recipe: Recipe, options: CompileOptions = {}): Promise<Program> {
@@ -57,6 +57,6 @@ export class CpuExecutor implements Executor {
   }
 
   dispose(): void {
-    this.#end.tell(new DeviceError('CPU backend: it was disposed. Create a new one with createBackend().'));
+    this.#end.fail(new DeviceError('CPU backend: it was disposed. Create a new one with createBackend().'));
   }
 }

@@ -1,5 +1,5 @@
-// What a dispatch has to do, as a roofline counts it: the arithmetic of the ops in it, and the bytes of the tensors that it reads
-// from outside and of those that it writes, each once, however often a kernel loads them.
+// The work of a dispatch, as a roofline counts it: the arithmetic of its ops, and the bytes of the tensors that it reads from outside
+// and of those that it writes, each once, however often a kernel loads them.
 import { isFill } from '../compile/passes/materialize.ts';
 import type { Contents } from '../compile/plan.ts';
 import { flopsOf } from '../compile/work.ts';
@@ -8,7 +8,7 @@ import { resolve } from '../graph/rewrite.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { DispatchWork } from './explanation.ts';
 
-/** The work of a dispatch from what it is made of. */
+/** The work of a dispatch, from its contents. */
 export function workOfDispatch(contents: readonly Contents[]): DispatchWork {
   const count = new Count();
   for (const part of contents) for (const t of productsOf(part)) count.make(t);
@@ -16,23 +16,23 @@ export function workOfDispatch(contents: readonly Contents[]): DispatchWork {
   return count.work();
 }
 
-/** What a kernel stores, or might. */
+/** The tensors that a kernel may store. */
 function productsOf({ group, outputs = [0] }: Contents): Tensor[] {
   if (!group) return [];
   return outputs.flatMap((k) => [...(group.root ? [group.root.outputs[k]!] : []), ...(group.chains.get(k) ?? [])]);
 }
 
-/** A tensor, how many of its elements, and the graph that decides where it lies. */
+/** How many elements of a tensor are used, and the graph that decides whether it is in memory. */
 interface Share {
   readonly n: number;
   readonly graph: Contents['graph'];
 }
 
-/** Adds up what the parts of a dispatch compute, read and write. */
+/** Sums what the parts of a dispatch compute, read and write. */
 class Count {
-  /** What the dispatch makes itself. */
+  /** Tensors computed by the dispatch itself. */
   readonly #made = new Set<Tensor>();
-  /** What is computed where it is used, what is read from memory, what the guard tests. */
+  /** Tensors computed where they are used, tensors read from memory, and tensors tested by the guard. */
   readonly #computed = new Map<Tensor, Share>();
   readonly #read = new Map<Tensor, Share>();
   readonly #watched = new Map<Tensor, Share>();
@@ -63,7 +63,7 @@ class Count {
       if (stored.has(t)) this.#move(t, t.size);
       for (const { tensor, part: at } of watches.filter(({ host }) => host === t)) {
         if (at) this.make(at.arena);
-        // Each part of an arena tests a range of its own.
+        // Each part of an arena tests its own range.
         const x = resolve(tensor);
         this.#watched.set(x, { n: (this.#watched.get(x)?.n ?? 0) + t.size, graph });
       }
@@ -71,7 +71,7 @@ class Count {
     for (const { size } of scratch) this.#bytes += 4 * size;
   }
 
-  /** At most `n` elements of `t` are used: from memory, or computed. */
+  /** Counts a use of at most `n` elements of `t`, from memory or computed. */
   #use(t: Tensor, n: number, graph: Contents['graph']): void {
     const x = resolve(t);
     if (isFill(x) || this.#made.has(x)) return;
@@ -84,7 +84,7 @@ class Count {
     if (raise(this.#computed, t, n, graph)) for (const input of t.node.inputs) this.#use(input, n, graph);
   }
 
-  /** `n` elements go to memory, or come from there. */
+  /** Counts `n` elements written to memory or read from it. */
   #move({ dtype }: Tensor, n: number): void {
     this.#bytes += ARRAYS[dtype].BYTES_PER_ELEMENT * n;
   }
@@ -97,7 +97,7 @@ class Count {
   }
 }
 
-/** Makes the share of `t` at least `n`, and tells whether it was less. */
+/** Raises the share of `t` to at least `n`; returns whether it was less. */
 function raise(shares: Map<Tensor, Share>, t: Tensor, n: number, graph: Contents['graph']): boolean {
   if ((shares.get(t)?.n ?? 0) >= n) return false;
   shares.set(t, { n, graph });

@@ -1,4 +1,4 @@
-// A recipe compiled and described: what each pass made of it, and its dispatches and buffers.
+// Compiles a recipe and describes it: the result of each pass, and its dispatches and buffers.
 import { sideBySide } from '../compile/frame.ts';
 import type { PassResults, Target } from '../compile/index.ts';
 import { PASSES, type PassName } from '../compile/pass-names.ts';
@@ -49,7 +49,7 @@ const PRINTERS = {
   render: renderText,
 } as const satisfies Record<PassName, Printer>;
 
-/** Passes that print the graph before the rest is decided: it has numbers of its own. */
+/** Passes that print the graph before it is final, with its own numbers. */
 const EARLY: ReadonlySet<PassName> = new Set(['simplify', 'prefetch']);
 
 export function explainRecipe(title: string, recipe: Recipe, target: Target, names: LeafNames): Explanation {
@@ -100,7 +100,7 @@ class Description {
     this.#seen = seen;
     this.#labels = labels;
     this.#plan = dispatchesOf(loop);
-    // Those of the pass `place` first: the guard makes a dispatch touch more, and numbers stay.
+    // Numbered by the pass `place` first: the guard makes a dispatch touch more buffers, which must not change the numbers.
     this.#names = numberBuffers([...place.dispatches, ...place.commits, ...this.#plan], loop.place);
   }
 
@@ -157,7 +157,7 @@ class Description {
     return { value: this.#labels.value(value), type, width, access, buffer: this.#buffer(memory), offset: offset * 4 };
   }
 
-  /** Those of a step, then those that only what comes once a submit binds. */
+  /** The buffers of a step, then those bound only once per submit. */
   buffers(): BufferExplanation[] {
     const { results, compiled } = this.#seen;
     const listed = buffersOf(this.#plan, results.loop, this.#labels, this.#names);

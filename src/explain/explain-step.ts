@@ -1,4 +1,4 @@
-// Explains a training step for any adapter, without a device: the step is traced as a Trainer traces it, and compiled on paper.
+// Explains a training step for any adapter, without a device: the step is traced as by a Trainer, and planned only.
 import type { Backend } from '../backend.ts';
 import { GpuExecutor } from '../compile/executor.ts';
 import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts';
@@ -17,7 +17,7 @@ import type { Explanation } from './explanation.ts';
 import { PlanExecutor } from './plan-executor.ts';
 import { namesOf } from './state-names.ts';
 
-/** A training step as {@link TrainerOptions} state it, and the adapter to compile it for. */
+/** A training step, in terms of {@link TrainerOptions}, and the adapter to compile it for. */
 export interface ExplainStepOptions<Y extends object = Tensor, X extends object = Tensor> {
   readonly model: ModelOf<X, Y>;
   readonly loss: LossOf<Y>;

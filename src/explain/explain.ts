@@ -1,4 +1,4 @@
-// What the compiler made of a program, for people: the one function of it that takes what a backend compiled.
+// A readable account of how the compiler planned a program that a backend compiled.
 import { CompiledProgram } from '../compile/executor.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Program } from '../graph/executor.ts';
@@ -7,9 +7,9 @@ import { variablesOf } from '../graph/paths.ts';
 import { explainRecipe } from './explain-recipe.ts';
 import type { Explanation } from './explanation.ts';
 
-/** How {@link explain} names what it finds. */
+/** Options of {@link explain}. */
 export interface ExplainOptions {
-  /** The model, or any object, whose variables the program reads: they are printed by their paths. */
+  /** The model, or any object, whose variables the program reads: they are printed with their paths. */
   readonly model?: object | undefined;
 }
 
@@ -22,7 +22,7 @@ export function explain(program: Program, options: ExplainOptions = {}, ...extra
   checkOptions('explain', options, { model: OBJECT }, extra);
   if (!(program instanceof CompiledProgram))
     throw new OptionError(
-      `explain: ${program?.label ?? 'this'} is not a program of a GPU backend; only those have dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,
+      `explain: ${program?.label ?? 'this'} is not a program of a GPU backend, so it has no dispatches. Compile it with createBackend({ device: 'gpu' }), or explain a step with explainStep, which needs no device.`,
     );
   const variables = options.model ? variablesOf(options.model) : [];
   const names = new Map(variables.map(({ path, variable }) => [variable.node, path]));

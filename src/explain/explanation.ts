@@ -1,11 +1,11 @@
-// What a compilation came to, as plain data that JSON can hold, with methods that print it.
+// The result of a compilation as plain data that JSON can hold, with methods that print it.
 
 import type { PassName } from '../compile/pass-names.ts';
 import type { WgslType } from '../graph/kernel.ts';
 import { kernelName, plural, shortened, sizeText, workgroupsText } from './labels.ts';
 import { formatBytes, formatInteger, table } from './table.ts';
 
-/** What lies in a buffer. */
+/** A value in a buffer. */
 export interface ValueExplanation {
   readonly value: string;
   /** Bytes from the start of the buffer, and how many. */
@@ -14,7 +14,7 @@ export interface ValueExplanation {
   /** The first and the last dispatch of a step that touch it. */
   readonly from: string;
   readonly to: string;
-  /** Whether it outlives a step: variables, data, what steps hand on. */
+  /** Whether it outlives a step: variables, data, carried values. */
   readonly lasting: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface BufferExplanation {
   readonly name: string;
   readonly label: string;
   readonly bytes: number;
-  /** Who made it: the program, the State whose variables lie in it, or whoever gave the data. */
+  /** The owner: the program, the State with its variables, or the data set. */
   readonly owner: 'program' | 'state' | 'data';
   readonly values: readonly ValueExplanation[];
 }
@@ -34,7 +34,7 @@ export interface AccessExplanation {
   readonly type: WgslType;
   readonly width: 'scalar' | 'vec4' | 'atomic';
   readonly access: 'read' | 'write';
-  /** The buffer that the value lies in, and its first byte there. */
+  /** The buffer that holds the value, and the value's first byte in it. */
   readonly buffer: string;
   readonly offset: number;
 }
@@ -51,7 +51,7 @@ export interface BindingExplanation {
 /** A kernel that shares a dispatch. */
 export interface KernelExplanation {
   readonly name: string;
-  /** The groups in it: `g3`, `g4 > g5`, or what it checks or assigns. */
+  /** The groups in it (`g3`, `g4 > g5`), or the values that it checks or assigns. */
   readonly parts: string;
   readonly workgroup: readonly [number, number, number];
   readonly workgroups: readonly [number, number, number];
@@ -68,7 +68,7 @@ export interface DispatchWork {
 
 /** A dispatch; `flops` and `bytes` are what a roofline counts: see {@link DispatchWork}. */
 export interface DispatchExplanation extends DispatchWork {
-  /** `d0`; `s0` where it comes once a submit, before its first step. */
+  /** `d0`; `s0` if it runs once per submit, before the first step. */
   readonly name: string;
   readonly label: string;
   readonly once: boolean;
@@ -81,21 +81,21 @@ export interface DispatchExplanation extends DispatchWork {
 
 /** Sizes of a plan. */
 export interface PlanCounts {
-  /** Ops after simplify, and after hazards, views apart. */
+  /** Ops after simplify, and after hazards, without views. */
   readonly ops: number;
   readonly planned: number;
-  /** Values that are stored. */
+  /** Stored values. */
   readonly stored: number;
   readonly prefetched: number;
   readonly copies: number;
   readonly groups: number;
   /** Dispatches of a step; 1 for a persistent kernel. */
   readonly dispatches: number;
-  /** Dispatches that come once a submit, before its first step. */
+  /** Dispatches that run once per submit, before the first step. */
   readonly once: number;
 }
 
-/** All that {@link Explanation} is made from. */
+/** The fields of an {@link Explanation}. */
 export interface ExplanationFacts {
   readonly title: string;
   readonly adapter: string;
@@ -110,16 +110,16 @@ export interface ExplanationFacts {
 /** A compiled program, pass by pass and dispatch by dispatch. Its fields are plain data. */
 export class Explanation implements ExplanationFacts {
   readonly title: string;
-  /** What it was compiled for, and the storage buffers that a dispatch may bind there. */
+  /** The adapter it was compiled for, and the storage buffers that a dispatch may bind there. */
   readonly adapter: string;
   readonly maxBindings: number;
-  /** Whether one dispatch makes many steps. */
+  /** Whether one dispatch runs many steps. */
   readonly persistent: boolean;
   readonly counts: PlanCounts;
-  /** The printed form of what each pass gave, line by line. */
+  /** The printed result of each pass, line by line. */
   readonly passes: Readonly<Record<PassName, readonly string[]>>;
   readonly buffers: readonly BufferExplanation[];
-  /** The dispatches of a step in order, then those that come once a submit. */
+  /** The dispatches of a step in order, then those that run once per submit. */
   readonly dispatches: readonly DispatchExplanation[];
 
   /** @internal */
@@ -134,7 +134,7 @@ export class Explanation implements ExplanationFacts {
     this.dispatches = dispatches;
   }
 
-  /** The summary, or what one pass gave. */
+  /** The summary, or the result of one pass. */
   text(pass?: PassName): string {
     return pass === undefined ? this.#summary() : this.passes[pass].join('\n');
   }
@@ -172,10 +172,10 @@ export class Explanation implements ExplanationFacts {
     const { ops, planned, stored, prefetched, copies, groups, dispatches, once } = this.counts;
     const owned = (owner: BufferExplanation['owner']) =>
       formatBytes(this.buffers.reduce((sum, b) => sum + (b.owner === owner ? b.bytes : 0), 0));
-    const more = once > 0 ? `, ${once} more once a submit` : '';
-    const step = this.persistent ? 'one for many steps (persistent kernel)' : `${dispatches} a step`;
+    const more = once > 0 ? `, ${once} more once per submit` : '';
+    const step = this.persistent ? 'one for many steps (persistent kernel)' : `${dispatches} per step`;
     return [
-      `${this.title}, compiled for ${this.adapter} (${this.maxBindings} storage buffers a dispatch)`,
+      `${this.title}, compiled for ${this.adapter} (${this.maxBindings} storage buffers per dispatch)`,
       [
         `graph       ${plural(ops, 'op')} after simplify, ${formatInteger(planned)} planned (${formatInteger(prefetched)} prefetched, ${plural(copies, 'copy', 'copies')}), ${plural(stored, 'value')} stored`,
         `groups      ${formatInteger(groups)}`,
@@ -208,6 +208,6 @@ export class Explanation implements ExplanationFacts {
     });
     const sum = (of: (d: DispatchExplanation) => number) =>
       formatInteger(Math.round(this.dispatches.reduce((total, d) => total + (d.once ? 0 : of(d)), 0)));
-    return table(columns, rows, [['', 'a step', '', '', sum((d) => d.flops), sum((d) => d.bytes)]]);
+    return table(columns, rows, [['', 'per step', '', '', sum((d) => d.flops), sum((d) => d.bytes)]]);
   }
 }

@@ -1,6 +1,6 @@
 // Proving a model's gradients on one batch, twice: vjps against finite differences, in doubles on the CPU; and a backend's
-// gradients against those of the CPU in doubles. Gradients that are near 0, as in a trained network, are mostly rounding: errors
-// are relative to no less than what rounding explains.
+// gradients against those of the CPU in doubles. Gradients near 0, as in a trained network, are mostly rounding, so errors are relative
+// to at least what rounding explains.
 import type { HostArray } from '../graph/dtype.ts';
 import { COUNT, checkOptions, POSITIVE, type Schema, type WithDefaults } from '../graph/options.ts';
 import { uniforms } from '../graph/random.ts';
@@ -32,20 +32,20 @@ const GRADCHECK = {
 } satisfies Schema<GradcheckOptions>;
 
 /**
- * One parameter's errors, as ‖g - ref‖ / max(‖ref‖, r): the norm r is where what rounding may change (of gradients to f32, of the loss in
- * doubles) is as much as the tolerance. Gradients of a network that is not yet trained to its end are well above r.
+ * One parameter's errors, as ‖g - ref‖ / max(‖ref‖, r): r is the norm at which rounding (of gradients to f32, of the loss in doubles)
+ * alone reaches the tolerance. Gradients of a network that is not fully trained are well above r.
  */
 export interface GradcheckRow {
   readonly path: string;
   readonly shape: Shape;
   /** ‖ref‖: the norm of the gradient in doubles. */
   readonly norm: number;
-  /** Of the vjps in doubles, over the checked entries, against finite differences. */
+  /** The error of the vjps in doubles against finite differences, over the checked entries. */
   readonly finiteError: number;
-  /** Entries checked, and entries left out because a kink (of a ReLU, say) lies within the difference. */
+  /** Entries checked, and entries skipped because a kink (such as a ReLU's) lies within the difference. */
   readonly entries: number;
   readonly kinks: number;
-  /** Of this backend against the CPU in doubles, over all entries. */
+  /** The error of this backend against the CPU in doubles, over all entries. */
   readonly backendError: number;
   readonly pass: boolean;
 }
@@ -53,7 +53,7 @@ export interface GradcheckRow {
 export interface GradcheckReport {
   readonly pass: boolean;
   readonly rows: readonly GradcheckRow[];
-  /** The loss of the batch in doubles, and how far off the backend's is, relatively as in {@link GradcheckRow}. */
+  /** The loss of the batch in doubles, and the backend's error, relative as in {@link GradcheckRow}. */
   readonly loss: number;
   readonly lossError: number;
   readonly finiteTolerance: number;
@@ -63,7 +63,7 @@ export interface GradcheckReport {
 /**
  * Proves the gradients of every trainable parameter on the first examples of `data` (default: the last run's): the CPU in
  * doubles against finite differences, and the trainer's backend against the CPU.
- * @throws OptionError, DataError for what cannot be used.
+ * @throws OptionError, DataError for invalid arguments.
  */
 export async function gradcheck(
   trainer: AnyTrainer,
@@ -112,14 +112,14 @@ async function checked(
   }
 }
 
-/** A backend may be off by so many times what the roundings of one float each are seen to change. */
+/** A backend's error may be this many times the change that one rounding per value causes. */
 const ROUNDINGS = 16;
 /** A parameter's change, relative to weights of size 1: large enough for rounding, small enough for curvature. */
 const STEP = 1e-5;
-/** One-sided differences that differ by more than this share of the larger have a kink or much curvature between them. */
+/** One-sided differences that differ by more than this fraction of the larger have a kink or much curvature between them. */
 const KINK = 1e-3;
 
-/** Some entries of one gradient against (L(w + h) - L(w - h)) / 2h. `lossRounding` is what the loss is off in f32. */
+/** Some entries of one gradient against (L(w + h) - L(w - h)) / 2h. `lossRounding` is the rounding error of the loss in f32. */
 async function finiteDifferences(
   exact: Reference,
   variable: Variable,
@@ -132,7 +132,7 @@ async function finiteDifferences(
   const got: number[] = [];
   const want: number[] = [];
   let kinks = 0;
-  // Rounding of the loss in doubles bounds what a difference can show.
+  // Rounding of the loss in doubles limits the resolution of a difference.
   const blur = (Number.EPSILON * Math.max(Math.abs(exact.loss), lossRounding / FLOAT_ROUNDING)) / STEP;
   for (const index of chosen) {
     const slope = await slopeAt(exact, variable, index, blur);
@@ -142,15 +142,15 @@ async function finiteDifferences(
       want.push(slope);
     }
   }
-  // Gradients below this norm cannot be told to 6 digits.
+  // Gradients below this norm cannot be resolved to 6 digits.
   const least = (Math.sqrt(want.length) * blur) / 1e-6;
   const finiteError = distance(got, want) / Math.max(norm(want), least, Number.MIN_VALUE);
   return { finiteError, entries: got.length, kinks };
 }
 
 /**
- * ∂loss / ∂weight by differences. Where the loss curves more than it rises, as in a trained network, a second step tells a curve, whose
- * one-sided differences are then twice as far apart, from a kink, and extrapolates (Richardson). Undefined at a kink.
+ * ∂loss / ∂weight by differences. If curvature dominates the slope, as in a trained network, a second, doubled step distinguishes a curve,
+ * for which one-sided differences are twice as far apart, from a kink, and extrapolates (Richardson). Undefined at a kink.
  */
 async function slopeAt(exact: Reference, variable: Variable, index: number, blur: number): Promise<number | undefined> {
   const sides = async (step: number) => {
@@ -167,7 +167,7 @@ async function slopeAt(exact: Reference, variable: Variable, index: number, blur
   return (4 * slope - (farRight + farLeft) / 2) / 3;
 }
 
-/** Entries of a gradient: half of them those of the largest magnitude among many, half anywhere. */
+/** Entries of a gradient: half of them the largest in magnitude of a larger sample, half at random. */
 function choose(gradient: HostArray, count: number, path: string): number[] {
   const N = gradient.length;
   if (N <= count) return Array.from({ length: N }, (_, k) => k);

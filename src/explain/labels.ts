@@ -1,5 +1,5 @@
-// Short names for what a plan speaks of: `%12 linear [64, 128]` for what an op computes, numbered in the order of the graph; leaves
-// by their names; `g3` groups, `d1` dispatches, `b4` buffers.
+// Short names in a plan: `%12 linear [64, 128]` for the result of an op, numbered in the order of the graph; leaves by their names;
+// `g3` groups, `d1` dispatches, `b4` buffers.
 import type { Kernel, Value } from '../compile/plan.ts';
 import type { Size3 } from '../graph/kernel.ts';
 import { resolve } from '../graph/rewrite.ts';
@@ -16,7 +16,7 @@ export class Labels {
   readonly #leaves = new Map<Node, string>();
   readonly #named: LeafNames;
 
-  /** Numbers the ops of `order` but views, whose memory is their input's; nodes that are not in it follow as they come. */
+  /** Numbers the ops of `order` except views, which share their input's memory; other nodes are numbered at their first use. */
   constructor(order: Iterable<Node>, named: LeafNames) {
     this.#named = named;
     for (const node of order) if (node.op && !node.op.view) this.#number(node);
@@ -49,7 +49,7 @@ export class Labels {
     return name;
   }
 
-  /** `%12 linear [64, 128]`; the dtype where it is not f32. */
+  /** `%12 linear [64, 128]`, with the dtype if it is not f32. */
   name(t: Tensor): string {
     const x = resolve(t);
     return `${this.ref(x)}${x.node.op ? ` ${x.node.op.name}` : ''} ${specText(x)}`;
@@ -83,7 +83,7 @@ function specText({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): string {
   return `${dtype === 'f32' ? '' : `${dtype} `}${formatShape(shape)}`;
 }
 
-/** Params that are plain facts: ` {transposeB, offset: 128}`. */
+/** Params that are plain values: ` {transposeB, offset: 128}`. */
 function paramsText(params: unknown): string {
   if (typeof params !== 'object' || params === null) return params === undefined ? '' : ` {${String(params)}}`;
   const plain = (v: unknown) => typeof v === 'number' || typeof v === 'string';
@@ -106,12 +106,12 @@ export function workgroupsText(grid: Size3): string {
   return `${sizeText(grid)} ${grid.every((n) => n === 1) ? 'workgroup' : 'workgroups'}`;
 }
 
-/** A kernel by its parts and, where these are groups, its name. */
+/** A kernel by its parts and, if these are groups, its name. */
 export function kernelName(parts: string, name: string): string {
   return parts.startsWith('g') ? `${parts}  ${shortened(name, 80)}` : parts;
 }
 
-/** What a kernel is made of: `g3`, `g4 > g5`, `check %7`, `assign parameters, m, v`. */
+/** The parts of a kernel: `g3`, `g4 > g5`, `check %7`, `assign parameters, m, v`. */
 export function partsText({ contents }: Pick<Kernel, 'contents'>, labels: Labels): string {
   return contents
     .map(({ group, checked, commits }) => {

@@ -1,6 +1,6 @@
-// The loss on a plane through the weights: w + α d₁ + β d₂ over a grid, for two random directions that are filter-normalised,
-// or two along a run's path (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a
-// slice: what lies beside it is not seen. The device walks the grid by itself, from a copy of the weights, so a run may go on meanwhile.
+// The loss on a plane through the weights: w + α d₁ + β d₂ over a grid, for two random, filter-normalized directions or two along a
+// run's path (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913). It is a slice, which shows nothing
+// outside the plane. The device walks the grid by itself, on a copy of the weights, so a run may continue meanwhile.
 import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
@@ -56,7 +56,7 @@ export interface LandscapeOptions {
   readonly seed?: number | undefined;
   /** Weights from a run (`trainer.snapshotWeights()`) to project on the plane. */
   readonly path?: readonly Weights[] | undefined;
-  /** Aborts it; the promise then rejects with the signal's reason. */
+  /** Aborts the computation; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -64,16 +64,16 @@ export interface Landscape {
   /** The grid's coordinates, (n) each. */
   readonly alphas: Float32Array;
   readonly betas: Float32Array;
-  /** (n, n): row i is at betas[i], column j at alphas[j]. Not finite where the loss is not finite. */
+  /** (n, n): row i is at betas[i], column j at alphas[j]. Not finite where the loss is not. */
   readonly losses: NdArray;
   /** Examples used for each loss. */
   readonly images: number;
-  /** The weights looked at, and the two directions (of those that move), by path. */
+  /** The weights at the center, and the two directions (of the weights that move), by path. */
   readonly center: Weights;
   readonly directions: readonly [Weights, Weights];
-  /** Where the weights of `path` are, seen from the plane: their orthogonal projections. */
+  /** The orthogonal projections of the weights of `path` on the plane. */
   readonly path: readonly PlanePoint[];
-  /** The same for other weights. */
+  /** The projection of other weights. */
   project(weights: Weights): PlanePoint;
 }
 
@@ -120,7 +120,7 @@ async function evaluated(
   const images = Math.min(most, data.size);
   const values = await readAll(state);
   const center = floatsOf(state.variables, values);
-  checkPath(center, path); // Weights of another model are refused before anything is computed.
+  checkPath(center, path); // Weights of another model are rejected before anything is computed.
   const [d1, d2] =
     kind === 'path' ? pathDirections(state.trained, center, path) : randomDirections(state.trained, center, seed);
   const project = projector(center, [d1, d2]);
@@ -154,7 +154,7 @@ async function evaluated(
   }
 }
 
-/** What the sum of each output's losses over the batches is divided by. */
+/** The divisor of the sum of each output's losses over the batches. */
 function divisorsOf(task: Task, data: Examples, rows: number, batches: number): number[] {
   const counts = allCounts(task, data);
   return outputsOf(task).map(({ name, loss }) => {
@@ -164,7 +164,7 @@ function divisorsOf(task: Task, data: Examples, rows: number, batches: number): 
   });
 }
 
-/** What a batch adds to the loss at a point: times what it counts, and of several outputs each by its own divisor. */
+/** The contribution of a batch to the loss at a point: weighted by its counts and, with several outputs, divided for each separately. */
 function shareOf(task: Task, { loss, metrics, counts }: Judgement, divisors: readonly number[]): Tensor {
   const share = (name: string, of: Tensor, { reduction }: Loss) => {
     const count = counts.get(name);
@@ -179,20 +179,20 @@ function shareOf(task: Task, { loss, metrics, counts }: Judgement, divisors: rea
     .reduce((sum, term) => add(sum, term));
 }
 
-/** What the device has of the grid: the weights and both directions, where it is, and the losses so far. */
+/** The state of the grid on the device: the weights and both directions, the current point, and the losses so far. */
 class Grid {
   readonly losses: Variable;
   readonly #executor: Executor;
   readonly #side: Float32Array;
   readonly #parts: readonly Part[];
-  /** The point of the grid and the batch there, u32 [1]. */
+  /** The current point of the grid and the current batch there, u32 [1]. */
   readonly #point = zeros([1], 'u32');
   readonly #batch = zeros([1], 'u32');
   readonly #storage: Storage;
   readonly #kept: Storage[] = [];
   #program: Program | undefined;
 
-  /** The variables that `moving` names move, the others stay. */
+  /** The variables named in `moving` move; the others are constant. */
   constructor(executor: Executor, variables: readonly NamedVariable[], side: Float32Array, moving: Weights) {
     this.#executor = executor;
     this.#side = side;
@@ -206,7 +206,7 @@ class Grid {
     this.#storage = executor.allocate(all.map((variable) => ({ variable })));
   }
 
-  /** Puts the weights and directions there, and begins at the first point. */
+  /** Writes the weights and directions, and starts at the first point. */
   write(values: readonly HostArray[], d1: Weights, d2: Weights): void {
     for (const [k, { path, base, moved }] of this.#parts.entries()) {
       this.#storage.write(base, values[k]!);
@@ -218,7 +218,7 @@ class Grid {
     this.#storage.write(this.losses, new Float32Array(this.losses.size));
   }
 
-  /** One step adds one batch's loss (times its weight, if it has one) at one point, and goes on to the next. */
+  /** One step adds one batch's loss (times its weight, if it has one) at one point, and moves on to the next. */
   async compile(task: Task, data: Examples, rows: number, batches: number): Promise<Program> {
     const [point, batch] = [this.#point, this.#batch];
     const { x, y, weights } = rowsAt(data, add(iota(rows), mul(batch, rows)), this.#executor.maxBindingBytes);
@@ -239,7 +239,7 @@ class Grid {
     return this.#program;
   }
 
-  /** What is the same at every point, computed once. */
+  /** The inputs, which are the same at every point, computed once. */
   async #keep(x: Nested<Tensor>): Promise<Nested<Tensor>> {
     const kept = mapParts(x, (part) => zeros(part.shape, part.dtype));
     const variables = partsOf<Variable>(kept);
@@ -256,7 +256,7 @@ class Grid {
     return kept;
   }
 
-  /** What each variable of the model is at the point `k` of the grid, in memory of its own. */
+  /** The value of each variable of the model at point `k` of the grid, materialized. */
   #weightsAt(k: Tensor): Map<Tensor, Tensor> {
     const n = this.#side.length;
     const along = (coordinate: (k: number) => number) =>
@@ -276,7 +276,7 @@ class Grid {
   }
 }
 
-/** A variable of the model, and what stands for it on the plane. */
+/** A variable of the model, and its replacements on the plane. */
 interface Part {
   readonly path: string;
   readonly variable: Variable;

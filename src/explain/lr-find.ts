@@ -1,5 +1,5 @@
-// The learning-rate range test (Smith 2015, arXiv:1506.01186), as fastai does it: a short run whose rate grows exponentially
-// until the loss runs away. It is made on a State of its own that begins as the trainer's is, which therefore stays as it is.
+// The learning-rate range test (Smith 2015, arXiv:1506.01186), as in fastai: a short run whose rate grows exponentially until the loss
+// diverges. It uses a separate State that starts as a copy of the trainer's, which stays unchanged.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { COUNT, checkOptions, NUMBER, type Schema, SIGNAL, type WithDefaults } from '../graph/options.ts';
@@ -23,12 +23,12 @@ export interface LrFindOptions {
   readonly to?: number | undefined;
   /** The maximum number of steps; the rate grows by the same factor at each. Default 100, and 1000 more if those suggest nothing. */
   readonly steps?: number | undefined;
-  /** Ends it early with the results so far. */
+  /** Ends the test early, with the results so far. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface LrFind {
-  /** Rate and loss of each step, and the loss smoothed exponentially and freed of its bias. */
+  /** Rate and loss of each step, and the exponentially smoothed loss, bias-corrected. */
   readonly rates: readonly number[];
   readonly losses: readonly number[];
   readonly smoothed: readonly number[];
@@ -51,10 +51,10 @@ const SCHEMA = {
   signal: SIGNAL,
 } satisfies Schema<LrFindOptions>;
 type Checked = WithDefaults<LrFindOptions, typeof SCHEMA>;
-/** Share of the old mean that stays in each step. */
+/** The weight of the previous mean in each step. */
 const SMOOTHING = 0.98;
-const RUNAWAY = 4;
-/** Steps by which a smoothed loss lags behind, and the most that a suggestion is divided by for it. */
+const DIVERGED = 4;
+/** The lag of the smoothed loss in steps, and the maximum factor by which a suggestion is reduced for it. */
 const LAG = SMOOTHING / (1 - SMOOTHING);
 const MOST = 3;
 const MORE_STEPS = 1000;
@@ -82,12 +82,12 @@ export async function lrFind(
   const { running, newState, asTrained } = insideOf('lrFind', trainer);
   const { life } = running;
   return life.during(async () => {
-    const set = asTrained(data); // refused before a State is made
+    const set = asTrained(data); // throws before a State is allocated
     return rangeTest(running, newState(), set, { ...how, more }, () => life.check());
   });
 }
 
-/** Runs the test on `own`, a new State of the model, which ends with it. `check` may throw before each submit. */
+/** Runs the test on `own`, a new State of the model, and disposes of it. `check` may throw before each submit. */
 async function rangeTest(
   { executor, state, task, submitMs }: Model,
   own: State,
@@ -148,7 +148,7 @@ async function search(
   const stopped = seen.diverged ? 'diverged' : seen.rates.length < steps ? 'aborted' : 'done';
   const { losses, smoothed } = seen;
   const constant = bestConstantLoss(task, data, batchSize) ?? Number.POSITIVE_INFINITY;
-  // A fall to the best constant's loss is the biases' alone.
+  // Biases alone can reduce the loss to the best constant's.
   const learnt = smoothed.map((loss) => Math.min(loss, NO_BETTER * constant));
   const middle = valley(seen.rates, learnt, steps);
   const found = { rates: seen.rates, losses, smoothed, stopped } as const;
@@ -158,9 +158,9 @@ async function search(
 
 function noteOf(smoothed: readonly number[], constant: number): string {
   const [least, limit] = [Math.min(...smoothed), constant].map((v) => v.toPrecision(4));
-  const than = Number.isFinite(constant) ? `, and the best constant prediction has ${limit}` : '';
+  const than = Number.isFinite(constant) ? `; the loss of the best constant prediction is ${limit}` : '';
   const fell =
-    smoothed.length > 0 ? `the loss came to ${least} in ${smoothed.length} steps${than}` : 'no step was made';
+    smoothed.length > 0 ? `the lowest loss in ${smoothed.length} steps is ${least}${than}` : 'no step was made';
   return `lrFind: no rate stands out: ${fell}. Give more steps, such as { steps: ${10 * Math.max(SCHEMA.steps[1], smoothed.length)} }, or other rates.`;
 }
 
@@ -169,7 +169,7 @@ interface Sent {
   readonly rates: readonly StepRates[];
 }
 
-/** What the steps gave so far. */
+/** The results of the steps so far. */
 class Seen {
   readonly rates: number[] = [];
   readonly losses: number[] = [];
@@ -199,35 +199,35 @@ class Seen {
     const smoothed = this.#mean / (1 - SMOOTHING ** this.losses.length);
     this.smoothed.push(smoothed);
     this.#best = Math.min(this.#best, smoothed);
-    this.diverged = smoothed > RUNAWAY * this.#best;
+    this.diverged = smoothed > DIVERGED * this.#best;
   }
 }
 
-/** Refuses, by name, what cannot be used. */
+/** @throws OptionError naming an option that cannot be used. */
 function checkRange(data: Examples, { batchSize, from, to, steps }: Checked): void {
   checkExamples(data);
   if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {
     const most = `${data.name ?? 'data'} has ${data.size} examples`;
     throw new OptionError(
-      `lrFind: batchSize is ${batchSize}, and ${most}. Give a whole number from 1 to ${data.size}.`,
+      `lrFind: batchSize is ${batchSize}, but ${most}. Give a whole number from 1 to ${data.size}.`,
     );
   }
   if (!(from > 0 && Number.isFinite(from)))
     throw new OptionError(`lrFind: from is ${from}. Give a rate above 0, such as 1e-7.`);
   if (!(to > from && Number.isFinite(to)))
-    throw new OptionError(`lrFind: to is ${to}. Give a rate above from, which is ${from}.`);
+    throw new OptionError(`lrFind: to is ${to}. Give a rate above from (${from}).`);
   if (!(Number.isSafeInteger(steps) && steps >= 2))
     throw new OptionError(`lrFind: steps is ${steps}. Give a whole number from 2, such as 100.`);
 }
 
-/** The least length of a fall that says something. */
+/** The minimum length of a significant fall. */
 const LEAST_FALL = 5;
-/** Steps at the end that are left out, where the loss is on its way up. */
+/** Steps left out at the end, where the loss already rises. */
 const TAIL = 5;
 
 /**
- * fastai's "valley": of the longest falling subsequence of losses, the rate half-way. The first tenth of the steps is left
- * out, for its mean is of few losses, and so are the last ones.
+ * fastai's "valley": the rate halfway through the longest falling subsequence of losses. The first tenth of the steps is left out, since
+ * its mean is over few losses, and so are the last steps.
  * @see https://github.com/fastai/fastai/blob/main/fastai/callback/schedule.py
  */
 export function valley(rates: readonly number[], losses: readonly number[], steps: number): number | undefined {

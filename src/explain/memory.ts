@@ -1,11 +1,11 @@
-// The buffers of a plan: what lies where in them, and from which to which dispatch.
+// The buffers of a plan: their values with offsets and lifetimes.
 import type { Placed } from '../compile/passes/place.ts';
 import type { Dispatch, Value } from '../compile/plan.ts';
 import type { Memory } from '../gpu/memory.ts';
 import type { BufferExplanation, ValueExplanation } from './explanation.ts';
 import type { Labels } from './labels.ts';
 
-/** Buffers of a plan by number: in the order in which dispatches touch them. */
+/** The names of a plan's buffers, numbered in the order in which dispatches touch them. */
 export function numberBuffers(dispatches: readonly Dispatch[], place: Placed['place']): Map<Memory, string> {
   const names = new Map<Memory, string>();
   for (const value of touched(dispatches).keys()) {

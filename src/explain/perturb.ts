@@ -1,5 +1,4 @@
-// "If I increase this weight slightly, does the error go up or down, and by how much?" Answered twice: by the gradient, and by
-// doing it.
+// "If I increase this weight slightly, does the error go up or down, and by how much?" Answered twice: by the gradient, and by trying.
 import { OptionError } from '../graph/errors.ts';
 import type { Executor } from '../graph/executor.ts';
 import { COUNT, checkOptions, checkValue, NUMBERS, POSITIVE, type Schema, STRING } from '../graph/options.ts';
@@ -29,7 +28,7 @@ export interface Perturbation {
 }
 
 export interface PerturbOptions {
-  /** How much the weight is increased by. Default 0.001. */
+  /** The increase of the weight. Default 0.001. */
   readonly delta?: number | undefined;
   /** Examples of the data. Default 8. */
   readonly rows?: number | undefined;
@@ -39,7 +38,7 @@ const SCHEMA = { delta: [POSITIVE, 0.001], rows: [COUNT, 8] } satisfies Schema<P
 
 /**
  * Whether the loss of the first examples of `data` (default: the last run's) goes up or down if one weight increases slightly, and
- * by how much: on the CPU in doubles. Nothing changes.
+ * by how much: on the CPU in doubles. The trainer is unchanged.
  * @throws OptionError for a path or an index that the model does not have.
  */
 export async function perturb(

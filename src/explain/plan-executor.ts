@@ -1,5 +1,5 @@
-// An engine without a device: it gives variables and data places, so that a step can be traced and compiled for any adapter, and
-// runs nothing.
+// An engine without a device: it gives variables and data a place in memory, so that a step can be traced and compiled for any adapter,
+// but runs nothing.
 import type { Target } from '../compile/index.ts';
 import { type Memory, newMemory, type Place } from '../gpu/memory.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
@@ -15,7 +15,7 @@ import {
 } from '../graph/executor.ts';
 import { type Node, type Variable, variableOf } from '../graph/tensor.ts';
 
-/** Places of variables in buffers that are never made. */
+/** Places of variables in buffers that are never created. */
 class PlanStorage implements Storage {
   readonly bytes: number;
   readonly #places = new Map<Variable, Place>();
@@ -46,7 +46,7 @@ class PlanStorage implements Storage {
   copyFrom(): void {}
 
   async read(): Promise<never> {
-    throw internal('a storage without memory is read');
+    throw internal('a storage without memory cannot be read');
   }
 
   dispose(): void {}
@@ -75,7 +75,7 @@ export class PlanExecutor implements Executor {
     return storage;
   }
 
-  /** What recipes over its storages are compiled for. */
+  /** The target for recipes over its storages. */
   target({ fuse = true, persistent }: Pick<CompileOptions, 'fuse' | 'persistent'> = {}): Target {
     return {
       gpu: this.capabilities,
@@ -110,7 +110,7 @@ export class PlanExecutor implements Executor {
   }
 
   async compile(): Promise<Program> {
-    throw internal('an engine without a device compiles no program');
+    throw internal('an engine without a device cannot compile programs');
   }
 
   dispose(): void {}

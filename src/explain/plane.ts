@@ -1,23 +1,22 @@
-// A plane through a network's weights: two directions, at random or along a run's path, and where other weights are when
-// seen from it.
+// A plane through a network's weights: two directions, random or along a run's path, and the projections of other weights.
 import { OptionError } from '../graph/errors.ts';
 import { show } from '../graph/options.ts';
 import type { NamedVariable } from '../graph/paths.ts';
 import { normals } from '../graph/random.ts';
 import type { Weights } from '../train/weights.ts';
 
-/** A place on the plane; the weights that it goes through are (0, 0). */
+/** A point of the plane; the weights at its center are (0, 0). */
 export interface PlanePoint {
   readonly alpha: number;
   readonly beta: number;
 }
 
-/** Rounds of the power method: enough for components of which one is a few per cent longer than the other. */
+/** Rounds of the power method: enough if one component is a few percent longer than the other. */
 const POWER_ROUNDS = 300;
 
 /**
- * Direction `k`: for each unit's weights (a row of a trained variable of two axes or more) a random vector as long as they
- * are; zero for biases, as Li et al. do it.
+ * Direction `k`: for each unit's weights (a row of a trained variable of two axes or more) a random vector of the same norm; zero for
+ * biases, as in Li et al.
  */
 function direction(variables: readonly NamedVariable[], center: Weights, seed: number, k: number): Weights {
   const moved = variables.filter(({ variable }) => variable.shape.length >= 2);
@@ -44,8 +43,8 @@ export function randomDirections(
 }
 
 /**
- * The two directions in which a path's weights lie furthest from `center`: the principal components of the differences (Li et
- * al. 2018, section 7). Both are as long as the path reaches along them; the path begins at the left.
+ * The two directions in which a path's weights spread furthest from `center`: the principal components of the differences (Li et al. 2018,
+ * section 7). Each is as long as the path's extent along it; the path begins on the left.
  * @throws OptionError if the path has no two such directions.
  */
 export function pathDirections(
@@ -63,13 +62,13 @@ export function pathDirections(
   const second = principal(deflated);
   if (!(second.value > 1e-9 * first.value)) {
     throw new OptionError(
-      `landscape: the path's ${path.length} weights lie on one line with the present ones, and directions 'path' spans a plane by them. Give more of them, or use directions 'random'.`,
+      `landscape: the path's ${path.length} weights are on one line with the current ones, but directions 'path' needs weights that span a plane. Give more of them, or use directions 'random'.`,
     );
   }
   return [combined(away, first.vector), combined(away, second.vector)];
 }
 
-/** Σ over k of away[k] · vector[k], times what makes it as long as the furthest of `away` reaches along it. */
+/** Σ over k of away[k] · vector[k], scaled to the furthest extent of `away` along it. */
 function combined(away: readonly Weights[], vector: readonly number[]): Weights {
   const reach = Math.max(...vector.map(Math.abs)) * (vector[0]! > 0 ? -1 : 1);
   return new Map(
@@ -84,7 +83,7 @@ function combined(away: readonly Weights[], vector: readonly number[]): Weights 
   );
 }
 
-/** The largest eigenvalue of a symmetric matrix without negative ones, and its vector of length 1: the power method. */
+/** The largest eigenvalue of a positive semidefinite matrix, and its unit eigenvector, by the power method. */
 function principal(matrix: readonly (readonly number[])[]): { value: number; vector: readonly number[] } {
   const diagonal = matrix.map((row, i) => row[i]!);
   let vector = matrix[diagonal.indexOf(Math.max(...diagonal))] ?? [];
@@ -100,7 +99,7 @@ function principal(matrix: readonly (readonly number[])[]): { value: number; vec
 }
 
 /**
- * The orthogonal projection on the plane, by least squares: the directions are random, so not quite at right angles.
+ * The orthogonal projection on the plane, by least squares, since random directions are not quite orthogonal.
  * @throws OptionError (from the projection) where the weights are not of the same model.
  */
 export function projector(center: Weights, [d1, d2]: readonly [Weights, Weights]): (weights: Weights) => PlanePoint {
@@ -135,7 +134,7 @@ function checkSize(path: string, expected: number, got: number | undefined): voi
   if (got === expected) return;
   const what = got === undefined ? 'are missing' : `are ${got} numbers instead of ${expected}`;
   throw new OptionError(
-    `landscape: the values of ${path} ${what} in the weights to be projected. Give those of the same network.`,
+    `landscape: the values of ${path} ${what} in the weights to project. Give weights of the same network.`,
   );
 }
 

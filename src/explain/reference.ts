@@ -1,4 +1,4 @@
-// A batch's loss and gradients in doubles on the CPU, as training sees them: what gradients and changes of weights are compared with.
+// A batch's loss and gradients in doubles on the CPU, as in training: the reference for gradients and for changes of weights.
 import { CpuExecutor } from '../cpu/executor.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
@@ -18,7 +18,7 @@ import type { Task } from '../train/task.ts';
 export interface Reference {
   readonly loss: number;
   readonly gradients: ReadonlyMap<string, HostArray>;
-  /** The loss with entry `index` of a parameter moved by `delta`. */
+  /** The loss with entry `index` of a parameter changed by `delta`. */
   lossAt(variable: Variable, index: number, delta: number): Promise<number>;
   dispose(): void;
 }
@@ -35,7 +35,7 @@ export interface Traced {
   readonly members: readonly NamedVariable[];
 }
 
-/** What a forward pass of a batch gives, and its targets. */
+/** The result of a forward pass of a batch, and its targets. */
 export interface Judged {
   readonly prediction: Nested<Tensor>;
   readonly loss: Tensor;
@@ -43,8 +43,8 @@ export interface Judged {
 }
 
 /**
- * Loss and gradients as training sees them (dropout at step 0 included), from inputs x and y; the gradients are those of what
- * `objective` makes of the loss.
+ * Loss and gradients as in training (dropout at step 0 included), from inputs x and y; the gradients are those of `objective` applied to
+ * the loss.
  */
 export function traceBatch(
   { state, task }: Model,
@@ -67,12 +67,12 @@ export function outputsOf({ loss, gradients }: Traced): Record<string, Tensor> {
   return { loss, ...Object.fromEntries(gradients.map(({ path, gradient }) => [`gradient ${path}`, gradient])) };
 }
 
-/** The loss and gradients of a batch in doubles on the CPU, with the parameters that the State has now. */
+/** The loss and gradients of a batch in doubles on the CPU, with the State's current parameters. */
 export async function reference(model: Model, batch: Looked): Promise<Reference> {
   return referenceOf(model, traceBatch(model, batch), feedsOf(batch));
 }
 
-/** The same, of a batch that is traced already. */
+/** The same for a batch that is already traced. */
 export async function referenceOf(
   { state }: Model,
   traced: Traced,

@@ -1,5 +1,5 @@
-// How far rounding to f32 alone moves a batch's loss and gradients: the graph in doubles, each value off at random by as much as a
-// float may be (Monte Carlo arithmetic: D. S. Parker, UCLA CSD-970002, 1997).
+// How much rounding to f32 alone changes a batch's loss and gradients: the graph in doubles, with each value perturbed at random by up
+// to a float's rounding error (Monte Carlo arithmetic: D. S. Parker, UCLA CSD-970002, 1997).
 import { grad } from '../autodiff/grad.ts';
 import { interpret } from '../cpu/interpreter.ts';
 import { Random } from '../data/random.ts';
@@ -14,22 +14,22 @@ import type { Looked } from '../train/inspection.ts';
 import { lossOf } from '../train/judge.ts';
 import { type Model, traceBatch } from './reference.ts';
 
-/** The most that a float is off, relatively: 2^-24. */
+/** The maximum relative rounding error of a float: 2^-24. */
 export const FLOAT_ROUNDING = 2 ** -24;
 
-/** Batches computed with other roundings: one alone may be off by little by chance. */
+/** Runs with different roundings: a single one may by chance change little. */
 const DRAWS = 4;
 
-/** What rounding changes. */
+/** The changes due to rounding. */
 export interface Rounding {
   readonly loss: number;
-  /** Of each gradient by path: the norm of the change. */
+  /** The norm of each gradient's change, by path. */
   readonly gradients: ReadonlyMap<string, number>;
 }
 
 /**
- * The largest changes among a few draws. What cancels within a loss shows no longer in its result (softmax - target, near 0 in a
- * trained network): the loss and its gradient at a prediction of zeros tell how large the terms are, and are off by their share too.
+ * The largest changes among a few draws. Terms that cancel within a loss do not show in its result (softmax - target, near 0 in a trained
+ * network), so the loss and its gradient at a prediction of zeros estimate their size, and are perturbed in proportion, too.
  */
 export async function roundingOf(model: Model, batch: Looked): Promise<Rounding> {
   const at: Record<string, Tensor> = {};
@@ -80,7 +80,7 @@ export async function roundingOf(model: Model, batch: Looked): Promise<Rounding>
   };
 }
 
-/** The larger of two gradients, element by element, where the second is finite. */
+/** The elementwise larger magnitude of two gradients, ignoring non-finite elements of the second. */
 function termSizes(a: HostArray, b: HostArray = a): Float64Array {
   return Float64Array.from(a, (v, i) => Math.max(Math.abs(v), Number.isFinite(b[i]) ? Math.abs(b[i]!) : 0));
 }
@@ -89,7 +89,7 @@ function off(random: Random): number {
   return FLOAT_ROUNDING * random.uniform(-1, 1);
 }
 
-/** Rounds what a node computes, and weights; data and what only moves values stay as they are, so that ties stay ties. */
+/** Rounds weights and computed values; data and the results of ops that only move values are exact, so that ties stay ties. */
 function round(node: Node, outs: readonly NdArray[], random: Random): void {
   if (node.op ? node.op.flops?.(node.inputs, node.params) === 0 || node.op.view : node.source?.kind !== 'variable')
     return;

@@ -1,18 +1,18 @@
-// What each pass gave in one compilation, by its name, and a program compiled under observation.
+// The result of each pass in one compilation, by its name.
 import { type Compiled, compile, type Observe, type PassResults, type Target } from '../compile/index.ts';
 import type { PassName } from '../compile/pass-names.ts';
 import type { Looped } from '../compile/passes/loop.ts';
 import type { Dispatch, Loop } from '../compile/plan.ts';
 import type { Recipe } from '../graph/executor.ts';
 
-/** The results, what came of them, and what it was compiled for. */
+/** The results of the passes, the compiled recipe and its target. */
 export interface Seen {
   readonly results: PassResults;
   readonly compiled: Compiled;
   readonly target: Target;
 }
 
-/** Compiles a recipe and keeps what each pass gives; where a pass ran twice (a persistent kernel that did not fit), the last. */
+/** Compiles a recipe and keeps the result of each pass; of a pass that ran twice (a persistent kernel that did not fit), the last. */
 export function observed(recipe: Recipe, target: Target): Seen {
   const results: Partial<Record<PassName, unknown>> = {};
   const observe: Observe = (pass, result) => {
@@ -23,7 +23,7 @@ export function observed(recipe: Recipe, target: Target): Seen {
   return { results: results as unknown as PassResults, compiled, target };
 }
 
-/** The dispatches that the steps of a submit repeat: one, where it is a persistent kernel. */
+/** The dispatches that the steps of a submit repeat: one for a persistent kernel. */
 export function dispatchesOf({ plan }: Pick<Looped, 'plan'>): readonly Dispatch[] {
   return (plan[0] as Loop).plan as readonly Dispatch[];
 }

@@ -1,4 +1,4 @@
-// What a plan calls the variables of a State: parameters by their paths, arenas and moments by what they hold.
+// Names of a State's variables in a plan: parameters by their paths, arenas and moments by their content.
 import type { Node, Variable } from '../graph/tensor.ts';
 import type { State } from '../train/state.ts';
 import type { LeafNames } from './labels.ts';

@@ -1,12 +1,12 @@
 // Text tables and figures in monospace: pure functions of data to text.
 
-/** A column of {@link table}: its heading, and on which side its cells stand. */
+/** A column of {@link table}: its heading and alignment. */
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
 }
 
-/** Rows under headings, columns two spaces apart, with rules; rows of `footer` stand under a second rule. */
+/** Rows under headings, columns two spaces apart, with rules; rows of `footer` are under a second rule. */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],

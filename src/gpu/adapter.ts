@@ -9,7 +9,7 @@ export type { AdapterChoice, AdapterReport, DeviceKind } from './report.ts';
 export interface OpenedDevice {
   device: GPUDevice;
   report: AdapterReport;
-  /** Called with each promise that waits for the device, where waiting costs the host time. */
+  /** Called with each promise that waits for the device, if waiting costs host time. */
   awaits?(promise: Promise<unknown>): void;
   /** Destroys the device and lets the process exit. Safe to call twice. */
   close(): void;
@@ -43,7 +43,7 @@ const WANTED_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f
 
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|\bwarp\b|basic render|null[ -]backend/i;
 
-/** Whether one of these names belongs to an adapter that computes on the processor (or, `null`, not at all). */
+/** Whether one of these names belongs to an adapter that computes on the CPU (or, `null`, not at all). */
 export function isSoftwareName(...names: readonly string[]): boolean {
   return names.some((name) => SOFTWARE.test(name));
 }
@@ -79,8 +79,8 @@ export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
 }
 
 /**
- * Opens a device with the adapter's own limits where kernels benefit from them.
- * `released` is called once, after the device has been destroyed.
+ * Opens a device with the adapter's own limits for those that kernels benefit from. `released` is called once, after the device has been
+ * destroyed.
  * @throws DeviceError with the browser's or Dawn's reason and the requested limits.
  */
 export async function openAdapter(
@@ -146,7 +146,7 @@ function nameOf(info: GPUAdapterInfo): string {
   return [info.vendor, info.architecture, info.device].filter(Boolean).join(' ') || 'unnamed adapter';
 }
 
-/** An error's first line, ended as a sentence. */
+/** An error's first line, with a final period. */
 export function sentence(error: unknown): string {
   const message = error instanceof Error ? error.message || error.name : String(error);
   const line = message.trim().split('\n')[0]?.trim() ?? '';

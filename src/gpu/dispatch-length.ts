@@ -1,8 +1,8 @@
-// How many steps go into one dispatch of a persistent kernel, learned from the time steps took: other work on the device has to wait until
+// The number of steps per dispatch of a persistent kernel, chosen from measured step times: other work on the device has to wait until
 // the dispatch ends.
 import { ALIGNMENT } from './memory.ts';
 
-/** A dispatch makes 1, 2, 4, … or 2 ** (COUNT - 1) steps. */
+/** A dispatch runs 1, 2, 4, … or 2 ** (COUNT - 1) steps. */
 const COUNT = 11;
 
 /** The offset of each number of steps, in words: at the start of a range that can be bound. */
@@ -35,26 +35,26 @@ export class DispatchLength {
   #msPerStep = TARGET_MS;
   #submits: Submit[] = [];
   /** When the last submit completed. */
-  #landed = 0;
+  #completed = 0;
 
-  /** Steps are submitted at `now`, in milliseconds; the result is for {@link land}. */
+  /** Steps are submitted at `now`, in milliseconds; the result is for {@link complete}. */
   submit(steps: number, now: number): Submit {
     const submit = { steps, at: now };
     this.#submits.push(submit);
-    // A caller that never waits for a submit never lands it.
+    // A caller that never waits for a submit never completes it.
     if (this.#submits.length > REMEMBERED) this.#submits.shift();
     return submit;
   }
 
   /** A submit completed at `now`, and with it all earlier ones. */
-  land(submit: Submit, now: number): void {
+  complete(submit: Submit, now: number): void {
     const place = this.#submits.indexOf(submit);
     if (place < 0) return;
     const done = this.#submits.splice(0, place + 1);
-    const ms = Math.max(LEAST_MS, now - Math.max(this.#landed, done[0]!.at));
+    const ms = Math.max(LEAST_MS, now - Math.max(this.#completed, done[0]!.at));
     const steps = done.reduce((sum, one) => sum + one.steps, 0);
     this.#msPerStep = Math.max(ms / steps, this.#msPerStep / GROWTH);
-    this.#landed = now;
+    this.#completed = now;
   }
 
   /** Exponents of the lengths that together make `steps` steps, longest first. */

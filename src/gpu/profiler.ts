@@ -114,22 +114,22 @@ async function submitEach(
   return times;
 }
 
-/** How long to sleep before polling the device for completion, which takes a whole core. */
-const ASLEEP = 0.9;
+/** The share of the expected time to sleep before polling the device, which takes a whole core. */
+const SLEEP_SHARE = 0.9;
 /** A completion reported within this many milliseconds had happened before the first poll. */
-const AT_ONCE = 0.5;
+const READY_MS = 0.5;
 
 /**
  * Waits for `done`, asleep for most of the `expected` milliseconds.
  * On a software adapter, a polling host would take processor time from the kernels.
  */
 export async function waitFor(done: () => Promise<unknown>, expected: number, since: number): Promise<Timing> {
-  const ms = expected * ASLEEP - (performance.now() - since);
+  const ms = expected * SLEEP_SHARE - (performance.now() - since);
   if (ms >= 1) await new Promise((resolve) => setTimeout(resolve, ms));
   const asked = performance.now();
   await done();
   const end = performance.now();
-  return { ms: end - since, clock: 'wall clock', overslept: ms >= 1 && end - asked < AT_ONCE };
+  return { ms: end - since, clock: 'wall clock', overslept: ms >= 1 && end - asked < READY_MS };
 }
 
 /** Submits one pass and measures the device's time for it; `expected`: its approximate milliseconds. */

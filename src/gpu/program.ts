@@ -1,5 +1,5 @@
-// A compiled recipe on the GPU: its buffers, pipelines and bind groups, made once, and the fixed list of dispatches that a run
-// re-encodes.
+// A compiled recipe on the GPU: its buffers, pipelines and bind groups, created once, and the fixed list of dispatches that each run
+// encodes.
 import type { HostArray } from '../graph/dtype.ts';
 import { disposedProgram, OptionError } from '../graph/errors.ts';
 import type { Program, Ticket } from '../graph/executor.ts';
@@ -61,12 +61,12 @@ export class GpuProgram implements Program {
     this.#runnable = runnable;
   }
 
-  /** Dispatches per step, or 1 if one makes many steps; a submit may begin with one or two more. */
+  /** Dispatches per step, or 1 if one runs many steps; a submit may begin with one or two more. */
   get dispatches(): number {
     return this.#runnable.steps.plan.length;
   }
 
-  /** Whether one dispatch makes many steps. */
+  /** Whether one dispatch runs many steps. */
   get persistent(): boolean {
     return this.#runnable.steps.lengths !== undefined;
   }
@@ -99,7 +99,7 @@ export class GpuProgram implements Program {
 
   submit(steps: number, read: readonly Variable[] = [], inputs?: Readonly<Record<string, HostArray>>): Ticket {
     checkValue(this.label, 'steps', steps, COUNT);
-    checkValue(this.label, 'what to read', read, ARRAY);
+    checkValue(this.label, 'the variables to read', read, ARRAY);
     this.#checkAlive();
     if (inputs) this.#give(inputs);
     const length = this.#length;
@@ -108,7 +108,7 @@ export class GpuProgram implements Program {
     if (!length) return { steps, values };
     const landed = async () => {
       const read = await values();
-      length.land(submit!, performance.now());
+      length.complete(submit!, performance.now());
       return read;
     };
     return { steps, values: landed };

@@ -14,7 +14,7 @@ export interface AdapterReport {
   vendor: string;
   architecture: string;
   description: string;
-  /** The driver and its version, or '' where the platform hides it (browsers do). */
+  /** The driver and its version, or '' if the platform hides it, as browsers do. */
   driver: string;
   /** Whether the adapter computes on the CPU: its speeds are not a GPU's. */
   software: boolean;

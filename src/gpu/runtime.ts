@@ -1,5 +1,5 @@
-// The one place that talks to a GPUDevice: buffers with labels and a byte count, pipelines cached by their text, bind groups,
-// submits, read-backs through rotating staging buffers, and errors turned into ours.
+// The only user of a GPUDevice: buffers with labels and a byte count, pipelines cached by their text, bind groups, submits, read-backs
+// through rotating staging buffers, and device errors converted to our own.
 import { DeviceEnd } from '../graph/device-end.ts';
 import { DeviceError, ShaderError } from '../graph/errors.ts';
 import { type Counters, newCounters } from '../graph/executor.ts';
@@ -47,7 +47,7 @@ export class GpuRuntime {
   }
 
   #ends(what: string): void {
-    this.end.tell(
+    this.end.fail(
       new DeviceError(`GPU ${this.opened.report.name}: ${what}. Create a new backend and load the last checkpoint.`),
     );
   }
@@ -56,7 +56,7 @@ export class GpuRuntime {
     this.#failure ??= new DeviceError(`GPU ${this.opened.report.name}: ${message.trim()}`);
   }
 
-  /** Turns an error thrown by a device call into ours. */
+  /** Converts an error thrown by a device call to a DeviceError. */
   #ask<T>(what: string, call: () => T, advice = 'Create a new backend and load the last checkpoint.'): T {
     try {
       return call();
@@ -74,7 +74,7 @@ export class GpuRuntime {
       this.opened.awaits?.(promise);
       return await this.end.orLost(promise);
     } catch (error) {
-      // A browser may refuse a mapping a moment before it reports that the device is lost, which is the cause to report.
+      // A browser may reject a mapping just before it reports a lost device, which is the cause to report.
       const soon = new Promise((resolve) => setTimeout(resolve, LOST_SOON));
       await this.end.orLost(soon);
       return this.#ask(what, () => {
@@ -83,7 +83,7 @@ export class GpuRuntime {
     }
   }
 
-  /** Throws the error since the last call, if any; for a lost device at every call. */
+  /** Throws the error since the last call, if any; for a lost device, throws at every call. */
   check(): void {
     this.end.check();
     const failure = this.#failure;
@@ -105,9 +105,7 @@ export class GpuRuntime {
       'out-of-memory',
       `${label}: a buffer of ${size} bytes`,
       () => this.device.createBuffer({ label, size, usage }),
-      (error) => {
-        if (error) this.#fail(`${label}: no memory for ${size} bytes. ${SMALLER}`);
-      },
+      () => this.#fail(`${label}: no memory for ${size} bytes. ${SMALLER}`),
       SMALLER,
     );
     this.counters.buffers++;
@@ -116,19 +114,24 @@ export class GpuRuntime {
     return buffer;
   }
 
-  /** A call within an error scope, which is always popped; `told` receives the caught error. */
+  /** A call within an error scope, which is always popped; `onError` receives its error, if any. */
   #scoped<T>(
     filter: GPUErrorFilter,
     what: string,
     call: () => T,
-    told: (error: GPUError | null) => void = () => {},
+    onError: (error: GPUError) => void = () => {},
     advice?: string,
   ): T {
     this.#ask(what, () => this.device.pushErrorScope(filter), advice);
     try {
       return this.#ask(what, call, advice);
     } finally {
-      this.#watch((async () => told(await this.device.popErrorScope()))());
+      this.#watch(
+        (async () => {
+          const error = await this.device.popErrorScope();
+          if (error) onError(error);
+        })(),
+      );
     }
   }
 
@@ -308,7 +311,7 @@ function stagingSize(bytes: number): number {
   return 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
 }
 
-/** Whether Dawn and browsers accept this buffer's bytes: shared memory crashes Dawn in Node, and browsers refuse resizable buffers. */
+/** Whether Dawn and browsers accept this buffer's bytes: shared memory crashes Dawn in Node, and browsers reject resizable buffers. */
 function isPlain(buffer: ArrayBufferLike): boolean {
   const shared = Object.prototype.toString.call(buffer) !== '[object ArrayBuffer]'; // from any realm
   return !shared && (buffer as { resizable?: boolean }).resizable !== true;

@@ -18,7 +18,7 @@ export function shaderMessage(
   otherwise: string,
 ): string {
   const errors = [...messages].filter((m) => m.type === 'error');
-  if (errors.length === 0) return `${label}: the device refused the kernel: ${otherwise}`;
+  if (errors.length === 0) return `${label}: the device rejected the kernel: ${otherwise}`;
   const lines = code.split('\n');
   const parts = errors.map((m) => `line ${m.lineNum}:${m.linePos}: ${m.message}\n${excerpt(lines, m.lineNum)}`);
   return `${label}: the kernel does not compile.\n${parts.join('\n')}`;

@@ -1,4 +1,4 @@
-// Adapters to compile for where there is none, by what they are: data that no page needs.
+// Classes of adapters to compile for without a device: data that no page needs.
 import { type Capabilities, costsOf } from './capabilities.ts';
 
 /** WebGPU's default limits, which every adapter has. */
@@ -10,9 +10,9 @@ const DEFAULT_LIMITS = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** Adapters to compile for where there is none. */
+/** Adapters to compile for without a device. */
 export const ADAPTER_CLASSES = {
-  /** What WebGPU promises. */
+  /** WebGPU's guaranteed limits. */
   'webgpu-default': { name: 'WebGPU default limits', ...costsOf(false), features: new Set(), ...DEFAULT_LIMITS },
   /** SwiftShader's limits. */
   software: {

@@ -1,17 +1,17 @@
-// What a kernel and the compiler may ask about an adapter.
+// What kernels and the compiler may know about an adapter.
 import type { Work } from './tuning.ts';
 
 /** A WebGPU feature that a kernel may require, such as `shader-f16` or `subgroups`. */
 export type Feature = string;
 
 export interface Capabilities {
-  /** What the adapter calls itself, for tables of what is fast where. */
+  /** The adapter's own name, for tables of measured choices. */
   readonly name: string;
-  /** A processor plays the GPU. For reports only: kernels and passes ask what follows. */
+  /** Whether the adapter computes on the CPU. For reports only: kernels and passes use the costs below. */
   readonly software: boolean;
-  /** What a barrier costs; `none`: kernels without any are requested (a persistent kernel has no place for them). */
+  /** The cost of a barrier; `none`: kernels must not have any, as in a persistent kernel. */
   readonly barriers: 'cheap' | 'expensive' | 'none';
-  /** What starting a workgroup costs beside what its threads do. */
+  /** The cost of starting a workgroup, besides its threads' work. */
   readonly workgroups: 'cheap' | 'expensive';
   /** Lanes that share a row in a row kernel. */
   readonly lanes: number;
@@ -23,19 +23,19 @@ export interface Capabilities {
   readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupsPerDimension: number;
   /**
-   * What a tuner found to be the fastest way of doing this work, where one was asked and did. The op that asks knows what it
-   * means, and validates it before use.
+   * The tuner's fastest configuration for a work, if there is a tuning with an entry for it. The op that asks knows its meaning and
+   * validates it before use.
    * @internal
    */
   readonly tuned?: (work: Work) => unknown;
 }
 
-/** The costs of an adapter that a processor plays: barriers suspend threads, and workgroups are scheduled one by one. */
+/** The costs of a software adapter: barriers suspend threads, and workgroups are scheduled one by one. */
 const SOFTWARE = { barriers: 'expensive', workgroups: 'expensive', lanes: 1 } as const;
 
 const HARDWARE = { barriers: 'cheap', workgroups: 'cheap', lanes: 16 } as const;
 
-/** What things cost on an adapter, by what it is. */
+/** The costs on a hardware or a software adapter. */
 export function costsOf(software: boolean): Pick<Capabilities, 'software' | 'barriers' | 'workgroups' | 'lanes'> {
   return { software, ...(software ? SOFTWARE : HARDWARE) };
 }

@@ -1,4 +1,4 @@
-// The end of a device: lost or disposed of. It is told to what waits for the device, and at every call after it.
+// The end of a device: lost or disposed of. It rejects everything that waits for the device, and every later call.
 import type { DeviceError } from './errors.ts';
 
 export class DeviceEnd {
@@ -24,15 +24,15 @@ export class DeviceEnd {
     if (this.#error) throw this.#error;
   }
 
-  /** The first call counts. */
-  tell(error: DeviceError): void {
+  /** Ends the device with `error`; only the first call has an effect. */
+  fail(error: DeviceError): void {
     if (this.#error) return;
     this.#error = error;
     for (const reject of this.#waiting) reject(error);
     this.#reject(error);
   }
 
-  /** `promise`, or the end if that comes first. (A race with `lost` would leave a reaction on it for good.) */
+  /** `promise`, or the end if that comes first. (A race with `lost` would leak a reaction on it.) */
   async orLost<T>(promise: Promise<T>): Promise<T> {
     let reject!: (error: DeviceError) => void;
     const end = new Promise<never>((_, no) => {

@@ -1,18 +1,18 @@
-// Element types. `u8` and `u16` are storage only (four and two to a 32-bit word on the GPU): gather and cast read them, nothing
-// computes in them.
+// Element types. `u8` and `u16` are storage only (four and two to a 32-bit word on the GPU): gather and cast read them, and no op
+// computes with them.
 
 export type DType = 'f32' | 'u32' | 'i32' | 'u8' | 'u16';
 
-/** A flat array of one dtype on the host; `f32` is a Float64Array where the CPU computes in doubles. */
+/** A flat array of one dtype on the host; `f32` is a Float64Array if the CPU computes in doubles. */
 export type HostArray = Float32Array | Float64Array | Uint32Array | Int32Array | Uint8Array | Uint16Array;
 
-/** Whether `f32` is held in 32-bit or 64-bit floats on the CPU. */
+/** Whether the CPU stores `f32` as 32-bit or 64-bit floats. */
 export type Precision = 'float32' | 'float64';
 
 /** The typed array of each dtype in 32-bit floats. */
 export const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, u8: Uint8Array, u16: Uint16Array };
 
-/** Dtypes that nothing computes in. */
+/** Storage-only dtypes. */
 export type Packed = 'u8' | 'u16';
 
 /** Whether several elements share a 32-bit word on the GPU. */
@@ -22,7 +22,7 @@ export function isPacked(dtype: DType): dtype is Packed {
 
 const TAG = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
 
-/** `Uint8Array`, say, of whatever realm (a frame, a `vm` context) a typed array is; undefined for anything else. */
+/** The kind of a typed array, such as `Uint8Array`, from any realm (a frame, a `vm` context); undefined for anything else. */
 export function kindOf(data: unknown): string | undefined {
   return TAG.call(data);
 }
@@ -54,8 +54,8 @@ export function byteLength(dtype: DType, size: number): number {
   return Math.ceil((size * ARRAYS[dtype].BYTES_PER_ELEMENT) / 4) * 4;
 }
 
-/** Bytes in memory of their own: `Uint8Array<ArrayBuffer>`, in words that TypeScript before 5.7 reads as well. */
+/** Bytes with their own buffer: `Uint8Array<ArrayBuffer>`, in a form that TypeScript before 5.7 can read. */
 export type Bytes = ReturnType<Uint8Array['slice']>;
 
-/** A file as it was read. */
+/** The content of a file. */
 export type FileBytes = Uint8Array | ArrayBuffer;

@@ -1,12 +1,12 @@
-// The errors Thalweg throws on purpose. Each message reads `<op, layer, file or option>: <what is wrong, with the values>.
-// <what to do>`. Anything else that escapes is a bug of ours and says `internal:`.
+// The errors that Thalweg throws deliberately. Each message reads `<op, layer, file or option>: <what is wrong, with the values>.
+// <what to do>`. Any other error is a bug in Thalweg and says `internal:`.
 
 /** Shapes or dtypes that do not match an op or a layer. Thrown while a graph is traced, before any GPU work. */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }
 
-/** WGSL that the device refused; the message holds the numbered lines around the fault. */
+/** WGSL that the device rejected; the message shows the numbered lines around the fault. */
 export class ShaderError extends Error {
   override readonly name = 'ShaderError';
 }
@@ -32,8 +32,8 @@ export class OptionError extends Error {
 }
 
 /**
- * Training stopped because a value was not finite or the loss ran away. The weights are from before the bad step, or for a diverged loss
- * from after the last step; with `restoreBest`, from the best epoch.
+ * Training stopped because a value was not finite or the loss diverged. The weights are those before the bad step, or for a diverged loss
+ * those after the last step; with `restoreBest`, those of the best epoch.
  */
 export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
@@ -45,10 +45,10 @@ export class DivergenceError extends Error {
   }
 }
 
-/** A program that reads a variable for which it was given no memory. */
+/** A program reads a variable without memory. */
 export function missingVariable(label: string, variable: object): Error {
   return new OptionError(
-    `${label}: it reads ${variable}, which is in none of the model's fields. Keep layers in fields that are not #private, and make them once, not in forward. Without a Trainer, make its memory once, memory = backend.allocate(model), and give every program storages: [memory].`,
+    `${label}: it reads ${variable}, which is not in any field of the model. Keep layers in fields that are not #private, and create them once, not in forward. Without a Trainer, allocate memory once, memory = backend.allocate(model), and pass storages: [memory] to every program.`,
   );
 }
 
@@ -57,7 +57,7 @@ export function disposedProgram(label: string): Error {
   return new DeviceError(`${label}: it was disposed. Compile it again.`);
 }
 
-/** A bug of ours. */
+/** A bug in Thalweg. */
 export function internal(message: string): Error {
   return new Error(`internal: ${message}. This is a bug in Thalweg; please report it with the code that led here.`);
 }

@@ -1,4 +1,4 @@
-// What the two engines (WebGPU and CPU) both are to the floors above: memory for variables, and programs over it.
+// The interface of both engines (WebGPU and CPU) to the floors above: memory for variables, and programs over it.
 import type { HostArray } from './dtype.ts';
 import type { NdArray } from './op.ts';
 import type { Storages } from './storages.ts';
@@ -11,21 +11,21 @@ export interface VariableGroup {
   readonly members?: readonly { readonly variable: Variable; readonly offset: number }[];
 }
 
-/** Where values lie: elements of a variable from an offset on. */
+/** The location of values: elements of a variable from an offset on. */
 export interface Region {
   readonly within: Variable;
   readonly offset: number;
   readonly size: number;
 }
 
-/** The memory of some variables. Writes take effect after everything submitted before them. */
+/** The memory of variables. Writes take effect after everything submitted before them. */
 export interface Storage {
   /** Bytes held. */
   readonly bytes: number;
   has(variable: Variable): boolean;
   /** Copies `data` in; f32 data may be a Float32Array or a Float64Array. */
   write(variable: Variable, data: HostArray): void;
-  /** Copies regions of another storage of the same engine into regions of this one, on the device, in the order of writes. */
+  /** Copies regions of another storage of the same engine into regions of this one, on the device, in order with writes. */
   copyFrom(source: Storage, copies: readonly (readonly [from: Region, to: Region])[]): void;
   /** Copies out, after everything submitted before. */
   read(variables: readonly Variable[]): Promise<HostArray[]>;
@@ -36,19 +36,19 @@ export interface Storage {
 export interface Recipe {
   readonly outputs?: Readonly<Record<string, Tensor>>;
   readonly assignments?: readonly (readonly [Variable, Tensor])[];
-  /** Assignments that are made even while the guard is tripped (the ring of losses). */
+  /** Assignments made even while the guard is tripped (the ring of losses). */
   readonly records?: readonly (readonly [Variable, Tensor])[];
-  /** With it, a step with a non-finite number in its assigned values or `checked` tensors changes nothing. */
+  /** With a guard, a step with a non-finite number in its assigned values or `checked` tensors changes nothing. */
   readonly guard?: Guard;
   /**
-   * Cuts the step in two where these tensors (the packed gradients) are complete: what computes them and all that does not depend on
-   * them, then the rest and every assignment. A host may run the parts one by one, with something in between.
+   * Splits the step where these tensors (the packed gradients) are complete: first their computation and everything that does not depend
+   * on them, then the rest and every assignment. A host may run the parts one by one, with other work in between.
    */
   readonly split?: readonly Tensor[];
 }
 
 export interface Guard {
-  /** u32 [1]: 0 while all is well; the first bad step's number + 1 for good after that. */
+  /** u32 [1]: 0 while all values are finite; then permanently the first bad step's number + 1. */
   readonly status: Variable;
   /** u32 [1]: the step counter. */
   readonly step: Tensor;
@@ -61,7 +61,7 @@ export interface CompileOptions {
   readonly label?: string | undefined;
   /** The memory of every variable in the recipe. */
   readonly storages?: readonly Storage[] | undefined;
-  /** Names that runs may give values for although nothing reads them. */
+  /** Names of inputs that runs may give although the recipe does not read them. */
   readonly inputs?: readonly string[] | undefined;
   /** False computes every op in a separate dispatch. Default: the backend's. */
   readonly fuse?: boolean | undefined;
@@ -82,9 +82,9 @@ export interface Ticket {
 /** A compiled recipe. Running it creates no buffer, bind group or pipeline. */
 export interface Program {
   readonly label: string;
-  /** GPU dispatches in one step (0 on the CPU, 1 where one makes many steps). */
+  /** GPU dispatches per step (0 on the CPU, 1 for a persistent kernel). */
   readonly dispatches: number;
-  /** Bytes of temporaries, inputs and constants that the program holds. */
+  /** Bytes of the program's temporaries, inputs and constants. */
   readonly bytes: number;
   /** Submits `steps` steps at once, followed by copies of `read`; `inputs` receive values first, as by {@link run}. */
   submit(steps: number, read?: readonly Variable[], inputs?: Readonly<Record<string, HostArray>>): Ticket;
@@ -122,7 +122,7 @@ export interface Executor {
   readonly note?: string;
   /** The tuning in use, if any. */
   readonly tuning?: TuningReport | undefined;
-  /** The memory in use, where programs can be run over it. */
+  /** The storages in use, if programs can run over them. */
   readonly inUse?: Storages<Storage>;
   allocate(groups: readonly VariableGroup[]): Storage;
   compile(recipe: Recipe, options?: CompileOptions): Promise<Program>;

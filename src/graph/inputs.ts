@@ -1,4 +1,4 @@
-// The inputs of a recipe: which names a run may give, and whether what it gives fits.
+// The inputs of a recipe: the names that a run may give, and whether their values fit.
 import type { HostArray } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import type { Recipe } from './executor.ts';
@@ -15,13 +15,13 @@ export class Inputs {
   readonly #allowed: ReadonlySet<string>;
   readonly #given = new Set<string>();
 
-  /** `others` are names that may be given though nothing reads them. @throws OptionError if two inputs have one name. */
+  /** `others` are names that runs may give although the recipe does not read them. @throws OptionError if two inputs share a name. */
   constructor(label: string, recipe: Recipe, others: readonly string[] = []) {
     this.#label = label;
     for (const { source, outs } of topologicalOrder(rootsOf(recipe))) {
       if (source?.kind !== 'input') continue;
       if (this.#read.has(source.name)) {
-        throw new OptionError(`${label}: two inputs are called ${source.name}. Give each its own name.`);
+        throw new OptionError(`${label}: two inputs are named ${source.name}. Give each a different name.`);
       }
       this.#read.set(source.name, outs[0]!);
     }
@@ -30,7 +30,7 @@ export class Inputs {
 
   /** @throws OptionError if a name is unknown, a size does not fit, or an input never had a value. */
   check(given: Readonly<Record<string, HostArray>>): void {
-    checkValue(this.#label, 'what it is given', given, OBJECT);
+    checkValue(this.#label, 'the argument of run', given, OBJECT);
     for (const [name, data] of Object.entries(given)) {
       if (!this.#allowed.has(name)) {
         throw new OptionError(
@@ -54,6 +54,6 @@ export class Inputs {
 export function checkSize(label: string, what: string, { shape }: Spec, data: HostArray): void {
   if (data?.length === sizeOf(shape)) return;
   throw new OptionError(
-    `${label}: ${what} ${data?.length === undefined ? `is ${show(data)}` : `has ${data.length} values`}. It is ${formatShape(shape)}: give ${sizeOf(shape)}.`,
+    `${label}: ${what} ${data?.length === undefined ? `is ${show(data)}` : `has ${data.length} values`}. Its shape is ${formatShape(shape)}: give ${sizeOf(shape)} values.`,
   );
 }

@@ -1,5 +1,5 @@
-// An op's GPU code: statements and operands, never an entry point. The compiler writes the frame around them
-// (bindings, entry point, builtins, names), so that several kernels can share a dispatch.
+// An op's GPU code: statements and operands, never an entry point. The compiler writes the frame around them (bindings, entry point,
+// builtins, names), so that several kernels can share a dispatch.
 import type { Feature } from './capabilities.ts';
 import { type DType, isPacked } from './dtype.ts';
 
@@ -14,8 +14,8 @@ export function wgslType(dtype: DType): WgslType {
 export type Size3 = readonly [x: number, y: number, z: number];
 
 /**
- * Module-scope WGSL: a function or a private variable. The module chooses its name, which is `name` unless another declaration
- * has taken it; equal texts are declared once.
+ * Module-scope WGSL: a function or a private variable. The module chooses its name: `name`, unless another declaration has it; equal
+ * texts are declared once.
  */
 export interface Declaration {
   readonly name: string;
@@ -98,18 +98,18 @@ export interface KernelSpec extends Operands {
   readonly barriers?: boolean;
   readonly requires?: readonly Feature[];
   /**
-   * The statements of one thread, in which these are names: `group` (vec3u, the workgroup's place), `local` (vec3u, the thread's
-   * place in it), `lane` (u32, the same as one number), `id` (vec3u, group · workgroup + local), and `zero` (u32, 0 that no compiler
-   * knows: a loop from it is not unrolled). `return` ends the thread.
+   * The statements of one thread. They may use these names: `group` (vec3u, the workgroup's index), `local` (vec3u, the thread's index in
+   * it), `lane` (u32, the same as one number), `id` (vec3u, group · workgroup + local), and `zero` (u32, a 0 unknown to compilers, so
+   * that a loop from it is not unrolled). `return` ends the thread.
    */
   body(k: KernelText): string;
 }
 
-/** A kernel op's work as independent rows: row kernels that share a row follow each other in one dispatch. */
+/** A kernel op's work as independent rows: row kernels over the same rows run one after another in one dispatch. */
 export interface RowSpec extends Operands {
-  /** Rows; row r is element r of what is left of the shapes' first axes. */
+  /** The number of rows; row r is at index r of the operands' leading axes, flattened. */
   readonly rows: number;
-  /** The inputs of which row r is all that row r of the outputs depends on; others are read anywhere. */
+  /** Inputs that row r of the outputs reads only at row r; the others may be read anywhere. */
   readonly aligned: readonly number[];
   /**
    * The statements of lane `lane` of row `r` (both u32), with `zero` as in {@link KernelSpec.body}. No barriers; `return` ends the

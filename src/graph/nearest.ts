@@ -1,4 +1,4 @@
-// What somebody probably meant to write: misspelt flags, keys and options are answered with a guess.
+// Suggestions for misspelt flags, keys and options.
 
 /** The candidate that `word` is most likely a misspelling of, or undefined. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
@@ -11,7 +11,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const name = plain(candidate);
     const part = (wanted.length >= 2 && name.startsWith(wanted)) || (name.length >= 3 && wanted.includes(name));
     const distance = name === wanted ? 0 : part ? 0.5 : editDistance(wanted, name);
-    // Words of which every letter differs are not near, however short.
+    // Words with no letter in common are not near, however short.
     if (distance < bestDistance && distance < Math.max(wanted.length, name.length)) {
       best = candidate;
       bestDistance = distance;

@@ -1,5 +1,4 @@
-// One value, or several by name or in order: what models of several inputs and outputs take and give. One level deep, and one value
-// alone is never wrapped.
+// One value, or several by name or in order: the inputs and outputs of models. One level deep, and a single value is never wrapped.
 import { kindOf } from './dtype.ts';
 import { nearest } from './nearest.ts';
 import type { Shape } from './shape.ts';
@@ -22,42 +21,42 @@ function isPart(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && kindOf(value) === undefined;
 }
 
-/** The values with their names; one alone has none. */
+/** The values with their names; a single value has none. */
 export function partsOf<T>(nested: Nested<T>): readonly (readonly [name: string | undefined, value: T])[] {
   return isSeveral(nested) ? Object.entries<T>(nested as Readonly<Record<string, T>>) : [[undefined, nested as T]];
 }
 
-/** The same structure of what `map` makes of each value. */
+/** The same structure with `map` applied to each value. */
 export function mapParts<T, U>(nested: Nested<T>, map: (value: T, name: string | undefined) => U): Nested<U> {
   if (!isSeveral(nested)) return map(nested as T, undefined);
   const made = partsOf<T>(nested).map(([name, value]) => [name, map(value, name)] as const);
   return Array.isArray(nested) ? made.map(([, value]) => value) : Object.fromEntries(made);
 }
 
-/** The value of that name: of one alone, itself where no name is given. */
+/** The value of that name; a single value itself if no name is given. */
 export function partAt<T>(nested: Nested<T>, name: string | undefined): T | undefined {
   return partsOf<T>(nested).find(([own]) => own === name)?.[1];
 }
 
-/** `x`, or `x.pixels`: what inputs of programs and messages call a part. */
+/** `x`, or `x.pixels`: the name of a part in programs and messages. */
 export function partName(whole: string, name: string | undefined): string {
   return name === undefined ? whole : `${whole}.${name}`;
 }
 
-/** The names as messages list them. */
+/** The names, listed for messages. */
 export function listed(nested: Nested<unknown>): string {
   return isSeveral(nested) ? Object.keys(nested).join(', ') : 'one tensor';
 }
 
-/** The advice for a name that is none of `names`. */
+/** The advice for a name that is not among `names`. */
 export function guess(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
   return near === undefined ? 'Use one of these names.' : `Did you mean ${near}?`;
 }
 
 /**
- * What is wrong where `given` does not have precisely the names of `wanted`, which are right; undefined if nothing is. `noun` is
- * what one of them is: `a loss for `.
+ * The advice if `given` does not have exactly the names of `wanted`; undefined if it does. `noun` is put before missing names:
+ * `a loss for `.
  */
 export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun = ''): string | undefined {
   if (!isSeveral(wanted)) return isSeveral(given) ? 'Give one, without brackets or names.' : undefined;
@@ -67,7 +66,7 @@ export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun =
   const missing = names!.filter((name) => !own!.includes(name));
   for (const name of surplus) {
     const near = nearest(name, missing);
-    if (near !== undefined) return `By ${name}, did you mean ${near}?`;
+    if (near !== undefined) return `Did you mean ${near} instead of ${name}?`;
   }
   const advice = [
     surplus.length > 0 && `Leave out ${surplus.join(', ')}.`,
@@ -76,7 +75,7 @@ export function misnamed(given: Nested<unknown>, wanted: Nested<unknown>, noun =
   return advice.filter(Boolean).join(' ') || undefined;
 }
 
-/** Whether shapes are those of several inputs: a shape alone is a list of numbers. */
+/** Whether shapes are those of several inputs; a single shape is a list of numbers. */
 export function severalShapes(
   shapes: Nested<Shape> | undefined,
 ): shapes is Readonly<Record<string, Shape>> | readonly Shape[] {
@@ -92,7 +91,7 @@ export function isShapes(value: unknown): boolean {
   return shapes.length > 0 && shapes.every(isShape);
 }
 
-/** The same structure of what `map` makes of each shape. */
+/** The same structure with `map` applied to each shape. */
 export function mapShapes<U>(shapes: Nested<Shape>, map: (shape: Shape, name: string | undefined) => U): Nested<U> {
   if (!severalShapes(shapes)) return map(shapes as Shape, undefined);
   const made = Object.entries(shapes as Readonly<Record<string, Shape>>).map(

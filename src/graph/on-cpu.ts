@@ -1,10 +1,10 @@
-// An op's own loops on the CPU, called with a check that they write what they compute.
+// Calls an op's own loops on the CPU, and checks that they write their result.
 import { OptionError } from './errors.ts';
 import type { NdArray } from './op.ts';
 import { show } from './options.ts';
 import type { Node } from './tensor.ts';
 
-/** What an op computes, in the arrays that it is given. @throws OptionError if it returns something in place of writing it. */
+/** Runs an op's `cpu` on arrays. @throws OptionError if it returns its result instead of writing it. */
 export function onCpu({ op, params }: Node, inputs: readonly NdArray[], outs: readonly NdArray[]): void {
   const returned: unknown = op!.cpu(inputs, outs, params);
   if (returned !== undefined)

@@ -1,5 +1,4 @@
-// The type of an op: a few facts (shape, CPU reference, GPU code, gradient) and their types. Nothing else in the
-// project switches on which op it is.
+// The type of an op: a few facts (shape, CPU reference, GPU code, gradient) and their types. No other code depends on which op it is.
 import type { Capabilities } from './capabilities.ts';
 import type { DType, HostArray } from './dtype.ts';
 import type { Declare, KernelSpec, OpaqueKernel, RowSpec, WgslType } from './kernel.ts';
@@ -31,12 +30,12 @@ export interface MapScope {
   readonly declare: Declare;
 }
 
-/** What a kernel op knows when it describes its kernels. */
+/** The information available to a kernel op when it describes its kernels. */
 export interface KernelScope {
   readonly inputs: readonly Spec[];
   readonly outs: readonly Spec[];
   readonly gpu: Capabilities;
-  /** True where input `k` is a plain f32 buffer (no chain fused into its load), so `vec4` may name it. */
+  /** Whether input `k` is a plain f32 buffer (no chain fused into its load), so that `vec4` may name it. */
   direct(k: number): boolean;
 }
 
@@ -60,19 +59,19 @@ export interface WasmFunction {
   readonly body: WasmCode;
 }
 
-/** Where an op says its work on the CPU in WebAssembly. */
+/** The scope in which an op writes its WebAssembly. */
 export interface WasmScope {
   readonly inputs: readonly Spec[];
-  /** Where inputs and outputs begin in memory, in bytes. */
+  /** The byte offsets of inputs and outputs in memory. */
   readonly from: readonly number[];
   readonly to: readonly number[];
-  /** Adds a function to the program, once however often an equal one is asked for, and gives its index. */
+  /** Adds a function to the program, equal ones once, and returns its index. */
   define(func: WasmFunction): number;
 }
 
 /**
- * The gradients of an op's outputs. That of a single output is always there; of several, those of outputs that the result does not depend
- * on are undefined, of the first output too.
+ * The gradients of an op's outputs. A single output always has one; with several, those of outputs that the result does not depend on are
+ * undefined, including the first.
  */
 export type OutputGradients = readonly [Tensor, ...(Tensor | undefined)[]];
 
@@ -96,8 +95,8 @@ export interface Op<P = unknown> {
    */
   cpuFast?(scope: WasmScope, p: P): WasmCode;
   /**
-   * Elementwise ops, and what repeats one element: the same in WebAssembly on four elements. `xs` put the inputs' (v128) on the
-   * stack, each as often as it is used; undefined if inputs of these kinds are left to `cpu`.
+   * Elementwise ops, and ops that repeat one element: the same in WebAssembly on four elements. `xs` push the inputs' (v128), each as
+   * often as it is used; undefined if inputs of these kinds are left to `cpu`.
    * @internal
    */
   lanes?(xs: readonly WasmCode[], inputs: readonly Spec[], p: P): WasmCode | undefined;
@@ -107,7 +106,7 @@ export interface Op<P = unknown> {
   readonly elementwise?: boolean;
   /** Elementwise ops of one input only: the output is the input's memory under another shape. */
   readonly view?: boolean;
-  /** Map ops only: work per element beside an add (1). 0: a change of index, free; above 8: never done twice; Infinity: always kept in memory. */
+  /** Map ops only: work per element, where an add is 1. 0: a change of index, free; above 8: never computed twice; Infinity: always materialized. */
   readonly cost?: number;
   /** Instead of a map or a kernel: the offset of each input in the flat output; inputs are computed in place if possible. */
   placement?(p: P): readonly number[];
@@ -115,7 +114,7 @@ export interface Op<P = unknown> {
   simplify?(inputs: readonly Tensor[], p: P): Tensor | undefined;
   /** Its own kernels: one, or several in order with scratch arrays between them. */
   kernel?(scope: KernelScope, p: P): KernelSpec | readonly KernelSpec[];
-  /** Kernel ops only: the same row by row, if sharing a dispatch with row kernels before and after pays. */
+  /** Kernel ops only: the same row by row, if sharing a dispatch with adjacent row kernels pays. */
   rows?(scope: RowScope, p: P): RowSpec | undefined;
   /** A whole module, run unchanged. */
   opaque?(scope: Omit<KernelScope, 'direct'>, p: P): OpaqueKernel;

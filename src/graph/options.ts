@@ -1,10 +1,9 @@
-// Arguments as JavaScript gives them, where no compiler looked: what does not exist or is not what it should be is refused by
-// name, with the name that was probably meant, and a table holds each option's kind and default. Functions that the step calls check
-// nothing: all of this runs before.
+// Checks of arguments from JavaScript, which no compiler checked: unknown names and wrong kinds of values throw, with the probable
+// spelling; a table holds each option's kind and default. Code within a step checks nothing: all of this runs before.
 import { OptionError } from './errors.ts';
 import { nearest } from './nearest.ts';
 
-/** What a value must be, and the advice where it is not. */
+/** A check of a value, and the advice if it fails. */
 export interface Kind {
   readonly advice: string;
   fits(value: unknown): boolean;
@@ -58,7 +57,7 @@ export function oneOf(...names: readonly string[]): Kind {
   };
 }
 
-/** What an option's value must be (true where that is checked elsewhere), and its default if it has one: `[POSITIVE, 1e-5]`. */
+/** The kind of an option's value (true if it is checked elsewhere), and its default if it has one: `[POSITIVE, 1e-5]`. */
 export type Entry<V = unknown> = Kind | true | readonly [kind: Kind | true, defaultValue: V];
 
 /** Kind and default of every option of a type, so that none is forgotten. */
@@ -75,14 +74,14 @@ export type WithDefaults<T, S> = T & {
   >;
 };
 
-/** What people of other libraries call an option. */
+/** Names of options in other libraries. */
 const ALIASES: Readonly<Record<string, string>> = { learningRate: 'lr', dim: 'axis', weight: 'classWeights' };
 
 /**
- * The given options, checked and with defaults: `const { seed } = checkOptions('split', options, SCHEMA, extra)`. Options that are
+ * Checks options and returns them with defaults: `const { seed } = checkOptions('split', options, SCHEMA, extra)`. Options that are
  * undefined and have no default are left out.
- * @throws OptionError if `given` is no object, or has an option that is not in the schema or has a value of another kind, and
- * where there are arguments beyond it.
+ * @throws OptionError if `given` is not an object, has an option that is not in the schema or a value of another kind, or if there are
+ * `extra` arguments.
  */
 export function checkOptions<T extends object, S extends AnySchema>(
   where: string,
@@ -135,7 +134,7 @@ export function checkValue(where: string, name: string, value: unknown, { fits, 
   if (!fits(value)) throw new OptionError(`${where}: ${name} is ${show(value)}. ${advice}`);
 }
 
-/** @throws OptionError if there are arguments that nothing takes, as the index that `xs.map(relu)` gives. */
+/** @throws OptionError if there are extra arguments, such as the index that `xs.map(relu)` passes. */
 export function checkExtra(where: string, extra: readonly unknown[], advice = 'Leave it out.'): void {
   const one = extra.find((value) => value !== undefined);
   if (one === undefined) return;
@@ -143,7 +142,7 @@ export function checkExtra(where: string, extra: readonly unknown[], advice = 'L
   throw new OptionError(`${where}: ${show(one)} is one argument too many. ${instead}`);
 }
 
-/** {@link checkOptions} for arguments of which the first may be the option called `first`, and options come after it. */
+/** The options among `given`; the one named `first` may be passed by position. @throws OptionError as {@link checkOptions}. */
 export function optionsOf<T extends object, S extends AnySchema>(
   where: string,
   first: keyof T & keyof S & string,
@@ -173,7 +172,7 @@ export function show(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
-/** An object without what is undefined in it. */
+/** An object without its undefined properties. */
 export function withoutGaps<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,5 +1,5 @@
-// Arrays that nobody writes to, so that the reference tells the content: what lies on a device is found again by it. A caller's
-// array may be refilled, so it is copied.
+// Arrays that are never written to, so that identity implies content, by which their copies on a device are found. A caller's array may
+// be refilled, so it is copied.
 import { dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
 
 const owned = new WeakSet<HostArray>();
@@ -12,12 +12,12 @@ export function handOver<A extends HostArray>(data: A): A {
   return data;
 }
 
-/** The array's content as it is now: a copy, the one made last where nothing has changed since; or itself where it was handed over. */
+/** The array's current content: a copy (the last one, if nothing has changed since), or the array itself if it was handed over. */
 export function ownedCopy<A extends HostArray>(data: A): A {
   if (owned.has(data)) return data;
   const known = copies.get(data);
   if (known && sameBits(known, data)) return known as A;
-  // Not slice(): on Node's Buffer that is a view.
+  // Not slice(): on Node's Buffer it returns a view.
   const copy = handOver(
     hostArray(dtypeOf(data), data.length, kindOf(data) === 'Float64Array' ? 'float64' : undefined) as A,
   );

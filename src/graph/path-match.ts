@@ -8,8 +8,8 @@ import type { Variable } from './tensor.ts';
 export type PathPattern = string | RegExp | ((path: string, variable: Variable) => boolean);
 
 /**
- * Selects variables of a model: a path such as `encoder.weight`, or a path prefix up to a dot, such as `encoder`; a RegExp that is searched
- * for in each path; a function of path and variable; or an array of these, any of which may match.
+ * Selects variables of a model: a path such as `encoder.weight`, or a path prefix up to a dot, such as `encoder`; a RegExp searched for in
+ * each path; a function of path and variable; or an array of these, any of which may match.
  */
 export type PathMatch = PathPattern | readonly PathPattern[];
 
@@ -21,17 +21,17 @@ export const PATH_MATCH: Kind = {
   fits: (v) => (Array.isArray(v) ? v.length > 0 && v.every(isPattern) : isPattern(v)),
 };
 
-/** Whether a pattern chooses the variable at a path. */
+/** Whether a pattern matches the variable at a path. */
 function fits(pattern: PathPattern, { path, variable }: NamedVariable): boolean {
   if (typeof pattern === 'function') return pattern(path, variable);
-  // `search`, since `test` of a global RegExp begins where the last one ended.
+  // `search`, since `test` with a global RegExp starts at its lastIndex.
   if (typeof pattern === 'string') return path === pattern || path.startsWith(`${pattern}.`);
   return path.search(pattern) >= 0;
 }
 
 /**
- * Those of `among` that `match` chooses, in their order. @throws OptionError, with the paths there are, where it, or a pattern of
- * an array, chooses none.
+ * The variables of `among` that match, in order. @throws OptionError listing the paths if `match`, or a pattern of an array, matches
+ * none.
  */
 export function chosen(where: string, match: PathMatch, among: readonly NamedVariable[]): NamedVariable[] {
   const patterns = Array.isArray(match) ? (match as readonly PathPattern[]) : [match as PathPattern];
@@ -41,7 +41,7 @@ export function chosen(where: string, match: PathMatch, among: readonly NamedVar
     if (these.length === 0) {
       const text = pattern instanceof RegExp ? `${pattern}` : show(pattern);
       const paths = among.map(({ path }) => path).join(', ');
-      throw new OptionError(`${where}: ${text} matches no parameter. There are ${paths || 'none'}.`);
+      throw new OptionError(`${where}: ${text} matches no parameter. The parameters: ${paths || 'none'}.`);
     }
     for (const named of these) found.add(named);
   }

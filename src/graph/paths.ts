@@ -1,20 +1,20 @@
-// A model is any object with variables in it. Walking it gives every variable a path (`hidden.weight`, `layers.0.weight`), the
-// one name it has in errors, checkpoints, initial values and pictures, and every layer the path its variables start with.
+// A model is any object with variables in it. Walking it gives every variable a path (`hidden.weight`, `layers.0.weight`), its only
+// name in errors, checkpoints, initial values and pictures, and every layer the prefix of its variables' paths.
 import { OptionError } from './errors.ts';
 import type { VariableGroup } from './executor.ts';
 import { checkExtra, checkValue, OBJECT } from './options.ts';
 import { Tensor, Variable } from './tensor.ts';
 
-/** A variable and where it is in its model. */
+/** A variable and its path in the model. */
 export interface NamedVariable {
   readonly path: string;
   readonly variable: Variable;
 }
 
-/** Objects with this property are no part of a model that refers to them: a trainer, say, which holds variables of its own. */
+/** Objects with this property are not part of a model that refers to them, such as a trainer, which has variables of its own. */
 export const NOT_OF_A_MODEL = Symbol('not of a model');
 
-/** The method of objects that lay out their variables in memory themselves. */
+/** The method of objects that lay out their own variables in memory. */
 export const MEMORY = Symbol('memory');
 
 /** Buffers for variables, and the variables that begin with their initial values, by path. */
@@ -23,7 +23,7 @@ export interface MemoryLayout {
   readonly variables: readonly NamedVariable[];
 }
 
-/** How the variables of a model lie in memory, each alone unless it has a {@link MEMORY} method. */
+/** The memory layout of a model: each variable alone, unless the model has a {@link MEMORY} method. */
 export function memoryOf(model: object, maxBindingBytes: number): MemoryLayout {
   const own = (model as { [MEMORY]?: (maxBindingBytes: number) => MemoryLayout } | null)?.[MEMORY];
   if (own) return own.call(model, maxBindingBytes);
@@ -34,9 +34,8 @@ export function memoryOf(model: object, maxBindingBytes: number): MemoryLayout {
 let paths = new WeakMap<object, string>();
 
 /**
- * The variables of a model in the order of its properties, under their paths. Own enumerable properties, arrays and Maps are
- * walked, however nested; a variable reached twice counts once, under its first path. Remembers the paths of the objects on
- * the way for {@link pathOf}.
+ * The variables of a model in the order of its properties, with their paths. Own enumerable properties, arrays and Maps are walked,
+ * however nested; a variable reached twice counts once, under its first path. Remembers the paths of all objects for {@link pathOf}.
  * @throws OptionError if there are none, or if two would have the same path.
  */
 export function variablesOf(model: object, ...extra: never[]): NamedVariable[] {
@@ -48,7 +47,7 @@ export function variablesOf(model: object, ...extra: never[]): NamedVariable[] {
       `model: this ${model.constructor?.name ?? 'object'} has no variables in its properties. Give an object that holds layers, such as new nn.Linear(784, 10).`,
     );
   }
-  refuseDoublePaths(variables);
+  checkUniquePaths(variables);
   for (const [object, path] of objects) paths.set(object, path);
   return variables;
 }
@@ -58,12 +57,12 @@ export function objectsOf(model: object): Map<string, object> {
   return new Map([...walk(model).objects].map(([object, path]) => [path, object]));
 }
 
-/** Where a layer is in the model that was walked last and holds it: `hidden`, `layers.0`; '' for the model itself. */
+/** The path of a layer in the model that was walked last and contains it: `hidden`, `layers.0`; '' for the model itself. */
 export function pathOf(layer: object): string | undefined {
   return paths.get(layer);
 }
 
-/** Runs `fn` with the paths of `model` and of nothing else, then takes back the paths there were: for looking at a part. */
+/** Runs `fn` with the paths of `model` only, then restores the previous paths: for inspecting a part of a model. */
 export function withPaths<T>(model: object, fn: () => T): T {
   const outer = paths;
   paths = new WeakMap(walk(model).objects);
@@ -97,7 +96,7 @@ function walk(model: object): { variables: NamedVariable[]; objects: Map<object,
 }
 
 /** A key with a dot in it can spell the path of a nested property. */
-function refuseDoublePaths(variables: readonly NamedVariable[]): void {
+function checkUniquePaths(variables: readonly NamedVariable[]): void {
   const seen = new Set<string>();
   for (const { path } of variables) {
     if (seen.has(path)) {

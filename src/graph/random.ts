@@ -1,6 +1,5 @@
-// Random numbers without state: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) gives
-// four words for every (counter, key), so whoever knows the counter knows the bits. shaders/random.wgsl.ts is the same on
-// the GPU, bit for bit.
+// Random numbers without state: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) maps every
+// (counter, key) to four words, so the counter determines the bits. shaders/random.wgsl.ts is the same on the GPU, bit for bit.
 import { OptionError } from './errors.ts';
 
 /** A 64-bit key as two 32-bit words, low word first. */
@@ -53,7 +52,7 @@ export function philox(
   out[at + 3] = c3;
 }
 
-/** The finaliser of MurmurHash3: every bit of the input moves every bit of the output. */
+/** The finalizer of MurmurHash3: every bit of the input affects every bit of the output. */
 function mixBits(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -68,12 +67,12 @@ export function hashText(text: string): number {
   return mixBits(h);
 }
 
-/** `size` words of the stream that `path` names. */
+/** `size` words of the stream of `path`. */
 function words(size: number, seed: number, path: string): Uint32Array {
   const [k0, k1] = seedKey(seed);
   const stream = hashText(path);
   const out = new Uint32Array(Math.ceil(size / 4) * 4);
-  // The last counter word keeps initial values apart from dropout masks, which have 0 there.
+  // The last counter word distinguishes initial values from dropout masks, which have 0 there.
   for (let at = 0; at < size; at += 4) philox(out, at, at >>> 2, stream, 0, 1, k0, k1);
   return out;
 }
@@ -121,8 +120,8 @@ export function feistelHalfBits(n: number): number {
 }
 
 /**
- * Where `position` goes in a keyed permutation of 0 .. n - 1: a balanced Feistel network over the next power of four, walked
- * until it lands below n. Each position is computed alone, so a batch of any size needs no list of all the others.
+ * The image of `position` under a keyed permutation of 0 .. n - 1: a balanced Feistel network over the next power of four, iterated until
+ * the result is below n (cycle walking). Positions are independent, so a batch of any size needs no list of the others.
  */
 export function permute(position: number, n: number, key: ShuffleKey): number {
   const half = feistelHalfBits(n);

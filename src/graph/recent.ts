@@ -1,4 +1,4 @@
-// What is expensive to make, by key: kept while an owner uses it and, unused, while it is among the most recently used.
+// A cache of expensive values by key: kept while an owner uses them and, unused, while among the most recently used.
 
 interface Entry<V> {
   readonly made: Promise<V>;
@@ -11,13 +11,13 @@ export class Recent<V> {
   /** The least recently used first. */
   readonly #entries = new Map<string, Entry<V>>();
 
-  /** At most `most` unused ones are kept; the others are dropped. */
+  /** At most `most` unused values are kept; the others are dropped. */
   constructor(most: number, drop: (value: V) => void = () => {}) {
     this.#most = most;
     this.#drop = drop;
   }
 
-  /** The value of `key`, made where there is none, and kept until `owner` releases it. A failure is forgotten. */
+  /** The value of `key`, made if absent, and kept until `owner` releases it. Failures are not cached. */
   get(key: string, make: () => Promise<V>, owner?: object): Promise<V> {
     let entry = this.#entries.get(key);
     if (!entry) {

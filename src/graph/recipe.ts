@@ -2,7 +2,7 @@
 import type { Recipe } from './executor.ts';
 import type { Tensor } from './tensor.ts';
 
-/** Every tensor that a recipe needs computed. */
+/** Every tensor that a recipe computes. */
 export function rootsOf({ outputs = {}, assignments = [], records = [], guard, split = [] }: Recipe): Tensor[] {
   return [
     ...Object.values(outputs),

@@ -29,12 +29,12 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((n, axis) => n === b[axis]);
 }
 
-/** `[2, 3]`, as errors print it. */
+/** `[2, 3]`, for messages. */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** Refuses sizes that are not whole numbers >= 1 and ranks above {@link MAX_RANK}. */
+/** Rejects sizes that are not whole numbers >= 1 and ranks above {@link MAX_RANK}. */
 export function checkShape(what: string, shape: Shape): void {
   if (!Array.isArray(shape))
     throw new ShapeError(`${what}: the shape is ${show(shape)}. Give an array of sizes, such as [2, 3].`);
@@ -51,7 +51,7 @@ export function checkShape(what: string, shape: Shape): void {
   }
 }
 
-/** NumPy's broadcast of two shapes; throws a {@link ShapeError} that names `what` when they do not fit. */
+/** NumPy's broadcast of two shapes; throws a {@link ShapeError} that names `what` if they do not fit. */
 export function broadcastShapes(what: string, a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   const out = new Array<number>(rank);
@@ -68,25 +68,28 @@ export function broadcastShapes(what: string, a: Shape, b: Shape): Shape {
   return out;
 }
 
-/** An axis counted from the end when negative; throws when it is outside the rank. */
+/** An axis, counted from the end if negative; throws if it is outside the rank. */
 export function normalizeAxis(what: string, axis: number, rank: number): number {
   const index = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || index < 0 || index >= rank) {
-    throw new ShapeError(`${what}: axis ${axis} is outside a tensor of rank ${rank}. Use ${-rank} to ${rank - 1}.`);
+    throw new ShapeError(
+      `${what}: axis ${axis} is out of range for a tensor of rank ${rank}. Use ${-rank} to ${rank - 1}.`,
+    );
   }
   return index;
 }
 
-/** Sorted, distinct, non-negative axes; all of them where `axes` is undefined. */
+/** Sorted, distinct, non-negative axes; all of them if `axes` is undefined. */
 export function normalizeAxes(what: string, axes: number | readonly number[] | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(what, axis, rank));
   const unique = [...new Set(list)].sort((m, n) => m - n);
-  if (unique.length !== list.length) throw new ShapeError(`${what}: an axis is named twice in [${[axes].flat()}].`);
+  if (unique.length !== list.length)
+    throw new ShapeError(`${what}: an axis appears twice in [${[axes].flat()}]. Give each axis once.`);
   return unique;
 }
 
-/** Neighbouring axes that are walked as one become one. */
+/** Merges neighbouring axes that one stride can walk. */
 export function mergeAxes(shape: Shape, strides: readonly number[]): { size: number; stride: number }[] {
   const axes: { size: number; stride: number }[] = [];
   for (const [axis, size] of shape.entries()) {

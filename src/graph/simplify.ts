@@ -1,5 +1,5 @@
-// Rewrites a graph to an equal, smaller one: common nodes become one, ops over constants become constants, and each op's own
-// rule (x · 1 is x) is applied. What nothing reads is left behind.
+// Rewrites a graph to an equivalent smaller one: common subexpressions are merged, ops over constants become constants, each op's own
+// rule (x · 1 is x) is applied, and dead nodes are dropped.
 
 import { type HostArray, hostArray } from './dtype.ts';
 import type { Recipe } from './executor.ts';
@@ -45,7 +45,7 @@ function simpler(node: Node, inputs: readonly Tensor[], known: Map<string, reado
 const numbers = new WeakMap<object, number>();
 let ops = 0;
 
-/** Tells ops apart, those of one name too. */
+/** Distinguishes ops, even those of the same name. */
 function numberOf(op: object): number {
   let number = numbers.get(op);
   if (number === undefined) {
@@ -57,7 +57,7 @@ function numberOf(op: object): number {
 
 const texts = new WeakMap<object, string>();
 
-/** Params as text, once an object: graphs are rewritten several times, and keep them. */
+/** Params as text, computed once per object: graphs are rewritten several times, and keep their params. */
 function textOf(params: unknown): string {
   if (typeof params !== 'object' || params === null) return JSON.stringify(params, exact);
   let text = texts.get(params);
@@ -68,7 +68,7 @@ function textOf(params: unknown): string {
   return text;
 }
 
-/** JSON has no infinities; two params that differ only in them must not look alike. */
+/** JSON has no infinities; two params that differ only in them must not have equal text. */
 function exact(_: string, value: unknown): unknown {
   return typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
     ? `number ${1 / value} ${value}`
@@ -84,7 +84,7 @@ function remember<T>(known: Map<string, T>, key: string, make: () => T): T {
   return value;
 }
 
-/** A map op over constants, computed now: fills stay fills, small arrays become arrays. */
+/** A map op over constants, computed now: fills give fills, small arrays give arrays. */
 function folded(node: Node, inputs: readonly Tensor[]): Tensor | undefined {
   const op = node.op!;
   const out = node.outs[0]!;

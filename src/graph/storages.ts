@@ -1,4 +1,4 @@
-// The storages of an engine that are in use, so that a variable's memory is found by the variable. None is kept alive by it.
+// The storages of an engine in use, to find a variable's memory by the variable. Held weakly.
 import type { Variable } from './tensor.ts';
 
 interface Holder {
@@ -6,16 +6,16 @@ interface Holder {
 }
 
 export class Storages<S extends Holder> {
-  #noted: WeakRef<S>[] = [];
+  #storages: WeakRef<S>[] = [];
 
-  /** Notes a storage, and gives it back. */
-  note<T extends S>(storage: T): T {
-    this.#noted = [...this.#noted.filter((ref) => ref.deref()), new WeakRef(storage)];
+  /** Registers a storage, and returns it. */
+  register<T extends S>(storage: T): T {
+    this.#storages = [...this.#storages.filter((ref) => ref.deref()), new WeakRef(storage)];
     return storage;
   }
 
-  /** Those that hold the variable: none after their `dispose`. */
+  /** The storages that hold the variable, without disposed ones. */
   holding(variable: Variable): S[] {
-    return this.#noted.flatMap((ref) => ref.deref() ?? []).filter((storage) => storage.has(variable));
+    return this.#storages.flatMap((ref) => ref.deref() ?? []).filter((storage) => storage.has(variable));
   }
 }

@@ -1,4 +1,4 @@
-// A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
+// A tensor is a recipe: an immutable (node, output index). Creating one computes nothing, and it owns no memory.
 import { ARRAYS, type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
@@ -43,7 +43,7 @@ export class Node {
   readonly inputs: readonly Tensor[];
   readonly params: unknown;
   readonly outs: readonly Spec[];
-  /** Its outputs as tensors: two tensors are the same exactly where these are. */
+  /** Its outputs as tensors: two tensors are equal exactly if these are identical. */
   readonly outputs: readonly Tensor[];
 
   constructor(
@@ -67,9 +67,9 @@ export class Node {
   }
 }
 
-/** Where Node's console looks for what to show. */
+/** The symbol by which Node's console finds a printing method. */
 const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
-/** The most values of a constant that it shows. */
+/** The maximum number of values printed of a constant. */
 const INSPECTED = 16;
 
 /** An immutable recipe for an array. Its methods come with the ops: see src/ops/methods.ts. */
@@ -82,7 +82,7 @@ export class Tensor implements Spec {
     checkExtra('Tensor', extra);
     if (!(node instanceof Node))
       throw new OptionError(
-        `Tensor: ${show(node)} makes no tensor. Use a function that returns one, such as constant([1, 2]).`,
+        `Tensor: cannot be constructed from ${show(node)}. Use a function that returns a tensor, such as constant([1, 2]).`,
       );
     this.node = node;
     this.output = output;
@@ -111,7 +111,7 @@ export class Tensor implements Spec {
   }
 
   /**
-   * What Node's console shows: the same, with the values of a small constant.
+   * The text in Node's console: the same, with the values of a small constant.
    * @internal
    */
   [INSPECT](): string {
@@ -180,7 +180,7 @@ export class Variable extends Tensor {
     const [path] = holders.get(this) ?? [];
     if (path !== undefined)
       throw new OptionError(
-        `${path}: trainable is set to ${trainable}, but a trainer holds the variable as it was. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.`,
+        `${path}: trainable cannot be set to ${trainable} while a trainer holds the variable. Use trainer.freeze or trainer.unfreeze, or set it before new Trainer.`,
       );
     this.#trainable = trainable;
     if (trainable) parameters.add(this);
@@ -188,12 +188,12 @@ export class Variable extends Tensor {
 }
 
 const variables = new WeakMap<Node, Variable>();
-/** Variables made trainable, whether they are now or frozen. */
+/** Variables that were made trainable, including frozen ones. */
 const parameters = new WeakSet<Variable>();
-/** For each trainer that holds a variable, the path it has there. */
+/** The variable's path in each trainer that holds it. */
 const holders = new WeakMap<Variable, string[]>();
 
-/** Notes that a trainer holds a variable, whose `trainable` stays as it is until the function that it gives is called. */
+/** Registers a trainer's hold on a variable, whose `trainable` cannot be set until the returned function is called. */
 export function hold(variable: Variable, path: string): () => void {
   const paths = holders.get(variable) ?? [];
   holders.set(variable, paths);
@@ -201,7 +201,7 @@ export function hold(variable: Variable, path: string): () => void {
   return () => void paths.splice(paths.indexOf(path), 1);
 }
 
-/** Whether a variable is a parameter: it is trained, or was before it was frozen. Others, such as running statistics, never are. */
+/** Whether a variable is a parameter, trained or frozen; others, such as running statistics, are not. */
 export function isParameter(variable: Variable): boolean {
   return parameters.has(variable);
 }
@@ -221,7 +221,7 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ext
     if (!(x instanceof Tensor))
       throw new ShapeError(`${op.name}: input ${k} is ${show(x)}, not a tensor. Give one, such as constant([1, 2]).`);
   }
-  // Specs alone: an op may return an input, which is a whole graph.
+  // Only the specs: an op may return an input, which holds a whole graph.
   const specs: unknown = op.shape(inputs, params);
   if (!Array.isArray(specs))
     throw new OptionError(
@@ -237,7 +237,7 @@ export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ex
   return apply(op, inputs, params, ...extra)[0]!;
 }
 
-/** Numbers in a typed array; of which realm does not matter. */
+/** Numbers in a typed array from any realm. */
 const TYPED: Kind = {
   advice: 'Give numbers in a typed array, such as a Float32Array.',
   fits: (v) => !(kindOf(v) ?? 'Big').startsWith('Big'),
@@ -249,7 +249,7 @@ function checkSpec(what: string, spec: Spec, extra: readonly unknown[]): void {
   checkExtra(what, extra);
 }
 
-/** A leaf that each run of a program is given values for. */
+/** A leaf whose values are passed to each run of a program. */
 export function input(name: string, spec: Spec, ...extra: never[]): Tensor {
   checkValue('input', 'the name', name, STRING);
   checkSpec(`input ${name}`, spec, extra);
@@ -305,7 +305,7 @@ export function constant(values: NestedNumbers | HostArray, ...given: readonly u
   const flat = nested ? ([values].flat(Infinity) as number[]) : (values as HostArray);
   if (flat.length !== sizeOf(shape)) {
     throw new ShapeError(
-      `constant: ${flat.length} values do not fill the shape ${formatShape(shape)}. Give ${sizeOf(shape)}.`,
+      `constant: ${flat.length} values do not fill the shape ${formatShape(shape)}. Give ${sizeOf(shape)} values.`,
     );
   }
   const dtype = options.dtype ?? (nested ? 'f32' : dtypeOf(values as HostArray));
@@ -324,7 +324,7 @@ export function full(value: number, shape: Shape, dtype: DType = 'f32', ...extra
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
 }
 
-/** The value that fills a constant tensor, where it is one. */
+/** The value that fills a constant tensor; undefined for other tensors. */
 export function fillOf(x: Tensor): number | undefined {
   const { source } = x.node;
   return source?.kind === 'constant' && source.data.length === 1 ? source.data[0] : undefined;

@@ -1,5 +1,5 @@
-// The trace in progress: whether it is for training, the step and seed that random ops read, and what the traced function
-// adds beside its result (assignments, captured inner tensors).
+// The trace in progress: whether it is for training, the step and seed that random ops read, and the traced function's effects besides
+// its result (assignments, captured inner tensors).
 import { isPacked } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import { checkExtra, checkValue, type Kind, STRING } from './options.ts';
@@ -14,7 +14,7 @@ export type Assignment = readonly [Variable, Tensor];
 
 export interface Trace {
   readonly training: boolean;
-  /** The step counter, u32 [1], and the seed, u32 [2], where the program has them. */
+  /** The step counter, u32 [1], and the seed, u32 [2], if the program has them. */
   readonly step?: Tensor;
   readonly seed?: Tensor;
   readonly assignments: Assignment[];
@@ -24,15 +24,15 @@ export interface Trace {
 
 let current: Trace | undefined;
 
-/** What a trace is of, and whether it trains. */
+/** The settings of a trace. */
 export interface TraceSettings extends Pick<Trace, 'step' | 'seed'> {
   /** Default false. */
   readonly training?: boolean;
-  /** The model whose layers have their paths while it is traced. Default: paths stay as they are. */
+  /** The model whose paths apply during the trace. Default: the current paths. */
   readonly model?: object;
 }
 
-/** Runs `fn` with a new trace in progress, which it is given, and gives what `fn` returns. */
+/** Runs `fn` with a new trace in progress, passed to it, and returns its result. */
 export function traceWith<T>({ model, training = false, ...given }: TraceSettings, fn: (trace: Trace) => T): T {
   const outer = current;
   const trace: Trace = { training, ...given, assignments: [], captures: new Map(), occurrences: new Map() };
@@ -63,7 +63,7 @@ export function assign(variable: Variable, value: Tensor, ...extra: never[]): vo
   checkExtra('assign', extra);
   if (!current?.training)
     throw new OptionError(
-      'assign: this program does not train, and only training changes variables. Compile it with { training: true }; in the forward of a layer, ask isTraining() first.',
+      'assign: this program is not for training, so it cannot change variables. Compile it with { training: true }; in the forward of a layer, check isTraining() first.',
     );
   if (!sameShape(variable.shape, value.shape) || variable.dtype !== value.dtype) {
     throw new OptionError(
@@ -73,7 +73,7 @@ export function assign(variable: Variable, value: Tensor, ...extra: never[]): vo
   if (isPacked(variable.dtype))
     throw new OptionError(`assign: ${variable.dtype} variables are storage only. Make the variable u32.`);
   if (current.assignments.some(([v]) => v === variable))
-    throw new OptionError('assign: the variable is assigned twice in one step.');
+    throw new OptionError('assign: the variable is assigned twice in one step. Assign it once.');
   current.assignments.push([variable, value]);
 }
 
@@ -86,7 +86,7 @@ export function capture(name: string, x: Tensor, ...extra: never[]): Tensor {
   return x;
 }
 
-/** How often `key` has been asked for in this trace before: numbers the random ops of one layer. */
+/** The number of earlier calls with `key` in this trace: numbers the random ops of one layer. */
 export function occurrence(key: string): number {
   const n = current?.occurrences.get(key) ?? 0;
   current?.occurrences.set(key, n + 1);

@@ -1,8 +1,8 @@
-// What a tuner found to be fastest on an adapter, as plain data: a list of works, each with how to do it. A work is compared by
-// its sizes, never by its text. Only the code that looks a work up knows what its entry means.
+// A tuner's results for an adapter, as plain data: a list of works, each with its fastest configuration. Works are compared by size,
+// never by text. Only the code that looks a work up knows the meaning of its entry.
 import { hashText } from './random.ts';
 
-/** The version of the format. Raise it when the works change, or what their entries mean (another generator of kernels). */
+/** The version of the format. Raise it when the works or the meaning of their entries change (another generator of kernels). */
 export const TUNING_VERSION = 2;
 
 /** Products of one layout and size: (M, K) times (K, N), `batch` times. */
@@ -21,7 +21,7 @@ export interface ProductWork {
 /** Work that a tuner measures: a product, or training steps with this many operations and assigned elements each. */
 export type Work = ProductWork | { readonly kind: 'steps'; readonly flops: number; readonly assigned: number };
 
-/** How to do a work: the configuration of a product's kernel, or whether many steps share a dispatch. */
+/** The configuration for a work: that of a product's kernel, or whether many steps share a dispatch. */
 export interface TuningEntry {
   readonly work: Work;
   readonly use: unknown;
@@ -40,7 +40,7 @@ export interface TuningReport extends Tuning {
   readonly used: readonly Work[];
 }
 
-/** Equal works, equal keys. */
+/** A key that is equal for equal works. */
 function workKey(work: Work): string {
   const { kind } = work;
   if (kind === 'steps') return JSON.stringify([kind, work.flops, work.assigned]);
@@ -51,7 +51,7 @@ export function sameWork(a: Work, b: Work): boolean {
   return workKey(a) === workKey(b);
 }
 
-/** A work for people: `matmul NT 64x128x784`, with the batch behind (` x6`), or `steps of 12 operations, 3 assigned`. */
+/** A work as text: `matmul NT 64x128x784`, followed by the batch (` x6`), or `steps of 12 operations, 3 assigned`. */
 export function workText(work: Work): string {
   if (work.kind === 'steps') return `steps of ${work.flops} operations, ${work.assigned} assigned`;
   const { transposeA, transposeB, M, N, K, batch } = work;
@@ -59,33 +59,33 @@ export function workText(work: Work): string {
   return `matmul ${layout} ${M}x${N}x${K}${batch > 1 ? ` x${batch}` : ''}`;
 }
 
-/** The entry of this very work. */
+/** The entry of exactly this work. */
 export function entryFor(entries: readonly TuningEntry[], work: Work): TuningEntry | undefined {
   return entries.find((entry) => sameWork(entry.work, work));
 }
 
-/** `entries` with those of `changes` in place of the entries of the same works, or added. */
+/** `entries` with those of `changes` replacing entries of the same works, or added. */
 export function withEntries(entries: readonly TuningEntry[], changes: readonly TuningEntry[]): TuningEntry[] {
   const added = changes.filter(({ work }) => !entryFor(entries, work));
   return [...entries.map((entry) => entryFor(changes, entry.work) ?? entry), ...added];
 }
 
-/** Equal entries, equal digests: eight hexadecimal digits. */
+/** A digest that is equal for equal entries: eight hexadecimal digits. */
 export function digestOf({ entries }: Pick<Tuning, 'entries'>): string {
   const keyed = entries.map(({ work, use }) => [workKey(work), use] as const);
   const sorted = keyed.sort(([a], [b]) => (a < b ? -1 : 1));
   return hashText(JSON.stringify(sorted)).toString(16).padStart(8, '0');
 }
 
-/** Why data is no tuning of this version, as the end of a sentence; undefined if it is one. What entries mean is not checked. */
+/** Why data is not a tuning of this version, as a clause; undefined if it is one. The meaning of entries is not checked. */
 export function formatFault(data: unknown): string | undefined {
-  if (typeof data !== 'object' || data === null) return 'it holds no tuning';
+  if (typeof data !== 'object' || data === null) return 'it is not a tuning';
   const { version, format, entries } = data as Readonly<Record<string, unknown>>;
   if (version !== TUNING_VERSION) {
     // Version 1 called it the format.
     const found = version ?? (format === 1 ? 1 : undefined);
     const what = found === undefined ? 'it has no version' : `its version is ${JSON.stringify(found)}`;
-    return `${what}, and this release reads version ${TUNING_VERSION}`;
+    return `${what}, but this release reads version ${TUNING_VERSION}`;
   }
   if (!Array.isArray(entries)) return 'it has no list of entries';
   const keys = new Set<string>();

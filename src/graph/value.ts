@@ -1,4 +1,4 @@
-// Values of tensors, computed on an engine: what memory that reads, what cannot be computed, and numbers nested as shapes say.
+// Values of tensors, computed on an engine: the memory they read, tensors without a value, and numbers nested by shape.
 
 import { type HostArray, isPacked } from './dtype.ts';
 import { OptionError } from './errors.ts';
@@ -8,7 +8,7 @@ import type { Shape } from './shape.ts';
 import { expandConstant, type Tensor, type Variable, variableOf } from './tensor.ts';
 import { topologicalOrder } from './walk.ts';
 
-/** A number, or lists of numbers nested as deep as a tensor has axes. */
+/** A number, or lists of numbers nested once per axis of the tensor. */
 export type NestedValue = number | NestedValue[];
 
 /** Options of `backend.value`. */
@@ -52,7 +52,7 @@ export async function valuesOf(
   }
 }
 
-/** Bytes as they are stored: programs only gather and cast them. */
+/** Stored bytes, read directly: programs can only gather and cast them. */
 async function storedValues(leaf: Tensor, storages: readonly Storage[]): Promise<HostArray> {
   const { source } = leaf.node;
   if (source?.kind === 'constant') return expandConstant(source.data, leaf).slice();
@@ -62,8 +62,8 @@ async function storedValues(leaf: Tensor, storages: readonly Storage[]): Promise
 }
 
 /**
- * The memory of every variable behind the tensors, as `holding` finds it.
- * @throws OptionError for an input, which has no values yet, and for a variable that no storage holds, or several do.
+ * The memory of every variable behind the tensors, found by `holding`.
+ * @throws OptionError for an input, which has no values, and for a variable that no storage or several storages hold.
  */
 function memoryBehind(tensors: readonly Tensor[], holding: (variable: Variable) => readonly Storage[]): Storage[] {
   const found = new Set<Storage>();
@@ -82,7 +82,7 @@ function memoryBehind(tensors: readonly Tensor[], holding: (variable: Variable) 
     const [storage, other] = holding(variable);
     if (!storage)
       throw refuse(
-        'a variable without memory on this backend. Make it: backend.allocate(model), or new Trainer(backend, …).',
+        'a variable without memory on this backend. Allocate it: backend.allocate(model), or new Trainer(backend, …).',
       );
     if (other)
       throw refuse('a variable that several storages hold. Name one: backend.value(x, { storages: [memory] }).');
@@ -91,7 +91,7 @@ function memoryBehind(tensors: readonly Tensor[], holding: (variable: Variable) 
   return [...found];
 }
 
-/** The numbers of an array in lists, the first axis outermost; of a scalar its number. */
+/** An array as nested lists, the first axis outermost; a scalar as a number. */
 function nested(shape: Shape, data: HostArray): NestedValue {
   const lists = (axis: number, from: number, to: number): NestedValue => {
     if (axis === shape.length) return data[from]!;

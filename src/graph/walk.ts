@@ -1,4 +1,4 @@
-// Walking a graph: every node that some tensors depend on, inputs before their users.
+// Walking a graph: every node that tensors depend on, inputs before their consumers.
 import type { Node, Tensor } from './tensor.ts';
 
 /** The nodes behind `outputs`, each once, inputs first; iterative, so that deep graphs do not overflow the stack. */

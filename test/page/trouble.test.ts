@@ -142,7 +142,7 @@ describe('nonsense in the address', () => {
       hash: `#preset=classic&seed=5&hidden=4096-8192&${DATA}&device=gpu`,
       patchWorker: limit,
     });
-    await expect.poll(message).toMatch(/The address: hidden2: 4096 x 8192 .* Took the preset classic/);
+    await expect.poll(message).toMatch(/The address: hidden2: 4096 x 8192 .* The preset classic is used instead/);
     await trainFor(opened.page, 5);
     expect(await opened.page.getByTestId('seed').inputValue()).toBe('5');
     expect(new URL(opened.page.url()).hash).not.toContain('hidden');

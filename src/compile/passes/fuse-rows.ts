@@ -1,5 +1,5 @@
-// Fuse rows: kernel ops that compute one row after another from the row before (a network's narrow last layers, their loss, and
-// the way back through them) become one kernel, in which a few lanes take a row through all of them.
+// Fuse rows: consecutive kernel ops of which each row depends only on the same row before (a network's narrow last layers, their loss,
+// and the backward pass through them) become one kernel, in which a few lanes process a row through all of them.
 import type { Capabilities } from '../../graph/capabilities.ts';
 import { rowKernels } from '../../graph/cost.ts';
 import type { RowSpec } from '../../graph/kernel.ts';

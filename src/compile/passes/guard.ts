@@ -16,14 +16,14 @@ export function guard(placed: Placed, gpu: Capabilities): Placed {
   const { recipe } = placed.graph;
   if (!recipe.guard) return placed;
   const flags = { status: identityOf(recipe.guard.status), step: recipe.guard.step };
-  const checked = recipe.guard.checked.map((t) => ({ tensor: t, seen: t }));
+  const checked = recipe.guard.checked.map((t) => ({ tensor: t, original: t }));
   const assigned = recipe.commits
     .flat()
     .filter(({ guarded, variable }) => guarded && !placed.carried.has(variable.node));
   const guarding = new Guarding(placed, flags, gpu);
   const after: Tensor[] = [];
-  for (const { tensor, seen } of [...checked, ...assigned])
-    if (tensor.dtype === 'f32' && !guarding.fold(seen)) after.push(tensor);
+  for (const { tensor, original } of [...checked, ...assigned])
+    if (tensor.dtype === 'f32' && !guarding.fold(original)) after.push(tensor);
   const memories = (t: Tensor) => placed.graph.readsOfInput(t).map((read) => placed.place(read.tensor).memory);
   const fixed = [placed.place(flags.status).memory, ...memories(flags.step)];
   const checks = intoDispatches(

@@ -14,7 +14,7 @@ export interface Commit {
   readonly tensor: Tensor;
   readonly guarded: boolean;
   /** The same value before copies were inserted, for the guard. */
-  readonly seen: Tensor;
+  readonly original: Tensor;
 }
 
 /** A recipe without hazards. */
@@ -35,8 +35,8 @@ export function withoutHazards(given: Recipe, overlaps: Overlaps, buffers: numbe
     overlaps,
   );
   const commits = [
-    ...assignments.map(([variable, seen]) => ({ variable, tensor: protect(seen), guarded: true, seen })),
-    ...records.map(([variable, seen]) => ({ variable, tensor: protect(seen), guarded: false, seen })),
+    ...assignments.map(([variable, original]) => ({ variable, tensor: protect(original), guarded: true, original })),
+    ...records.map(([variable, original]) => ({ variable, tensor: protect(original), guarded: false, original })),
   ];
   return {
     outputs: Object.entries(outputs).map(([name, t]) => [name, resolve(t).node.op ? t : copy(t)] as const),

@@ -1,4 +1,4 @@
-// Loop: a submit makes many steps. They are a loop over the dispatches of one step or, if a step is so small that dispatches cost more
+// Loop: a submit runs many steps. They are a loop over the dispatches of one step or, if a step is so small that dispatches cost more
 // than their work, one dispatch that loops by itself: a persistent kernel.
 import { LENGTHS } from '../../gpu/dispatch-length.ts';
 import { newMemory } from '../../gpu/memory.ts';

@@ -176,7 +176,7 @@ class Decision {
     return only;
   }
 
-  /** The cost of computing each map node from memory, were everything below it inlined. */
+  /** The cost of computing each map node from memory if everything below it is inlined. */
   #fullCosts(): Map<Node, number> {
     const costs = new Map<Node, number>();
     for (const node of this.order) {

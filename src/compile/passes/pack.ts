@@ -67,7 +67,7 @@ function afterSplit({ units, graph }: Units): Set<Unit> {
   return late;
 }
 
-/** A dispatch that may still take units in. */
+/** A dispatch that may still accept units. */
 interface Draft extends Home {
   readonly kernels: Kernel[];
   arena: Tensor | undefined;
@@ -193,7 +193,7 @@ function runTogether(kernels: readonly Kernel[], { barriers, sharedBytes }: Capa
   )
     return false;
   const waiting = kernels.filter((kernel) => kernel.barriers);
-  // Where barriers are expensive, a kernel that has one runs slowly as a whole.
+  // If barriers are expensive, a kernel with one is slow as a whole.
   if (waiting.length > 0 && barriers !== 'cheap') return false;
   const bytes = kernels.flatMap(({ shared }) => shared).reduce((sum, array) => sum + sharedBytesOf(array), 0);
   return new Set(waiting.map(({ workgroup }) => threadsOf(workgroup))).size <= 1 && bytes <= sharedBytes;

@@ -1,4 +1,4 @@
-// Kernels after fuse-rows: those of each group, and row kernels, which take rows through several groups (`g2 > g3`).
+// Kernels after fuse-rows: those of each group, and row kernels, which process rows through several groups (`g2 > g3`).
 
 import type { PassResults } from '../../compile/index.ts';
 import type { Kernel } from '../../compile/plan.ts';

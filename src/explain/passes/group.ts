@@ -1,4 +1,4 @@
-// The groups: the kernel op, the chains after its outputs, what is read, what is stored, and which groups come first.
+// The groups: the kernel op, the chains after its outputs, the values read and stored, and the groups it depends on.
 
 import type { PassResults } from '../../compile/index.ts';
 import { type Group, type Grouped, productsOf } from '../../compile/passes/group.ts';

@@ -1,4 +1,4 @@
-// The guard: which values are tested where, and which by a dispatch of their own.
+// The guard: which values are tested where, and which in a separate dispatch.
 
 import type { PassResults } from '../../compile/index.ts';
 import type { Placed } from '../../compile/passes/place.ts';
@@ -11,7 +11,7 @@ export function guardText({ guard: placed }: PassResults, labels: Labels): strin
   const { guard, commits } = placed.graph.recipe;
   if (!guard) return ['no guard'];
   const assigned = new Map(
-    commits.flat().map(({ variable, seen }) => [resolve(seen), `the new ${labels.ref(variable)}`]),
+    commits.flat().map(({ variable, original }) => [resolve(original), `the new ${labels.ref(variable)}`]),
   );
   const nameOf = (t: Tensor) => assigned.get(resolve(t)) ?? labels.name(t);
   const tests = dispatchesOf(placed).flatMap(({ kernels }, k) =>
@@ -19,7 +19,7 @@ export function guardText({ guard: placed }: PassResults, labels: Labels): strin
       contents.flatMap((part) => testsOf(part, nameOf, labels)).map((test) => `d${k}  ${test}`),
     ),
   );
-  return [`a value that is not finite sets ${labels.ref(guard.status)}`, ...tests];
+  return [`a non-finite value sets ${labels.ref(guard.status)}`, ...tests];
 }
 
 function dispatchesOf({ dispatches, commits }: Placed): readonly Dispatch[] {
@@ -31,7 +31,7 @@ function testsOf(
   nameOf: (t: Tensor) => string,
   labels: Labels,
 ): string[] {
-  // Several kernels of one op share its watches: each tests what it stores.
+  // Several kernels of one op share its watches: each tests the values it stores.
   const stores = ({ host }: Watch) => !outputs || host.node !== group!.root || outputs.includes(host.output);
   const hosts = new Map<Tensor, Watch[]>();
   for (const watch of watches.filter(stores)) hosts.set(watch.host, [...(hosts.get(watch.host) ?? []), watch]);
@@ -46,7 +46,7 @@ function testsOf(
   ];
 }
 
-/** Where a value is known: as it is computed, or where a part of the arena is stored that it is computed from. */
+/** Where a value is tested: where it is computed, or where a part of the arena it is computed from is stored. */
 function hostText(host: Tensor, [first]: readonly Watch[], labels: Labels): string {
   const part = first?.part;
   return part ? ` as it stores ${labels.name(host)}, ${labels.ref(part.arena)} from ${part.offset}` : '';

@@ -1,4 +1,4 @@
-// Hazards: copies that were added, and the sets of assignments, each of which one dispatch makes.
+// Hazards: the added copies, and the sets of assignments that share a dispatch.
 
 import type { PassResults } from '../../compile/index.ts';
 import type { Commit } from '../../compile/passes/hazards.ts';

@@ -1,4 +1,4 @@
-// What is materialized: for each map op whether its result lies in memory or is computed where it is read.
+// Materialization: for each map op, whether its result is stored in memory or computed where it is read.
 
 import type { PassResults } from '../../compile/index.ts';
 import type { Node } from '../../graph/tensor.ts';
@@ -10,7 +10,7 @@ export function materializeText(results: PassResults, labels: Labels): string[] 
     .map((node) => `${wayOf(node, results)}  ${labels.definition(node)}`);
 }
 
-/** `kernel`: an op with kernels of its own, whose results are never computed again. `memory` and `inline`: maps. */
+/** `kernel`: an op with its own kernels, whose results are never recomputed. `memory` and `inline`: maps. */
 function wayOf(node: Node, { materialize }: PassResults): string {
   if (node.op!.placement) return 'arena ';
   if (!node.op!.map) return 'kernel';

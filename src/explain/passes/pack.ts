@@ -8,7 +8,7 @@ import { kernelText } from './fuse-rows.ts';
 export function packText({ pack }: PassResults, labels: Labels): string[] {
   const { dispatches, commits, split } = pack;
   const lines = dispatchLines([...dispatches, ...commits], labels);
-  return split === undefined ? lines : [...lines, `the first ${split} come before the split`];
+  return split === undefined ? lines : [...lines, `the first ${split} are before the split`];
 }
 
 export function dispatchLines(dispatches: readonly Dispatch[], labels: Labels): string[] {

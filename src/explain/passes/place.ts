@@ -1,4 +1,4 @@
-// Memory after place: each buffer with its bytes, what lies in it at which byte, and from which to which dispatch.
+// Memory after place: each buffer with its bytes, and its values with their offsets and lifetimes.
 
 import type { PassResults } from '../../compile/index.ts';
 import type { BufferExplanation } from '../explanation.ts';

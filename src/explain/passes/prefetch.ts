@@ -1,4 +1,4 @@
-// What is prefetched: values that each step computes for the next. Numbers are those of the graph after simplify.
+// Prefetched values, which each step computes for the next. Numbers are those of the graph after simplify.
 
 import type { PassResults } from '../../compile/index.ts';
 import type { Labels } from '../labels.ts';

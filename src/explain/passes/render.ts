@@ -1,4 +1,4 @@
-// The rendered dispatches: workgroups, bindings, and how long the text is.
+// The rendered dispatches: workgroups, bindings, and the length of the text.
 
 import type { PassResults } from '../../compile/index.ts';
 import { type Labels, plural, shortened, workgroupsText } from '../labels.ts';

@@ -1,4 +1,4 @@
-// The graph after simplify: every op with its inputs, then what the step assigns.
+// The graph after simplify: every op with its inputs, then the step's assignments.
 
 import type { PassResults } from '../../compile/index.ts';
 import { rootsOf } from '../../graph/recipe.ts';
@@ -13,6 +13,6 @@ export function simplifyText({ simplify }: PassResults, labels: Labels): string[
     ...Object.entries(outputs).map(([name, t]) => `output ${name}: ${labels.ref(t)}`),
     ...assignments.map(([variable, t]) => `assign ${labels.ref(variable)}: ${labels.ref(t)}`),
     ...records.map(([variable, t]) => `record ${labels.ref(variable)}: ${labels.ref(t)}`),
-    ...(guard ? [`guard: checks ${labels.list(guard.checked)} and what is assigned`] : []),
+    ...(guard ? [`guard: checks ${labels.list(guard.checked)} and all assigned values`] : []),
   ];
 }
