@@ -53,8 +53,8 @@ describe('a rate that is too large', () => {
 });
 
 test('a warning of another kind is shown as it is', () => {
-  const message = 'The loss ran away.';
-  expect(warningNotice({ type: 'warning', code: 'runAway', step: 3, message }, MLP)).toEqual({
+  const message = 'The loss has diverged.';
+  expect(warningNotice({ type: 'warning', code: 'diverged', step: 3, message }, MLP)).toEqual({
     code: 'info',
     level: 'warning',
     text: message,

@@ -400,7 +400,7 @@ describe('divergence', () => {
       } else await run;
       const { stopped, warnings, epochs } = trainer.history;
       expect([stopped, warnings.map(({ code }) => code)]).toEqual(
-        { warn: ['done', ['runAway']], off: ['done', []], stop: ['diverged', []] }[divergence ?? 'stop'],
+        { warn: ['done', ['diverged']], off: ['done', []], stop: ['diverged', []] }[divergence ?? 'stop'],
       );
       expect(epochs.at(-1)!.loss).toBeGreaterThan(1e6);
       // A value that is not finite ends it in any case.

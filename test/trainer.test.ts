@@ -440,10 +440,10 @@ describe('stopping early', () => {
 
   it('ends with the State of the best epoch, whatever ends it', async () => {
     const earlyStopping = { patience: 50, restoreBest: true };
-    const rates = { overflow: 3e38, runAway: 100 };
+    const rates = { overflow: 3e38, diverged: 100 };
     const endings = {
       overflow: /is not finite at step/,
-      runAway:
+      diverged:
         /loss has diverged by step 24: its mean over 20 steps is 4\.798e\+5; the first loss is 1\.151\. Lower the learning rate \(now 100\) or clip gradients; if the loss is right, pass divergence: 'warn'\./,
       callback: /^enough$/,
       left: undefined,

@@ -51,8 +51,8 @@ export interface EpochEvent {
 /** Something is wrong that does not stop the run. */
 export interface WarningEvent {
   readonly type: 'warning';
-  /** `runAway`: the loss diverged while `divergence` is 'warn'. `notLogits`: the model ends with a sigmoid or softmax, but the loss takes logits. */
-  readonly code: 'notLearning' | 'runAway' | 'notLogits';
+  /** `diverged`: the loss diverged while `divergence` is 'warn'. `notLogits`: the model ends with a sigmoid or softmax, but the loss takes logits. */
+  readonly code: 'notLearning' | 'diverged' | 'notLogits';
   readonly step: number;
   readonly message: string;
 }

@@ -146,7 +146,7 @@ export class Fit {
     yield* this.#drainTo(0);
     if (this.#reason === 'aborted' || this.#reason === 'stopped') return;
     if (this.#means.steps > 0) yield* this.#endEpoch(false);
-    if (this.#reason !== 'targetAccuracy') yield* this.#lookForRunaway(true);
+    if (this.#reason !== 'targetAccuracy') yield* this.#lookForDivergence(true);
   }
 
   #over(): boolean {
@@ -229,16 +229,16 @@ export class Fit {
     await this.#call((callback) => callback.onStep?.(event));
     this.#gate.made(event);
     if (this.#options.events === 'step') yield event;
-    yield* this.#lookForRunaway(false);
+    yield* this.#lookForDivergence(false);
     if (isCheckStep(this.#completed)) yield* this.#lookForIdleUnits(event.step);
   }
 
-  async *#lookForRunaway(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {
+  async *#lookForDivergence(ended: boolean): AsyncGenerator<FitEvent, void, undefined> {
     const { divergence } = this.#options;
-    if (divergence === 'off' || this.#warned.has('runAway') || !this.#watch.diverged(ended)) return;
+    if (divergence === 'off' || this.#warned.has('diverged') || !this.#watch.diverged(ended)) return;
     const { step, learningRate } = this.#last!;
     const message = this.#watch.message(step, learningRate);
-    if (divergence === 'warn') return yield* this.#warn('runAway', step, message);
+    if (divergence === 'warn') return yield* this.#warn('diverged', step, message);
     this.#reason = 'diverged';
     throw new DivergenceError(message, step - 1);
   }
