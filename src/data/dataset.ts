@@ -33,7 +33,9 @@ import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } fro
 
 /** A row-major array with its shape, the dtype being the array's. */
 export interface Values<A = HostArray> {
+  /** The sizes of the axes, examples first. */
   readonly shape: Shape;
+  /** The elements, the last axis varying fastest. */
   readonly data: A;
   /** For u8 numbers: how they become floats. Default: the model's scale. */
   readonly scale?: ByteScale;
@@ -46,7 +48,9 @@ export type TargetKind = 'classes' | 'values';
 
 /** How u8 examples become numbers: `(x / 255 - mean) / std`. */
 export interface Scale {
+  /** The mean of x / 255, which is subtracted. */
   readonly mean: number;
+  /** The standard deviation of x / 255, which is divided by. */
   readonly std: number;
 }
 
@@ -73,6 +77,7 @@ export interface DataSet {
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
+  /** How bytes in x become numbers; without effect on other dtypes. */
   readonly scale: ByteScale;
   /** How bytes in y become numbers. Default: the scale of x. */
   readonly targetScale?: ByteScale | undefined;
@@ -91,7 +96,9 @@ export interface MultiDataSet<X = Nested<Values<StoredNumbers>>, Y = Nested<Valu
   readonly y: Y;
   /** The number of classes of each class-index target, by its name or index. */
   readonly classes: number | Readonly<Record<string, number | undefined>> | undefined;
+  /** Always undefined: each u8 tensor has its own `scale`. */
   readonly scale: undefined;
+  /** A view of the examples `from` to `to` (exclusive) of every tensor; nothing is copied. */
   slice(from: number, to: number): MultiDataSet<X, Y>;
 }
 
@@ -107,12 +114,15 @@ export interface AnyParts extends Pick<DataSet, 'name' | 'sampleWeights' | 'targ
 
 /** A training set and the test set that belongs to it. */
 export interface DataPair {
+  /** The examples to train on. */
   readonly train: DataSet;
+  /** The examples to evaluate on. */
   readonly test: DataSet;
   /** One sentence that says where the data came from. */
   readonly source: string;
 }
 
+/** Options of {@link arrayDataset}. */
 export interface ArrayDatasetOptions {
   /** The data set's name in messages. Default `array`. */
   name?: string | undefined;

@@ -11,6 +11,7 @@ export const MNIST_SCALE: Scale = { mean: 0.1307, std: 0.3081 };
 /** Images drawn between two turns of the event loop. */
 const TURN = 2000;
 
+/** Options of {@link digits}. */
 export interface DigitsOptions {
   /** Training examples. Default 60,000. */
   train?: number | undefined;
@@ -20,6 +21,7 @@ export interface DigitsOptions {
   seed?: number | undefined;
   /** Called every few thousand images with how many are done and the total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Aborts the generator; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 

@@ -9,6 +9,7 @@ import { idxSets } from './idx-set.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from './mnist-files.ts';
 import { fetchBytes, gunzip, openCache, reasonOf, sha256, type WebCache } from './web-fetch.ts';
 
+/** Options of the browser's `datasets.mnist`. */
 export interface WebMnistOptions {
   /** The URL of a folder with the four files, gzip or plain, instead of the mirrors: MNIST or another data set in its format. */
   base?: string | URL | undefined;
@@ -16,6 +17,7 @@ export interface WebMnistOptions {
   mirrors?: readonly string[] | undefined;
   /** Called during the download with the bytes of all files so far and their total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Aborts the download; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** The longest wait for a host's next bytes, in milliseconds. Default 15,000. */
   timeoutMs?: number | undefined;

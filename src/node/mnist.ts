@@ -29,6 +29,7 @@ import { readWhole } from './read-file.ts';
 const ADVICE =
   "Use the synthetic digits (datasets.digits(), --data digits), or put MNIST's four files into a folder and pass it (folder, --data DIR).";
 
+/** Options of the `datasets.mnist` of `thalweg/node`. */
 export interface MnistOptions {
   /** A folder with an IDX set (MNIST, Fashion-MNIST, EMNIST, QMNIST and the like), read without checksums or network. */
   folder?: string | URL | undefined;
@@ -43,6 +44,7 @@ export interface MnistOptions {
   transpose?: boolean | undefined;
   /** Called during a download with the bytes of all files so far and their total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Aborts the download; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** The longest wait for a mirror's next bytes, in milliseconds. Default 15,000. */
   timeoutMs?: number | undefined;
