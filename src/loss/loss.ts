@@ -44,6 +44,7 @@ export interface LossOptions extends ClassFacts {
 export interface Loss extends LossOptions {
   // As a LossFunction's, or TypeScript would not infer the arguments of a function that is given where either may be.
   (prediction: Tensor, target: Tensor): Tensor;
+  /** The loss's name in checkpoints, errors and reports. */
   readonly lossName: string;
   /** Further metrics to report: accuracy if the loss scores classes. */
   metrics(prediction: Tensor, target: Tensor): Metrics;

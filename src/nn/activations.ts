@@ -24,6 +24,7 @@ export class ReLU implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('ReLU', extra);
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, relu(x), extra);
   }
@@ -32,6 +33,7 @@ export class ReLU implements NamedLayer {
 /** x where x > 0, else negativeSlope · x: `new nn.LeakyReLU(0.2)`. Default negativeSlope 0.01. */
 export class LeakyReLU implements NamedLayer {
   readonly kind = 'LeakyReLU';
+  /** The slope for x <= 0. */
   readonly negativeSlope: number;
   constructor(negativeSlope?: number);
   constructor(options: LeakyReluOptions);
@@ -39,6 +41,7 @@ export class LeakyReLU implements NamedLayer {
     const options = optionsOf<LeakyReluOptions, typeof LEAKY_RELU>('LeakyReLU', 'negativeSlope', slope, LEAKY_RELU);
     this.negativeSlope = options.negativeSlope;
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, leakyRelu(x, { negativeSlope: this.negativeSlope }), extra);
   }
@@ -50,6 +53,7 @@ export class Sigmoid implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('Sigmoid', extra);
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, sigmoid(x), extra);
   }
@@ -61,6 +65,7 @@ export class Tanh implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('Tanh', extra);
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, tanh(x), extra);
   }
@@ -69,10 +74,12 @@ export class Tanh implements NamedLayer {
 /** x · Φ(x), exact ('none') or by the tanh approximation. Default 'none'. */
 export class GELU implements NamedLayer {
   readonly kind = 'GELU';
+  /** 'none': Φ exactly, by the error function. 'tanh': by 0.5 · (1 + tanh(√(2/π) · (x + 0.044715 x³))). */
   readonly approximate: 'none' | 'tanh';
   constructor(options: GeluOptions = {}, ...extra: never[]) {
     this.approximate = checkOptions('GELU', options, GELU_OPTIONS, extra).approximate;
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, gelu(x, { approximate: this.approximate }), extra);
   }
@@ -84,6 +91,7 @@ export class SiLU implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('SiLU', extra);
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, silu(x), extra);
   }
@@ -95,6 +103,7 @@ export class Softplus implements NamedLayer {
   constructor(...extra: never[]) {
     checkExtra('Softplus', extra);
   }
+  /** x (...) to y (...), elementwise. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, softplus(x), extra);
   }
@@ -103,12 +112,14 @@ export class Softplus implements NamedLayer {
 /** e^x / Σ e^x over `axis`. Default axis -1. */
 export class Softmax implements NamedLayer {
   readonly kind = 'Softmax';
+  /** The axis that is normalized; negative ones count from the last. */
   readonly axis: number;
   constructor(axis?: number);
   constructor(options: AxisOptions);
   constructor(...along: readonly unknown[]) {
     this.axis = optionsOf<AxisOptions, typeof LAST_AXIS>('Softmax', 'axis', along, LAST_AXIS).axis;
   }
+  /** x (...) to probabilities (...), which sum to 1 over `axis`. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, softmax(x, { axis: this.axis }), extra);
   }
@@ -117,12 +128,14 @@ export class Softmax implements NamedLayer {
 /** x - log Σ e^x over `axis`. Default axis -1. */
 export class LogSoftmax implements NamedLayer {
   readonly kind = 'LogSoftmax';
+  /** The axis that is normalized; negative ones count from the last. */
   readonly axis: number;
   constructor(axis?: number);
   constructor(options: AxisOptions);
   constructor(...along: readonly unknown[]) {
     this.axis = optionsOf<AxisOptions, typeof LAST_AXIS>('LogSoftmax', 'axis', along, LAST_AXIS).axis;
   }
+  /** x (...) to log-probabilities (...), normalized over `axis`. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     return captured(this, logSoftmax(x, { axis: this.axis }), extra);
   }

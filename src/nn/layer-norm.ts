@@ -26,8 +26,11 @@ export class LayerNorm implements NamedLayer {
   readonly kind = 'LayerNorm';
   /** The sizes of the last axes of x, normalized together. */
   readonly shape: Shape;
+  /** Added to the variance. */
   readonly eps: number;
+  /** (...shape), initially 1; undefined without `affine`. */
   readonly weight: Variable | undefined;
+  /** (...shape), initially 0; undefined without `affine`. */
   readonly bias: Variable | undefined;
 
   constructor(shape: number | Shape, options: LayerNormOptions = {}, ...extra: never[]) {

@@ -9,11 +9,13 @@ import { capture, occurrence } from '../graph/trace.ts';
 
 /** Anything with a forward from one tensor to another. No base class: variables are found by walking the model. */
 export interface Layer {
+  /** The layer's output for x. */
   forward(x: Tensor): Tensor;
 }
 
 /** A layer of this folder; it knows its name even if a bundler has minified the class name. */
 export interface NamedLayer extends Layer {
+  /** Its class name, which errors and `summary()` show. */
   readonly kind: string;
 }
 

@@ -10,6 +10,7 @@ import { captured, type Layer, type NamedLayer, nameOf } from './layer.ts';
 /** Applies each layer or function to the previous one's output; the layers' paths are `layers.0`, `layers.1`, … */
 export class Sequential implements NamedLayer {
   readonly kind = 'Sequential';
+  /** The layers and functions, in the order of their use. */
   readonly layers: readonly (Layer | ((x: Tensor) => Tensor))[];
 
   /** @throws OptionError if a member is not a function and has no forward. */
@@ -31,6 +32,7 @@ export class Sequential implements NamedLayer {
     this.layers = layers;
   }
 
+  /** The last layer's output for x. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     checkTensors(nameOf(this), { x }, extra);
     return captured(
@@ -51,6 +53,7 @@ const FLATTEN = { startAxis: [NUMBER, 1] } satisfies Schema<FlattenOptions>;
 /** Merges all axes from `startAxis` into one: `new nn.Flatten()`, `new nn.Flatten(2)`. Default 1: keeps the batch axis. */
 export class Flatten implements NamedLayer {
   readonly kind = 'Flatten';
+  /** The first of the axes that become one. */
   readonly startAxis: number;
 
   constructor(startAxis?: number);
@@ -63,6 +66,7 @@ export class Flatten implements NamedLayer {
     this.startAxis = startAxis;
   }
 
+  /** x (B, H, W) to (B, H · W), with startAxis 1. @throws ShapeError if x has fewer than `startAxis` axes. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     checkTensors(nameOf(this), { x }, extra);
     const start = this.startAxis;

@@ -14,8 +14,11 @@ import type { Layer } from './layer.ts';
 export interface SummaryParameter {
   /** Its path within the layer: `weight`. */
   readonly name: string;
+  /** The variable's shape. */
   readonly shape: Shape;
+  /** The number of elements. */
   readonly count: number;
+  /** Whether optimizers update it. */
   readonly trainable: boolean;
 }
 
@@ -27,6 +30,7 @@ export interface SummaryRow {
   readonly layer: string;
   /** The output shape of its first use in forward; undefined if the layer is not used or does not name its output. */
   readonly outputShape: Shape | undefined;
+  /** The layer's own variables. */
   readonly parameters: readonly SummaryParameter[];
   /** The number of elements in its parameters. */
   readonly count: number;
@@ -34,11 +38,15 @@ export interface SummaryRow {
 
 /** `X` and `Y` are the input and output shapes of the model: one, or several by name or in order. */
 export interface Summary<X = Shape, Y = Shape> {
+  /** The layers, in the order of the model's properties. */
   readonly rows: readonly SummaryRow[];
+  /** The shape of the input, batch included. */
   readonly inputShape: X;
+  /** The shape of the output, batch included. */
   readonly outputShape: Y;
   /** The number of elements in all variables, and in trainable ones. */
   readonly parameters: number;
+  /** The number of elements in trainable variables. */
   readonly trainable: number;
   /** The memory of all variables, in bytes. */
   readonly bytes: number;
