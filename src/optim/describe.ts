@@ -21,19 +21,29 @@ export type PatternDescription = string | { readonly source: string; readonly fl
 
 /** A parameter group as plain data; its match or its rate is null if that is a user's function. */
 export interface GroupDescription {
+  /** Paths, path prefixes and regular expressions, one of which a parameter's path matches; null for a function. */
   readonly match: readonly PatternDescription[] | null;
+  /** The group's own rate or schedule; null for a schedule without a description. */
   readonly lr?: number | ScheduleDescription | null;
+  /** The factor of the optimizer's rate. */
   readonly lrScale?: number;
+  /** The options of the group's update rule, defaults filled in. */
   readonly options: Readonly<Record<string, number | boolean>>;
 }
 
 /** An optimizer's name and options; `lr` is absent if its schedule has no description. */
 export interface OptimizerDescription {
+  /** The optimizer's name: `sgd`, `adam`. */
   readonly name: string;
+  /** The learning rate, or its schedule. */
   readonly lr?: number | ScheduleDescription;
+  /** The maximum global norm of the gradients. */
   readonly clipNorm?: number;
+  /** The maximum magnitude of a gradient's elements. */
   readonly clipValue?: number;
+  /** The options of the update rule, defaults filled in. */
   readonly options: Readonly<Record<string, number | boolean>>;
+  /** The parameter groups, in their order. */
   readonly groups?: readonly GroupDescription[];
 }
 

@@ -54,9 +54,11 @@ export interface ParameterGroup extends UpdateRule {
   readonly lrScale?: number | undefined;
 }
 
+/** An update rule with its learning rate, clipping and parameter groups; a plain value without state, as `sgd()` and `adam()` return it. */
 export interface Optimizer extends UpdateRule {
   /** Its name: `sgd`, `adam`. */
   readonly name: string;
+  /** The learning rate, or the schedule that gives it for each step. */
   readonly lr: Rate;
   /** How gradients are clipped, over all groups together, before `update`. */
   readonly clip?: Clip;

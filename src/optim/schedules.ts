@@ -16,6 +16,7 @@ import { checkRate, FACTOR, FLOOR, STEPS } from './check.ts';
 
 /** A schedule as plain data: its name and its arguments, inner schedules described in turn. */
 export interface ScheduleDescription {
+  /** The schedule's name: `cosine`, `warmup`. */
   readonly name: string;
   readonly [argument: string]: Argument;
 }

@@ -28,6 +28,7 @@ const SCHEMA = { steps: COUNT, maxArenaBytes: [POSITIVE, MAX_ARENA_BYTES] } sati
 /** A model's variables and the optimizer's state for them. `backend.allocate` allocates all of it. */
 export class OptimizerState {
   readonly [NOT_OF_A_MODEL] = true;
+  /** The optimizer that the state belongs to. */
   readonly optimizer: Optimizer;
   /** Steps made, u32 [1]; also dropout's counter, as the option `step` of `backend.compile`. */
   readonly step: Variable = new Variable([1], { dtype: 'u32', initial: () => new Uint32Array(1) });
@@ -35,6 +36,7 @@ export class OptimizerState {
   readonly rates: Variable;
   /** The trained parameters, by path. */
   readonly trained: readonly NamedVariable[];
+  /** The trained parameters and the optimizer's moments as flat f32 vectors. */
   readonly arenas: readonly Arena[];
   readonly #variables: readonly NamedVariable[];
   readonly #maxArenaBytes: number;
