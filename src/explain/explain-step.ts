@@ -19,9 +19,13 @@ import { namesOf } from './state-names.ts';
 
 /** A training step, in terms of {@link TrainerOptions}, and the adapter to compile it for. */
 export interface ExplainStepOptions<Y extends object = Tensor, X extends object = Tensor> {
+  /** As in {@link TrainerOptions}. */
   readonly model: ModelOf<X, Y>;
+  /** As in {@link TrainerOptions}. */
   readonly loss: LossOf<Y>;
+  /** As in {@link TrainerOptions}. */
   readonly lossWeights?: LossWeights | undefined;
+  /** As in {@link TrainerOptions}. */
   readonly optimizer: Optimizer;
   /** Its shapes and dtypes determine the plan; its values do not matter. */
   readonly data: Examples;
@@ -31,6 +35,7 @@ export interface ExplainStepOptions<Y extends object = Tensor, X extends object 
   readonly as: AdapterClass | Backend | Capabilities;
   /** As in {@link createBackend}. */
   readonly fuse?: boolean | undefined;
+  /** As in {@link createBackend}. */
   readonly persistent?: boolean | undefined;
   /** The program's name. Default `step`. */
   readonly title?: string | undefined;

@@ -109,15 +109,19 @@ export interface ExplanationFacts {
 
 /** A compiled program, pass by pass and dispatch by dispatch. Its fields are plain data. */
 export class Explanation implements ExplanationFacts {
+  /** The program's name. */
   readonly title: string;
   /** The adapter it was compiled for, and the storage buffers that a dispatch may bind there. */
   readonly adapter: string;
+  /** The storage buffers that a dispatch may bind on the adapter. */
   readonly maxBindings: number;
   /** Whether one dispatch runs many steps. */
   readonly persistent: boolean;
+  /** The plan's numbers of ops, stored values, groups and dispatches. */
   readonly counts: PlanCounts;
   /** The printed result of each pass, line by line. */
   readonly passes: Readonly<Record<PassName, readonly string[]>>;
+  /** The buffers that the dispatches bind, with the values in each. */
   readonly buffers: readonly BufferExplanation[];
   /** The dispatches of a step in order, then those that run once per submit. */
   readonly dispatches: readonly DispatchExplanation[];

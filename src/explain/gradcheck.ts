@@ -13,6 +13,7 @@ import type { AnyTrainer } from '../train/trainer.ts';
 import { type Model, outputsOf, type Reference, referenceOf, traceBatch } from './reference.ts';
 import { distance, FLOAT_ROUNDING, roundingOf } from './rounding.ts';
 
+/** Options of {@link gradcheck}. */
 export interface GradcheckOptions {
   /** Examples of the data to check with. Default 8. */
   readonly rows?: number | undefined;
@@ -36,7 +37,9 @@ const GRADCHECK = {
  * alone reaches the tolerance. Gradients of a network that is not fully trained are well above r.
  */
 export interface GradcheckRow {
+  /** The parameter's path in the model: `hidden.weight`. */
   readonly path: string;
+  /** The parameter's shape. */
   readonly shape: Shape;
   /** ‖ref‖: the norm of the gradient in doubles. */
   readonly norm: number;
@@ -44,19 +47,27 @@ export interface GradcheckRow {
   readonly finiteError: number;
   /** Entries checked, and entries skipped because a kink (such as a ReLU's) lies within the difference. */
   readonly entries: number;
+  /** Entries left out because a kink lies within the difference. */
   readonly kinks: number;
   /** The error of this backend against the CPU in doubles, over all entries. */
   readonly backendError: number;
+  /** Whether both errors are within their tolerances. */
   readonly pass: boolean;
 }
 
+/** The errors of a model's gradients, as {@link gradcheck} measures them. */
 export interface GradcheckReport {
+  /** Whether every row passes and the backend's loss is within `backendTolerance`. */
   readonly pass: boolean;
+  /** One row for each trainable parameter. */
   readonly rows: readonly GradcheckRow[];
   /** The loss of the batch in doubles, and the backend's error, relative as in {@link GradcheckRow}. */
   readonly loss: number;
+  /** The relative error of the backend's loss against the one in doubles. */
   readonly lossError: number;
+  /** The tolerance that `finiteError` was compared with. */
   readonly finiteTolerance: number;
+  /** The tolerance that `backendError` and `lossError` were compared with. */
   readonly backendTolerance: number;
 }
 

@@ -40,6 +40,7 @@ import type { AnyTrainer } from '../train/trainer.ts';
 import { floatsOf, readAll, type Weights } from '../train/weights.ts';
 import { checkPath, type PlanePoint, pathDirections, projector, randomDirections } from './plane.ts';
 
+/** Options of {@link landscape}. */
 export interface LandscapeOptions {
   /** Points along each side of the grid. An odd number has the weights themselves in the middle. Default 25. */
   readonly n?: number | undefined;
@@ -60,9 +61,11 @@ export interface LandscapeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The loss on a grid in a plane of weight space, as {@link landscape} evaluates it. */
 export interface Landscape {
   /** The grid's coordinates, (n) each. */
   readonly alphas: Float32Array;
+  /** The coordinates along the second direction, (n). */
   readonly betas: Float32Array;
   /** (n, n): row i is at betas[i], column j at alphas[j]. Not finite where the loss is not. */
   readonly losses: NdArray;
@@ -70,6 +73,7 @@ export interface Landscape {
   readonly images: number;
   /** The weights at the center, and the two directions (of the weights that move), by path. */
   readonly center: Weights;
+  /** The first direction, which `alphas` scale, and the second, which `betas` scale; by path. */
   readonly directions: readonly [Weights, Weights];
   /** The orthogonal projections of the weights of `path` on the plane. */
   readonly path: readonly PlanePoint[];

@@ -14,6 +14,7 @@ import { RING, type State } from '../train/state.ts';
 import type { Task } from '../train/task.ts';
 import type { AnyTrainer } from '../train/trainer.ts';
 
+/** Options of {@link lrFind}. */
 export interface LrFindOptions {
   /** Examples per step. Default 32. */
   readonly batchSize?: number | undefined;
@@ -27,10 +28,13 @@ export interface LrFindOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The losses over a range of learning rates, as {@link lrFind} measures them. */
 export interface LrFind {
   /** Rate and loss of each step, and the exponentially smoothed loss, bias-corrected. */
   readonly rates: readonly number[];
+  /** The loss of each step's batch, at the step's rate. */
   readonly losses: readonly number[];
+  /** The exponential moving average of the losses, bias-corrected. */
   readonly smoothed: readonly number[];
   /**
    * The suggested rate: in the middle of the longest fall of the smoothed loss ("valley") below the loss of the best constant prediction,

@@ -11,15 +11,21 @@ import type { Task } from '../train/task.ts';
 import type { AnyTrainer } from '../train/trainer.ts';
 import { reference } from './reference.ts';
 
+/** What a small increase of one weight does to the loss, as {@link perturb} computes it. */
 export interface Perturbation {
+  /** The parameter's path in the model: `hidden.weight`. */
   readonly path: string;
+  /** The weight's index, one number for each axis of the parameter. */
   readonly index: readonly number[];
   /** The current weight, and its increase. */
   readonly value: number;
+  /** The increase of the weight. */
   readonly delta: number;
   /** The loss of the batch before and after, in doubles. */
   readonly loss: number;
+  /** The loss with the weight increased. */
   readonly lossAfter: number;
+  /** `lossAfter - loss`. */
   readonly change: number;
   /** ∂loss / ∂weight: the change per unit of the weight, for small changes. */
   readonly derivative: number;
@@ -27,6 +33,7 @@ export interface Perturbation {
   readonly direction: 'up' | 'down' | 'unchanged';
 }
 
+/** Options of {@link perturb}. */
 export interface PerturbOptions {
   /** The increase of the weight. Default 0.001. */
   readonly delta?: number | undefined;

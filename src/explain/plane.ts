@@ -7,7 +7,9 @@ import type { Weights } from '../train/weights.ts';
 
 /** A point of the plane; the weights at its center are (0, 0). */
 export interface PlanePoint {
+  /** The coordinate along the first direction, in its lengths. */
   readonly alpha: number;
+  /** The coordinate along the second direction, in its lengths. */
   readonly beta: number;
 }
 
