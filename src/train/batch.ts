@@ -29,6 +29,7 @@ import { ignores } from './loss-weights.ts';
 
 /** Examples to train or evaluate on; a DataSet is one. */
 export interface Examples {
+  /** What messages call the data. */
   readonly name?: string | undefined;
   /** The number of examples. */
   readonly size: number;
@@ -43,6 +44,7 @@ export interface Examples {
   readonly sampleWeights?: Values | undefined;
   /** The number of classes if y holds class indices; for several targets by their names or indices. */
   readonly classes?: number | Readonly<Record<string, number | undefined>> | undefined;
+  /** How bytes in x become numbers. Default: the model's scale. */
   readonly scale?: ByteScale | undefined;
   /** How bytes in y become numbers. Default: the scale of x. */
   readonly targetScale?: ByteScale | undefined;

@@ -30,7 +30,9 @@ type Metadata = Readonly<Record<string, string>>;
 
 /** What a checkpoint stores besides tensors. */
 export interface Saved {
+  /** The optimizer's name and options. */
   readonly optimizer: OptimizerDescription;
+  /** The loss's name. */
   readonly loss: string;
   /** The run the State was in. */
   readonly run?: Run;

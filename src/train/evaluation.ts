@@ -40,6 +40,7 @@ export interface Evaluation {
   readonly confusion?: readonly (readonly number[])[];
 }
 
+/** Options of {@link Trainer.evaluate}. */
 export interface EvaluateOptions {
   /** Examples per batch. Default: chosen to divide the data set. */
   readonly batchSize?: number | undefined;

@@ -9,10 +9,13 @@ export interface StepEvent {
   readonly step: number;
   /** Its epoch, counted from 1. */
   readonly epoch: number;
+  /** The batch's loss, before the step's update. */
   readonly loss: number;
   /** The batch's accuracy; absent if the loss scores no classes and no metric has this name. */
   readonly accuracy?: number;
+  /** The batch's metrics beside loss and accuracy, by name. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** The step's learning rate. */
   readonly learningRate: number;
   /** Of the optimizer's groups in their order; absent if none differs from {@link learningRate}. */
   readonly learningRates?: readonly number[];
@@ -20,6 +23,7 @@ export interface StepEvent {
 
 /** The model's results on the validation set, and the time the evaluation took. */
 export interface Validation extends Evaluation {
+  /** The time that the evaluation took, in seconds. */
   readonly seconds: number;
 }
 
@@ -30,21 +34,27 @@ export interface EpochEvent {
   readonly epoch: number;
   /** The number of epochs of the run, if known. */
   readonly epochs?: number;
+  /** Total steps made by the end of the epoch, over all runs of this State. */
   readonly step: number;
   /** False if the run ended before the epoch did. */
   readonly complete: boolean;
   /** Means over the epoch's batches while they were trained on. */
   readonly loss: number;
+  /** The mean accuracy; absent if the loss scores no classes and no metric has this name. */
   readonly accuracy?: number;
+  /** The means of the metrics beside loss and accuracy, by name. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Results on the validation set after the epoch, if there is one. */
   readonly validation?: Validation;
+  /** The learning rate of the epoch's last step. */
   readonly learningRate: number;
   /** Of the optimizer's groups in their order; absent if none differs from {@link learningRate}. */
   readonly learningRates?: readonly number[];
   /** Training time in seconds, excluding validation. */
   readonly seconds: number;
+  /** Steps per second of training time. */
   readonly stepsPerSecond: number;
+  /** Examples per second of training time. */
   readonly examplesPerSecond: number;
 }
 
@@ -53,10 +63,13 @@ export interface WarningEvent {
   readonly type: 'warning';
   /** `diverged`: the loss diverged while `divergence` is 'warn'. `notLogits`: the model ends with a sigmoid or softmax, but the loss takes logits. */
   readonly code: 'notLearning' | 'diverged' | 'notLogits';
+  /** Total steps made before the warning, over all runs of this State. */
   readonly step: number;
+  /** What is wrong and what to do, as one text. */
   readonly message: string;
 }
 
+/** An event of a run, told apart by its `type`. */
 export type FitEvent = StepEvent | EpochEvent | WarningEvent;
 
 /** Why a run ended. */
@@ -64,9 +77,13 @@ export type StopReason = 'done' | 'aborted' | 'stopped' | 'earlyStopping' | 'tar
 
 /** Functions that a run calls, and awaits, at its events; `onEnd` however it ends, even by a lost device. */
 export interface Callbacks {
+  /** Called after each step. */
   readonly onStep?: ((event: StepEvent) => void | Promise<void>) | undefined;
+  /** Called at the end of each epoch, after its validation. */
   readonly onEpoch?: ((event: EpochEvent) => void | Promise<void>) | undefined;
+  /** Called for each warning. */
   readonly onWarning?: ((event: WarningEvent) => void | Promise<void>) | undefined;
+  /** Called once, when the run has ended. */
   readonly onEnd?: ((reason: StopReason) => void | Promise<void>) | undefined;
 }
 
@@ -82,9 +99,11 @@ export interface History {
     readonly accuracy: number[];
     readonly metrics: Readonly<Record<string, number[]>>;
   };
+  /** The epochs; of very long histories every second, fourth … one. */
   readonly epochs: EpochEvent[];
   /** Learning rates set by hand, or 'schedule' where that was set again, and the number of steps made before each took effect. */
   readonly rates: { readonly step: number; readonly learningRate: number | 'schedule' }[];
+  /** The warnings of all runs. */
   readonly warnings: WarningEvent[];
   /** Why the last run ended. */
   stopped?: StopReason;

@@ -22,6 +22,7 @@ export interface Inspection<P = NdArray> {
   readonly outputs: Readonly<Record<string, NdArray>>;
   /** With targets: the loss, and its gradient with respect to each trainable parameter by path. */
   readonly loss?: number;
+  /** With targets: the gradient of the loss with respect to each trainable parameter, by path. */
   readonly gradients?: Readonly<Record<string, NdArray>>;
 }
 

@@ -23,8 +23,11 @@ const LOSSES = { 'cross-entropy': softmaxCrossEntropy, 'squared-error': sumSquar
 export interface Network {
   /** A new model, whose variables have no values yet. */
   readonly model: { forward(x: Tensor): Tensor };
+  /** The loss that the description names. */
   readonly loss: Loss;
+  /** The shape of one example: [inputs]. */
   readonly inputShape: readonly number[];
+  /** The description that the network was made from. */
   readonly description: NetworkDescription;
 }
 

@@ -23,11 +23,15 @@ import type { DataOrder } from './step.ts';
 
 /** A run as a checkpoint stores it. */
 export interface Run {
+  /** The data set's name. */
   readonly dataName: string;
   /** Examples in the data set. */
   readonly size: number;
+  /** Examples per step. */
   readonly batchSize: number;
+  /** Whether each epoch is reshuffled. */
   readonly shuffle: boolean;
+  /** Whether an epoch's last batch is left out if it is short. */
   readonly dropLast: boolean;
   /** The State's step count when the run began. */
   readonly start: number;
@@ -51,6 +55,7 @@ export interface EarlyStopping {
 
 export const DIVERGENCE = ['stop', 'warn', 'off'] as const;
 
+/** Options of {@link Trainer.fit}. */
 export interface FitOptions extends Callbacks {
   /** Passes over the data. Without this and `maxSteps`, the run continues until it is stopped. */
   readonly epochs?: number | undefined;
@@ -73,6 +78,7 @@ export interface FitOptions extends Callbacks {
   readonly dropLast?: boolean | undefined;
   /** 'epoch': one event per epoch. 'step': steps and warnings too. Default 'epoch'. */
   readonly events?: 'epoch' | 'step' | undefined;
+  /** Ends the run when a metric has stopped improving. Default: off. */
   readonly earlyStopping?: EarlyStopping | undefined;
   /**
    * The weight of each class in training, times the examples' own weights: a weight for each class, some by class (others count 1), or
@@ -87,6 +93,7 @@ export interface FitOptions extends Callbacks {
    * run's first loss. Non-finite values always end the run. Default `stop`.
    */
   readonly divergence?: (typeof DIVERGENCE)[number] | undefined;
+  /** Functions to call at the run's events, one object or several, in order, beside those given as options. */
   readonly callbacks?: Callbacks | readonly Callbacks[] | undefined;
   /**
    * Resumes the State's run as if it had never stopped: same data order, same schedule. `epochs` and `maxSteps` count from that run's

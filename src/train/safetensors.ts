@@ -34,7 +34,9 @@ export interface TensorToStore {
   /** The stored dtype. Default: the array's. `F16` or `BF16` for a `Float32Array` whose values they hold exactly, `BOOL` for a
    * `Uint8Array`. */
   readonly dtype?: StoredDtype;
+  /** The sizes of the axes. */
   readonly shape: readonly number[];
+  /** The elements, the last axis varying fastest. */
   readonly data: StoredArray;
 }
 
@@ -51,6 +53,7 @@ export type StoredTensor = {
 export interface Safetensors {
   /** By name, in the order of the header. */
   readonly tensors: Map<string, StoredTensor>;
+  /** The header's `__metadata__`: texts by key. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

@@ -28,16 +28,21 @@ export const RING = 256;
 
 /** A variable of the model, as reports list it. */
 export interface ParameterInfo {
+  /** Its path in the model: `hidden.weight`. */
   readonly path: string;
+  /** The sizes of the axes. */
   readonly shape: Shape;
+  /** The dtype of the elements. */
   readonly dtype: DType;
   /** Elements. */
   readonly size: number;
+  /** Whether the optimizer updates it; false for frozen parameters. */
   readonly trainable: boolean;
 }
 
 /** A host copy of everything in a State. */
 export interface Snapshot {
+  /** The values of each variable: parameters, moments and counters. */
   readonly arrays: ReadonlyMap<Variable, HostArray>;
 }
 

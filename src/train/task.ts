@@ -7,6 +7,7 @@ import { asLoss, type Loss, type LossFunction } from '../loss/loss.ts';
 
 /** Any object with a forward: from a tensor, or several by name or in order, to the same. */
 export interface Model {
+  /** The model's outputs for its inputs, one tensor or several by name or in order. */
   forward(x: never): unknown;
 }
 

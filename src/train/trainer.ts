@@ -61,6 +61,7 @@ export interface TrainerOptions<Y extends object = Tensor, X extends object = Te
   readonly loss: LossOf<Y>;
   /** The weight of each output's loss in their sum, by name. Default: 1 for each. As Keras' `loss_weights`. */
   readonly lossWeights?: LossWeights | undefined;
+  /** One of `optim`, such as `optim.adam(1e-3)`. */
   readonly optimizer: Optimizer;
   /** The seed of initial values, shuffles and dropout, a whole number. Default 0. */
   readonly seed?: number | undefined;
@@ -115,8 +116,13 @@ type ShapesOf<X> = [X] extends [Tensor] ? Shape : { readonly [K in keyof X]: Sha
 /** Any trainer, whatever the inputs and outputs of its model. */
 export type AnyTrainer = Trainer<object, object>;
 
+/**
+ * A model with its loss, optimizer and State: trains (`fit`, `trainOnBatch`), evaluates, predicts, saves and loads. Call `dispose()` to
+ * free its memory.
+ */
 export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   readonly [NOT_OF_A_MODEL] = true;
+  /** The backend that it trains on. */
   readonly backend: Backend;
   /** @internal */
   readonly state: State;

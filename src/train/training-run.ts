@@ -43,6 +43,7 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     return this;
   }
 
+  /** Trains up to the next event and returns it; `for await` calls it. @throws OptionError if the run is awaited; the run's error. */
   async next(): Promise<IteratorResult<E, undefined>> {
     if (this.#awaited)
       throw new OptionError(
@@ -70,6 +71,7 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     if (!this.#done) this.#gate.pause();
   }
 
+  /** Whether the run is paused, by {@link pause} or {@link step}. */
   get paused(): boolean {
     return this.#gate.paused;
   }
