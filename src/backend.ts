@@ -34,6 +34,7 @@ import { checkTensors } from './ops/tensors.ts';
 export interface AdapterSummary {
   /** The name for every measurement; it says "software" if the adapter computes on the CPU. */
   readonly name: string;
+  /** Whether the adapter computes on the CPU: always on the CPU engine, and with software adapters such as SwiftShader. */
   readonly software: boolean;
 }
 
@@ -46,6 +47,7 @@ export interface TraceOptions extends CompileOptions {
   readonly training?: boolean | undefined;
   /** The step counter, u32 [1], and the seed, u32 [2], that dropout draws from; usually variables. */
   readonly step?: Tensor | undefined;
+  /** The seed, u32 [2]; see `step`. */
   readonly seed?: Tensor | undefined;
 }
 
@@ -70,7 +72,9 @@ const ALLOCATE = { seed: [SEED, 0] } satisfies Schema<AllocateOptions>;
 
 /** An engine and the adapter it runs on, as {@link createBackend} returns it. */
 export class Backend {
+  /** `gpu`: WebGPU. `cpu`: plain loops and WebAssembly. */
   readonly kind: 'gpu' | 'cpu';
+  /** The adapter's name and whether it is software. */
   readonly adapter: AdapterSummary;
   /** @internal */
   readonly executor: Executor;

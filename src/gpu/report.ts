@@ -11,8 +11,11 @@ export type AdapterChoice = 'hardware' | 'software' | { name: string };
 export interface AdapterReport {
   /** The device's name if the platform reports it (`NVIDIA H100 80GB HBM3`), else vendor and architecture. */
   name: string;
+  /** `GPUAdapterInfo.vendor` (`nvidia`), or '' where the platform hides it. */
   vendor: string;
+  /** `GPUAdapterInfo.architecture` (`ampere`), or '' where the platform hides it. */
   architecture: string;
+  /** `GPUAdapterInfo.description`, or '' where the platform hides it. */
   description: string;
   /** The driver and its version, or '' if the platform hides it, as browsers do. */
   driver: string;

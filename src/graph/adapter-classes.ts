@@ -35,4 +35,5 @@ export const ADAPTER_CLASSES = {
   },
 } as const satisfies Record<string, Capabilities>;
 
+/** A class of adapters to compile for without a device: `webgpu-default` (the limits of every adapter), `software` or `gpu`. */
 export type AdapterClass = keyof typeof ADAPTER_CLASSES;

@@ -4,6 +4,7 @@ import type { Work } from './tuning.ts';
 /** A WebGPU feature that a kernel may require, such as `shader-f16` or `subgroups`. */
 export type Feature = string;
 
+/** What kernels and the compiler know of an adapter: its costs, features and limits. */
 export interface Capabilities {
   /** The adapter's own name, for tables of measured choices. */
   readonly name: string;
@@ -17,10 +18,15 @@ export interface Capabilities {
   readonly lanes: number;
   /** Bytes of workgroup memory. */
   readonly sharedBytes: number;
+  /** The features the device was opened with. */
   readonly features: ReadonlySet<Feature>;
+  /** Storage buffers that a dispatch may bind. */
   readonly maxStorageBuffersPerShaderStage: number;
+  /** Bytes that one storage binding may span. */
   readonly maxStorageBufferBindingSize: number;
+  /** Threads in a workgroup. */
   readonly maxComputeInvocationsPerWorkgroup: number;
+  /** Workgroups along each dimension of a dispatch. */
   readonly maxComputeWorkgroupsPerDimension: number;
   /**
    * The tuner's fastest configuration for a work, if there is a tuning with an entry for it. The op that asks knows its meaning and

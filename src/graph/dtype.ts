@@ -1,6 +1,7 @@
 // Element types. `u8` and `u16` are storage only (four and two to a 32-bit word on the GPU): gather and cast read them, and no op
 // computes with them.
 
+/** The dtype of a tensor's elements. `u8` and `u16` are only stored: `gatherRows` and `cast` read them, no op computes in them. */
 export type DType = 'f32' | 'u32' | 'i32' | 'u8' | 'u16';
 
 /** A flat array of one dtype on the host; `f32` is a Float64Array if the CPU computes in doubles. */

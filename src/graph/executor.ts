@@ -22,6 +22,7 @@ export interface Region {
 export interface Storage {
   /** Bytes held. */
   readonly bytes: number;
+  /** Whether the variable's values are in this storage. */
   has(variable: Variable): boolean;
   /** Copies `data` in; f32 data may be a Float32Array or a Float64Array. */
   write(variable: Variable, data: HostArray): void;
@@ -29,6 +30,7 @@ export interface Storage {
   copyFrom(source: Storage, copies: readonly (readonly [from: Region, to: Region])[]): void;
   /** Copies out, after everything submitted before. */
   read(variables: readonly Variable[]): Promise<HostArray[]>;
+  /** Frees the memory; programs that use it cannot run afterwards. */
   dispose(): void;
 }
 
@@ -74,6 +76,7 @@ export interface CompileOptions {
 
 /** Submitted steps, and variables to read when they are complete. */
 export interface Ticket {
+  /** The number of submitted steps. */
   readonly steps: number;
   /** Waits for the steps and returns the requested variables' values at that point. */
   values(): Promise<HostArray[]>;
@@ -81,6 +84,7 @@ export interface Ticket {
 
 /** A compiled recipe. Running it creates no buffer, bind group or pipeline. */
 export interface Program {
+  /** The program's name in errors, profiles and labels of GPU objects. */
   readonly label: string;
   /** GPU dispatches per step (0 on the CPU, 1 for a persistent kernel). */
   readonly dispatches: number;
@@ -90,6 +94,7 @@ export interface Program {
   submit(steps: number, read?: readonly Variable[], inputs?: Readonly<Record<string, HostArray>>): Ticket;
   /** Gives values to inputs (by name; missing ones keep theirs), runs one step and reads the outputs. */
   run(inputs?: Readonly<Record<string, HostArray>>): Promise<Record<string, NdArray>>;
+  /** Frees the program's memory; it cannot run afterwards. */
   dispose(): void;
 }
 

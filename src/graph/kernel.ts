@@ -18,6 +18,7 @@ export type Size3 = readonly [x: number, y: number, z: number];
  * texts are declared once.
  */
 export interface Declaration {
+  /** The requested name. */
   readonly name: string;
   /** Declarations that the text refers to. */
   readonly uses?: readonly Declaration[];
@@ -30,15 +31,21 @@ export type Declare = (declaration: Declaration) => string;
 
 /** An array in storage that carries values from one kernel of an op to the next. */
 export interface Scratch {
+  /** Its name in the op, the same in all kernels that use it. */
   readonly name: string;
+  /** The type of an element. */
   readonly type: WgslType;
+  /** The number of elements. */
   readonly size: number;
 }
 
 /** An array in workgroup memory. */
 export interface SharedArray {
+  /** The requested name. */
   readonly name: string;
+  /** The type of an element. */
   readonly type: WgslType | 'vec4f';
+  /** The number of elements. */
   readonly size: number;
 }
 
@@ -63,13 +70,17 @@ export interface ResultText {
 
 /** What the statements of a kernel refer to. */
 export interface KernelText {
+  /** The op's inputs, in order. */
   readonly inputs: readonly OperandText[];
+  /** The op's outputs, in order. */
   readonly outputs: readonly ResultText[];
+  /** Loads and stores of a scratch array that the kernel names in `reads` or `writes`. */
   scratch(array: Scratch): Pick<OperandText, 'load'> & ResultText;
   /** The name of a workgroup array. */
   shared(array: SharedArray): string;
   /** The barrier statement of a workgroup; only in uniform control flow. */
   barrier(): string;
+  /** Adds a function or private variable to the module and returns its name. */
   readonly declare: Declare;
 }
 
@@ -91,11 +102,15 @@ export interface KernelSpec extends Operands {
   readonly workgroup: Size3;
   /** Workgroups. */
   readonly grid: Size3;
+  /** Scratch arrays that it loads from. */
   readonly reads?: readonly Scratch[];
+  /** Scratch arrays that it stores to. */
   readonly writes?: readonly Scratch[];
+  /** Arrays in workgroup memory. */
   readonly shared?: readonly SharedArray[];
   /** Whether it has workgroup barriers. Default false. */
   readonly barriers?: boolean;
+  /** Features that it needs; it cannot be compiled for an adapter without them. */
   readonly requires?: readonly Feature[];
   /**
    * The statements of one thread. They may use these names: `group` (vec3u, the workgroup's index), `local` (vec3u, the thread's index in
@@ -123,11 +138,14 @@ export interface RowSpec extends Operands {
  * in order as `var<storage, read>`, then the outputs as `var<storage, read_write>`.
  */
 export interface OpaqueKernel {
+  /** The WGSL text. */
   readonly module: string;
   /** The entry point. Default `main`. */
   readonly entryPoint?: string;
+  /** Workgroups along x, y and z. */
   readonly grid: Size3;
   /** Values of `override` constants, by name. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** Features that it needs; it cannot be compiled for an adapter without them. */
   readonly requires?: readonly Feature[];
 }

@@ -7,18 +7,23 @@ import type { Tensor } from './tensor.ts';
 
 /** The static type of a tensor. */
 export interface Spec {
+  /** The sizes of the axes; [] for a scalar. */
   readonly shape: Shape;
+  /** The dtype of the elements. */
   readonly dtype: DType;
 }
 
 /** A row-major array on the host. `f32` data is a Float64Array if the CPU computes in doubles. */
 export interface NdArray extends Spec {
+  /** The elements, the last axis varying fastest. */
   readonly data: HostArray;
 }
 
 /** Where a map op writes its expression: reads of its inputs, and lines before the expression. */
 export interface MapScope {
+  /** The shapes and dtypes of the inputs. */
   readonly inputs: readonly Spec[];
+  /** The shape and dtype of the output. */
   readonly out: Spec;
   /** The flat index of the output element: the name of a `u32`. */
   readonly i: string;
@@ -32,13 +37,17 @@ export interface MapScope {
 
 /** The information available to a kernel op when it describes its kernels. */
 export interface KernelScope {
+  /** The shapes and dtypes of the inputs. */
   readonly inputs: readonly Spec[];
+  /** The shapes and dtypes of the outputs. */
   readonly outs: readonly Spec[];
+  /** The adapter's costs, features and limits. */
   readonly gpu: Capabilities;
   /** Whether input `k` is a plain f32 buffer (no chain fused into its load), so that `vec4` may name it. */
   direct(k: number): boolean;
 }
 
+/** What an op knows when it describes its work as rows. */
 export interface RowScope extends KernelScope {
   /** Lanes that compute a row together. */
   readonly lanes: number;
@@ -84,6 +93,7 @@ export type InputGradients = readonly ((() => Tensor) | undefined)[];
  * `placement`).
  */
 export interface Op<P = unknown> {
+  /** Its name in errors, labels and explanations. */
   readonly name: string;
   /** Specs of the outputs; throws a message for the user. */
   shape(inputs: readonly Spec[], p: P): readonly Spec[];

@@ -7,7 +7,9 @@ import { Tensor, Variable } from './tensor.ts';
 
 /** A variable and its path in the model. */
 export interface NamedVariable {
+  /** Its path in the model: `hidden.weight`. */
   readonly path: string;
+  /** The variable. */
   readonly variable: Variable;
 }
 

@@ -74,6 +74,7 @@ const INSPECTED = 16;
 
 /** An immutable recipe for an array. Its methods come with the ops: see src/ops/methods.ts. */
 export class Tensor implements Spec {
+  /** The op or leaf that computes it. */
   readonly node: Node;
   /** Which of the node's outputs this is. */
   readonly output: number;
@@ -88,14 +89,17 @@ export class Tensor implements Spec {
     this.output = output;
   }
 
+  /** The sizes of the axes; [] for a scalar. */
   get shape(): Shape {
     return this.node.outs[this.output]!.shape;
   }
 
+  /** The dtype of the elements. */
   get dtype(): DType {
     return this.node.outs[this.output]!.dtype;
   }
 
+  /** The number of axes. */
   get rank(): number {
     return this.shape.length;
   }
@@ -132,9 +136,11 @@ function nameOf({ source }: Node): string {
 /** How a variable gets its initial values, from its path in the model and the run's seed. */
 export type Initializer = (spec: Spec, seed: number, path: string) => HostArray;
 
+/** Options of {@link Variable}. */
 export interface VariableOptions {
   /** The variable's dtype. Default `f32`. */
   readonly dtype?: DType | undefined;
+  /** The function that returns its initial values, such as `nn.init.zeros` or `nn.init.xavierUniform()`. */
   readonly initial: Initializer;
   /** Whether optimizers update it. Default false. */
   readonly trainable?: boolean | undefined;
@@ -149,6 +155,7 @@ const VARIABLE = {
 
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
 export class Variable extends Tensor {
+  /** The function that returns its initial values. */
   readonly initial: Initializer;
   #trainable: boolean;
 
@@ -280,7 +287,9 @@ export type NestedNumbers = number | readonly NestedNumbers[];
 
 /** Options of {@link constant}. */
 export interface ConstantOptions {
+  /** The shape of the values. Default: that of nested arrays; a typed array is a vector. */
   readonly shape?: Shape | undefined;
+  /** The dtype. Default: f32, or that of a typed array. */
   readonly dtype?: DType | undefined;
 }
 

@@ -29,7 +29,9 @@ export interface TuningEntry {
 
 /** A tuning as `createBackend` takes it: the parsed content of the file that `thalweg tune` writes. */
 export interface Tuning {
+  /** The version of the format; a tuning of another version is refused. */
   readonly version: typeof TUNING_VERSION;
+  /** The fastest way found for each work. */
   readonly entries: readonly TuningEntry[];
   /** Where it came from, for reports. */
   readonly source?: string;
@@ -37,6 +39,7 @@ export interface Tuning {
 
 /** The tuning of a backend, and the works whose entries its programs have used. */
 export interface TuningReport extends Tuning {
+  /** Works whose entries a program has used. */
   readonly used: readonly Work[];
 }
 

@@ -151,6 +151,7 @@ export interface TensorMethods {
   leakyRelu(options?: LeakyReluOptions): Tensor;
   /** 1 / (1 + e⁻ˣ) */
   sigmoid(): Tensor;
+  /** (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) */
   tanh(): Tensor;
   /** x · sigmoid(x) */
   silu(): Tensor;

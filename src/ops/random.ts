@@ -106,6 +106,7 @@ export interface BatchIndicesOptions {
   readonly batch: number;
   /** Rows in a full batch. */
   readonly stride: number;
+  /** Batches in an epoch. */
   readonly stepsPerEpoch: number;
   /** Shuffle anew each epoch; else rows come in order. */
   readonly shuffle: boolean;

@@ -12,6 +12,7 @@ import { AXES, type Axis, checkTensors, type KeepDims } from './tensors.ts';
 
 /** Which axes to reduce, and whether to keep them with size 1. Default: all axes, not kept. */
 export interface ReduceOptions extends KeepDims {
+  /** The axis or axes to reduce; negative ones count from the last. Default: all. */
   readonly axis?: Axis | undefined;
 }
 
