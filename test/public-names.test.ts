@@ -3,34 +3,18 @@
 import { join } from 'node:path';
 import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
-import { ROOT, requireFreshDist } from './dist.ts';
+import { ROOT } from './dist.ts';
+import { publicSurface, type Surface } from './public-surface.ts';
 
-const ENTRIES = { thalweg: 'src/index', 'thalweg/ops': 'src/ops/index', 'thalweg/node': 'src/node/index' };
 const OURS = join(ROOT, 'dist').replaceAll('\\', '/');
 
-let checker: ts.TypeChecker;
-/** The exports of each entry point: of `thalweg/node` those that it has beside `thalweg`'s. */
-const exportsOf = new Map<string, readonly ts.Symbol[]>();
+let checker: Surface['checker'];
+let exportsOf: Surface['exportsOf'];
+let targetOf: Surface['targetOf'];
 
 beforeAll(() => {
-  requireFreshDist();
-  const files = Object.values(ENTRIES).map((file) => join(ROOT, 'dist', `${file}.d.ts`));
-  const options = { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, types: [], skipLibCheck: true };
-  const program = ts.createProgram(files, options);
-  checker = program.getTypeChecker();
-  for (const [k, entry] of Object.keys(ENTRIES).entries()) {
-    const own = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(files[k]!)!)!);
-    const inherited = new Set((entry === 'thalweg/node' ? exportsOf.get('thalweg')! : []).map(targetOf));
-    exportsOf.set(
-      entry,
-      own.filter((symbol) => !inherited.has(targetOf(symbol))),
-    );
-  }
+  ({ checker, exportsOf, targetOf } = publicSurface());
 }, 60_000);
-
-function targetOf(symbol: ts.Symbol): ts.Symbol {
-  return symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-}
 
 /** Whether it is exported as a type alone, as a class may be. */
 function isTypeOnly({ declarations = [] }: ts.Symbol): boolean {

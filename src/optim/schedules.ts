@@ -27,6 +27,7 @@ type Argument = string | number | ScheduleDescription | readonly (number | Sched
  * cannot be restored from a checkpoint and must be passed again.
  */
 export type Schedule = ((step: number, total: number | undefined) => number) & {
+  /** The schedule as plain data; absent for functions of the user's own. */
   readonly description?: ScheduleDescription;
 };
 
