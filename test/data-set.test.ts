@@ -110,6 +110,54 @@ describe('arrayDataset', () => {
     expect([mask.y.data, mask.classes, mask.y.targets]).toEqual([Uint8Array.of(0, 255, 1, 1), 2, 'classes']);
   });
 
+  it.each([
+    ['a list', [0, 1, -100], Int32Array.of(0, 1, -100)],
+    ['a column', [[0], [1], [-100]], Int32Array.of(0, 1, -100)],
+    [
+      'labels at places',
+      [
+        [0, 1],
+        [1, -100],
+        [0, 0],
+      ],
+      Int32Array.of(0, 1, 1, -100, 0, 0),
+    ],
+    ['floats', Float32Array.of(0, 1, -100), Int32Array.of(0, 1, -100)],
+    ['an Int32Array', Int32Array.of(0, 1, -100), Int32Array.of(0, 1, -100)],
+  ])('ignoreIndex means that targets are class indices: %s', (_, y, labels) => {
+    const set = arrayDataset([[0], [1], [2]], y, { ignoreIndex: -100 });
+    expect([set.y.data, set.classes, set.note]).toEqual([labels, 2, undefined]);
+    const several = arrayOfParts({ a: [[0], [1], [2]] }, { k: y, r: [0.5, 1, 2] }, { ignoreIndex: -100, targets: { r: 'values' } }); // biome-ignore format: one line
+    expect([several.y.k.data, several.classes]).toEqual([labels, { k: 2, r: undefined }]);
+  });
+
+  describe('no option is ignored', () => {
+    const x = [[1], [2]];
+    const [bytes, scale] = [
+      { shape: [2, 1], data: Uint8Array.of(7, 8) },
+      { mean: 0.5, std: 1 },
+    ];
+    const [labels, given] = [{ shape: [2], data: Uint8Array.of(0, 1) }, { a: x }];
+    it.each<[string, () => unknown, string]>([
+      ['classes of values', () => arrayDataset(x, [0, 1], { classes: 3, targets: 'values' }), "array y: classes is 3, but targets is 'values', and only class indices have classes. Leave out one of the two."],
+      ['ignoreIndex of values', () => arrayDataset(x, [0, 1], { ignoreIndex: -1, targets: 'values' }), "array y: ignoreIndex is -1, but targets is 'values'"],
+      ['classes of values by name', () => arrayOfParts(given, { p: [0, 1] }, { classes: { p: 3 }, targets: 'values' }), "array p y: classes is 3, but targets is 'values'"],
+      ['ignoreIndex of values alone', () => arrayOfParts(given, { p: [0, 1] }, { ignoreIndex: 3, targets: 'values' }), "array p y: ignoreIndex is 3, but targets is 'values'"],
+      ['ignoreIndex of values beside a single one', () => arrayOfParts(given, [0, 1], { ignoreIndex: 3, targets: 'values' }), "array y: ignoreIndex is 3, but targets is 'values'"],
+      ['scale with targetScale where only y is bytes', () => arrayDataset(x, bytes, { scale, targetScale: false }), 'scale: array holds no bytes, and only these are scaled. Scale'],
+      ['the same by name', () => arrayOfParts(given, bytes, { scale, targetScale: false }), 'scale: array holds no bytes'],
+      ['scale of tokens', () => arrayDataset(Uint16Array.of(1, 2), [0, 1], { scale }), 'scale: array holds no bytes'],
+      ['targetScale of class indices', () => arrayDataset(x, labels, { targetScale: scale }), 'targetScale: y of array holds no bytes to regress on, and only these are scaled.'],
+      ['the same by name', () => arrayOfParts(given, { p: labels }, { targetScale: { p: scale } }), 'targetScale: p holds no bytes to regress on'],
+      ['the same, one for all', () => arrayOfParts(given, { p: labels }, { targetScale: scale }), 'targetScale: y of array holds no bytes to regress on'],
+      ['a word for targets, by name', () => arrayOfParts(given, { p: labels }, { targets: { p: 'class' as never } }), 'array: targets.p is "class". Use \'classes\' or \'values\'.'],
+      ['classes by name', () => arrayOfParts(given, { p: labels }, { classes: { p: 1 } }), 'array: classes.p is 1. Give a whole number of at least 2.'],
+    ])('%s', (_, make, message) => {
+      expect(make).toThrow(OptionError);
+      expect(make).toThrow(message);
+    }); // biome-ignore format: a table
+  });
+
   describe('of bytes that are all 0 or 1', () => {
     const rows = { shape: [2, 3], data: Uint8Array.of(0, 1, 0, 1, 1, 0) };
     const x = [[1], [2]];

@@ -116,15 +116,15 @@ export interface DataPair {
 export interface ArrayDatasetOptions {
   /** The data set's name in messages. Default `array`. */
   name?: string | undefined;
-  /** `classes`: y holds class indices; `values`: numbers to regress on. Default `classes` if y is one whole number >= 0 per example and not
-   * a float array; the data set's `note` says how it was interpreted. */
+  /** `classes`: y holds class indices; `values`: numbers to regress on. Default `classes` if `classes` or `ignoreIndex` is given, or if y is
+   * one whole number >= 0 per example and not a float array; the data set's `note` says how it was interpreted. */
   targets?: TargetKind | undefined;
   /** The number of classes, at least 2. Default: the largest index + 1. */
   classes?: number | undefined;
   /** A label that is not a class, which the loss ignores; also pass it to the loss: `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
   ignoreIndex?: number | undefined;
   /** For bytes in x: `(x / 255 - mean) / std`; false: unscaled u32 from 0 to 255, as an embedding needs. Default { mean: 0, std: 1 }, which
-   * is x / 255. */
+   * is x / 255. Other types are never scaled. */
   scale?: ByteScale | undefined;
   /** For bytes in y that are regression targets; false: 0 to 255 unscaled. Default `scale`. */
   targetScale?: ByteScale | undefined;
@@ -137,6 +137,8 @@ export const CLASSES: Kind = {
   advice: 'Give a whole number of at least 2.',
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2,
 };
+/** A label that is not a class. */
+export const IGNORED: Kind = { advice: 'Give a whole number, such as -100.', fits: Number.isInteger };
 /** How y is interpreted. */
 export const TARGETS: Kind = oneOf('classes', 'values');
 const SCALE_OR_NONE: Kind = { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) };
@@ -144,7 +146,7 @@ const NAMES: Names<ArrayDatasetOptions> = {
   name: STRING,
   targets: TARGETS,
   classes: CLASSES,
-  ignoreIndex: { advice: 'Give a whole number, such as -100.', fits: Number.isInteger },
+  ignoreIndex: IGNORED,
   scale: SCALE_OR_NONE,
   targetScale: SCALE_OR_NONE,
   sampleWeights: true,
@@ -274,7 +276,7 @@ export function arrayDataset(
     y: checkedTargets,
     ...meaning,
     ...(sampleWeights && { sampleWeights }),
-    scale: checkScale('scale', name, isBytes(checked) || bytesOfY, scale),
+    scale: checkScale('scale', name, isBytes(checked) || (bytesOfY && targetScale === undefined), scale),
     ...(targetScale !== undefined && { targetScale: checkScale('targetScale', `y of ${name}`, bytesOfY, targetScale) }),
   });
 }
@@ -293,7 +295,7 @@ export function toTargets(
   const single = sizeOf(shape.slice(1)) === 1;
   const whole = data.every((v: number) => Number.isInteger(v) && v >= 0);
   const integers = untyped ? whole : !isFloat(data);
-  const said = options.targets ?? (options.classes === undefined ? undefined : 'classes');
+  const said = statedKind(name, options);
   const kind = said ?? (shape.length === 1 && integers ? 'classes' : 'values');
   const note = (meaning: string) =>
     said === undefined && single && whole
@@ -305,6 +307,17 @@ export function toTargets(
   }
   const y = asTargets('values', shape.length === 1 ? [shape[0]!, 1] : shape, stored(`${name} y`, shape, data));
   return { y, classes: undefined, ...note('numbers to regress on') };
+}
+
+/** The kind that options state: those of class indices imply it. @throws OptionError if they contradict `targets`. */
+function statedKind(name: string, { targets, classes, ignoreIndex }: ArrayDatasetOptions): TargetKind | undefined {
+  const [implied] = Object.entries({ classes, ignoreIndex }).filter(([, value]) => value !== undefined);
+  if (!implied) return targets;
+  if (targets !== 'values') return 'classes';
+  const [option, value] = implied;
+  throw new OptionError(
+    `${name} y: ${option} is ${value}, but targets is 'values', and only class indices have ${option}. Leave out one of the two.`,
+  );
 }
 
 /** Class indices (size), or (size, ...) where an example has several. */
@@ -339,10 +352,12 @@ function isFloat(data: NumberArray): boolean {
 export function checkScale(option: string, name: string, bytes: boolean, scale: ByteScale | undefined): ByteScale {
   if (scale === undefined) return PLAIN;
   if (scale === false) return false;
-  if (!bytes)
+  if (!bytes) {
+    const bytes = option === 'scale' ? 'bytes' : 'bytes to regress on';
     throw new OptionError(
-      `${option}: ${name} holds no bytes, and only bytes are scaled. Scale the numbers yourself, or give a Uint8Array.`,
+      `${option}: ${name} holds no ${bytes}, and only these are scaled. Scale the numbers yourself, or give a Uint8Array.`,
     );
+  }
   checkOptions(option, scale, SCALE);
   for (const name of ['mean', 'std'] as const) checkValue(option, name, scale[name], SCALE[name] as Kind);
   return scale;
