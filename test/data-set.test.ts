@@ -103,6 +103,18 @@ describe('arrayDataset', () => {
       expect(arrayDataset({ shape: [1, 2], data: Kind.of(-1, 2) }, [[1, 2]]).x.data).toEqual(Float32Array.of(-1, 2));
   });
 
+  it('keeps 64-bit integers as 32-bit ones, and reads them as such', () => {
+    const [x, y] = [BigInt64Array.of(5n, -1n, 7n, 0n), BigUint64Array.of(0n, 2n)];
+    const set = arrayDataset(x, y);
+    expect([set.x.data, set.y, set.classes]).toEqual([Int32Array.of(5, -1, 7, 0), { shape: [2], data: Uint32Array.of(0, 2) }, 3]); // biome-ignore format: one line
+    const rows = arrayDataset([BigUint64Array.of(1n, 2n), BigUint64Array.of(3n, 4n)], BigInt64Array.of(1n, 0n));
+    expect([rows.x.data, rows.y.data]).toEqual([Uint32Array.of(1, 2, 3, 4), Int32Array.of(1, 0)]);
+    expect(arrayDataset(x, BigInt64Array.of(-3n, 4n), { targets: 'values' }).y.data).toEqual(Int32Array.of(-3, 4));
+    expect(arrayDataset([0, 1, 2], BigInt64Array.of(1n, -100n, 0n), { ignoreIndex: -100 }).y.data).toEqual(
+      Int32Array.of(1, -100, 0),
+    );
+  });
+
   it('keeps labels that a loss ignores, negative ones as i32', () => {
     const list = arrayDataset([1, 2], [[0, -100], [2, 1]], { targets: 'classes', ignoreIndex: -100 }); // biome-ignore format: rows
     expect([list.y, list.classes]).toEqual([{ shape: [2, 2], data: Int32Array.of(0, -100, 2, 1) }, 3]);
@@ -316,6 +328,12 @@ describe('arrayDataset', () => {
       DataError,
       /label -1 of example 0 is not a class index\. Give whole numbers from 0, \{ ignoreIndex: -1 \} if/,
     ],
+    ['an i64 that is none of i32', () => arrayDataset(BigInt64Array.of(0n, 2n ** 31n), [0, 1]), DataError, /^array x: 2147483648 at index 1 does not fit i32, and a BigInt64Array is kept as i32\. Give floats: Float32Array\.from\(data, Number\)\.$/], // biome-ignore format: one line
+    ['an u64 that is none of u32', () => arrayDataset([1, 2], BigUint64Array.of(0n, 2n ** 32n)), DataError, /^array y: 4294967296 at index 1 does not fit u32/], // biome-ignore format: one line
+    ['an i64 of a row', () => arrayDataset([BigInt64Array.of(1n), BigInt64Array.of(-(2n ** 40n))], [0, 1]), DataError, /^array x\[1\]: -1099511627776 at index 0 does not fit i32/], // biome-ignore format: one line
+    ['a negative i64 label', () => arrayDataset([1, 2], BigInt64Array.of(0n, -1n)), DataError, /^array y: label -1 of example 1 is not a class index\. .* or targets: 'values'\.$/], // biome-ignore format: one line
+    ['rows of several types', () => arrayDataset([Uint8Array.of(1, 2), Float32Array.of(0.5, 300)], [0, 1]), DataError, /^array x\[1\]: this row is a Float32Array, and the first is a Uint8Array\. Give all rows in one type\.$/], // biome-ignore format: one line
+    ['a list among rows of bytes', () => arrayDataset([Uint8Array.of(1, 2), [0.5, 300]], [0, 1]), DataError, /^array x\[1\]: this row is an array, and the first is a Uint8Array/], // biome-ignore format: one line
     ['labels that are all ignored', () => arrayDataset([1, 2], [[-1, -1], [-1, -1]], { targets: 'classes', ignoreIndex: -1 }), DataError, /every label is ignoreIndex, -1, so there is nothing to learn\. Check/], // biome-ignore format: one line
     ['one class beside what is ignored', () => arrayDataset([1, 2], [7, 255], { ignoreIndex: 255 }), DataError, /every label is 7, and one class/], // biome-ignore format: one line
     ['a label of a sequence out of range', () => arrayDataset([1, 2], [[0, 1], [2, 9]], { classes: 3 }), DataError, /label of example 1: expected 0 to 2, got 9\. .* with \{ ignoreIndex \}/], // biome-ignore format: one line

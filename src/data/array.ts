@@ -55,8 +55,8 @@ type Tensors<X> = X extends Numbers ? Values<StoredNumbers> : { readonly [K in k
  * Each is a nested list, a typed array, or `{ shape, data }`; a bare typed array is split into as many rows as `y` has. Models with several
  * inputs or outputs take several arrays: `{ pixels, stats }`, or a list of `{ shape, data }`; options for a single tensor may then be given
  * by name, or in a list.
- * u8, u16, u32, i32 and f32 arrays keep their type; everything else becomes f32. Arrays are copied, so later writes to them do not change
- * the data set.
+ * u8, u16, u32, i32 and f32 arrays keep their type, integers of 64 bits become i32 or u32, everything else f32. Arrays are copied, so
+ * later writes to them do not change the data set.
  * @throws DataError if lengths differ, an array is empty or not finite, a label is out of range, or weights are negative or all 0;
  * OptionError if an option names an unknown tensor.
  */

@@ -242,8 +242,8 @@ function rows<A extends StoredNumbers>(v: Values<A>, from: number, to: number): 
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs). With
  * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
  * Each is a nested list, a typed array, or `{ shape, data }`; a bare typed array is split into as many rows as `y` has.
- * u8, u16, u32, i32 and f32 arrays keep their type; everything else becomes f32. Arrays are copied, so later writes to them do not change
- * the data set.
+ * u8, u16, u32, i32 and f32 arrays keep their type, integers of 64 bits become i32 or u32, everything else f32. Arrays are copied, so
+ * later writes to them do not change the data set.
  * @throws DataError if lengths differ, an array is empty or not finite, a label is out of range, or weights are negative or all 0.
  */
 export function arrayDataset(

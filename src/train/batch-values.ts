@@ -92,7 +92,7 @@ function partValues(what: string, batch: BatchPart, example: Shape | undefined):
       throw new OptionError(
         `${what}: a bare array of ${batch.length} numbers, and an example is ${example ? formatShape(example) : 'not known yet'}. Give whole examples, or { shape: [rows, …], data }.`,
       );
-    return asValues({ shape: [rows, ...example], data: own(batch) });
+    return asValues({ shape: [rows, ...example], data: own(what, batch) });
   }
   return batch as Values;
 }
