@@ -175,7 +175,7 @@ describe('arrayDataset', () => {
     const x = [[1], [2]];
     const scale = { mean: 0, std: 0.5 };
     const ofY =
-      /y(\.kind)?: all its bytes are 0 or 1, and bytes are scaled, as those of pictures\. Give floats, or say targetScale: false to keep them\.$/;
+      /y(\.kind)?: all its bytes are 0 or 1, and bytes are scaled, as those of pictures\. Give floats, Float32Array\.from\(data\); or say targetScale: false to keep them\.$/;
     it.each<[string, () => unknown, RegExp]>([
       ['several labels', () => arrayDataset(x, rows), ofY],
       ['rows of typed arrays', () => arrayDataset(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 0)]), ofY],
@@ -183,7 +183,7 @@ describe('arrayDataset', () => {
       ['one by name', () => arrayOfParts(x, { kind: rows }), ofY],
       ['one without a scale of its own', () => arrayOfParts(x, { kind: rows, b: rows }, { targetScale: { b: false } }), ofY],
       ['those with the scale of x', () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(7, 8) }, rows, { scale }), ofY],
-      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: all its bytes are 0 or 1, .* Give floats, or say scale: false/],
+      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: all its bytes are 0 or 1, .* Give floats, Float32Array\.from\(data\); for an Embedding say scale: false, which keeps whole numbers\.$/],
       ['examples by name', () => arrayOfParts({ a: rows }, [0, 1]), /^array x\.a: all its bytes are 0 or 1/],
     ])('refuses %s where no scale is stated', (_, make, message) => {
       expect(make).toThrow(DataError);

@@ -57,7 +57,7 @@ function flatTargets(
   if (shape.length > 1 || (isTyped(given) && (kindOf(given) ?? '').startsWith('Float'))) {
     const dense = rows.length === 1 && rows[0] === size ? [size, 1] : rows;
     if (!(data instanceof Uint8Array)) return { shape: dense, data: Float32Array.from(data) };
-    checkBinaryBytes(what, data, 'scale');
+    checkBinaryBytes(what, data, 'batch');
     return { shape: dense, data };
   }
   const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32) && v !== ignoreIndex);
