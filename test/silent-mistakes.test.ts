@@ -59,6 +59,7 @@ describe('targets that are no probabilities', () => {
     ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 2,'],
     ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 85,'],
     ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: the target of example 1 adds up to 3, and softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets.'],
+    ['rows of class indices', of([[0, 1, 1], [1, 1, 0]]), softmaxCrossEntropy, "array: the target of example 0 adds up to 2, and softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets, or if they are class indices, make the data with { targets: 'classes' }."],
     ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: the target of example 0 has -0.5,'],
     ['rows that do', of([[0.2, 0.2, 0.6], [1, 0, 0]]), softmaxCrossEntropy, undefined],
     ['rows of bytes', bytes, softmaxCrossEntropy, undefined],

@@ -231,6 +231,22 @@ describe('a step on a batch', () => {
     await expect(once(trainer)).rejects.toThrow('trainer: it was disposed.');
   });
 
+  it('says how to give class indices at each place', async () => {
+    const trainer = netTrainer({ model: new Linear(1, 4) });
+    const x = { shape: [2, 3, 1], data: new Float32Array(6) };
+    const labels = [[0, 1, 1], [1, 1, 0]]; // biome-ignore format: rows
+    const misfit = /^softmaxCrossEntropy: targets f32 \[2, 3\] do not fit logits \[2, 3, 4\]\..*, f32 \[2, 3, 4\]\./;
+    const y = { shape: [2, 3], data: Uint32Array.from(labels.flat()) };
+    const error = await trainer.trainOnBatch(x, labels).catch((error: Error) => error);
+    expect(error).toBeInstanceOf(ShapeError);
+    expect(String((error as Error).message)).toMatch(misfit);
+    expect(error).toMatchObject({ message: expect.stringMatching(/ y was read as numbers: give class indices as \{ shape: \[2, 3\], data: Uint32Array\.from\(…\) \}, or an Int32Array\.$/) }); // biome-ignore format: one line
+    await expect(trainer.trainOnBatch(x, [[0, 0.5, 0], [1, 0, 1]])).rejects.toThrow(/f32 \[2, 3, 4\]\.$/); // biome-ignore format: rows
+    await trainer.trainOnBatch(x, y);
+    await trainer.trainOnBatch(x, Int32Array.from(y.data));
+    expect(trainer.stepsMade).toBe(2);
+  });
+
   it('refuses what does not fit', async () => {
     const trainer = netTrainer({ inputShape: [4] });
     const { x, y } = batch(0, 2);

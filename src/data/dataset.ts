@@ -29,7 +29,7 @@ import {
   type Shaped,
 } from './given.ts';
 import { type GivenWeights, toWeights } from './sample-weights.ts';
-import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
+import { areWhole, checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
 
 /** A row-major array with its shape, the dtype being the array's. */
 export interface Values<A = HostArray> {
@@ -293,7 +293,7 @@ export function toTargets(
 ): Pick<DataSet, 'y' | 'classes' | 'note'> {
   const { shape, data, untyped } = flat;
   const single = sizeOf(shape.slice(1)) === 1;
-  const whole = data.every((v: number) => Number.isInteger(v) && v >= 0);
+  const whole = areWhole(data);
   const integers = untyped ? whole : !isFloat(data);
   const said = statedKind(name, options);
   const kind = said ?? (shape.length === 1 && integers ? 'classes' : 'values');

@@ -1,11 +1,11 @@
 // A training step on a batch as it comes: of a stream, or of what an agent sees. The batch's values are inputs of a program that is
 // kept for the next batches of the same shapes; all else is as in the steps of a run.
 import { checkBinaryBytes } from '../data/binary-bytes.ts';
-import type { Values } from '../data/dataset.ts';
+import { kindOfTargets, type Values } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
-import { labelsFrom } from '../data/stored.ts';
+import { areWhole, labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
-import { DataError } from '../graph/errors.ts';
+import { DataError, ShapeError } from '../graph/errors.ts';
 import { mapParts, type Nested, partName } from '../graph/nested.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
@@ -15,7 +15,7 @@ import type { Running } from './fit.ts';
 import type { StepProgram } from './programs.ts';
 import { traceStep } from './step.ts';
 import { type BatchEvent, eventOf } from './step-event.ts';
-import { allLabels } from './targets.ts';
+import { allLabels, targetsOf } from './targets.ts';
 import { outputsOf, type Task } from './task.ts';
 
 /** One tensor of targets: class indices, one an example, or rows of numbers. */
@@ -67,6 +67,21 @@ function flatTargets(
   );
 }
 
+/** The error; where a loss of classes was given whole numbers that were read as values, with how to give class indices. */
+function asClasses(error: ShapeError, task: Pick<Task, 'loss' | 'heads'>, batch: Examples): ShapeError {
+  const targets = targetsOf(batch);
+  for (const { name, loss } of outputsOf(task)) {
+    const y = targets.get(name)?.y;
+    if (loss.classes !== true || !y || y.shape.length < 2 || kindOfTargets(y) === 'classes' || !areWhole(y.data))
+      continue;
+    const shape = formatShape(y.shape);
+    return new ShapeError(
+      `${error.message} ${partName('y', name)} was read as numbers: give class indices as { shape: ${shape}, data: Uint32Array.from(…) }, or an Int32Array.`,
+    );
+  }
+  return error;
+}
+
 /** A program, and the most classes that labels given to it had so far. */
 interface BatchProgram extends StepProgram {
   /** By output. */
@@ -107,7 +122,13 @@ export async function trainOnBatch(
 }
 
 async function programOf({ executor, state, task, programs }: Running, data: Examples, owner: object) {
-  const trace = () => traceStep(state, task, data, undefined, data.size);
+  const trace = () => {
+    try {
+      return traceStep(state, task, data, undefined, data.size);
+    } catch (error) {
+      throw error instanceof ShapeError ? asClasses(error, task, data) : error;
+    }
+  };
   const classes = [...allLabels(task, data).values()].map((labels) => labels?.classes ?? 0);
   const key = `train on ${JSON.stringify(data.scale)} ${specsOf(data)}`;
   const make = async (): Promise<BatchProgram> => {
