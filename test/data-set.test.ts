@@ -7,12 +7,13 @@ import { sharesOf } from '../src/data/partition.ts';
 import { Random } from '../src/data/random.ts';
 import { split } from '../src/data/split.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
-import { netTrainer } from './blobs.ts';
+import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
+import { Net, netTrainer } from './blobs.ts';
 
 describe('arrayDataset', () => {
   it('takes nested lists; whole numbers are class indices', () => {
     const data = arrayDataset([[0.5, 1, 2], [3, 4, 5]], [0, 2]); // biome-ignore format: one example a list
-    expect([data.name, data.size, data.classes, data.scale]).toEqual(['array', 2, 3, { mean: 0, std: 1 }]);
+    expect([data.name, data.size, data.classes, data.scale]).toEqual(['array', 2, 3, undefined]);
     expect(data.x).toEqual({ shape: [2, 3], data: Float32Array.of(0.5, 1, 2, 3, 4, 5) });
     expect(data.y).toEqual({ shape: [2], data: Uint32Array.of(0, 2) });
   });
@@ -217,6 +218,35 @@ describe('arrayDataset', () => {
       expect(part.y.scale).toEqual(targetScale);
     expect([set.x.scale, arrayDataset(bytes, bytes, { scale: targetScale }).y.scale]).toEqual([false, targetScale]);
     expect(arrayDataset(bytes, bytes, { targetScale: false }).y.scale).toBe(false);
+  });
+
+  it('has a scale only where there are bytes to scale', async () => {
+    const [bytes, scale] = [
+      { shape: [2, 4], data: Uint8Array.of(0, 51, 102, 255, 1, 2, 3, 4) },
+      { mean: 0.5, std: 1 },
+    ];
+    const floats = { shape: [2, 4], data: Float32Array.from(bytes.data) };
+    const labels = Uint8Array.of(0, 1);
+    const unscaled = [
+      arrayDataset(floats, labels),
+      arrayDataset({ ...floats, data: Uint16Array.from(bytes.data) }, labels, { scale: false }),
+      arrayDataset(floats, bytes, { targetScale: scale }),
+      arrayDataset(floats, bytes, { targetScale: false }),
+    ];
+    for (const set of unscaled) {
+      expect([set.scale, set.slice(0, 1).scale, split(set, 1).train.scale]).toEqual([undefined, undefined, undefined]);
+      expect(rescaled(set, { mean: 0, std: 2 }).scale).toBeUndefined();
+    }
+    expect(unscaled[2]!.y.scale).toEqual(scale);
+    expect([arrayDataset(bytes, labels), arrayDataset(floats, bytes)].map(({ scale }) => scale)).toEqual(
+      Array(2).fill({ mean: 0, std: 1 }),
+    );
+    for (const [set, loss] of [[unscaled[0]!, softmaxCrossEntropy], [unscaled[2]!, meanSquaredError]] as const) {
+      const trainer = netTrainer({ model: new Net(8, 4), loss });
+      await trainer.fit({ ...set, classes: undefined }, { maxSteps: 1 });
+      await trainer.evaluate(set.slice(0, 1));
+      expect(trainer.scale).toBeUndefined();
+    } // biome-ignore format: pairs
   });
 
   it.each<[string, () => unknown, typeof DataError | typeof OptionError, RegExp]>([

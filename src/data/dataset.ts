@@ -73,7 +73,8 @@ export interface DataSet {
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
-  readonly scale: ByteScale;
+  /** How bytes become numbers. Undefined if there are none to scale. */
+  readonly scale: ByteScale | undefined;
   /** How bytes in y become numbers. Default: the scale of x. */
   readonly targetScale?: ByteScale | undefined;
   /** One sentence on how y was interpreted, where its type is ambiguous. */
@@ -170,19 +171,22 @@ export function kindOfTargets({ shape, data, targets }: Values): TargetKind {
 
 /** A data set of matching parts; it takes over their arrays. With several tensors, u8 tensors have their own scales. */
 export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size' | 'slice'>): D {
-  const { name, x, y, sampleWeights, scale, targetScale = scale } = parts as unknown as AnyParts;
+  const { name, x, y, sampleWeights, targetScale } = parts as unknown as AnyParts;
   const all = [x, y].flatMap((nested) => partsOf<Values<StoredNumbers>>(nested).map(([, values]) => values));
   const size = all[0]!.shape[0]!;
   for (const values of [...all, sampleWeights]) if (values) handOver(values.data);
+  const isTarget = (values: Values<StoredNumbers>) => isBytes(values) && kindOfTargets(values) === 'values';
+  const used =
+    partsOf(x).some(([, v]) => isBytes(v)) || (targetScale === undefined && partsOf(y).some(([, v]) => isTarget(v)));
+  const scale = used ? (parts as unknown as AnyParts).scale : undefined;
   const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) =>
     to === undefined ? values : { ...values, scale: to };
   return Object.freeze({
     ...parts,
     size,
+    scale,
     x: mapParts(x, (values) => (isBytes(values) ? rescale(values, scale) : values)),
-    y: mapParts(y, (values) =>
-      isBytes(values) && kindOfTargets(values) === 'values' ? rescale(values, targetScale) : values,
-    ),
+    y: mapParts(y, (values) => (isTarget(values) ? rescale(values, targetScale ?? scale) : values)),
     slice(from: number, to: number, ...extra: never[]): D {
       checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)

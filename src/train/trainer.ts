@@ -206,8 +206,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * How bytes become inputs: the scale of its training data, or of its weights file; false: they are not scaled. For several tensors see
-   * {@link scales}.
+   * How bytes become inputs: the scale of its training data, or of its weights file; false: they are not scaled; undefined if there were
+   * none. For several tensors see {@link scales}.
    */
   get scale(): ByteScale | undefined {
     return isPartScales(this.#running.scale) ? undefined : this.#running.scale;
