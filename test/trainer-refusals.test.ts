@@ -210,6 +210,26 @@ describe('what cannot be used is refused by name', () => {
       await expect(call()).rejects.toThrow(new RegExp(`^${what}: there is no option .* Did you mean `));
   });
 
+  it.each<[string, unknown, object]>([
+    ['data: an array of arrays', [[1]], [0]],
+    ['data: an array of arrays', [[1]], { validationSplit: 0.5 }],
+    ['data: an object', { x: [[1]], y: [0] }, {}],
+  ])('%s where fit takes a data set', async (what, x, y) => {
+    const trainer = netTrainer();
+    for (const call of [() => trainer.fit(x as Examples, y), () => trainer.warmUp(x as Examples, y)])
+      await expect(call()).rejects.toThrow(
+        `${what} is not a data set. Give one, as in fit(datasets.array(x, y), { epochs: 5 }).`,
+      );
+  });
+
+  it.each<[unknown, string]>([
+    [[data.x, data.y], 'validation: an array is not a data set. Give one, such as datasets.array(x, y).'],
+    [{ train: data, test: data }, 'validation: a pair is not a data set. Give one of its two sets:'],
+    [{ ...data, name: undefined, y: { shape: [3], data: new Uint8Array(3) } }, 'validation: y [3] does not have 300 rows.'],
+  ])('validation that is not a data set: %#', async (validation, message) => {
+    await expect(netTrainer().fit(data, { epochs: 1, validation: validation as Examples })).rejects.toThrow(message);
+  }); // biome-ignore format: a table
+
   it('data that is empty or does not fit', async () => {
     const trainer = netTrainer();
     const empty = {

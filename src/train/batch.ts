@@ -81,15 +81,16 @@ export function isHostArray(data: unknown): data is HostArray {
   return kind === 'Float64Array' || Object.values(ARRAYS).some(({ name }) => name === kind);
 }
 
-/** Refuses what is not a data set, and sets that are empty or whose parts do not fit each other. */
-export function checkExamples(data: Examples): void {
-  const { size, x, y, sampleWeights, scale, targetScale, name = 'data' } = data ?? {};
+/**
+ * Refuses what is not a data set, and sets that are empty or whose parts do not fit each other. `what` is what messages call a set
+ * without a name, and `example` how to give one.
+ */
+export function checkExamples(data: Examples, what = 'data', example = 'such as datasets.array(x, y)'): void {
+  const { size, x, y, sampleWeights, scale, targetScale, name = what } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
     const pair = (data as { train?: unknown } | undefined)?.train !== undefined;
-    const advice = pair
-      ? 'Give one of its two sets: data.train or data.test'
-      : 'Give one, such as datasets.array(x, y)';
-    throw new OptionError(`data: ${pair ? 'a pair' : show(data)} is not a data set. ${advice}.`);
+    const advice = pair ? 'Give one of its two sets: data.train or data.test' : `Give one, ${example}`;
+    throw new OptionError(`${what}: ${pair ? 'a pair' : show(data)} is not a data set. ${advice}.`);
   }
   if (!(Number.isSafeInteger(size) && size > 0))
     throw new DataError(`${name}: it is empty. Give at least one example.`);

@@ -170,13 +170,18 @@ function checkCallbacks(callback: unknown): void {
   checkOptions('callbacks', plain ? callback : Object.fromEntries(given), CALLBACKS);
 }
 
+/** @throws OptionError or DataError for what `fit` cannot train on, in whose place there may be x and y. */
+export function checkTrainingData(data: Examples): void {
+  checkExamples(data, 'data', 'as in fit(datasets.array(x, y), { epochs: 5 })');
+}
+
 /** The run that `fit` is asked for. @throws OptionError or DataError, naming what cannot be used. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
+  checkTrainingData(data);
   checkOptions('fit', options, NAMES);
   if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
   if (options.callbacks !== undefined) for (const callback of [options.callbacks].flat()) checkCallbacks(callback);
-  checkExamples(data);
-  if (options.validation !== undefined) checkExamples(options.validation);
+  if (options.validation !== undefined) checkExamples(options.validation, 'validation');
   if (options.resume && !before)
     throw new OptionError(
       'fit: resume is true, but there is no run to continue. Load a checkpoint first, or leave it out.',

@@ -5,7 +5,7 @@ import { kindOfTargets, type Values } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
 import { areWhole, labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
-import { DataError, ShapeError } from '../graph/errors.ts';
+import { DataError, OptionError, ShapeError } from '../graph/errors.ts';
 import { mapParts, type Nested, partName } from '../graph/nested.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
@@ -29,6 +29,10 @@ const ENDLESS = { start: 0 };
 
 /** The targets of `size` examples as values: whole numbers one an example are class indices, floats and rows are numbers. */
 export function targetsGiven(given: Targets, size: number, task: Pick<Task, 'loss' | 'heads'>): Nested<Values> {
+  if (given === undefined)
+    throw new OptionError(
+      'trainOnBatch: y is missing. Give examples and targets, trainOnBatch(x, y): of a data set trainOnBatch(data.x, data.y).',
+    );
   const outputs = outputsOf(task);
   return mapParts(given as Nested<TargetsPart>, (part, name) => {
     const loss = outputs.find((output) => output.name === name)?.loss ?? {};
