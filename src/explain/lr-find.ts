@@ -15,7 +15,7 @@ import type { Task } from '../train/task.ts';
 import type { AnyTrainer } from '../train/trainer.ts';
 
 export interface LrFindOptions {
-  /** Examples per step. Default 32. */
+  /** Examples per step: all, if the data set is smaller. Default 32. */
   readonly batchSize?: number | undefined;
   /** The first and the last rate. Default 1e-7 and 10. */
   readonly from?: number | undefined;
@@ -198,13 +198,8 @@ class Seen {
 /** Refuses, by name, what cannot be used. */
 function checked(data: Examples, options: LrFindOptions) {
   checkExamples(data);
-  const { batchSize = 32, from = 1e-7, to = 10, steps = STEPS, signal } = options;
-  if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {
-    const most = `${data.name ?? 'data'} has ${data.size} examples`;
-    throw new OptionError(
-      `lrFind: batchSize is ${batchSize}, and ${most}. Give a whole number from 1 to ${data.size}.`,
-    );
-  }
+  const { from = 1e-7, to = 10, steps = STEPS, signal } = options;
+  const batchSize = Math.min(options.batchSize ?? 32, data.size);
   if (!(from > 0 && Number.isFinite(from)))
     throw new OptionError(`lrFind: from is ${from}. Give a rate above 0, such as 1e-7.`);
   if (!(to > from && Number.isFinite(to)))

@@ -55,7 +55,7 @@ export interface FitOptions extends Callbacks {
   readonly epochs?: number | undefined;
   /** The maximum number of steps of the run. */
   readonly maxSteps?: number | undefined;
-  /** Examples per step. Default 32, or all of a smaller data set. */
+  /** Examples per step: all, if the data set is smaller. Default 32. */
   readonly batchSize?: number | undefined;
   /** The data set to evaluate at the end of each epoch. */
   readonly validation?: Examples | undefined;
@@ -190,15 +190,14 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
   const shape = {
     dataName: data.name ?? 'data',
     size: data.size,
-    batchSize: options.batchSize ?? base?.batchSize ?? Math.min(32, data.size),
+    batchSize: Math.min(options.batchSize ?? base?.batchSize ?? 32, data.size),
     shuffle: options.shuffle ?? base?.shuffle ?? true,
     dropLast: options.dropLast ?? base?.dropLast ?? false,
   };
-  if (shape.batchSize > data.size) {
+  if (shape.dropLast && options.batchSize && options.batchSize > data.size)
     throw new OptionError(
-      `fit: batchSize is ${shape.batchSize}, and ${shape.dataName} has ${data.size} examples. Use at most ${data.size}.`,
+      `fit: batchSize is ${options.batchSize} and dropLast is true, but ${shape.dataName} has ${data.size} examples, so no batch is left. Use at most ${data.size}.`,
     );
-  }
   if (base) checkSame(base, shape);
   const total = totalSteps(options, stepsPerEpoch(shape)) ?? base?.total;
   return { ...shape, start: base?.start ?? step, ...(total !== undefined && { total }) };
