@@ -2,7 +2,7 @@
 // programs over it; how a run goes is in fit.ts, what a step does in step.ts, what is saved in files.ts. Long, since it is one class:
 // a method for each thing.
 import type { Backend } from '../backend.ts';
-import type { ByteScale, Values } from '../data/dataset.ts';
+import { type ByteScale, isBytes, type Values } from '../data/dataset.ts';
 import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
@@ -14,13 +14,14 @@ import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Examples, inputDtypesOf } from './batch.ts';
+import { type Examples, inputDtypesOf, namedParts } from './batch.ts';
 import { type Batch, fitting, shapesOf, valuesOf } from './batch-values.ts';
 import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
 import { checkMonitor } from './early-stopping.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory } from './events.ts';
 import { Fit, type Running } from './fit.ts';
+import { farFromBytes } from './float-range.ts';
 import { changedFreezing } from './freezing.ts';
 import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
@@ -128,6 +129,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   #busy: 'run' | 'batch' | undefined;
   /** A run was made, and has not begun. */
   #waiting = false;
+  /** Whether floats of any size are expected, or were warned of. */
+  #rangeIsKnown = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -307,12 +310,14 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     this.#running.apart = false;
     this.#data = data;
     this.#learnFrom(data, first.program.dispatches);
+    if (options.validation) this.#tellOfRange('fit: validation', options.validation.x);
     return fit;
   }
 
   /** What is known of a model from what it was trained on. */
   #learnFrom(data: Examples, dispatches: number): void {
     this.#running.scale = learntScale(data) ?? this.#running.scale;
+    this.#rangeIsKnown ||= !namedParts({ x: data.x }).some(([, values]) => isBytes(values));
     this.#inputShape = shapesOf(data.x);
     this.#inputDtype = inputDtypesOf(data.x, data.scale);
     this.#dispatches = dispatches;
@@ -379,6 +384,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       const owner = {};
       try {
         const judged = asJudged(data, this.#running.scale);
+        this.#tellOfRange('evaluate', judged.x);
         const evaluator = await fitting(judged.x, this.#inputShape, () => programs.evaluator(judged, options, owner));
         return await evaluator.run(() => this.#life.check());
       } finally {
@@ -399,6 +405,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape);
       const looked = scaledBatch<Looked>({ x }, this.#running.scale);
+      this.#tellOfRange('predict', x);
       return (await fitting(x, this.#inputShape, () => predict(this.#running, looked))) as ArraysOf<Y>;
     });
   }
@@ -490,6 +497,14 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** A copy of the weights by path, after the steps in flight; for the path of a {@link landscape}. */
   async snapshotWeights(): Promise<Map<string, Float32Array>> {
     return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
+  }
+
+  /** Warns once of floats that are not scaled as the bytes that the model learned from; not where it was last trained on floats. */
+  #tellOfRange(what: string, x: Nested<Values>): void {
+    const message = this.#rangeIsKnown ? undefined : farFromBytes(x, this.#running.scale);
+    if (message === undefined) return;
+    this.#rangeIsKnown = true;
+    console.warn(`${what}: ${message}`);
   }
 
   /** Says once that a run was made and not begun: showing a model before its run is fine, a forgotten `await` is not. */
