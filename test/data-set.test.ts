@@ -152,7 +152,7 @@ describe('arrayDataset', () => {
     ];
     const [labels, given] = [{ shape: [2], data: Uint8Array.of(0, 1) }, { a: x }];
     it.each<[string, () => unknown, string]>([
-      ['classes of values', () => arrayDataset(x, [0, 1], { classes: 3, targets: 'values' }), "array y: classes is 3, but targets is 'values', and only class indices have classes. Leave out one of the two."],
+      ['classes of values', () => arrayDataset(x, [0, 1], { classes: 3, targets: 'values' }), "array y: classes is 3, but targets is 'values'. Leave out one of the two."],
       ['ignoreIndex of values', () => arrayDataset(x, [0, 1], { ignoreIndex: -1, targets: 'values' }), "array y: ignoreIndex is -1, but targets is 'values'"],
       ['classes of values by name', () => arrayOfParts(given, { p: [0, 1] }, { classes: { p: 3 }, targets: 'values' }), "array p y: classes is 3, but targets is 'values'"],
       ['ignoreIndex of values alone', () => arrayOfParts(given, { p: [0, 1] }, { ignoreIndex: 3, targets: 'values' }), "array p y: ignoreIndex is 3, but targets is 'values'"],

@@ -110,7 +110,7 @@ describe('floats for a model that learned from bytes', () => {
     }
   };
   const message =
-    ' has 37, but the model learned from bytes, (x / 255 - 0.5) / 0.25: numbers from -2.00 to 2.00. Scale the floats alike, or give a Uint8Array.';
+    ' has 37, but the model learned from bytes as (x / 255 - 0.5) / 0.25. Scale floats alike, or give a Uint8Array.';
 
   it('are warned of once, where they are not scaled', async () => {
     const said = await warnings(async (trainer) => {

@@ -319,9 +319,7 @@ function statedKind(name: string, { targets, classes, ignoreIndex }: ArrayDatase
   if (!implied) return targets;
   if (targets !== 'values') return 'classes';
   const [option, value] = implied;
-  throw new OptionError(
-    `${name} y: ${option} is ${value}, but targets is 'values', and only class indices have ${option}. Leave out one of the two.`,
-  );
+  throw new OptionError(`${name} y: ${option} is ${value}, but targets is 'values'. Leave out one of the two.`);
 }
 
 /** Class indices (size), or (size, ...) where an example has several. */
@@ -357,9 +355,9 @@ export function checkScale(option: string, name: string, bytes: boolean, scale: 
   if (scale === undefined) return PLAIN;
   if (scale === false) return false;
   if (!bytes) {
-    const bytes = option === 'scale' ? 'bytes' : 'bytes to regress on';
+    const what = option === 'scale' ? '' : ' to regress on';
     throw new OptionError(
-      `${option}: ${name} holds no ${bytes}, and only these are scaled. Scale the numbers yourself, or give a Uint8Array.`,
+      `${option}: ${name} holds no bytes${what}, and only these are scaled. Scale the numbers yourself, or give a Uint8Array.`,
     );
   }
   checkOptions(option, scale, SCALE);

@@ -16,12 +16,11 @@ export function farFromBytes(x: Nested<Values>, model: ModelScale | undefined): 
     const scale = scaleAt(model, part);
     if (!scale || dtypeOf(data) !== 'f32') continue;
     const { mean, std } = scale;
-    const [least, most] = [-mean / std, (1 - mean) / std];
-    const bound = FAR * Math.max(Math.abs(least), Math.abs(most));
+    const bound = (FAR * Math.max(Math.abs(mean), Math.abs(1 - mean))) / std;
     const stride = Math.ceil(data.length / LOOKED_AT);
     for (let k = 0; k < data.length; k += stride)
       if (Math.abs(data[k]!) > bound)
-        return `${part} has ${data[k]}, but the model learned from bytes, (x / 255 - ${mean}) / ${std}: numbers from ${least.toFixed(2)} to ${most.toFixed(2)}. Scale the floats alike, or give a Uint8Array.`;
+        return `${part} has ${data[k]}, but the model learned from bytes as (x / 255 - ${mean}) / ${std}. Scale floats alike, or give a Uint8Array.`;
   }
   return undefined;
 }

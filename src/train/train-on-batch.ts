@@ -30,9 +30,7 @@ const ENDLESS = { start: 0 };
 /** The targets of `size` examples as values: whole numbers one an example are class indices, floats and rows are numbers. */
 export function targetsGiven(given: Targets, size: number, task: Pick<Task, 'loss' | 'heads'>): Nested<Values> {
   if (given === undefined)
-    throw new OptionError(
-      'trainOnBatch: y is missing. Give examples and targets, trainOnBatch(x, y): of a data set trainOnBatch(data.x, data.y).',
-    );
+    throw new OptionError('trainOnBatch: y is missing. Give x and y: of a data set trainOnBatch(data.x, data.y).');
   const outputs = outputsOf(task);
   return mapParts(given as Nested<TargetsPart>, (part, name) => {
     const loss = outputs.find((output) => output.name === name)?.loss ?? {};
