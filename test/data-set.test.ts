@@ -7,12 +7,13 @@ import { sharesOf } from '../src/data/partition.ts';
 import { Random } from '../src/data/random.ts';
 import { split } from '../src/data/split.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
-import { netTrainer } from './blobs.ts';
+import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
+import { Net, netTrainer } from './blobs.ts';
 
 describe('arrayDataset', () => {
   it('takes nested lists; whole numbers are class indices', () => {
     const data = arrayDataset([[0.5, 1, 2], [3, 4, 5]], [0, 2]); // biome-ignore format: one example a list
-    expect([data.name, data.size, data.classes, data.scale]).toEqual(['array', 2, 3, { mean: 0, std: 1 }]);
+    expect([data.name, data.size, data.classes, data.scale]).toEqual(['array', 2, 3, undefined]);
     expect(data.x).toEqual({ shape: [2, 3], data: Float32Array.of(0.5, 1, 2, 3, 4, 5) });
     expect(data.y).toEqual({ shape: [2], data: Uint32Array.of(0, 2) });
   });
@@ -103,6 +104,18 @@ describe('arrayDataset', () => {
       expect(arrayDataset({ shape: [1, 2], data: Kind.of(-1, 2) }, [[1, 2]]).x.data).toEqual(Float32Array.of(-1, 2));
   });
 
+  it('keeps 64-bit integers as 32-bit ones, and reads them as such', () => {
+    const [x, y] = [BigInt64Array.of(5n, -1n, 7n, 0n), BigUint64Array.of(0n, 2n)];
+    const set = arrayDataset(x, y);
+    expect([set.x.data, set.y, set.classes]).toEqual([Int32Array.of(5, -1, 7, 0), { shape: [2], data: Uint32Array.of(0, 2) }, 3]); // biome-ignore format: one line
+    const rows = arrayDataset([BigUint64Array.of(1n, 2n), BigUint64Array.of(3n, 4n)], BigInt64Array.of(1n, 0n));
+    expect([rows.x.data, rows.y.data]).toEqual([Uint32Array.of(1, 2, 3, 4), Int32Array.of(1, 0)]);
+    expect(arrayDataset(x, BigInt64Array.of(-3n, 4n), { targets: 'values' }).y.data).toEqual(Int32Array.of(-3, 4));
+    expect(arrayDataset([0, 1, 2], BigInt64Array.of(1n, -100n, 0n), { ignoreIndex: -100 }).y.data).toEqual(
+      Int32Array.of(1, -100, 0),
+    );
+  });
+
   it('keeps labels that a loss ignores, negative ones as i32', () => {
     const list = arrayDataset([1, 2], [[0, -100], [2, 1]], { targets: 'classes', ignoreIndex: -100 }); // biome-ignore format: rows
     expect([list.y, list.classes]).toEqual([{ shape: [2, 2], data: Int32Array.of(0, -100, 2, 1) }, 3]);
@@ -110,12 +123,60 @@ describe('arrayDataset', () => {
     expect([mask.y.data, mask.classes, mask.y.targets]).toEqual([Uint8Array.of(0, 255, 1, 1), 2, 'classes']);
   });
 
+  it.each([
+    ['a list', [0, 1, -100], Int32Array.of(0, 1, -100)],
+    ['a column', [[0], [1], [-100]], Int32Array.of(0, 1, -100)],
+    [
+      'labels at places',
+      [
+        [0, 1],
+        [1, -100],
+        [0, 0],
+      ],
+      Int32Array.of(0, 1, 1, -100, 0, 0),
+    ],
+    ['floats', Float32Array.of(0, 1, -100), Int32Array.of(0, 1, -100)],
+    ['an Int32Array', Int32Array.of(0, 1, -100), Int32Array.of(0, 1, -100)],
+  ])('ignoreIndex means that targets are class indices: %s', (_, y, labels) => {
+    const set = arrayDataset([[0], [1], [2]], y, { ignoreIndex: -100 });
+    expect([set.y.data, set.classes, set.note]).toEqual([labels, 2, undefined]);
+    const several = arrayOfParts({ a: [[0], [1], [2]] }, { k: y, r: [0.5, 1, 2] }, { ignoreIndex: -100, targets: { r: 'values' } }); // biome-ignore format: one line
+    expect([several.y.k.data, several.classes]).toEqual([labels, { k: 2, r: undefined }]);
+  });
+
+  describe('no option is ignored', () => {
+    const x = [[1], [2]];
+    const [bytes, scale] = [
+      { shape: [2, 1], data: Uint8Array.of(7, 8) },
+      { mean: 0.5, std: 1 },
+    ];
+    const [labels, given] = [{ shape: [2], data: Uint8Array.of(0, 1) }, { a: x }];
+    it.each<[string, () => unknown, string]>([
+      ['classes of values', () => arrayDataset(x, [0, 1], { classes: 3, targets: 'values' }), "array y: classes is 3, but targets is 'values'. Leave out one of the two."],
+      ['ignoreIndex of values', () => arrayDataset(x, [0, 1], { ignoreIndex: -1, targets: 'values' }), "array y: ignoreIndex is -1, but targets is 'values'"],
+      ['classes of values by name', () => arrayOfParts(given, { p: [0, 1] }, { classes: { p: 3 }, targets: 'values' }), "array p y: classes is 3, but targets is 'values'"],
+      ['ignoreIndex of values alone', () => arrayOfParts(given, { p: [0, 1] }, { ignoreIndex: 3, targets: 'values' }), "array p y: ignoreIndex is 3, but targets is 'values'"],
+      ['ignoreIndex of values beside a single one', () => arrayOfParts(given, [0, 1], { ignoreIndex: 3, targets: 'values' }), "array y: ignoreIndex is 3, but targets is 'values'"],
+      ['scale with targetScale where only y is bytes', () => arrayDataset(x, bytes, { scale, targetScale: false }), 'scale: array holds no bytes, and only these are scaled. Scale'],
+      ['the same by name', () => arrayOfParts(given, bytes, { scale, targetScale: false }), 'scale: array holds no bytes'],
+      ['scale of tokens', () => arrayDataset(Uint16Array.of(1, 2), [0, 1], { scale }), 'scale: array holds no bytes'],
+      ['targetScale of class indices', () => arrayDataset(x, labels, { targetScale: scale }), 'targetScale: y of array holds no bytes to regress on, and only these are scaled.'],
+      ['the same by name', () => arrayOfParts(given, { p: labels }, { targetScale: { p: scale } }), 'targetScale: p holds no bytes to regress on'],
+      ['the same, one for all', () => arrayOfParts(given, { p: labels }, { targetScale: scale }), 'targetScale: y of array holds no bytes to regress on'],
+      ['a word for targets, by name', () => arrayOfParts(given, { p: labels }, { targets: { p: 'class' as never } }), 'array: targets.p is "class". Use \'classes\' or \'values\'.'],
+      ['classes by name', () => arrayOfParts(given, { p: labels }, { classes: { p: 1 } }), 'array: classes.p is 1. Give a whole number of at least 2.'],
+    ])('%s', (_, make, message) => {
+      expect(make).toThrow(OptionError);
+      expect(make).toThrow(message);
+    }); // biome-ignore format: a table
+  });
+
   describe('of bytes that are all 0 or 1', () => {
     const rows = { shape: [2, 3], data: Uint8Array.of(0, 1, 0, 1, 1, 0) };
     const x = [[1], [2]];
     const scale = { mean: 0, std: 0.5 };
     const ofY =
-      /y(\.kind)?: all its bytes are 0 or 1, and bytes are scaled, as those of pictures\. Give floats, or say targetScale: false to keep them\.$/;
+      /y(\.kind)?: all its bytes are 0 or 1, and bytes are scaled, as those of pictures\. Give floats, Float32Array\.from\(data\); or say targetScale: false to keep them\.$/;
     it.each<[string, () => unknown, RegExp]>([
       ['several labels', () => arrayDataset(x, rows), ofY],
       ['rows of typed arrays', () => arrayDataset(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 0)]), ofY],
@@ -123,7 +184,7 @@ describe('arrayDataset', () => {
       ['one by name', () => arrayOfParts(x, { kind: rows }), ofY],
       ['one without a scale of its own', () => arrayOfParts(x, { kind: rows, b: rows }, { targetScale: { b: false } }), ofY],
       ['those with the scale of x', () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(7, 8) }, rows, { scale }), ofY],
-      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: all its bytes are 0 or 1, .* Give floats, or say scale: false/],
+      ['examples', () => arrayDataset(rows, [0, 1]), /^array x: all its bytes are 0 or 1, .* Give floats, Float32Array\.from\(data\); for an Embedding say scale: false, which keeps whole numbers\.$/],
       ['examples by name', () => arrayOfParts({ a: rows }, [0, 1]), /^array x\.a: all its bytes are 0 or 1/],
     ])('refuses %s where no scale is stated', (_, make, message) => {
       expect(make).toThrow(DataError);
@@ -157,6 +218,35 @@ describe('arrayDataset', () => {
       expect(part.y.scale).toEqual(targetScale);
     expect([set.x.scale, arrayDataset(bytes, bytes, { scale: targetScale }).y.scale]).toEqual([false, targetScale]);
     expect(arrayDataset(bytes, bytes, { targetScale: false }).y.scale).toBe(false);
+  });
+
+  it('has a scale only where there are bytes to scale', async () => {
+    const [bytes, scale] = [
+      { shape: [2, 4], data: Uint8Array.of(0, 51, 102, 255, 1, 2, 3, 4) },
+      { mean: 0.5, std: 1 },
+    ];
+    const floats = { shape: [2, 4], data: Float32Array.from(bytes.data) };
+    const labels = Uint8Array.of(0, 1);
+    const unscaled = [
+      arrayDataset(floats, labels),
+      arrayDataset({ ...floats, data: Uint16Array.from(bytes.data) }, labels, { scale: false }),
+      arrayDataset(floats, bytes, { targetScale: scale }),
+      arrayDataset(floats, bytes, { targetScale: false }),
+    ];
+    for (const set of unscaled) {
+      expect([set.scale, set.slice(0, 1).scale, split(set, 1).train.scale]).toEqual([undefined, undefined, undefined]);
+      expect(rescaled(set, { mean: 0, std: 2 }).scale).toBeUndefined();
+    }
+    expect(unscaled[2]!.y.scale).toEqual(scale);
+    expect([arrayDataset(bytes, labels), arrayDataset(floats, bytes)].map(({ scale }) => scale)).toEqual(
+      Array(2).fill({ mean: 0, std: 1 }),
+    );
+    for (const [set, loss] of [[unscaled[0]!, softmaxCrossEntropy], [unscaled[2]!, meanSquaredError]] as const) {
+      const trainer = netTrainer({ model: new Net(8, 4), loss });
+      await trainer.fit({ ...set, classes: undefined }, { maxSteps: 1 });
+      await trainer.evaluate(set.slice(0, 1));
+      expect(trainer.scale).toBeUndefined();
+    } // biome-ignore format: pairs
   });
 
   it.each<[string, () => unknown, typeof DataError | typeof OptionError, RegExp]>([
@@ -268,6 +358,12 @@ describe('arrayDataset', () => {
       DataError,
       /label -1 of example 0 is not a class index\. Give whole numbers from 0, \{ ignoreIndex: -1 \} if/,
     ],
+    ['an i64 that is none of i32', () => arrayDataset(BigInt64Array.of(0n, 2n ** 31n), [0, 1]), DataError, /^array x: 2147483648 at index 1 does not fit i32, and a BigInt64Array is kept as i32\. Give floats: Float32Array\.from\(data, Number\)\.$/], // biome-ignore format: one line
+    ['an u64 that is none of u32', () => arrayDataset([1, 2], BigUint64Array.of(0n, 2n ** 32n)), DataError, /^array y: 4294967296 at index 1 does not fit u32/], // biome-ignore format: one line
+    ['an i64 of a row', () => arrayDataset([BigInt64Array.of(1n), BigInt64Array.of(-(2n ** 40n))], [0, 1]), DataError, /^array x\[1\]: -1099511627776 at index 0 does not fit i32/], // biome-ignore format: one line
+    ['a negative i64 label', () => arrayDataset([1, 2], BigInt64Array.of(0n, -1n)), DataError, /^array y: label -1 of example 1 is not a class index\. .* or targets: 'values'\.$/], // biome-ignore format: one line
+    ['rows of several types', () => arrayDataset([Uint8Array.of(1, 2), Float32Array.of(0.5, 300)], [0, 1]), DataError, /^array x\[1\]: this row is a Float32Array, and the first is a Uint8Array\. Give all rows in one type\.$/], // biome-ignore format: one line
+    ['a list among rows of bytes', () => arrayDataset([Uint8Array.of(1, 2), [0.5, 300]], [0, 1]), DataError, /^array x\[1\]: this row is an array, and the first is a Uint8Array/], // biome-ignore format: one line
     ['labels that are all ignored', () => arrayDataset([1, 2], [[-1, -1], [-1, -1]], { targets: 'classes', ignoreIndex: -1 }), DataError, /every label is ignoreIndex, -1, so there is nothing to learn\. Check/], // biome-ignore format: one line
     ['one class beside what is ignored', () => arrayDataset([1, 2], [7, 255], { ignoreIndex: 255 }), DataError, /every label is 7, and one class/], // biome-ignore format: one line
     ['a label of a sequence out of range', () => arrayDataset([1, 2], [[0, 1], [2, 9]], { classes: 3 }), DataError, /label of example 1: expected 0 to 2, got 9\. .* with \{ ignoreIndex \}/], // biome-ignore format: one line

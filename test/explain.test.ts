@@ -221,6 +221,6 @@ describe('thalweg explain', () => {
     await fails('--as gpu --device gpu').toThrow('--as: opens no device, so it contradicts --device');
     await fails('--as gpu --pass group --wgsl').toThrow('--pass: contradicts --wgsl');
     await fails('--device cpu').toThrow('--device: cpu has no dispatches to explain');
-    await fails('--as gpu --batch-size 70000').toThrow('batchSize is 70000');
+    await fails('--as gpu --batch-size 70000').toThrow('explainStep: batchSize is 70000');
   });
 });

@@ -65,6 +65,17 @@ describe('a data set of several tensors', () => {
     const listed = arrayDataset([a, b], Float32Array.of(1, 2, 3, 4));
     expect(listed.x).toEqual([a, { ...b, scale: { mean: 0, std: 1 } }]);
     expect(listed.classes).toBeUndefined();
+    const tagged = arrayDataset([a, b], [a, a], {
+      targets: ['classes', 'values'],
+      classes: [5],
+      scale: [undefined, false],
+    });
+    expect([tagged.classes, tagged.y[0]!.data, tagged.y[1]]).toEqual([
+      { 0: 5, 1: undefined },
+      Uint32Array.of(1, 2, 3, 4),
+      a,
+    ]);
+    expect(tagged.x).toEqual([a, { ...b, scale: false }]);
     const one = arrayDataset(b, { left: [0, 1, 1, 0], right: [[1], [2], [3], [4]] }, { scale: false });
     expect(one.x).toEqual({ ...b, scale: false });
     expect(one.classes).toEqual({ left: 2, right: undefined });
@@ -80,6 +91,7 @@ describe('a data set of several tensors', () => {
     ['what is not finite', () => arrayDataset({ a: [[1], [Number.NaN]] }, y), DataError, 'array x.a: NaN in example 1, element 0,'],
     ['a label out of range', () => arrayDataset(x, y, { targets: { q: 'classes' }, classes: { q: 2 } }) && arrayDataset(x, { q: [0, 5] }, { classes: { q: 2 } }), DataError, 'array q y: label of example 1: expected 0 to 1, got 5.'],
     ['an option of no tensor', () => arrayDataset(x, y, { targets: { kinds: 'classes', q: 'classes' } }), OptionError, 'array: targets names kinds, but the tensors are p, q.'],
+    ['more options than tensors', () => arrayDataset(x, [bytes.a, bytes.a], { targets: ['values', 'values', 'classes'] }), OptionError, 'array: targets names 2, but the tensors are 0, 1.'],
     ['a scale of no tensor', () => arrayDataset({ pixels: bytes.a }, y, { scale: { pixel: false } }), OptionError, 'array: scale names pixel, but the tensors are pixels. Did you mean pixels?'],
     ['a scale of floats', () => arrayDataset(x, y, { scale: { a: { mean: 0, std: 1 } } }), OptionError, 'scale: a holds'],
     ['a scale where there are no bytes', () => arrayDataset(x, y, { scale: { mean: 0, std: 1 } }), OptionError, 'scale: array holds'],

@@ -152,8 +152,14 @@ describe('lrFind', () => {
     trainer.dispose();
   });
 
+  it('takes all of a smaller set as its batch', async () => {
+    const of = (batchSize: number) => lrFind(netTrainer(), data, { steps: 3, batchSize });
+    const [larger, all, fewer] = [await of(101), await of(100), await of(99)];
+    expect(larger.losses).toEqual(all.losses);
+    expect(fewer.losses).not.toEqual(all.losses);
+  });
+
   it.each([
-    [{ batchSize: 101 }, /lrFind: batchSize is 101, and blobs has 100 examples\. Give a whole number from 1 to 100\./],
     [{ batchSize: 0 }, /lrFind: batchSize is 0/],
     [{ from: 0 }, /lrFind: from is 0\. Give a rate above 0/],
     [{ from: 2, to: 1 }, /lrFind: to is 1\. Give a rate above from \(2\)\./],

@@ -8,7 +8,7 @@ import { sigmoid } from '../src/ops/activations.ts';
 import { mul } from '../src/ops/binary.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { softmax } from '../src/ops/softmax.ts';
-import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
+import { loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { checkTargets } from '../src/train/target-range.ts';
 import { blobs, collect, Net, netTrainer } from './blobs.ts';
 
@@ -59,6 +59,7 @@ describe('targets that are no probabilities', () => {
     ['1 and 2', of([[1, 2, 1], [2, 1, 1]]), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 2,'],
     ['bytes as they are', arrayDataset(bytes.x, bytes.y, { targetScale: false }), binaryCrossEntropyWithLogits, 'array: the target of example 0 has 85,'],
     ['rows that add up to 3', of([[0.2, 0.2, 0.6], [1, 1, 1]]), softmaxCrossEntropy, 'array: the target of example 1 adds up to 3, but softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets.'],
+    ['rows of class indices', of([[0, 1, 1], [1, 1, 0]]), softmaxCrossEntropy, "array: the target of example 0 adds up to 2, but softmaxCrossEntropy takes probabilities, which add up to 1. Change the targets, or if they are class indices, make the data with { targets: 'classes' }."],
     ['rows with less than 0', of([[-0.5, 0.5, 1], [1, 0, 0]]), softmaxCrossEntropy, 'array: the target of example 0 has -0.5,'],
     ['rows that do', of([[0.2, 0.2, 0.6], [1, 0, 0]]), softmaxCrossEntropy, undefined],
     ['rows of bytes', bytes, softmaxCrossEntropy, undefined],
@@ -92,6 +93,57 @@ it('a bare axis of targets is a number an example, and a bounded sample of a lar
   };
   checkTargets(task, set(large));
   expect(reads).toBe(2 ** 15);
+});
+
+describe('floats for a model that learned from bytes', () => {
+  const pixels = Uint8Array.from({ length: 1200 }, (_, i) => (i * 37) % 256);
+  const bytes = arrayDataset({ shape: [300, 4], data: pixels }, data.y, { scale: { mean: 0.5, std: 0.25 } });
+  const floats = arrayDataset({ shape: [300, 4], data: Float32Array.from(pixels) }, data.y);
+  const scaled = arrayDataset({ shape: [300, 4], data: Float32Array.from(pixels, (v) => (v / 255 - 0.5) / 0.25) }, data.y); // biome-ignore format: one line
+  const warnings = async (act: (trainer: ReturnType<typeof netTrainer>) => Promise<unknown>) => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    try {
+      await act(netTrainer());
+      return warn.mock.calls.flat();
+    } finally {
+      warn.mockRestore();
+    }
+  };
+  const message =
+    ' has 37, but the model learned from bytes as (x / 255 - 0.5) / 0.25. Scale floats alike, or give a Uint8Array.';
+
+  it('are warned of once, where they are not scaled', async () => {
+    const said = await warnings(async (trainer) => {
+      await trainer.fit(bytes, { maxSteps: 1 });
+      for (let k = 0; k < 2; k++) {
+        await trainer.evaluate(floats);
+        await trainer.predict([[200, 0, 0, 0]]);
+      }
+    });
+    expect(said).toEqual([`evaluate: x${message}`]);
+    const validation = await warnings(async (trainer) => {
+      await trainer.fit(bytes, { epochs: 2, validation: floats });
+    });
+    expect(validation).toEqual([`fit: validation: x${message}`]);
+    const loaded = await warnings(async (trainer) => {
+      const trained = netTrainer();
+      await trained.fit(bytes, { maxSteps: 1 });
+      await loadWeights(trainer, await saveWeights(trained));
+      await trainer.predict([[200, 0, 0, 0]]);
+    });
+    expect(loaded).toEqual([`predict: x${message.replace('37', '200')}`]);
+  });
+
+  it('are not warned of where they are scaled, nor where the model learned from floats', async () => {
+    const said = await warnings(async (trainer) => {
+      await trainer.fit(bytes, { maxSteps: 1, validation: scaled });
+      await trainer.evaluate(scaled);
+      await trainer.predict(bytes);
+      await trainer.fit(scaled, { maxSteps: 1 });
+      await trainer.evaluate(floats);
+    });
+    expect(said).toEqual([]);
+  });
 });
 
 describe('a run that was made and not begun', () => {

@@ -231,16 +231,32 @@ describe('a step on a batch', () => {
     await expect(once(trainer)).rejects.toThrow('trainer: it was disposed.');
   });
 
+  it('says how to give class indices at each place', async () => {
+    const trainer = netTrainer({ model: new Linear(1, 4) });
+    const x = { shape: [2, 3, 1], data: new Float32Array(6) };
+    const labels = [[0, 1, 1], [1, 1, 0]]; // biome-ignore format: rows
+    const misfit = /^softmaxCrossEntropy: targets f32 \[2, 3\] do not fit logits \[2, 3, 4\]\..*, f32 \[2, 3, 4\]\./;
+    const y = { shape: [2, 3], data: Uint32Array.from(labels.flat()) };
+    const error = await trainer.trainOnBatch(x, labels).catch((error: Error) => error);
+    expect(error).toBeInstanceOf(ShapeError);
+    expect(String((error as Error).message)).toMatch(misfit);
+    expect(error).toMatchObject({ message: expect.stringMatching(/ y was read as numbers: give class indices as \{ shape: \[2, 3\], data: Uint32Array\.from\(…\) \}, or an Int32Array\.$/) }); // biome-ignore format: one line
+    await expect(trainer.trainOnBatch(x, [[0, 0.5, 0], [1, 0, 1]])).rejects.toThrow(/f32 \[2, 3, 4\]\.$/); // biome-ignore format: rows
+    await trainer.trainOnBatch(x, y);
+    await trainer.trainOnBatch(x, Int32Array.from(y.data));
+    expect(trainer.stepsMade).toBe(2);
+  });
+
   it('refuses what does not fit', async () => {
     const trainer = netTrainer({ inputShape: [4] });
     const { x, y } = batch(0, 2);
     const of = (xs: unknown, ys: unknown) => trainer.trainOnBatch(xs as never, ys as never);
     const cases: [() => Promise<unknown>, new (message: string) => Error, string | RegExp][] = [
-      [() => of(x, [0, 1, 2]), DataError, 'trainOnBatch: x has 2 examples, and y is [3]. Give one target for each example.'],
+      [() => of(x, [0, 1, 2]), DataError, 'trainOnBatch: x has 2 examples, but y has shape [3]. Give one target for each example.'],
       [() => of(x, [0, 0.5]), DataError, 'y: 0.5 of example 1 is not a class index. Give whole numbers from 0; for regression, give rows, [[0.5], …], or in a Float32Array.'],
       [() => of(x, [0, -1]), DataError, /^y: -1 of example 1 is no class index/],
-      [() => of(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 1)]), DataError, /^y: all its bytes are 0 or 1, .* Give floats, or say scale: false to keep them\.$/],
-      [() => of(x, undefined), OptionError, /^y: it is undefined\. Give \{ shape/],
+      [() => of(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 1)]), DataError, /^y: all its bytes are 0 or 1, .* Give floats, Float32Array\.from\(data\); or \{ shape, data, scale: false \} to keep them\.$/],
+      [() => of(batch(0, 3), undefined), OptionError, 'trainOnBatch: y is missing. Give x and y: of a data set trainOnBatch(data.x, data.y).'],
       [() => of(undefined, y), OptionError, /^x: it is undefined\. Give \{ shape/],
       [() => of([[1, 2, 3]], [0]), ShapeError, "x: examples have shape [3], but the model expects [4]. Give [N, 4]."],
       [() => of({ shape: [0, 4], data: new Float32Array(0) }, { shape: [0], data: new Uint8Array(0) }), ShapeError, /0/],

@@ -22,16 +22,16 @@ import type { FitEvent } from '../src/train/events.ts';
 import { loadCheckpoint, loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import type { FitOptions } from '../src/train/run.ts';
 import { Trainer } from '../src/train/trainer.ts';
-import { blobs, Net, netTrainer } from './blobs.ts';
+import { blobs, Net, netTrainer, weightsOf } from './blobs.ts';
 
 const data = blobs(300);
 
 describe('what cannot be used is refused by name', () => {
   const fits: [string, RegExp, FitOptions][] = [
     [
-      'a batch larger than the data',
-      /fit: batchSize is 301, but blobs has only 300 examples\. Use at most 300\./,
-      { batchSize: 301 },
+      'a batch larger than the data, which dropLast leaves out',
+      /^fit: batchSize is 301 and dropLast is true, but blobs has 300 examples, so no batch is left\. Use at most 300\.$/,
+      { batchSize: 301, dropLast: true },
     ],
     ['a batch of 0', /fit: batchSize is 0/, { batchSize: 0 }],
     ['half an epoch', /fit: epochs is 0\.5/, { epochs: 0.5 }],
@@ -71,6 +71,16 @@ describe('what cannot be used is refused by name', () => {
   ];
   it.each(fits)('%s', async (_, message, options) => {
     await expect(netTrainer().fit(data, options)).rejects.toThrow(message);
+  });
+
+  it('a batch larger than the data is all of them, in warmUp and when resumed too', async () => {
+    const [all, larger] = [netTrainer(), netTrainer()];
+    await larger.warmUp(data, { batchSize: 1000 });
+    await all.fit(data, { epochs: 2, batchSize: 300 });
+    await larger.fit(data, { epochs: 1, batchSize: 1000 });
+    await larger.fit(data, { epochs: 2, batchSize: 1000, resume: true });
+    expect([larger.stepsMade, larger.run]).toEqual([2, all.run]);
+    expect(await weightsOf(larger)).toEqual(await weightsOf(all));
   });
 
   const wrong: [string, RegExp, unknown][] = [
@@ -231,6 +241,26 @@ describe('what cannot be used is refused by name', () => {
     ] as const)
       await expect(call()).rejects.toThrow(new RegExp(`^${what}: there is no option .* Did you mean `));
   });
+
+  it.each<[string, unknown, object]>([
+    ['data: an array of arrays', [[1]], [0]],
+    ['data: an array of arrays', [[1]], { validationSplit: 0.5 }],
+    ['data: an object', { x: [[1]], y: [0] }, {}],
+  ])('%s where fit takes a data set', async (what, x, y) => {
+    const trainer = netTrainer();
+    for (const call of [() => trainer.fit(x as Examples, y), () => trainer.warmUp(x as Examples, y)])
+      await expect(call()).rejects.toThrow(
+        `${what} is not a data set. Give one, as in fit(datasets.array(x, y), { epochs: 5 }).`,
+      );
+  });
+
+  it.each<[unknown, string]>([
+    [[data.x, data.y], 'validation: an array is not a data set. Give one, such as datasets.array(x, y).'],
+    [{ train: data, test: data }, 'validation: a pair is not a data set. Give one of its two sets:'],
+    [{ ...data, name: undefined, y: { shape: [3], data: new Uint8Array(3) } }, 'validation: y [3] does not have 300 rows.'],
+  ])('validation that is not a data set: %#', async (validation, message) => {
+    await expect(netTrainer().fit(data, { epochs: 1, validation: validation as Examples })).rejects.toThrow(message);
+  }); // biome-ignore format: a table
 
   it('data that is empty or does not fit', async () => {
     const trainer = netTrainer();

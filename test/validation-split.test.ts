@@ -100,8 +100,8 @@ describe('validationSplit', () => {
       [{ validationSplit: '10%' }, /^fit: validationSplit is "10%"\. /],
       [{ validationSplit: 300 }, /^fit: validationSplit: 300 of the 300 examples of blobs leaves nothing to train or/],
       [
-        { validationSplit: 0.1, batchSize: 271 },
-        /^fit: batchSize is 271, but blobs \(training part\) has only 270 examples/,
+        { validationSplit: 0.1, batchSize: 271, dropLast: true },
+        /^fit: batchSize is 271 and dropLast is true, but blobs \(training part\) has 270 examples/,
       ],
       [{ validationSplit: 0.1, epoch: 1 }, /^fit: there is no option epoch\. Did you mean epochs\?/],
     ];

@@ -1,7 +1,7 @@
 // Data sets from the user's arrays: one tensor in x and in y, or several by name or in order, each checked like a single one.
 import { DataError, OptionError } from '../graph/errors.ts';
 import { guess, isSeveral, listed, mapParts, type Nested, partName, partsOf } from '../graph/nested.ts';
-import { checkOptions, type Schema, STRING } from '../graph/options.ts';
+import { checkOptions, checkValue, type Kind, type Schema, STRING } from '../graph/options.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   type ArrayDatasetOptions,
@@ -10,6 +10,7 @@ import {
   CLASSES,
   checkScale,
   type DataSet,
+  IGNORED,
   isBytes,
   isScale,
   type MultiDataSet,
@@ -28,8 +29,8 @@ export type Numbers = NestedNumbers | GivenArray | Shaped;
 /** Several tensors: by name, or in order, each as `{ shape, data }`. */
 export type NumbersOfSeveral = Readonly<Record<string, Numbers>> | readonly Shaped[];
 
-/** One value for all tensors, or one for each by name (by index where tensors are in order). */
-type ForEach<T> = T | Readonly<Record<string, T | undefined>>;
+/** One value for all tensors, or one for each: by name, or in a list where tensors are in order. */
+type ForEach<T> = T | Readonly<Record<string, T | undefined>> | readonly (T | undefined)[];
 
 /** Options of a data set of several tensors; see {@link ArrayDatasetOptions}. */
 export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 'sampleWeights'> {
@@ -37,7 +38,7 @@ export interface MultiArrayOptions extends Pick<ArrayDatasetOptions, 'name' | 's
   targets?: ForEach<TargetKind> | undefined;
   /** The number of classes; by name where there are several targets. */
   classes?: ForEach<number> | undefined;
-  /** The label that the loss ignores. */
+  /** The label that the loss ignores: a single one applies to all targets that are not `values`. */
   ignoreIndex?: ForEach<number> | undefined;
   /** The scale of each u8 tensor in x. */
   scale?: ForEach<ByteScale> | undefined;
@@ -53,9 +54,9 @@ type Tensors<X> = X extends Numbers ? Values<StoredNumbers> : { readonly [K in k
  * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
  * Each is a nested list, a typed array, or `{ shape, data }`; a bare typed array is split into as many rows as `y` has. Models with several
  * inputs or outputs take several arrays: `{ pixels, stats }`, or a list of `{ shape, data }`; options for a single tensor may then be given
- * by name.
- * u8, u16, u32, i32 and f32 arrays keep their type; everything else becomes f32. Arrays are copied, so later writes to them do not change
- * the data set.
+ * by name, or in a list.
+ * u8, u16, u32, i32 and f32 arrays keep their type, integers of 64 bits become i32 or u32, everything else f32. Arrays are copied, so
+ * later writes to them do not change the data set.
  * @throws DataError if lengths differ, an array is empty or not finite, a label is out of range, or weights are negative or all 0;
  * OptionError if an option names an unknown tensor.
  */
@@ -77,19 +78,21 @@ export function arrayDataset(
   return arrayOfOne(x as Numbers, y as Numbers, options as ArrayDatasetOptions, ...extra);
 }
 
-const FOR_EACH = (fits: (value: unknown) => boolean, advice: string) => ({
-  advice: `${advice} Or give one for each tensor by name.`,
-  fits: (v: unknown) => fits(v) || (typeof v === 'object' && v !== null && !Array.isArray(v)),
-});
 const isByteScale = (v: unknown) => v === false || isScale(v);
-const SCALES = FOR_EACH(isByteScale, 'Give { mean, std }, or false.');
+const SCALES: Kind = { advice: 'Give { mean, std }, or false.', fits: isByteScale };
+/** What each tensor's value of an option must be. */
+const EACH = { targets: TARGETS, classes: CLASSES, ignoreIndex: IGNORED, scale: SCALES, targetScale: SCALES };
+const forEach = ({ fits, advice }: Kind): Kind => ({
+  advice: `${advice} Or give one for each tensor by name.`,
+  fits: (v: unknown) => fits(v) || (typeof v === 'object' && v !== null),
+});
 const SCHEMA = {
   name: [STRING, 'array'],
-  targets: FOR_EACH(TARGETS.fits, TARGETS.advice),
-  classes: FOR_EACH(CLASSES.fits, CLASSES.advice),
-  ignoreIndex: FOR_EACH(Number.isInteger, 'Give a whole number, such as -100.'),
-  scale: SCALES,
-  targetScale: SCALES,
+  targets: forEach(TARGETS),
+  classes: forEach(CLASSES),
+  ignoreIndex: forEach(IGNORED),
+  scale: forEach(SCALES),
+  targetScale: forEach(SCALES),
   sampleWeights: true,
 } satisfies Schema<MultiArrayOptions>;
 
@@ -101,7 +104,9 @@ function arrayOfSeveral(
 ): MultiDataSet {
   const checked = checkOptions('array', options, SCHEMA, extra);
   const { name, targets, classes, ignoreIndex, scale, targetScale } = checked;
-  for (const [option, given] of Object.entries({ targets, classes, ignoreIndex })) checkNames(option, given, y);
+  checkNames('targets', targets, y);
+  checkNames('classes', classes, y);
+  checkNames('ignoreIndex', ignoreIndex, y);
   if (isSeveral(y) && typeof classes === 'number')
     throw new OptionError(
       `array: classes is ${classes}, but y has ${listed(y)}. Give it by name: { ${Object.keys(y)[0]}: ${classes} }.`,
@@ -110,21 +115,26 @@ function arrayOfSeveral(
   const yScales = new Scales('targetScale', name, targetScale, y, isByteScale(scale) ? scale : undefined);
   const flat = mapParts(y, (given, part) => flatten(`${name} ${partName('y', part)}`, given));
   const size = partsOf<Flat>(flat)[0]![1].shape[0]!;
-  const xs = mapParts(x, (given, part) => xScales.of(examplesOf(name, part, given, size), part));
+  const xs = mapParts(x, (given, part) => {
+    const values = examplesOf(name, part, given, size);
+    return xScales.of(values, part, isBytes(values));
+  });
+  const ignoring = partsOf(y).some(([part]) => optionAt(targets, part) !== 'values');
   const counts: Record<string, number | undefined> = {};
   const notes: string[] = [];
   let count: number | undefined;
   const ys = mapParts(flat, (given, part) => {
     checkSize(name, partName('y', part), given, size);
-    const [kind, stated, ignored] = [targets, classes, ignoreIndex].map((option) => optionAt<unknown>(option, part));
-    const own = { targets: kind, classes: stated, ignoreIndex: ignored } as ArrayDatasetOptions;
+    const kind = optionAt(targets, part);
+    const ignored = typeof ignoreIndex === 'number' && ignoring && kind === 'values' ? undefined : ignoreIndex;
+    const own = { targets: kind, classes: optionAt(classes, part), ignoreIndex: optionAt(ignored, part) };
     const { y: values, note, ...made } = toTargets(part === undefined ? name : `${name} ${part}`, given, own);
     count = made.classes;
     if (part !== undefined) counts[part] = count;
     if (note) notes.push(note);
-    return count === undefined ? yScales.of(values, part) : values;
+    return yScales.of(values, part, count === undefined && isBytes(values));
   });
-  if (isByteScale(scale) && xScales.unused && yScales.unused) checkScale('scale', name, false, scale as ByteScale);
+  if (isByteScale(scale) && xScales.unused && !yScales.fellBack) checkScale('scale', name, false, scale as ByteScale);
   if (isByteScale(targetScale) && yScales.unused)
     checkScale('targetScale', `y of ${name}`, false, targetScale as ByteScale);
   const sampleWeights = toWeights(name, options.sampleWeights, size);
@@ -161,15 +171,16 @@ function optionAt<T>(option: ForEach<T> | undefined, part: string | undefined): 
     : (option as T | undefined);
 }
 
-/** Refuses an option given by name for an unknown tensor. */
-function checkNames(option: string, given: unknown, nested: Nested<unknown>): void {
+/** Refuses an option given by name for an unknown tensor, and values that are none of its own. */
+function checkNames(option: keyof typeof EACH, given: unknown, nested: Nested<unknown>): void {
   if (typeof given !== 'object' || given === null) return;
   const known = isSeveral(nested) ? Object.keys(nested) : [];
-  for (const name of Object.keys(given)) {
-    if (known.includes(name)) continue;
-    throw new OptionError(
-      `array: ${option} names ${name}, but the tensors are ${known.join(', ') || 'one without a name'}. ${guess(name, known)}`,
-    );
+  for (const [name, value] of Object.entries(given)) {
+    if (!known.includes(name))
+      throw new OptionError(
+        `array: ${option} names ${name}, but the tensors are ${known.join(', ') || 'one without a name'}. ${guess(name, known)}`,
+      );
+    if (value !== undefined) checkValue('array', `${option}.${name}`, value, EACH[option]);
   }
 }
 
@@ -181,6 +192,8 @@ class Scales {
   readonly #fallback: ByteScale | undefined;
   /** Whether no tensor was u8 so far. */
   unused = true;
+  /** Whether the fallback was used. */
+  fellBack = false;
 
   /** `fallback`: the scale where none is given. */
   constructor(
@@ -197,12 +210,13 @@ class Scales {
     if (!isByteScale(given)) checkNames(option, given, nested);
   }
 
-  of(values: Values<StoredNumbers>, part: string | undefined): Values<StoredNumbers> {
-    const bytes = isBytes(values);
+  /** `bytes`: whether these are bytes that are read by a scale. */
+  of(values: Values<StoredNumbers>, part: string | undefined, bytes: boolean): Values<StoredNumbers> {
     if (bytes) this.unused = false;
     const all = this.#given === undefined || isByteScale(this.#given);
     const stated = all ? (this.#given as ByteScale | undefined) : optionAt(this.#given as ForEach<ByteScale>, part);
     if (!bytes && (all || !stated)) return values;
+    this.fellBack ||= bytes && stated === undefined;
     if (stated === undefined && this.#fallback !== false) {
       const what = partName(this.#option === 'scale' ? 'x' : 'y', part);
       checkBinaryBytes(`${this.#set} ${what}`, values.data, this.#option);

@@ -29,7 +29,7 @@ import {
   type Shaped,
 } from './given.ts';
 import { type GivenWeights, toWeights } from './sample-weights.ts';
-import { checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
+import { areWhole, checkLabels, labelsFrom, largestLabel, type StoredNumbers, stored } from './stored.ts';
 
 /** A row-major array with its shape, the dtype being the array's. */
 export interface Values<A = HostArray> {
@@ -77,8 +77,8 @@ export interface DataSet {
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
-  /** How bytes in x become numbers; without effect on other dtypes. */
-  readonly scale: ByteScale;
+  /** How bytes become numbers. Undefined if there are none to scale. */
+  readonly scale: ByteScale | undefined;
   /** How bytes in y become numbers. Default: the scale of x. */
   readonly targetScale?: ByteScale | undefined;
   /** One sentence on how y was interpreted, where its type is ambiguous. */
@@ -126,15 +126,15 @@ export interface DataPair {
 export interface ArrayDatasetOptions {
   /** The data set's name in messages. Default `array`. */
   name?: string | undefined;
-  /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` if y is one whole number >= 0 per example and not
-   * a float array; the data set's `note` says how it was interpreted. */
+  /** `classes`: y holds class indices; `values`: numbers to regress on. Default: `classes` if `classes` or `ignoreIndex` is given, or if y is
+   * one whole number >= 0 per example and not a float array; the data set's `note` says how it was interpreted. */
   targets?: TargetKind | undefined;
   /** The number of classes, at least 2. Default: the largest index + 1. */
   classes?: number | undefined;
   /** A label that is not a class, which the loss ignores; also pass it to the loss: `losses.softmaxCrossEntropy.with({ ignoreIndex })`. */
   ignoreIndex?: number | undefined;
   /** For bytes in x: `(x / 255 - mean) / std`; false: unscaled u32 from 0 to 255, as an embedding needs. Default: { mean: 0, std: 1 }, which
-   * is x / 255. */
+   * is x / 255. Other types are never scaled. */
   scale?: ByteScale | undefined;
   /** For bytes in y that are regression targets; false: 0 to 255 unscaled. Default: `scale`. */
   targetScale?: ByteScale | undefined;
@@ -147,6 +147,8 @@ export const CLASSES: Kind = {
   advice: 'Give a whole number of at least 2.',
   fits: (v) => Number.isSafeInteger(v) && (v as number) >= 2,
 };
+/** A label that is not a class. */
+export const IGNORED: Kind = { advice: 'Give a whole number, such as -100.', fits: Number.isInteger };
 /** How y is interpreted. */
 export const TARGETS: Kind = oneOf('classes', 'values');
 const SCALE_OR_NONE: Kind = { advice: 'Give { mean, std }, or false.', fits: (v) => v === false || OBJECT.fits(v) };
@@ -154,7 +156,7 @@ const SCHEMA = {
   name: [STRING, 'array'],
   targets: TARGETS,
   classes: CLASSES,
-  ignoreIndex: { advice: 'Give a whole number, such as -100.', fits: Number.isInteger },
+  ignoreIndex: IGNORED,
   scale: SCALE_OR_NONE,
   targetScale: SCALE_OR_NONE,
   sampleWeights: true,
@@ -178,19 +180,22 @@ export function kindOfTargets({ shape, data, targets }: Values): TargetKind {
 
 /** A data set of matching parts; it takes over their arrays. With several tensors, u8 tensors have their own scales. */
 export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size' | 'slice'>): D {
-  const { name, x, y, sampleWeights, scale, targetScale = scale } = parts as unknown as AnyParts;
+  const { name, x, y, sampleWeights, targetScale } = parts as unknown as AnyParts;
   const all = [x, y].flatMap((nested) => partsOf<Values<StoredNumbers>>(nested).map(([, values]) => values));
   const size = all[0]!.shape[0]!;
   for (const values of [...all, sampleWeights]) if (values) handOver(values.data);
+  const isTarget = (values: Values<StoredNumbers>) => isBytes(values) && kindOfTargets(values) === 'values';
+  const used =
+    partsOf(x).some(([, v]) => isBytes(v)) || (targetScale === undefined && partsOf(y).some(([, v]) => isTarget(v)));
+  const scale = used ? (parts as unknown as AnyParts).scale : undefined;
   const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) =>
     to === undefined ? values : { ...values, scale: to };
   return Object.freeze({
     ...parts,
     size,
+    scale,
     x: mapParts(x, (values) => (isBytes(values) ? rescale(values, scale) : values)),
-    y: mapParts(y, (values) =>
-      isBytes(values) && kindOfTargets(values) === 'values' ? rescale(values, targetScale) : values,
-    ),
+    y: mapParts(y, (values) => (isTarget(values) ? rescale(values, targetScale ?? scale) : values)),
     slice(from: number, to: number, ...extra: never[]): D {
       checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)
@@ -250,8 +255,8 @@ function rows<A extends StoredNumbers>(v: Values<A>, from: number, to: number): 
  * A data set of your own arrays: `x` (size, ...example) and `y`, class indices (size) or dense targets (size, outputs). With
  * `targets: 'classes'` y may have more axes, (size, T): a label at each place.
  * Each is a nested list, a typed array, or `{ shape, data }`; a bare typed array is split into as many rows as `y` has.
- * u8, u16, u32, i32 and f32 arrays keep their type; everything else becomes f32. Arrays are copied, so later writes to them do not change
- * the data set.
+ * u8, u16, u32, i32 and f32 arrays keep their type, integers of 64 bits become i32 or u32, everything else f32. Arrays are copied, so
+ * later writes to them do not change the data set.
  * @throws DataError if lengths differ, an array is empty or not finite, a label is out of range, or weights are negative or all 0.
  */
 export function arrayDataset(
@@ -283,7 +288,7 @@ export function arrayDataset(
     y: checkedTargets,
     ...meaning,
     ...(sampleWeights && { sampleWeights }),
-    scale: checkScale('scale', name, isBytes(checked) || bytesOfY, scale),
+    scale: checkScale('scale', name, isBytes(checked) || (bytesOfY && targetScale === undefined), scale),
     ...(targetScale !== undefined && { targetScale: checkScale('targetScale', `y of ${name}`, bytesOfY, targetScale) }),
   });
 }
@@ -300,9 +305,9 @@ export function toTargets(
 ): Pick<DataSet, 'y' | 'classes' | 'note'> {
   const { shape, data, untyped } = flat;
   const single = sizeOf(shape.slice(1)) === 1;
-  const whole = data.every((v: number) => Number.isInteger(v) && v >= 0);
+  const whole = areWhole(data);
   const integers = untyped ? whole : !isFloat(data);
-  const said = options.targets ?? (options.classes === undefined ? undefined : 'classes');
+  const said = statedKind(name, options);
   const kind = said ?? (shape.length === 1 && integers ? 'classes' : 'values');
   const note = (meaning: string) =>
     said === undefined && single && whole
@@ -314,6 +319,15 @@ export function toTargets(
   }
   const y = asTargets('values', shape.length === 1 ? [shape[0]!, 1] : shape, stored(`${name} y`, shape, data));
   return { y, classes: undefined, ...note('numbers to regress on') };
+}
+
+/** The kind that options state: those of class indices imply it. @throws OptionError if they contradict `targets`. */
+function statedKind(name: string, { targets, classes, ignoreIndex }: ArrayDatasetOptions): TargetKind | undefined {
+  const [implied] = Object.entries({ classes, ignoreIndex }).filter(([, value]) => value !== undefined);
+  if (!implied) return targets;
+  if (targets !== 'values') return 'classes';
+  const [option, value] = implied;
+  throw new OptionError(`${name} y: ${option} is ${value}, but targets is 'values'. Leave out one of the two.`);
 }
 
 /** Class indices (size), or (size, ...) where an example has several. */
@@ -348,10 +362,12 @@ function isFloat(data: NumberArray): boolean {
 export function checkScale(option: string, name: string, bytes: boolean, scale: ByteScale | undefined): ByteScale {
   if (scale === undefined) return PLAIN;
   if (scale === false) return false;
-  if (!bytes)
+  if (!bytes) {
+    const what = option === 'scale' ? '' : ' to regress on';
     throw new OptionError(
-      `${option}: ${name} holds no bytes, and only bytes are scaled. Scale the numbers yourself, or give a Uint8Array.`,
+      `${option}: ${name} holds no bytes${what}, and only these are scaled. Scale the numbers yourself, or give a Uint8Array.`,
     );
+  }
   checkOptions(option, scale, SCALE);
   for (const name of ['mean', 'std'] as const) checkValue(option, name, scale[name], SCALE[name] as Kind);
   return scale;

@@ -19,7 +19,7 @@ export type NumberArray =
   | Float32Array
   | Float64Array;
 
-/** The same, and 64-bit integers, which become floats or class indices. */
+/** The same, and 64-bit integers, which become i32 and u32. */
 export type GivenArray = NumberArray | BigInt64Array | BigUint64Array;
 
 /** An array with its shape. */
@@ -45,18 +45,27 @@ export function cut(what: string, data: GivenArray, size: number): Flat {
     throw new DataError(
       `${what}: ${data.length} numbers cannot be split into ${size} rows, one for each target. Give { shape, data } or other lengths.`,
     );
-  return { shape: [size, data.length / size], data: own(data), untyped: false };
+  return { shape: [size, data.length / size], data: own(what, data), untyped: false };
 }
 
-/** Numbers in an array of this realm. */
-export function own(data: GivenArray): NumberArray {
-  return kindOf(data)!.startsWith('Big')
-    ? Float64Array.from(data as BigInt64Array, Number)
-    : ofThisRealm(data as NumberArray);
+/** Numbers in an array of this realm, of 32 bits where they are integers of 64. @throws DataError for those that do not fit. */
+export function own(what: string, data: GivenArray): NumberArray {
+  const kind = kindOf(data)!;
+  if (!kind.startsWith('Big')) return ofThisRealm(data as NumberArray);
+  const given = data as BigInt64Array;
+  const [kept, dtype] =
+    kind === 'BigInt64Array'
+      ? ([Int32Array.from(given, Number), 'i32'] as const)
+      : ([Uint32Array.from(given, Number), 'u32'] as const);
+  const bad = kept.findIndex((v, k) => v !== Number(given[k]));
+  if (bad < 0) return kept;
+  throw new DataError(
+    `${what}: ${given[bad]} at index ${bad} does not fit ${dtype}, and a ${kind} is kept as ${dtype}. Give floats: Float32Array.from(data, Number).`,
+  );
 }
 
 export function flatten(what: string, values: NestedNumbers | GivenArray | Shaped): Flat {
-  if (isTyped(values)) return notEmpty(what, { shape: [values.length], data: own(values), untyped: false });
+  if (isTyped(values)) return notEmpty(what, { shape: [values.length], data: own(what, values), untyped: false });
   if (Array.isArray(values)) return fromLists(what, values as NestedNumbers);
   const { shape, data } = (values ?? {}) as Shaped;
   if (!Array.isArray(shape) || !isTyped(data))
@@ -67,7 +76,7 @@ export function flatten(what: string, values: NestedNumbers | GivenArray | Shape
     throw new DataError(
       `${what}: shape ${formatShape(shape)} does not match its ${data.length} numbers. The product of the sizes must be that count.`,
     );
-  return notEmpty(what, { shape: [...shape], data: own(data), untyped: false });
+  return notEmpty(what, { shape: [...shape], data: own(what, data), untyped: false });
 }
 
 /** What to do with rows by the names of their columns. */
@@ -102,7 +111,11 @@ const ROWS: Readonly<Record<string, new (size: number) => NumberArray>> = {
   Uint16Array,
   Uint32Array,
   Int32Array,
+  BigInt64Array: Int32Array,
+  BigUint64Array: Uint32Array,
 };
+
+const typeOfRow = (row: unknown) => ROWS[kindOf(row) ?? ''] ?? Float64Array;
 
 function fromLists(what: string, list: NestedNumbers): Flat {
   const shape: number[] = [];
@@ -113,7 +126,7 @@ function fromLists(what: string, list: NestedNumbers): Flat {
     if (isTyped(level)) break;
   }
   notEmpty(what, { shape, data: new Float64Array(0), untyped: true });
-  const Rows = ROWS[kindOf(level) ?? ''] ?? Float64Array;
+  const Rows = typeOfRow(level);
   const data: NumberArray = new Rows(sizeOf(shape));
   let at = 0;
   const fill = (part: unknown, axis: number, path: string): void => {
@@ -122,7 +135,13 @@ function fromLists(what: string, list: NestedNumbers): Flat {
         throw new DataError(
           `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `a list of ${part.length}` : show(part)}. All rows must have the same length.`,
         );
-      for (const [i, child] of part.entries()) fill(child, axis + 1, `${path}[${i}]`);
+      // Floats hold any number, integers only their own type.
+      if (axis === shape.length - 1 && Rows !== Float64Array && typeOfRow(part) !== Rows)
+        throw new DataError(
+          `${what}${path}: this row is ${show(part)}, and the first is ${show(level)}. Give all rows in one type.`,
+        );
+      const row = isTyped(part) ? own(`${what}${path}`, part) : part;
+      for (const [i, child] of row.entries()) fill(child, axis + 1, `${path}[${i}]`);
       return;
     }
     if (typeof part !== 'number' && typeof part !== 'boolean')

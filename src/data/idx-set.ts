@@ -2,7 +2,7 @@
 // class indices. Training and test set are read together, since the number of classes follows from the labels of both.
 import { DataError } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
-import { type DataSet, makeDataset, PLAIN, type Scale, type Values } from './dataset.ts';
+import { type DataSet, makeDataset, type Scale, type Values } from './dataset.ts';
 import { isU8, type NamedIdx, numberIn, offsetIn } from './idx.ts';
 import { checkLabels } from './stored.ts';
 
@@ -45,7 +45,7 @@ export function idxSets(sets: readonly IdxFiles[], meaning: IdxMeaning): DataSet
   return sets.map(({ images }, k) => {
     const x = picturesOf(images, meaning.transpose ?? false);
     const shape = [images.shape[0]!, x.length / images.shape[0]!];
-    return makeDataset({ name, x: { shape, data: x }, y: all[k]!, ...about, scale: isU8(images) ? scale : PLAIN });
+    return makeDataset({ name, x: { shape, data: x }, y: all[k]!, ...about, scale });
   });
 }
 

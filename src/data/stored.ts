@@ -36,6 +36,11 @@ function finite(what: string, shape: readonly number[], data: NumberArray): Floa
   return floats;
 }
 
+/** Whether all are whole numbers from 0, as class indices are. */
+export function areWhole(data: NumberArray): boolean {
+  return data.every((v: number) => Number.isInteger(v) && v >= 0);
+}
+
 /** Labels as stored in a set: lists and whole floats as u32, or as i32 if a negative index is ignored. */
 export function labelsFrom(
   name: string,

@@ -68,6 +68,10 @@ export function explainStep<Y extends object = Tensor, X extends object = Tensor
   const executor = new PlanExecutor(capabilitiesOf(as));
   const state = new State(executor, { model, optimizer, seed: 0, metrics: widthOf(task) });
   const run = planRun(data, { batchSize }, 0, undefined);
+  if (batchSize !== undefined && batchSize > run.batchSize)
+    throw new OptionError(
+      `explainStep: batchSize is ${batchSize}, and ${run.dataName} has ${run.size} examples. Use at most ${run.size}.`,
+    );
   const { recipe } = traceStep(state, task, data, orderOf(run), run.batchSize);
   return explainRecipe(title, recipe, executor.target({ fuse, persistent }), namesOf(state));
 }

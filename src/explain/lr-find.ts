@@ -16,7 +16,7 @@ import type { AnyTrainer } from '../train/trainer.ts';
 
 /** Options of {@link lrFind}. */
 export interface LrFindOptions {
-  /** Examples per step. Default 32. */
+  /** Examples per step: all, if the data set is smaller. Default 32. */
   readonly batchSize?: number | undefined;
   /** The first rate. Default 1e-7. */
   readonly from?: number | undefined;
@@ -101,9 +101,10 @@ async function rangeTest(
 ): Promise<LrFind> {
   try {
     checkRange(data, asked);
+    const batchSize = Math.min(asked.batchSize, data.size);
     const from = async (steps: number) => {
       await own.copyFrom(state);
-      return search({ executor, state: own, task, submitMs }, data, { ...asked, steps }, check);
+      return search({ executor, state: own, task, submitMs }, data, { ...asked, batchSize, steps }, check);
     };
     const found = await from(asked.steps);
     const enough = found.suggestion !== undefined || found.stopped === 'aborted' || !asked.more;
@@ -208,14 +209,8 @@ class Seen {
 }
 
 /** @throws OptionError naming an option that cannot be used. */
-function checkRange(data: Examples, { batchSize, from, to, steps }: Checked): void {
+function checkRange(data: Examples, { from, to, steps }: Checked): void {
   checkExamples(data);
-  if (!(Number.isSafeInteger(batchSize) && batchSize >= 1 && batchSize <= data.size)) {
-    const most = `${data.name ?? 'data'} has ${data.size} examples`;
-    throw new OptionError(
-      `lrFind: batchSize is ${batchSize}, but ${most}. Give a whole number from 1 to ${data.size}.`,
-    );
-  }
   if (!(from > 0 && Number.isFinite(from)))
     throw new OptionError(`lrFind: from is ${from}. Give a rate above 0, such as 1e-7.`);
   if (!(to > from && Number.isFinite(to)))

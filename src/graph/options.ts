@@ -169,7 +169,9 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return value.some(Array.isArray) ? 'an array of arrays' : 'an array';
   if (typeof (value as { then?: unknown }).then === 'function') return 'a promise (await it)';
   const name = (value as object).constructor?.name;
-  return name === undefined || name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+  return name === undefined || name === 'Object'
+    ? 'an object'
+    : `${/^([AEIO]|U(?!int))/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** An object without its undefined properties. */

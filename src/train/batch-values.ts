@@ -120,7 +120,7 @@ function partValues(what: string, batch: BatchPart, example: Shape | undefined):
       throw new OptionError(
         `${what}: got a bare array of ${batch.length} numbers, but the shape of an example is ${example ? formatShape(example) : 'not known yet'}. Give whole examples, or { shape: [rows, …], data }.`,
       );
-    return asValues({ shape: [rows, ...example], data: own(batch) });
+    return asValues({ shape: [rows, ...example], data: own(what, batch) });
   }
   return batch as Values;
 }

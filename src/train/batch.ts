@@ -83,15 +83,16 @@ export function isHostArray(data: unknown): data is HostArray {
   return kind === 'Float64Array' || Object.values(ARRAYS).some(({ name }) => name === kind);
 }
 
-/** Rejects anything but a data set, and sets that are empty or whose parts differ in size. */
-export function checkExamples(data: Examples): void {
-  const { size, x, y, sampleWeights, scale, targetScale, name = 'data' } = data ?? {};
+/**
+ * Rejects anything but a data set, and sets that are empty or whose parts differ in size. `what` is what messages call a set without a
+ * name, and `example` how to give one.
+ */
+export function checkExamples(data: Examples, what = 'data', example = 'such as datasets.array(x, y)'): void {
+  const { size, x, y, sampleWeights, scale, targetScale, name = what } = data ?? {};
   if (size === undefined || x === undefined || y === undefined) {
     const pair = (data as { train?: unknown } | undefined)?.train !== undefined;
-    const advice = pair
-      ? 'Give one of its two sets: data.train or data.test'
-      : 'Give one, such as datasets.array(x, y)';
-    throw new OptionError(`data: ${pair ? 'a pair' : show(data)} is not a data set. ${advice}.`);
+    const advice = pair ? 'Give one of its two sets: data.train or data.test' : `Give one, ${example}`;
+    throw new OptionError(`${what}: ${pair ? 'a pair' : show(data)} is not a data set. ${advice}.`);
   }
   if (!(Number.isSafeInteger(size) && size > 0))
     throw new DataError(`${name}: the data set is empty. Give at least one example.`);

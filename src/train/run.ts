@@ -61,7 +61,7 @@ export interface FitOptions extends Callbacks {
   readonly epochs?: number | undefined;
   /** The maximum number of steps of the run. */
   readonly maxSteps?: number | undefined;
-  /** Examples per step. Default 32, or all of a smaller data set. */
+  /** Examples per step: all, if the data set is smaller. Default 32. */
   readonly batchSize?: number | undefined;
   /** The data set to evaluate at the end of each epoch. */
   readonly validation?: Examples | undefined;
@@ -205,13 +205,18 @@ function methodsOf(object: object): string[] {
   return names.filter((name) => typeof (object as Readonly<Record<string, unknown>>)[name] === 'function');
 }
 
+/** @throws OptionError or DataError for what `fit` cannot train on, in whose place there may be x and y. */
+export function checkTrainingData(data: Examples): void {
+  checkExamples(data, 'data', 'as in fit(datasets.array(x, y), { epochs: 5 })');
+}
+
 /** The run that the options of `fit` describe. @throws OptionError or DataError naming what is wrong. */
 export function planRun(data: Examples, options: FitOptions, step: number, before: Run | undefined): Run {
+  checkTrainingData(data);
   const usual = checkOptions('fit', options, FIT);
   if (options.earlyStopping !== undefined) checkOptions('earlyStopping', options.earlyStopping, EARLY_STOPPING);
   if (options.callbacks !== undefined) for (const callback of [options.callbacks].flat()) checkCallbacks(callback);
-  checkExamples(data);
-  if (options.validation !== undefined) checkExamples(options.validation);
+  if (options.validation !== undefined) checkExamples(options.validation, 'validation');
   if (options.resume && !before)
     throw new OptionError(
       'fit: resume is true, but there is no run to continue. Load a checkpoint first, or leave out resume.',
@@ -221,15 +226,14 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
   const shape = {
     dataName: data.name ?? 'data',
     size: data.size,
-    batchSize: options.batchSize ?? base?.batchSize ?? Math.min(usual.batchSize, data.size),
+    batchSize: Math.min(options.batchSize ?? base?.batchSize ?? usual.batchSize, data.size),
     shuffle: options.shuffle ?? base?.shuffle ?? usual.shuffle,
     dropLast: options.dropLast ?? base?.dropLast ?? usual.dropLast,
   };
-  if (shape.batchSize > data.size) {
+  if (shape.dropLast && options.batchSize && options.batchSize > data.size)
     throw new OptionError(
-      `fit: batchSize is ${shape.batchSize}, but ${shape.dataName} has only ${data.size} examples. Use at most ${data.size}.`,
+      `fit: batchSize is ${options.batchSize} and dropLast is true, but ${shape.dataName} has ${data.size} examples, so no batch is left. Use at most ${data.size}.`,
     );
-  }
   if (base) checkSame(base, shape);
   const total = totalSteps(options, stepsPerEpoch(shape)) ?? base?.total;
   return { ...shape, start: base?.start ?? step, ...(total !== undefined && { total }) };

@@ -99,7 +99,8 @@ function scaled(given: Examples, choose: Choose): Examples {
     );
     return { ...read, scale: undefined, targetScale: undefined };
   }
-  if (!hasBytes(data.x as Values, data.y as Values)) return data;
+  // Targets with a scale of their own are read by that.
+  if (!hasBytes(data.x as Values, data.targetScale === undefined ? (data.y as Values) : undefined)) return data;
   const scale = choose(name, 'x', data.scale);
   return scale === data.scale ? data : { ...data, scale };
 }

@@ -1,5 +1,6 @@
 // Checks that targets are probabilities where a loss needs them. A cross-entropy of other targets may fall below 0, but trains.
 import { isBytes, kindOfTargets } from '../data/dataset.ts';
+import { areWhole } from '../data/stored.ts';
 import { DataError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
 import { type Examples, type OneTarget, targetScaleOf } from './batch.ts';
@@ -34,9 +35,13 @@ function checkProbabilities({ y: { shape, data }, name = 'data' }: OneTarget, { 
     const wrong = row.find((v) => v < -TOLERANCE || (binary && v > 1 + TOLERANCE));
     const sum = binary ? 1 : row.reduce((a, b) => a + b);
     if (wrong === undefined && Math.abs(sum - 1) <= TOLERANCE) continue;
+    const change =
+      !binary && areWhole(data)
+        ? "Change the targets, or if they are class indices, make the data with { targets: 'classes' }."
+        : 'Change the targets.';
     const found = wrong === undefined ? `adds up to ${sum}` : `has ${wrong}`;
     throw new DataError(
-      `${name}: the target of example ${Math.floor((at * shape[0]!) / data.length)} ${found}, but ${lossName} takes ${binary ? 'numbers from 0 to 1' : 'probabilities, which add up to 1'}. Change the targets.`,
+      `${name}: the target of example ${Math.floor((at * shape[0]!) / data.length)} ${found}, but ${lossName} takes ${binary ? 'numbers from 0 to 1' : 'probabilities, which add up to 1'}. ${change}`,
     );
   }
 }

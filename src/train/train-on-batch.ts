@@ -1,11 +1,11 @@
 // A training step on a given batch, as for streams or reinforcement learning. The batch's values are inputs of a program that is cached
 // for batches of the same shapes; everything else is as in the steps of a run.
 import { checkBinaryBytes } from '../data/binary-bytes.ts';
-import type { Values } from '../data/dataset.ts';
+import { kindOfTargets, type Values } from '../data/dataset.ts';
 import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/given.ts';
-import { labelsFrom } from '../data/stored.ts';
+import { areWhole, labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
-import { DataError } from '../graph/errors.ts';
+import { DataError, OptionError, ShapeError } from '../graph/errors.ts';
 import { mapParts, type Nested, partName } from '../graph/nested.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
@@ -15,7 +15,7 @@ import type { Running } from './fit.ts';
 import type { StepProgram } from './programs.ts';
 import { traceStep } from './step.ts';
 import { type BatchEvent, eventOf } from './step-event.ts';
-import { allLabels } from './targets.ts';
+import { allLabels, targetsOf } from './targets.ts';
 import { outputsOf, type Task } from './task.ts';
 
 /** One tensor of targets: one class index per example, or rows of numbers. */
@@ -29,6 +29,8 @@ const ENDLESS = { start: 0 };
 
 /** The targets of `size` examples as values: one whole number per example is a class index; floats and rows are numbers. */
 export function targetsGiven(given: Targets, size: number, task: Pick<Task, 'loss' | 'heads'>): Nested<Values> {
+  if (given === undefined)
+    throw new OptionError('trainOnBatch: y is missing. Give x and y: of a data set trainOnBatch(data.x, data.y).');
   const outputs = outputsOf(task);
   return mapParts(given as Nested<TargetsPart>, (part, name) => {
     const loss = outputs.find((output) => output.name === name)?.loss ?? {};
@@ -57,7 +59,7 @@ function flatTargets(
   if (shape.length > 1 || (isTyped(given) && (kindOf(given) ?? '').startsWith('Float'))) {
     const dense = rows.length === 1 && rows[0] === size ? [size, 1] : rows;
     if (!(data instanceof Uint8Array)) return { shape: dense, data: Float32Array.from(data) };
-    checkBinaryBytes(what, data, 'scale');
+    checkBinaryBytes(what, data, 'batch');
     return { shape: dense, data };
   }
   const bad = data.findIndex((v: number) => !(Number.isInteger(v) && v >= 0 && v < 2 ** 32) && v !== ignoreIndex);
@@ -65,6 +67,21 @@ function flatTargets(
   throw new DataError(
     `${what}: ${data[bad]} of example ${Math.floor(bad / (data.length / rows[0]!))} is not a class index. Give whole numbers from 0; for regression, give rows, [[${data[bad]}], …], or in a Float32Array.`,
   );
+}
+
+/** The error; where a loss of classes was given whole numbers that were read as values, with how to give class indices. */
+function asClasses(error: ShapeError, task: Pick<Task, 'loss' | 'heads'>, batch: Examples): ShapeError {
+  const targets = targetsOf(batch);
+  for (const { name, loss } of outputsOf(task)) {
+    const y = targets.get(name)?.y;
+    if (loss.classes !== true || !y || y.shape.length < 2 || kindOfTargets(y) === 'classes' || !areWhole(y.data))
+      continue;
+    const shape = formatShape(y.shape);
+    return new ShapeError(
+      `${error.message} ${partName('y', name)} was read as numbers: give class indices as { shape: ${shape}, data: Uint32Array.from(…) }, or an Int32Array.`,
+    );
+  }
+  return error;
 }
 
 /** A program, and the largest number of classes in its labels so far. */
@@ -107,7 +124,13 @@ export async function trainOnBatch(
 }
 
 async function programOf({ executor, state, task, programs }: Running, data: Examples, owner: object) {
-  const trace = () => traceStep(state, task, data, undefined, data.size);
+  const trace = () => {
+    try {
+      return traceStep(state, task, data, undefined, data.size);
+    } catch (error) {
+      throw error instanceof ShapeError ? asClasses(error, task, data) : error;
+    }
+  };
   const classes = [...allLabels(task, data).values()].map((labels) => labels?.classes ?? 0);
   const key = `train on ${JSON.stringify(data.scale)} ${specsOf(data)}`;
   const make = async (): Promise<BatchProgram> => {

@@ -2,7 +2,7 @@
 // over it; the loop of a run is in fit.ts, a step in step.ts, saving and loading in files.ts. Long, since it is one class with one method
 // per task.
 import type { Backend } from '../backend.ts';
-import type { ByteScale, Values } from '../data/dataset.ts';
+import { type ByteScale, isBytes, type Values } from '../data/dataset.ts';
 import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
@@ -14,13 +14,14 @@ import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type Summary, summaryOf } from '../nn/summary.ts';
 import { checkOptimizer, type Optimizer } from '../optim/optimizer.ts';
-import { type Examples, inputDtypesOf } from './batch.ts';
+import { type Examples, inputDtypesOf, namedParts } from './batch.ts';
 import { type Batch, fitting, shapesOf, valuesOf } from './batch-values.ts';
 import { classesOf, ofOutputs, probabilitiesOf } from './classify.ts';
 import { checkMonitor } from './early-stopping.ts';
 import type { EvaluateOptions, Evaluation } from './evaluation.ts';
 import { type EpochEvent, type FitEvent, type History, newHistory } from './events.ts';
 import { Fit, type Running } from './fit.ts';
+import { farFromBytes } from './float-range.ts';
 import { changedFreezing } from './freezing.ts';
 import { Gate } from './gate.ts';
 import { shareInside } from './inside.ts';
@@ -138,6 +139,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   #busy: 'run' | 'batch' | undefined;
   /** Whether `fit` returned a run that has not started. */
   #waiting = false;
+  /** Whether floats of any size are expected, or were warned of. */
+  #rangeIsKnown = false;
   readonly #life: Lifetime;
   #dispatches: number | undefined;
 
@@ -219,8 +222,8 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * How bytes become inputs: the scale of its training data, or of its weights file; false: they are not scaled. For several tensors see
-   * {@link scales}.
+   * How bytes become inputs: the scale of its training data, or of its weights file; false: they are not scaled; undefined if there were
+   * none. For several tensors see {@link scales}.
    */
   get scale(): ByteScale | undefined {
     return isPartScales(this.#running.scale) ? undefined : this.#running.scale;
@@ -324,12 +327,14 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     this.#running.orderShifted = false;
     this.#data = data;
     this.#learnFrom(data, first.program.dispatches);
+    if (options.validation) this.#warnOfRange('fit: validation', options.validation.x);
     return fit;
   }
 
   /** Remembers what the training data says about the model. */
   #learnFrom(data: Examples, dispatches: number): void {
     this.#running.scale = learntScale(data) ?? this.#running.scale;
+    this.#rangeIsKnown ||= !namedParts({ x: data.x }).some(([, values]) => isBytes(values));
     this.#inputShape = shapesOf(data.x);
     this.#inputDtype = inputDtypesOf(data.x, data.scale);
     this.#dispatches = dispatches;
@@ -396,6 +401,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
       const owner = {};
       try {
         const judged = asJudged(data, this.#running.scale);
+        this.#warnOfRange('evaluate', judged.x);
         const evaluator = await fitting(judged.x, this.#inputShape, () => programs.evaluator(judged, options, owner));
         return await evaluator.run(() => this.#life.check());
       } finally {
@@ -416,6 +422,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     return this.#life.during(async () => {
       const x = valuesOf('x', batch, this.#inputShape, this.#inputDtype);
       const looked = scaledBatch<Looked>({ x }, this.#running.scale);
+      this.#warnOfRange('predict', x);
       return (await fitting(x, this.#inputShape, () => predict(this.#running, looked))) as ArraysOf<Y>;
     });
   }
@@ -507,6 +514,14 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   /** A copy of the weights by path, after the steps in flight; for the path of a {@link landscape}. */
   async snapshotWeights(): Promise<Map<string, Float32Array>> {
     return this.#life.during(async () => floatsOf(this.state.variables, await readAll(this.state)));
+  }
+
+  /** Warns once of floats that are not scaled like the bytes the model was trained on, unless it was last trained on floats. */
+  #warnOfRange(what: string, x: Nested<Values>): void {
+    const message = this.#rangeIsKnown ? undefined : farFromBytes(x, this.#running.scale);
+    if (message === undefined) return;
+    this.#rangeIsKnown = true;
+    console.warn(`${what}: ${message}`);
   }
 
   /** Warns once of a run that has not started: using a model before its run is fine, a forgotten `await` is not. */

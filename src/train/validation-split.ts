@@ -6,8 +6,8 @@ import { countOf, pick } from '../data/split.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import { checkValue } from '../graph/options.ts';
-import { checkExamples, type Examples, namedParts, ownExamples } from './batch.ts';
-import { type FitOptions, PART } from './run.ts';
+import { type Examples, namedParts, ownExamples } from './batch.ts';
+import { checkTrainingData, type FitOptions, PART } from './run.ts';
 import { onlyLabels } from './targets.ts';
 
 interface Parts {
@@ -29,7 +29,7 @@ export function splitOff(data: Examples, options: FitOptions, seed: number): { g
   checkValue('fit', 'validationSplit', part, PART);
   if (options.validation !== undefined)
     throw new OptionError('fit: both validation and validationSplit are given. Give one of them.');
-  checkExamples(data);
+  checkTrainingData(data);
   const { train, validation } = partsOf(ownExamples(data), part, seed);
   return { given: train, asked: { ...options, validation, validationSplit: undefined } };
 }
