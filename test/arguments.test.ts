@@ -478,10 +478,9 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
     ENTRIES[`Tensor#${name}`] = {
       args: entry.args.slice(1),
       needs: (entry.needs ?? 1) - 1,
-      ...(name === 'oneHot' && { call: false }), // x holds no class indices
+      ...((name === 'oneHot' || name === 'remainder') && { call: false }), // x holds no integers
     };
 }
-ENTRIES['Tensor#where'] = { args: [like(x), like(x)], needs: 2 };
 
 /** What takes no arguments. */
 const WITHOUT = new Set([
