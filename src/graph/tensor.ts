@@ -1,5 +1,5 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
-import { ARRAYS, type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
+import { ARRAYS, checkHeld, type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import {
@@ -266,6 +266,7 @@ export function resident(name: string, given: NdArray, ...extra: never[]): Tenso
   checkValue(`data ${name}`, 'data', given.data, TYPED);
   const array = { ...given, data: ownedCopy(given.data) };
   checkShape(`data ${name}`, array.shape);
+  checkHeld(`data ${name}`, array.dtype, array.data, 'Give a typed array of its dtype.');
   return new Tensor(
     new Node(undefined, { kind: 'resident', array, name }, [], undefined, [
       { shape: [...array.shape], dtype: array.dtype },
@@ -305,6 +306,7 @@ export function constant(values: NestedNumbers | HostArray, ...given: readonly u
     );
   }
   const dtype = options.dtype ?? (nested ? 'f32' : dtypeOf(values as HostArray));
+  checkHeld('constant', dtype, flat, 'Leave out the dtype for f32, or round the numbers.');
   const data = dtype === 'f32' ? Float64Array.from(flat) : ARRAYS[dtype].from(flat);
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
 }
@@ -315,6 +317,7 @@ export function full(value: number, shape: Shape, dtype: DType = 'f32', ...extra
   checkValue('full', 'the dtype', dtype, DTYPE);
   checkExtra('full', extra);
   checkShape('full', shape);
+  checkHeld('full', dtype, [value], 'Leave out the dtype for f32, or round the number.');
   const data = hostArray(dtype, 1, 'float64');
   data[0] = value;
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));

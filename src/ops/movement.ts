@@ -3,7 +3,7 @@
 
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
-import { isPacked } from '../graph/dtype.ts';
+import { checkHeld, isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
@@ -273,7 +273,7 @@ function stridedRows(shape: Shape, strides: readonly number[], offset: number): 
 }
 
 function literal(value: number, { dtype }: Spec): string {
-  return dtype === 'f32' ? f32(value) : `${wgslType(dtype)}(${Math.trunc(value)})`;
+  return dtype === 'f32' ? f32(value) : `${wgslType(dtype)}(${value})`;
 }
 
 /**
@@ -291,6 +291,7 @@ export function pad(
   checkValue('pad', 'before', before, NUMBERS);
   checkValue('pad', 'after', after, NUMBERS);
   checkValue('pad', 'the value', value, FINITE);
+  checkHeld('pad', x.dtype, [value], "Cast the tensor first: x.cast('f32').");
   const low = x.shape.map((_, axis) => before[axis] ?? 0);
   const high = x.shape.map((_, axis) => after[axis] ?? 0);
   const bad = [...before, ...after].some((n) => !Number.isInteger(n) || n < 0);
