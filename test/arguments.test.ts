@@ -196,7 +196,7 @@ const ENTRIES: Record<string, Entry> = {
   apply1: { args: [whole(ops.relu.op), [x], any(undefined)], needs: 2 },
   attachMethods: { args: [whole({ doubled: (y: thalweg.Tensor) => y.mul(2) })], needs: 1 },
   constant: { args: [[1, 2, 3, 4], [2, 2], { dtype: 'f32' }], needs: 1 },
-  full: { args: [like(1), [2, 2], 'f32'], needs: 2 },
+  full: { args: [[2, 2], like(1), 'f32'], needs: 2 },
   input: { args: [text('x'), whole({ shape: [2], dtype: 'f32' })], needs: 2 },
   resident: { args: [text('x'), whole({ shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) })], needs: 2 },
   Tensor: { args: [x.node, any(0)], needs: 1 },

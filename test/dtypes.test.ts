@@ -50,7 +50,7 @@ describe('values that the dtype given with them does not hold', () => {
     [`constant: NaN is not an i32. ${advice}`, () => constant(Number.NaN, { dtype: 'i32' })],
     [`constant: 0.5 is not a u32. ${advice}`, () => constant(Float32Array.of(0, 0.5), { dtype: 'u32' })],
     [`constant: -1 is not a u32. ${advice}`, () => constant(Int32Array.of(-1), { dtype: 'u32' })],
-    ['full: 0.5 is not a u16. Leave out the dtype for f32, or round the number.', () => full(0.5, [2], 'u16')],
+    ['full: 0.5 is not a u16. Leave out the dtype for f32, or round the number.', () => full([2], 0.5, 'u16')],
     [
       'data x: 1.5 is not a u8. Give a typed array of its dtype.',
       () => resident('x', { shape: [1], dtype: 'u8', data: Float32Array.of(1.5) }),

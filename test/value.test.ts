@@ -33,7 +33,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
       [1, 2, 3],
       [4, 5, 6],
     ]);
-    expect(await backend.value(full(3, [2, 2]))).toEqual([
+    expect(await backend.value(full([2, 2], 3))).toEqual([
       [3, 3],
       [3, 3],
     ]);
@@ -45,7 +45,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
     const memory = backend.allocate(model);
     const bytes = constant([1, 2], { dtype: 'u8' });
     const data = resident('bytes', { shape: [2], dtype: 'u8', data: Uint8Array.of(5, 6) });
-    expect(await backend.value([bytes, full(7, [2], 'u8'), model.v, data, bytes.cast('f32')])).toEqual([
+    expect(await backend.value([bytes, full([2], 7, 'u8'), model.v, data, bytes.cast('f32')])).toEqual([
       [1, 2],
       [7, 7],
       [3, 4],
@@ -123,7 +123,7 @@ describe('a tensor shows', () => {
     [x.exp(), 'Tensor(exp f32 [2, 3])', 'Tensor(exp f32 [2, 3])'],
     [x, 'Tensor(constant f32 [2, 3])', 'Tensor(constant f32 [2, 3]) 1 2 3 4 5 6'],
     [constant(2), 'Tensor(constant f32 [])', 'Tensor(constant f32 []) 2'],
-    [full(0, [9, 9]), 'Tensor(constant f32 [9, 9])', 'Tensor(constant f32 [9, 9]) all 0'],
+    [full([9, 9], 0), 'Tensor(constant f32 [9, 9])', 'Tensor(constant f32 [9, 9]) all 0'],
     [constant(new Uint32Array(17)), 'Tensor(constant u32 [17])', 'Tensor(constant u32 [17])'],
     [input('t', { shape: [2], dtype: 'u8' }), 'Tensor(input u8 [2] t)', 'Tensor(input u8 [2] t)'],
     [new Variable([3], { initial: nn.init.zeros }), 'Variable(f32 [3])', 'Variable(f32 [3])'],

@@ -311,12 +311,12 @@ export function constant(values: NestedNumbers | HostArray, ...given: readonly u
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
 }
 
-/** A tensor filled with one value. */
-export function full(value: number, shape: Shape, dtype: DType = 'f32', ...extra: never[]): Tensor {
+/** A tensor of a shape, filled with one value: `full([2, 3], 0)`. Default dtype f32. */
+export function full(shape: Shape, value: number, dtype: DType = 'f32', ...extra: never[]): Tensor {
+  checkShape('full', shape);
   checkValue('full', 'the value', value, NUMBER);
   checkValue('full', 'the dtype', dtype, DTYPE);
   checkExtra('full', extra);
-  checkShape('full', shape);
   checkHeld('full', dtype, [value], 'Leave out the dtype for f32, or round the number.');
   const data = hostArray(dtype, 1, 'float64');
   data[0] = value;
