@@ -97,6 +97,11 @@ describe('what cannot be used is refused by name', () => {
     ['an optimizer not called', /^trainer: the optimizer is the function adam\. /, { optimizer: adam }],
     ['no loss', /^trainer: the loss is undefined\. Give one of losses/, { loss: undefined }],
     ['a loss by name', /^trainer: the loss is "mse"\. Give one of losses/, { loss: 'mse' }],
+    [
+      'the class of a model',
+      /^trainer: the model is the class Net \(make an instance: new Net\(\)\)\. Give an object with a forward/,
+      { model: Net },
+    ],
     ['no model', /^trainer: the model is an object\. Give an object with a forward/, { model: {} }],
     ['a metric by name', /^trainer: the metric f1 is "f1"\. Give a function/, { metrics: { f1: 'f1' } }],
   ];

@@ -140,8 +140,15 @@ export interface VariableOptions {
   readonly trainable?: boolean | undefined;
 }
 
+/** What makes initial values. */
+export const INITIALIZER: Kind = {
+  advice:
+    'Give an initializer: nn.init.zeros, nn.init.normal(0, 0.1), or for your own values () => Float32Array.of(1, 2).',
+  fits: FUNCTION.fits,
+};
+
 const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8', 'u16');
-const VARIABLE: Names<VariableOptions> = { dtype: DTYPE, initial: FUNCTION, trainable: BOOLEAN };
+const VARIABLE: Names<VariableOptions> = { dtype: DTYPE, initial: INITIALIZER, trainable: BOOLEAN };
 
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
 export class Variable extends Tensor {
@@ -151,7 +158,7 @@ export class Variable extends Tensor {
   constructor(shape: Shape, options: VariableOptions, ...extra: never[]) {
     checkShape('Variable', shape);
     checkOptions('Variable', options, VARIABLE, extra);
-    checkValue('Variable', 'initial', options.initial, FUNCTION);
+    checkValue('Variable', 'initial', options.initial, INITIALIZER);
     super(
       new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype: options.dtype ?? 'f32' }]),
     );

@@ -7,11 +7,11 @@ import { checkHeld, isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
-import { checkValue, FINITE, NUMBERS, optionsOf } from '../graph/options.ts';
+import { checkExtra, checkValue, FINITE, NUMBERS, optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
-import { type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
+import { type AxisOptions, checkTensors, ONE_AXIS, refuseLooseAxes } from './tensors.ts';
 
 function refusePacked(what: string, { dtype }: Spec): void {
   if (isPacked(dtype)) throw new ShapeError(`${what}: x is ${dtype}, a storage-only dtype. Cast it: cast(x, 'f32').`);
@@ -45,7 +45,11 @@ function permuted(shape: Shape, axes: readonly number[]): number[] {
  * x with its axes permuted: axis k of the result is axis `axes[k]` of x. Default: reversed. Throws if `axes` does not name every axis once.
  */
 export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]): Tensor {
-  checkTensors('transpose', { x }, extra);
+  checkTensors('transpose', { x });
+  // NumPy's loose axes are the order of all, PyTorch's are two to swap.
+  const loose = [axes, ...extra] as readonly unknown[];
+  refuseLooseAxes('transpose', loose, loose.length === 2 ? swapped(x.rank, loose as number[]) : loose);
+  checkExtra('transpose', extra);
   if (axes !== undefined) checkValue('transpose', 'the axes', axes, NUMBERS);
   const order = axes?.map((axis) => normalizeAxis('transpose', axis, x.rank)) ?? x.shape.map((_, k) => x.rank - 1 - k);
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
@@ -54,6 +58,12 @@ export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]
     );
   }
   return order.every((axis, k) => axis === k) ? x : apply1(transposeOp, [x], { axes: order });
+}
+
+/** The order of axes in which two are swapped. */
+function swapped(rank: number, axes: readonly number[]): number[] {
+  const [a, b] = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  return Array.from({ length: rank }, (_, k) => (k === a ? b! : k === b ? a! : k));
 }
 
 interface Slice {

@@ -10,7 +10,15 @@ import { div, equal, mul, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { copy } from './counter.ts';
 import { dropAxes, keptAsOnes, offsets, type ReduceOptions, reduceLayout, reduceOp, reduceWith } from './reduction.ts';
-import { AXES, type Axis, checkTensors, type KeepDims, type KeptAxisOptions, ONE_AXIS } from './tensors.ts';
+import {
+  AXES,
+  type Axis,
+  checkTensors,
+  type KeepDims,
+  type KeptAxisOptions,
+  ONE_AXIS,
+  refuseLooseAxes,
+} from './tensors.ts';
 import { square } from './unary.ts';
 
 /** dy, shared equally among the elements that equal the extremum. */
@@ -70,6 +78,7 @@ export function variance(x: Tensor, axis?: Axis, options?: Omit<VarianceOptions,
 export function variance(x: Tensor, options?: VarianceOptions): Tensor;
 export function variance(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('variance', { x });
+  refuseLooseAxes('variance', given);
   const names = { axis: AXES, keepDims: BOOLEAN, correction: FINITE };
   const options = optionsOf<VarianceOptions>('variance', 'axis', given, names);
   const { keepDims = false, correction = 1 } = options;
