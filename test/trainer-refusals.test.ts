@@ -96,6 +96,21 @@ describe('what cannot be used is refused by name', () => {
     ],
     ['an optimizer not called', /^trainer: the optimizer is the function adam\. /, { optimizer: adam }],
     ['no loss', /^trainer: the loss is undefined\. Give one of losses/, { loss: undefined }],
+    [
+      'a loss not made',
+      /^trainer: the loss is a function that makes one\. Call it: losses\.huber\(\)\.$/,
+      { loss: losses.huber },
+    ],
+    [
+      'a loss without its options',
+      /^trainer: the loss is a function that makes one\. Call it: losses\.meanSquaredError\.with\(\{ reduction \}\)\.$/,
+      { loss: losses.meanSquaredError.with },
+    ],
+    [
+      'one of several losses not made',
+      /^trainer: the loss b is a function that makes one\. Call it: losses\.huber\(\)\.$/,
+      { loss: { a: losses.meanSquaredError, b: losses.huber } },
+    ],
     ['a loss by name', /^trainer: the loss is "mse"\. Give one of losses/, { loss: 'mse' }],
     [
       'the class of a model',

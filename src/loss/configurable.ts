@@ -8,6 +8,12 @@ export interface ConfigurableLoss<O> extends Loss {
   with(options: O, ...extra: never[]): Loss;
 }
 
+/** A function that returns a loss, with the call to write where it is given in place of one. */
+/* @__NO_SIDE_EFFECTS__ */
+export function factory<F extends (...given: never) => Loss>(call: string, make: F): F & { readonly factory: string } {
+  return Object.assign(make, { factory: call });
+}
+
 /** The loss with default options; its `with` makes the others. */
 /* @__NO_SIDE_EFFECTS__ */
 export function configurable<O extends object>(
@@ -19,5 +25,6 @@ export function configurable<O extends object>(
     checkOptions(lossName, options, names, extra);
     return make(options);
   };
-  return Object.assign(make({} as O), { with: configured });
+  const call = `losses.${lossName}.with({ ${Object.keys(names).join(', ')} })`;
+  return Object.assign(make({} as O), { with: factory(call, configured) });
 }

@@ -8,7 +8,7 @@ import { minimum, mul, sub } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
 import { oneHot } from '../ops/gather.ts';
 import { abs, square } from '../ops/unary.ts';
-import { type ConfigurableLoss, configurable } from './configurable.ts';
+import { type ConfigurableLoss, configurable, factory } from './configurable.ts';
 import { checkSame, defineLoss, type Loss } from './loss.ts';
 import { REDUCTION, type ReductionOptions } from './options.ts';
 import { areClasses, asIndices } from './targets.ts';
@@ -77,9 +77,10 @@ export interface HuberOptions extends ReductionOptions {
  * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), where d = prediction - target: quadratic near the
  * target, linear far from it. As PyTorch's `huber_loss`. Both are f32 of the same shape.
  */
-export function huber(delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
-export function huber(options: HuberOptions): Loss;
-export function huber(...given: readonly unknown[]): Loss {
+export const huber: {
+  (delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
+  (options: HuberOptions): Loss;
+} = /* @__PURE__ */ factory('losses.huber()', (...given: readonly unknown[]): Loss => {
   const names = { delta: POSITIVE, reduction: REDUCTION };
   const { delta = 1, reduction } = optionsOf<HuberOptions>('huber', 'delta', given, names);
   const term = (prediction: Tensor, target: Tensor): Tensor => {
@@ -90,7 +91,7 @@ export function huber(...given: readonly unknown[]): Loss {
     return mul(near, sub(distance, mul(near, 0.5)));
   };
   return meanOf('huber', term, { reduction });
-}
+});
 
 /** prediction - target, class indices as one-hot rows. */
 function difference(lossName: string, prediction: Tensor, target: Tensor): Tensor {
