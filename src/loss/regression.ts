@@ -11,7 +11,7 @@ import { abs, square } from '../ops/unary.ts';
 import { type ConfigurableLoss, configurable, factory } from './configurable.ts';
 import { checkSame, defineLoss, type Loss } from './loss.ts';
 import { REDUCTION, type ReductionOptions } from './options.ts';
-import { areClasses, asIndices } from './targets.ts';
+import { areClasses } from './targets.ts';
 import { eachExample, meanOf } from './weighted.ts';
 
 /**
@@ -95,7 +95,7 @@ export const huber: {
 
 /** prediction - target, class indices as one-hot rows. */
 function difference(lossName: string, prediction: Tensor, target: Tensor): Tensor {
-  if (areClasses(prediction, target)) return sub(prediction, oneHot(asIndices(target), prediction.shape.at(-1)!));
+  if (areClasses(prediction, target)) return sub(prediction, oneHot(target, prediction.shape.at(-1)!));
   const rows = formatShape(prediction.shape.slice(0, -1));
   checkSame(lossName, prediction, target, target.dtype === 'u32' ? ` Or give class indices, u32 ${rows}.` : '');
   return sub(prediction, target);
