@@ -1,6 +1,7 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
-import { ARRAYS, checkHeld, type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
+import { checkHeld, type DType, type HostArray, hostArray } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
+import { arrayOf, type ConstantOptions, type NestedNumbers, TYPED } from './numbers.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import {
   ARRAY,
@@ -242,12 +243,6 @@ export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ex
   return apply(op, inputs, params, ...extra)[0]!;
 }
 
-/** Numbers in a typed array; of which realm does not matter. */
-const TYPED: Kind = {
-  advice: 'Give numbers in a typed array, such as a Float32Array.',
-  fits: (v) => !(kindOf(v) ?? 'Big').startsWith('Big'),
-};
-
 function checkSpec(what: string, spec: Spec, extra: readonly unknown[]): void {
   checkValue(what, 'its spec', spec, OBJECT);
   checkValue(what, 'its dtype', spec.dtype, DTYPE);
@@ -281,15 +276,6 @@ export function resident(name: string, given: NdArray, ...extra: never[]): Tenso
   );
 }
 
-/** Numbers nested in arrays, all of one length per level. */
-export type NestedNumbers = number | readonly NestedNumbers[];
-
-/** Options of {@link constant}. */
-export interface ConstantOptions {
-  readonly shape?: Shape | undefined;
-  readonly dtype?: DType | undefined;
-}
-
 /**
  * A tensor of fixed values: `constant(2)`, `constant([[1, 2], [3, 4]])`, or values with their shape: `constant(values, [2, 2])`,
  * `constant(values, { shape: [2, 2], dtype: 'u32' })`.
@@ -302,19 +288,11 @@ export function constant(
 ): Tensor;
 export function constant(values: NestedNumbers | HostArray, ...given: readonly unknown[]): Tensor {
   const options = optionsOf<ConstantOptions>('constant', 'shape', given, { shape: NUMBERS, dtype: DTYPE });
-  const nested = typeof values === 'number' || Array.isArray(values);
-  if (!nested) checkValue('constant', 'the value', values, TYPED);
-  const shape = options.shape ?? (nested ? nestedShape(values as NestedNumbers) : [(values as HostArray).length]);
-  checkShape('constant', shape);
-  const flat = nested ? ([values].flat(Infinity) as number[]) : (values as HostArray);
-  if (flat.length !== sizeOf(shape)) {
-    throw new ShapeError(
-      `constant: ${flat.length} values do not fill the shape ${formatShape(shape)}. Give ${sizeOf(shape)}.`,
-    );
-  }
-  const dtype = options.dtype ?? (nested ? 'f32' : dtypeOf(values as HostArray));
-  checkHeld('constant', dtype, flat, 'Leave out the dtype for f32, or round the numbers.');
-  const data = dtype === 'f32' ? Float64Array.from(flat) : ARRAYS[dtype].from(flat);
+  return constantOf(arrayOf('constant', values, options));
+}
+
+/** A leaf with these values; a single one stands for all. */
+function constantOf({ shape, dtype, data }: NdArray): Tensor {
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
 }
 
@@ -327,7 +305,7 @@ export function full(shape: Shape, value: number, dtype: DType = 'f32', ...extra
   checkHeld('full', dtype, [value], 'Leave out the dtype for f32, or round the number.');
   const data = hostArray(dtype, 1, 'float64');
   data[0] = value;
-  return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
+  return constantOf({ shape, dtype, data });
 }
 
 /** The value that fills a constant tensor, where it is one. */
@@ -340,16 +318,4 @@ export function fillOf(x: Tensor): number | undefined {
 export function expandConstant(data: HostArray, spec: Spec): HostArray {
   const size = sizeOf(spec.shape);
   return data.length === size ? data : hostArray(spec.dtype, size, 'float64').fill(data[0]!);
-}
-
-function nestedShape(values: NestedNumbers): number[] {
-  if (typeof values === 'number') return [];
-  if (!Array.isArray(values))
-    throw new ShapeError(`constant: a member is ${show(values)}. Give numbers, nested in arrays.`);
-  const inner = values.map(nestedShape);
-  const first = inner[0] ?? [];
-  if (inner.some((shape) => formatShape(shape) !== formatShape(first))) {
-    throw new ShapeError('constant: rows of different lengths. All arrays of one level must have the same length.');
-  }
-  return [values.length, ...first];
 }
