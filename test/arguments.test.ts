@@ -526,7 +526,14 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
 
 /** What takes no arguments. */
 const WITHOUT = new Set([
-  ...['isTraining', 'presets.classic.model', 'presets.mlp.model', 'Tensor#toString', 'Variable#toString'],
+  ...[
+    'isTraining',
+    'presets.classic.model',
+    'presets.mlp.model',
+    'Tensor#toString',
+    'Tensor#toJSON',
+    'Variable#toString',
+  ],
   ...['backend#dispose', 'program#dispose', 'program#link'],
   ...['summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
 ]);

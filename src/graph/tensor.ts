@@ -1,6 +1,7 @@
 // A tensor is a recipe: an immutable (node, output index). Making one computes nothing and owns no memory.
 import { checkHeld, type DType, type HostArray, hostArray } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
+import { INSPECT, valuesText } from './inspect.ts';
 import { arrayOf, type ConstantOptions, type NestedNumbers, TYPED } from './numbers.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import {
@@ -68,11 +69,6 @@ export class Node {
   }
 }
 
-/** Where Node's console looks for what to show. */
-const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
-/** The most values of a constant that it shows. */
-const INSPECTED = 16;
-
 /** An immutable recipe for an array. Its methods come with the ops: see src/ops/methods.ts. */
 export class Tensor implements Spec {
   readonly node: Node;
@@ -112,13 +108,20 @@ export class Tensor implements Spec {
   }
 
   /**
-   * What Node's console shows: the same, with the values of a small constant.
+   * What Node's console shows: the same, with the values of a constant, or how to compute others.
    * @internal
    */
   [INSPECT](): string {
     const { source } = this.node;
-    if (source?.kind !== 'constant' || source.data.length > INSPECTED) return `${this}`;
-    return `${this} ${source.data.length < this.size ? 'all ' : ''}${source.data.join(' ')}`;
+    if (source?.kind === 'input') return `${this}`;
+    return source?.kind === 'constant'
+      ? `${this} ${valuesText(source.data, this.shape, this.dtype === 'f32')}`
+      : `${this}, its values: await backend.value(x)`;
+  }
+
+  /** What JSON has of a tensor: a line of text, as in Node's console. */
+  toJSON(): string {
+    return this[INSPECT]();
   }
 }
 
