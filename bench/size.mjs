@@ -44,27 +44,27 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 31_200, esbuild: 32_500 },
+    most: { vite: 32_000, esbuild: 33_300 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 74_200, esbuild: 96_700 },
+    most: { vite: 75_200, esbuild: 97_700 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 96_400, esbuild: 120_000 },
+    most: { vite: 97_300, esbuild: 121_000 },
   },
   {
     name: 'the same, with `import * as nn from "thalweg/nn"`',
     code: denseByParts,
-    most: { vite: 96_400, esbuild: 110_100 },
+    most: { vite: 97_300, esbuild: 110_100 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 98_700, esbuild: 120_000 },
+    most: { vite: 99_500, esbuild: 121_000 },
   },
   {
     name: 'the same on WebGPU, its weights saved and loaded',
@@ -72,12 +72,12 @@ console.log(await createCpuBackend().run(() => dw));
 import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
 await loadWeights(trainer, await saveWeights(trainer));
 `,
-    most: { vite: 103_700, esbuild: 127_400 },
+    most: { vite: 104_500, esbuild: 128_300 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 139_300, esbuild: 145_100 },
+    most: { vite: 140_100, esbuild: 145_900 },
   },
 ];
 
