@@ -44,27 +44,27 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 31_200, esbuild: 32_500 },
+    most: { vite: 32_000, esbuild: 33_400 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 74_900, esbuild: 97_300 },
+    most: { vite: 76_900, esbuild: 99_600 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 97_000, esbuild: 120_600 },
+    most: { vite: 99_100, esbuild: 122_900 },
   },
   {
     name: 'the same, with `import * as nn from "thalweg/nn"`',
     code: denseByParts,
-    most: { vite: 96_600, esbuild: 110_100 },
+    most: { vite: 99_100, esbuild: 110_100 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 99_100, esbuild: 120_600 },
+    most: { vite: 101_200, esbuild: 122_900 },
   },
   {
     name: 'the same on WebGPU, its weights saved and loaded',
@@ -72,12 +72,12 @@ console.log(await createCpuBackend().run(() => dw));
 import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
 await loadWeights(trainer, await saveWeights(trainer));
 `,
-    most: { vite: 104_200, esbuild: 127_800 },
+    most: { vite: 106_300, esbuild: 130_200 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 139_700, esbuild: 145_400 },
+    most: { vite: 141_900, esbuild: 147_800 },
   },
 ];
 

@@ -4,9 +4,10 @@ import { GpuExecutor } from './compile/executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
 import { describe, type GpuProvider } from './gpu/adapter.ts';
 import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
-import type { HostArray, Precision } from './graph/dtype.ts';
+import { type HostArray, kindOf, type Precision } from './graph/dtype.ts';
 import { DeviceError, OptionError } from './graph/errors.ts';
 import type { CompileOptions, Executor, Program, Storage } from './graph/executor.ts';
+import { arrayOf, type NestedNumbers } from './graph/numbers.ts';
 import type { NdArray, Spec } from './graph/op.ts';
 import {
   ARRAY,
@@ -152,24 +153,21 @@ export class Backend {
     }
   }
 
-  /** Runs `fn` once on arrays, and returns its outputs: `await backend.run(({ x }) => softmax(x), { x: array })`. */
+  /**
+   * Runs `fn` once on arrays, and returns its outputs: `await backend.run(({ x }) => softmax(x), { x: [[1, 2, 3]] })`. Lists are f32 of the
+   * shape they are nested in, typed arrays of one axis and their own dtype; `{ shape, dtype, data }` says both.
+   */
   async run<K extends string = never>(
     fn: Traced<K>,
-    inputs: Readonly<Record<K, NdArray>> = {} as Record<K, NdArray>,
+    inputs: Readonly<Record<K, NdArray | HostArray | readonly NestedNumbers[]>> = {} as Record<K, NdArray>,
     ...extra: never[]
   ): Promise<Record<string, NdArray>> {
     checkExtra('run', extra);
     checkValue('run', 'the inputs', inputs, OBJECT);
-    for (const [name, given] of Object.entries<unknown>(inputs))
-      if (typeof (given as NdArray | null)?.dtype !== 'string')
-        throw new OptionError(
-          `run: the input ${name} is ${show(given)}. Give { shape, dtype, data }, such as { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) }.`,
-        );
-    const program = await this.compile(fn, inputs);
+    const arrays = Object.entries<unknown>(inputs).map(([name, given]) => [name, inputOf(name, given)] as const);
+    const program = await this.compile(fn, Object.fromEntries(arrays) as Record<K, NdArray>);
     try {
-      return await program.run(
-        Object.fromEntries(Object.entries<NdArray>(inputs).map(([name, array]) => [name, array.data])),
-      );
+      return await program.run(Object.fromEntries(arrays.map(([name, { data }]) => [name, data])));
     } finally {
       program.dispose();
     }
@@ -211,6 +209,15 @@ export class Backend {
 export interface CpuBackendOptions {
   /** `float64` makes the CPU backend the reference that gradients are proved against. Default `float32`. */
   readonly precision?: Precision | undefined;
+}
+
+/** An input of {@link Backend.run} as an array. */
+function inputOf(name: string, given: unknown): NdArray {
+  if (typeof (given as NdArray | null)?.dtype === 'string') return given as NdArray;
+  if (Array.isArray(given) || kindOf(given) !== undefined) return arrayOf(`run: the input ${name}`, given as HostArray);
+  throw new OptionError(
+    `run: the input ${name} is ${show(given)}. Give lists of numbers, a typed array, or { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) }.`,
+  );
 }
 
 /** Options of {@link createBackend}. */

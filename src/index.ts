@@ -48,11 +48,12 @@ export {
 } from './graph/errors.ts';
 export type { Program, Storage, Ticket } from './graph/executor.ts';
 export type { Nested } from './graph/nested.ts';
+export type { ConstantOptions } from './graph/numbers.ts';
 export type { NdArray, Spec } from './graph/op.ts';
 export type { PathMatch, PathPattern } from './graph/path-match.ts';
 export { type NamedVariable, variablesOf } from './graph/paths.ts';
 export type { Shape } from './graph/shape.ts';
-export type { ConstantOptions, Initializer, VariableOptions } from './graph/tensor.ts';
+export type { Initializer, VariableOptions } from './graph/tensor.ts';
 export { constant, full, resident, Tensor, Variable } from './graph/tensor.ts';
 export { assign, capture, isTraining } from './graph/trace.ts';
 export type { Tuning, TuningReport } from './graph/tuning.ts';

@@ -69,6 +69,48 @@ describe('forms that are taken', () => {
       () => ops.sum(x, true as never),
       'sum: axis is true. Give an axis or an array of them, such as 0 or [0, 1].',
     ],
+    [
+      'sum(x, 0, 1)',
+      () => ops.sum(x, 0, 1 as never),
+      'sum: its axes are given one by one. Give them in an array: x.sum([0, 1]).',
+    ],
+    [
+      'variance(x, 0, 1)',
+      () => ops.variance(x, 0, 1 as never),
+      'variance: its axes are given one by one. Give them in an array: x.variance([0, 1]).',
+    ],
+    ...(
+      [
+        ['x.transpose(1, 0)', x, [1, 0], [1, 0]],
+        ['x.transpose(0, 1), which swaps in PyTorch', x, [0, 1], [1, 0]],
+        ['x.transpose(-1, 1) of three axes', x.reshape(1, 2, 2), [-1, 1], [0, 2, 1]],
+        ['x.transpose(2, 0, 1), as in NumPy', x.reshape(1, 2, 2), [2, 0, 1], [2, 0, 1]],
+      ] as const
+    ).map(([name, of, axes, order]): [string, () => unknown, string] => [
+      name,
+      () => (of.transpose as (...axes: unknown[]) => unknown)(...axes),
+      `transpose: its axes are given one by one. Give them in an array: x.transpose([${order.join(', ')}]).`,
+    ]),
+    [
+      'parameter(shape)',
+      () => nn.parameter([2, 2], undefined as never),
+      'parameter: initial is undefined. Give an initializer: nn.init.zeros, nn.init.normal(0, 0.1), or for your own values () => Float32Array.of(1, 2).',
+    ],
+    [
+      'parameter(shape, tensor)',
+      () => nn.parameter([2, 2], x as never),
+      'parameter: initial is a Tensor. Give an initializer: nn.init.zeros, nn.init.normal(0, 0.1), or for your own values () => Float32Array.of(1, 2).',
+    ],
+    [
+      'new Variable(shape, { initial: values })',
+      () => new thalweg.Variable([2], { initial: [1, 2] as never }),
+      'Variable: initial is an array. Give an initializer: nn.init.zeros, nn.init.normal(0, 0.1), or for your own values () => Float32Array.of(1, 2).',
+    ],
+    [
+      'variablesOf(Model)',
+      () => thalweg.variablesOf(nn.Linear),
+      'variablesOf: the model is the class Linear (make an instance: new Linear()). Give an object.',
+    ],
     ['sum(x, 0, true)', () => ops.sum(x, 0, true as never), 'sum: its options are true. Give an object of keepDims.'],
     ['mean(x, { dim: 0 })', () => ops.mean(x, { dim: 0 } as never), 'mean: there is no option dim. Did you mean axis?'],
     ['max(x, { axes: 0 })', () => ops.max(x, { axes: 0 } as never), 'max: there is no option axes. Did you mean axis?'],
@@ -196,7 +238,7 @@ const ENTRIES: Record<string, Entry> = {
   apply1: { args: [whole(ops.relu.op), [x], any(undefined)], needs: 2 },
   attachMethods: { args: [whole({ doubled: (y: thalweg.Tensor) => y.mul(2) })], needs: 1 },
   constant: { args: [[1, 2, 3, 4], [2, 2], { dtype: 'f32' }], needs: 1 },
-  full: { args: [like(1), [2, 2], 'f32'], needs: 2 },
+  full: { args: [[2, 2], like(1), 'f32'], needs: 2 },
   input: { args: [text('x'), whole({ shape: [2], dtype: 'f32' })], needs: 2 },
   resident: { args: [text('x'), whole({ shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) })], needs: 2 },
   Tensor: { args: [x.node, any(0)], needs: 1 },
@@ -478,14 +520,20 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
     ENTRIES[`Tensor#${name}`] = {
       args: entry.args.slice(1),
       needs: (entry.needs ?? 1) - 1,
-      ...(name === 'oneHot' && { call: false }), // x holds no class indices
+      ...((name === 'oneHot' || name === 'remainder') && { call: false }), // x holds no integers
     };
 }
-ENTRIES['Tensor#where'] = { args: [like(x), like(x)], needs: 2 };
 
 /** What takes no arguments. */
 const WITHOUT = new Set([
-  ...['isTraining', 'presets.classic.model', 'presets.mlp.model', 'Tensor#toString', 'Variable#toString'],
+  ...[
+    'isTraining',
+    'presets.classic.model',
+    'presets.mlp.model',
+    'Tensor#toString',
+    'Tensor#toJSON',
+    'Variable#toString',
+  ],
   ...['backend#dispose', 'program#dispose', 'program#link'],
   ...['summary', 'parameters', 'snapshotWeights', 'dispose'].map((m) => `Trainer#${m}`),
 ]);

@@ -83,11 +83,28 @@ it('lets a function take the inputs that are given, and no others', async () => 
   backend.dispose();
 });
 
-it.each([
-  ['a list', [1, 2], 'an array'],
-  ['a typed array', Float32Array.of(1, 2), 'a Float32Array'],
-])('refuses %s as an input without a shape', async (_, x, shown) => {
-  await expect(createCpuBackend().run(({ x }) => add(x!, 1), { x: x as unknown as NdArray })).rejects.toThrow(
-    `run: the input x is ${shown}. Give { shape, dtype, data }, such as { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) }.`,
-  );
+describe('run takes inputs as people have them', () => {
+  const backend = createCpuBackend();
+  it.each([
+    ['a list', [1, 2], { shape: [2], dtype: 'f32' }, [2, 3]],
+    ['rows', [[1], [2]], { shape: [2, 1], dtype: 'f32' }, [2, 3]],
+    ['floats', Float32Array.of(1, 2), { shape: [2], dtype: 'f32' }, [2, 3]],
+    ['integers', Int32Array.of(1, -2), { shape: [2], dtype: 'i32' }, [2, -1]],
+    ['an array with its shape', two, { shape: two.shape, dtype: two.dtype }, [...two.data].map((v) => v + 1)],
+  ])('%s', async (_, x, spec, wanted) => {
+    const { y } = await backend.run(({ x }) => add(x, 1), { x });
+    expect(y).toMatchObject(spec);
+    expect([...y!.data]).toEqual(wanted);
+  });
+
+  it.each<[unknown, string]>([
+    [[[1], [2, 3]], 'run: the input x: rows of different lengths. All arrays of one level must have the same length.'],
+    [['a'], 'run: the input x: a member is "a". Give numbers, nested in arrays.'],
+    [
+      3,
+      "run: the input x is 3. Give lists of numbers, a typed array, or { shape: [2], dtype: 'f32', data: Float32Array.of(1, 2) }.",
+    ],
+  ])('and refuses %j', async (x, message) => {
+    await expect(backend.run(({ x }) => add(x, 1), { x: x as number[] })).rejects.toThrow(message);
+  });
 });

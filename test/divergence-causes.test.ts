@@ -8,6 +8,7 @@ import { meanSquaredError, softmaxCrossEntropy } from '../src/loss/index.ts';
 import * as nn from '../src/nn/index.ts';
 import '../src/ops/methods.ts';
 import { div, equal, mul, sub } from '../src/ops/binary.ts';
+import { cast } from '../src/ops/cast.ts';
 import { unary } from '../src/ops/elementwise.ts';
 import { mean } from '../src/ops/reduce.ts';
 import { where } from '../src/ops/select.ts';
@@ -23,10 +24,10 @@ beforeAll(async () => {
   gpu = new Backend(await testExecutor(), { name: 'the test device', software: true });
 });
 
-/** Words in sentences of 3, the 8th of which has one past the end, and a class for each. */
-const sentences = (): Examples => {
-  const words = Uint32Array.from({ length: 30 }, (_, k) => k % 5);
-  words[22] = 812;
+/** Words in sentences of 3, the 8th of which has one that is no row, and a class for each. */
+const sentences = (words: Uint32Array | Int32Array = new Uint32Array(30), wrong = 812): Examples => {
+  for (let k = 0; k < 30; k++) words[k] = k % 5;
+  words[22] = wrong;
   const labels = Uint8Array.from({ length: 10 }, (_, k) => k % 2);
   return { size: 10, x: { shape: [10, 3], data: words }, y: { shape: [10], data: labels }, classes: 2 };
 };
@@ -86,8 +87,23 @@ const cases: Case[] = [
   [
     'an index past the end of an embedding',
     { model: new Reader(), loss: softmaxCrossEntropy },
-    sentences,
+    () => sentences(),
     "loss is not finite at step 1 (first in words's output: index 812 of example 7 is not below 500, the rows of words.weight). Give indices below 500, or make the table 813 rows long.",
+  ],
+  [
+    'an index below 0 of an embedding',
+    { model: new Reader(), loss: softmaxCrossEntropy },
+    () => sentences(new Int32Array(30), -1),
+    "loss is not finite at step 1 (first in words's output: index -1 of example 7 is below 0). Give indices from 0 to 499.",
+  ],
+  [
+    'a label below 0',
+    {
+      model: new Tagger(),
+      loss: (x: Tensor, t: Tensor) => softmaxCrossEntropy(x, where(equal(t, 2), -2, cast(t, 'i32'))),
+    },
+    tags,
+    'loss is not finite at step 1 (first in the loss: label -2 of example 2 is below 0). Give labels from 0 to 2.',
   ],
   [
     'a label past the classes',

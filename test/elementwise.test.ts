@@ -211,6 +211,13 @@ describe('gather', () => {
     expect(valuesOf(gatherRows(table, minusOne))).toEqual([Number.NaN, Number.NaN]);
     expect(valuesOf(gatherRows(u32s(7, 8), u32s(2)))).toEqual([8]);
   });
+  test('i32 indices are taken too', () => {
+    const indices = constant(Int32Array.of(1, -1, 0));
+    expect(valuesOf(gatherRows(table, indices))).toEqual([3, 4, Number.NaN, Number.NaN, 1, 2]);
+    expect(valuesOf(table.gatherRows(indices.add(1)))).toEqual([5, 6, 1, 2, 3, 4]);
+    expect(gradientOf(gatherRows(table, indices), table)).toEqual([1, 1, 1, 1, 0, 0]);
+    expect(valuesOf(oneHot(indices, 2))).toEqual([0, 1, Number.NaN, Number.NaN, 1, 0]);
+  });
   test('the gradient adds every use of a row, and leaves unused rows 0', () =>
     expect(gradientOf(gatherRows(table, u32s(0, 2, 0, 3)), table)).toEqual([2, 2, 0, 0, 1, 1]));
   test('bytes come out as u32', () => {
@@ -269,7 +276,7 @@ describe('errors', () => {
     ['concat: no tensors. Give at least one.', () => concat([], 0)],
     ['pad: [-1] before and [] after do not match [2, 3]. Give a whole number >= 0 per axis.', () => pad(x, [-1], [])],
     ["transpose: x is u8, a storage-only dtype. Cast it: cast(x, 'f32').", () => transpose(bytes.reshape([2, 1]))],
-    ["gatherRows: indices are f32. They must be u32: cast(indices, 'u32').", () => gatherRows(x, constant([1]))],
+    ["gatherRows: indices are f32. They must be u32 or i32: cast(indices, 'u32').", () => gatherRows(x, constant([1]))],
     [
       'gatherRows: the source is a scalar. Give one with rows along its first axis.',
       () => gatherRows(constant(1), u32s(1)),

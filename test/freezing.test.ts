@@ -44,6 +44,16 @@ describe('nn.freeze', () => {
     expect([model.net.hidden.weight.trainable, still.trainable]).toEqual([true, false]);
   });
 
+  it('takes a single parameter, and leaves another variable as it is', () => {
+    const { out } = new Net();
+    nn.freeze(out.weight);
+    expect([out.weight.trainable, out.bias!.trainable]).toEqual([false, true]);
+    nn.unfreeze(out.weight);
+    const still = new Variable([1], { initial: () => new Float32Array(1) });
+    nn.unfreeze(still);
+    expect([out.weight.trainable, still.trainable]).toEqual([true, false]);
+  });
+
   it('is refused while a trainer holds the variables', () => {
     const model = new Net();
     const trainer = netTrainer({ model });

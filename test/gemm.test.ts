@@ -82,8 +82,8 @@ function everything(): Made {
   outputs['batch of odd steps'] = matmul(x(3, 5, 7), x(3, 7, 6));
   outputs['batch, both turned'] = matmul(x(3, 4, 8), x(3, 16, 4), { transposeA: true, transposeB: true });
   // An operand that is no buffer is read one by one; what follows is computed where y is stored.
-  outputs['filled operands, an epilogue'] = tanh(sub(matmul(full(0.25, [12, 8]), x(8, 12)), x(12, 12)));
-  outputs['a filled transposed operand'] = matmul(x(9, 8), full(0.5, [13, 8]), { transposeB: true });
+  outputs['filled operands, an epilogue'] = tanh(sub(matmul(full([12, 8], 0.25), x(8, 12)), x(12, 12)));
+  outputs['a filled transposed operand'] = matmul(x(9, 8), full([13, 8], 0.5), { transposeB: true });
   return { tensors, outputs };
 }
 

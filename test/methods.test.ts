@@ -26,6 +26,7 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   sub: [y],
   mul: [2],
   div: [y],
+  remainder: [3],
   maximum: [y],
   minimum: [1],
   pow: [2],
@@ -46,7 +47,7 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   lessEqual: [y],
   greater: [y],
   greaterEqual: [y],
-  where: [constant([[1, 0, 1]]), -1],
+  where: [y, -1],
   sum: [0],
   mean: [-1, { keepDims: true }],
   max: [],
@@ -80,12 +81,16 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
 
 describe('methods', () => {
   it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
-    const of = name === 'oneHot' ? labels : x;
+    const of = name === 'oneHot' || name === 'remainder' ? labels : x;
     const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
     const fn = (ops as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
-    const called = name === 'where' ? fn(args[0], of, args[1]) : fn(of, ...args);
+    const called = fn(of, ...args);
     expect([method.shape, method.dtype]).toEqual([called.shape, called.dtype]);
     expect(await values(method)).toEqual(await values(called));
+  });
+
+  it('where: the condition comes first', async () => {
+    expect(await values(x.greater(1).where(x, y.neg()))).toEqual([-1, 2, -3, 3, -2, 4]);
   });
 
   it('are on every tensor, and none of them shows when it is walked', () => {

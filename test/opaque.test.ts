@@ -151,9 +151,9 @@ describe.each(ADAPTERS)('an opaque kernel on %s', (_, capabilities) => {
     const matrix = reshape(computed, [7, 10]);
     const [p] = pair(x, x);
     const [, q] = pair(small, computed);
-    const [filled, product] = pair(matrix, full(3, [7, 10]));
+    const [filled, product] = pair(matrix, full([7, 10], 3));
     const [one] = pair(sum(x), sum(square(x)));
-    const [ofConstants] = pair(constant(wave(N, 0.1)), full(-2, [N]));
+    const [ofConstants] = pair(constant(wave(N, 0.1)), full([N], -2));
     await expectTruth(capabilities, { p, q, filled: square(filled), product, one, ofConstants }, inputs);
   });
 

@@ -263,7 +263,7 @@ describe.each(ADAPTERS)('kernel ops on %s', (_, capabilities) => {
     );
     await expectTruth(
       capabilities,
-      { x: four(x), fill: four(full(3, [N])), computed: four(add(x, 1)), n: add(halved(n), 1), ...neighbours },
+      { x: four(x), fill: four(full([N], 3)), computed: four(add(x, 1)), n: add(halved(n), 1), ...neighbours },
       { ...inputs, n: Uint32Array.from({ length: N }, (_, i) => i * 3) },
     );
   });

@@ -33,7 +33,7 @@ describe.each(Object.entries(variants))('%s', (_, variant) => {
   beforeAll(async () => {
     const inputs = [...new Set(uses.flatMap(({ special }) => special.inputs))];
     const leaves = inputs.map(({ shape, dtype = 'f32', values, constant }, k) =>
-      constant ? full(values![0]!, shape, dtype) : input(`x${k}`, { shape, dtype }),
+      constant ? full(shape, values![0]!, dtype) : input(`x${k}`, { shape, dtype }),
     );
     const given = inputs.flatMap((x, k) => (x.constant ? [] : ([[`x${k}`, valuesOf(x)]] as const)));
     const results = uses.flatMap((use, k) => {

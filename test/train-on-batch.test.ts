@@ -254,10 +254,10 @@ describe('a step on a batch', () => {
     const cases: [() => Promise<unknown>, new (message: string) => Error, string | RegExp][] = [
       [() => of(x, [0, 1, 2]), DataError, 'trainOnBatch: x has 2 examples, but y has shape [3]. Give one target for each example.'],
       [() => of(x, [0, 0.5]), DataError, 'y: 0.5 of example 1 is not a class index. Give whole numbers from 0; for regression, give rows, [[0.5], …], or in a Float32Array.'],
-      [() => of(x, [0, -1]), DataError, /^y: -1 of example 1 is no class index/],
+      [() => of(x, [0, -1]), DataError, /^y: -1 of example 1 is not a class index/],
       [() => of(x, [Uint8Array.of(0, 1), Uint8Array.of(1, 1)]), DataError, /^y: all its bytes are 0 or 1, .* Give floats, Float32Array\.from\(data\); or \{ shape, data, scale: false \} to keep them\.$/],
       [() => of(batch(0, 3), undefined), OptionError, 'trainOnBatch: y is missing. Give x and y: of a data set trainOnBatch(data.x, data.y).'],
-      [() => of(undefined, y), OptionError, /^x: it is undefined\. Give \{ shape/],
+      [() => of(undefined, y), OptionError, /^x: got undefined\. Give \{ shape/],
       [() => of([[1, 2, 3]], [0]), ShapeError, "x: examples have shape [3], but the model expects [4]. Give [N, 4]."],
       [() => of({ shape: [0, 4], data: new Float32Array(0) }, { shape: [0], data: new Uint8Array(0) }), ShapeError, /0/],
     ]; // biome-ignore format: a case a line

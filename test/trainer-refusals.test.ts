@@ -126,7 +126,27 @@ describe('what cannot be used is refused by name', () => {
     ],
     ['an optimizer not called', /^trainer: the optimizer is the function adam\. /, { optimizer: adam }],
     ['no loss', /^trainer: the loss is undefined\. Give one of losses/, { loss: undefined }],
+    [
+      'a loss not made',
+      /^trainer: the loss is a function that makes one\. Call it: losses\.huber\(\)\.$/,
+      { loss: losses.huber },
+    ],
+    [
+      'a loss without its options',
+      /^trainer: the loss is a function that makes one\. Call it: losses\.meanSquaredError\.with\(\{ reduction \}\)\.$/,
+      { loss: losses.meanSquaredError.with },
+    ],
+    [
+      'one of several losses not made',
+      /^trainer: the loss b is a function that makes one\. Call it: losses\.huber\(\)\.$/,
+      { loss: { a: losses.meanSquaredError, b: losses.huber } },
+    ],
     ['a loss by name', /^trainer: the loss is "mse"\. Give one of losses/, { loss: 'mse' }],
+    [
+      'the class of a model',
+      /^trainer: the model is the class Net \(make an instance: new Net\(\)\)\. Give an object with a forward/,
+      { model: Net },
+    ],
     ['no model', /^trainer: the model is an object\. Give an object with a forward/, { model: {} }],
     ['a metric by name', /^trainer: the metric f1 is "f1"\. Give a function/, { metrics: { f1: 'f1' } }],
   ];

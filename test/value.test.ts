@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import { constant, full, nn, optim, resident, Trainer, Variable } from '../src/index.ts';
+import { constant, datasets, full, nn, optim, resident, Trainer, Variable } from '../src/index.ts';
 import { meanSquaredError } from '../src/loss/index.ts';
 import { input } from '../src/ops/index.ts';
 import { testExecutor } from './gpu.ts';
@@ -33,7 +33,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
       [1, 2, 3],
       [4, 5, 6],
     ]);
-    expect(await backend.value(full(3, [2, 2]))).toEqual([
+    expect(await backend.value(full([2, 2], 3))).toEqual([
       [3, 3],
       [3, 3],
     ]);
@@ -45,7 +45,7 @@ describe.each(backends)('the value on the $kind', (backend) => {
     const memory = backend.allocate(model);
     const bytes = constant([1, 2], { dtype: 'u8' });
     const data = resident('bytes', { shape: [2], dtype: 'u8', data: Uint8Array.of(5, 6) });
-    expect(await backend.value([bytes, full(7, [2], 'u8'), model.v, data, bytes.cast('f32')])).toEqual([
+    expect(await backend.value([bytes, full([2], 7, 'u8'), model.v, data, bytes.cast('f32')])).toEqual([
       [1, 2],
       [7, 7],
       [3, 4],
@@ -119,16 +119,45 @@ it('leaves no memory behind on a GPU', async () => {
 });
 
 describe('a tensor shows', () => {
+  const third = [0.1, 1 / 3, -0, 1e-45, 3.4028234663852886e38, 16777217, Number.NaN, Number.NEGATIVE_INFINITY];
+  const computed = ', its values: await backend.value(x)';
   it.each([
-    [x.exp(), 'Tensor(exp f32 [2, 3])', 'Tensor(exp f32 [2, 3])'],
-    [x, 'Tensor(constant f32 [2, 3])', 'Tensor(constant f32 [2, 3]) 1 2 3 4 5 6'],
-    [constant(2), 'Tensor(constant f32 [])', 'Tensor(constant f32 []) 2'],
-    [full(0, [9, 9]), 'Tensor(constant f32 [9, 9])', 'Tensor(constant f32 [9, 9]) all 0'],
-    [constant(new Uint32Array(17)), 'Tensor(constant u32 [17])', 'Tensor(constant u32 [17])'],
-    [input('t', { shape: [2], dtype: 'u8' }), 'Tensor(input u8 [2] t)', 'Tensor(input u8 [2] t)'],
-    [new Variable([3], { initial: nn.init.zeros }), 'Variable(f32 [3])', 'Variable(f32 [3])'],
-  ])('%s', (tensor, text, shown) => {
+    [x.exp(), 'Tensor(exp f32 [2, 3])', computed],
+    [x, 'Tensor(constant f32 [2, 3])', ' [[1, 2, 3], [4, 5, 6]]'],
+    [constant(2), 'Tensor(constant f32 [])', ' 2'],
+    [constant([[[1], [2]]]), 'Tensor(constant f32 [1, 2, 1])', ' [[[1], [2]]]'],
+    [
+      constant(third),
+      'Tensor(constant f32 [8])',
+      ' [0.1, 0.33333334, -0, 1e-45, 3.4028235e+38, 16777216, NaN, -Infinity]',
+    ],
+    [constant(Int32Array.of(-123456789)), 'Tensor(constant i32 [1])', ' [-123456789]'],
+    [full([9, 9], 0), 'Tensor(constant f32 [9, 9])', ' all 0'],
+    [constant(new Uint32Array(16)), 'Tensor(constant u32 [16])', ` [${Array(16).fill(0).join(', ')}]`],
+    [constant(new Uint32Array(18), [2, 9]), 'Tensor(constant u32 [2, 9])', ' 0, 0, 0, 0, 0, 0, …'],
+    [input('t', { shape: [2], dtype: 'u8' }), 'Tensor(input u8 [2] t)', ''],
+    [new Variable([3], { initial: nn.init.zeros }), 'Variable(f32 [3])', computed],
+  ])('%s', (tensor, text, values) => {
     expect(`${tensor}`).toBe(text);
-    expect(inspect({ tensor })).toBe(`{ tensor: ${shown} }`);
+    expect(inspect({ tensor }, { breakLength: Infinity })).toBe(`{ tensor: ${text}${values} }`);
+    expect(JSON.stringify({ tensor })).toBe(JSON.stringify({ tensor: `${text}${values}` }));
   });
+});
+
+it('a trainer and a run show in a line', async () => {
+  const model = new nn.Linear(2, 1);
+  const trainer = new Trainer(backends[0]!, { model, loss: meanSquaredError, optimizer: optim.sgd(0.5) });
+  const shown = (value: unknown) => inspect(value);
+  const run = trainer.fit(datasets.array([[1, 0], [0, 1]], [[1], [0]]), { maxSteps: 3, batchSize: 2 }); // biome-ignore format: one line
+  const what = ': await it, or read its events in a for await loop';
+  expect(shown(run)).toBe(`TrainingRun(not begun)${what}`);
+  expect(shown(trainer)).toBe('Trainer(Linear, meanSquaredError, 3 parameters, 0 steps)');
+  await run.step();
+  expect(shown(run)).toBe(`TrainingRun(paused)${what}`);
+  run.resume();
+  await run;
+  expect(shown(run)).toBe(`TrainingRun(over)${what}`);
+  expect(shown(trainer)).toBe('Trainer(Linear, meanSquaredError, 3 parameters, 3 steps)');
+  trainer.dispose();
+  expect(shown(trainer)).toBe('Trainer(Linear, meanSquaredError, 3 parameters, 3 steps)');
 });

@@ -2,7 +2,7 @@
 import type { HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
 import type { Region, Storage, VariableGroup } from '../graph/executor.ts';
-import { checkSize } from '../graph/inputs.ts';
+import { checkValues } from '../graph/inputs.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { bytesOf, type CpuArray, type Heap } from './heap.ts';
 
@@ -42,7 +42,7 @@ export class CpuStorage implements Storage {
 
   write(variable: Variable, data: HostArray): void {
     this.heap.end.check();
-    checkSize('storage', `${variable}`, variable, data);
+    checkValues('storage', `${variable}`, variable, data);
     this.array(variable).data.set(data);
   }
 

@@ -36,7 +36,7 @@ export async function roundingOf(model: Model, batch: Looked): Promise<Rounding>
   const sizes = new Map<string, number>();
   const { gradients } = traceBatch(model, batch, ({ prediction, loss, target }) => {
     const parts = partsOf<Tensor>(prediction);
-    const zeros = mapParts(prediction, ({ shape }) => full(0, shape));
+    const zeros = mapParts(prediction, ({ shape }) => full(shape, 0));
     const lossAtZero = lossOf(model.task, zeros, target);
     Object.assign(at, { loss, lossAtZero });
     const nudged = parts.map(([name, part]) => {

@@ -3,7 +3,7 @@
 import { ARRAYS, byteLength, type DType, type HostArray } from '../graph/dtype.ts';
 import { internal } from '../graph/errors.ts';
 import type { Region, Storage, VariableGroup } from '../graph/executor.ts';
-import { checkSize } from '../graph/inputs.ts';
+import { checkValues } from '../graph/inputs.ts';
 import type { Variable } from '../graph/tensor.ts';
 import type { Memory, Place } from './memory.ts';
 import type { GpuRuntime } from './runtime.ts';
@@ -53,7 +53,7 @@ export class GpuStorage implements Storage {
 
   write(variable: Variable, data: HostArray): void {
     const { memory, offset } = this.place(variable);
-    checkSize('storage', `${variable}`, variable, data);
+    checkValues('storage', `${variable}`, variable, data);
     this.#runtime.write(memory.buffer!, offset * 4, toWords(data, variable.dtype));
   }
 

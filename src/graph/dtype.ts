@@ -1,5 +1,6 @@
 // Element types. `u8` and `u16` are storage only (four and two to a 32-bit word on the GPU): gather and cast read them, and no op
 // computes with them.
+import { ShapeError } from './errors.ts';
 
 /** The dtype of a tensor's elements. `u8` and `u16` are only stored: `gatherRows` and `cast` read them, no op computes in them. */
 export type DType = 'f32' | 'u32' | 'i32' | 'u8' | 'u16';
@@ -43,6 +44,18 @@ export function dtypeOf(data: HostArray): DType {
   if (kind === 'Uint16Array') return 'u16';
   if (kind === 'Uint32Array') return 'u32';
   return kind === 'Int32Array' ? 'i32' : 'f32';
+}
+
+/**
+ * Refuses the first number that an integer dtype does not hold: a fraction, NaN, or one outside its range. f32 takes every number, rounded.
+ */
+export function checkHeld(where: string, dtype: DType, values: ArrayLike<number>, advice: string): void {
+  const Ints = ARRAYS[dtype];
+  if (dtype === 'f32' || kindOf(values) === Ints.name) return;
+  for (let k = 0; k < values.length; k++) {
+    if (Ints.of(values[k]!)[0] === values[k]) continue;
+    throw new ShapeError(`${where}: ${values[k]} is not ${dtype === 'i32' ? 'an' : 'a'} ${dtype}. ${advice}`);
+  }
 }
 
 /** A zeroed host array of `size` elements. */

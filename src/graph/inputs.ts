@@ -1,5 +1,5 @@
 // The inputs of a recipe: the names that a run may give, and whether their values fit.
-import type { HostArray } from './dtype.ts';
+import { checkHeld, type HostArray } from './dtype.ts';
 import { OptionError } from './errors.ts';
 import type { Recipe } from './executor.ts';
 import type { Spec } from './op.ts';
@@ -28,7 +28,7 @@ export class Inputs {
     this.#allowed = new Set([...this.#read.keys(), ...others]);
   }
 
-  /** @throws OptionError if a name is unknown, a size does not fit, or an input never had a value. */
+  /** @throws OptionError if a name is unknown, a size or value does not fit, or an input never had a value. */
   check(given: Readonly<Record<string, HostArray>>): void {
     checkValue(this.#label, 'the argument of run', given, OBJECT);
     for (const [name, data] of Object.entries(given)) {
@@ -38,7 +38,7 @@ export class Inputs {
         );
       }
       const spec = this.#read.get(name);
-      if (spec) checkSize(this.#label, `input ${name}`, spec, data);
+      if (spec) checkValues(this.#label, `input ${name}`, spec, data);
       this.#given.add(name);
     }
     const missing = [...this.#read.keys()].filter((name) => !this.#given.has(name));
@@ -50,9 +50,12 @@ export class Inputs {
   }
 }
 
-/** @throws OptionError if `data` does not fill the shape. */
-export function checkSize(label: string, what: string, { shape }: Spec, data: HostArray): void {
-  if (data?.length === sizeOf(shape)) return;
+/** @throws OptionError if `data` does not fill the shape, ShapeError if the dtype does not hold a value. */
+export function checkValues(label: string, what: string, { shape, dtype }: Spec, data: HostArray): void {
+  if (data?.length === sizeOf(shape)) {
+    checkHeld(`${label}: ${what}`, dtype, data, 'Give whole numbers in its range, or make it f32.');
+    return;
+  }
   throw new OptionError(
     `${label}: ${what} ${data?.length === undefined ? `is ${show(data)}` : `has ${data.length} values`}. Its shape is ${formatShape(shape)}: give ${sizeOf(shape)} values.`,
   );

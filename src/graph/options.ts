@@ -164,7 +164,11 @@ export function optionsOf<T extends object, S extends AnySchema>(
 /** A value in a few words. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 37)}...` : value);
-  if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
+  if (typeof value === 'function') {
+    const { name } = value;
+    if (/^class\b/.test(`${value}`)) return name ? `the class ${name} (make an instance: new ${name}())` : 'a class';
+    return name ? `the function ${name}` : 'a function';
+  }
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return value.some(Array.isArray) ? 'an array of arrays' : 'an array';
   if (typeof (value as { then?: unknown }).then === 'function') return 'a promise (await it)';

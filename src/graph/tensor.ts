@@ -1,6 +1,8 @@
 // A tensor is a recipe: an immutable (node, output index). Creating one computes nothing, and it owns no memory.
-import { ARRAYS, type DType, dtypeOf, type HostArray, hostArray, kindOf } from './dtype.ts';
+import { checkHeld, type DType, type HostArray, hostArray } from './dtype.ts';
 import { OptionError, ShapeError } from './errors.ts';
+import { INSPECT, valuesText } from './inspect.ts';
+import { arrayOf, type ConstantOptions, type NestedNumbers, TYPED } from './numbers.ts';
 import type { NdArray, Op, Spec } from './op.ts';
 import {
   ARRAY,
@@ -67,11 +69,6 @@ export class Node {
   }
 }
 
-/** The symbol by which Node's console finds a printing method. */
-const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
-/** The maximum number of values printed of a constant. */
-const INSPECTED = 16;
-
 /** An immutable recipe for an array. Its methods come with the ops: see src/ops/methods.ts. */
 export class Tensor implements Spec {
   /** The op or leaf that computes it. */
@@ -115,13 +112,20 @@ export class Tensor implements Spec {
   }
 
   /**
-   * The text in Node's console: the same, with the values of a small constant.
+   * The text in Node's console: the same, with the values of a constant, or how to compute others.
    * @internal
    */
   [INSPECT](): string {
     const { source } = this.node;
-    if (source?.kind !== 'constant' || source.data.length > INSPECTED) return `${this}`;
-    return `${this} ${source.data.length < this.size ? 'all ' : ''}${source.data.join(' ')}`;
+    if (source?.kind === 'input') return `${this}`;
+    return source?.kind === 'constant'
+      ? `${this} ${valuesText(source.data, this.shape, this.dtype === 'f32')}`
+      : `${this}, its values: await backend.value(x)`;
+  }
+
+  /** What JSON has of a tensor: a line of text, as in Node's console. */
+  toJSON(): string {
+    return this[INSPECT]();
   }
 }
 
@@ -146,10 +150,17 @@ export interface VariableOptions {
   readonly trainable?: boolean | undefined;
 }
 
+/** What makes initial values. */
+export const INITIALIZER: Kind = {
+  advice:
+    'Give an initializer: nn.init.zeros, nn.init.normal(0, 0.1), or for your own values () => Float32Array.of(1, 2).',
+  fits: FUNCTION.fits,
+};
+
 const DTYPE: Kind = oneOf('f32', 'u32', 'i32', 'u8', 'u16');
 const VARIABLE = {
   dtype: [DTYPE, 'f32'],
-  initial: FUNCTION,
+  initial: INITIALIZER,
   trainable: [BOOLEAN, false],
 } satisfies Schema<VariableOptions>;
 
@@ -162,7 +173,7 @@ export class Variable extends Tensor {
   constructor(shape: Shape, options: VariableOptions, ...extra: never[]) {
     checkShape('Variable', shape);
     const { dtype, initial, trainable } = checkOptions('Variable', options, VARIABLE, extra);
-    checkValue('Variable', 'initial', initial, FUNCTION);
+    checkValue('Variable', 'initial', initial, INITIALIZER);
     super(new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype }]));
     this.initial = initial;
     this.#trainable = trainable;
@@ -244,12 +255,6 @@ export function apply1<P>(op: Op<P>, inputs: readonly Tensor[], params: P, ...ex
   return apply(op, inputs, params, ...extra)[0]!;
 }
 
-/** Numbers in a typed array from any realm. */
-const TYPED: Kind = {
-  advice: 'Give numbers in a typed array, such as a Float32Array.',
-  fits: (v) => !(kindOf(v) ?? 'Big').startsWith('Big'),
-};
-
 function checkSpec(what: string, spec: Spec, extra: readonly unknown[]): void {
   checkValue(what, 'its spec', spec, OBJECT);
   checkValue(what, 'its dtype', spec.dtype, DTYPE);
@@ -275,22 +280,12 @@ export function resident(name: string, given: NdArray, ...extra: never[]): Tenso
   checkValue(`data ${name}`, 'data', given.data, TYPED);
   const array = { ...given, data: ownedCopy(given.data) };
   checkShape(`data ${name}`, array.shape);
+  checkHeld(`data ${name}`, array.dtype, array.data, 'Give a typed array of its dtype.');
   return new Tensor(
     new Node(undefined, { kind: 'resident', array, name }, [], undefined, [
       { shape: [...array.shape], dtype: array.dtype },
     ]),
   );
-}
-
-/** Numbers nested in arrays, all of one length per level. */
-export type NestedNumbers = number | readonly NestedNumbers[];
-
-/** Options of {@link constant}. */
-export interface ConstantOptions {
-  /** The shape of the values. Default: that of nested arrays; a typed array is a vector. */
-  readonly shape?: Shape | undefined;
-  /** The dtype. Default: f32, or that of a typed array. */
-  readonly dtype?: DType | undefined;
 }
 
 const CONSTANT = { shape: NUMBERS, dtype: DTYPE } satisfies Schema<ConstantOptions>;
@@ -307,30 +302,24 @@ export function constant(
 ): Tensor;
 export function constant(values: NestedNumbers | HostArray, ...given: readonly unknown[]): Tensor {
   const options = optionsOf<ConstantOptions, typeof CONSTANT>('constant', 'shape', given, CONSTANT);
-  const nested = typeof values === 'number' || Array.isArray(values);
-  if (!nested) checkValue('constant', 'the value', values, TYPED);
-  const shape = options.shape ?? (nested ? nestedShape(values as NestedNumbers) : [(values as HostArray).length]);
-  checkShape('constant', shape);
-  const flat = nested ? ([values].flat(Infinity) as number[]) : (values as HostArray);
-  if (flat.length !== sizeOf(shape)) {
-    throw new ShapeError(
-      `constant: ${flat.length} values do not fill the shape ${formatShape(shape)}. Give ${sizeOf(shape)} values.`,
-    );
-  }
-  const dtype = options.dtype ?? (nested ? 'f32' : dtypeOf(values as HostArray));
-  const data = dtype === 'f32' ? Float64Array.from(flat) : ARRAYS[dtype].from(flat);
+  return constantOf(arrayOf('constant', values, options));
+}
+
+/** A leaf with these values; a single one stands for all. */
+function constantOf({ shape, dtype, data }: NdArray): Tensor {
   return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
 }
 
-/** A tensor filled with one value. */
-export function full(value: number, shape: Shape, dtype: DType = 'f32', ...extra: never[]): Tensor {
+/** A tensor of a shape, filled with one value: `full([2, 3], 0)`. Default dtype f32. */
+export function full(shape: Shape, value: number, dtype: DType = 'f32', ...extra: never[]): Tensor {
+  checkShape('full', shape);
   checkValue('full', 'the value', value, NUMBER);
   checkValue('full', 'the dtype', dtype, DTYPE);
   checkExtra('full', extra);
-  checkShape('full', shape);
+  checkHeld('full', dtype, [value], 'Leave out the dtype for f32, or round the number.');
   const data = hostArray(dtype, 1, 'float64');
   data[0] = value;
-  return new Tensor(new Node(undefined, { kind: 'constant', data }, [], undefined, [{ shape: [...shape], dtype }]));
+  return constantOf({ shape, dtype, data });
 }
 
 /** The value that fills a constant tensor; undefined for other tensors. */
@@ -343,16 +332,4 @@ export function fillOf(x: Tensor): number | undefined {
 export function expandConstant(data: HostArray, spec: Spec): HostArray {
   const size = sizeOf(spec.shape);
   return data.length === size ? data : hostArray(spec.dtype, size, 'float64').fill(data[0]!);
-}
-
-function nestedShape(values: NestedNumbers): number[] {
-  if (typeof values === 'number') return [];
-  if (!Array.isArray(values))
-    throw new ShapeError(`constant: a member is ${show(values)}. Give numbers, nested in arrays.`);
-  const inner = values.map(nestedShape);
-  const first = inner[0] ?? [];
-  if (inner.some((shape) => formatShape(shape) !== formatShape(first))) {
-    throw new ShapeError('constant: rows of different lengths. All arrays of one level must have the same length.');
-  }
-  return [values.length, ...first];
 }

@@ -8,6 +8,12 @@ export interface ConfigurableLoss<O> extends Loss {
   with(options: O, ...extra: never[]): Loss;
 }
 
+/** A function that returns a loss, with the call to write where it is given in place of one. */
+/* @__NO_SIDE_EFFECTS__ */
+export function factory<F extends (...given: never) => Loss>(call: string, make: F): F & { readonly factory: string } {
+  return Object.assign(make, { factory: call });
+}
+
 /** The loss with default options; its `with` makes the others. */
 /* @__NO_SIDE_EFFECTS__ */
 export function configurable<O extends object, S extends AnySchema>(
@@ -16,5 +22,6 @@ export function configurable<O extends object, S extends AnySchema>(
   make: (options: WithDefaults<O, S>) => Loss,
 ): ConfigurableLoss<O> {
   const configured = (options: O, ...extra: never[]) => make(checkOptions(lossName, options, schema, extra));
-  return Object.assign(configured({} as O), { with: configured });
+  const call = `losses.${lossName}.with({ ${Object.keys(schema).join(', ')} })`;
+  return Object.assign(configured({} as O), { with: factory(call, configured) });
 }

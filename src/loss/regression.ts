@@ -8,10 +8,10 @@ import { minimum, mul, sub } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
 import { oneHot } from '../ops/gather.ts';
 import { abs, square } from '../ops/unary.ts';
-import { type ConfigurableLoss, configurable } from './configurable.ts';
+import { type ConfigurableLoss, configurable, factory } from './configurable.ts';
 import { checkSame, defineLoss, type Loss } from './loss.ts';
 import { REDUCTION_OPTIONS, type ReductionOptions } from './options.ts';
-import { areClasses, asIndices } from './targets.ts';
+import { areClasses } from './targets.ts';
 import { eachExample, meanOf } from './weighted.ts';
 
 /**
@@ -79,9 +79,10 @@ const HUBER = { delta: [POSITIVE, 1], ...REDUCTION_OPTIONS } satisfies Schema<Hu
  * The mean over all elements of ½ d² where |d| <= delta, else delta (|d| - ½ delta), where d = prediction - target: quadratic near the
  * target, linear far from it. As PyTorch's `huber_loss`. Both are f32 of the same shape.
  */
-export function huber(delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
-export function huber(options: HuberOptions): Loss;
-export function huber(...given: readonly unknown[]): Loss {
+export const huber: {
+  (delta?: number, options?: Omit<HuberOptions, 'delta'>): Loss;
+  (options: HuberOptions): Loss;
+} = /* @__PURE__ */ factory('losses.huber()', (...given: readonly unknown[]): Loss => {
   const { delta, reduction } = optionsOf<HuberOptions, typeof HUBER>('huber', 'delta', given, HUBER);
   const term = (prediction: Tensor, target: Tensor): Tensor => {
     checkSame('huber', prediction, target);
@@ -91,11 +92,11 @@ export function huber(...given: readonly unknown[]): Loss {
     return mul(near, sub(distance, mul(near, 0.5)));
   };
   return meanOf('huber', term, { reduction });
-}
+});
 
 /** prediction - target, class indices as one-hot rows. */
 function difference(lossName: string, prediction: Tensor, target: Tensor): Tensor {
-  if (areClasses(prediction, target)) return sub(prediction, oneHot(asIndices(target), prediction.shape.at(-1)!));
+  if (areClasses(prediction, target)) return sub(prediction, oneHot(target, prediction.shape.at(-1)!));
   const rows = formatShape(prediction.shape.slice(0, -1));
   checkSame(lossName, prediction, target, target.dtype === 'u32' ? ` Or give class indices, u32 ${rows}.` : '');
   return sub(prediction, target);

@@ -4,7 +4,7 @@ import { formatShape, sameShape } from '../graph/shape.ts';
 import { constant, type Tensor } from '../graph/tensor.ts';
 import { equal, notEqual } from '../ops/binary.ts';
 import { sum } from '../ops/broadcast.ts';
-import { cast } from '../ops/cast.ts';
+import { asIndices } from '../ops/cast.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { where } from '../ops/select.ts';
 
@@ -14,11 +14,6 @@ export interface ClassFacts {
   readonly ignoreIndex?: number | undefined;
   /** The weight of each class's rows in the mean. Default: 1 for all. */
   readonly classWeights?: readonly number[] | undefined;
-}
-
-/** i32 targets reinterpreted as u32, in which devices compare them; other targets unchanged. */
-export function asIndices(target: Tensor): Tensor {
-  return target.dtype === 'i32' ? cast(target, 'u32') : target;
 }
 
 /** Whether targets are class indices, one for each row of predictions. */

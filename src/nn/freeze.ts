@@ -1,10 +1,10 @@
 // Freezing layers: their parameters are not trained, as with PyTorch's `requires_grad_(False)`.
 import { checkExtra, checkValue, OBJECT } from '../graph/options.ts';
 import { variablesOf } from '../graph/paths.ts';
-import { isParameter } from '../graph/tensor.ts';
+import { isParameter, Variable } from '../graph/tensor.ts';
 
 /**
- * Freezes all parameters of a layer or model: a trainer created afterwards keeps their values, has no moments for them and computes no
+ * Freezes all parameters of a layer or model, or a single one, `nn.freeze(layer.weight)`: a trainer created afterwards keeps their values, has no moments for them and computes no
  * gradients of them. To freeze parameters of an existing trainer, use {@link Trainer.freeze}. @throws OptionError if a trainer already
  * holds one of them unfrozen.
  */
@@ -12,7 +12,7 @@ export function freeze(layer: object, ...extra: never[]): void {
   setTrainable('freeze', layer, false, extra);
 }
 
-/** Makes all parameters of a layer or model trainable again; its other variables, such as running statistics, are never trained. */
+/** Makes all parameters of a layer or model, or a single one, trainable again; its other variables, such as running statistics, are never trained. */
 export function unfreeze(layer: object, ...extra: never[]): void {
   setTrainable('unfreeze', layer, true, extra);
 }
@@ -20,5 +20,6 @@ export function unfreeze(layer: object, ...extra: never[]): void {
 function setTrainable(where: string, layer: object, trainable: boolean, extra: readonly unknown[]): void {
   checkValue(where, 'the layer', layer, OBJECT);
   checkExtra(where, extra);
-  for (const { variable } of variablesOf(layer)) if (isParameter(variable)) variable.trainable = trainable;
+  const variables = layer instanceof Variable ? [layer] : variablesOf(layer).map(({ variable }) => variable);
+  for (const variable of variables) if (isParameter(variable)) variable.trainable = trainable;
 }

@@ -1,6 +1,6 @@
 // Initial values, as PyTorch defines them (torch.nn.init). They are functions of (seed, path) alone, computed on the host, so
 // a variable begins the same whatever else is in the model and wherever it runs.
-import { ARRAYS, hostArray } from '../graph/dtype.ts';
+import { ARRAYS, checkHeld, hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Spec } from '../graph/op.ts';
 import {
@@ -31,6 +31,7 @@ export function constant(value: number, ...extra: never[]): Initializer {
   checkExtra('constant', extra);
   return (spec) => {
     checkValue('init', 'the spec', spec, SPEC);
+    checkHeld('constant', spec.dtype, [value], 'Make the variable f32, or round the number.');
     return hostArray(spec.dtype, sizeOf(spec.shape)).fill(value);
   };
 }

@@ -1,10 +1,10 @@
 // What a layer is (anything with a forward) and the few things the layers here share: parameters, checks of sizes, a name
 // for errors, and a name under which the output can be looked at.
 import { ShapeError } from '../graph/errors.ts';
-import { checkExtra, show } from '../graph/options.ts';
+import { checkExtra, checkValue, show } from '../graph/options.ts';
 import { pathOf } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
-import { type Initializer, type Tensor, Variable } from '../graph/tensor.ts';
+import { INITIALIZER, type Initializer, type Tensor, Variable } from '../graph/tensor.ts';
 import { capture, occurrence } from '../graph/trace.ts';
 
 /** Anything with a forward from one tensor to another. No base class: variables are found by walking the model. */
@@ -19,9 +19,10 @@ export interface NamedLayer extends Layer {
   readonly kind: string;
 }
 
-/** A trainable variable. */
+/** A trainable variable: `nn.parameter([2, 3], nn.init.zeros)`. @throws OptionError if `initial` is no function. */
 export function parameter(shape: Shape, initial: Initializer, ...extra: never[]): Variable {
   checkExtra('parameter', extra);
+  checkValue('parameter', 'initial', initial, INITIALIZER);
   return new Variable(shape, { initial, trainable: true });
 }
 

@@ -16,7 +16,7 @@ export const add = binary('add', {
   vjp: (dy) => [() => dy, () => dy],
 });
 
-/** a - b. */
+/** a - b. Below 0, u32 wraps around. */
 export const sub = binary('sub', {
   cpu: (a, b, y) => {
     for (let i = 0; i < y.length; i++) y[i] = a[i]! - b[i]!;

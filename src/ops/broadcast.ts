@@ -28,7 +28,7 @@ export const broadcastToOp: Op<{ readonly shape: Shape }> = {
     scope.load(0, stridedIndex(scope.i, shape, broadcastStrides(scope.inputs[0]!.shape, shape), 0)),
   simplify: ([x], { shape }) => {
     const value = fillOf(x!);
-    return value === undefined ? undefined : full(value, shape, x!.dtype);
+    return value === undefined ? undefined : full(shape, value, x!.dtype);
   },
   vjp: ([dy], [x]) => [() => sumTo(dy!, x!.shape)],
 };

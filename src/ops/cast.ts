@@ -50,3 +50,8 @@ export function cast(x: Tensor, dtype: Castable, ...extra: never[]): Tensor {
   checkValue('cast', 'the dtype', dtype, oneOf('f32', 'u32', 'i32'));
   return x.dtype === dtype ? x : apply1(castOp, [x], { dtype });
 }
+
+/** i32 indices reinterpreted as u32, in which devices compare them, so that those below 0 are past every end; others unchanged. */
+export function asIndices(x: Tensor): Tensor {
+  return x.dtype === 'i32' ? cast(x, 'u32') : x;
+}

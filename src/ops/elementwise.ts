@@ -2,7 +2,7 @@
 // broadcast as NumPy does, by a broadcastTo before the op, so broadcasting is undone in one place (its vjp).
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { fill, simd } from '../cpu/wasm/module.ts';
-import type { DType, HostArray } from '../graph/dtype.ts';
+import { checkHeld, type DType, type HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { type Declare, wgslType } from '../graph/kernel.ts';
 import type { Op, Spec, WasmCode } from '../graph/op.ts';
@@ -14,11 +14,27 @@ import { broadcastTo } from './broadcast.ts';
 /** A tensor, or a number that takes the dtype of the tensor it meets. */
 export type TensorLike = Tensor | number;
 
-/** A number becomes a constant of `dtype`. @throws ShapeError naming the op if x is neither a tensor nor a number. */
-export function toTensor(op: string, x: TensorLike, dtype: DType = 'f32'): Tensor {
-  if (typeof x === 'number') return constant(x, { dtype });
+/**
+ * A number becomes a constant of `dtype`. @throws ShapeError naming the op if x is neither a tensor nor a number, or the dtype, which is
+ * that of the other tensor, does not hold it; `written` is the call with that tensor cast.
+ */
+export function toTensor(
+  op: string,
+  x: TensorLike,
+  dtype: DType = 'f32',
+  written = (other: string) => `${other}.${op}(${x})`,
+): Tensor {
+  if (typeof x === 'number') {
+    if (dtype !== 'f32') checkHeld(op, dtype, [x], `Cast the tensor first: ${written(castFor(x))}.`);
+    return constant(x, { dtype });
+  }
   if (x instanceof Tensor) return x;
   throw new ShapeError(`${op}: ${show(x)} is neither a tensor nor a number. Give one, such as constant([1, 2]) or 3.`);
+}
+
+/** A cast to a dtype that holds the number. */
+function castFor(x: number): string {
+  return `x.cast('${(x | 0) === x ? 'i32' : 'f32'}')`;
 }
 
 /** The dtype of numbers combined with these. */
@@ -120,7 +136,7 @@ export function binary(
   const fn = (a: TensorLike, b: TensorLike, ...extra: never[]) => {
     checkExtra(name, extra);
     const dtype = dtypeAmong(a, b);
-    const x = toTensor(name, a, dtype);
+    const x = toTensor(name, a, dtype, (other) => `${name}(${a}, ${other})`);
     const y = toTensor(name, b, dtype);
     const shape = broadcastShapes(name, x.shape, y.shape);
     return apply1(op, [broadcastTo(x, shape), broadcastTo(y, shape)], undefined);

@@ -8,11 +8,12 @@ import type { Op, Spec } from '../graph/op.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
+import { asIndices } from './cast.ts';
 import { checkTensors } from './tensors.ts';
 
 function checkIndices(what: string, indices: Spec): void {
   if (indices.dtype !== 'u32')
-    throw new ShapeError(`${what}: indices are ${indices.dtype}. They must be u32: cast(indices, 'u32').`);
+    throw new ShapeError(`${what}: indices are ${indices.dtype}. They must be u32 or i32: cast(indices, 'u32').`);
 }
 
 export const gatherRowsOp: Op<void> = {
@@ -53,13 +54,13 @@ export const gatherRowsOp: Op<void> = {
 };
 
 /**
- * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 of any shape (B), result (B, ...row). u8 and u16
- * sources give u32. An index past the end gives a row of NaN and contributes no gradient; for integers, which have no NaN, it gives the
+ * Row `indices[b]` of `source` for each b: source (N, ...row), indices u32 or i32 of any shape (B), result (B, ...row). u8 and u16
+ * sources give u32. An index below 0 or past the end gives a row of NaN and contributes no gradient; for integers, which have no NaN, it gives the
  * last row. The gradient of a row is the sum over all its uses.
  */
 export function gatherRows(source: Tensor, indices: Tensor, ...extra: never[]): Tensor {
   checkTensors('gatherRows', { source, indices }, extra);
-  return apply1(gatherRowsOp, [source, indices], undefined);
+  return apply1(gatherRowsOp, [source, asIndices(indices)], undefined);
 }
 
 /** dsource from dy and the indices: row n is the sum of the rows of dy whose index is n, in order. An index past the end contributes
@@ -101,12 +102,12 @@ export const oneHotOp: Op<{ readonly depth: number }> = {
     `${scope.declare(ONE_HOT)}(${scope.load(0, `${scope.i} / ${u32(depth)}`)}, ${scope.i} % ${u32(depth)}, ${u32(depth)})`,
 };
 
-/** indices (…) to (…, depth): 1 at the index, else 0; all NaN where the index is not below `depth`. */
+/** indices u32 or i32 (…) to (…, depth): 1 at the index, else 0; all NaN where the index is below 0 or not below `depth`. */
 export function oneHot(indices: Tensor, depth: number, ...extra: never[]): Tensor {
   checkTensors('oneHot', { indices }, extra);
   if (!Number.isInteger(depth) || depth < 1)
     throw new ShapeError(`oneHot: depth ${depth} is not a whole number of at least 1. Give the number of classes.`);
-  return apply1(oneHotOp, [indices], { depth });
+  return apply1(oneHotOp, [asIndices(indices)], { depth });
 }
 
 attachMethods({ gatherRows, oneHot });

@@ -32,6 +32,7 @@ import {
 } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { cast } from './cast.ts';
+import { remainder } from './counter.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
@@ -54,6 +55,8 @@ export interface TensorMethods {
   mul(y: TensorLike): Tensor;
   /** x / y, broadcast. */
   div(y: TensorLike): Tensor;
+  /** x mod y for u32, broadcast. */
+  remainder(y: TensorLike): Tensor;
   /** The larger of x and y, broadcast; NaN where either is. */
   maximum(y: TensorLike): Tensor;
   /** The smaller of x and y, broadcast; NaN where either is. */
@@ -96,8 +99,8 @@ export interface TensorMethods {
   greater(y: TensorLike): Tensor;
   /** 1 where x ≥ y, else 0. */
   greaterEqual(y: TensorLike): Tensor;
-  /** x where the condition is not 0, else `other`, as PyTorch's `x.where`. */
-  where(condition: Tensor, other: TensorLike): Tensor;
+  /** a where this condition is not 0, else b: `x.greater(0).where(x, 0)`, in the order of the function. */
+  where(a: TensorLike, b: TensorLike): Tensor;
 
   /** The sum over the given axes. Default: all axes. `x.sum()`, `x.sum(-1)`, `x.sum([0, 1], { keepDims: true })`. */
   sum(axis?: Axis, options?: KeepDims): Tensor;
@@ -175,10 +178,9 @@ declare module '../graph/tensor.ts' {
 const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
 
 attachMethods({
-  ...{ add, sub, mul, div, maximum, minimum, pow, clip },
+  ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
-  ...{ equal, notEqual, less, lessEqual, greater, greaterEqual },
-  where: (x: Tensor, condition: Tensor, other: TensorLike, ...extra: never[]) => where(condition, x, other, ...extra),
+  ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax, logSumExp },
   ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
   matmul,

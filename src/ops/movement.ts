@@ -3,15 +3,15 @@
 
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
-import { isPacked } from '../graph/dtype.ts';
+import { checkHeld, isPacked } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
-import { checkValue, FINITE, NUMBERS, optionsOf, type Schema } from '../graph/options.ts';
+import { checkExtra, checkValue, FINITE, NUMBERS, optionsOf, type Schema } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
-import { type AxisOptions, checkTensors, ONE_AXIS } from './tensors.ts';
+import { type AxisOptions, checkTensors, ONE_AXIS, refuseLooseAxes } from './tensors.ts';
 
 function refusePacked(what: string, { dtype }: Spec): void {
   if (isPacked(dtype)) throw new ShapeError(`${what}: x is ${dtype}, a storage-only dtype. Cast it: cast(x, 'f32').`);
@@ -45,7 +45,11 @@ function permuted(shape: Shape, axes: readonly number[]): number[] {
  * x with its axes permuted: axis k of the result is axis `axes[k]` of x. Default: reversed. Throws if `axes` does not name every axis once.
  */
 export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]): Tensor {
-  checkTensors('transpose', { x }, extra);
+  checkTensors('transpose', { x });
+  // NumPy's loose axes are the order of all, PyTorch's are two to swap.
+  const loose = [axes, ...extra] as readonly unknown[];
+  refuseLooseAxes('transpose', loose, loose.length === 2 ? swapped(x.rank, loose as number[]) : loose);
+  checkExtra('transpose', extra);
   if (axes !== undefined) checkValue('transpose', 'the axes', axes, NUMBERS);
   const order = axes?.map((axis) => normalizeAxis('transpose', axis, x.rank)) ?? x.shape.map((_, k) => x.rank - 1 - k);
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
@@ -54,6 +58,12 @@ export function transpose(x: Tensor, axes?: readonly number[], ...extra: never[]
     );
   }
   return order.every((axis, k) => axis === k) ? x : apply1(transposeOp, [x], { axes: order });
+}
+
+/** The order of axes in which two are swapped. */
+function swapped(rank: number, axes: readonly number[]): number[] {
+  const [a, b] = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  return Array.from({ length: rank }, (_, k) => (k === a ? b! : k === b ? a! : k));
 }
 
 interface Slice {
@@ -275,7 +285,7 @@ function stridedRows(shape: Shape, strides: readonly number[], offset: number): 
 }
 
 function literal(value: number, { dtype }: Spec): string {
-  return dtype === 'f32' ? f32(value) : `${wgslType(dtype)}(${Math.trunc(value)})`;
+  return dtype === 'f32' ? f32(value) : `${wgslType(dtype)}(${value})`;
 }
 
 /**
@@ -293,6 +303,7 @@ export function pad(
   checkValue('pad', 'before', before, NUMBERS);
   checkValue('pad', 'after', after, NUMBERS);
   checkValue('pad', 'the value', value, FINITE);
+  checkHeld('pad', x.dtype, [value], "Cast the tensor first: x.cast('f32').");
   const low = x.shape.map((_, axis) => before[axis] ?? 0);
   const high = x.shape.map((_, axis) => after[axis] ?? 0);
   const bad = [...before, ...after].some((n) => !Number.isInteger(n) || n < 0);

@@ -19,7 +19,14 @@ import {
   reduceOp,
   reduceWith,
 } from './reduction.ts';
-import { type Axis, checkTensors, KEPT_LAST_AXIS, type KeepDims, type KeptAxisOptions } from './tensors.ts';
+import {
+  type Axis,
+  checkTensors,
+  KEPT_LAST_AXIS,
+  type KeepDims,
+  type KeptAxisOptions,
+  refuseLooseAxes,
+} from './tensors.ts';
 import { square } from './unary.ts';
 
 /** dy, shared equally among the elements that equal the extremum. */
@@ -81,6 +88,7 @@ export function variance(x: Tensor, axis?: Axis, options?: Omit<VarianceOptions,
 export function variance(x: Tensor, options?: VarianceOptions): Tensor;
 export function variance(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('variance', { x });
+  refuseLooseAxes('variance', given);
   const options = optionsOf<VarianceOptions, typeof VARIANCE>('variance', 'axis', given, VARIANCE);
   const { axis, keepDims, correction } = options;
   const over = normalizeAxes('variance', axis, x.rank);

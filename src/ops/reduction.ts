@@ -8,7 +8,7 @@ import { BOOLEAN, optionsOf, type Schema } from '../graph/options.ts';
 import { normalizeAxes, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { reshape } from './reshape.ts';
-import { AXES, type Axis, checkTensors, type KeepDims } from './tensors.ts';
+import { AXES, type Axis, checkTensors, type KeepDims, refuseLooseAxes } from './tensors.ts';
 
 /** Which axes to reduce, and whether to keep them with size 1. Default: all axes, not kept. */
 export interface ReduceOptions extends KeepDims {
@@ -137,6 +137,7 @@ export function reduceWith(
   prepared: (x: Tensor) => Tensor = (x) => x,
 ): Tensor {
   checkTensors(op.name, { x });
+  refuseLooseAxes(op.name, given);
   const { axis, keepDims } = optionsOf<ReduceOptions, typeof REDUCE>(op.name, 'axis', given, REDUCE);
   const over = normalizeAxes(op.name, axis, x.rank);
   return dropAxes(apply1(op, [prepared(x)], { axes: over }), over, keepDims);

@@ -23,7 +23,7 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = {
   map: (scope) => scope.load(0, scope.i),
   simplify: ([x], { shape }) => {
     const value = fillOf(x!);
-    return value === undefined ? undefined : full(value, shape, x!.dtype);
+    return value === undefined ? undefined : full(shape, value, x!.dtype);
   },
   vjp: ([dy], [x]) => [() => reshape(dy!, x!.shape)],
 };

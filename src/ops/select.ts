@@ -46,8 +46,8 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike, ...extra:
   checkExtra('where', extra);
   const dtype = dtypeAmong(a, b);
   const c = toTensor('where', condition);
-  const x = toTensor('where', a, dtype);
-  const y = toTensor('where', b, dtype);
+  const x = toTensor('where', a, dtype, (other) => `where(condition, ${a}, ${other})`);
+  const y = toTensor('where', b, dtype, (other) => `where(condition, ${other}, ${b})`);
   const shape = broadcastShapes('where', c.shape, broadcastShapes('where', x.shape, y.shape));
   return apply1(whereOp, [broadcastTo(c, shape), broadcastTo(x, shape), broadcastTo(y, shape)], undefined);
 }

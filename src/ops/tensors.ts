@@ -1,5 +1,5 @@
 // What ops check before they look at shapes: that arguments are tensors, and axes numbers.
-import { ShapeError } from '../graph/errors.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
 import { BOOLEAN, checkExtra, type Kind, type Schema, show } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
 
@@ -33,6 +33,12 @@ export interface KeepDims {
 
 /** The axis to reduce, and whether to keep it. Default axis -1, not kept. */
 export interface KeptAxisOptions extends AxisOptions, KeepDims {}
+
+/** Refuses axes one by one, as in `x.sum(0, 1)`, where PyTorch's second number is `keepdim`. */
+export function refuseLooseAxes(op: string, given: readonly unknown[], all: readonly unknown[] = given): void {
+  if (given.length > 1 && given.every(Number.isInteger))
+    throw new OptionError(`${op}: its axes are given one by one. Give them in an array: x.${op}([${all.join(', ')}]).`);
+}
 
 export const ONE_AXIS: Kind = { advice: 'Give one axis, such as -1.', fits: Number.isInteger };
 export const AXES: Kind = {

@@ -75,7 +75,12 @@ export async function causeOf(executor: Executor, state: State, failed: BadStep,
   const wrong = badIndex(node, values);
   if (wrong) {
     const { table, size, index, element, rows } = wrong;
-    const of = `${index} of example ${exampleOf(rows, element)} is not below`;
+    const it = `${index} of example ${exampleOf(rows, element)} is`;
+    if (index < 0) {
+      const [one, more] = table ? ['index', 'indices'] : ['label', 'labels'];
+      return { what: `${one} ${it} below 0`, advice: `Give ${more} from 0 to ${size - 1}.` };
+    }
+    const of = `${it} not below`;
     return table
       ? {
           what: `index ${of} ${size}, the rows of ${pathOf(table) ?? 'its table'}`,
@@ -118,7 +123,7 @@ async function valuesOf(
   }
 }
 
-/** An index past the end of `table`, or of the classes if there is no table. */
+/** An index below 0 or past the end of `table`, or of the classes if there is no table. */
 interface BadIndex {
   readonly table: Tensor | undefined;
   readonly size: number;
@@ -140,7 +145,11 @@ function badIndex({ op, inputs, params }: Node, values: ValuesOf): BadIndex | un
   const found = indices?.dtype === 'u32' ? values(indices) : undefined;
   if (size === undefined || !found) return undefined;
   const element = found.data.findIndex((v) => v >= size);
-  return element < 0 ? undefined : { table, size, index: found.data[element]!, element, rows: found.shape };
+  if (element < 0) return undefined;
+  // Ops take i32 as u32.
+  const signed = topologicalOrder([indices!]).some(({ outs }) => outs[0]!.dtype === 'i32');
+  const index = signed ? found.data[element]! | 0 : found.data[element]!;
+  return { table, size, index, element, rows: found.shape };
 }
 
 /** The result of an op, with its arguments if it is elementwise. `untouched`: no step has changed the weights yet. */

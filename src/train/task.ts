@@ -82,9 +82,13 @@ export function taskOf(where: string, { model, loss, lossWeights, metrics = {} }
 }
 
 function checkLoss(where: string, name: string | undefined, loss: unknown): void {
+  const { factory } = (loss ?? {}) as { readonly factory?: string };
+  const which = name === undefined ? 'the loss' : `the loss ${name}`;
+  if (factory !== undefined)
+    throw new OptionError(`${where}: ${which} is a function that makes one. Call it: ${factory}.`);
   if (typeof loss === 'function') return;
   const advice = 'Give one of losses, such as losses.softmaxCrossEntropy, or a function (prediction, target) => Tensor';
-  throw new OptionError(`${where}: the loss${name === undefined ? '' : ` ${name}`} is ${show(loss)}. ${advice}.`);
+  throw new OptionError(`${where}: ${which} is ${show(loss)}. ${advice}.`);
 }
 
 function headsOf(where: string, losses: Nested<Loss | LossFunction>, weights: LossWeights = {}): Head[] {

@@ -5,6 +5,7 @@ import type { Backend } from '../backend.ts';
 import { type ByteScale, isBytes, type Values } from '../data/dataset.ts';
 import type { DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
+import { INSPECT } from '../graph/inspect.ts';
 import { isShapes, mapShapes, type Nested } from '../graph/nested.ts';
 import type { NdArray } from '../graph/op.ts';
 import { checkExtra, checkOptions, MILLISECONDS, OBJECT, POSITIVE, type Schema, SEED, show } from '../graph/options.ts';
@@ -195,6 +196,13 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
     const dispose: unknown = (Symbol as { dispose?: unknown }).dispose;
     if (dispose) Object.defineProperty(this, dispose as symbol, { value: () => this.dispose() });
     if (options.inputShape) this.#tryForward();
+  }
+
+  /** @internal */
+  [INSPECT](): string {
+    const { loss, model } = this.#task;
+    const parameters = this.parameters().reduce((total, { size }) => total + size, 0);
+    return `Trainer(${model.constructor?.name || 'model'}, ${loss.lossName}, ${parameters} parameters, ${this.stepsMade} steps)`;
   }
 
   #tryForward(): void {

@@ -1,6 +1,7 @@
 // A run as `fit` returns it: a stream of events for `for await`, or a promise of the history for `await`; one or the other, and
 // lazy: nothing happens before the first event is requested, the run is awaited or stepped.
 import { OptionError } from '../graph/errors.ts';
+import { INSPECT } from '../graph/inspect.ts';
 import { checkExtra } from '../graph/options.ts';
 import type { FitEvent, History, StepEvent } from './events.ts';
 import type { Gate } from './gate.ts';
@@ -34,6 +35,18 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
     this.#events = events;
     this.#history = history;
     this.#gate = gate;
+  }
+
+  /** @internal */
+  [INSPECT](): string {
+    const state = this.#done
+      ? 'over'
+      : this.paused
+        ? 'paused'
+        : this.#read || this.#awaited
+          ? 'under way'
+          : 'not begun';
+    return `TrainingRun(${state}): await it, or read its events in a for await loop`;
   }
 
   [Symbol.asyncIterator](): this {
