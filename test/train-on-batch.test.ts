@@ -266,7 +266,7 @@ describe('a step on a batch', () => {
       await expect(call()).rejects.toThrow(type);
     }
     await of(x, y);
-    await expect(of(x, [0, 3])).rejects.toThrow(/^model: its output is \[2, 3\], and the data has 4 classes\./);
+    await expect(of(x, [0, 3])).rejects.toThrow(/^model: its output is \[2, 3\], but the data has 4 classes\./);
     const unscaled = { shape: [2, 4], data: new Uint8Array(8) };
     await of(unscaled, y);
     expect(trainer.scale).toEqual({ mean: 0, std: 1 });
