@@ -257,7 +257,23 @@ describe('arrayDataset', () => {
       'ragged rows',
       () => arrayDataset([[1, 2], [3]], [0, 1]),
       DataError,
-      /x\[1\]: expected a list of 2, got a list of 1/,
+      /x\[1\]: expected a list of 2, got a list of 1\. All rows must have the same length\.$/,
+    ],
+    [
+      'two inputs as nested lists',
+      () =>
+        arrayDataset(
+          [
+            [
+              [1, 2],
+              [3, 4],
+            ],
+            [[5], [6]],
+          ],
+          [0, 1],
+        ),
+      DataError,
+      /x\[1\]\[0\]: expected a list of 2, got a list of 1\. All rows .*; several inputs are a record of them, \{ a, b \}\.$/,
     ],
     [
       'text',

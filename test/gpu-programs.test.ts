@@ -243,7 +243,7 @@ describe.each(['gpu', 'cpu'])('on the %s', (kind) => {
     await expect(program.run({ X: new Float32Array(3) })).rejects.toThrow('p: it has no input X. Its inputs are x.');
     await expect(program.run()).rejects.toThrow('p: input x has no value yet. Give it to run({ x }).');
     await expect(program.run({ x: new Float32Array(5) })).rejects.toThrow(
-      'p: input x has 5 values. It is [3]: give 3.',
+      'p: input x has 5 values. Its shape is [3]: give 3 values.',
     );
     program.dispose();
     await expect(program.run({ x: new Float32Array(3) })).rejects.toThrow('p: it was disposed. Compile it again.');
@@ -254,7 +254,7 @@ describe.each(['gpu', 'cpu'])('on the %s', (kind) => {
       /it reads .*, which is not in any field of the model\..*pass storages: \[memory\] to every program/,
     );
     const storage = engine().allocate([{ variable: v }]);
-    expect(() => storage.write(v, new Float32Array(5))).toThrow(/has 5 values\. It is \[4\]: give 4/);
+    expect(() => storage.write(v, new Float32Array(5))).toThrow(/has 5 values\. Its shape is \[4\]: give 4 values/);
     storage.dispose();
     const bytes = input('b', { shape: [4], dtype: 'u8' });
     if (kind === 'gpu')
@@ -386,7 +386,7 @@ describe('errors', () => {
   it('of an input say how many values it takes', async () => {
     const program = await gpu.compile({ outputs: { y: square(input('x', { shape: [2, 3], dtype: 'f32' })) } });
     await expect(program.run({ x: new Float32Array(5) })).rejects.toThrow(
-      'input x has 5 values. It is [2, 3]: give 6.',
+      'input x has 5 values. Its shape is [2, 3]: give 6 values.',
     );
     program.dispose();
   });

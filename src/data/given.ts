@@ -133,7 +133,7 @@ function fromLists(what: string, list: NestedNumbers): Flat {
     if (axis < shape.length) {
       if (!isList(part) || part.length !== shape[axis])
         throw new DataError(
-          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `a list of ${part.length}` : show(part)}. All rows must have the same length.`,
+          `${what}${path}: expected a list of ${shape[axis]}, got ${isList(part) ? `a list of ${part.length}` : show(part)}. All rows must have the same length${axis > 1 ? '; several inputs are a record of them, { a, b }' : ''}.`,
         );
       // Floats hold any number, integers only their own type.
       if (axis === shape.length - 1 && Rows !== Float64Array && typeOfRow(part) !== Rows)
