@@ -78,6 +78,16 @@ for await (const e of trainer.fit(data, { epochs: 1, events: 'step' })) {
   if (event.type === 'step') console.log(event.loss);
 }
 const history: page.History = await trainer.fit(data, { epochs: 1 });
+// Options in a variable say which events come; a model may be written in place.
+const steps: page.FitOptions = { epochs: 1, events: 'step' };
+for await (const e of trainer.fit(data, steps)) if (e.type === 'step') console.log(e.loss);
+const hidden = new nn.Linear(2, 2);
+const inPlace: page.AnyTrainer = new Trainer(backend, {
+  model: { hidden, forward: (t: Tensor) => hidden.forward(t) },
+  loss: losses.softmaxCrossEntropy,
+  optimizer: optim.adam(),
+});
+await page.saveWeights(inPlace);
 // An option that is undefined is as if it was left out, also where types are exact.
 trainer.fit(data, { epochs: undefined });
 console.log(scalar, total, rows, named, reduced, joined, namespaces, history);
