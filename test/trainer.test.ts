@@ -285,7 +285,7 @@ describe('the stream', () => {
     const { data: one } = await trainer.predict({ shape: [1, 1], data: Uint16Array.of(4) });
     expect((await trainer.predict([[4]])).data).toEqual(one);
     await expect(trainer.predict([[0.5]])).rejects.toThrow(
-      'x: 0.5 is not a number of u32, which the model takes. Give whole numbers.',
+      'x: 0.5 is not a u32. The model takes u32: give whole numbers.',
     );
   });
 

@@ -1,7 +1,7 @@
 // A batch in any form that users have it, to predict or train on: values, lists, bare arrays or a data set; or one of these per input.
 import type { Values } from '../data/dataset.ts';
 import { type Flat, flatten, type GivenArray, isTyped, type NestedNumbers, own } from '../data/given.ts';
-import { type DType, hostArray, kindOf } from '../graph/dtype.ts';
+import { checkHeld, type DType, hostArray, kindOf } from '../graph/dtype.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import { isSeveral, listed, mapParts, misnamed, type Nested, partName, severalShapes } from '../graph/nested.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
@@ -14,8 +14,8 @@ export type BatchPart = Values | NestedNumbers | GivenArray;
 export type Batch = BatchPart | Pick<Examples, 'x'> | Readonly<Record<string, BatchPart>> | readonly Values[];
 
 /**
- * A batch as values; `examples` are the shapes of one example, if known, and `dtypes` what the model computes in. @throws OptionError if the
- * inputs have other names, or a list for integers holds other numbers.
+ * A batch as values; `examples` are the shapes of one example, if known, and `dtypes` those of the model's inputs. @throws OptionError if the
+ * inputs have other names, ShapeError if a list for integers holds other numbers.
  */
 export function valuesOf(
   what: string,
@@ -45,13 +45,9 @@ function partDtype(dtypes: Nested<DType>, name: string | undefined): DType | und
 function wholeValues(what: string, values: Values, dtype: DType | undefined): Values {
   const { shape, data } = values;
   if ((dtype !== 'u32' && dtype !== 'i32') || kindOf(data) !== 'Float32Array') return values;
+  checkHeld(what, dtype, data, `The model takes ${dtype}: give whole numbers.`);
   const whole = hostArray(dtype, data.length);
   whole.set(data);
-  const other = data.findIndex((v: number, k: number) => v !== whole[k]);
-  if (other >= 0)
-    throw new OptionError(
-      `${what}: ${data[other]} is not a number of ${dtype}, which the model takes. Give whole numbers.`,
-    );
   return { shape, data: whole };
 }
 
