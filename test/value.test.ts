@@ -150,7 +150,7 @@ it('a trainer and a run show in a line', async () => {
   const shown = (value: unknown) => inspect(value);
   const run = trainer.fit(datasets.array([[1, 0], [0, 1]], [[1], [0]]), { maxSteps: 3, batchSize: 2 }); // biome-ignore format: one line
   const what = ': await it, or read its events in a for await loop';
-  expect(shown(run)).toBe(`TrainingRun(not begun)${what}`);
+  expect(shown(run)).toBe(`TrainingRun(not started)${what}`);
   expect(shown(trainer)).toBe('Trainer(Linear, meanSquaredError, 3 parameters, 0 steps)');
   await run.step();
   expect(shown(run)).toBe(`TrainingRun(paused)${what}`);

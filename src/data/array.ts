@@ -171,7 +171,7 @@ function optionAt<T>(option: ForEach<T> | undefined, part: string | undefined): 
     : (option as T | undefined);
 }
 
-/** Refuses an option given by name for an unknown tensor, and values that are none of its own. */
+/** Rejects an option for a tensor that does not exist, and values of the wrong kind. */
 function checkNames(option: keyof typeof EACH, given: unknown, nested: Nested<unknown>): void {
   if (typeof given !== 'object' || given === null) return;
   const known = isSeveral(nested) ? Object.keys(nested) : [];

@@ -1,12 +1,12 @@
-// How tensors show in Node's console and in JSON: what they are, and the values of a small constant.
+// The text of tensors in Node's console and in JSON: dtype, shape, and the values of a small constant.
 import type { HostArray } from './dtype.ts';
 import { type Shape, sizeOf } from './shape.ts';
 
-/** Where Node's console looks for what to show. */
+/** The symbol by which Node's console finds a printing method. */
 export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
-/** The most values of a constant that are shown. */
+/** The maximum number of values printed of a constant. */
 const MOST = 16;
-/** How many are shown of one with more. */
+/** The number of values printed of a larger one. */
 const FIRST = 6;
 
 /** The values of a constant, nested like its shape: `[[1, 2], [3, 4]]`; of a large one the first few, of a filled one `all 0`. */

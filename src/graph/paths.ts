@@ -13,7 +13,7 @@ export interface NamedVariable {
   readonly variable: Variable;
 }
 
-/** Objects with this property are not part of a model that refers to them, such as a trainer, which has variables of its own. */
+/** Marks objects that are never part of a model, although a model may refer to them: a trainer has other variables. */
 export const NOT_OF_A_MODEL = Symbol('not of a model');
 
 /** The method of objects that lay out their own variables in memory. */

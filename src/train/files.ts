@@ -43,7 +43,7 @@ export async function saveCheckpoint(trainer: AnyTrainer, configuration?: unknow
 /**
  * Restores a saved State, including what was frozen. `fit(data, { …, resume: true })` then continues its run, bit for bit, where it
  * stopped.
- * @throws CheckpointError, naming `file`; the trainer is then unchanged. OptionError while a run or another call is under way.
+ * @throws CheckpointError, naming `file`; the trainer is then unchanged. OptionError while a run or another call is in progress.
  */
 export async function loadCheckpoint(
   trainer: AnyTrainer,
@@ -88,7 +88,7 @@ export async function saveWeights(
  * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
  * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
  * @throws CheckpointError if names, shapes or values do not fit; the trainer is then unchanged. OptionError while a run or another
- * call is under way.
+ * call is in progress.
  */
 export function loadWeights(
   trainer: AnyTrainer,

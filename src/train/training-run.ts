@@ -39,13 +39,8 @@ export class TrainingRun<E extends FitEvent = FitEvent> implements AsyncIterable
 
   /** @internal */
   [INSPECT](): string {
-    const state = this.#done
-      ? 'over'
-      : this.paused
-        ? 'paused'
-        : this.#read || this.#awaited
-          ? 'under way'
-          : 'not begun';
+    const started = this.#read || this.#awaited ? 'running' : 'not started';
+    const state = this.#done ? 'over' : this.paused ? 'paused' : started;
     return `TrainingRun(${state}): await it, or read its events in a for await loop`;
   }
 
