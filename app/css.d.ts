@@ -3,5 +3,5 @@ declare module '*.css';
 
 /** Constants of the build. */
 interface ImportMeta {
-  readonly env: { readonly PROD: boolean };
+  readonly env: { readonly PROD: boolean; readonly MODE: string };
 }

@@ -21,6 +21,9 @@ export interface SampleInput {
   readonly away?: number;
 }
 
+/** Whether the whole matrix of shapes runs (`npm run test:full`), not only what `npm test` has time for. */
+export const FULL = import.meta.env.MODE === 'full';
+
 /** One use of an op, proved on the CPU by finite differences and on the GPU against the CPU. */
 export interface Sample {
   readonly name: string;
@@ -28,6 +31,8 @@ export interface Sample {
   fn(...xs: Tensor[]): Tensor | readonly Tensor[];
   /** The inputs whose gradient is checked; all f32 ones unless said, [] for none. */
   readonly wrt?: readonly number[];
+  /** Only for {@link FULL}: one more shape of kernels that others prove. */
+  readonly full?: boolean;
   /** False where the hardware kernels of another sample are the same: software adapters compile them for seconds. */
   readonly hardware?: boolean;
   /** Relative tolerance where the usual one does not do. */
