@@ -21,6 +21,8 @@ describe('forms that are taken', () => {
     ['clip(x, lo)', () => ops.clip(x, 0), [0, 0.5, 3, 0]],
     ['clip(x, undefined, hi)', () => ops.clip(x, undefined, 0), [-2, 0, 0, -1]],
     ['leakyRelu(x, slope)', () => ops.leakyRelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
+    ['elu(x, alpha)', () => ops.elu(constant([-Math.LN2]), 2), [-1]],
+    ['prelu(x, slope)', () => ops.prelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
     ['nn.LeakyReLU(slope)', () => new nn.LeakyReLU(0.25).forward(x), [-0.5, 0.5, 3, -0.25]],
     ['sum(x, axis)', () => ops.sum(x, 0), [1, -0.5]],
     ['sum(x, axes)', () => ops.sum(x, [0, 1]), [0.5]],
@@ -276,6 +278,16 @@ const ENTRIES: Record<string, Entry> = {
   'losses.sumSquaredError': loss,
   'nn.GELU': { args: [{ approximate: 'tanh' }] },
   'nn.LeakyReLU': { args: [0.2] },
+  'nn.ELU': { args: [0.2] },
+  'nn.CELU': { args: [0.2] },
+  'nn.SELU': layer,
+  'nn.ReLU6': layer,
+  'nn.Hardsigmoid': layer,
+  'nn.Hardswish': layer,
+  'nn.Mish': layer,
+  'nn.LogSigmoid': layer,
+  'nn.PReLU': { args: [3, { init: 0.1 }] },
+  'nn.PReLU#forward': forward,
   'nn.LogSoftmax': { args: [-1] },
   'nn.ReLU': layer,
   'nn.Sigmoid': layer,
@@ -289,13 +301,11 @@ const ENTRIES: Record<string, Entry> = {
   'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
   'nn.Flatten': { args: [1] },
   'nn.Sequential': { args: [rate(model)] },
+  ...Object.fromEntries(['LogSoftmax', 'Softmax', 'Dropout'].map((name) => [`nn.${name}#forward`, forward])),
   ...Object.fromEntries(
-    ['GELU', 'LeakyReLU', 'LogSoftmax', 'ReLU', 'Sigmoid', 'SiLU', 'Softmax', 'Softplus', 'Tanh', 'Dropout'].map(
-      (name) => [
-        `nn.${name}#forward`,
-        name === 'LogSoftmax' || name === 'Softmax' || name === 'Dropout' ? forward : unary,
-      ],
-    ),
+    'GELU LeakyReLU ReLU Sigmoid SiLU Softplus Tanh ELU CELU SELU ReLU6 Hardsigmoid Hardswish Mish LogSigmoid'
+      .split(' ')
+      .map((name) => [`nn.${name}#forward`, unary]),
   ),
   'nn.Embedding#forward': { args: [labels], needs: 1 },
   'nn.LayerNorm#forward': forward,
@@ -317,7 +327,7 @@ const ENTRIES: Record<string, Entry> = {
   accuracy: { args: [x, labels], needs: 2 },
   binaryAccuracy: { args: [x, x], needs: 2 },
   ...Object.fromEntries(
-    'relu sigmoid tanh silu softplus erf expm1 neg abs sign exp log sqrt rsqrt square'
+    'relu sigmoid tanh silu softplus selu relu6 hardsigmoid hardswish mish logSigmoid erf expm1 neg abs sign exp log sqrt rsqrt square'
       .split(' ')
       .map((name) => [name, unary]),
   ),
@@ -333,6 +343,9 @@ const ENTRIES: Record<string, Entry> = {
   softmax: along,
   logSoftmax: along,
   leakyRelu: { args: [like(x), 0.2], needs: 1 },
+  elu: { args: [like(x), 0.2], needs: 1 },
+  celu: { args: [like(x), 0.2], needs: 1 },
+  prelu: { args: [like(x), like(vector)], needs: 2 },
   gelu: { args: [like(x), { approximate: 'tanh' }], needs: 1 },
   pow: { args: [like(x), 2], needs: 2 },
   broadcastTo: { args: [x, [3, 2, 2]], needs: 2 },
@@ -545,6 +558,15 @@ const INSTANCES: Readonly<Record<string, object>> = {
   Trainer: trainer,
   'nn.GELU': new nn.GELU(),
   'nn.LeakyReLU': new nn.LeakyReLU(),
+  'nn.ELU': new nn.ELU(),
+  'nn.CELU': new nn.CELU(),
+  'nn.SELU': new nn.SELU(),
+  'nn.ReLU6': new nn.ReLU6(),
+  'nn.Hardsigmoid': new nn.Hardsigmoid(),
+  'nn.Hardswish': new nn.Hardswish(),
+  'nn.Mish': new nn.Mish(),
+  'nn.LogSigmoid': new nn.LogSigmoid(),
+  'nn.PReLU': new nn.PReLU(),
   'nn.LogSoftmax': new nn.LogSoftmax(),
   'nn.ReLU': new nn.ReLU(),
   'nn.Sigmoid': new nn.Sigmoid(),

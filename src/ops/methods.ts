@@ -35,6 +35,7 @@ import { cast } from './cast.ts';
 import { remainder } from './counter.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
+import type { CeluOptions, EluOptions } from './exponential-units.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
 import { pad, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
@@ -162,6 +163,26 @@ export interface TensorMethods {
   softplus(): Tensor;
   /** x · Φ(x) */
   gelu(options?: GeluOptions): Tensor;
+  /** x where x > 0, else alpha (eˣ - 1). Default alpha 1. */
+  elu(alpha?: number): Tensor;
+  elu(options?: EluOptions): Tensor;
+  /** x where x > 0, else alpha (e^(x / alpha) - 1). Default alpha 1. */
+  celu(alpha?: number): Tensor;
+  celu(options?: CeluOptions): Tensor;
+  /** elu scaled so that mean 0 and variance 1 stay. */
+  selu(): Tensor;
+  /** min(max(x, 0), 6) */
+  relu6(): Tensor;
+  /** min(max(x + 3, 0), 6) / 6 */
+  hardsigmoid(): Tensor;
+  /** x · hardsigmoid(x) */
+  hardswish(): Tensor;
+  /** x · tanh(softplus(x)) */
+  mish(): Tensor;
+  /** log(sigmoid(x)) */
+  logSigmoid(): Tensor;
+  /** x where x > 0, else x · weight: one slope, or one for each element of the last axis. */
+  prelu(weight: TensorLike): Tensor;
   /** Along an axis. Default -1. */
   softmax(axis?: number): Tensor;
   softmax(options?: AxisOptions): Tensor;
@@ -174,8 +195,20 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-/** Rarely called, from ops that a bundle may leave out: gather.ts attaches them when it is imported. */
-const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
+/** Rarely called, from ops that a bundle may leave out: their files attach them when they are imported. */
+const ANNOUNCED = [
+  'gatherRows',
+  'oneHot',
+  'elu',
+  'celu',
+  'selu',
+  'relu6',
+  'hardsigmoid',
+  'hardswish',
+  'mish',
+  'logSigmoid',
+  'prelu',
+] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },
