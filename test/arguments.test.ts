@@ -327,7 +327,7 @@ const ENTRIES: Record<string, Entry> = {
   accuracy: { args: [x, labels], needs: 2 },
   binaryAccuracy: { args: [x, x], needs: 2 },
   ...Object.fromEntries(
-    'relu sigmoid tanh silu softplus selu relu6 hardsigmoid hardswish mish logSigmoid erf expm1 neg abs sign exp log sqrt rsqrt square'
+    'relu sigmoid tanh silu softplus selu relu6 hardsigmoid hardswish mish logSigmoid sin cos erf expm1 neg abs sign exp log sqrt rsqrt square'
       .split(' ')
       .map((name) => [name, unary]),
   ),
@@ -347,7 +347,7 @@ const ENTRIES: Record<string, Entry> = {
   celu: { args: [like(x), 0.2], needs: 1 },
   prelu: { args: [like(x), like(vector)], needs: 2 },
   gelu: { args: [like(x), { approximate: 'tanh' }], needs: 1 },
-  pow: { args: [like(x), 2], needs: 2 },
+  pow: { args: [like(x), like(x)], needs: 2 },
   broadcastTo: { args: [x, [3, 2, 2]], needs: 2 },
   iota: { args: [3], needs: 1 },
   remainder: { args: [like(labels), like(labels)], needs: 2 },

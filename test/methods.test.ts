@@ -38,6 +38,8 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   rsqrt: [],
   exp: [],
   expm1: [],
+  sin: [],
+  cos: [],
   log: [],
   erf: [],
   clip: [1, 2],

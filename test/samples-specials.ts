@@ -96,6 +96,9 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   square: unary,
   expm1: unary,
   pow: powers.map((exponent) => ({ inputs: [X], params: { exponent } })),
+  powTensor: [{ inputs: [A, B] }, { inputs: [X, X] }],
+  sin: unary,
+  cos: unary,
   clip: [
     { inputs: [X], params: { min: -1, max: 2 } },
     { inputs: [X], params: { min: 0, max: Infinity } },

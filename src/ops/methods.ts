@@ -44,7 +44,7 @@ import { flatten, reshape } from './reshape.ts';
 import { type ClipOptions, clip, where } from './select.ts';
 import { logSoftmax, logSumExp, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
-import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+import { abs, exp, log, neg, powNumber, rsqrt, sign, sqrt, square } from './unary.ts';
 
 /** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
 export interface TensorMethods {
@@ -62,8 +62,8 @@ export interface TensorMethods {
   maximum(y: TensorLike): Tensor;
   /** The smaller of x and y, broadcast; NaN where either is. */
   minimum(y: TensorLike): Tensor;
-  /** x to the power of a number. */
-  pow(exponent: number): Tensor;
+  /** x to the power of a number, or of a tensor, broadcast. */
+  pow(exponent: TensorLike): Tensor;
   /** -x */
   neg(): Tensor;
   /** |x| */
@@ -80,6 +80,10 @@ export interface TensorMethods {
   exp(): Tensor;
   /** eˣ - 1, exact near 0. */
   expm1(): Tensor;
+  /** The sine, of radians. */
+  sin(): Tensor;
+  /** The cosine, of radians. */
+  cos(): Tensor;
   /** The natural logarithm. */
   log(): Tensor;
   /** The error function. */
@@ -208,10 +212,12 @@ const ANNOUNCED = [
   'mish',
   'logSigmoid',
   'prelu',
+  'sin',
+  'cos',
 ] as const;
 
 attachMethods({
-  ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },
+  ...{ add, sub, mul, div, remainder, maximum, minimum, pow: powNumber, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax, logSumExp },

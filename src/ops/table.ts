@@ -15,6 +15,7 @@ import * as hard from './hard-activations.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { packOp, unpackOp } from './pack.ts';
+import { powTensorOp } from './pow.ts';
 import { preluOp } from './prelu.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
@@ -23,13 +24,15 @@ import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
 import * as softplus from './softplus-activations.ts';
 import { sumFewOp } from './total.ts';
+import * as trigonometry from './trigonometry.ts';
 import * as unary from './unary.ts';
 
 export const ops = tableOf({
-  ...rowsOf({ ...activations, ...hard, ...softplus, ...binary, ...unary }),
+  ...rowsOf({ ...activations, ...hard, ...softplus, ...trigonometry, ...binary, ...unary }),
   // Elementwise, with options.
   expm1: expm1.op,
   pow: unary.powOp,
+  powTensor: powTensorOp,
   clip: clipOp,
   cast: castOp,
   leakyRelu: activations.leakyReluOp,
