@@ -100,6 +100,9 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   square: unary,
   expm1: unary,
   pow: powers.map((exponent) => ({ inputs: [X], params: { exponent } })),
+  powTensor: [{ inputs: [A, B] }, { inputs: [X, X] }],
+  sin: unary,
+  cos: unary,
   clip: [
     { inputs: [X], params: { min: -1, max: 2 } },
     { inputs: [X], params: { min: 0, max: Infinity } },
@@ -113,6 +116,16 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   softplus: unary,
   erf: unary,
   gelu: ['none', 'tanh'].map((approximate) => ({ inputs: [X], params: { approximate } })),
+  elu: [
+    { alpha: 1, scale: 1, inputScale: 1 },
+    { alpha: -0.5, scale: 2, inputScale: 0.5 },
+  ].map((params) => ({ inputs: [X], params })),
+  relu6: unary,
+  hardsigmoid: unary,
+  hardswish: unary,
+  mish: unary,
+  logSigmoid: unary,
+  prelu: pairsBut(0), // x · 0 is 0
   add: pairs,
   sub: pairsBut('itself'), // x - x is 0
   mul: pairsBut('itself', 0), // dy · x + dy · x is dy (x + x), x · 0 is 0

@@ -12,10 +12,14 @@ export {
 } from './conv.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
+export { CELU, ELU, SELU } from './exponential-units.ts';
 export { freeze, unfreeze } from './freeze.ts';
+export { Hardsigmoid, Hardswish, ReLU6 } from './hard-activations.ts';
 export * as init from './init.ts';
 export { type Layer, parameter } from './layer.ts';
 export { LayerNorm, type LayerNormOptions } from './layer-norm.ts';
 export { Linear, type LinearOptions } from './linear.ts';
+export { PReLU, type PReLUOptions } from './prelu.ts';
 export { Flatten, type FlattenOptions, Sequential } from './sequential.ts';
+export { LogSigmoid, Mish } from './softplus-activations.ts';
 export { type Summary, type SummaryParameter, type SummaryRow, summary } from './summary.ts';

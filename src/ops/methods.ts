@@ -36,6 +36,7 @@ import type { ConvOptions, ConvTransposeOptions } from './conv.ts';
 import { remainder } from './counter.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
+import type { CeluOptions, EluOptions } from './exponential-units.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
 import { pad, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
@@ -44,7 +45,7 @@ import { flatten, reshape } from './reshape.ts';
 import { type ClipOptions, clip, where } from './select.ts';
 import { logSoftmax, logSumExp, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
-import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+import { abs, exp, log, neg, powNumber, rsqrt, sign, sqrt, square } from './unary.ts';
 
 /** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
 export interface TensorMethods {
@@ -62,8 +63,8 @@ export interface TensorMethods {
   maximum(y: TensorLike): Tensor;
   /** The smaller of x and y, broadcast; NaN where either is. */
   minimum(y: TensorLike): Tensor;
-  /** x to the power of a number. */
-  pow(exponent: number): Tensor;
+  /** x to the power of a number, or of a tensor, broadcast. */
+  pow(exponent: TensorLike): Tensor;
   /** -x */
   neg(): Tensor;
   /** |x| */
@@ -80,6 +81,10 @@ export interface TensorMethods {
   exp(): Tensor;
   /** eˣ - 1, exact near 0. */
   expm1(): Tensor;
+  /** The sine, of radians. */
+  sin(): Tensor;
+  /** The cosine, of radians. */
+  cos(): Tensor;
   /** The natural logarithm. */
   log(): Tensor;
   /** The error function. */
@@ -168,6 +173,26 @@ export interface TensorMethods {
   softplus(): Tensor;
   /** x · Φ(x) */
   gelu(options?: GeluOptions): Tensor;
+  /** x where x > 0, else alpha (eˣ - 1). Default alpha 1. */
+  elu(alpha?: number): Tensor;
+  elu(options?: EluOptions): Tensor;
+  /** x where x > 0, else alpha (e^(x / alpha) - 1). Default alpha 1. */
+  celu(alpha?: number): Tensor;
+  celu(options?: CeluOptions): Tensor;
+  /** elu scaled so that mean 0 and variance 1 stay. */
+  selu(): Tensor;
+  /** min(max(x, 0), 6) */
+  relu6(): Tensor;
+  /** min(max(x + 3, 0), 6) / 6 */
+  hardsigmoid(): Tensor;
+  /** x · hardsigmoid(x) */
+  hardswish(): Tensor;
+  /** x · tanh(softplus(x)) */
+  mish(): Tensor;
+  /** log(sigmoid(x)) */
+  logSigmoid(): Tensor;
+  /** x where x > 0, else x · weight: one slope, or one for each element of the last axis. */
+  prelu(weight: TensorLike): Tensor;
   /** Along an axis. Default -1. */
   softmax(axis?: number): Tensor;
   softmax(options?: AxisOptions): Tensor;
@@ -180,11 +205,27 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-/** Rarely called, from ops that a bundle may leave out: gather.ts and conv.ts attach them when they are imported. */
-const ANNOUNCED = ['gatherRows', 'oneHot', 'conv', 'convTranspose'] as const;
+/** Rarely called, from ops that a bundle may leave out: their files attach them when they are imported. */
+const ANNOUNCED = [
+  'gatherRows',
+  'oneHot',
+  'conv',
+  'convTranspose',
+  'elu',
+  'celu',
+  'selu',
+  'relu6',
+  'hardsigmoid',
+  'hardswish',
+  'mish',
+  'logSigmoid',
+  'prelu',
+  'sin',
+  'cos',
+] as const;
 
 attachMethods({
-  ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },
+  ...{ add, sub, mul, div, remainder, maximum, minimum, pow: powNumber, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax, logSumExp },

@@ -1,4 +1,4 @@
-// Every op by name. The rows of activations.ts, binary.ts and unary.ts are in it by being exported there; the others have a
+// Every op by name. The rows of the activations' files, binary.ts and unary.ts are in it by being exported there; the others have a
 // line each. Tests walk this table: an op without samples in test/samples.ts does not type-check.
 import type { Op } from '../graph/op.ts';
 import { accuracyOp } from './accuracy.ts';
@@ -10,27 +10,36 @@ import { convFilterOp, convInputOp, convOp } from './conv.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { expm1 } from './expm1.ts';
+import { eluOp } from './exponential-units.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
+import * as hard from './hard-activations.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { packOp, unpackOp } from './pack.ts';
+import { powTensorOp } from './pow.ts';
+import { preluOp } from './prelu.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
+import * as softplus from './softplus-activations.ts';
 import { sumFewOp } from './total.ts';
+import * as trigonometry from './trigonometry.ts';
 import * as unary from './unary.ts';
 
 export const ops = tableOf({
-  ...rowsOf({ ...activations, ...binary, ...unary }),
+  ...rowsOf({ ...activations, ...hard, ...softplus, ...trigonometry, ...binary, ...unary }),
   // Elementwise, with options.
   expm1: expm1.op,
   pow: unary.powOp,
+  powTensor: powTensorOp,
   clip: clipOp,
   cast: castOp,
   leakyRelu: activations.leakyReluOp,
   gelu: activations.geluOp,
+  elu: eluOp,
+  prelu: preluOp,
   where: whereOp,
   // Movement.
   reshape: reshapeOp,
