@@ -74,6 +74,7 @@ export default defineConfig(({ mode }) => ({
     projects: [
       {
         extends: true,
+        mode, // which a project does not inherit
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],
