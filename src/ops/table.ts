@@ -10,8 +10,11 @@ import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { expm1 } from './expm1.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
+import { layerNormGradOp, layerNormOp } from './layer-norm.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
+import { momentsOp, sumAndDotOp } from './moments.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
+import { normalizeGradOp, normalizeOp, standardizeOp } from './normalize.ts';
 import { packOp, unpackOp } from './pack.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
@@ -59,6 +62,14 @@ export const ops = tableOf({
   logSumExp: logSumExpOp,
   softmaxCrossEntropy: softmaxCrossEntropyOp,
   accuracy: accuracyOp,
+  // Normalization.
+  moments: momentsOp,
+  sumAndDot: sumAndDotOp,
+  standardize: standardizeOp,
+  normalize: normalizeOp,
+  normalizeGrad: normalizeGradOp,
+  layerNorm: layerNormOp,
+  layerNormGrad: layerNormGradOp,
   // Products.
   matmul: matmulOp,
   linear: linearOp,
