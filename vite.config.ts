@@ -74,7 +74,8 @@ export default defineConfig(({ mode }) => ({
     projects: [
       {
         extends: true,
-        mode, // which a project does not inherit
+        // Projects do not inherit it; test/sample.ts reads it.
+        mode,
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],
