@@ -88,6 +88,16 @@ const products = (transposeB: boolean): Special[] =>
 /** Each row as an image of one element, or as a filter of one. */
 const image = (C: number): SampleInput => ({ ...beside(C), shape: [N, 1, 1, C] });
 const WINDOW = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1 };
+/** Channels of three elements with a special each, first or second; but for the largest, whose square overflows. */
+const FEW = SPECIALS.filter((value) => Math.abs(value) !== LARGEST);
+const CHANNELS = [0, 1].map((at) => matrix(3, FEW.length, (row, c) => (row === at ? FEW[c]! : plain(row * 2 + c))));
+const PLAIN = matrix(3, FEW.length, (row, c) => plain(row + c * 3));
+const perChannel = (at: (c: number) => number) => vector(FEW.map((_, c) => at(c)));
+const STATS = matrix(FEW.length, 3, (c, k) => 0.5 + Math.abs(plain(c + k)));
+const FINITE_ROWS = ROW_PAIRS.filter((row) => row.every((value) => Math.abs(value) !== LARGEST));
+const FINITE_SQUARES = matrix(FINITE_ROWS.length, 3, (row, column) => FINITE_ROWS[row]![column]!);
+const PLAIN_ROWS = matrix(FINITE_ROWS.length, 3, (row, column) => plain(row * 3 + column));
+const GROUPS = { N: 1, M: 3, C: FEW.length, G: FEW.length };
 
 export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats' } = {
   neg: signed,
@@ -170,6 +180,26 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   accuracy: [
     ...[ROWS, LONG].map((x, k) => ({ inputs: [x, LABELS[k]!], hardware: x === ROWS })),
     { inputs: [TARGETS[0]!, ROWS], hardware: false },
+  ],
+  moments: CHANNELS.map((x) => ({ inputs: [x], params: { ...GROUPS, eps: 1e-5 }, hardware: true })),
+  sumAndDot: CHANNELS.map((x) => ({ inputs: [PLAIN, x], params: GROUPS })),
+  standardize: CHANNELS.map((x) => ({ inputs: [x, STATS], params: GROUPS })),
+  normalize: [
+    { inputs: [CHANNELS[0]!, STATS, perChannel(plain), perChannel((c) => FEW[(c + 3) % FEW.length]!)], params: GROUPS },
+  ],
+  normalizeGrad: [
+    { inputs: [PLAIN, CHANNELS[1]!, STATS, perChannel(plain), perChannel((c) => plain(c + 5))], params: GROUPS },
+  ],
+  layerNorm: [true, false].map((centred) => ({
+    inputs: [FINITE_SQUARES, vector([1, -2, 0.5])],
+    params: { C: 3, eps: 1e-5, centred },
+    hardware: true,
+  })),
+  layerNormGrad: [
+    {
+      inputs: [PLAIN_ROWS, FINITE_SQUARES, matrix(FINITE_SQUARES.shape[0]!, 2, (r, k) => 0.5 + ((r + k) % 3) / 4)],
+      params: { C: 3, centred: true },
+    },
   ],
   matmul: [...products(false), ...products(true)],
   linear: [3, 4].map((K) => ({

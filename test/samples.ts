@@ -6,9 +6,17 @@ import { activationSamples } from './samples-activations.ts';
 import { convSamples } from './samples-conv.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
+import { normSamples } from './samples-norms.ts';
 import { rowSamples } from './samples-rows.ts';
 
-const all = { ...elementwiseSamples, ...activationSamples, ...rowSamples, ...matmulSamples, ...convSamples } satisfies {
+const all = {
+  ...elementwiseSamples,
+  ...activationSamples,
+  ...rowSamples,
+  ...matmulSamples,
+  ...convSamples,
+  ...normSamples,
+} satisfies {
   [K in OpName]: readonly Sample[];
 };
 

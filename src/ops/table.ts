@@ -13,8 +13,11 @@ import { expm1 } from './expm1.ts';
 import { eluOp } from './exponential-units.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
 import * as hard from './hard-activations.ts';
+import { layerNormGradOp, layerNormOp } from './layer-norm.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
+import { momentsOp, sumAndDotOp } from './moments.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
+import { normalizeGradOp, normalizeOp, standardizeOp } from './normalize.ts';
 import { packOp, unpackOp } from './pack.ts';
 import { powTensorOp } from './pow.ts';
 import { preluOp } from './prelu.ts';
@@ -69,6 +72,14 @@ export const ops = tableOf({
   logSumExp: logSumExpOp,
   softmaxCrossEntropy: softmaxCrossEntropyOp,
   accuracy: accuracyOp,
+  // Normalization.
+  moments: momentsOp,
+  sumAndDot: sumAndDotOp,
+  standardize: standardizeOp,
+  normalize: normalizeOp,
+  normalizeGrad: normalizeGradOp,
+  layerNorm: layerNormOp,
+  layerNormGrad: layerNormGradOp,
   // Products.
   matmul: matmulOp,
   linear: linearOp,

@@ -59,7 +59,8 @@ export function traceStep(
   rows: number,
 ): TrainingStep {
   const { step, seed } = state;
-  return traceWith({ model: task.model, training: true, step, seed }, (trace) => {
+  const trained = new Set(state.trained.map(({ variable }) => variable));
+  return traceWith({ model: task.model, training: true, trained, step, seed }, (trace) => {
     const indices = order && indicesOf(state, order, rows);
     if (order) checkTargets(task, data);
     const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
