@@ -161,6 +161,7 @@ const x = constant([
 ]);
 const labels = constant([0, 1], { dtype: 'u32' });
 const vector = constant([1, 2]);
+const image = x.reshape(1, 2, 2, 1);
 const counter = (n: number) => constant(new Array(n).fill(0), { dtype: 'u32' });
 const variable = () => nn.parameter([2], nn.init.ones);
 const model = new nn.Linear(2, 2);
@@ -345,7 +346,12 @@ const ENTRIES: Record<string, Entry> = {
   linear: { args: [x, x, vector], needs: 2 },
   matmul: { args: [x, x, { transposeA: true, transposeB: true }], needs: 2 },
   concat: { args: [[x, x], 0], needs: 1 },
-  pad: { args: [x, [1, 1], [0, 0], 1], needs: 3 },
+  pad: { args: [x, [1, 1], [0, 0], like({ mode: 'constant', value: 1 })], needs: 3 },
+  maxPool: { args: [image, 2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 2 },
+  avgPool: { args: [image, 2, 1, { padding: 1, ceilMode: true, countIncludePad: true, divisor: 3 }], needs: 2 },
+  adaptiveMaxPool: { args: [image, 1], needs: 2 },
+  adaptiveAvgPool: { args: [image, 1], needs: 2 },
+  upsample: { args: [image, { scale: 2, mode: 'bilinear', alignCorners: true }], needs: 2 },
   slice: { args: [x, [0], [1]], needs: 3 },
   transpose: { args: [x, [1, 0]], needs: 1 },
   pack: { args: [[vector], [0], 4], needs: 3 },
@@ -520,7 +526,8 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
     ENTRIES[`Tensor#${name}`] = {
       args: entry.args.slice(1),
       needs: (entry.needs ?? 1) - 1,
-      ...((name === 'oneHot' || name === 'remainder') && { call: false }), // x holds no integers
+      // x holds no integers and no images.
+      ...((name === 'oneHot' || name === 'remainder' || /pool|upsample/i.test(name)) && { call: false }),
     };
 }
 

@@ -19,6 +19,7 @@ const x = constant([
 ]);
 const y = constant([[1, 2, 3]]);
 const labels = constant([1, 0], { dtype: 'u32' });
+const image = x.reshape(1, 2, 3, 1);
 
 /** What each method is called with. */
 const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
@@ -67,6 +68,11 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   gatherRows: [labels],
   oneHot: [3],
   cast: ['u32'],
+  maxPool: [2],
+  avgPool: [2, { stride: 1 }],
+  adaptiveMaxPool: [[1, 2]],
+  adaptiveAvgPool: [1],
+  upsample: [{ scale: 2 }],
   matmul: [x, { transposeB: true }],
   relu: [],
   leakyRelu: [0.1],
@@ -81,7 +87,7 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
 
 describe('methods', () => {
   it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
-    const of = name === 'oneHot' || name === 'remainder' ? labels : x;
+    const of = name === 'oneHot' || name === 'remainder' ? labels : /pool|upsample/i.test(name) ? image : x;
     const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
     const fn = (ops as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
     const called = fn(of, ...args);

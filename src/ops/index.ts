@@ -41,7 +41,9 @@ export {
   softplus,
   tanh,
 } from './activations.ts';
+export { adaptiveAvgPool, adaptiveMaxPool } from './adaptive-pool.ts';
 export { attachMethods } from './attach.ts';
+export { type AvgPoolOptions, avgPool } from './avg-pool.ts';
 export {
   add,
   div,
@@ -64,9 +66,11 @@ export type { TensorLike } from './elementwise.ts';
 export { expm1 } from './expm1.ts';
 export { gatherRows, oneHot } from './gather.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
+export { type MaxPoolOptions, maxPool } from './max-pool.ts';
 export type { TensorMethods } from './methods.ts';
-export { concat, pad, slice, transpose } from './movement.ts';
+export { concat, type PadMode, type PadOptions, slice, transpose } from './movement.ts';
 export { pack, unpack } from './pack.ts';
+export { pad } from './pad.ts';
 export { type BatchIndicesOptions, batchIndices, type DropoutOptions, dropout } from './random.ts';
 export { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
 export type { ReduceOptions } from './reduction.ts';
@@ -75,3 +79,5 @@ export { type ClipOptions, clip, where } from './select.ts';
 export { logSoftmax, logSumExp, softmax } from './softmax.ts';
 export type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 export { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+export { type UpsampleOptions, upsample } from './upsample.ts';
+export type { Padding, Pair } from './window.ts';

@@ -16,6 +16,7 @@ import {
   tanh,
 } from './activations.ts';
 import { announceMethods, attachMethods } from './attach.ts';
+import type { AvgPoolOptions } from './avg-pool.ts';
 import {
   add,
   div,
@@ -36,7 +37,8 @@ import { remainder } from './counter.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
-import { pad, slice, transpose } from './movement.ts';
+import type { MaxPoolOptions } from './max-pool.ts';
+import { type PadOptions, padConstant, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
 import type { ReduceOptions } from './reduction.ts';
 import { flatten, reshape } from './reshape.ts';
@@ -44,6 +46,8 @@ import { type ClipOptions, clip, where } from './select.ts';
 import { logSoftmax, logSumExp, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+import type { UpsampleOptions } from './upsample.ts';
+import type { Pair } from './window.ts';
 
 /** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
 export interface TensorMethods {
@@ -133,8 +137,8 @@ export interface TensorMethods {
   transpose(axes?: readonly number[]): Tensor;
   /** The elements from `starts` to `ends` (exclusive) along each axis. */
   slice(starts: readonly number[], ends: readonly number[]): Tensor;
-  /** Pads each axis with `value` before and after. Default value 0. */
-  pad(before: readonly number[], after: readonly number[], value?: number): Tensor;
+  /** Pads each axis before and after, with a value or by a mode: `x.pad([1], [1], { mode: 'reflect' })`. Default value 0. */
+  pad(before: readonly number[], after: readonly number[], value?: number | PadOptions): Tensor;
   /** x broadcast to a larger shape. */
   broadcastTo(shape: Shape): Tensor;
   /** The rows at `indices`. */
@@ -143,6 +147,19 @@ export interface TensorMethods {
   oneHot(classes: number): Tensor;
   /** The same numbers in another dtype. */
   cast(dtype: DType): Tensor;
+
+  /** The maximum of each window of images (N, H, W, C). */
+  maxPool(kernel: Pair, options?: MaxPoolOptions): Tensor;
+  maxPool(kernel: Pair, stride: Pair, options?: Omit<MaxPoolOptions, 'stride'>): Tensor;
+  /** The mean of each window of images (N, H, W, C). */
+  avgPool(kernel: Pair, options?: AvgPoolOptions): Tensor;
+  avgPool(kernel: Pair, stride: Pair, options?: Omit<AvgPoolOptions, 'stride'>): Tensor;
+  /** The maximum of each of so many windows of images (N, H, W, C). */
+  adaptiveMaxPool(size: Pair): Tensor;
+  /** The mean of each of so many windows of images (N, H, W, C). */
+  adaptiveAvgPool(size: Pair): Tensor;
+  /** Images (N, H, W, C) in another size: `x.upsample({ scale: 2 })`. */
+  upsample(options: UpsampleOptions): Tensor;
 
   /** The matrix product (…, M, K) · (…, K, N). */
   matmul(y: Tensor, options?: MatmulOptions): Tensor;
@@ -174,15 +191,19 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-/** Rarely called, from ops that a bundle may leave out: gather.ts attaches them when it is imported. */
-const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
+/** From ops that a bundle may leave out: their files attach them when they are imported. */
+const ANNOUNCED = [
+  ...(['gatherRows', 'oneHot'] as const),
+  ...(['maxPool', 'avgPool', 'adaptiveMaxPool', 'adaptiveAvgPool', 'upsample'] as const),
+] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax, logSumExp },
-  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
+  // Of pads, constants alone: pad.ts, which knows all modes, attaches its own.
+  ...{ reshape, flatten, transpose, slice, pad: padConstant, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
 } satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number]>, unknown>);
