@@ -384,7 +384,12 @@ const ENTRIES: Record<string, Entry> = {
   'nn.ConvTranspose2d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, outputPadding: 0 }], needs: 3 },
   matmul: { args: [x, x, { transposeA: true, transposeB: true }], needs: 2 },
   concat: { args: [[x, x], 0], needs: 1 },
-  pad: { args: [x, [1, 1], [0, 0], 1], needs: 3 },
+  pad: { args: [x, [1, 1], [0, 0], like({ mode: 'constant', value: 1 })], needs: 3 },
+  maxPool: { args: [image, 2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 2 },
+  avgPool: { args: [image, 2, 1, { padding: 1, ceilMode: true, countIncludePad: true, divisor: 3 }], needs: 2 },
+  adaptiveMaxPool: { args: [image, 1], needs: 2 },
+  adaptiveAvgPool: { args: [image, 1], needs: 2 },
+  upsample: { args: [image, { scale: 2, mode: 'bilinear', alignCorners: true }], needs: 2 },
   slice: { args: [x, [0], [1]], needs: 3 },
   transpose: { args: [x, [1, 0]], needs: 1 },
   pack: { args: [[vector], [0], 4], needs: 3 },
@@ -564,7 +569,7 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
     ENTRIES[`Tensor#${name}`] = {
       args: entry.args.slice(1),
       needs: (entry.needs ?? 1) - 1,
-      ...(NOT_ON_X.includes(name) && { call: false }),
+      ...((NOT_ON_X.includes(name) || /pool|upsample/i.test(name)) && { call: false }),
     };
 }
 

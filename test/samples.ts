@@ -7,6 +7,7 @@ import { convSamples } from './samples-conv.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
 import { normSamples } from './samples-norms.ts';
+import { poolSamples } from './samples-pools.ts';
 import { rowSamples } from './samples-rows.ts';
 
 const all = {
@@ -16,6 +17,7 @@ const all = {
   ...matmulSamples,
   ...convSamples,
   ...normSamples,
+  ...poolSamples,
 } satisfies {
   [K in OpName]: readonly Sample[];
 };

@@ -16,6 +16,7 @@ import {
   tanh,
 } from './activations.ts';
 import { announceMethods, attachMethods } from './attach.ts';
+import type { AvgPoolOptions } from './avg-pool.ts';
 import {
   add,
   div,
@@ -38,7 +39,8 @@ import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
 import type { CeluOptions, EluOptions } from './exponential-units.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
-import { pad, slice, transpose } from './movement.ts';
+import type { MaxPoolOptions } from './max-pool.ts';
+import { type PadOptions, padConstant, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
 import type { ReduceOptions } from './reduction.ts';
 import { flatten, reshape } from './reshape.ts';
@@ -46,6 +48,8 @@ import { type ClipOptions, clip, where } from './select.ts';
 import { logSoftmax, logSumExp, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 import { abs, exp, log, neg, powNumber, rsqrt, sign, sqrt, square } from './unary.ts';
+import type { UpsampleOptions } from './upsample.ts';
+import type { Pair } from './window.ts';
 
 /** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
 export interface TensorMethods {
@@ -139,8 +143,8 @@ export interface TensorMethods {
   transpose(axes?: readonly number[]): Tensor;
   /** The elements from `starts` to `ends` (exclusive) along each axis. */
   slice(starts: readonly number[], ends: readonly number[]): Tensor;
-  /** Pads each axis with `value` before and after. Default value 0. */
-  pad(before: readonly number[], after: readonly number[], value?: number): Tensor;
+  /** Pads each axis before and after, with a value or by a mode: `x.pad([1], [1], { mode: 'reflect' })`. Default value 0. */
+  pad(before: readonly number[], after: readonly number[], value?: number | PadOptions): Tensor;
   /** x broadcast to a larger shape. */
   broadcastTo(shape: Shape): Tensor;
   /** The rows at `indices`. */
@@ -149,6 +153,19 @@ export interface TensorMethods {
   oneHot(classes: number): Tensor;
   /** The same numbers in another dtype. */
   cast(dtype: DType): Tensor;
+
+  /** The maximum of each window of images (N, H, W, C). */
+  maxPool(kernel: Pair, options?: MaxPoolOptions): Tensor;
+  maxPool(kernel: Pair, stride: Pair, options?: Omit<MaxPoolOptions, 'stride'>): Tensor;
+  /** The mean of each window of images (N, H, W, C). */
+  avgPool(kernel: Pair, options?: AvgPoolOptions): Tensor;
+  avgPool(kernel: Pair, stride: Pair, options?: Omit<AvgPoolOptions, 'stride'>): Tensor;
+  /** The maximum of each of so many windows of images (N, H, W, C). */
+  adaptiveMaxPool(size: Pair): Tensor;
+  /** The mean of each of so many windows of images (N, H, W, C). */
+  adaptiveAvgPool(size: Pair): Tensor;
+  /** Images (N, H, W, C) in another size: `x.upsample({ scale: 2 })`. */
+  upsample(options: UpsampleOptions): Tensor;
 
   /** The matrix product (…, M, K) · (…, K, N). */
   matmul(y: Tensor, options?: MatmulOptions): Tensor;
@@ -222,6 +239,9 @@ const ANNOUNCED = [
   'prelu',
   'sin',
   'cos',
+  /** From ops that a bundle may leave out: their files attach them when they are imported. */
+  ...(['gatherRows', 'oneHot'] as const),
+  ...(['maxPool', 'avgPool', 'adaptiveMaxPool', 'adaptiveAvgPool', 'upsample'] as const),
 ] as const;
 
 attachMethods({
@@ -229,7 +249,8 @@ attachMethods({
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax, logSumExp },
-  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
+  // Of pads, constants alone: pad.ts, which knows all modes, attaches its own.
+  ...{ reshape, flatten, transpose, slice, pad: padConstant, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
 } satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number]>, unknown>);

@@ -3,6 +3,7 @@
 import type { Op } from '../graph/op.ts';
 import { accuracyOp } from './accuracy.ts';
 import * as activations from './activations.ts';
+import { avgPoolGradOp, avgPoolOp } from './avg-pool.ts';
 import * as binary from './binary.ts';
 import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
@@ -15,6 +16,7 @@ import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
 import * as hard from './hard-activations.ts';
 import { layerNormGradOp, layerNormOp } from './layer-norm.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
+import { atMaximaOp, maxPoolGradOp, maxPoolOp } from './max-pool.ts';
 import { momentsOp, sumAndDotOp } from './moments.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { normalizeGradOp, normalizeOp, standardizeOp } from './normalize.ts';
@@ -23,6 +25,7 @@ import { powTensorOp } from './pow.ts';
 import { preluOp } from './prelu.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
+import { resampleOp, takeOp } from './resample.ts';
 import { reshapeOp } from './reshape.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
@@ -51,6 +54,8 @@ export const ops = tableOf({
   slice: sliceOp,
   concat: concatOp,
   pad: padOp,
+  take: takeOp,
+  resample: resampleOp,
   // Gather and random.
   gatherRows: gatherRowsOp,
   gatherRowsGrad: gatherRowsGradOp,
@@ -64,6 +69,12 @@ export const ops = tableOf({
   max: maxOp,
   min: minOp,
   argmax: argmaxOp,
+  // Pools.
+  maxPool: maxPoolOp,
+  maxPoolGrad: maxPoolGradOp,
+  atMaxima: atMaximaOp,
+  avgPool: avgPoolOp,
+  avgPoolGrad: avgPoolGradOp,
   // Rows.
   softmax: softmaxOp,
   softmaxGrad: softmaxGradOp,
