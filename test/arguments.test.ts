@@ -502,10 +502,24 @@ const ENTRIES: Record<string, Entry> = {
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },
-  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
-  'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
+  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, images: true, onProgress: () => {} }] },
+  'datasets.mnist': {
+    args: [{ base: 'http://none.invalid/', images: true, timeoutMs: 5, cache: false, mirrors: [] }],
+    call: false,
+  },
   'node.datasets.mnist': {
-    args: [{ folder: '/none', set: 'a', classes: 3, targets: 'values', transpose: true, timeoutMs: 5, mirrors: [] }],
+    args: [
+      {
+        folder: '/none',
+        set: 'a',
+        classes: 3,
+        targets: 'values',
+        transpose: true,
+        images: true,
+        timeoutMs: 5,
+        mirrors: [],
+      },
+    ],
     call: false,
   },
   'node.createBackend': {

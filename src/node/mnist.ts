@@ -42,6 +42,8 @@ export interface MnistOptions {
   targets?: 'classes' | 'values' | undefined;
   /** Whether the folder's images are stored transposed, as EMNIST's are. Default false. */
   transpose?: boolean | undefined;
+  /** Whether examples keep the axes of images, [H, W, C] ([28, 28, 1] for MNIST), for convolutions, instead of [pixels]. Default false. */
+  images?: boolean | undefined;
   /** Called during a download with the bytes of all files so far and their total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** Aborts the download; the promise then rejects with the signal's reason. */
@@ -70,6 +72,7 @@ const SCHEMA = {
   classes: CLASSES,
   targets: TARGETS,
   transpose: [BOOLEAN, false],
+  images: [BOOLEAN, false],
   files: [ARRAY, MNIST_FILES],
 } satisfies Schema<MnistOptions>;
 
@@ -77,13 +80,13 @@ const SCHEMA = {
 const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
 
 /**
- * MNIST, or any IDX set in a folder: x (size, pixels), bytes, or f32 for other types; y (size) labels, or (size, outputs) f32. Bytes are
- * scaled as MNIST's are. Without a test set in the folder, a tenth of its training set, chosen by a seeded shuffle, is held out. @throws
+ * MNIST, or any IDX set in a folder: x (size, pixels), or (size, H, W, C) with `images`: bytes, or f32 for other types; y (size) labels, or
+ * (size, outputs) f32. Bytes are scaled as MNIST's are. Without a test set in the folder, a tenth of its training set, chosen by a seeded shuffle, is held out. @throws
  * DataError if a file is missing, damaged or not downloadable; FileError if the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   const checked = checkOptions('mnist', options, SCHEMA, extra);
-  const { signal } = checked;
+  const { signal, images } = checked;
   const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
   signal?.throwIfAborted();
   if (folder !== undefined) return pairOf(await readFolder(folder, checked));
@@ -92,12 +95,12 @@ export async function mnist(options: MnistOptions = {}, ...extra: never[]): Prom
     throw new OptionError(`mnist: ${lone} applies only to a set in a folder. Add folder, or leave ${lone} out.`);
   const home = mnistFolder(options);
   const cached = await cachedFiles(home);
-  if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
+  if (cached !== undefined) return { ...(await readMnist(cached, images)), source: `MNIST, from the cache ${home}.` };
   const host = await fill(home, checked);
   const filled = await cachedFiles(home);
   if (!filled)
     throw new DataError(`mnist: the files downloaded into ${home} are not an IDX set. Name them like MNIST's.`);
-  const read = await readMnist(filled);
+  const read = await readMnist(filled, images);
   return { ...read, source: `MNIST, downloaded from ${host} into ${home}.` };
 }
 
@@ -157,9 +160,9 @@ export async function cachedFiles(home: string): Promise<readonly IdxPaths[] | u
   }
 }
 
-async function readMnist(paths: readonly IdxPaths[]): Promise<Pick<DataPair, 'train' | 'test'>> {
+async function readMnist(paths: readonly IdxPaths[], images: boolean): Promise<Pick<DataPair, 'train' | 'test'>> {
   try {
-    const [train, test] = await readIdxSets(paths, { name: 'mnist', classes: 10, scale: MNIST_SCALE });
+    const [train, test] = await readIdxSets(paths, { name: 'mnist', classes: 10, images, scale: MNIST_SCALE });
     return { train: train as DataSet, test: test as DataSet };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
