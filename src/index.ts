@@ -19,6 +19,8 @@ export type { ArrayDatasetOptions, DataPair, DataSet, MultiDataSet, Scale } from
 export * as datasets from './data/datasets.ts';
 export type { DigitsOptions } from './data/digits.ts';
 export type { NestedNumbers } from './data/given.ts';
+export type { ImagesOptions } from './data/image-options.ts';
+export type { ImageSets } from './data/image-sets.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
 export type { SplitOptions } from './data/split.ts';
 export { type ExplainOptions, explain } from './explain/explain.ts';

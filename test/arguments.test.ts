@@ -522,6 +522,11 @@ const ENTRIES: Record<string, Entry> = {
     ],
     call: false,
   },
+  'node.datasets.images': {
+    args: ['/none', { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
+    needs: 1,
+    call: false,
+  },
   'node.createBackend': {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },

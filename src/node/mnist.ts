@@ -1,7 +1,6 @@
 // MNIST for Node: from a folder given by the user, else from the cache, else from the mirrors into the cache.
 
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CLASSES, type DataPair, type DataSet, TARGETS } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
@@ -21,6 +20,7 @@ import { download, verified } from './data-download.ts';
 import { readIdxSets } from './data-idx.ts';
 import { FileError } from './file-error.ts';
 import { prepareFolder, writeAtomic } from './files.ts';
+import { FOLDER, folderPath } from './folder-option.ts';
 import { dataFolder } from './folders.ts';
 import { pairOf, readFolder } from './idx-folder.ts';
 import { findIdxSet, type IdxPaths } from './idx-names.ts';
@@ -59,10 +59,7 @@ export interface MnistOptions {
 }
 
 const SCHEMA = {
-  folder: {
-    advice: 'Give a path, or a file: URL.',
-    fits: (v) => typeof v === 'string' || (v instanceof URL && v.protocol === 'file:'),
-  },
+  folder: FOLDER,
   onProgress: FUNCTION,
   signal: SIGNAL,
   timeoutMs: [MILLISECONDS, 15_000],
@@ -87,7 +84,7 @@ const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   const checked = checkOptions('mnist', options, SCHEMA, extra);
   const { signal, images } = checked;
-  const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
+  const folder = options.folder === undefined ? undefined : folderPath('mnist', options.folder);
   signal?.throwIfAborted();
   if (folder !== undefined) return pairOf(await readFolder(folder, checked));
   const lone = OF_FOLDER.find((name) => options[name] !== undefined);
