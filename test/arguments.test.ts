@@ -522,6 +522,15 @@ const ENTRIES: Record<string, Entry> = {
     ],
     call: false,
   },
+  'datasets.images': {
+    args: [whole([]), { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
+    needs: 1,
+    call: false,
+  },
+  'datasets.cifar10': { args: [whole([])], needs: 1, call: false },
+  'datasets.cifar100': { args: [whole([]), { labels: 'coarse' }], needs: 1, call: false },
+  'node.datasets.cifar10': { args: [{ folder: '/none' }], needs: 1, call: false },
+  'node.datasets.cifar100': { args: [{ folder: '/none', labels: 'coarse' }], needs: 1, call: false },
   'node.datasets.images': {
     args: ['/none', { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
     needs: 1,

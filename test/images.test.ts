@@ -10,7 +10,9 @@ import type { ImagesOptions } from '../src/data/image-options.ts';
 import { fitted, withChannels } from '../src/data/raster.ts';
 import { split } from '../src/data/split.ts';
 import { DataError, OptionError } from '../src/graph/errors.ts';
+import { readDataFolder } from '../src/node/data-folder.ts';
 import { images, readImageFolder } from '../src/node/images.ts';
+import { idxOf } from './idx.ts';
 import { type Png, pngOf } from './png.ts';
 
 let root: string;
@@ -410,3 +412,34 @@ const PILLOW: readonly Resized[] = [
   { from: [9, 4], to: [4, 4], fit: 'crop', channels: 1, wanted: [194, 86, 206, 127, 97, 168, 61, 209, 102, 71, 143, 35, 184, 76, 196, 117] }, // biome-ignore format: one line
   { from: [2, 3], to: [4, 5], fit: 'crop', channels: 1, wanted: [30, 67, 141, 151, 98, 70, 93, 139, 139, 96, 150, 145, 134, 116, 91, 190, 171, 132, 104, 89] }, // biome-ignore format: one line
 ];
+
+describe('a folder of data', () => {
+  const idx = {
+    'train-images-idx3-ubyte': idxOf('u8', [4, 2, 3], [1]),
+    'train-labels-idx1-ubyte': idxOf('u8', [4], [0, 1]),
+  };
+  const record = (label: number) => Uint8Array.from([label, ...new Array(3072).fill(label)]);
+  const cifar = Object.fromEntries([...[1, 2, 3, 4, 5].map((k) => `data_batch_${k}`), 'test_batch'].map((name) => [`${name}.bin`, record(2)])); // biome-ignore format: one line
+
+  it('is read as IDX, CIFAR or images, whichever it holds', async () => {
+    const sets = async (files: Files) => {
+      const { train, test, source } = await readDataFolder(folderOf(files), {
+        idx: { images: true },
+        images: { limit: 3 },
+      });
+      return [train?.x.shape, test?.x.shape, /, read from the folder \S*[^.]$/.test(source)];
+    };
+    expect(await sets(idx)).toEqual([[4, 2, 3, 1], undefined, true]);
+    expect(await sets(cifar)).toEqual([[5, 32, 32, 3], [1, 32, 32, 3], true]);
+    expect(await sets(animals)).toEqual([[6, 2, 3, 1], undefined, true]);
+    await expect(readDataFolder(folderOf({ 'notes.txt': grey(0) }), {})).rejects.toThrow(
+      /set-\w+: it holds neither IDX files, nor CIFAR's binary files, nor a sub-folder of images for each class\. Put one/,
+    );
+    await expect(readDataFolder(join(root, 'none'), {})).rejects.toThrow(/there is no such folder/);
+  });
+
+  it('may hold classes named train and test', async () => {
+    const files = Object.fromEntries(['bus', 'test', 'train'].flatMap((name) => [1, 2].map((k) => [`${name}/${k}.png`, grey(k)]))); // biome-ignore format: one line
+    expect((await read(files)).classNames).toEqual(['bus', 'test', 'train']);
+  });
+});

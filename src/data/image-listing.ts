@@ -49,13 +49,14 @@ export function listImages(listable: Listable, settings: ImageSettings): Listing
         ? `${folder}: it holds images, but no sub-folders. Put the images of each class into a folder of its name.`
         : `${folder}: it holds no images. Put the images of each class into a folder of its name.`,
     );
-  const isSplit = top.has('train') || [...top.keys()].every((name) => SPLITS.includes(name));
-  if (!isSplit) {
+  // A class may be named train, or test: these hold images, and splits hold folders.
+  const splits = SPLITS.filter((name) => byFirst(listable, `${name}/`).size > 0);
+  if (!splits.includes('train') && splits.length < top.size) {
     const found = namesOf(folder, top, settings);
     return { classNames: found.names, train: labelled(folder, top, found, settings), test: undefined };
   }
-  const testName = TEST.find((name) => top.has(name));
-  const trainFolders = top.has('train') ? byFirst(listable, 'train/') : undefined;
+  const testName = TEST.find((name) => splits.includes(name));
+  const trainFolders = splits.includes('train') ? byFirst(listable, 'train/') : undefined;
   const testFolders = testName === undefined ? undefined : byFirst(listable, `${testName}/`);
   const found = namesOf(`${folder}/${trainFolders ? 'train' : testName}`, (trainFolders ?? testFolders)!, settings);
   const alone = [...(testFolders?.keys() ?? [])].find((name) => !found.labels.has(name) && !settings.classes);

@@ -18,11 +18,13 @@ export interface FolderSets {
   readonly source: string;
 }
 
-/** Reads the IDX set in a folder; `set` is the prefix of its files' names. */
-export async function readFolder(
-  folder: string,
-  { set, ...meaning }: { readonly set?: string | undefined } & Omit<IdxMeaning, 'name' | 'scale'>,
-): Promise<FolderSets> {
+/** How the files are read; `set` is the prefix of their names. */
+export interface IdxFolderOptions extends Omit<IdxMeaning, 'name' | 'scale'> {
+  readonly set?: string | undefined;
+}
+
+/** Reads the IDX set in a folder. */
+export async function readFolder(folder: string, { set, ...meaning }: IdxFolderOptions): Promise<FolderSets> {
   const found = await findIdxSet(folder, set);
   const name = found.prefix || basename(resolve(folder)) || 'idx';
   const paths = [found.train, found.test].filter((it) => it !== undefined);

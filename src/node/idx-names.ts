@@ -94,6 +94,11 @@ function quotedList(prefixes: readonly string[]): string {
     .join(', ');
 }
 
+/** Whether a folder holds files of an IDX set. @throws DataError if there is no such folder; FileError */
+export async function holdsIdx(folder: string): Promise<boolean> {
+  return (await namesIn(folder)).some((name) => named(name) !== undefined);
+}
+
 async function namesIn(folder: string): Promise<string[]> {
   const found = await stat(folder).catch((error) => {
     if (error.code === 'ENOENT') throw new DataError(`${folder}: there is no such folder. Check the path.`);
