@@ -548,10 +548,38 @@ const ENTRIES: Record<string, Entry> = {
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },
-  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
-  'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
+  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, images: true, onProgress: () => {} }] },
+  'datasets.mnist': {
+    args: [{ base: 'http://none.invalid/', images: true, timeoutMs: 5, cache: false, mirrors: [] }],
+    call: false,
+  },
   'node.datasets.mnist': {
-    args: [{ folder: '/none', set: 'a', classes: 3, targets: 'values', transpose: true, timeoutMs: 5, mirrors: [] }],
+    args: [
+      {
+        folder: '/none',
+        set: 'a',
+        classes: 3,
+        targets: 'values',
+        transpose: true,
+        images: true,
+        timeoutMs: 5,
+        mirrors: [],
+      },
+    ],
+    call: false,
+  },
+  'datasets.images': {
+    args: [whole([]), { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
+    needs: 1,
+    call: false,
+  },
+  'datasets.cifar10': { args: [whole([])], needs: 1, call: false },
+  'datasets.cifar100': { args: [whole([]), { labels: 'coarse' }], needs: 1, call: false },
+  'node.datasets.cifar10': { args: [{ folder: '/none' }], needs: 1, call: false },
+  'node.datasets.cifar100': { args: [{ folder: '/none', labels: 'coarse' }], needs: 1, call: false },
+  'node.datasets.images': {
+    args: ['/none', { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
+    needs: 1,
     call: false,
   },
   'node.createBackend': {

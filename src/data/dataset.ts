@@ -77,6 +77,8 @@ export interface DataSet {
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
+  /** The name of each class, by its index, if the source has names. */
+  readonly classNames?: readonly string[] | undefined;
   /** How bytes become numbers. Undefined if there are none to scale. */
   readonly scale: ByteScale | undefined;
   /** How bytes in y become numbers. Default: the scale of x. */
