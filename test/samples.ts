@@ -4,9 +4,10 @@ import type { OpName } from '../src/ops/table.ts';
 import { FULL, type Sample } from './sample.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
+import { pictureSamples } from './samples-pictures.ts';
 import { rowSamples } from './samples-rows.ts';
 
-const all = { ...elementwiseSamples, ...rowSamples, ...matmulSamples } satisfies {
+const all = { ...elementwiseSamples, ...rowSamples, ...matmulSamples, ...pictureSamples } satisfies {
   [K in OpName]: readonly Sample[];
 };
 

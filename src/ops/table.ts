@@ -11,15 +11,18 @@ import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { expm1 } from './expm1.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
+import { movePicturesOp } from './move-pictures.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { packOp, unpackOp } from './pack.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
+import { rowChoicesOp } from './row-choices.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
 import { sumFewOp } from './total.ts';
 import * as unary from './unary.ts';
+import { warpPicturesOp } from './warp-pictures.ts';
 
 export const ops = tableOf({
   ...rowsOf({ ...activations, ...binary, ...unary }),
@@ -44,6 +47,10 @@ export const ops = tableOf({
   oneHot: oneHotOp,
   dropoutMask: dropoutMaskOp,
   batchIndices: batchIndicesOp,
+  rowChoices: rowChoicesOp,
+  // Pictures.
+  movePictures: movePicturesOp,
+  warpPictures: warpPicturesOp,
   // Reductions.
   sum: sumOp,
   sumFew: sumFewOp,
