@@ -2,6 +2,7 @@
 import type { Shape } from '../src/graph/shape.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { mul } from '../src/ops/binary.ts';
+import { brightenPictures } from '../src/ops/brighten-pictures.ts';
 import { cast } from '../src/ops/cast.ts';
 import { gatherRows } from '../src/ops/gather.ts';
 import { type Moves, movePictures } from '../src/ops/move-pictures.ts';
@@ -91,4 +92,10 @@ export const pictureSamples = {
       ...warping([2, 5, 4, 2], 'still', [[0], [1]]),
     ].map((sample) => ({ ...sample, full: true })),
   ],
+  brightenPictures: pictures(
+    [5, 3, 7, 3],
+    [8, 8],
+    (x, at) => brightenPictures(x, at, { column: 1, low: 0.5, step: 0.1, most: 255 }),
+    'column 1',
+  ),
 } satisfies Record<string, readonly Sample[]>;

@@ -147,6 +147,12 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
       zeros: true,
     },
   ],
+  brightenPictures: [
+    {
+      inputs: [PICTURE, { shape: [1, 1], dtype: 'u32', values: [2] }],
+      params: { column: 0, low: 0.25, step: 0.25, most: 255 },
+    },
+  ],
   // By 45 degrees.
   warpPictures: [
     {

@@ -36,17 +36,20 @@ export const movePicturesOp: Op<Moves> = {
   cpu: ([x, choices], [y], moves) => {
     const [B, H, W, C] = x!.shape as [number, number, number, number];
     const columns = choices!.shape[1]!;
+    const [source, out] = [x!.data, y!.data];
     for (let b = 0; b < B; b++) {
       const { rows, cols, hole } = moved(choices!.data.subarray(b * columns, (b + 1) * columns), moves, H, W);
-      const from = b * H * W * C;
+      const [top, bottom, left, right] = hole;
+      let at = b * H * W * C;
+      const from = at;
       for (let h = 0; h < H; h++) {
-        for (let w = 0; w < W; w++) {
-          const at = from + (h * W + w) * C;
-          const [r, q] = [rows[h]!, cols[w]!];
-          const inHole = h >= hole[0] && h < hole[1] && w >= hole[2] && w < hole[3];
-          const inside = r >= 0 && q >= 0 && !inHole;
-          const source = from + (r * W + q) * C;
-          for (let c = 0; c < C; c++) y!.data[at + c] = inside ? x!.data[source + c]! : 0;
+        const row = rows[h]!;
+        for (let w = 0; w < W; w++, at += C) {
+          const col = cols[w]!;
+          const inHole = h >= top && h < bottom && w >= left && w < right;
+          const start = from + (row * W + col) * C;
+          if (row < 0 || col < 0 || inHole) for (let c = 0; c < C; c++) out[at + c] = 0;
+          else for (let c = 0; c < C; c++) out[at + c] = source[start + c]!;
         }
       }
     }

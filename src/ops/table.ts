@@ -4,6 +4,7 @@ import type { Op } from '../graph/op.ts';
 import { accuracyOp } from './accuracy.ts';
 import * as activations from './activations.ts';
 import * as binary from './binary.ts';
+import { brightenPicturesOp } from './brighten-pictures.ts';
 import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
@@ -51,6 +52,7 @@ export const ops = tableOf({
   // Pictures.
   movePictures: movePicturesOp,
   warpPictures: warpPicturesOp,
+  brightenPictures: brightenPicturesOp,
   // Reductions.
   sum: sumOp,
   sumFew: sumFewOp,

@@ -99,29 +99,33 @@ function axis(scope: MapScope, coordinate: string, n: number) {
 
 /** One picture, from element `from` on. */
 function warp(x: NdArray, y: NdArray, from: number, [H, W, C]: PictureSize, cos: number, sin: number): void {
-  const half = 2 ** (COORDINATE - 1);
+  const [source, out, half, mask] = [x.data, y.data, 2 ** (COORDINATE - 1), 2 ** COORDINATE - 1];
+  let to = from;
   for (let h = 0; h < H; h++) {
+    const v = 2 * h - (H - 1);
     for (let w = 0; w < W; w++) {
-      const [v, u] = [2 * h - (H - 1), 2 * w - (W - 1)];
-      const [r, s, above, below] = around((H - 1) * half + sin * u + cos * v, H);
-      const [q, t, left, right] = around((W - 1) * half + cos * u - sin * v, W);
-      const [rq, rt, sq, st] = [r * W + q, r * W + t, s * W + q, s * W + t].map((pixel) => from + pixel * C);
-      for (let c = 0; c < C; c++) {
-        const upper = left * x.data[rq! + c]! + right * x.data[rt! + c]!;
-        const lower = left * x.data[sq! + c]! + right * x.data[st! + c]!;
-        y.data[from + (h * W + w) * C + c] = above * upper + below * lower;
+      const u = 2 * w - (W - 1);
+      const y0 = (H - 1) * half + sin * u + cos * v;
+      const x0 = (W - 1) * half + cos * u - sin * v;
+      const [row, col] = [y0 >> COORDINATE, x0 >> COORDINATE];
+      const [down, right] = [(y0 & mask) / (mask + 1), (x0 & mask) / (mask + 1)];
+      const top = row >= 0 && row < H ? 1 - down : 0;
+      const bottom = row >= -1 && row < H - 1 ? down : 0;
+      const near = col >= 0 && col < W ? 1 - right : 0;
+      const far = col >= -1 && col < W - 1 ? right : 0;
+      // As in WGSL, outside is the last row or column times 0.
+      const r = (row >= 0 && row < H ? row : H - 1) * W;
+      const s = (row >= -1 && row < H - 1 ? row + 1 : H - 1) * W;
+      const p = col >= 0 && col < W ? col : W - 1;
+      const q = col >= -1 && col < W - 1 ? col + 1 : W - 1;
+      const [rp, rq, sp, sq] = [from + (r + p) * C, from + (r + q) * C, from + (s + p) * C, from + (s + q) * C];
+      for (let c = 0; c < C; c++, to++) {
+        const upper = near * source[rp + c]! + far * source[rq + c]!;
+        const lower = near * source[sp + c]! + far * source[sq + c]!;
+        out[to] = top * upper + bottom * lower;
       }
     }
   }
-}
-
-/** The same on the CPU: two places and their weights. */
-function around(at: number, n: number): [number, number, number, number] {
-  const place = at >> COORDINATE;
-  const fraction = (at & (2 ** COORDINATE - 1)) / 2 ** COORDINATE;
-  const inside = (p: number) => p >= 0 && p < n;
-  const within = (p: number) => (inside(p) ? p : n - 1);
-  return [within(place), within(place + 1), inside(place) ? 1 - fraction : 0, inside(place + 1) ? fraction : 0];
 }
 
 /** x (B, H, W, C), any dtype, as f32, warped by `choices` u32 (B, columns) from a {@link warpTable}. */
