@@ -380,3 +380,115 @@ describe('training', () => {
     expect(dispatches(set.augment(all))).toBe(dispatches(set));
   });
 });
+
+describe('what it refuses', () => {
+  const set = pictures(4, [6, 8, 3]);
+  const refused = (options: object, data: { augment(options: AugmentOptions): unknown } = set) => {
+    try {
+      data.augment(options as AugmentOptions);
+    } catch (error) {
+      return `${(error as Error).name}: ${(error as Error).message}`;
+    }
+    return 'taken';
+  };
+
+  it.each([
+    [{ crop: 6 }, 'crop is 6, but the pictures are 6 x 8: such a shift leaves nothing of them. Use less than 6.'],
+    [{ crop: -1 }, "crop is -1. Give the pixels of padding, such as 4, or { padding: 4, mode: 'reflect' }."],
+    [{ cutout: 7 }, 'cutout is 7, but the pictures are 6 x 8. Use at most 6.'],
+    [
+      { rotate: 270 },
+      'rotate is 270. Give degrees from 0 to 180, such as 15, or the lowest and the highest: [-10, 30].',
+    ],
+    [
+      { rotate: [10, -10] },
+      'rotate is an array. Give degrees from 0 to 180, such as 15, or the lowest and the highest: [-10, 30].',
+    ],
+    [{ scale: [0, 1] }, 'scale is an array. Give the lowest and the highest factor, within 0.25 to 4: [0.9, 1.1].'],
+    [
+      { brightness: -0.1 },
+      'brightness is -0.1. Give a number from 0, such as 0.2 for factors from 0.8 to 1.2, or the lowest and the highest factor: [0.5, 1.2].',
+    ],
+    [
+      { flip: 'left' },
+      "flip is \"left\". Give true, 'horizontal', 'vertical', 'both', or probabilities: { horizontal: 0.5 }.",
+    ],
+    [{ flip: { horizontal: 2 } }, 'flip: horizontal is 2. Give a probability from 0 to 1.'],
+    [{ crop: { mode: 'reflect' } }, 'crop: padding is undefined. Give a whole number of pixels from 0, such as 4.'],
+    [{ flips: true }, 'there is no option flips. Did you mean flip?'],
+    [{ part: 'x' }, 'part is x, but x of pictures has one tensor. Leave it out.'],
+  ])('%j', (options, message) => {
+    expect(refused(options)).toBe(`OptionError: augment: ${message}`);
+  });
+
+  it('data that are no pictures', () => {
+    const labels = new Uint8Array(4);
+    const of = (
+      shape: number[],
+      data: Float32Array | Uint8Array | Int32Array | Uint16Array,
+      options: object = { crop: 1 },
+    ) => refused(options, arrayDataset({ shape, data }, labels, { classes: 2, name: 'mine' }));
+    expect(of([4, 36], new Uint8Array(144))).toBe(
+      'DataError: augment: x of mine is [4, 36], not pictures [size, H, W, C]. Give their shape to datasets.array, or load them as pictures: datasets.mnist({ images: true }).',
+    );
+    expect(of([4, 6, 6], new Uint8Array(144))).toBe(
+      'DataError: augment: x of mine is [4, 6, 6], not pictures [size, H, W, C]. Give them a channel: shape [4, 6, 6, 1].',
+    );
+    expect(of([4, 3, 3, 1], new Int32Array(36))).toBe(
+      'DataError: augment: x of mine is i32, but pictures are bytes or floats. Give a Uint8Array or a Float32Array.',
+    );
+    expect(of([4, 3, 3, 1], new Float32Array(36).fill(-2), { brightness: 0.1 })).toBe(
+      'DataError: augment: brightness takes floats from 0 to 1, but x of mine has -2. Give bytes or scale them, or leave brightness out.',
+    );
+    expect(of([4, 3, 3, 1], new Float32Array(36).fill(-2))).toBe('taken');
+    const long = arrayDataset({ shape: [2, 1, 4097, 1], data: new Uint8Array(8194) }, [0, 1], { name: 'long' });
+    expect(refused({ rotate: 5 }, long)).toBe(
+      'OptionError: augment: the pictures are 1 x 4097, but rotate and scale take at most 4096 pixels a side. Leave them out, or give smaller pictures.',
+    );
+  });
+
+  it('inputs among which it cannot tell, or that have none', () => {
+    const x = set.x;
+    const labels = new Uint8Array(4);
+    const two = arrayDataset({ left: x, right: x }, labels, { classes: 2, name: 'pairs' });
+    expect(refused({ crop: 1 }, two)).toBe(
+      "OptionError: augment: left and right of pairs are pictures. Name one: { part: 'left' }.",
+    );
+    expect(refused({ part: 'rigth' }, two)).toBe(
+      'OptionError: augment: part is rigth, but x of pairs has left, right. Did you mean right?',
+    );
+    const none = arrayDataset({ a: [[1], [2]], b: [[1], [2]] }, [0, 1], { name: 'rows' });
+    expect(refused({}, none)).toBe(
+      'DataError: augment: none of a, b of rows has pictures [size, H, W, C]. Give pictures four axes.',
+    );
+  });
+
+  it('what would part pixels and targets, and fractions where numbers stay whole', () => {
+    const masks = arrayDataset(
+      set.x,
+      { shape: [4, 6, 8], data: new Uint8Array(192) },
+      { targets: 'classes', classes: 2, name: 'masks' },
+    );
+    expect(refused({ cutout: 2, brightness: 0.1 }, masks)).toBe('taken');
+    expect(refused({ cutout: 2, crop: 1 }, masks)).toBe(
+      'OptionError: augment: crop would move pixels, but not their targets, y [4, 6, 8] of masks. Use cutout and brightness only.',
+    );
+    const whole = arrayDataset(set.x, new Uint8Array(4), { classes: 2, scale: false, name: 'whole' });
+    expect(refused({ flip: true, brightness: 0.1 }, whole)).toBe(
+      'OptionError: augment: brightness makes fractions, but x of whole are bytes with scale: false, which stay whole. Leave it out.',
+    );
+    expect(refused({ flip: true, crop: 2 }, whole)).toBe('taken');
+  });
+
+  it('to augment twice, and to show what is not augmented', async () => {
+    expect(refused({ crop: 1 }, set.augment({ flip: true }))).toBe(
+      'OptionError: augment: x of pictures is augmented already. Give all options in one call.',
+    );
+    await expect(preview(cpu, set)).rejects.toThrow(
+      'preview: pictures is not augmented. Give data.augment({ flip: true }), or another augmentation.',
+    );
+    await expect(preview(null as never, set)).rejects.toThrow(
+      'preview: the backend is null. Pass a backend: await createBackend().',
+    );
+  });
+});

@@ -187,15 +187,15 @@ function cropOf(crop: AugmentOptions['crop']): Augmentation['crop'] {
 
 /** @throws OptionError for what does not fit into pictures of this size. */
 export function checkFits({ crop, cutout, rotate, scale }: Augmentation, H: number, W: number): void {
-  const [side, size] = [Math.min(H, W), `the pictures, ${H} x ${W}`];
+  const [side, size] = [Math.min(H, W), `the pictures are ${H} x ${W}`];
   if (crop && crop.padding >= side)
     throw new OptionError(
-      `augment: crop is ${crop.padding}, which shifts all of ${size}, out of sight. Use less than ${side}.`,
+      `augment: crop is ${crop.padding}, but ${size}: such a shift leaves nothing of them. Use less than ${side}.`,
     );
   if (cutout !== undefined && cutout > side)
-    throw new OptionError(`augment: cutout is ${cutout}, larger than ${size}. Use at most ${side}.`);
+    throw new OptionError(`augment: cutout is ${cutout}, but ${size}. Use at most ${side}.`);
   if ((rotate || scale) && Math.max(H, W) > MOST_PIXELS)
     throw new OptionError(
-      `augment: rotate and scale take pictures of at most ${MOST_PIXELS} pixels a side, but these are ${H} x ${W}.`,
+      `augment: ${size}, but rotate and scale take at most ${MOST_PIXELS} pixels a side. Leave them out, or give smaller pictures.`,
     );
 }

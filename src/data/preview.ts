@@ -43,7 +43,9 @@ export async function preview(
   if (typeof backend?.run !== 'function')
     throw new OptionError(`preview: the backend is ${show(backend)}. Pass a backend: await createBackend().`);
   checkSet('preview', data);
-  const [own, pictures] = partsOf<Values<StoredNumbers>>((data as AnyParts).x).find(([, v]) => v.augmentation) ?? [];
+  const [own, pictures] =
+    partsOf<Values<StoredNumbers>>((data as AnyParts).x).find(([, v]) => typeof v.augmentation?.apply === 'function') ??
+    [];
   if (!pictures)
     throw new OptionError(
       `preview: ${data.name} is not augmented. Give data.augment({ flip: true }), or another augmentation.`,
