@@ -176,6 +176,8 @@ const data = thalweg.datasets.array(
   ],
   [0, 1, 1, 0],
 ); // prettier-ignore
+const photos = thalweg.datasets.array({ shape: [4, 2, 2, 1], data: new Uint8Array(16) }, [0, 1, 1, 0]);
+const AUGMENTED = { crop: 1, cutout: 1, rotate: 10, scale: [0.9, 1.1], brightness: 0.2 };
 const values = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
 const task = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.sgd(0.1) };
 const trainer = new thalweg.Trainer(backend, task);
@@ -246,6 +248,11 @@ const ENTRIES: Record<string, Entry> = {
     needs: 2,
   },
   'datasets.split': { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
+  'datasets.augment': { args: [whole(photos), AUGMENTED], needs: 1 },
+  'datasets.preview': {
+    args: [backend, whole(photos.augment({ flip: true })), { count: 2, seed: 1, step: 3 }],
+    needs: 2,
+  },
   'datasets.rescaled': { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
   explain: { args: [await backend.compile(() => x, {}), { model }], needs: 1, call: false },
   explainStep: { args: [{ ...task, data, as: 'gpu', batchSize: 2, fuse: true, title: 'mine' }], needs: 1 },
@@ -533,6 +540,7 @@ const ENTRIES: Record<string, Entry> = {
   },
   'program#run': { args: [{ v: Float32Array.of(1, 2) }], open: true },
   'program#submit': { args: [1, []], needs: 1, open: true },
+  'data#augment': { args: [AUGMENTED] },
   'data#slice': { args: [0, 2], needs: 2 },
   'Trainer#freeze': { args: ['bias'], needs: 1 },
   'Trainer#unfreeze': { args: ['bias'], needs: 1 },
@@ -769,7 +777,7 @@ describe('every function and constructor refuses what it does not understand', (
   find(node, 'node.');
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(backend), backend)) found.set(`backend#${method}`, fn);
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(program), program)) found.set(`program#${method}`, fn);
-  for (const [method, fn] of methodsOf(data, data)) found.set(`data#${method}`, fn);
+  for (const [method, fn] of methodsOf(photos, photos)) found.set(`data#${method}`, fn);
   for (const [name, loss] of Object.entries(losses))
     if ('with' in loss) found.set(`losses.${name}.with`, loss.with as Callable);
   const paths = [...found.keys()].filter((path) => !WITHOUT.has(path));

@@ -47,6 +47,7 @@ const ROW_PAIRS = LEFT.map((a, i) => [a, 0.5, RIGHT[i]!]).filter(
 );
 const ROWS = matrix(ROW_PAIRS.length, 3, (row, column) => ROW_PAIRS[row]![column]!);
 const LONG = matrix(N, 65, (row, column) => (column === (row * 9 + 3) % 65 ? SPECIALS[row]! : plain(row + column)));
+const PICTURE = { ...vector([...SPECIALS, 0.5]), shape: [1, 3, 4, 1] };
 const GRADIENTS = [ROWS, LONG].map(({ shape: [rows, columns] }) => matrix(rows!, columns!, (r, c) => plain(r * 3 + c)));
 const LABELS = [ROWS, LONG].map(({ shape: [rows] }) => whole('u32', ...Array.from({ length: rows! }, (_, r) => r % 4)));
 const TARGETS = [ROWS, LONG].map(({ shape: [rows, columns] }) => matrix(rows!, columns!, (r, c) => ((r + c) % 3) / 3));
@@ -233,6 +234,29 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   oneHot: [{ inputs: [whole('u32', 2, 3, 4, 0xffffffff)], params: { depth: 4 } }],
   dropoutMask: 'no floats',
   batchIndices: 'no floats',
+  rowChoices: 'no floats',
+  movePictures: [
+    {
+      inputs: [PICTURE, { shape: [1, 4], dtype: 'u32', values: [0, 1, 0, 2] }],
+      params: { flip: { horizontal: 1, vertical: 1 }, crop: { padding: 1, reflect: false } },
+      zeros: true,
+    },
+  ],
+  brightenPictures: [
+    {
+      inputs: [PICTURE, { shape: [1, 1], dtype: 'u32', values: [2] }],
+      params: { column: 0, low: 0.25, step: 0.25, most: 255 },
+    },
+  ],
+  // By 45 degrees.
+  warpPictures: [
+    {
+      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 4096)].map((x, k) =>
+        k === 1 ? { ...x, shape: [1, 2] } : x,
+      ),
+      params: { angle: 0, zoom: 1, angles: 1 },
+    },
+  ],
   sum: reduced,
   sumFew: [{ inputs: [vector(SPECIALS.filter(Number.isFinite).slice(0, 4))] }, { inputs: [X] }],
   mean: reduced,

@@ -6,9 +6,6 @@ import { activationSamples } from './samples-activations.ts';
 import { convSamples } from './samples-conv.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
-import { normSamples } from './samples-norms.ts';
-import { poolSamples } from './samples-pools.ts';
-import { rowSamples } from './samples-rows.ts';
 
 const all = {
   ...elementwiseSamples,
@@ -18,6 +15,7 @@ const all = {
   ...convSamples,
   ...normSamples,
   ...poolSamples,
+  ...pictureSamples,
 } satisfies {
   [K in OpName]: readonly Sample[];
 };

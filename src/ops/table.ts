@@ -5,6 +5,7 @@ import { accuracyOp } from './accuracy.ts';
 import * as activations from './activations.ts';
 import { avgPoolGradOp, avgPoolOp } from './avg-pool.ts';
 import * as binary from './binary.ts';
+import { brightenPicturesOp } from './brighten-pictures.ts';
 import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
 import { convFilterOp, convInputOp, convOp } from './conv.ts';
@@ -18,6 +19,7 @@ import { layerNormGradOp, layerNormOp } from './layer-norm.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
 import { atMaximaOp, maxPoolGradOp, maxPoolOp } from './max-pool.ts';
 import { momentsOp, sumAndDotOp } from './moments.ts';
+import { movePicturesOp } from './move-pictures.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { normalizeGradOp, normalizeOp, standardizeOp } from './normalize.ts';
 import { packOp, unpackOp } from './pack.ts';
@@ -27,12 +29,14 @@ import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
 import { resampleOp, takeOp } from './resample.ts';
 import { reshapeOp } from './reshape.ts';
+import { rowChoicesOp } from './row-choices.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
 import * as softplus from './softplus-activations.ts';
 import { sumFewOp } from './total.ts';
 import * as trigonometry from './trigonometry.ts';
 import * as unary from './unary.ts';
+import { warpPicturesOp } from './warp-pictures.ts';
 
 export const ops = tableOf({
   ...rowsOf({ ...activations, ...hard, ...softplus, ...trigonometry, ...binary, ...unary }),
@@ -62,6 +66,11 @@ export const ops = tableOf({
   oneHot: oneHotOp,
   dropoutMask: dropoutMaskOp,
   batchIndices: batchIndicesOp,
+  rowChoices: rowChoicesOp,
+  // Pictures.
+  movePictures: movePicturesOp,
+  warpPictures: warpPicturesOp,
+  brightenPictures: brightenPicturesOp,
   // Reductions.
   sum: sumOp,
   sumFew: sumFewOp,

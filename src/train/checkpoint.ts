@@ -320,5 +320,7 @@ function isRun(run: Partial<Run> | null): boolean {
   const start = Number.isSafeInteger(run.start) && run.start! >= 0;
   const total = run.total === undefined || (Number.isSafeInteger(run.total) && run.total >= 1);
   const flags = typeof run.shuffle === 'boolean' && typeof run.dropLast === 'boolean';
-  return counts && start && total && flags && typeof run.dataName === 'string';
+  const augmented =
+    run.augmentation === undefined || (typeof run.augmentation === 'object' && run.augmentation !== null);
+  return counts && start && total && flags && augmented && typeof run.dataName === 'string';
 }
