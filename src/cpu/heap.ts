@@ -8,8 +8,8 @@ import type { Counters } from '../graph/executor.ts';
 import type { Spec } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { finiteCheck } from './wasm/finite.ts';
-import { ONE, PANEL_END } from './wasm/matmul.ts';
-import { moduleOf } from './wasm/module.ts';
+import { CONSTANTS_END, ONE } from './wasm/matmul.ts';
+import { importsOf, moduleOf } from './wasm/module.ts';
 
 const PAGE = 2 ** 16;
 /** Arrays are aligned to it; vector loads may reach that far past an array's end. */
@@ -29,6 +29,8 @@ export interface CpuArray extends Spec {
 
 export class Heap {
   readonly precision: Precision;
+  /** How many threads compute. */
+  readonly threads = 1;
   /** Absent in doubles and without WebAssembly, where arrays are plain. */
   memory: WebAssembly.Memory | undefined;
   /** Why there is no WebAssembly, in one sentence. */
@@ -56,7 +58,9 @@ export class Heap {
   #open(): void {
     const memory = new WebAssembly.Memory({ initial: 1 });
     const module = new WebAssembly.Module(moduleOf([finiteCheck]));
-    this.allFinite = new WebAssembly.Instance(module, { m: { m: memory } }).exports['0'] as Heap['allFinite'];
+    this.allFinite = new WebAssembly.Instance(module, importsOf({ memory, thread: 0, shared: 0 })).exports[
+      '0'
+    ] as Heap['allFinite'];
     this.memory = memory;
     new Float32Array(memory.buffer)[ONE] = 1;
   }
@@ -100,7 +104,7 @@ export class Heap {
 
   /** The first address with `bytes` free bytes. */
   #gap(bytes: number): number {
-    let start = PANEL_END;
+    let start = CONSTANTS_END;
     for (const array of this.#arrays) {
       if (array.address! - start >= bytes) return start;
       start = Math.max(start, array.address! + array.bytes);

@@ -57,6 +57,7 @@ export class CpuProgram implements Program {
       this.#kernels = heap.memory && new Kernels(order, roots);
       this.#steps = order.flatMap((node) => (node.op ? (this.#place(node) ?? []) : []));
       for (const t of roots) this.#array(t);
+      this.#kernels?.reserve(heap, this.#owned);
       this.#guarded = this.#movesOf(assignments);
       this.#records = this.#movesOf(records);
       const checked = guard ? [...guard.checked, ...assignments.map(([, t]) => t)] : [];
