@@ -25,10 +25,9 @@ import {
   times,
   when,
 } from './module.ts';
-import { type Start, tile } from './tile.ts';
+import { COLUMNS, type Start, tile } from './tile.ts';
 
 const ROWS = 4;
-export const COLUMNS = 8;
 /** The block of a, in rows and steps along K: 128 kB, for the L2 cache. */
 const HEIGHT = 128;
 const BLOCK = 256;

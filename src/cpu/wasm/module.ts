@@ -10,6 +10,8 @@ export const EQUAL = 0x46;
 export const LESS = 0x48;
 export const GREATER = 0x4a;
 export const SELECT = 0x1b;
+export const DIV = 0x6e;
+export const REM = 0x70;
 export const AND = 0x71;
 export const ADD = 0x6a;
 export const SUB = 0x6b;
@@ -47,6 +49,9 @@ export const loop = (body: WasmCode): WasmCode => [0x02, 0x40, 0x03, 0x40, body,
 /** if (condition) body. */
 export const when = (condition: WasmCode, body: WasmCode): WasmCode => [condition, 0x04, 0x40, body, 0x0b];
 
+/** if (!condition) body. */
+export const unless = (condition: WasmCode, body: WasmCode): WasmCode => when([condition, 0x45], body);
+
 /** local = max(0, min(local, most)), for whole numbers with a sign. */
 export const clamped = (local: number, most: number): WasmCode => [
   [get(local), i32(most), get(local), i32(most), LESS, SELECT, set(local)],
@@ -58,6 +63,10 @@ export const count = (local: number, from: WasmCode, end: WasmCode, step: number
   [from, set(local)],
   loop([leaveUnlessBelow(local, end), body, advance(local, step)]),
 ];
+
+/** Copies or zeroes memory: the operands are (to, from, bytes), and (to, bytes). */
+export const copy = (to: WasmCode, from: WasmCode, bytes: WasmCode): WasmCode => [to, from, bytes, 0xfc, 10, 0, 0];
+export const clear = (to: WasmCode, bytes: WasmCode): WasmCode => [to, i32(0), bytes, 0xfc, 11, 0];
 
 /** The same float in all four lanes. */
 export function fill(value: number): WasmCode {

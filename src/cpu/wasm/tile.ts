@@ -19,6 +19,9 @@ import {
   times,
 } from './module.ts';
 
+/** The columns of a full tile. */
+export const COLUMNS = 8;
+
 /** The initial value of the sums: 0, the bias, or y. */
 export type Start = 'zero' | 'bias' | 'y';
 
@@ -35,6 +38,8 @@ export interface Tile {
   readonly kB?: number;
   /** Bytes added to the address of b. */
   readonly panel?: number;
+  /** Each column has its own a, side by side as b's: y[m, n] = Σ a[m, k, n] · b[k, n]. */
+  readonly lanewise?: boolean;
   /** K is in so many runs: how many, and how many elements a and b jump after each. The innermost comes last. */
   readonly runs?: readonly (readonly [count: number, jumpA: number, jumpB: number])[];
 }
@@ -43,7 +48,8 @@ export interface Tile {
 const UNROLL = 4;
 
 /** (a, bias, y, b, K): a tile of results; K is the length of a run. */
-export function tile({ rows, columns, start, rowA, kA, rowY, kB = 8, panel = 0, runs = [] }: Tile): WasmFunction {
+export function tile(options: Tile): WasmFunction {
+  const { rows, columns, start, rowA, kA, rowY, kB = 8, panel = 0, lanewise = false, runs = [] } = options;
   const [A, BIAS, Y, B, K, END] = [0, 1, 2, 3, 4, 5] as const;
   const COUNTS = 6;
   const X = COUNTS + runs.length;
@@ -57,7 +63,11 @@ export function tile({ rows, columns, start, rowA, kA, rowY, kB = 8, panel = 0, 
     set(S + s),
   ];
   const multiply = (s: number) => [
-    s % vectors === 0 ? [get(A), at(LOAD_SPLAT, (s / vectors) * rowA * 4), set(X)] : [],
+    lanewise
+      ? [get(A), at(LOAD, Math.floor(s / vectors) * rowA * 4 + (s % vectors) * 16), set(X)]
+      : s % vectors === 0
+        ? [get(A), at(LOAD_SPLAT, (s / vectors) * rowA * 4), set(X)]
+        : [],
     [get(S + s), get(X), get(W + (s % vectors)), simd(F32X4.MUL), simd(F32X4.ADD), set(S + s)],
   ];
   // Each step may leave: without that V8 moves the loads of all to the top and runs out of registers.

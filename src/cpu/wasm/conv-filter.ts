@@ -1,0 +1,200 @@
+// The gradient of a convolution's weights in WebAssembly: dw[k, o] = Σ over places x[place, k] · dy[place, o], with the product's tiles over
+// k and o, images in slices that the sizes fix, and an ordered sum of the slices: any number of threads gives the same bits.
+import type { WasmCode, WasmPass, WasmScope } from '../../graph/op.ts';
+import { type Convolution, divided, eachPanel, isDepthwise, operationsOf, place, weightsOf } from './conv.ts';
+import { overInput } from './conv-axis.ts';
+import * as F32X4 from './f32x4.ts';
+import { ONE } from './matmul.ts';
+import {
+  ADD,
+  advance,
+  at,
+  call,
+  clear,
+  count,
+  DIV,
+  EQUAL,
+  GREATER,
+  get,
+  i32,
+  LOAD,
+  MUL,
+  REM,
+  SHARED,
+  STORE_LANE,
+  set,
+  simd,
+  storeLanes,
+  times,
+  unless,
+  when,
+} from './module.ts';
+import { type Padded, padding } from './padded.ts';
+import { COLUMNS, tile } from './tile.ts';
+
+/** The most slices, and the most floats they hold together. */
+const SLICES = 16;
+const MOST = 2 ** 20;
+/** Fewer slices than this are divided by the kernel's rows as well. */
+const FEW = 8;
+/** Columns of dy that are summed at once for the bias. */
+const BIAS_COLUMNS = 32;
+
+/** The sums of a slice: KH · KW · C / groups rows of O, and a row for the bias. */
+interface Partial {
+  readonly start: number;
+  readonly bytes: number;
+  readonly slices: number;
+  readonly images: number;
+}
+
+/** dw (O, KH, KW, C / groups) and db (O), of arrays at these addresses. */
+export function convolveFilter(
+  p: Convolution,
+  scope: WasmScope,
+  x: number,
+  dy: number,
+  dw: number,
+  db?: number,
+): WasmPass[] {
+  const floats = (weightsOf(p) + 1) * p.O;
+  const most = Math.max(1, Math.min(SLICES, Math.floor(MOST / floats)));
+  const images = Math.ceil(p.N / most);
+  const slices = Math.ceil(p.N / images);
+  const partial = { start: scope.shared(slices * floats * 4), bytes: floats * 4, slices, images };
+  return [summed(p, scope, partial, x, dy, db !== undefined), merged(p, partial, dw, db)];
+}
+
+const [UNIT, PARTIAL, IMAGE, ROW, END, DY, N, LAST, KH, KW, GROUP, PANEL, A, TO, B, TILE] = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+] as const;
+const I32S = 16;
+
+function summed(p: Convolution, scope: WasmScope, partial: Partial, x: number, dy: number, bias: boolean): WasmPass {
+  const { N: images, C, O, down, across } = p;
+  const padded = padding({ H: down.size, W: across.size, C }, [overInput(down), overInput(across)], scope);
+  // A unit is a slice, or a slice and a row of the kernel.
+  const blocks = partial.slices < FEW ? down.kernel : 1;
+  const rows = down.kernel / blocks;
+  const block = blocks === 1 ? i32(0) : [get(UNIT), i32(blocks), REM];
+  const rowBytes = (weightsOf(p) / down.kernel) * O * 4;
+  const ofBias = weightsOf(p) * O * 4;
+  const first = [block, i32(0), EQUAL];
+  return {
+    units: partial.slices * blocks,
+    operations: operationsOf(p),
+    i32s: I32S,
+    body: count(UNIT, get(0), get(1), 1, [
+      padded.prepare,
+      [get(UNIT), i32(blocks), DIV, i32(partial.bytes), MUL, SHARED, ADD, i32(partial.start), ADD, set(PARTIAL)],
+      clear([get(PARTIAL), block, i32(rows * rowBytes), MUL, ADD], i32(rows * rowBytes)),
+      bias ? when(first, clear([get(PARTIAL), i32(ofBias), ADD], i32(O * 4))) : [],
+      [get(UNIT), i32(blocks), DIV, i32(partial.images), MUL, set(N)],
+      [get(N), i32(partial.images), ADD, set(LAST)],
+      when([get(LAST), i32(images), GREATER], [i32(images), set(LAST)]),
+      count(N, get(N), get(LAST), 1, [
+        [get(N), i32(down.size * across.size * C * 4), MUL, i32(x), ADD, set(ROW)],
+        padded.bring(ROW, IMAGE, A, END),
+        [get(N), i32(down.places * across.places * O * 4), MUL, i32(dy), ADD, set(DY)],
+        bias ? when(first, biasSums(p, scope, ofBias)) : [],
+        [block, i32(rows), MUL, set(KH), block, i32(rows), MUL, i32(rows), ADD, set(END)],
+        count(KH, get(KH), get(END), 1, kernelRow(p, scope, padded)),
+      ]),
+    ]),
+  };
+}
+
+/** Adds an image's sums for a row of the kernel. */
+function kernelRow(p: Convolution, scope: WasmScope, { width }: Padded): WasmCode {
+  const { C, O, groups, down, across } = p;
+  const lanewise = isDepthwise(p);
+  const inner = lanewise ? 1 : C / groups;
+  const outer = lanewise ? O : O / groups;
+  // Elements of a window's row that tiles take together: all of it if they are equally far apart.
+  const single = lanewise || inner === 1;
+  const joined = single || (inner === C && across.dilation === 1);
+  const length = joined ? across.kernel * inner : inner;
+  const rowA = single ? across.dilation * C : 1;
+  const kA = across.stride * C;
+  const runs = [[down.places, down.stride * width * C - across.places * kA, 0]] as const;
+  const tiles = (rows: number, times: number, columns: number) => {
+    const func = scope.define(tile({ rows, columns, start: 'y', rowA, kA, rowY: O, kB: O, lanewise, runs }));
+    return count(TILE, i32(0), i32(times), 1, [
+      [get(A), i32(0), get(TO), get(B), i32(across.places), call(func)],
+      [advance(A, rows * rowA * 4), advance(TO, rows * O * 4)],
+    ]);
+  };
+  const panel = (columns: number) => [
+    place(A, get(IMAGE), [
+      [KH, down.dilation * width * C],
+      [KW, across.dilation * C],
+      [GROUP, inner],
+      [PANEL, lanewise ? COLUMNS : 0],
+    ]),
+    place(TO, get(PARTIAL), [
+      [KH, across.kernel * inner * O],
+      [KW, inner * O],
+      [GROUP, outer],
+      [PANEL, COLUMNS],
+    ]),
+    place(B, get(DY), [
+      [GROUP, outer],
+      [PANEL, COLUMNS],
+    ]),
+    divided(length).map(([rows, times]) => tiles(rows, times, columns)),
+  ];
+  const columns = i32(joined ? 1 : across.kernel);
+  return count(
+    KW,
+    i32(0),
+    columns,
+    1,
+    count(GROUP, i32(0), i32(lanewise ? 1 : groups), 1, eachPanel(PANEL, outer, panel)),
+  );
+}
+
+/** Adds an image's dy to the row of the bias: a 1 times each. */
+function biasSums({ O, down, across }: Convolution, { define }: WasmScope, ofBias: number): WasmCode {
+  const sums = (from: number): WasmCode => {
+    if (from >= O) return [];
+    const columns = Math.min(BIAS_COLUMNS, O - from);
+    const func = define(tile({ rows: 1, columns, start: 'y', rowA: 0, kA: 0, rowY: O, kB: O }));
+    const to = [get(PARTIAL), i32(ofBias + from * 4), ADD];
+    const b = [get(DY), i32(from * 4), ADD];
+    return [[i32(ONE), i32(0), to, b, i32(down.places * across.places), call(func)], sums(from + columns)];
+  };
+  return sums(0);
+}
+
+/** dw[o, k] = Σ over slices, in order; a unit is 4 channels of o. */
+function merged(p: Convolution, { start, bytes, slices }: Partial, dw: number, db: number | undefined): WasmPass {
+  const [V, K, FROM, S] = [2, 3, 4, 5] as const;
+  const SUM = 6;
+  const taps = weightsOf(p);
+  const [quads, rest] = [Math.ceil(p.O / 4), p.O % 4];
+  const add = [get(SUM), get(FROM), at(LOAD, 0), simd(F32X4.ADD), set(SUM)];
+  const sum = [
+    [get(FROM), at(LOAD, 0), set(SUM)],
+    count(S, i32(1), i32(slices), 1, [advance(FROM, bytes), add]),
+    advance(FROM, p.O * 4 - (slices - 1) * bytes),
+  ];
+  const turned = (lanes: number) => {
+    const to = [get(V), i32(taps * 16), MUL, get(K), i32(4), MUL, ADD];
+    return times(lanes, (lane) => [to, get(SUM), at(STORE_LANE, dw + lane * taps * 4), lane]);
+  };
+  const stored = (body: (lanes: number) => WasmCode) =>
+    rest === 0
+      ? body(4)
+      : [when([get(V), i32(quads - 1), EQUAL], body(rest)), unless([get(V), i32(quads - 1), EQUAL], body(4))];
+  return {
+    units: quads,
+    operations: (bytes / 4) * slices,
+    i32s: 4,
+    v128s: 1,
+    body: count(V, get(0), get(1), 1, [
+      [get(V), i32(16), MUL, SHARED, ADD, i32(start), ADD, set(FROM)],
+      count(K, i32(0), i32(taps), 1, [sum, stored(turned)]),
+      db === undefined ? [] : [sum, stored((lanes) => storeLanes(lanes, [get(V), i32(16), MUL], db, get(SUM)))],
+    ]),
+  };
+}

@@ -1,0 +1,229 @@
+// Convolutions of images (N, H, W, C) in WebAssembly without a matrix of windows: the product's tiles read the images themselves. Along a
+// row of a window KW · C elements lie side by side, so a tile of 5 places x 8 channels jumps once for each of the kernel's rows.
+import type { WasmCode, WasmPass, WasmScope } from '../../graph/op.ts';
+import { type Axis, overInput, overOutput, type Phase, type Slide } from './conv-axis.ts';
+import { ADD, advance, call, count, get, i32, MUL, SHARED, set } from './module.ts';
+import { type Padded, padding } from './padded.ts';
+import { packing, type Weights } from './panels.ts';
+import { COLUMNS, tile } from './tile.ts';
+
+/** x (N, H, W, C), w (O, KH, KW, C / groups), y (N, OH, OW, O); the axes say how a window lies in x. */
+export interface Convolution {
+  readonly N: number;
+  readonly C: number;
+  readonly O: number;
+  readonly groups: number;
+  readonly down: Axis;
+  readonly across: Axis;
+}
+
+/** Whether each channel is a group: then tiles compute channels side by side. */
+export const isDepthwise = ({ C, O, groups }: Convolution): boolean => groups > 1 && groups === C && groups === O;
+
+/** Weights of an output channel: KH · KW · C / groups. */
+export const weightsOf = ({ C, groups, down, across }: Convolution): number =>
+  (down.kernel * across.kernel * C) / groups;
+
+export const operationsOf = (p: Convolution): number => 2 * p.N * p.O * p.down.places * p.across.places * weightsOf(p);
+
+/** y = conv(x, w) + b, of arrays at these addresses. */
+export function convolve(p: Convolution, scope: WasmScope, x: number, w: number, y: number, b?: number): WasmPass[] {
+  const inner = p.C / p.groups;
+  return correlate(p, scope, {
+    slides: [overInput(p.down), overInput(p.across)],
+    source: { address: x, H: p.down.size, W: p.across.size, C: p.C },
+    result: { address: y, H: p.down.places, W: p.across.places, C: p.O },
+    weights: { ...stridesOf(p, w), source: 1, result: weightsOf(p) },
+    inner,
+    bias: b,
+  });
+}
+
+/** dx: the same over dy, with the kernel turned around and its channels exchanged. */
+export function convolveBack(p: Convolution, scope: WasmScope, dy: number, w: number, dx: number): WasmPass[] {
+  const taps = weightsOf(p);
+  return correlate(p, scope, {
+    slides: [overOutput(p.down), overOutput(p.across)],
+    source: { address: dy, H: p.down.places, W: p.across.places, C: p.O },
+    result: { address: dx, H: p.down.size, W: p.across.size, C: p.C },
+    weights: { ...stridesOf(p, w), source: taps, result: isDepthwise(p) ? taps : 1 },
+    inner: p.O / p.groups,
+  });
+}
+
+function stridesOf(p: Convolution, address: number) {
+  const inner = p.C / p.groups;
+  return { address, row: p.across.kernel * inner, column: inner, group: (p.O / p.groups) * weightsOf(p) };
+}
+
+/** Images (N, H, W, C) at an address. */
+interface Images {
+  readonly address: number;
+  readonly H: number;
+  readonly W: number;
+  readonly C: number;
+}
+
+/** A convolution in either direction: what slides over what. */
+interface Correlation {
+  readonly slides: readonly [Slide, Slide];
+  readonly source: Images;
+  readonly result: Images;
+  readonly weights: Weights;
+  /** Channels of the source that a channel of the result sees. */
+  readonly inner: number;
+  readonly bias?: number | undefined;
+}
+
+/** Locals of the main pass, after its range. */
+const [N, IMAGE, ROW, END, Y, GROUP, LINE, PANEL, A, TO, BIAS, B, K] = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+] as const;
+const I32S = 13;
+
+/** A pass that packs the weights, then one over the images. */
+function correlate(p: Convolution, scope: WasmScope, work: Correlation): WasmPass[] {
+  const { source, slides, result } = work;
+  const padded = padding(source, slides, scope);
+  const pairs = slides[0].phases.flatMap((down) => slides[1].phases.map((across) => [down, across] as const));
+  const lanewise = isDepthwise(p);
+  const groups = lanewise ? 1 : p.groups;
+  const channels = { groups, inner: lanewise ? 1 : work.inner, outer: result.C / groups };
+  const packed = packing(scope, work.weights, channels, pairs);
+  const bytes = ({ H, W, C }: Images) => H * W * C * 4;
+  const main: WasmPass = {
+    units: p.N,
+    operations: operationsOf(p),
+    i32s: I32S,
+    body: [
+      padded.prepare,
+      count(N, get(0), get(1), 1, [
+        [get(N), i32(bytes(source)), MUL, i32(source.address), ADD, set(ROW)],
+        padded.bring(ROW, IMAGE, A, END),
+        [get(N), i32(bytes(result)), MUL, i32(result.address), ADD, set(Y)],
+        pairs.map((pair, k) => places(scope, work, padded, pair, { ...channels, lanewise, start: packed.starts[k]! })),
+      ]),
+    ],
+  };
+  return [packed.pass, main];
+}
+
+interface Channels {
+  readonly groups: number;
+  readonly inner: number;
+  readonly outer: number;
+  readonly lanewise: boolean;
+  /** Where the packed weights begin in the shared memory. */
+  readonly start: number;
+}
+
+/** The results of a phase in one image. */
+function places(
+  scope: WasmScope,
+  { source: { C }, slides: [rows, columns], result, bias }: Correlation,
+  { width }: Padded,
+  [down, across]: readonly [Phase, Phase],
+  { groups, inner, outer, lanewise, start }: Channels,
+): WasmCode {
+  const walk = walkOf(C, inner, lanewise, width, [down.taps, across.taps], [rows.dilation, columns.dilation]);
+  const panels = Math.ceil(outer / COLUMNS);
+  const panelBytes = down.taps * across.taps * inner * COLUMNS * 4;
+  const rowY = across.step * result.C;
+  const tiles = (most: number, times: number, columnsOf: number) => {
+    const { kA, runs } = walk;
+    const rowA = columns.stride * C;
+    const from = bias === undefined ? 'zero' : 'bias';
+    const func = scope.define(tile({ rows: most, columns: columnsOf, start: from, rowA, rowY, kA, runs, lanewise }));
+    return count(K, i32(0), i32(times), 1, [
+      [get(A), get(BIAS), get(TO), get(B), i32(walk.length), call(func)],
+      [advance(A, most * rowA * 4), advance(TO, most * rowY * 4)],
+    ]);
+  };
+  const panel = (columnsOf: number) => [
+    place(
+      A,
+      [get(IMAGE), i32((down.begin * width + across.begin) * C * 4), ADD],
+      [
+        [LINE, rows.stride * width * C],
+        [GROUP, inner],
+        [PANEL, lanewise ? COLUMNS : 0],
+      ],
+    ),
+    place(
+      TO,
+      [get(Y), i32((down.first * result.W + across.first) * result.C * 4), ADD],
+      [
+        [LINE, down.step * result.W * result.C],
+        [GROUP, outer],
+        [PANEL, COLUMNS],
+      ],
+    ),
+    place(BIAS, i32(bias ?? 0), [
+      [GROUP, outer],
+      [PANEL, COLUMNS],
+    ]),
+    place(
+      B,
+      [SHARED, i32(start), ADD],
+      [
+        [GROUP, (panels * panelBytes) / 4],
+        [PANEL, panelBytes / 4],
+      ],
+    ),
+    divided(across.count).map(([size, times]) => tiles(size, times, columnsOf)),
+  ];
+  return count(GROUP, i32(0), i32(groups), 1, count(LINE, i32(0), i32(down.count), 1, eachPanel(PANEL, outer, panel)));
+}
+
+/** How a tile goes through a window: runs of `length` steps, each `kA` elements on, and jumps in between. */
+export function walkOf(
+  C: number,
+  inner: number,
+  lanewise: boolean,
+  width: number,
+  [KH, KW]: readonly [number, number],
+  [dilationH, dilationW]: readonly [number, number],
+) {
+  const line = dilationH * width * C;
+  if (lanewise || inner === 1) {
+    const kA = dilationW * C;
+    return { kA, length: KW, runs: [[KH, line - KW * kA, 0]] as const };
+  }
+  if (inner === C && dilationW === 1) return { kA: 1, length: KW * C, runs: [[KH, line - KW * C, 0]] as const };
+  const jump = dilationW * C;
+  const runs = [
+    [KH, line - KW * jump, 0],
+    [KW, jump - inner, 0],
+  ] as const;
+  return { kA: 1, length: inner, runs };
+}
+
+/** local = start + Σ index · elements · 4. */
+export function place(
+  local: number,
+  start: WasmCode,
+  by: readonly (readonly [index: number, elements: number])[],
+): WasmCode {
+  const moved = by.filter(([, elements]) => elements !== 0);
+  return [start, moved.map(([index, elements]) => [get(index), i32(elements * 4), MUL, ADD]), set(local)];
+}
+
+/** For the panels of 8 channels, numbered by `local`. */
+export function eachPanel(local: number, channels: number, body: (columns: number) => WasmCode): WasmCode {
+  const whole = Math.floor(channels / COLUMNS);
+  const rest = channels % COLUMNS;
+  return [count(local, i32(0), i32(whole), 1, whole > 0 ? body(COLUMNS) : []), rest > 0 ? body(rest) : []];
+}
+
+/** n rows as tiles of 5 or fewer, as even as can be: how many rows, and how often. */
+export function divided(n: number): readonly (readonly [rows: number, times: number])[] {
+  const tiles = Math.ceil(n / 5);
+  const low = Math.floor(n / tiles);
+  const more = n - low * tiles;
+  return more > 0
+    ? [
+        [low + 1, more],
+        [low, tiles - more],
+      ]
+    : [[low, tiles]];
+}
