@@ -19,6 +19,9 @@ const x = constant([
 ]);
 const y = constant([[1, 2, 3]]);
 const labels = constant([1, 0], { dtype: 'u32' });
+/** Two images of one element, and their filter. */
+const images = constant([[[[0.5, 2, 1]]], [[[3, 0.25, 4]]]]);
+const filter = constant([[[[1, 2, 3]]]]);
 
 /** What each method is called with. */
 const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
@@ -68,6 +71,8 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   oneHot: [3],
   cast: ['u32'],
   matmul: [x, { transposeB: true }],
+  conv: [filter],
+  convTranspose: [constant(new Float32Array(24).fill(2), [3, 2, 2, 2]), { stride: 2 }],
   relu: [],
   leakyRelu: [0.1],
   sigmoid: [],
@@ -79,9 +84,12 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   logSoftmax: [],
 };
 
+/** What it is called on, where that is not x. */
+const ON: Readonly<Record<string, Tensor>> = { oneHot: labels, remainder: labels, conv: images, convTranspose: images };
+
 describe('methods', () => {
   it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
-    const of = name === 'oneHot' || name === 'remainder' ? labels : x;
+    const of = ON[name] ?? x;
     const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
     const fn = (ops as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
     const called = fn(of, ...args);

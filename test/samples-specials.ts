@@ -85,6 +85,10 @@ const products = (transposeB: boolean): Special[] =>
     hardware: K === 3,
   }));
 
+/** Each row as an image of one element, or as a filter of one. */
+const image = (C: number): SampleInput => ({ ...beside(C), shape: [N, 1, 1, C] });
+const WINDOW = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1 };
+
 export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats' } = {
   neg: signed,
   abs: unary,
@@ -159,6 +163,9 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
     inputs: [beside(K), beside(K), vector(SPECIALS.map((_, n) => SPECIALS[(n + 3) % N]!))],
   })),
   linearGrad: [{ inputs: [beside(3), beside(4)] }],
+  conv: [3, 4].map((C) => ({ inputs: [image(C), image(C)], params: WINDOW })),
+  convInput: [{ inputs: [image(N), image(4)], params: { ...WINDOW, size: [1, 1] } }],
+  convFilter: [{ inputs: [image(3), image(4)], params: { ...WINDOW, kernel: [1, 1] } }],
   pack: [{ inputs: [X, X], params: { offsets: [0, 64], size: 128 }, zeros: true }],
   unpack: [{ inputs: [A], params: { offset: 3, shape: [N, 2] }, zeros: true }],
   copy: [{ inputs: [X], zeros: true }],

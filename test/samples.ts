@@ -2,11 +2,12 @@
 // than one, rank 6). An op without samples does not type-check.
 import type { OpName } from '../src/ops/table.ts';
 import { FULL, type Sample } from './sample.ts';
+import { convSamples } from './samples-conv.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
 import { rowSamples } from './samples-rows.ts';
 
-const all = { ...elementwiseSamples, ...rowSamples, ...matmulSamples } satisfies {
+const all = { ...elementwiseSamples, ...rowSamples, ...matmulSamples, ...convSamples } satisfies {
   [K in OpName]: readonly Sample[];
 };
 

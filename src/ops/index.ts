@@ -58,6 +58,7 @@ export {
 } from './binary.ts';
 export { broadcastTo, sum } from './broadcast.ts';
 export { type Castable, cast } from './cast.ts';
+export { type ConvOptions, type ConvTransposeOptions, conv, convTranspose } from './conv.ts';
 export { iota, remainder } from './counter.ts';
 export { softmaxCrossEntropy } from './cross-entropy.ts';
 export type { TensorLike } from './elementwise.ts';
@@ -75,3 +76,4 @@ export { type ClipOptions, clip, where } from './select.ts';
 export { logSoftmax, logSumExp, softmax } from './softmax.ts';
 export type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 export { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+export type { Padding, Pair } from './window.ts';

@@ -32,6 +32,7 @@ import {
 } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { cast } from './cast.ts';
+import type { ConvOptions, ConvTransposeOptions } from './conv.ts';
 import { remainder } from './counter.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
@@ -147,6 +148,11 @@ export interface TensorMethods {
   /** The matrix product (…, M, K) · (…, K, N). */
   matmul(y: Tensor, options?: MatmulOptions): Tensor;
 
+  /** The convolution with filters w: see {@link conv}. */
+  conv(w: Tensor, options?: ConvOptions): Tensor;
+  /** The transposed convolution with filters w: see {@link convTranspose}. */
+  convTranspose(w: Tensor, options?: ConvTransposeOptions): Tensor;
+
   /** max(x, 0) */
   relu(): Tensor;
   /** x where x > 0, else x · negativeSlope. Default slope 0.01. */
@@ -174,8 +180,8 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-/** Rarely called, from ops that a bundle may leave out: gather.ts attaches them when it is imported. */
-const ANNOUNCED = ['gatherRows', 'oneHot'] as const;
+/** Rarely called, from ops that a bundle may leave out: gather.ts and conv.ts attach them when they are imported. */
+const ANNOUNCED = ['gatherRows', 'oneHot', 'conv', 'convTranspose'] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },

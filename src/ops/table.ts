@@ -6,6 +6,7 @@ import * as activations from './activations.ts';
 import * as binary from './binary.ts';
 import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
+import { convFilterOp, convInputOp, convOp } from './conv.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { expm1 } from './expm1.ts';
@@ -63,6 +64,10 @@ export const ops = tableOf({
   matmul: matmulOp,
   linear: linearOp,
   linearGrad: linearGradOp,
+  // Convolutions.
+  conv: convOp,
+  convInput: convInputOp,
+  convFilter: convFilterOp,
   // Arenas and counters.
   pack: packOp,
   unpack: unpackOp,
