@@ -1,7 +1,8 @@
 // The gradient of a convolution's weights in WebAssembly: dw[k, o] = Σ over places x[place, k] · dy[place, o], with the product's tiles over
 // k and o, images in slices that the sizes fix, and an ordered sum of the slices: any number of threads gives the same bits.
 import type { WasmCode, WasmPass, WasmScope } from '../../graph/op.ts';
-import { type Convolution, divided, eachPanel, isDepthwise, operationsOf, place, weightsOf } from './conv.ts';
+import type { ConvSizes } from '../conv.ts';
+import { axesOf, divided, eachPanel, isDepthwise, operationsOf, place, weightsOf } from './conv.ts';
 import { overInput } from './conv-axis.ts';
 import * as F32X4 from './f32x4.ts';
 import { ONE } from './matmul.ts';
@@ -49,40 +50,41 @@ interface Partial {
 }
 
 /** dw (O, KH, KW, C / groups) and db (O), of arrays at these addresses. */
-export function convolveFilter(
-  p: Convolution,
+export function convFilterPasses(
+  s: ConvSizes,
   scope: WasmScope,
-  x: number,
   dy: number,
+  x: number,
   dw: number,
   db?: number,
 ): WasmPass[] {
-  const floats = (weightsOf(p) + 1) * p.O;
+  const floats = (weightsOf(s) + 1) * s.O;
   const most = Math.max(1, Math.min(SLICES, Math.floor(MOST / floats)));
-  const images = Math.ceil(p.N / most);
-  const slices = Math.ceil(p.N / images);
+  const images = Math.ceil(s.N / most);
+  const slices = Math.ceil(s.N / images);
   const partial = { start: scope.shared(slices * floats * 4), bytes: floats * 4, slices, images };
-  return [summed(p, scope, partial, x, dy, db !== undefined), merged(p, partial, dw, db)];
+  return [summed(s, scope, partial, x, dy, db !== undefined), merged(s, partial, dw, db)];
 }
 
-const [UNIT, PARTIAL, IMAGE, ROW, END, DY, N, LAST, KH, KW, GROUP, PANEL, A, TO, B, TILE] = [
+const [UNIT, PARTIAL, IMAGE, ROW, END, DY, N, LAST, DOWN, ACROSS, GROUP, PANEL, A, TO, B, TILE] = [
   2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
 ] as const;
 const I32S = 16;
 
-function summed(p: Convolution, scope: WasmScope, partial: Partial, x: number, dy: number, bias: boolean): WasmPass {
-  const { N: images, C, O, down, across } = p;
-  const padded = padding({ H: down.size, W: across.size, C }, [overInput(down), overInput(across)], scope);
+function summed(s: ConvSizes, scope: WasmScope, partial: Partial, x: number, dy: number, bias: boolean): WasmPass {
+  const { N: images, C, O } = s;
+  const [down, across] = axesOf(s);
+  const padded = padding(s, [overInput(down), overInput(across)], scope);
   // A unit is a slice, or a slice and a row of the kernel.
-  const blocks = partial.slices < FEW ? down.kernel : 1;
-  const rows = down.kernel / blocks;
+  const blocks = partial.slices < FEW ? s.KH : 1;
+  const rows = s.KH / blocks;
   const block = blocks === 1 ? i32(0) : [get(UNIT), i32(blocks), REM];
-  const rowBytes = (weightsOf(p) / down.kernel) * O * 4;
-  const ofBias = weightsOf(p) * O * 4;
+  const rowBytes = (weightsOf(s) / s.KH) * O * 4;
+  const ofBias = weightsOf(s) * O * 4;
   const first = [block, i32(0), EQUAL];
   return {
     units: partial.slices * blocks,
-    operations: operationsOf(p),
+    operations: operationsOf(s),
     i32s: I32S,
     body: count(UNIT, get(0), get(1), 1, [
       padded.prepare,
@@ -93,47 +95,47 @@ function summed(p: Convolution, scope: WasmScope, partial: Partial, x: number, d
       [get(N), i32(partial.images), ADD, set(LAST)],
       when([get(LAST), i32(images), GREATER], [i32(images), set(LAST)]),
       count(N, get(N), get(LAST), 1, [
-        [get(N), i32(down.size * across.size * C * 4), MUL, i32(x), ADD, set(ROW)],
+        [get(N), i32(s.H * s.W * C * 4), MUL, i32(x), ADD, set(ROW)],
         padded.bring(ROW, IMAGE, A, END),
-        [get(N), i32(down.places * across.places * O * 4), MUL, i32(dy), ADD, set(DY)],
-        bias ? when(first, biasSums(p, scope, ofBias)) : [],
-        [block, i32(rows), MUL, set(KH), block, i32(rows), MUL, i32(rows), ADD, set(END)],
-        count(KH, get(KH), get(END), 1, kernelRow(p, scope, padded)),
+        [get(N), i32(s.OH * s.OW * O * 4), MUL, i32(dy), ADD, set(DY)],
+        bias ? when(first, biasSums(s, scope, ofBias)) : [],
+        [block, i32(rows), MUL, set(DOWN), block, i32(rows), MUL, i32(rows), ADD, set(END)],
+        count(DOWN, get(DOWN), get(END), 1, kernelRow(s, scope, padded)),
       ]),
     ]),
   };
 }
 
 /** Adds an image's sums for a row of the kernel. */
-function kernelRow(p: Convolution, scope: WasmScope, { width }: Padded): WasmCode {
-  const { C, O, groups, down, across } = p;
-  const lanewise = isDepthwise(p);
-  const inner = lanewise ? 1 : C / groups;
-  const outer = lanewise ? O : O / groups;
+function kernelRow(s: ConvSizes, scope: WasmScope, { width }: Padded): WasmCode {
+  const { C, O, G, OH, OW, KW, stride, dilation } = s;
+  const lanewise = isDepthwise(s);
+  const inner = lanewise ? 1 : C / G;
+  const outer = lanewise ? O : O / G;
   // Elements of a window's row that tiles take together: all of it if they are equally far apart.
   const single = lanewise || inner === 1;
-  const joined = single || (inner === C && across.dilation === 1);
-  const length = joined ? across.kernel * inner : inner;
-  const rowA = single ? across.dilation * C : 1;
-  const kA = across.stride * C;
-  const runs = [[down.places, down.stride * width * C - across.places * kA, 0]] as const;
+  const joined = single || (inner === C && dilation[1] === 1);
+  const length = joined ? KW * inner : inner;
+  const rowA = single ? dilation[1] * C : 1;
+  const kA = stride[1] * C;
+  const runs = [[OH, stride[0] * width * C - OW * kA, 0]] as const;
   const tiles = (rows: number, times: number, columns: number) => {
     const func = scope.define(tile({ rows, columns, start: 'y', rowA, kA, rowY: O, kB: O, lanewise, runs }));
     return count(TILE, i32(0), i32(times), 1, [
-      [get(A), i32(0), get(TO), get(B), i32(across.places), call(func)],
+      [get(A), i32(0), get(TO), get(B), i32(OW), call(func)],
       [advance(A, rows * rowA * 4), advance(TO, rows * O * 4)],
     ]);
   };
   const panel = (columns: number) => [
     place(A, get(IMAGE), [
-      [KH, down.dilation * width * C],
-      [KW, across.dilation * C],
+      [DOWN, dilation[0] * width * C],
+      [ACROSS, dilation[1] * C],
       [GROUP, inner],
       [PANEL, lanewise ? COLUMNS : 0],
     ]),
     place(TO, get(PARTIAL), [
-      [KH, across.kernel * inner * O],
-      [KW, inner * O],
+      [DOWN, KW * inner * O],
+      [ACROSS, inner * O],
       [GROUP, outer],
       [PANEL, COLUMNS],
     ]),
@@ -143,40 +145,40 @@ function kernelRow(p: Convolution, scope: WasmScope, { width }: Padded): WasmCod
     ]),
     divided(length).map(([rows, times]) => tiles(rows, times, columns)),
   ];
-  const columns = i32(joined ? 1 : across.kernel);
+  const columns = i32(joined ? 1 : KW);
   return count(
-    KW,
+    ACROSS,
     i32(0),
     columns,
     1,
-    count(GROUP, i32(0), i32(lanewise ? 1 : groups), 1, eachPanel(PANEL, outer, panel)),
+    count(GROUP, i32(0), i32(lanewise ? 1 : G), 1, eachPanel(PANEL, outer, panel)),
   );
 }
 
 /** Adds an image's dy to the row of the bias: a 1 times each. */
-function biasSums({ O, down, across }: Convolution, { define }: WasmScope, ofBias: number): WasmCode {
+function biasSums({ O, OH, OW }: ConvSizes, { define }: WasmScope, ofBias: number): WasmCode {
   const sums = (from: number): WasmCode => {
     if (from >= O) return [];
     const columns = Math.min(BIAS_COLUMNS, O - from);
     const func = define(tile({ rows: 1, columns, start: 'y', rowA: 0, kA: 0, rowY: O, kB: O }));
     const to = [get(PARTIAL), i32(ofBias + from * 4), ADD];
     const b = [get(DY), i32(from * 4), ADD];
-    return [[i32(ONE), i32(0), to, b, i32(down.places * across.places), call(func)], sums(from + columns)];
+    return [[i32(ONE), i32(0), to, b, i32(OH * OW), call(func)], sums(from + columns)];
   };
   return sums(0);
 }
 
 /** dw[o, k] = Σ over slices, in order; a unit is 4 channels of o. */
-function merged(p: Convolution, { start, bytes, slices }: Partial, dw: number, db: number | undefined): WasmPass {
+function merged(s: ConvSizes, { start, bytes, slices }: Partial, dw: number, db: number | undefined): WasmPass {
   const [V, K, FROM, S] = [2, 3, 4, 5] as const;
   const SUM = 6;
-  const taps = weightsOf(p);
-  const [quads, rest] = [Math.ceil(p.O / 4), p.O % 4];
+  const taps = weightsOf(s);
+  const [quads, rest] = [Math.ceil(s.O / 4), s.O % 4];
   const add = [get(SUM), get(FROM), at(LOAD, 0), simd(F32X4.ADD), set(SUM)];
   const sum = [
     [get(FROM), at(LOAD, 0), set(SUM)],
     count(S, i32(1), i32(slices), 1, [advance(FROM, bytes), add]),
-    advance(FROM, p.O * 4 - (slices - 1) * bytes),
+    advance(FROM, s.O * 4 - (slices - 1) * bytes),
   ];
   const turned = (lanes: number) => {
     const to = [get(V), i32(taps * 16), MUL, get(K), i32(4), MUL, ADD];

@@ -1,59 +1,58 @@
 // Convolutions of images (N, H, W, C) in WebAssembly without a matrix of windows: the product's tiles read the images themselves. Along a
 // row of a window KW · C elements lie side by side, so a tile of 5 places x 8 channels jumps once for each of the kernel's rows.
 import type { WasmCode, WasmPass, WasmScope } from '../../graph/op.ts';
+import type { ConvSizes } from '../conv.ts';
 import { type Axis, overInput, overOutput, type Phase, type Slide } from './conv-axis.ts';
 import { ADD, advance, call, count, get, i32, MUL, SHARED, set } from './module.ts';
 import { type Padded, padding } from './padded.ts';
 import { packing, type Weights } from './panels.ts';
 import { COLUMNS, tile } from './tile.ts';
 
-/** x (N, H, W, C), w (O, KH, KW, C / groups), y (N, OH, OW, O); the axes say how a window lies in x. */
-export interface Convolution {
-  readonly N: number;
-  readonly C: number;
-  readonly O: number;
-  readonly groups: number;
-  readonly down: Axis;
-  readonly across: Axis;
+/** Whether each channel is a group: then tiles compute channels side by side. */
+export const isDepthwise = ({ C, O, G }: ConvSizes): boolean => G > 1 && G === C && G === O;
+
+/** Weights of an output channel. */
+export const weightsOf = ({ KH, KW, C, G }: ConvSizes): number => (KH * KW * C) / G;
+
+export const operationsOf = (s: ConvSizes): number => 2 * s.N * s.OH * s.OW * s.O * weightsOf(s);
+
+/** Height and width. */
+export function axesOf({ H, W, KH, KW, OH, OW, stride, padding, dilation }: ConvSizes): readonly [Axis, Axis] {
+  const axis = (size: number, places: number, kernel: number, k: 0 | 1): Axis => {
+    return { size, places, kernel, stride: stride[k], dilation: dilation[k], before: padding[k] };
+  };
+  return [axis(H, OH, KH, 0), axis(W, OW, KW, 1)];
 }
 
-/** Whether each channel is a group: then tiles compute channels side by side. */
-export const isDepthwise = ({ C, O, groups }: Convolution): boolean => groups > 1 && groups === C && groups === O;
-
-/** Weights of an output channel: KH · KW · C / groups. */
-export const weightsOf = ({ C, groups, down, across }: Convolution): number =>
-  (down.kernel * across.kernel * C) / groups;
-
-export const operationsOf = (p: Convolution): number => 2 * p.N * p.O * p.down.places * p.across.places * weightsOf(p);
-
 /** y = conv(x, w) + b, of arrays at these addresses. */
-export function convolve(p: Convolution, scope: WasmScope, x: number, w: number, y: number, b?: number): WasmPass[] {
-  const inner = p.C / p.groups;
-  return correlate(p, scope, {
-    slides: [overInput(p.down), overInput(p.across)],
-    source: { address: x, H: p.down.size, W: p.across.size, C: p.C },
-    result: { address: y, H: p.down.places, W: p.across.places, C: p.O },
-    weights: { ...stridesOf(p, w), source: 1, result: weightsOf(p) },
-    inner,
+export function convPasses(s: ConvSizes, scope: WasmScope, x: number, w: number, y: number, b?: number): WasmPass[] {
+  const [down, across] = axesOf(s);
+  return correlate(s, scope, {
+    slides: [overInput(down), overInput(across)],
+    source: { address: x, H: s.H, W: s.W, C: s.C },
+    result: { address: y, H: s.OH, W: s.OW, C: s.O },
+    weights: { ...stridesOf(s, w), source: 1, result: weightsOf(s) },
+    inner: s.C / s.G,
     bias: b,
   });
 }
 
 /** dx: the same over dy, with the kernel turned around and its channels exchanged. */
-export function convolveBack(p: Convolution, scope: WasmScope, dy: number, w: number, dx: number): WasmPass[] {
-  const taps = weightsOf(p);
-  return correlate(p, scope, {
-    slides: [overOutput(p.down), overOutput(p.across)],
-    source: { address: dy, H: p.down.places, W: p.across.places, C: p.O },
-    result: { address: dx, H: p.down.size, W: p.across.size, C: p.C },
-    weights: { ...stridesOf(p, w), source: taps, result: isDepthwise(p) ? taps : 1 },
-    inner: p.O / p.groups,
+export function convInputPasses(s: ConvSizes, scope: WasmScope, dy: number, w: number, dx: number): WasmPass[] {
+  const [down, across] = axesOf(s);
+  const taps = weightsOf(s);
+  return correlate(s, scope, {
+    slides: [overOutput(down), overOutput(across)],
+    source: { address: dy, H: s.OH, W: s.OW, C: s.O },
+    result: { address: dx, H: s.H, W: s.W, C: s.C },
+    weights: { ...stridesOf(s, w), source: taps, result: isDepthwise(s) ? taps : 1 },
+    inner: s.O / s.G,
   });
 }
 
-function stridesOf(p: Convolution, address: number) {
-  const inner = p.C / p.groups;
-  return { address, row: p.across.kernel * inner, column: inner, group: (p.O / p.groups) * weightsOf(p) };
+function stridesOf(s: ConvSizes, address: number) {
+  const inner = s.C / s.G;
+  return { address, row: s.KW * inner, column: inner, group: (s.O / s.G) * weightsOf(s) };
 }
 
 /** Images (N, H, W, C) at an address. */
@@ -82,18 +81,18 @@ const [N, IMAGE, ROW, END, Y, GROUP, LINE, PANEL, A, TO, BIAS, B, K] = [
 const I32S = 13;
 
 /** A pass that packs the weights, then one over the images. */
-function correlate(p: Convolution, scope: WasmScope, work: Correlation): WasmPass[] {
+function correlate(s: ConvSizes, scope: WasmScope, work: Correlation): WasmPass[] {
   const { source, slides, result } = work;
   const padded = padding(source, slides, scope);
   const pairs = slides[0].phases.flatMap((down) => slides[1].phases.map((across) => [down, across] as const));
-  const lanewise = isDepthwise(p);
-  const groups = lanewise ? 1 : p.groups;
+  const lanewise = isDepthwise(s);
+  const groups = lanewise ? 1 : s.G;
   const channels = { groups, inner: lanewise ? 1 : work.inner, outer: result.C / groups };
   const packed = packing(scope, work.weights, channels, pairs);
   const bytes = ({ H, W, C }: Images) => H * W * C * 4;
   const main: WasmPass = {
-    units: p.N,
-    operations: operationsOf(p),
+    units: s.N,
+    operations: operationsOf(s),
     i32s: I32S,
     body: [
       padded.prepare,
