@@ -22,22 +22,26 @@ import {
   MUL,
   REM,
   SHARED,
+  STORE,
   STORE_LANE,
   set,
   simd,
   storeLanes,
+  THREAD,
   times,
   unless,
   when,
 } from './module.ts';
 import { type Padded, padding } from './padded.ts';
-import { COLUMNS, tile } from './tile.ts';
+import { COLUMNS, ROWS, tile } from './tile.ts';
 
 /** The most slices, and the most floats they hold together. */
 const SLICES = 16;
 const MOST = 2 ** 20;
 /** Fewer slices than this are divided by the kernel's rows as well. */
 const FEW = 8;
+/** Places whose dy is brought together at once: 16 kB. */
+const PLACES = 512;
 /** Columns of dy that are summed at once for the bias. */
 const BIAS_COLUMNS = 32;
 
@@ -66,10 +70,10 @@ export function convFilterPasses(
   return [summed(s, scope, partial, x, dy, db !== undefined), merged(s, partial, dw, db)];
 }
 
-const [UNIT, PARTIAL, IMAGE, ROW, END, DY, N, LAST, DOWN, ACROSS, GROUP, PANEL, A, TO, B, TILE] = [
-  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+const [UNIT, PARTIAL, IMAGE, ROW, END, DY, N, LAST, DOWN, ACROSS, GROUP, PANEL, A, TO, B, TILE, CHUNK] = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
 ] as const;
-const I32S = 16;
+const I32S = 17;
 
 function summed(s: ConvSizes, scope: WasmScope, partial: Partial, x: number, dy: number, bias: boolean): WasmPass {
   const { N: images, C, O } = s;
@@ -99,34 +103,46 @@ function summed(s: ConvSizes, scope: WasmScope, partial: Partial, x: number, dy:
         padded.bring(ROW, IMAGE, A, END),
         [get(N), i32(s.OH * s.OW * O * 4), MUL, i32(dy), ADD, set(DY)],
         bias ? when(first, biasSums(s, scope, ofBias)) : [],
-        [block, i32(rows), MUL, set(DOWN), block, i32(rows), MUL, i32(rows), ADD, set(END)],
-        count(DOWN, get(DOWN), get(END), 1, kernelRow(s, scope, padded)),
+        divided(s.OH, Math.max(1, Math.floor(PLACES / s.OW))).map(([lines, times]) =>
+          count(CHUNK, i32(0), i32(times), 1, [
+            kernelSums(s, scope, padded, lines, [[block, i32(rows), MUL], i32(rows)]),
+            advance(IMAGE, lines * s.stride[0] * padded.width * C * 4),
+            advance(DY, lines * s.OW * O * 4),
+          ]),
+        ),
       ]),
     ]),
   };
 }
 
-/** Adds an image's sums for a row of the kernel. */
-function kernelRow(s: ConvSizes, scope: WasmScope, { width }: Padded): WasmCode {
-  const { C, O, G, OH, OW, KW, stride, dilation } = s;
+/** Adds the sums over some lines of places, for `rows` of the kernel. Of dy 8 channels at a time are brought side by side. */
+function kernelSums(
+  s: ConvSizes,
+  scope: WasmScope,
+  { width }: Padded,
+  lines: number,
+  [first, rows]: readonly [first: WasmCode, rows: WasmCode],
+): WasmCode {
+  const { C, O, G, OW, KW, stride, dilation } = s;
   const lanewise = isDepthwise(s);
   const inner = lanewise ? 1 : C / G;
   const outer = lanewise ? O : O / G;
   // Elements of a window's row that tiles take together: all of it if they are equally far apart.
   const single = lanewise || inner === 1;
   const joined = single || (inner === C && dilation[1] === 1);
-  const length = joined ? KW * inner : inner;
   const rowA = single ? dilation[1] * C : 1;
   const kA = stride[1] * C;
-  const runs = [[OH, stride[0] * width * C - OW * kA, 0]] as const;
-  const tiles = (rows: number, times: number, columns: number) => {
-    const func = scope.define(tile({ rows, columns, start: 'y', rowA, kA, rowY: O, kB: O, lanewise, runs }));
+  const runs = [[lines, stride[0] * width * C - OW * kA, 0]] as const;
+  const packed = O > COLUMNS ? scope.scratch(lines * OW * COLUMNS * 4) : undefined;
+  const kB = packed === undefined ? O : COLUMNS;
+  const tiles = (size: number, times: number, columns: number) => {
+    const func = scope.define(tile({ rows: size, columns, start: 'y', rowA, kA, rowY: O, kB, lanewise, runs }));
     return count(TILE, i32(0), i32(times), 1, [
-      [get(A), i32(0), get(TO), get(B), i32(OW), call(func)],
-      [advance(A, rows * rowA * 4), advance(TO, rows * O * 4)],
+      [get(A), i32(0), get(TO), get(B), i32(OW), i32(lines), call(func)],
+      [advance(A, size * rowA * 4), advance(TO, size * O * 4)],
     ]);
   };
-  const panel = (columns: number) => [
+  const kernelColumns = (columns: number) => [
     place(A, get(IMAGE), [
       [DOWN, dilation[0] * width * C],
       [ACROSS, dilation[1] * C],
@@ -139,20 +155,29 @@ function kernelRow(s: ConvSizes, scope: WasmScope, { width }: Padded): WasmCode 
       [GROUP, outer],
       [PANEL, COLUMNS],
     ]),
+    divided(joined ? KW * inner : inner, ROWS).map(([size, times]) => tiles(size, times, columns)),
+  ];
+  const panel = (columns: number) => [
     place(B, get(DY), [
       [GROUP, outer],
       [PANEL, COLUMNS],
     ]),
-    divided(length).map(([rows, times]) => tiles(rows, times, columns)),
+    packed === undefined ? [] : broughtTogether(packed, lines * OW, O, columns),
+    [first, set(DOWN), first, rows, ADD, set(END)],
+    count(DOWN, get(DOWN), get(END), 1, count(ACROSS, i32(0), i32(joined ? 1 : KW), 1, kernelColumns(columns))),
   ];
-  const columns = i32(joined ? 1 : KW);
-  return count(
-    ACROSS,
-    i32(0),
-    columns,
-    1,
-    count(GROUP, i32(0), i32(lanewise ? 1 : G), 1, eachPanel(PANEL, outer, panel)),
-  );
+  return count(GROUP, i32(0), i32(lanewise ? 1 : G), 1, eachPanel(PANEL, outer, panel));
+}
+
+/** Copies `columns` of n rows of O to scratch memory, and sets B to it. */
+function broughtTogether(start: number, n: number, O: number, columns: number): WasmCode {
+  return [
+    count(TO, [THREAD, i32(start), ADD], [THREAD, i32(start + n * COLUMNS * 4), ADD], COLUMNS * 4, [
+      times(Math.ceil(columns / 4), (v) => [get(TO), get(B), at(LOAD, v * 16), at(STORE, v * 16)]),
+      advance(B, O * 4),
+    ]),
+    [THREAD, i32(start), ADD, set(B)],
+  ];
 }
 
 /** Adds an image's dy to the row of the bias: a 1 times each. */
@@ -163,7 +188,7 @@ function biasSums({ O, OH, OW }: ConvSizes, { define }: WasmScope, ofBias: numbe
     const func = define(tile({ rows: 1, columns, start: 'y', rowA: 0, kA: 0, rowY: O, kB: O }));
     const to = [get(PARTIAL), i32(ofBias + from * 4), ADD];
     const b = [get(DY), i32(from * 4), ADD];
-    return [[i32(ONE), i32(0), to, b, i32(OH * OW), call(func)], sums(from + columns)];
+    return [[i32(ONE), i32(0), to, b, i32(OH * OW), i32(1), call(func)], sums(from + columns)];
   };
   return sums(0);
 }

@@ -1,12 +1,12 @@
 // Convolutions of images (N, H, W, C) in WebAssembly without a matrix of windows: the product's tiles read the images themselves. Along a
-// row of a window KW · C elements lie side by side, so a tile of 5 places x 8 channels jumps once for each of the kernel's rows.
+// row of a window KW · C elements lie side by side, so a tile of 4 places x 8 channels jumps once for each of the kernel's rows.
 import type { WasmCode, WasmPass, WasmScope } from '../../graph/op.ts';
 import type { ConvSizes } from '../conv.ts';
 import { type Axis, overInput, overOutput, type Phase, type Slide } from './conv-axis.ts';
-import { ADD, advance, call, count, get, i32, MUL, SHARED, set } from './module.ts';
+import { ADD, advance, call, clamped, count, get, i32, MUL, SHARED, SUB, set } from './module.ts';
 import { type Padded, padding } from './padded.ts';
 import { packing, type Weights } from './panels.ts';
-import { COLUMNS, tile } from './tile.ts';
+import { COLUMNS, ROWS, tile } from './tile.ts';
 
 /** Whether each channel is a group: then tiles compute channels side by side. */
 export const isDepthwise = ({ C, O, G }: ConvSizes): boolean => G > 1 && G === C && G === O;
@@ -75,10 +75,10 @@ interface Correlation {
 }
 
 /** Locals of the main pass, after its range. */
-const [N, IMAGE, ROW, END, Y, GROUP, LINE, PANEL, A, TO, BIAS, B, K] = [
-  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+const [N, IMAGE, ROW, END, Y, GROUP, LINE, PANEL, A, TO, BIAS, B, K, SKIPPED, TAPS] = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
 ] as const;
-const I32S = 13;
+const I32S = 15;
 
 /** A pass that packs the weights, then one over the images. */
 function correlate(s: ConvSizes, scope: WasmScope, work: Correlation): WasmPass[] {
@@ -119,7 +119,7 @@ interface Channels {
 /** The results of a phase in one image. */
 function places(
   scope: WasmScope,
-  { source: { C }, slides: [rows, columns], result, bias }: Correlation,
+  { source: { H, C }, slides: [rows, columns], result, bias }: Correlation,
   { width }: Padded,
   [down, across]: readonly [Phase, Phase],
   { groups, inner, outer, lanewise, start }: Channels,
@@ -134,7 +134,7 @@ function places(
     const from = bias === undefined ? 'zero' : 'bias';
     const func = scope.define(tile({ rows: most, columns: columnsOf, start: from, rowA, rowY, kA, runs, lanewise }));
     return count(K, i32(0), i32(times), 1, [
-      [get(A), get(BIAS), get(TO), get(B), i32(walk.length), call(func)],
+      [get(A), get(BIAS), get(TO), get(B), i32(walk.length), get(TAPS), call(func)],
       [advance(A, most * rowA * 4), advance(TO, most * rowY * 4)],
     ]);
   };
@@ -144,6 +144,7 @@ function places(
       [get(IMAGE), i32((down.begin * width + across.begin) * C * 4), ADD],
       [
         [LINE, rows.stride * width * C],
+        [SKIPPED, width * C],
         [GROUP, inner],
         [PANEL, lanewise ? COLUMNS : 0],
       ],
@@ -167,11 +168,24 @@ function places(
       [
         [GROUP, (panels * panelBytes) / 4],
         [PANEL, panelBytes / 4],
+        [SKIPPED, panelBytes / 4 / Math.max(1, down.taps)],
       ],
     ),
-    divided(across.count).map(([size, times]) => tiles(size, times, columnsOf)),
+    divided(across.count, ROWS).map(([size, times]) => tiles(size, times, columnsOf)),
   ];
-  return count(GROUP, i32(0), i32(groups), 1, count(LINE, i32(0), i32(down.count), 1, eachPanel(PANEL, outer, panel)));
+  const line = [tapsInside(rows, down, H), eachPanel(PANEL, outer, panel)];
+  return count(GROUP, i32(0), i32(groups), 1, count(LINE, i32(0), i32(down.count), 1, line));
+}
+
+/** Sets SKIPPED and TAPS: of the window's rows those inside the image, since products with the padding are 0. */
+function tapsInside({ dilation, spread, stride, before }: Slide, { begin, count, taps }: Phase, H: number): WasmCode {
+  const isInside = begin >= before && begin + (count - 1) * stride + taps <= before + H;
+  if (dilation > 1 || spread > 1 || isInside) return [i32(0), set(SKIPPED), i32(taps), set(TAPS)];
+  const until = (local: number, row: number) => [
+    [i32(row - begin), get(LINE), i32(stride), MUL, SUB, set(local)],
+    clamped(local, taps),
+  ];
+  return [until(SKIPPED, before), until(TAPS, before + H), get(TAPS), get(SKIPPED), SUB, set(TAPS)];
 }
 
 /** How a tile goes through a window: runs of `length` steps, each `kA` elements on, and jumps in between. */
@@ -214,15 +228,15 @@ export function eachPanel(local: number, channels: number, body: (columns: numbe
   return [count(local, i32(0), i32(whole), 1, whole > 0 ? body(COLUMNS) : []), rest > 0 ? body(rest) : []];
 }
 
-/** n rows as tiles of 5 or fewer, as even as can be: how many rows, and how often. */
-export function divided(n: number): readonly (readonly [rows: number, times: number])[] {
-  const tiles = Math.ceil(n / 5);
-  const low = Math.floor(n / tiles);
-  const more = n - low * tiles;
+/** n as parts of at most `most`, as even as can be: how large, and how often. */
+export function divided(n: number, most: number): readonly (readonly [size: number, times: number])[] {
+  const parts = Math.ceil(n / most);
+  const low = Math.floor(n / parts);
+  const more = n - low * parts;
   return more > 0
     ? [
         [low + 1, more],
-        [low, tiles - more],
+        [low, parts - more],
       ]
-    : [[low, tiles]];
+    : [[low, parts]];
 }

@@ -25,9 +25,8 @@ import {
   times,
   when,
 } from './module.ts';
-import { COLUMNS, type Start, tile } from './tile.ts';
+import { COLUMNS, ROWS, type Start, tile } from './tile.ts';
 
-const ROWS = 4;
 /** The block of a, in rows and steps along K: 128 kB, for the L2 cache. */
 const HEIGHT = 128;
 const BLOCK = 256;
@@ -87,7 +86,7 @@ export function product(p: Product, { define, scratch }: WasmScope, bias = false
   ];
   const tiles = (rows: number, columns: number, start: Start) => [
     [place(A, [top, rowA], [m, rowA], [k, kA]), place(BIAS, [n, 1]), place(Y, [top, N], [m, N], [n, 1])],
-    [THREAD, get(depth)],
+    [THREAD, get(depth), i32(1)],
     call(define(tile({ rows, columns, start, rowA, rowY: N, kA, panel }))),
   ];
   const panelOf = (columns: number, height: number, start: Start) => [

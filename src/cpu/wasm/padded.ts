@@ -14,7 +14,8 @@ export interface Padded {
 
 /** The indices along an axis that fall into the padded source. */
 function inside(size: number, { before, spread, padded }: Slide): readonly [from: number, to: number] {
-  return [Math.max(0, Math.ceil(-before / spread)), Math.min(size, Math.ceil((padded - before) / spread))];
+  const from = Math.min(size, Math.max(0, Math.ceil(-before / spread)));
+  return [from, Math.max(from, Math.min(size, Math.ceil((padded - before) / spread)))];
 }
 
 /** Images of H x W x C elements for windows that slide along both axes. */

@@ -1,4 +1,4 @@
-// The inner loop of products and convolutions: up to 5 x 8 results summed in registers.
+// The inner loop of products and convolutions: up to 4 x 8 results summed in registers.
 import type { WasmCode, WasmFunction } from '../../graph/op.ts';
 import * as F32X4 from './f32x4.ts';
 import {
@@ -19,7 +19,8 @@ import {
   times,
 } from './module.ts';
 
-/** The columns of a full tile. */
+/** A full tile: with 5 rows V8 runs out of registers. */
+export const ROWS = 4;
 export const COLUMNS = 8;
 
 /** The initial value of the sums: 0, the bias, or y. */
@@ -40,18 +41,18 @@ export interface Tile {
   readonly panel?: number;
   /** Each column has its own a, side by side as b's: y[m, n] = Σ a[m, k, n] · b[k, n]. */
   readonly lanewise?: boolean;
-  /** K is in so many runs: how many, and how many elements a and b jump after each. The innermost comes last. */
+  /** K is in so many runs: how many (of the outermost, a parameter), and how many elements a and b jump after each. The innermost comes last. */
   readonly runs?: readonly (readonly [count: number, jumpA: number, jumpB: number])[];
 }
 
 /** Steps along K per loop iteration. */
 const UNROLL = 4;
 
-/** (a, bias, y, b, K): a tile of results; K is the length of a run. */
+/** (a, bias, y, b, K, runs): a tile of results; K is the length of a run, and `runs` the number of the outermost, if there are any. */
 export function tile(options: Tile): WasmFunction {
   const { rows, columns, start, rowA, kA, rowY, kB = 8, panel = 0, lanewise = false, runs = [] } = options;
-  const [A, BIAS, Y, B, K, END] = [0, 1, 2, 3, 4, 5] as const;
-  const COUNTS = 6;
+  const [A, BIAS, Y, B, K, RUNS, END] = [0, 1, 2, 3, 4, 5, 6] as const;
+  const COUNTS = 7;
   const X = COUNTS + runs.length;
   const W = X + 1;
   const vectors = Math.ceil(columns / 4);
@@ -80,7 +81,7 @@ export function tile(options: Tile): WasmFunction {
   const run = [[get(B), get(K), ADD, set(END)], loop(times(UNROLL, () => step))];
   const nested = runs.reduceRight<WasmCode>(
     (inner, [n, jumpA, jumpB], level) =>
-      count(COUNTS + level, i32(0), i32(n), 1, [
+      count(COUNTS + level, i32(0), level === 0 ? get(RUNS) : i32(n), 1, [
         inner,
         jumpA === 0 ? [] : advance(A, jumpA * 4),
         jumpB === 0 ? [] : advance(B, jumpB * 4),
@@ -88,7 +89,7 @@ export function tile(options: Tile): WasmFunction {
     run,
   );
   return {
-    params: 5,
+    params: 6,
     i32s: 1 + runs.length,
     v128s: 1 + vectors + sums,
     body: [
