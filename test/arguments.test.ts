@@ -215,6 +215,20 @@ const forward: Entry = { args: [x], needs: 1 };
 const loss: Entry = { args: [x, x], needs: 2 };
 const clipped: Entry = { args: [[x], 1], needs: 2 };
 
+const image = constant(new Float32Array(16), [1, 2, 4, 2]);
+const sequence = constant(new Float32Array(8), [1, 4, 2]);
+const filters = constant(new Float32Array(4), [2, 1, 1, 2]);
+const CONV = { bias: constant([1, 2]), stride: 1, padding: 0, dilation: 1, groups: 1 };
+const CONV_LAYER = {
+  stride: 1,
+  padding: 0,
+  dilation: 1,
+  groups: 1,
+  bias: true,
+  initialWeight: nn.init.zeros,
+  initialBias: nn.init.zeros,
+};
+
 /** Every function and constructor with a call that it takes; `Class#method` is called on {@link INSTANCES}. */
 const reduced: Entry = { args: [{ reduction: 'sum' }], needs: 1 };
 const ENTRIES: Record<string, Entry> = {
@@ -300,6 +314,12 @@ const ENTRIES: Record<string, Entry> = {
   'nn.Embedding#forward': { args: [labels], needs: 1 },
   'nn.LayerNorm#forward': forward,
   'nn.Linear#forward': forward,
+  ...Object.fromEntries(
+    ['nn.Conv1d', 'nn.ConvTranspose1d'].map((name) => [`${name}#forward`, { args: [sequence], needs: 1 }]),
+  ),
+  ...Object.fromEntries(
+    ['nn.Conv2d', 'nn.ConvTranspose2d'].map((name) => [`${name}#forward`, { args: [image], needs: 1 }]),
+  ),
   'nn.Flatten#forward': forward,
   'nn.Sequential#forward': forward,
   'nn.init.constant': { args: [like(1)], needs: 1 },
@@ -343,6 +363,12 @@ const ENTRIES: Record<string, Entry> = {
   gatherRows: { args: [x, labels], needs: 2 },
   oneHot: { args: [labels, 3], needs: 2 },
   linear: { args: [x, x, vector], needs: 2 },
+  conv: { args: [image, filters, CONV], needs: 2 },
+  convTranspose: { args: [image, filters, { ...CONV, padding: 0, outputPadding: 0 }], needs: 2 },
+  'nn.Conv1d': { args: [like(2), like(2), like(1), CONV_LAYER], needs: 3 },
+  'nn.Conv2d': { args: [like(2), like(2), like(1), CONV_LAYER], needs: 3 },
+  'nn.ConvTranspose1d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, outputPadding: 0 }], needs: 3 },
+  'nn.ConvTranspose2d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, outputPadding: 0 }], needs: 3 },
   matmul: { args: [x, x, { transposeA: true, transposeB: true }], needs: 2 },
   concat: { args: [[x, x], 0], needs: 1 },
   pad: { args: [x, [1, 1], [0, 0], 1], needs: 3 },
@@ -513,6 +539,9 @@ const ENTRIES: Record<string, Entry> = {
   },
 };
 
+/** Methods that x, two rows of floats, does not have the dtype or the axes for. */
+const NOT_ON_X = ['oneHot', 'remainder', 'conv', 'convTranspose'];
+
 /** A tensor's methods: the functions without their first argument. */
 for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
   const entry = Object.hasOwn(ENTRIES, name) ? ENTRIES[name] : undefined;
@@ -520,7 +549,7 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
     ENTRIES[`Tensor#${name}`] = {
       args: entry.args.slice(1),
       needs: (entry.needs ?? 1) - 1,
-      ...((name === 'oneHot' || name === 'remainder') && { call: false }), // x holds no integers
+      ...(NOT_ON_X.includes(name) && { call: false }),
     };
 }
 
@@ -554,6 +583,10 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.Embedding': new nn.Embedding(2, 2),
   'nn.LayerNorm': new nn.LayerNorm(2),
   'nn.Linear': model,
+  'nn.Conv1d': new nn.Conv1d(2, 2, 1),
+  'nn.Conv2d': new nn.Conv2d(2, 2, 1),
+  'nn.ConvTranspose1d': new nn.ConvTranspose1d(2, 2, 1),
+  'nn.ConvTranspose2d': new nn.ConvTranspose2d(2, 2, 1),
   'nn.Flatten': new nn.Flatten(),
   'nn.Sequential': new nn.Sequential(model),
 };
