@@ -7,9 +7,10 @@ import { DeviceError } from '../graph/errors.ts';
 import type { Counters } from '../graph/executor.ts';
 import type { Spec } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
+import type { PoolFactory, ThreadPool } from './pool.ts';
 import { finiteCheck } from './wasm/finite.ts';
 import { CONSTANTS_END, ONE } from './wasm/matmul.ts';
-import { importsOf, moduleOf } from './wasm/module.ts';
+import { importsOf, MOST_PAGES, moduleOf } from './wasm/module.ts';
 
 const PAGE = 2 ** 16;
 /** Arrays are aligned to it; vector loads may reach that far past an array's end. */
@@ -29,8 +30,8 @@ export interface CpuArray extends Spec {
 
 export class Heap {
   readonly precision: Precision;
-  /** How many threads compute. */
-  readonly threads = 1;
+  /** Threads that share the memory; absent if there is one. */
+  pool: ThreadPool | undefined;
   /** Absent in doubles and without WebAssembly, where arrays are plain. */
   memory: WebAssembly.Memory | undefined;
   /** Why there is no WebAssembly, in one sentence. */
@@ -43,21 +44,29 @@ export class Heap {
   /** By address. */
   #arrays: CpuArray[] = [];
 
-  constructor(counters: Counters, precision: Precision, end = new DeviceEnd()) {
+  constructor(counters: Counters, precision: Precision, end = new DeviceEnd(), threads?: PoolFactory) {
     this.#counters = counters;
     this.end = end;
     this.precision = precision;
     if (precision === 'float64') return;
     try {
+      this.pool = threads?.((error) => end.fail(error));
       this.#open();
     } catch (error) {
       this.note = `Without WebAssembly it is many times slower: ${(error as Error).message}`;
     }
   }
 
+  /** How many threads compute. */
+  get threads(): number {
+    return this.pool?.threads ?? 1;
+  }
+
   #open(): void {
-    const memory = new WebAssembly.Memory({ initial: 1 });
-    const module = new WebAssembly.Module(moduleOf([finiteCheck]));
+    // A shared memory reserves the addresses of its maximum, which takes no memory.
+    const shared = this.pool && { maximum: MOST_PAGES, shared: true };
+    const memory = new WebAssembly.Memory({ initial: 1, ...shared });
+    const module = new WebAssembly.Module(moduleOf([finiteCheck], this.threads > 1));
     this.allFinite = new WebAssembly.Instance(module, importsOf({ memory, thread: 0, shared: 0 })).exports[
       '0'
     ] as Heap['allFinite'];

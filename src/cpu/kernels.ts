@@ -5,6 +5,7 @@ import type { WasmFunction, WasmPass } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Node, Tensor } from '../graph/tensor.ts';
 import type { CpuArray, Heap } from './heap.ts';
+import { chunkOf, type ThreadedModule } from './pool.ts';
 import { Scratch } from './scratch.ts';
 import { elementwise, lanesOf } from './wasm/elementwise.ts';
 import { functionOf, importsOf, moduleOf } from './wasm/module.ts';
@@ -33,10 +34,15 @@ export class Kernels {
   readonly #funcs: WasmFunction[] = [];
   readonly #known = new Map<string, number>();
   readonly #scratch = new Scratch();
+  readonly #threads: number;
+  /** Whether threads share a pass. */
+  #shares = false;
+  #threaded: ThreadedModule | undefined;
   #linked: WebAssembly.Exports = {};
 
   /** `order` holds every node of the program, `roots` the tensors that are read after a run. */
-  constructor(order: readonly Node[], roots: readonly Tensor[]) {
+  constructor(order: readonly Node[], roots: readonly Tensor[], threads: number) {
+    this.#threads = threads;
     /** The only consumer of each node; none if there are several, or for a root. */
     const readers = new Map<Node, Node | undefined>();
     const read = (t: Tensor, reader?: Node) => {
@@ -68,9 +74,16 @@ export class Kernels {
   }
 
   #call(passes: readonly WasmPass[]): () => void {
-    const calls = passes.map((pass) => ({ units: pass.units, index: this.#define(functionOf(pass)) }));
+    const calls = passes.map((pass) => {
+      const chunk = chunkOf(pass.units, pass.operations, this.#threads);
+      this.#shares ||= chunk > 0;
+      return { units: pass.units, index: this.#define(functionOf(pass)), chunk };
+    });
     return () => {
-      for (const { index, units } of calls) (this.#linked[index] as Slice)(0, units);
+      for (const { index, units, chunk } of calls) {
+        if (chunk > 0) this.#threaded!.run(index, units, chunk);
+        else (this.#linked[index] as Slice)(0, units);
+      }
     };
   }
 
@@ -86,11 +99,15 @@ export class Kernels {
     this.#scratch.reserve(heap, owned);
   }
 
-  async link(memory: WebAssembly.Memory): Promise<void> {
-    const { instance } = await WebAssembly.instantiate(
-      moduleOf(this.#funcs),
-      importsOf({ memory, ...this.#scratch.places }),
-    );
+  async link({ memory, pool }: Heap): Promise<void> {
+    const { places } = this.#scratch;
+    const module = await WebAssembly.compile(moduleOf(this.#funcs, pool !== undefined));
+    const instance = await WebAssembly.instantiate(module, importsOf({ memory: memory!, ...places }));
     this.#linked = instance.exports;
+    if (this.#shares) this.#threaded = pool?.load(module, this.#linked, memory!, places);
+  }
+
+  release(): void {
+    this.#threaded?.release();
   }
 }

@@ -1,6 +1,7 @@
 // Scratch memory of a program: as much as the op that needs the most, for each thread and for all of them together.
 import type { WasmScope } from '../graph/op.ts';
 import type { CpuArray, Heap } from './heap.ts';
+import type { ScratchPlaces } from './pool.ts';
 
 /** A cache line: threads write to lines of their own. */
 const LINE = 64;
@@ -22,8 +23,7 @@ class Ranges {
 }
 
 export class Scratch {
-  /** Where the memory of the first thread begins, and that of all; the other threads' follow the first's. */
-  places = { thread: 0, shared: 0 };
+  places: ScratchPlaces = { shared: 0, thread: 0, perThread: 0 };
   readonly #thread = new Ranges();
   readonly #shared = new Ranges();
 
@@ -31,17 +31,13 @@ export class Scratch {
     return { scratch: this.#thread.forOp(), shared: this.#shared.forOp() };
   }
 
-  /** The bytes of one thread. */
-  get perThread(): number {
-    return this.#thread.most;
-  }
-
   reserve(heap: Heap, owned: Set<CpuArray>): void {
-    const bytes = this.perThread * heap.threads + this.#shared.most;
+    const perThread = this.#thread.most;
+    const bytes = perThread * heap.threads + this.#shared.most;
     if (bytes === 0) return;
     // From a line's beginning.
     const { address } = heap.array({ shape: [(bytes + LINE) / 4], dtype: 'f32' }, owned);
     const shared = Math.ceil(address! / LINE) * LINE;
-    this.places = { shared, thread: shared + this.#shared.most };
+    this.places = { shared, thread: shared + this.#shared.most, perThread };
   }
 }

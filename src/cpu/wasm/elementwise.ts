@@ -12,6 +12,9 @@ export function lanesOf(node: Node, codes: readonly WasmCode[] = [0, 0, 0]): Was
 /** The bytes of a unit: 1024 elements. */
 const UNIT = 4096;
 
+/** What an op on an element costs, in operations. */
+const ELEMENT = 8;
+
 /** The loop that computes `root` at address `to`. `originOf` gives an input's address, or the node to compute inline. */
 export function elementwise(root: Node, originOf: (t: Tensor) => number | Node, to: number): WasmPass {
   const FROM = 0;
@@ -47,7 +50,8 @@ export function elementwise(root: Node, originOf: (t: Tensor) => number | Node, 
   const isLast = [get(TO), i32(units), EQUAL];
   return {
     units,
-    operations: ops * size,
+    // Memory counts, not arithmetic: an element costs as much as several operations of a product.
+    operations: ELEMENT * ops * size,
     i32s: 2,
     v128s: locals - 4,
     body: [
