@@ -8,6 +8,8 @@ import { convKernel } from '../../shaders/conv.wgsl.ts';
 import { type ConvVariant, productOf } from '../../shaders/conv-facts.ts';
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import { type ConvSizes, convolve, convolveFilter, convolveInput } from '../cpu/conv.ts';
+import { convInputPasses, convPasses } from '../cpu/wasm/conv.ts';
+import { convFilterPasses } from '../cpu/wasm/conv-filter.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op, Spec } from '../graph/op.ts';
@@ -109,6 +111,10 @@ export const convOp: Op<Conv> = {
     return [{ shape: [N, OH, OW, O], dtype: 'f32' }];
   },
   cpu: ([x, w, b], [y], p) => convolve(convSizes(x!, w!, p), x!.data, w!.data, b?.data, y!.data),
+  cpuFast: (scope, p) => {
+    const { inputs, from, to } = scope;
+    return convPasses(convSizes(inputs[0]!, inputs[1]!, p), scope, from[0]!, from[1]!, to[0]!, from[2]);
+  },
   flops: ([x, w], p) => flopsOf(convSizes(x!, w!, p)),
   kernel: ({ inputs: [x, w, b], gpu, direct }, p) => {
     const operands = { directA: direct(0), directB: direct(1), bias: b !== undefined };
@@ -132,6 +138,10 @@ export const convInputOp: Op<ConvInput> = {
     return [{ shape: [N, H, W, C], dtype: 'f32' }];
   },
   cpu: ([dy, w], [dx], p) => convolveInput(inputSizes(dy!, w!, p), dy!.data, w!.data, dx!.data),
+  cpuFast: (scope, p) => {
+    const { inputs, from, to } = scope;
+    return convInputPasses(inputSizes(inputs[0]!, inputs[1]!, p), scope, from[0]!, from[1]!, to[0]!);
+  },
   flops: ([dy, w], p) => flopsOf(inputSizes(dy!, w!, p)),
   kernel: ({ inputs: [dy, w], gpu, direct }, p) => {
     const v: ConvVariant = { ...inputSizes(dy!, w!, p), pass: 'input', directA: direct(0), directB: direct(1) };
@@ -158,6 +168,10 @@ export const convFilterOp: Op<ConvFilter> = {
     ];
   },
   cpu: ([dy, x], [dw, db], p) => convolveFilter(filterSizes(dy!, x!, p), x!.data, dy!.data, dw!.data, db!.data),
+  cpuFast: (scope, p) => {
+    const { inputs, from, to } = scope;
+    return convFilterPasses(filterSizes(inputs[0]!, inputs[1]!, p), scope, from[0]!, from[1]!, to[0]!, to[1]!);
+  },
   flops: ([dy, x], p) => flopsOf(filterSizes(dy!, x!, p)),
   kernel: ({ inputs: [dy, x], gpu, direct }, p) => {
     const operands = { directA: direct(0), directB: direct(1), columnSums: true };
