@@ -5,7 +5,7 @@ import type { PadMode } from '../ops/movement.ts';
 import { pad } from '../ops/pad.ts';
 import { checkTensors } from '../ops/tensors.ts';
 import { type UpsampleOptions, upsampleNamed, upsampleOptions } from '../ops/upsample.ts';
-import { imageSizes, PADDING_SIDES, type Padding, type Sides, sides } from '../ops/window.ts';
+import { type ImagePadding, imageSizes, PADDING_SIDES, type Sides, sides } from '../ops/window.ts';
 import { captured, type NamedLayer, nameOf } from './layer.ts';
 
 /** Images in another size: `new nn.Upsample({ scale: 2 })`, `new nn.Upsample({ size: [28, 28], mode: 'bilinear' })`. PyTorch's `Upsample`. */
@@ -24,9 +24,6 @@ export class Upsample implements NamedLayer {
     return captured(this, upsampleNamed(nameOf(this), x, this.options, []), extra);
   }
 }
-
-/** Elements around an image: a number for all sides, [height, width], or [top, bottom, left, right]. */
-type ImagePadding = Exclude<Padding, string>;
 
 /** The four sides of a layer's padding. */
 function checkedSides(layer: string, padding: ImagePadding, extra: readonly unknown[]): Sides {

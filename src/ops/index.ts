@@ -80,4 +80,4 @@ export { logSoftmax, logSumExp, softmax } from './softmax.ts';
 export type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
 export { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
 export { type UpsampleOptions, upsample } from './upsample.ts';
-export type { Padding, Pair } from './window.ts';
+export type { ImagePadding, Pair } from './window.ts';
