@@ -341,7 +341,7 @@ const ENTRIES: Record<string, Entry> = {
   ...Object.fromEntries(
     [...ON_IMAGES, ...ON_SEQUENCES].map((name) => [
       `nn.${name}#forward`,
-      { args: [ON_IMAGES.includes(name) ? image : image.reshape(1, 4, 1)], needs: 1 },
+      { args: [ON_IMAGES.includes(name) ? image : sequence], needs: 1 },
     ]),
   ),
   'nn.Sequential': { args: [rate(model)] },
