@@ -8,6 +8,7 @@ import { heldAs, type Tensor, Variable } from '../graph/tensor.ts';
 import { advance, isTrained, isTraining } from '../graph/trace.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
+import { copy } from '../ops/counter.ts';
 import { column, type Groups, groupSize } from '../ops/groups.ts';
 import { MEAN, VARIANCE } from '../ops/moments.ts';
 import { normalize } from '../ops/normalize.ts';
@@ -146,9 +147,10 @@ export abstract class RunningNorm implements NamedLayer {
   [FREEZE](frozen: boolean): void {
     const { runningMean } = this;
     if (this.weight || !runningMean || this.#frozen === frozen) return;
-    if (heldAs(runningMean) !== undefined)
+    const held = heldAs(runningMean);
+    if (held !== undefined)
       throw new OptionError(
-        `${nameOf(this)}: it cannot be ${frozen ? 'frozen' : 'unfrozen'} while a trainer holds it. Do it before new Trainer.`,
+        `${this.kind} ${held.replace(/\.?runningMean$/, '')}: it cannot be ${frozen ? 'frozen' : 'unfrozen'} while a trainer holds it. Do it before new Trainer.`,
       );
     this.#frozen = frozen;
   }
@@ -188,9 +190,10 @@ export abstract class RunningNorm implements NamedLayer {
       return groups.N === 1 ? all : mean(reshape(all, [groups.N, groups.C]), 0);
     };
     const count = groupSize(groups);
-    advance(runningMean, (old) => add(mul(old, rest), mul(ofChannels(MEAN), share)));
+    // Copies are computed beside other kernels, which test them for the guard; else they would be tested in a dispatch of their own.
+    advance(runningMean, (old) => copy(add(mul(old, rest), mul(ofChannels(MEAN), share))));
     const unbiased = mul(ofChannels(VARIANCE), count / (count - 1));
-    advance(runningVar, (old) => add(mul(old, rest), mul(unbiased, share)));
+    advance(runningVar, (old) => copy(add(mul(old, rest), mul(unbiased, share))));
   }
 }
 
