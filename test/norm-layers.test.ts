@@ -313,6 +313,12 @@ describe('refused', () => {
     expect(make).toThrow(message);
   });
 
+  it('an extra argument', () => {
+    const forward = (...args: unknown[]) => new nn.BatchNorm1d(3).forward(...(args as [Tensor]));
+    expect(() => forward(leaf([4, 3]), 1)).toThrow(OptionError);
+    expect(() => forward()).toThrow('BatchNorm1d: x is undefined, not a tensor.');
+  });
+
   it('a momentum that is no share', () => {
     expect(() => new nn.BatchNorm1d(3, { momentum: 1.5 })).toThrow(OptionError);
     expect(() => new nn.BatchNorm1d(3, { momentum: 1.5 })).toThrow(
