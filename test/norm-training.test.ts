@@ -194,6 +194,9 @@ describe('a file of weights', () => {
       );
       expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
     }
+    const wrapped = make(2);
+    await loadWeights(wrapped, renamed((name) => `module.${name}`));
+    expect(await weightsOf(wrapped)).toEqual(await weightsOf(trainer));
     const part = renamed((name) => (name.endsWith('running_mean') ? name : `other.${name}`));
     const other = make(3);
     await loadWeights(other, part, { strict: false });
