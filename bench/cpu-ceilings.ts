@@ -1,7 +1,20 @@
 // The best that one thread of this processor does from JavaScript: multiply-adds in a plain loop and in WebAssembly's vectors, which
 // the CPU backend's products are made of, and a copy.
 import * as F32X4 from '../src/cpu/wasm/f32x4.ts';
-import { at, count, fill, get, i32, LOAD, moduleOf, STORE, set, simd, times } from '../src/cpu/wasm/module.ts';
+import {
+  at,
+  count,
+  fill,
+  get,
+  i32,
+  importsOf,
+  LOAD,
+  moduleOf,
+  STORE,
+  set,
+  simd,
+  times,
+} from '../src/cpu/wasm/module.ts';
 import type { WasmFunction } from '../src/graph/op.ts';
 import type { Bench, Case, Group } from './cases.ts';
 import { arrayElements, ceilingCase, chained, FACTORS } from './ceiling-case.ts';
@@ -57,7 +70,7 @@ function inVectors(x: Float32Array, chains: number) {
   const memory = new WebAssembly.Memory({ initial: Math.ceil((2 * x.byteLength) / 2 ** 16) });
   new Float32Array(memory.buffer).set(x);
   const module = new WebAssembly.Module(moduleOf([chainsInVectors(chains, x.byteLength)]));
-  const { exports } = new WebAssembly.Instance(module, { m: { m: memory } });
+  const { exports } = new WebAssembly.Instance(module, importsOf({ memory, thread: 0, shared: 0 }));
   return { run: exports['0'] as () => void, y: new Float32Array(memory.buffer, x.byteLength, x.length) };
 }
 

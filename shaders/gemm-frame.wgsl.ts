@@ -22,6 +22,8 @@ export interface GemmVariant {
   readonly directB: boolean;
   /** y + bias of the column, as input 2. */
   readonly bias?: boolean;
+  /** K is smaller than this for some places along z, where `each` declares its own. */
+  readonly raggedK?: boolean;
   /** With `transposeA` only: also stores Σ over K of a's columns as output 1 (a linear layer's bias gradient). */
   readonly columnSums?: boolean;
 }
@@ -76,6 +78,8 @@ export interface Frame {
   putSum(k: KernelText, row: string, value: string): string;
   readonly vecA: boolean;
   readonly vecB: boolean;
+  /** Declares the functions that read the operands. */
+  readers(k: KernelText, past: Past): Readers;
 }
 
 export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chunk: number): Frame {
@@ -89,6 +93,9 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   // The axis along which an operand lies in memory must hold whole vec4s for it to be read as such.
   const vec = (direct: boolean, along: number, strides: readonly number[]) =>
     direct && [along, ...strides].every((n) => n % 4 === 0);
+  const vecA = vec(v.directA, transposeA ? M : K, strideA);
+  // In registers, with both transposed, one k at a time is read across b's rows.
+  const vecB = vec(v.directB && !(transposeA && transposeB && alone), transposeB ? K : N, strideB);
   return {
     sizes: `const M = ${M}u;\nconst N = ${N}u;\nconst K = ${K}u;`,
     each: (z, statements) => wgsl`
@@ -119,9 +126,9 @@ ${statements}
       partial
         ? k.scratch(partial).store(`${count * M * N}u + part * M + ${row}`, value)
         : k.outputs[1]!.store(row, value),
-    vecA: vec(v.directA, transposeA ? M : K, strideA),
-    // In registers, with both transposed, one k at a time is read across b's rows.
-    vecB: vec(v.directB && !(transposeA && transposeB && alone), transposeB ? K : N, strideB),
+    vecA,
+    vecB,
+    readers: (k, past) => readersOf(k, v, { vecA, vecB }, past),
   };
 }
 
@@ -133,7 +140,7 @@ export interface Past {
 }
 
 /** A size, and whether reads pass it. */
-type Axis = readonly [size: number, past: boolean];
+export type Axis = readonly [size: number, past: boolean];
 
 /** The functions that read a and b, with the guards that are needed. */
 export interface Readers {
@@ -141,7 +148,7 @@ export interface Readers {
   readonly readB: string;
 }
 
-export function readersOf(k: KernelText, v: GemmVariant, { vecA, vecB }: Frame, past: Past): Readers {
+function readersOf(k: KernelText, v: GemmVariant, { vecA, vecB }: Pick<Frame, 'vecA' | 'vecB'>, past: Past): Readers {
   const M: Axis = [v.M, past.pastM];
   const N: Axis = [v.N, past.pastN];
   const K: Axis = [v.K, past.pastK];
@@ -153,15 +160,16 @@ export function readersOf(k: KernelText, v: GemmVariant, { vecA, vecB }: Frame, 
 }
 
 /**
- * `readA(offset, o, i)`: four neighbours along the inner axis of a stored matrix. Past the inner end it reads zeros, or as
- * vec4 the last four; past the outer end it reads the last.
+ * `readA(offset, o, i)`: four neighbours along the inner axis of a stored matrix, whose rows are `pitch` apart. Past the inner end it reads
+ * zeros, or as vec4 the last four; past the outer end it reads the last.
  */
-function reader(
+export function reader(
   name: string,
   x: OperandText,
   vec: boolean,
   [outer, pastOuter]: Axis,
   [inner, pastInner]: Axis,
+  pitch = inner,
 ): Declaration {
   const one = (c: number) =>
     pastInner
@@ -171,7 +179,7 @@ function reader(
   return {
     name,
     text: (name) => `fn ${name}(offset: u32, o: u32, i: u32) -> vec4f {
-  let at = offset + ${pastOuter ? `min(o, ${outer - 1}u)` : 'o'} * ${inner}u;
+  let at = offset + ${pastOuter ? `min(o, ${outer - 1}u)` : 'o'} * ${pitch}u;
   return ${four};
 }`,
   };

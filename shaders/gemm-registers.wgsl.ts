@@ -9,23 +9,23 @@ import {
   inBlock,
   type Readers,
   type RegisterConfiguration,
-  readersOf,
   vec4,
 } from './gemm-frame.wgsl.ts';
 import { lines, range, wgsl } from './wgsl.ts';
 
 export function registerKernel(v: GemmVariant, c: RegisterConfiguration, frame: Frame): KernelSpec {
-  const { M, N, K, transposeA, transposeB, columnSums } = v;
+  const { M, N, K, transposeA, transposeB, columnSums, raggedK = false } = v;
   const { rows, columns } = c;
   const [pastM, pastN] = [M % rows > 0, N % columns > 0];
+  const pastRound = raggedK || K % 4 > 0;
   // One k at a time passes no end, but without the clamp lavapipe's compiler makes slower code.
-  const past = { pastM, pastN, pastK: transposeA || K % 4 > 0 };
+  const past = { pastM, pastN, pastK: transposeA || pastRound };
   return {
     workgroup: [c.x, c.y, 1],
     grid: [Math.ceil(N / columns / c.x), Math.ceil(M / rows / c.y), frame.z],
     body: (k) => {
       const block = blockOf(rows, columns, pastM, v, frame);
-      const readers = readersOf(k, v, frame, past);
+      const readers = frame.readers(k, past);
       const statements = wgsl`
 ${block.open}
 for (var k = ${frame.from}; k < ${frame.to}; k += ${transposeA ? 1 : 4}u) {
@@ -33,7 +33,7 @@ for (var k = ${frame.from}; k < ${frame.to}; k += ${transposeA ? 1 : 4}u) {
   ${oneDeep(c, transposeB, readers)}
   ${block.multiply}
 #else
-  ${fourDeep(c, transposeB, readers, K % 4 > 0)}
+  ${fourDeep(c, transposeB, readers, pastRound)}
 #endif
 }
 ${block.close}

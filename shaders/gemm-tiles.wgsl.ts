@@ -7,7 +7,6 @@ import {
   type Frame,
   type GemmVariant,
   inBlock,
-  readersOf,
   type TileConfiguration,
   vec4,
 } from './gemm-frame.wgsl.ts';
@@ -30,10 +29,10 @@ export function tileBytes(c: TileConfiguration): number {
 const UNROLLED = 4;
 
 export function tileKernel(v: GemmVariant, c: TileConfiguration, frame: Frame): KernelSpec {
-  const { M, N, K, transposeA, transposeB, columnSums } = v;
+  const { M, N, K, transposeA, transposeB, columnSums, raggedK = false } = v;
   const { BM, BN, BK, TM, TN } = c;
   const [x, y] = [BN / TN, BM / TM]; // threads along N and M
-  const [pastM, pastN, pastK] = [M % BM > 0, N % BN > 0, K % BK > 0];
+  const [pastM, pastN, pastK] = [M % BM > 0, N % BN > 0, raggedK || K % BK > 0];
   const edges = [pastM && 'row < M', pastN && 'col < N'].filter(Boolean).join(' && ');
   const shared = tilesOf(c);
   return {
@@ -43,7 +42,7 @@ export function tileKernel(v: GemmVariant, c: TileConfiguration, frame: Frame): 
     barriers: true,
     body: (k) => {
       const block = blockOf(TM, TN, pastM, v, frame);
-      const { readA, readB } = readersOf(k, v, frame, { pastM, pastN, pastK });
+      const { readA, readB } = frame.readers(k, { pastM, pastN, pastK });
       const [tileA, tileB] = [k.shared(shared[0]), k.shared(shared[1])];
       const put = frame.put(k, 'row', 'col', inBlock(TN));
       // Where a thread's quads of rows and of columns lie: as far apart as there are threads, so that neighbours read neighbours.

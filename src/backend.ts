@@ -2,6 +2,7 @@
 // it often, or run it now.
 import { GpuExecutor } from './compile/executor.ts';
 import { CpuExecutor } from './cpu/executor.ts';
+import type { PoolFactory } from './cpu/pool.ts';
 import { describe, type GpuProvider } from './gpu/adapter.ts';
 import type { AdapterChoice, AdapterReport, DeviceKind } from './gpu/report.ts';
 import { type HostArray, kindOf, type Precision } from './graph/dtype.ts';
@@ -12,6 +13,7 @@ import type { NdArray, Spec } from './graph/op.ts';
 import {
   ARRAY,
   BOOLEAN,
+  COUNT,
   checkExtra,
   checkOptions,
   checkValue,
@@ -229,6 +231,11 @@ export interface BackendOptions extends CpuBackendOptions {
   readonly device?: DeviceKind | undefined;
   /** Which GPU adapter, or an error. `software` is SwiftShader from npm in Node on Linux x64, else a driver of the system. */
   readonly adapter?: AdapterChoice | undefined;
+  /**
+   * Threads of the CPU backend in `thalweg/node`, from 1. Every number gives the same bits. Default: as many as there are cores, up to 8. In
+   * doubles, in pages and on a GPU it has no effect.
+   */
+  readonly threads?: number | undefined;
   /** False computes every op in a separate dispatch on the GPU: slower, to see the effect of fusion. Default true. */
   readonly fuse?: boolean | undefined;
   /**
@@ -253,6 +260,7 @@ const PRECISION = { precision: [oneOf('float32', 'float64'), 'float32'] } satisf
 const SCHEMA = {
   device: [oneOf('auto', 'gpu', 'cpu'), 'auto'],
   adapter: true,
+  threads: COUNT,
   fuse: [BOOLEAN, true],
   persistent: BOOLEAN,
   deterministic: [BOOLEAN, false],
@@ -271,9 +279,10 @@ export async function createBackendWith(
   options: BackendOptions = {},
   kept: (report: AdapterReport) => Tuning | undefined = () => undefined,
   extra: readonly unknown[] = [],
+  poolOf: (threads: number | undefined) => PoolFactory | undefined = () => undefined,
 ): Promise<Backend> {
   const checked = checkOptions('createBackend', options, SCHEMA, extra);
-  const { device, adapter, fuse, persistent, deterministic, tuning, precision } = checked;
+  const { device, adapter, fuse, persistent, deterministic, tuning, precision, threads } = checked;
   if (persistent && !fuse)
     throw new OptionError(
       'createBackend: persistent: true and fuse: false contradict each other. Leave one of them out.',
@@ -291,7 +300,7 @@ export async function createBackendWith(
   if (device === 'cpu') {
     if (adapter !== undefined)
       throw new OptionError('createBackend: the CPU has no adapter. Leave out adapter, or use device gpu.');
-    return cpuBackend(precision, []);
+    return cpuBackend(precision, [], poolOf(threads));
   }
   // A fixed rule without timing: software adapters on request only, since the CPU backend is faster than any.
   const choice = device === 'auto' ? (adapter ?? 'hardware') : adapter;
@@ -314,12 +323,12 @@ export async function createBackendWith(
   if (device === 'gpu' || adapter !== undefined) {
     throw new DeviceError(`no usable GPU device. ${refused.join(' ')} Or use device cpu.`);
   }
-  return cpuBackend(precision, refused);
+  return cpuBackend(precision, refused, poolOf(threads));
 }
 
-function cpuBackend(precision: Precision, notes: readonly string[]): Backend {
+function cpuBackend(precision: Precision, notes: readonly string[], threads?: PoolFactory): Backend {
   return new Backend(
-    new CpuExecutor({ precision }),
+    new CpuExecutor({ precision, threads }),
     { name: precision === 'float64' ? 'CPU in doubles' : 'CPU', software: true },
     notes,
   );

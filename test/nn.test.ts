@@ -240,7 +240,7 @@ describe('first values', () => {
     [
       'kaimingNormal, linear, out, with a field',
       nn.init.kaimingNormal({ fan: 'out', nonlinearity: 'linear' }),
-      [8, 100, 5, 1],
+      [8, 5, 1, 100],
       Math.sqrt(1 / 40),
     ],
     ['xavierUniform', nn.init.xavierUniform(), [80, 50], Math.sqrt(2 / 130)],

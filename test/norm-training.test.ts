@@ -194,14 +194,24 @@ describe('a file of weights', () => {
       );
       expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
     }
-    const wrapped = make(2);
-    await loadWeights(wrapped, renamed((name) => `module.${name}`));
-    expect(await weightsOf(wrapped)).toEqual(await weightsOf(trainer));
     const part = renamed((name) => (name.endsWith('running_mean') ? name : `other.${name}`));
     const other = make(3);
     await loadWeights(other, part, { strict: false });
     expect(await other.state.read('layers.1.runningMean')).toEqual(await trainer.state.read('layers.1.runningMean'));
     await expect(loadWeights(make(3), part)).rejects.toThrow('"layers.1.runningVar" is missing');
+  });
+
+  it('of a model with a Sequential in it is loaded under a prefix', async () => {
+    const make = (seed: number) => {
+      const net = new nn.Sequential(new nn.Linear(4, 8), new nn.BatchNorm1d(8));
+      const head = new nn.Linear(8, 3);
+      return netTrainer({ model: { net, head, forward: (x: Tensor) => head.forward(net.forward(x)) }, seed });
+    };
+    const [trainer, other] = [make(1), make(2)];
+    const { tensors } = readSafetensors(await saveWeights(trainer));
+    const wrapped = [...tensors].map(([name, tensor]): [string, TensorToStore] => [`module.${name}`, tensor]);
+    await loadWeights(other, writeSafetensors(new Map(wrapped)));
+    expect(await weightsOf(other)).toEqual(await weightsOf(trainer));
   });
 
   it('a checkpoint is one too', async () => {

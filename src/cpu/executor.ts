@@ -16,6 +16,7 @@ import {
 } from '../graph/executor.ts';
 import { Storages } from '../graph/storages.ts';
 import { Heap } from './heap.ts';
+import type { PoolFactory } from './pool.ts';
 import { CpuProgram } from './program.ts';
 import { CpuStorage } from './storage.ts';
 
@@ -29,9 +30,10 @@ export class CpuExecutor implements Executor {
   readonly #end = new DeviceEnd();
   readonly #heap: Heap;
 
-  constructor({ precision = 'float32' }: { precision?: Precision } = {}) {
+  /** `threads` makes the threads that compute in floats; without it there is one. */
+  constructor({ precision = 'float32', threads }: { precision?: Precision; threads?: PoolFactory | undefined } = {}) {
     this.precision = precision;
-    this.#heap = new Heap(this.counters, precision, this.#end);
+    this.#heap = new Heap(this.counters, precision, this.#end, threads);
   }
 
   get lost(): Promise<never> {
@@ -58,5 +60,6 @@ export class CpuExecutor implements Executor {
 
   dispose(): void {
     this.#end.fail(new DeviceError('CPU backend: it was disposed. Create a new one with createBackend().'));
+    this.#heap.pool?.end();
   }
 }

@@ -7,9 +7,10 @@ import { DeviceError } from '../graph/errors.ts';
 import type { Counters } from '../graph/executor.ts';
 import type { Spec } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
+import type { PoolFactory, ThreadPool } from './pool.ts';
 import { finiteCheck } from './wasm/finite.ts';
-import { ONE, PANEL_END } from './wasm/matmul.ts';
-import { moduleOf } from './wasm/module.ts';
+import { CONSTANTS_END, ONE } from './wasm/matmul.ts';
+import { importsOf, MOST_PAGES, moduleOf } from './wasm/module.ts';
 
 const PAGE = 2 ** 16;
 /** Arrays are aligned to it; vector loads may reach that far past an array's end. */
@@ -29,6 +30,8 @@ export interface CpuArray extends Spec {
 
 export class Heap {
   readonly precision: Precision;
+  /** Threads that share the memory; absent if there is one. */
+  pool: ThreadPool | undefined;
   /** Absent in doubles and without WebAssembly, where arrays are plain. */
   memory: WebAssembly.Memory | undefined;
   /** Why there is no WebAssembly, in one sentence. */
@@ -41,22 +44,32 @@ export class Heap {
   /** By address. */
   #arrays: CpuArray[] = [];
 
-  constructor(counters: Counters, precision: Precision, end = new DeviceEnd()) {
+  constructor(counters: Counters, precision: Precision, end = new DeviceEnd(), threads?: PoolFactory) {
     this.#counters = counters;
     this.end = end;
     this.precision = precision;
     if (precision === 'float64') return;
     try {
+      this.pool = threads?.((error) => end.fail(error));
       this.#open();
     } catch (error) {
       this.note = `Without WebAssembly it is many times slower: ${(error as Error).message}`;
     }
   }
 
+  /** How many threads compute. */
+  get threads(): number {
+    return this.pool?.threads ?? 1;
+  }
+
   #open(): void {
-    const memory = new WebAssembly.Memory({ initial: 1 });
-    const module = new WebAssembly.Module(moduleOf([finiteCheck]));
-    this.allFinite = new WebAssembly.Instance(module, { m: { m: memory } }).exports['0'] as Heap['allFinite'];
+    // A shared memory reserves the addresses of its maximum, which takes no memory.
+    const shared = this.pool && { maximum: MOST_PAGES, shared: true };
+    const memory = new WebAssembly.Memory({ initial: 1, ...shared });
+    const module = new WebAssembly.Module(moduleOf([finiteCheck], this.threads > 1));
+    this.allFinite = new WebAssembly.Instance(module, importsOf({ memory, thread: 0, shared: 0 })).exports[
+      '0'
+    ] as Heap['allFinite'];
     this.memory = memory;
     new Float32Array(memory.buffer)[ONE] = 1;
   }
@@ -100,7 +113,7 @@ export class Heap {
 
   /** The first address with `bytes` free bytes. */
   #gap(bytes: number): number {
-    let start = PANEL_END;
+    let start = CONSTANTS_END;
     for (const array of this.#arrays) {
       if (array.address! - start >= bytes) return start;
       start = Math.max(start, array.address! + array.bytes);

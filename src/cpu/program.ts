@@ -54,9 +54,10 @@ export class CpuProgram implements Program {
     const roots = rootsOf(this.#recipe);
     const order = topologicalOrder(roots);
     try {
-      this.#kernels = heap.memory && new Kernels(order, roots);
+      this.#kernels = heap.memory && new Kernels(order, roots, heap.threads);
       this.#steps = order.flatMap((node) => (node.op ? (this.#place(node) ?? []) : []));
       for (const t of roots) this.#array(t);
+      this.#kernels?.reserve(heap, this.#owned);
       this.#guarded = this.#movesOf(assignments);
       this.#records = this.#movesOf(records);
       const checked = guard ? [...guard.checked, ...assignments.map(([, t]) => t)] : [];
@@ -71,7 +72,7 @@ export class CpuProgram implements Program {
   /** Compiles the WebAssembly functions. */
   async link(): Promise<this> {
     try {
-      await this.#kernels?.link(this.#heap.memory!);
+      await this.#kernels?.link(this.#heap);
       return this;
     } catch (error) {
       this.dispose();
@@ -202,6 +203,7 @@ export class CpuProgram implements Program {
 
   dispose(): void {
     this.#disposed = true;
+    this.#kernels?.release();
     this.#steps = [];
     this.#values.clear();
     this.#inputs.clear();

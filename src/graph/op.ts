@@ -76,6 +76,22 @@ export interface WasmScope {
   readonly to: readonly number[];
   /** Adds a function to the program, equal ones once, and returns its index. */
   define(func: WasmFunction): number;
+  /** Memory of each thread for this op alone, which holds nothing before a pass: where it begins, in bytes after `THREAD`. */
+  scratch(bytes: number): number;
+  /** Memory that all threads see and that lasts from one pass of this op to the next: where it begins, in bytes after `SHARED`. */
+  shared(bytes: number): number;
+}
+
+/** Work in units, of which any thread may compute any range at any time: no unit reads what another writes, so the bits are the same. */
+export interface WasmPass {
+  readonly units: number;
+  /** Computes the units from local 0 up to local 1, both i32. */
+  readonly body: WasmCode;
+  /** Locals after these two, i32 first, then v128. Default 0. */
+  readonly i32s?: number;
+  readonly v128s?: number;
+  /** Arithmetic operations of all units together, roughly: small passes are not worth a second thread. */
+  readonly operations: number;
 }
 
 /**
@@ -100,10 +116,10 @@ export interface Op<P = unknown> {
   /** The reference: plain loops over doubles or floats that write into `outs`. */
   cpu(inputs: readonly NdArray[], outs: readonly NdArray[], p: P): void;
   /**
-   * Kernel ops only: the same in WebAssembly, in floats.
+   * The same in WebAssembly, in floats: passes one after another; undefined if these inputs are left to `cpu`.
    * @internal
    */
-  cpuFast?(scope: WasmScope, p: P): WasmCode;
+  cpuFast?(scope: WasmScope, p: P): readonly WasmPass[] | undefined;
   /**
    * Elementwise ops, and ops that repeat one element: the same in WebAssembly on four elements. `xs` push the inputs' (v128), each as
    * often as it is used; undefined if inputs of these kinds are left to `cpu`.

@@ -148,6 +148,11 @@ export interface VariableOptions {
   readonly initial: Initializer;
   /** Whether optimizers update it. Default false. */
   readonly trainable?: boolean | undefined;
+  /**
+   * The order of its axes in files, if it is another than in memory: `[0, 3, 1, 2]` stores filters (O, KH, KW, C) as PyTorch's (O, C, KH,
+   * KW).
+   */
+  readonly fileAxes?: readonly number[] | undefined;
 }
 
 /** What makes initial values. */
@@ -162,20 +167,28 @@ const VARIABLE = {
   dtype: [DTYPE, 'f32'],
   initial: INITIALIZER,
   trainable: [BOOLEAN, false],
+  fileAxes: NUMBERS,
 } satisfies Schema<VariableOptions>;
 
 /** A tensor whose values a State owns: a parameter, a running statistic, a counter. */
 export class Variable extends Tensor {
   /** The function that returns its initial values. */
   readonly initial: Initializer;
+  /** The order of its axes in files; undefined if it is the order in memory. */
+  readonly fileAxes: readonly number[] | undefined;
   #trainable: boolean;
 
   constructor(shape: Shape, options: VariableOptions, ...extra: never[]) {
     checkShape('Variable', shape);
-    const { dtype, initial, trainable } = checkOptions('Variable', options, VARIABLE, extra);
+    const { dtype, initial, trainable, fileAxes } = checkOptions('Variable', options, VARIABLE, extra);
     checkValue('Variable', 'initial', initial, INITIALIZER);
+    if (fileAxes && (fileAxes.length !== shape.length || !shape.every((_, axis) => fileAxes.includes(axis))))
+      throw new OptionError(
+        `Variable: fileAxes [${fileAxes}] do not name each axis of ${formatShape(shape)} once. Give ${shape.length} different axes.`,
+      );
     super(new Node(undefined, { kind: 'variable' }, [], undefined, [{ shape: [...shape], dtype }]));
     this.initial = initial;
+    this.fileAxes = fileAxes && [...fileAxes];
     this.#trainable = trainable;
     if (this.#trainable) parameters.add(this);
     variables.set(this.node, this);

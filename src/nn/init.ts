@@ -161,13 +161,12 @@ function scaled(
   };
 }
 
-/** Inputs and outputs of one unit, of a weight [out, in, ...receptive field]. */
+/** Inputs and outputs of one unit, of a weight [out, ...receptive field, in]. */
 function fansOf(name: string, path: string, shape: Shape): { fanIn: number; fanOut: number } {
   if (shape.length < 2) {
     throw new OptionError(
       `${name}: ${path} ${formatShape(shape)} has no fan: it needs two axes, [out, in]. Use uniform or normal.`,
     );
   }
-  const field = sizeOf(shape.slice(2));
-  return { fanIn: shape[1]! * field, fanOut: shape[0]! * field };
+  return { fanIn: sizeOf(shape.slice(1)), fanOut: sizeOf(shape.slice(0, -1)) };
 }

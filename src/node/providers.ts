@@ -1,6 +1,7 @@
 // Devices in Node: Dawn, and the CPU.
 import { type Backend, type BackendOptions, createBackendWith } from '../backend.ts';
 import { dawnProvider } from './dawn.ts';
+import { threadsOf } from './threads.ts';
 import { keptTuning } from './tuning.ts';
 
 /**
@@ -18,5 +19,5 @@ export function openBackend(
   warn: (text: string) => void,
   extra: readonly unknown[] = [],
 ): Promise<Backend> {
-  return createBackendWith(dawnProvider(), options, (report) => keptTuning(report, warn), extra);
+  return createBackendWith(dawnProvider(), options, (report) => keptTuning(report, warn), extra, threadsOf);
 }

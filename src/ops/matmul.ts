@@ -1,12 +1,11 @@
 // Matrix products: matmul with batch axes and transposes, and the linear layer's product with its fused bias gradient.
 import { type RowProductVariant, rowProduct } from '../../shaders/row-product.wgsl.ts';
 import { multiply, type Product } from '../cpu/matmul.ts';
-import { ONE, product } from '../cpu/wasm/matmul.ts';
-import { call, i32 } from '../cpu/wasm/module.ts';
+import { ONE, product, productPass } from '../cpu/wasm/matmul.ts';
 import { rowProductFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { RowSpec } from '../graph/kernel.ts';
-import type { KernelScope, Op, RowScope, Spec, WasmCode } from '../graph/op.ts';
+import type { KernelScope, Op, RowScope, Spec } from '../graph/op.ts';
 import { BOOLEAN, checkOptions, type Schema } from '../graph/options.ts';
 import { broadcastShapes, formatShape, type Shape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
@@ -88,10 +87,6 @@ function directness({ direct }: KernelScope) {
   return { directA: direct(0), directB: direct(1) };
 }
 
-function callOf(func: number, a: number, b: number, y: number, bias = 0): WasmCode {
-  return [i32(a), i32(b), i32(y), i32(bias), call(func)];
-}
-
 export const matmulOp: Op<Matmul> = {
   name: 'matmul',
   epilogue: true,
@@ -104,10 +99,12 @@ export const matmulOp: Op<Matmul> = {
     const one = stored({ ...sizes, ...p });
     for (const at of places(sizes)) multiply(one, [a!.data, b!.data, y!.data], at);
   },
-  cpuFast: ({ inputs: [a, b], from: [atA, atB], to: [atY], define }, p) => {
-    const sizes = layout(a!, b!, p);
-    const func = product(stored({ ...sizes, ...p }), define);
-    return places(sizes).map(([inA, inB, inY]) => callOf(func, atA! + inA * 4, atB! + inB * 4, atY! + inY * 4));
+  cpuFast: (scope, p) => {
+    const sizes = layout(scope.inputs[0]!, scope.inputs[1]!, p);
+    const { from, to } = scope;
+    const func = product(stored({ ...sizes, ...p }), scope);
+    const addresses = places(sizes).map(([a, b, y]) => [from[0]! + a * 4, from[1]! + b * 4, to[0]! + y * 4] as const);
+    return [productPass(addresses.map((each) => [func, each]))];
   },
   flops: ([a, b], p) => {
     const { M, N, K, batch } = layout(a!, b!, p);
@@ -169,8 +166,10 @@ export const linearOp: Op<void> = {
     multiply(stored({ M, N, ...p }), [x!.data, w!.data, y!.data]);
     for (let i = 0, row = 0; row < M; row++) for (let n = 0; n < N; n++) y!.data[i++]! += b!.data[n]!;
   },
-  cpuFast: ({ inputs, from: [x, w, b], to: [y], define }) =>
-    callOf(product(stored(linearSizes(inputs)), define, true), x!, w!, y!, b!),
+  cpuFast: (scope) => {
+    const { inputs, from, to } = scope;
+    return [productPass([[product(stored(linearSizes(inputs)), scope, true), [from[0]!, from[1]!, to[0]!, from[2]!]]])];
+  },
   flops: (inputs) => {
     const { M, N, K } = linearSizes(inputs);
     return M * N * (2 * K + 1);
@@ -208,11 +207,15 @@ export const linearGradOp: Op<void> = {
     multiply(stored(sizes), [dy!.data, x!.data, dw!.data]);
     multiply(sumOfRows(sizes), [Float64Array.of(1), dy!.data, db!.data]);
   },
-  cpuFast: ({ inputs, from: [dy, x], to: [dw, db], define }) => {
-    const sizes = gradSizes(inputs);
+  cpuFast: (scope) => {
+    const sizes = gradSizes(scope.inputs);
+    const [dy, x] = scope.from;
+    const [dw, db] = scope.to;
     return [
-      callOf(product(stored(sizes), define), dy!, x!, dw!),
-      callOf(product(sumOfRows(sizes), define), ONE, dy!, db!),
+      productPass([
+        [product(stored(sizes), scope), [dy!, x!, dw!]],
+        [product(sumOfRows(sizes), scope), [ONE, dy!, db!]],
+      ]),
     ];
   },
   flops: (inputs) => {

@@ -5,7 +5,7 @@ import type { Op } from '../graph/op.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from './binary.ts';
 import { column, type Groups, groupSize, groupsOfChannels, spread } from './groups.ts';
-import { pow } from './unary.ts';
+import { powNumber } from './unary.ts';
 
 /** The columns of a table of statistics: the mean, 1 / √(variance + eps), and in most also the variance, which divides by the count. */
 export const MEAN = 0;
@@ -54,7 +54,7 @@ export const momentsOp: Op<Moments> = {
 export function throughMoments(dstats: Tensor, x: Tensor, stats: Tensor, groups: Groups, centred = true): Tensor {
   const size = groupSize(groups);
   // d(1/σ) is a part of the variance's gradient: d(v + eps)^(-1/2) = -1/2 (v + eps)^(-3/2) dv.
-  const viaInverse = mul(mul(column(dstats, INVERSE), pow(column(stats, INVERSE), 3)), -0.5);
+  const viaInverse = mul(mul(column(dstats, INVERSE), powNumber(column(stats, INVERSE), 3)), -0.5);
   const dvariance = dstats.shape[1]! > VARIANCE ? add(viaInverse, column(dstats, VARIANCE)) : viaInverse;
   const apart = sub(x, spread(column(stats, MEAN), x, groups));
   const viaVariance = mul(spread(mul(dvariance, 2 / size), x, groups), apart);

@@ -59,7 +59,8 @@ function threshold(p: number): number {
   return Math.min(Math.floor(p * 2 ** 32), 2 ** 32 - 1);
 }
 
-function checkCounter(op: string, name: string, spec: Spec, size: number): void {
+/** @throws ShapeError unless `spec` is u32 [size]. */
+export function checkCounter(op: string, name: string, spec: Spec, size: number): void {
   if (spec.dtype !== 'u32' || sizeOf(spec.shape) !== size)
     throw new ShapeError(`${op}: ${name} is ${spec.dtype} [${spec.shape}]. It must be u32 [${size}].`);
 }

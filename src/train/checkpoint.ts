@@ -7,6 +7,7 @@ import { checkExtra } from '../graph/options.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Variable } from '../graph/tensor.ts';
 import { describe, type OptimizerDescription } from '../optim/describe.ts';
+import { fileShape, toFile } from './file-axes.ts';
 import { type Entry, type Freezing, type Layout, writeEntries } from './layout.ts';
 import { matchTensors } from './match-tensors.ts';
 import { type NetworkDescription, networkText } from './network-description.ts';
@@ -250,8 +251,8 @@ function weightsOf(state: State): Entry[] {
   return state.entries().filter(({ name }) => paths.has(name));
 }
 
-function wanted({ name, shape, dtype }: Entry) {
-  return { name, shape, dtype: storedDtype(dtype) };
+function wanted({ name, shape, dtype, fileAxes }: Entry) {
+  return { name, shape: fileShape(shape, fileAxes), dtype: storedDtype(dtype) };
 }
 
 /** The entries and further variables as tensors to store, all read at the same moment. */
@@ -263,9 +264,13 @@ async function readEntries(
   const whole = [...new Set(entries.map(({ within }) => within))];
   const arrays = await state.storage.read([...whole, ...more]);
   const tensors = new Map<string, TensorToStore>();
-  for (const { name, shape, within, offset } of entries) {
-    const data = arrays[whole.indexOf(within)]!.subarray(offset, offset + sizeOf(shape));
-    tensors.set(name, { shape, data: data instanceof Float64Array ? Float32Array.from(data) : data });
+  for (const { name, shape, fileAxes, within, offset } of entries) {
+    const values = arrays[whole.indexOf(within)]!.subarray(offset, offset + sizeOf(shape));
+    const data = toFile(values, shape, fileAxes);
+    tensors.set(name, {
+      shape: fileShape(shape, fileAxes),
+      data: data instanceof Float64Array ? Float32Array.from(data) : data,
+    });
   }
   return { tensors, rest: arrays.slice(whole.length).map((data) => Uint32Array.from(data)) };
 }
@@ -315,5 +320,7 @@ function isRun(run: Partial<Run> | null): boolean {
   const start = Number.isSafeInteger(run.start) && run.start! >= 0;
   const total = run.total === undefined || (Number.isSafeInteger(run.total) && run.total >= 1);
   const flags = typeof run.shuffle === 'boolean' && typeof run.dropLast === 'boolean';
-  return counts && start && total && flags && typeof run.dataName === 'string';
+  const augmented =
+    run.augmentation === undefined || (typeof run.augmentation === 'object' && run.augmentation !== null);
+  return counts && start && total && flags && augmented && typeof run.dataName === 'string';
 }

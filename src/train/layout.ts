@@ -9,6 +9,7 @@ import type { Variable } from '../graph/tensor.ts';
 import type { Arena } from '../optim/arena.ts';
 import { arenasOf, type Membership } from '../optim/groups.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
+import { type FileAxes, fromFile } from './file-axes.ts';
 
 /** Which parameters are trained. */
 export interface Freezing {
@@ -23,6 +24,7 @@ export interface Entry extends Region {
   readonly name: string;
   readonly shape: Shape;
   readonly dtype: DType;
+  readonly fileAxes?: FileAxes;
 }
 
 export interface Layout {
@@ -74,16 +76,16 @@ export function entriesOf({ arenas }: Layout, variables: readonly NamedVariable[
     arenas.flatMap(({ variable: within, members }) => members.map((m) => [m.variable, { within, offset: m.offset }])),
   );
   const weights = variables.map(({ path, variable }): Entry => {
-    const { shape, dtype, size } = variable;
-    return { name: path, shape, dtype, size, ...(placed.get(variable) ?? { within: variable, offset: 0 }) };
+    const { shape, dtype, size, fileAxes } = variable;
+    return { name: path, shape, dtype, size, fileAxes, ...(placed.get(variable) ?? { within: variable, offset: 0 }) };
   });
   const slotNames = [...new Set(arenas.flatMap(({ rule }) => rule.slots))];
   const moments = slotNames.flatMap((slot) =>
     arenas.flatMap(({ members, slots, rule }) => {
       const within = slots[rule.slots.indexOf(slot)];
       if (!within) return [];
-      return members.map(({ path, variable: { shape, size }, offset }): Entry => {
-        return { name: `optimizer.${slot}.${path}`, shape, dtype: 'f32', size, within, offset };
+      return members.map(({ path, variable: { shape, size, fileAxes }, offset }): Entry => {
+        return { name: `optimizer.${slot}.${path}`, shape, dtype: 'f32', size, fileAxes, within, offset };
       });
     }),
   );
@@ -99,12 +101,12 @@ export function sameEntries(before: readonly Entry[], after: readonly Entry[]): 
   });
 }
 
-/** Writes whole variables, each assembled from its entries; padding is zero. */
+/** Writes whole variables, each assembled from its entries in a file's order of axes; padding is zero. */
 export function writeEntries(storage: Storage, entries: readonly Entry[], dataOf: (name: string) => HostArray): void {
   const whole = new Map<Variable, HostArray>();
-  for (const { name, within, offset } of entries) {
+  for (const { name, shape, fileAxes, within, offset } of entries) {
     const data = whole.get(within) ?? hostArray(within.dtype, within.size);
-    data.set(dataOf(name), offset);
+    data.set(fromFile(dataOf(name), shape, fileAxes), offset);
     whole.set(within, data);
   }
   for (const [variable, data] of whole) storage.write(variable, data);

@@ -3,6 +3,7 @@
 import type { FileBytes, HostArray } from '../graph/dtype.ts';
 import { BOOLEAN, type Schema, STRING, type WithDefaults } from '../graph/options.ts';
 import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
+import { fileShape, fromFile } from './file-axes.ts';
 import { isTransposed, refuse, type TensorShape, type Wanted } from './match-tensors.ts';
 import type { ModelScale } from './part-scales.ts';
 import { readSafetensors } from './safetensors.ts';
@@ -61,7 +62,9 @@ export function putWeights(
 ): LoadedWeights & { readonly scale: ModelScale | undefined } {
   const { tensors, metadata } = readSafetensors(bytes, file);
   const scale = scaleOfFile(metadata, file);
-  const wanted = state.parameters().map(({ path, shape, dtype }) => ({ name: path, shape, dtype: storedDtype(dtype) }));
+  const wanted = state.variables.map(({ path, variable: { shape, dtype, fileAxes } }) => {
+    return { name: path, shape: fileShape(shape, fileAxes), dtype: storedDtype(dtype) };
+  });
   const own = new Set(wanted.map(({ name }) => name));
   for (const name of tensors.keys()) if (!own.has(name) && isCheckpointTensor(name, metadata)) tensors.delete(name);
   const given = renamedNames(file, tensors.keys(), rename);
@@ -74,7 +77,9 @@ export function putWeights(
   refuse(file, { wrong }, transposed ? TRANSPOSED : undefined);
   const values = found.map(({ name: path }): [string, HostArray] => {
     const { dtype, data } = tensorOf(path);
-    return [path, convert(`${file}: ${quoted(names.get(path)!)}`, dtype, data, state.variable(path).dtype)];
+    const variable = state.variable(path);
+    const values = convert(`${file}: ${quoted(names.get(path)!)}`, dtype, data, variable.dtype);
+    return [path, fromFile(values, variable.shape, variable.fileAxes)];
   });
   for (const [path, data] of values) state.write(path, data);
   return {

@@ -63,7 +63,7 @@ export function traceStep(
   return traceWith({ model: task.model, training: true, trained, step, seed }, (trace) => {
     const indices = order && indicesOf(state, order, rows);
     if (order) checkTargets(task, data);
-    const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
+    const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes, { step, seed }) : inputsOf(data);
     const { loss, metrics, prediction } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
     const slot = remainder(step, RING);
     const { assignments, inner } = update(state, loss, slot);
