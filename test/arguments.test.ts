@@ -324,7 +324,17 @@ const ENTRIES: Record<string, Entry> = {
   'nn.Tanh': layer,
   'nn.Dropout': { args: [0.5] },
   'nn.Embedding': { args: [3, 2, { initialWeight: nn.init.ones }], needs: 2 },
-  'nn.LayerNorm': { args: [2, { eps: 1e-3, affine: true }], needs: 1 },
+  'nn.LayerNorm': { args: [2, { eps: 1e-3, elementwiseAffine: true, bias: true }], needs: 1 },
+  'nn.RMSNorm': { args: [2, { eps: 1e-3, elementwiseAffine: true }], needs: 1 },
+  'nn.GroupNorm': { args: [1, 2, { eps: 1e-3, affine: true }], needs: 2 },
+  ...Object.fromEntries(
+    ['BatchNorm1d', 'BatchNorm2d', 'InstanceNorm1d', 'InstanceNorm2d'].map((name) => [
+      `nn.${name}`,
+      // Without momentum, of which null is taken: see norm-layers.test.ts.
+      { args: [2, { eps: 1e-3, affine: true, trackRunningStats: true }], needs: 1 },
+    ]),
+  ),
+  'nn.Dropout2d': { args: [0.5] },
   'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
   'nn.Flatten': { args: [1] },
   'nn.MaxPool2d': { args: [2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 1 },
@@ -353,6 +363,9 @@ const ENTRIES: Record<string, Entry> = {
   ),
   'nn.Embedding#forward': { args: [labels], needs: 1 },
   'nn.LayerNorm#forward': forward,
+  'nn.RMSNorm#forward': forward,
+  'nn.GroupNorm#forward': forward,
+  'nn.Dropout2d#forward': { args: [constant([[[[1, 2]]]])], needs: 1 },
   'nn.Linear#forward': forward,
   ...Object.fromEntries(
     ['nn.Conv1d', 'nn.ConvTranspose1d'].map((name) => [`${name}#forward`, { args: [sequence], needs: 1 }]),
@@ -670,6 +683,9 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.Dropout': new nn.Dropout(),
   'nn.Embedding': new nn.Embedding(2, 2),
   'nn.LayerNorm': new nn.LayerNorm(2),
+  'nn.RMSNorm': new nn.RMSNorm(2),
+  'nn.GroupNorm': new nn.GroupNorm(1, 2),
+  'nn.Dropout2d': new nn.Dropout2d(),
   'nn.Linear': model,
   'nn.Conv1d': new nn.Conv1d(2, 2, 1),
   'nn.Conv2d': new nn.Conv2d(2, 2, 1),
