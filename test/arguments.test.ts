@@ -336,9 +336,10 @@ const ENTRIES: Record<string, Entry> = {
       .split(' ')
       .map((name) => [name, binary]),
   ),
-  ...Object.fromEntries(['sum', 'mean', 'max', 'min'].map((name) => [name, reduction])),
+  ...Object.fromEntries(['sum', 'mean', 'max', 'min', 'prod'].map((name) => [name, reduction])),
   variance: { args: [x, 0, { keepDims: true, correction: 1 }], needs: 1 },
   argmax: reduction,
+  cumsum: { args: [x, 0, { reverse: true, exclusive: true }], needs: 1 },
   logSumExp: reduction,
   softmax: along,
   logSoftmax: along,

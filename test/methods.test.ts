@@ -55,6 +55,8 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   max: [],
   min: [{ axis: 1 }],
   variance: [0, { correction: 0 }],
+  prod: [0],
+  cumsum: [0, { reverse: true }],
   argmax: [1],
   logSumExp: [0],
   reshape: [3, -1],

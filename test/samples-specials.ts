@@ -44,6 +44,14 @@ const ROW_PAIRS = LEFT.map((a, i) => [a, 0.5, RIGHT[i]!]).filter(
   ([a, , b]) => Math.abs(a!) !== LARGEST || Math.abs(b!) !== LARGEST,
 );
 const ROWS = matrix(ROW_PAIRS.length, 3, (row, column) => ROW_PAIRS[row]![column]!);
+/**
+ * Pairs with 1 between: products of the smallest numbers with less are subnormal. Without those whose product overflows floats and not
+ * doubles.
+ */
+const FACTORS = LEFT.map((a, i) => [a, 1, RIGHT[i]!]).filter(
+  ([a, , b]) => !Number.isFinite(a! * b!) || Number.isFinite(Math.fround(a! * b!)),
+);
+const PRODUCTS = matrix(FACTORS.length, 3, (row, column) => FACTORS[row]![column]!);
 const LONG = matrix(N, 65, (row, column) => (column === (row * 9 + 3) % 65 ? SPECIALS[row]! : plain(row + column)));
 const GRADIENTS = [ROWS, LONG].map(({ shape: [rows, columns] }) => matrix(rows!, columns!, (r, c) => plain(r * 3 + c)));
 const LABELS = [ROWS, LONG].map(({ shape: [rows] }) => whole('u32', ...Array.from({ length: rows! }, (_, r) => r % 4)));
@@ -156,7 +164,16 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   mean: reduced,
   max: reduced,
   min: reduced,
+  prod: [PRODUCTS, LONG].map((x) => ({ inputs: [x], params: { axes: [1] }, hardware: x === LONG })),
+  prodGrad: [ROWS, LONG].map((x) => ({
+    inputs: [vector(x.values!.map(() => 1).slice(0, x.shape[0])), x],
+    hardware: x === LONG,
+  })),
   argmax: along,
+  cumsum: [
+    { inputs: [ROWS], params: { axis: 1, reverse: false, exclusive: false } },
+    { inputs: [LONG], params: { axis: 1, reverse: true, exclusive: true } },
+  ],
   softmax: along,
   softmaxGrad: backward,
   logSoftmax: along,

@@ -33,6 +33,7 @@ import {
 import { broadcastTo, sum } from './broadcast.ts';
 import { cast } from './cast.ts';
 import { remainder } from './counter.ts';
+import type { CumsumOptions } from './cumsum.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
 import type { CeluOptions, EluOptions } from './exponential-units.ts';
@@ -122,6 +123,12 @@ export interface TensorMethods {
   /** The variance over the given axes. Default: all axes. */
   variance(axis?: Axis, options?: Omit<VarianceOptions, 'axis'>): Tensor;
   variance(options?: VarianceOptions): Tensor;
+  /** The product over the given axes. Default: all axes. */
+  prod(axis?: Axis, options?: KeepDims): Tensor;
+  prod(options?: ReduceOptions): Tensor;
+  /** Running sums along an axis. Default -1. */
+  cumsum(axis?: number, options?: Omit<CumsumOptions, 'axis'>): Tensor;
+  cumsum(options?: CumsumOptions): Tensor;
   /** The index of the largest element along an axis, u32. Default axis -1. */
   argmax(axis?: number, options?: KeepDims): Tensor;
   argmax(options?: KeptAxisOptions): Tensor;
@@ -214,6 +221,8 @@ const ANNOUNCED = [
   'prelu',
   'sin',
   'cos',
+  'prod',
+  'cumsum',
 ] as const;
 
 attachMethods({

@@ -33,7 +33,7 @@ export function rowsOf(shape: Shape, axis: number): { N: number; C: number; INNE
 }
 
 /** Where row r starts. */
-function startOf(r: number, C: number, INNER: number): number {
+export function startOf(r: number, C: number, INNER: number): number {
   const inner = r % INNER;
   return (r - inner) * C + inner;
 }

@@ -8,6 +8,7 @@ import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
+import { cumsumOp } from './cumsum.ts';
 import { expm1 } from './expm1.ts';
 import { eluOp } from './exponential-units.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
@@ -17,6 +18,7 @@ import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { packOp, unpackOp } from './pack.ts';
 import { powTensorOp } from './pow.ts';
 import { preluOp } from './prelu.ts';
+import { prodGradOp, prodOp } from './prod.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
@@ -59,7 +61,10 @@ export const ops = tableOf({
   mean: meanOp,
   max: maxOp,
   min: minOp,
+  prod: prodOp,
+  prodGrad: prodGradOp,
   argmax: argmaxOp,
+  cumsum: cumsumOp,
   // Rows.
   softmax: softmaxOp,
   softmaxGrad: softmaxGradOp,
