@@ -5,9 +5,11 @@ import { accuracy } from '../src/ops/accuracy.ts';
 import { sum } from '../src/ops/broadcast.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
 import { type CumsumOptions, cumsum } from '../src/ops/cumsum.ts';
+import { logSumExp } from '../src/ops/log-sum-exp.ts';
 import { prod, prodGradOp } from '../src/ops/prod.ts';
 import { argmax, max, mean, min, variance } from '../src/ops/reduce.ts';
-import { logSoftmax, logSoftmaxGradOp, logSumExp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
+import { logSoftmax, logSoftmaxGradOp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
+import { type TopkOptions, topk } from '../src/ops/topk.ts';
 import { total } from '../src/ops/total.ts';
 import type { Sample, SampleInput } from './sample.ts';
 
@@ -220,6 +222,32 @@ function runningSums(): Sample[] {
   ];
 }
 
+/** The largest of distinct elements, in an order that no walk meets, and of equal ones; values and indices. */
+function largest(): Sample[] {
+  const distinct = (shape: number[], k: number, options: TopkOptions): Sample => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return {
+      name: `${k} of [${shape}] along ${options.axis}${options.largest === false ? ', smallest' : ''}`,
+      inputs: [{ shape, values: Array.from({ length: size }, (_, i) => ((i * 7919) % size) / 16 - 3) }],
+      fn: (x) => topk(x!, k, options),
+    };
+  };
+  return [
+    distinct([7, 5, 3], 2, { axis: 1, largest: false }),
+    distinct([3, 257], 5, { axis: -1 }),
+    {
+      name: '4 of [5, 130] among equals',
+      inputs: [{ shape: [5, 130], values: Array.from({ length: 650 }, (_, i) => (i * 7) % 3) }],
+      fn: (x) => topk(x!, 4),
+      wrt: [],
+      full: true,
+    },
+    { ...distinct([1], 1, { axis: 0 }), full: true, hardware: false },
+    { ...distinct([65, 10], 10, { axis: 1 }), full: true },
+    { ...distinct([2, 1100, 3], 3, { axis: 1, largest: false }), full: true },
+  ];
+}
+
 export const rowSamples = {
   sum: [...reductions(sum), ...longReductions(sum)],
   sumFew: [2080, 4096, 65_536].map((n) => ({
@@ -250,6 +278,7 @@ export const rowSamples = {
   ],
   argmax: argmaxima(),
   cumsum: runningSums(),
+  topk: largest(),
   softmax: alongAxes(softmax),
   softmaxGrad: rowGradients(softmaxGradOp, [0, 1]),
   logSoftmax: alongAxes(logSoftmax),
@@ -260,6 +289,19 @@ export const rowSamples = {
       name: '[4, 5, 6] along 1, kept',
       inputs: [{ shape: [4, 5, 6] }],
       fn: (x) => logSumExp(x!, { axis: 1, keepDims: true }),
+    },
+    {
+      name: '[3, 4, 2, 5] over 0 and 2',
+      inputs: [{ shape: [3, 4, 2, 5] }],
+      fn: (x) => logSumExp(x!, [0, 2]),
+      hardware: false,
+    },
+    {
+      name: '[2, 3] over no axis',
+      inputs: [{ shape: [2, 3] }],
+      fn: (x) => logSumExp(x!, []),
+      full: true,
+      hardware: false,
     },
   ],
   softmaxCrossEntropy: crossEntropies(),

@@ -156,6 +156,28 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   gatherRowsGrad: [
     { inputs: [ROWS, whole('u32', ...ROW_PAIRS.map((_, i) => (i * 5) % 140))], params: { shape: [130, 3] } },
   ],
+  gather: [
+    {
+      inputs: [
+        { shape: [ROW_PAIRS.length, 3, 1], values: ROWS.values! },
+        {
+          shape: [ROW_PAIRS.length, 1, 1],
+          dtype: 'u32',
+          values: ROW_PAIRS.map((_, i) => (i % 5 === 4 ? 0xffffffff : i % 5)),
+        },
+      ],
+      zeros: true,
+    },
+  ],
+  gatherGrad: [
+    {
+      inputs: [
+        { shape: [ROW_PAIRS.length, 3, 1], values: ROWS.values! },
+        { shape: [ROW_PAIRS.length, 3, 1], dtype: 'u32', values: ROWS.values!.map((_, i) => (i * 5) % 4) },
+      ],
+      params: { N: 3 },
+    },
+  ],
   oneHot: [{ inputs: [whole('u32', 2, 3, 4, 0xffffffff)], params: { depth: 4 } }],
   dropoutMask: 'no floats',
   batchIndices: 'no floats',
@@ -164,6 +186,9 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   mean: reduced,
   max: reduced,
   min: reduced,
+  topk: [true, false].flatMap((largest) =>
+    [ROWS, LONG].map((x) => ({ inputs: [x], params: { k: 3, axis: 1, largest }, hardware: x === LONG })),
+  ),
   prod: [PRODUCTS, LONG].map((x) => ({ inputs: [x], params: { axes: [1] }, hardware: x === LONG })),
   prodGrad: [ROWS, LONG].map((x) => ({
     inputs: [vector(x.values!.map(() => 1).slice(0, x.shape[0])), x],

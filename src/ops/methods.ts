@@ -43,8 +43,9 @@ import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce
 import type { ReduceOptions } from './reduction.ts';
 import { flatten, reshape } from './reshape.ts';
 import { type ClipOptions, clip, where } from './select.ts';
-import { logSoftmax, logSumExp, softmax } from './softmax.ts';
+import { logSoftmax, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
+import type { TopkOptions } from './topk.ts';
 import { abs, exp, log, neg, powNumber, rsqrt, sign, sqrt, square } from './unary.ts';
 
 /** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
@@ -132,9 +133,11 @@ export interface TensorMethods {
   /** The index of the largest element along an axis, u32. Default axis -1. */
   argmax(axis?: number, options?: KeepDims): Tensor;
   argmax(options?: KeptAxisOptions): Tensor;
-  /** log Σ eˣ along an axis. Default -1. */
-  logSumExp(axis?: number, options?: KeepDims): Tensor;
-  logSumExp(options?: KeptAxisOptions): Tensor;
+  /** log Σ eˣ over the given axes. Default axis -1. */
+  logSumExp(axis?: Axis, options?: KeepDims): Tensor;
+  logSumExp(options?: ReduceOptions): Tensor;
+  /** The k largest elements along an axis, and their indices. Default axis -1. */
+  topk(k: number, options?: TopkOptions): [values: Tensor, indices: Tensor];
 
   /** The same elements in another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1, to be computed. */
   reshape(shape: Shape): Tensor;
@@ -151,6 +154,10 @@ export interface TensorMethods {
   broadcastTo(shape: Shape): Tensor;
   /** The rows at `indices`. */
   gatherRows(indices: Tensor): Tensor;
+  /** Elements by index along an axis, as many as there are indices; negative ones count from the end. */
+  gather(axis: number, indices: Tensor): Tensor;
+  /** Slices by index along an axis; negative ones count from the end. Default axis 0. */
+  take(indices: Tensor, axis?: number): Tensor;
   /** Rows of zeros with a one at each class index. */
   oneHot(classes: number): Tensor;
   /** The same numbers in another dtype. */
@@ -223,13 +230,17 @@ const ANNOUNCED = [
   'cos',
   'prod',
   'cumsum',
+  'gather',
+  'take',
+  'topk',
+  'logSumExp',
 ] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, remainder, maximum, minimum, pow: powNumber, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
-  ...{ sum, mean, max, min, variance, argmax, logSumExp },
+  ...{ sum, mean, max, min, variance, argmax },
   ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },

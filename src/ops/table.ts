@@ -12,7 +12,9 @@ import { cumsumOp } from './cumsum.ts';
 import { expm1 } from './expm1.ts';
 import { eluOp } from './exponential-units.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
+import { gatherAlongGradOp, gatherAlongOp } from './gather-along.ts';
 import * as hard from './hard-activations.ts';
+import { logSumExpOp } from './log-sum-exp.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
 import { packOp, unpackOp } from './pack.ts';
@@ -23,8 +25,9 @@ import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
 import { reshapeOp } from './reshape.ts';
 import { clipOp, whereOp } from './select.ts';
-import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
+import { logSoftmaxGradOp, logSoftmaxOp, softmaxGradOp, softmaxOp } from './softmax.ts';
 import * as softplus from './softplus-activations.ts';
+import { topkOp } from './topk.ts';
 import { sumFewOp } from './total.ts';
 import * as trigonometry from './trigonometry.ts';
 import * as unary from './unary.ts';
@@ -53,6 +56,8 @@ export const ops = tableOf({
   gatherRows: gatherRowsOp,
   gatherRowsGrad: gatherRowsGradOp,
   oneHot: oneHotOp,
+  gather: gatherAlongOp,
+  gatherGrad: gatherAlongGradOp,
   dropoutMask: dropoutMaskOp,
   batchIndices: batchIndicesOp,
   // Reductions.
@@ -65,6 +70,7 @@ export const ops = tableOf({
   prodGrad: prodGradOp,
   argmax: argmaxOp,
   cumsum: cumsumOp,
+  topk: topkOp,
   // Rows.
   softmax: softmaxOp,
   softmaxGrad: softmaxGradOp,
