@@ -14,7 +14,7 @@ import { max } from './reduce.ts';
 import { type AxisOptions, checkTensors, LAST_AXIS } from './tensors.ts';
 import { exp, log } from './unary.ts';
 
-interface Row {
+export interface Row {
   /** Non-negative. */
   readonly axis: number;
 }
