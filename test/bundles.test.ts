@@ -89,6 +89,17 @@ try { x.pad([1], [1], { mode: 'reflect' }); } catch (e) { console.log(e.message)
     ).toBe('Tensor(take f32 [5])');
   });
 
+  test('with tensors as exponents too, and pow itself brings them', async () => {
+    const raised = 'console.log(String(constant([2]).pow(constant([3]))));';
+    const without = `import { constant } from 'thalweg';\ntry { ${raised} } catch (e) { console.log(e.name, e.message); }`;
+    // The name of the class is minified.
+    expect(await printed(without)).toMatch(
+      /^OptionError pow: the exponent is an? \w+\. Give a finite number\. A tensor as exponent needs import { pow } from 'thalweg\/ops'\.$/,
+    );
+    const used = `import { constant } from 'thalweg';\nimport { pow } from 'thalweg/ops';\nconsole.log(pow.length);\n${raised}`;
+    expect(await printed(used)).toMatch(/Tensor\(pow f32 \[1\]\)$/);
+  });
+
   test('come with thalweg/ops alone', async () => {
     const code = `import { neg } from 'thalweg/ops';\nconsole.log(String(neg(1).mul(2).relu()));`;
     expect(await printed(code)).toBe('Tensor(relu f32 [])');

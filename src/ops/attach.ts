@@ -3,7 +3,7 @@ import { OptionError } from '../graph/errors.ts';
 import { checkExtra, checkValue, FUNCTION, OBJECT } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
 
-type Method = (...args: never) => Tensor;
+type Method = (...args: never) => Tensor | readonly Tensor[];
 
 /** What every tensor has before any op is attached: `shape`, `toString` and the like. */
 const OWN: readonly string[] = Object.getOwnPropertyNames(Tensor.prototype);
@@ -19,7 +19,7 @@ export function attachMethods(methods: Readonly<Record<string, Method>>, ...extr
     checkValue('attachMethods', name, fn, FUNCTION);
     if (OWN.includes(name))
       throw new OptionError(`attachMethods: ${name} is a tensor's own property. Give another name.`);
-    const op = fn as (x: Tensor, ...args: readonly unknown[]) => Tensor;
+    const op = fn as (x: Tensor, ...args: readonly unknown[]) => unknown;
     define(name, function (this: Tensor, ...args: readonly unknown[]) {
       return op(this, ...args);
     });
@@ -46,6 +46,6 @@ export function notImported(name: string): OptionError {
   );
 }
 
-function define(name: string, value: (this: Tensor, ...args: readonly unknown[]) => Tensor): void {
+function define(name: string, value: (this: Tensor, ...args: readonly unknown[]) => unknown): void {
   Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
 }
