@@ -2,8 +2,9 @@
 
     python3 test/torch/cases.py [times]
 
-writes all.safetensors, with `times` (default 1) as many cases of each kind, and the first of each kind, as many as fit into 200 kB, to
-cases.safetensors, which is committed. Made with PyTorch 1.13; of what it lacks, the formulas are here: RMSNorm, CircularPad2d.
+writes all.safetensors, with `times` (default 1) as many cases of each kind, and the first of each kind, as many as fit
+into 200 kB, to cases.safetensors, which is committed. Made with PyTorch 1.13 (Debian's python3-torch), which has no
+RMSNorm and no CircularPad2d: their formulas are here. Long, since each family of cases has options of its own.
 
 The header's metadata has a list of cases, each as PyTorch is called; the tensors of case k are
     k.in.x, k.in.target, ...      the inputs
@@ -157,7 +158,7 @@ def of_call(call, inputs, channels=False):
 # Each family draws one case: what is described, and what it is computed by.
 
 
-def layers_case(r, layers, shape, **how):
+def layers_case(layers, shape, **how):
     name = " ".join(named(layer) for layer in layers) + f" of {list(shape)}"
     extras = [word for word in ("training", "ties") if how.get(word)]
     case = {"name": ", ".join([name, *extras]), "layers": layers, "training": how.get("training", False)}
@@ -165,7 +166,7 @@ def layers_case(r, layers, shape, **how):
 
 
 def some(r, **options):
-    """Some of the options, each with one of its values: a value of None leaves the default."""
+    """Some of the options, each with one of its values; `...` leaves the default."""
     chosen = {name: r.choice(values) for name, values in options.items()}
     return {name: v for name, v in chosen.items() if v is not ...}
 
@@ -188,22 +189,22 @@ def conv(r):
     options |= some(r, padding_mode=[..., ..., "reflect", "replicate", "circular", "zeros"]) | {"groups": groups}
     if r.random() < 0.4:
         length = r.randint(6, 11)
-        return layers_case(r, [("Conv1d", (*args, r.randint(1, 4)), options)], (2, args[0], length))
+        return layers_case([("Conv1d", (*args, r.randint(1, 4)), options)], (2, args[0], length))
     options |= some(r, padding=[(1, 0), (0, 2), options.get("padding", 0)], stride=[(1, 2), options.get("stride", 1)])
     kernel = r.choice([1, 2, 3, (2, 3), (3, 1)])
-    return layers_case(r, [("Conv2d", (*args, kernel), options)], images(r, args[0]))
+    return layers_case([("Conv2d", (*args, kernel), options)], images(r, args[0]))
 
 
 def transposed(r):
     groups = r.choice([1, 1, 2, 3])
     args = (groups * r.choice([1, 2]), groups * r.choice([1, 2]))
-    options = some(r, stride=[..., 2, 3], dilation=[..., 2], padding=[..., 1], output_padding=[..., 1], bias=[..., False])
-    options["groups"] = groups
+    options = some(r, stride=[..., 2, 3], dilation=[..., 2], padding=[..., 1], output_padding=[..., 1])
+    options |= some(r, bias=[..., False]) | {"groups": groups}
     if r.random() < 0.4:
-        return layers_case(r, [("ConvTranspose1d", (*args, r.randint(1, 4)), options)], (2, args[0], r.randint(3, 6)))
+        return layers_case([("ConvTranspose1d", (*args, r.randint(1, 4)), options)], (2, args[0], r.randint(3, 6)))
     options |= some(r, padding=[(1, 0), options.get("padding", 0)], stride=[(1, 2), options.get("stride", 1)])
-    kernel = r.choice([1, 2, 3, (2, 3)])
-    return layers_case(r, [("ConvTranspose2d", (*args, kernel), options)], (1, args[0], r.randint(3, 5), r.randint(3, 5)))
+    kernel, size = r.choice([1, 2, 3, (2, 3)]), (r.randint(3, 5), r.randint(3, 5))
+    return layers_case([("ConvTranspose2d", (*args, kernel), options)], (1, args[0], *size))
 
 
 def pool(r):
@@ -212,76 +213,79 @@ def pool(r):
     options |= some(r, dilation=[..., 2]) if kind == "MaxPool" else some(r, count_include_pad=[..., False])
     ties = kind == "MaxPool" and r.random() < 0.3
     if r.random() < 0.25:
-        return layers_case(r, [(kind + "1d", (r.choice([2, 3]),), options)], (2, 3, r.randint(6, 11)), ties=ties)
+        return layers_case([(kind + "1d", (r.choice([2, 3]),), options)], (2, 3, r.randint(6, 11)), ties=ties)
     if kind == "AvgPool":
         options |= some(r, divisor_override=[..., ..., 3])
     kernel = r.choice([2, 3, (3, 2)])
-    return layers_case(r, [(kind + "2d", (kernel,), options)], images(r, r.choice([1, 3])), ties=ties)
+    return layers_case([(kind + "2d", (kernel,), options)], images(r, r.choice([1, 3])), ties=ties)
 
 
 def adaptive(r):
     kind = r.choice(["AdaptiveAvgPool", "AdaptiveMaxPool"])
     if r.random() < 0.25:
-        return layers_case(r, [(kind + "1d", (r.randint(1, 6),), {})], (2, 3, r.randint(5, 9)))
-    return layers_case(r, [(kind + "2d", (r.choice([1, 2, 3, (2, 4), (5, 3)]),), {})], images(r, 3))
+        return layers_case([(kind + "1d", (r.randint(1, 6),), {})], (2, 3, r.randint(5, 9)))
+    return layers_case([(kind + "2d", (r.choice([1, 2, 3, (2, 4), (5, 3)]),), {})], images(r, 3))
 
 
 def upsample(r):
-    to = r.choice([{"size": (7, 5)}, {"size": 9}, {"size": (3, 3)}] + [{"scale_factor": s} for s in (2, 1.5, 0.6, (2, 3))])
+    sizes = [{"size": size} for size in ((7, 5), 9, (3, 3))]
+    to = r.choice(sizes + [{"scale_factor": scale} for scale in (2, 1.5, 0.6, (2, 3))])
     bilinear = r.choice([{}, {"mode": "bilinear"}, {"mode": "bilinear", "align_corners": True}])
-    return layers_case(r, [("Upsample", (), {**to, **bilinear})], images(r, 2, smallest=4))
+    return layers_case([("Upsample", (), {**to, **bilinear})], images(r, 2, smallest=4))
 
 
 def pads(r):
     kind = r.choice(["ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d", "CircularPad2d"])
     padding = tuple(r.randint(0, 3) for _ in range(4))
-    return layers_case(r, [(kind, (padding,), {})], images(r, 2, smallest=4))
+    return layers_case([(kind, (padding,), {})], images(r, 2, smallest=4))
 
 
 def running_norm(r):
     kind = r.choice(["BatchNorm", "BatchNorm", "InstanceNorm"])
     averages = [..., 0.3, None] if kind == "BatchNorm" else [..., 0.3]
-    options = some(r, eps=[..., 1e-3], momentum=averages, affine=[True, ..., False], track_running_stats=[True, True, False])
-    C = r.choice([1, 3, 4])
+    options = some(r, eps=[..., 1e-3], momentum=averages, affine=[True, ..., False])
+    options["track_running_stats"] = r.choice([True, True, False])
+    # A trainer needs a weight. In a layer before, y depends neither on a bias nor on the size of a single number.
+    alone = not options["track_running_stats"] or options.get("affine", kind == "BatchNorm")
+    C = r.choice([1, 3, 4] if alone else [2, 3, 4])
     shapes = [(4, C, 5), images(r, C)] + ([(6, C)] if kind == "BatchNorm" else [])
     shape = r.choice(shapes)
-    norm = (kind + ("2d" if len(shape) == 4 else "1d"), (C,), options)
-    # A trainer needs a weight: a layer before has one, and no bias, whose gradient would be 0.
+    layer = (kind + ("2d" if len(shape) == 4 else "1d"), (C,), options)
     before = {2: ("Linear", (C, C)), 3: ("Conv1d", (C, C, 1)), 4: ("Conv2d", (C, C, 1))}[len(shape)]
-    first = [(*before, {"bias": False})]
-    tracked = options["track_running_stats"] and options.get("affine", kind == "BatchNorm") is False
-    return layers_case(r, (first if tracked else []) + [norm], shape, training=r.choice([True, False]))
+    layers = [layer] if alone else [(*before, {"bias": False}), layer]
+    return layers_case(layers, shape, training=r.choice([True, False]))
 
 
 def norm(r):
     kind = r.choice(["GroupNorm", "LayerNorm", "RMSNorm"])
     if kind == "GroupNorm":
-        groups = r.choice([1, 2, 3])
-        shape = r.choice([(2, groups * 2, 5), images(r, groups * r.choice([1, 2]))])
-        return layers_case(r, [(kind, (groups, shape[1]), some(r, eps=[..., 1e-3], affine=[..., False]))], shape)
+        groups, C = r.choice([(1, 3), (2, 2), (2, 4), (3, 6)])
+        shape = r.choice([(2, C, 5), images(r, C)])
+        return layers_case([(kind, (groups, C), some(r, eps=[..., 1e-3], affine=[..., False]))], shape)
     options = some(r, eps=[..., 1e-3], elementwise_affine=[..., ..., False])
     last = r.choice([(7,), (3, 4), (40,)])
-    return layers_case(r, [(kind, (last,), options)], (3, *last), channels=False)
+    return layers_case([(kind, (last,), options)], (3, *last), channels=False)
 
 
-ACTIVATIONS = [("SELU", {}), ("ELU", {"alpha": 0.7}), ("CELU", {"alpha": 1.3}), ("Mish", {}), ("Hardswish", {}), ("Hardsigmoid", {})]
-ACTIVATIONS += [("ReLU6", {}), ("GELU", {}), ("GELU", {"approximate": "tanh"}), ("Softplus", {}), ("LogSigmoid", {}), ("ELU", {})]
-ACTIVATIONS += [("LeakyReLU", {"negative_slope": 0.2}), ("SiLU", {}), ("Sigmoid", {}), ("Tanh", {}), ("ReLU", {}), ("CELU", {})]
+ACTIVATIONS = [(kind, {}) for kind in ("SELU", "ELU", "CELU", "Mish", "Hardswish", "Hardsigmoid", "ReLU6", "Softplus")]
+ACTIVATIONS += [(kind, {}) for kind in ("LogSigmoid", "SiLU", "Sigmoid", "Tanh", "ReLU", "GELU", "LeakyReLU")]
+ACTIVATIONS += [("ELU", {"alpha": 0.7}), ("CELU", {"alpha": 1.3}), ("LeakyReLU", {"negative_slope": 0.2})]
+ACTIVATIONS += [("GELU", {"approximate": "tanh"})]
 
 
 def activation(r, order=[]):
     kind, options = next_of(r, ACTIVATIONS, order)
-    return layers_case(r, [(kind, (), options)], (4, r.randint(5, 9)), ties=r.random() < 0.3)
+    return layers_case([(kind, (), options)], (4, r.randint(5, 9)), ties=r.random() < 0.3)
 
 
 def prelu(r):
     C = r.choice([1, 3])
-    return layers_case(r, [("PReLU", (C,), some(r, init=[..., 0.1]))], (2, 3, 2, 4))
+    return layers_case([("PReLU", (C,), some(r, init=[..., 0.1]))], (2, 3, 2, 4))
 
 
 def softmax(r):
     kind, axis = r.choice(["Softmax", "LogSoftmax"]), r.choice([0, 1, 2, -1])
-    return layers_case(r, [(kind, (), {"dim": axis})], (3, 4, 5), channels=False)
+    return layers_case([(kind, (), {"dim": axis})], (3, 4, 5), channels=False)
 
 
 def loss(r):
@@ -312,7 +316,7 @@ def loss(r):
         else:
             target = torch.randint(C, (shape[0], *shape[2:]))
             if ignored:
-                target.reshape(-1)[0] = options["ignore_index"]
+                target.reshape(-1)[:2] = torch.tensor([options["ignore_index"], 0])  # one that is not ignored, too
         return of_call((kind, (), options), {"input": x, "target": target}, channels=True)
 
     targets = " of probabilities" if kind == "CrossEntropyLoss" and dense else ""
@@ -354,7 +358,9 @@ OPTIMIZERS = {
     "SGD": lambda r: {"momentum": 0.9, "nesterov": True} if r.random() < 0.4 else some(r, momentum=[..., 0.5]),
     "Adam": lambda r: some(r, betas=[..., (0.8, 0.99)], eps=[..., 1e-6], amsgrad=[..., True]),
     "AdamW": lambda r: some(r, betas=[..., (0.7, 0.9)], amsgrad=[..., True]),
-    "RMSprop": lambda r: some(r, alpha=[..., 0.9], momentum=[..., 0.9], centered=[..., True], eps=[..., 1e-6]),
+    # Its first steps are ten times as long as the rate.
+    "RMSprop": lambda r: {"lr": r.choice([0.001, 0.005])}
+    | some(r, alpha=[..., 0.9], momentum=[..., 0.9], centered=[..., True], eps=[..., 1e-6]),
     "Adagrad": lambda r: some(r, lr_decay=[..., 0.1], initial_accumulator_value=[..., 0.1]),
 }
 
@@ -362,16 +368,18 @@ OPTIMIZERS = {
 def training(r, order=[]):
     kind = next_of(r, OPTIMIZERS, order)
     options = {"lr": r.choice([0.01, 0.05]), **OPTIMIZERS[kind](r), **some(r, weight_decay=[..., 0.1])}
-    relu = (r.choice(["ReLU", "GELU", "ELU", "SiLU"]), (), {})
-    conv2d, batch_norm = ("Conv2d", (2, 3, 3), {"padding": 1, "bias": False}), ("BatchNorm2d", (3,), {})
-    layers, shape = r.choice(
-        [
-            ([conv2d, batch_norm, relu, ("MaxPool2d", (2,), {}), ("Flatten", (), {}), ("Linear", (27, 3), {})], (5, 2, 6, 6)),
-            ([conv2d, ("GroupNorm", (3, 3), {}), relu, ("AdaptiveAvgPool2d", (1,), {}), ("Flatten", (), {}), ("Linear", (3, 3), {})], (4, 2, 5, 5)),
-            ([("Conv1d", (2, 4, 3), {"stride": 2, "bias": False}), ("BatchNorm1d", (4,), {}), relu, ("Flatten", (), {}), ("Linear", (16, 3), {})], (5, 2, 9)),
-            ([("Linear", (6, 8), {}), ("LayerNorm", (8,), {}), relu, ("Linear", (8, 3), {})], (7, 6)),
-        ]
-    )
+    relu, flatten = (r.choice(["ReLU", "GELU", "ELU", "SiLU"]), (), {}), ("Flatten", (), {})
+    conv1d = ("Conv1d", (2, 4, 3), {"stride": 2, "bias": False})
+    conv2d = ("Conv2d", (2, 3, 3), {"padding": 1, "bias": False})
+    pool, mean = ("MaxPool2d", (2,), {}), ("AdaptiveAvgPool2d", (1,), {})
+    linear = lambda inputs: ("Linear", (inputs, 3), {})
+    networks = [
+        ([conv2d, ("BatchNorm2d", (3,), {}), relu, pool, flatten, linear(27)], (5, 2, 6, 6)),
+        ([conv2d, ("GroupNorm", (3, 3), {}), relu, mean, flatten, linear(3)], (4, 2, 5, 5)),
+        ([conv1d, ("BatchNorm1d", (4,), {}), relu, flatten, linear(16)], (5, 2, 9)),
+        ([("Linear", (6, 8), {}), ("LayerNorm", (8,), {}), relu, linear(8)], (7, 6)),
+    ]
+    layers, shape = r.choice(networks)
     classes = r.random() < 0.7
     loss = ("CrossEntropyLoss", (), some(r, label_smoothing=[..., 0.1])) if classes else ("MSELoss", (), {})
     target = lambda: torch.randint(3, shape[:1]) if classes else drawn((shape[0], 3))
@@ -433,4 +441,5 @@ def main():
         print(f"{name}.safetensors: {len(cases)} cases")
 
 
-main()
+if __name__ == "__main__":
+    main()
