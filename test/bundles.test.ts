@@ -87,4 +87,19 @@ describe('methods in a bundle', () => {
     const out = await printed(`import { constant } from 'thalweg';\n${use}\n${shown}`);
     expect(out).toMatch(/Tensor\(gatherRows f32 \[1, 2\]\)$/);
   });
+
+  const pictures =
+    'const set = datasets.array({ shape: [2, 2, 2, 1], data: new Uint8Array(8) }, [0, 1]);\nconst show = (x) => console.log(JSON.stringify(x.augmentation.options));';
+
+  test('of data sets that are left out say what to call instead', async () => {
+    const code = `import { datasets } from 'thalweg';\n${pictures}\ntry { set.augment(); } catch (e) { console.log(e.name, e.message); }`;
+    expect(await printed(code)).toBe(
+      'OptionError augment: this program does not import it. Call datasets.augment(data, …) instead.',
+    );
+  });
+
+  test('of data sets work where the function is used', async () => {
+    const code = `import { datasets } from 'thalweg';\n${pictures}\nshow(datasets.augment(set, { cutout: 1 }).x);\nshow(set.augment({ cutout: 2 }).x);`;
+    expect(await printed(code)).toBe('{"cutout":1}\n{"cutout":2}');
+  });
 });
