@@ -156,7 +156,7 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   // By 45 degrees.
   warpPictures: [
     {
-      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 4096)].map((x, k) =>
+      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 8192)].map((x, k) =>
         k === 1 ? { ...x, shape: [1, 2] } : x,
       ),
       params: { angle: 0, zoom: 1, angles: 1 },
