@@ -74,6 +74,8 @@ export default defineConfig(({ mode }) => ({
     projects: [
       {
         extends: true,
+        // Projects do not inherit it; test/sample.ts reads it.
+        mode,
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],

@@ -8,8 +8,9 @@
 //
 // With a stride, an element of x is covered by every stride-th kernel element only: the rows of `input` are taken class by class (h mod
 // stride, w mod stride), each along z with its own kernel elements, so that no product is with a zero between strides.
-import type { ConvSizes } from '../src/cpu/conv.ts';
 import type { Declaration, KernelSpec, KernelText, OperandText, Scratch } from '../src/graph/kernel.ts';
+import { type ConvVariant, type Facts, factsOf, pick, productOf } from './conv-facts.ts';
+import { convRegisters } from './conv-registers.wgsl.ts';
 import { operandsOf, withParts } from './gemm.wgsl.ts';
 import {
   type Axis,
@@ -21,112 +22,22 @@ import {
   reader,
   vec4,
 } from './gemm-frame.wgsl.ts';
-import { registerKernel } from './gemm-registers.wgsl.ts';
 import { tileKernel } from './gemm-tiles.wgsl.ts';
-import { modulo, quotient, u32, wgsl } from './wgsl.ts';
-
-export type ConvPass = 'forward' | 'input' | 'filter';
-
-/** What is computed. */
-export interface ConvVariant extends ConvSizes {
-  readonly pass: ConvPass;
-  /** Whether a and b may be read as vec4f (plain buffers). */
-  readonly directA: boolean;
-  readonly directB: boolean;
-  /** forward: y + bias of the channel, as input 2. */
-  readonly bias?: boolean;
-  /** filter: also stores Σ dy of each channel as output 1. */
-  readonly columnSums?: boolean;
-}
-
-/** Along one axis of `input`, the kernel elements that cover the elements of class p: `first[p]` and every `step`-th, `counts[p]` of them. */
-interface Classes {
-  readonly first: readonly number[];
-  readonly counts: readonly number[];
-  readonly step: number;
-}
-
-function classesOf(kernel: number, stride: number, padding: number, dilation: number): Classes {
-  const first: number[] = [];
-  const counts: number[] = [];
-  const step = stride / gcd(stride, dilation);
-  for (let p = 0; p < stride; p++) {
-    let k = 0;
-    while (k < kernel && (p + padding - k * dilation) % stride !== 0) k++;
-    first.push(k < kernel ? k : 0);
-    counts.push(k < kernel ? Math.ceil((kernel - k) / step) : 0);
-  }
-  return { first, counts, step };
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
-}
-
-/** The facts of a pass that its texts need. */
-interface Facts extends ConvVariant {
-  /** Channels and kernel elements of a group: c, o, (kh, kw). */
-  readonly Cg: number;
-  readonly Og: number;
-  readonly T: number;
-  /** Of `input`: classes along each axis, and the rows of a class along each axis. */
-  readonly rows: Classes;
-  readonly columns: Classes;
-  readonly CH: number;
-  readonly CW: number;
-  readonly classes: number;
-  /** Whether no window reaches outside the image. */
-  readonly inside: boolean;
-}
-
-function factsOf(v: ConvVariant): Facts {
-  const { H, W, C, O, KH, KW, OH, OW, G, stride, padding, dilation } = v;
-  const reaches = (axis: 0 | 1, size: number, places: number, kernel: number) =>
-    padding[axis] > 0 || (places - 1) * stride[axis] + (kernel - 1) * dilation[axis] >= size;
-  return {
-    ...v,
-    Cg: C / G,
-    Og: O / G,
-    T: KH * KW,
-    rows: classesOf(KH, stride[0], padding[0], dilation[0]),
-    columns: classesOf(KW, stride[1], padding[1], dilation[1]),
-    CH: Math.ceil(H / stride[0]),
-    CW: Math.ceil(W / stride[1]),
-    classes: stride[0] * stride[1],
-    inside: !reaches(0, H, OH, KH) && !reaches(1, W, OW, KW),
-  };
-}
-
-/** The product that a pass is; with classes, that of the largest. */
-export function productOf(v: ConvVariant): GemmVariant {
-  const { N, OH, OW, pass, directA, directB, G, bias, columnSums } = v;
-  const { Cg, Og, T, rows, columns, CH, CW, classes } = factsOf(v);
-  const most = (counts: readonly number[]) => Math.max(1, ...counts);
-  const sizes = {
-    forward: { M: N * OH * OW, N: Og, K: T * Cg, transposeA: false, transposeB: true },
-    input: {
-      M: N * CH * CW,
-      N: Cg,
-      K: most(rows.counts) * most(columns.counts) * Og,
-      transposeA: false,
-      transposeB: false,
-      raggedK: classes > 1,
-    },
-    filter: { M: Og, N: T * Cg, K: N * OH * OW, transposeA: true, transposeB: false },
-  }[pass];
-  const batch = { batch: [G], strideA: [0], strideB: [0] }; // offsets are the frame's
-  return { ...sizes, ...batch, directA, directB, bias: bias === true, columnSums: columnSums === true };
-}
+import { modulo, quotient, wgsl } from './wgsl.ts';
 
 /** One kernel, or two where K is cut into parts. */
 export function convKernel(v: ConvVariant, c: GemmConfiguration): readonly KernelSpec[] {
-  const f = factsOf(v);
-  const product = productOf(v);
-  const step = c.kernel === 'tiles' ? c.BK : 4;
-  const chunk = Math.ceil(product.K / (c.splitK ?? 1) / step) * step;
-  const parts = product.raggedK ? 1 : Math.ceil(product.K / chunk);
-  const frame = convFrame(f, product, parts, chunk);
-  const kernel = c.kernel === 'tiles' ? tileKernel(product, c, frame) : registerKernel(product, c, frame);
+  // In registers both operands of `forward` lie along channels: one is read as the other.
+  const alike = c.kernel === 'registers' && v.pass === 'forward';
+  const f = factsOf(alike ? { ...v, directA: v.directA && v.directB, directB: v.directA && v.directB } : v);
+  const product = productOf(f);
+  // Parts of K are whole rounds of tiles; in registers, whole lines of dy.
+  const [length, step] = c.kernel === 'tiles' ? [product.K, c.BK] : [v.N * v.OH, 1];
+  const split = c.kernel === 'tiles' ? !product.raggedK : v.pass === 'filter';
+  const chunk = split ? Math.ceil(length / (c.splitK ?? 1) / step) * step : length;
+  const parts = Math.ceil(length / chunk);
+  const frame = convFrame(f, product, parts, chunk, length);
+  const kernel = c.kernel === 'tiles' ? tileKernel(product, c, frame) : convRegisters(f, product, c, frame);
   return withParts({ ...kernel, ...operandsOf(frame) }, frame, v.bias === true, parts, sumSizes(f));
 }
 
@@ -135,7 +46,7 @@ function sumSizes({ pass, N, H, W, C, O, OH, OW, T, Cg, columnSums }: Facts) {
   return { size, columns: O, sums: columnSums ? O : 0 };
 }
 
-function convFrame(f: Facts, product: GemmVariant, parts: number, chunk: number): Frame {
+function convFrame(f: Facts, product: GemmVariant, parts: number, chunk: number, length: number): Frame {
   const { pass, G, O, C, Cg, Og, T, classes, bias } = f;
   const z = G * (pass === 'input' ? classes : 1);
   const whole = parts === 1;
@@ -164,7 +75,7 @@ let batch = z;
 #else
 let part = z % ${parts}u;
 let batch = z / ${parts}u;
-let end = min(K, part * ${chunk}u + ${chunk}u);
+let end = min(${length}u, part * ${chunk}u + ${chunk}u);
 #endif
 let offsetA = ${offsets[0]!};
 let offsetB = ${offsets[1]!};
@@ -175,7 +86,7 @@ ${statements}
 `,
     z: z * parts,
     from: whole ? '0u' : `part * ${chunk}u`,
-    to: whole ? 'K' : 'end',
+    to: whole ? (product.raggedK ? 'K' : `${length}u`) : 'end',
     partial,
     put: (k, row, col, value) => {
       if (pass === 'forward') {
@@ -219,13 +130,6 @@ function placeOf(f: Facts): Declaration {
   return select(${OUTSIDE}, (n * ${H}u + h) * ${W}u + w, h < ${H}u && w < ${W}u);
 }`,
   };
-}
-
-/** One of a class's numbers. */
-function pick(numbers: readonly number[], index: string): string {
-  return numbers.every((n) => n === numbers[0])
-    ? u32(numbers[0]!)
-    : `array<u32, ${numbers.length}>(${numbers.map(u32).join(', ')})[${index}]`;
 }
 
 /** The length of the sum in the class at z. */

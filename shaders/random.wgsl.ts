@@ -2,8 +2,8 @@
 import type { Declaration } from '../src/graph/kernel.ts';
 import { SHUFFLE_STREAM } from '../src/graph/random.ts';
 
-/** The high word of a · b. */
-const MUL_HIGH: Declaration = {
+/** `mulHigh(a, b)`: the high word of a · b. */
+export const MUL_HIGH: Declaration = {
   name: 'mulHigh',
   text: (name) => `fn ${name}(a: u32, b: u32) -> u32 {
   let aHigh = a >> 16u;

@@ -34,6 +34,8 @@ export interface RowsCode {
   readonly sums: Readonly<Record<string, (k: RowText) => string>>;
   /** Statements after the sums, by every lane. */
   after?(k: RowText): string;
+  /** Sums that need the first ones, such as squares of deviations from a mean, and the statements after them. */
+  readonly second?: Pick<RowsCode, 'sums' | 'after'>;
   /** Statements done once a row (a store). */
   once?(k: RowText): string;
   /** Statements done once an element (a store). */
@@ -65,7 +67,7 @@ export function rowsKernel(variant: RowsVariant, row: RowsCode): KernelSpec {
   const lanes = rowLanes(variant);
   const block = lanes > 1 ? 1 : powerOfTwo(barriers === 'cheap' ? N : N / 4, 8, 64);
   const { grid, index } = foldGroups(Math.ceil(N / block));
-  const folded = [...(row.max ? ['m'] : []), ...Object.keys(row.sums)];
+  const folded = [...(row.max ? ['m'] : []), ...Object.keys({ ...row.sums, ...row.second?.sums })];
   const arrays = new Map(folded.map((name) => [name, { name: `${name}OfLanes`, type: 'f32', size: lanes } as const]));
   const all = 'for (var c = first; c < C; c += LANES)';
   const walk: Walk = {
@@ -146,17 +148,29 @@ ${fold('m')}
 let bad = ${k.declare(IS_NOT_FINITE)}(m);
 let nan = ${k.declare(NAN_OF)}(m);
 `;
-  const sums = Object.entries(row.sums);
   return wgsl`
 ${row.max ? maximum(k.inputs[0]!) : ''}
 ${row.before?.(k) ?? ''}
-${sums.map(([name]) => `var ${name} = f32(0);`).join(' ')}
+${summing(k, row, walk, fold)}
+${row.second ? summing(k, row.second, walk, fold) : ''}
+`;
+}
+
+function summing(
+  k: RowText,
+  { sums, after }: Pick<RowsCode, 'sums' | 'after'>,
+  walk: Walk,
+  fold: (name: string) => string,
+): string {
+  const entries = Object.entries(sums);
+  return wgsl`
+${entries.map(([name]) => `var ${name} = f32(0);`).join(' ')}
 ${walk.summed} {
   let i = ${walk.at};
-  ${sums.map(([name, term]) => `${name} += ${term(k)};`).join('\n')}
+  ${entries.map(([name, term]) => `${name} += ${term(k)};`).join('\n')}
 }
-${sums.map(([name]) => fold(name)).join('\n')}
-${row.after?.(k) ?? ''}
+${entries.map(([name]) => fold(name)).join('\n')}
+${after?.(k) ?? ''}
 `;
 }
 

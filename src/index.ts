@@ -15,11 +15,24 @@ export type {
 } from './backend.ts';
 export { createCpuBackend } from './backend.ts';
 export type { MultiArrayOptions } from './data/array.ts';
+export type {
+  Augmentation,
+  Augmenter,
+  AugmentOptions,
+  CropOptions,
+  FlipProbabilities,
+} from './data/augmentation.ts';
+export type { Cifar100Options, CifarSets } from './data/cifar.ts';
+export type { NamedFile } from './data/cifar-web.ts';
 export type { ArrayDatasetOptions, DataPair, DataSet, MultiDataSet, Scale } from './data/dataset.ts';
 export * as datasets from './data/datasets.ts';
 export type { DigitsOptions } from './data/digits.ts';
 export type { NestedNumbers } from './data/given.ts';
+export type { ImagesOptions } from './data/image-options.ts';
+export type { ImageSets } from './data/image-sets.ts';
+export type { ImageFile, ImagePixels, LabelledImage } from './data/images-web.ts';
 export type { WebMnistOptions } from './data/mnist-web.ts';
+export type { PreviewOptions } from './data/preview.ts';
 export type { SplitOptions } from './data/split.ts';
 export { type ExplainOptions, explain } from './explain/explain.ts';
 export { type ExplainStepOptions, explainStep } from './explain/explain-step.ts';

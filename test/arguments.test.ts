@@ -21,6 +21,8 @@ describe('forms that are taken', () => {
     ['clip(x, lo)', () => ops.clip(x, 0), [0, 0.5, 3, 0]],
     ['clip(x, undefined, hi)', () => ops.clip(x, undefined, 0), [-2, 0, 0, -1]],
     ['leakyRelu(x, slope)', () => ops.leakyRelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
+    ['elu(x, alpha)', () => ops.elu(constant([-Math.LN2]), 2), [-1]],
+    ['prelu(x, slope)', () => ops.prelu(x, 0.25), [-0.5, 0.5, 3, -0.25]],
     ['nn.LeakyReLU(slope)', () => new nn.LeakyReLU(0.25).forward(x), [-0.5, 0.5, 3, -0.25]],
     ['sum(x, axis)', () => ops.sum(x, 0), [1, -0.5]],
     ['sum(x, axes)', () => ops.sum(x, [0, 1]), [0.5]],
@@ -174,6 +176,8 @@ const data = thalweg.datasets.array(
   ],
   [0, 1, 1, 0],
 ); // prettier-ignore
+const photos = thalweg.datasets.array({ shape: [4, 2, 2, 1], data: new Uint8Array(16) }, [0, 1, 1, 0]);
+const AUGMENTED = { crop: 1, cutout: 1, rotate: 10, scale: [0.9, 1.1], brightness: 0.2 };
 const values = { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
 const task = { model, loss: losses.softmaxCrossEntropy, optimizer: optim.sgd(0.1) };
 const trainer = new thalweg.Trainer(backend, task);
@@ -244,6 +248,11 @@ const ENTRIES: Record<string, Entry> = {
     needs: 2,
   },
   'datasets.split': { args: [whole(data), 0.5, { seed: 1, stratify: true }], needs: 2 },
+  'datasets.augment': { args: [whole(photos), AUGMENTED], needs: 1 },
+  'datasets.preview': {
+    args: [backend, whole(photos.augment({ flip: true })), { count: 2, seed: 1, step: 3 }],
+    needs: 2,
+  },
   'datasets.rescaled': { args: [whole(data), { mean: 0, std: 1 }], needs: 1 },
   explain: { args: [await backend.compile(() => x, {}), { model }], needs: 1, call: false },
   explainStep: { args: [{ ...task, data, as: 'gpu', batchSize: 2, fuse: true, title: 'mine' }], needs: 1 },
@@ -290,6 +299,16 @@ const ENTRIES: Record<string, Entry> = {
   'losses.sumSquaredError': loss,
   'nn.GELU': { args: [{ approximate: 'tanh' }] },
   'nn.LeakyReLU': { args: [0.2] },
+  'nn.ELU': { args: [0.2] },
+  'nn.CELU': { args: [0.2] },
+  'nn.SELU': layer,
+  'nn.ReLU6': layer,
+  'nn.Hardsigmoid': layer,
+  'nn.Hardswish': layer,
+  'nn.Mish': layer,
+  'nn.LogSigmoid': layer,
+  'nn.PReLU': { args: [3, { init: 0.1 }] },
+  'nn.PReLU#forward': forward,
   'nn.LogSoftmax': { args: [-1] },
   'nn.ReLU': layer,
   'nn.Sigmoid': layer,
@@ -303,13 +322,11 @@ const ENTRIES: Record<string, Entry> = {
   'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
   'nn.Flatten': { args: [1] },
   'nn.Sequential': { args: [rate(model)] },
+  ...Object.fromEntries(['LogSoftmax', 'Softmax', 'Dropout'].map((name) => [`nn.${name}#forward`, forward])),
   ...Object.fromEntries(
-    ['GELU', 'LeakyReLU', 'LogSoftmax', 'ReLU', 'Sigmoid', 'SiLU', 'Softmax', 'Softplus', 'Tanh', 'Dropout'].map(
-      (name) => [
-        `nn.${name}#forward`,
-        name === 'LogSoftmax' || name === 'Softmax' || name === 'Dropout' ? forward : unary,
-      ],
-    ),
+    'GELU LeakyReLU ReLU Sigmoid SiLU Softplus Tanh ELU CELU SELU ReLU6 Hardsigmoid Hardswish Mish LogSigmoid'
+      .split(' ')
+      .map((name) => [`nn.${name}#forward`, unary]),
   ),
   'nn.Embedding#forward': { args: [labels], needs: 1 },
   'nn.LayerNorm#forward': forward,
@@ -337,7 +354,7 @@ const ENTRIES: Record<string, Entry> = {
   accuracy: { args: [x, labels], needs: 2 },
   binaryAccuracy: { args: [x, x], needs: 2 },
   ...Object.fromEntries(
-    'relu sigmoid tanh silu softplus erf expm1 neg abs sign exp log sqrt rsqrt square'
+    'relu sigmoid tanh silu softplus selu relu6 hardsigmoid hardswish mish logSigmoid sin cos erf expm1 neg abs sign exp log sqrt rsqrt square'
       .split(' ')
       .map((name) => [name, unary]),
   ),
@@ -353,8 +370,11 @@ const ENTRIES: Record<string, Entry> = {
   softmax: along,
   logSoftmax: along,
   leakyRelu: { args: [like(x), 0.2], needs: 1 },
+  elu: { args: [like(x), 0.2], needs: 1 },
+  celu: { args: [like(x), 0.2], needs: 1 },
+  prelu: { args: [like(x), like(vector)], needs: 2 },
   gelu: { args: [like(x), { approximate: 'tanh' }], needs: 1 },
-  pow: { args: [like(x), 2], needs: 2 },
+  pow: { args: [like(x), like(x)], needs: 2 },
   broadcastTo: { args: [x, [3, 2, 2]], needs: 2 },
   iota: { args: [3], needs: 1 },
   remainder: { args: [like(labels), like(labels)], needs: 2 },
@@ -371,7 +391,12 @@ const ENTRIES: Record<string, Entry> = {
   'nn.ConvTranspose2d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, outputPadding: 0 }], needs: 3 },
   matmul: { args: [x, x, { transposeA: true, transposeB: true }], needs: 2 },
   concat: { args: [[x, x], 0], needs: 1 },
-  pad: { args: [x, [1, 1], [0, 0], 1], needs: 3 },
+  pad: { args: [x, [1, 1], [0, 0], like({ mode: 'constant', value: 1 })], needs: 3 },
+  maxPool: { args: [image, 2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 2 },
+  avgPool: { args: [image, 2, 1, { padding: 1, ceilMode: true, countIncludePad: true, divisor: 3 }], needs: 2 },
+  adaptiveMaxPool: { args: [image, 1], needs: 2 },
+  adaptiveAvgPool: { args: [image, 1], needs: 2 },
+  upsample: { args: [image, { scale: 2, mode: 'bilinear', alignCorners: true }], needs: 2 },
   slice: { args: [x, [0], [1]], needs: 3 },
   transpose: { args: [x, [1, 0]], needs: 1 },
   pack: { args: [[vector], [0], 4], needs: 3 },
@@ -396,9 +421,11 @@ const ENTRIES: Record<string, Entry> = {
       { momentum: 0.9, nesterov: true, weightDecay: 0.1, clipNorm: 1, clipValue: 1, groups: [{ match: 'a', lr: 0.1 }] },
     ],
   },
-  'optim.adam': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
-  'optim.adamW': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1 }] },
-  'optim.rmsProp': { args: [rate(0.1), { alpha: 0.9, eps: 1e-8, centered: true, momentum: 0.1, weightDecay: 0.1 }] },
+  'optim.adam': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1, amsgrad: true }] },
+  'optim.adamW': { args: [rate(0.1), { beta1: 0.9, beta2: 0.9, eps: 1e-8, weightDecay: 0.1, amsgrad: true }] },
+  'optim.rmsProp': {
+    args: [rate(0.1), { alpha: 0.9, eps: 1e-8, epsInside: true, centered: true, momentum: 0.1, weightDecay: 0.1 }],
+  },
   'optim.adagrad': { args: [rate(0.1), { lrDecay: 0.1, weightDecay: 0.1, initialAccumulator: 0.1, eps: 1e-8 }] },
   'optim.clipByGlobalNorm': clipped,
   'optim.clipByValue': clipped,
@@ -513,6 +540,7 @@ const ENTRIES: Record<string, Entry> = {
   },
   'program#run': { args: [{ v: Float32Array.of(1, 2) }], open: true },
   'program#submit': { args: [1, []], needs: 1, open: true },
+  'data#augment': { args: [AUGMENTED] },
   'data#slice': { args: [0, 2], needs: 2 },
   'Trainer#freeze': { args: ['bias'], needs: 1 },
   'Trainer#unfreeze': { args: ['bias'], needs: 1 },
@@ -528,10 +556,38 @@ const ENTRIES: Record<string, Entry> = {
   createBackend: {
     args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
   },
-  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, onProgress: () => {} }] },
-  'datasets.mnist': { args: [{ base: 'http://none.invalid/', timeoutMs: 5, cache: false, mirrors: [] }], call: false },
+  'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, images: true, onProgress: () => {} }] },
+  'datasets.mnist': {
+    args: [{ base: 'http://none.invalid/', images: true, timeoutMs: 5, cache: false, mirrors: [] }],
+    call: false,
+  },
   'node.datasets.mnist': {
-    args: [{ folder: '/none', set: 'a', classes: 3, targets: 'values', transpose: true, timeoutMs: 5, mirrors: [] }],
+    args: [
+      {
+        folder: '/none',
+        set: 'a',
+        classes: 3,
+        targets: 'values',
+        transpose: true,
+        images: true,
+        timeoutMs: 5,
+        mirrors: [],
+      },
+    ],
+    call: false,
+  },
+  'datasets.images': {
+    args: [whole([]), { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
+    needs: 1,
+    call: false,
+  },
+  'datasets.cifar10': { args: [whole([])], needs: 1, call: false },
+  'datasets.cifar100': { args: [whole([]), { labels: 'coarse' }], needs: 1, call: false },
+  'node.datasets.cifar10': { args: [{ folder: '/none' }], needs: 1, call: false },
+  'node.datasets.cifar100': { args: [{ folder: '/none', labels: 'coarse' }], needs: 1, call: false },
+  'node.datasets.images': {
+    args: ['/none', { size: 8, fit: 'crop', channels: 1, classes: ['cat', 'dog'], limit: 3, skipBad: true }],
+    needs: 1,
     call: false,
   },
   'node.createBackend': {
@@ -549,7 +605,7 @@ for (const name of Object.getOwnPropertyNames(thalweg.Tensor.prototype)) {
     ENTRIES[`Tensor#${name}`] = {
       args: entry.args.slice(1),
       needs: (entry.needs ?? 1) - 1,
-      ...(NOT_ON_X.includes(name) && { call: false }),
+      ...((NOT_ON_X.includes(name) || /pool|upsample/i.test(name)) && { call: false }),
     };
 }
 
@@ -572,6 +628,15 @@ const INSTANCES: Readonly<Record<string, object>> = {
   Trainer: trainer,
   'nn.GELU': new nn.GELU(),
   'nn.LeakyReLU': new nn.LeakyReLU(),
+  'nn.ELU': new nn.ELU(),
+  'nn.CELU': new nn.CELU(),
+  'nn.SELU': new nn.SELU(),
+  'nn.ReLU6': new nn.ReLU6(),
+  'nn.Hardsigmoid': new nn.Hardsigmoid(),
+  'nn.Hardswish': new nn.Hardswish(),
+  'nn.Mish': new nn.Mish(),
+  'nn.LogSigmoid': new nn.LogSigmoid(),
+  'nn.PReLU': new nn.PReLU(),
   'nn.LogSoftmax': new nn.LogSoftmax(),
   'nn.ReLU': new nn.ReLU(),
   'nn.Sigmoid': new nn.Sigmoid(),
@@ -712,7 +777,7 @@ describe('every function and constructor refuses what it does not understand', (
   find(node, 'node.');
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(backend), backend)) found.set(`backend#${method}`, fn);
   for (const [method, fn] of methodsOf(Object.getPrototypeOf(program), program)) found.set(`program#${method}`, fn);
-  for (const [method, fn] of methodsOf(data, data)) found.set(`data#${method}`, fn);
+  for (const [method, fn] of methodsOf(photos, photos)) found.set(`data#${method}`, fn);
   for (const [name, loss] of Object.entries(losses))
     if ('with' in loss) found.set(`losses.${name}.with`, loss.with as Callable);
   const paths = [...found.keys()].filter((path) => !WITHOUT.has(path));

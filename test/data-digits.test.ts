@@ -53,6 +53,12 @@ describe('digits', () => {
     expect(Math.sqrt(squares / train.x.data.length - mean ** 2)).toBeCloseTo(0.3081, 1.5);
   });
 
+  it('keeps the axes of images when told, with the same bytes', async () => {
+    const { train, test } = await digits({ train: 30, test: 10, seed: 7, images: true });
+    expect([train.x.shape, test.x.shape, train.scale]).toEqual([[30, 28, 28, 1], [10, 28, 28, 1], pair.train.scale]); // biome-ignore format: one line
+    expect(train.x.data).toEqual(pair.train.x.data.subarray(0, 30 * PIXELS));
+  });
+
   it('pins the bits of a seed', () => {
     expect([hash(pair.train.x.data), hash(pair.train.y.data), hash(pair.test.x.data)]).toEqual(PINNED);
   });

@@ -103,6 +103,9 @@ describe('names', () => {
     expect(await refusal({ 'notes.txt': bytes(1) })).toMatch(
       /it holds no IDX files\. Put the files of a set there, named/,
     );
+    expect(await refusal({ 'k49-train-imgs.npz': bytes(1), 'k49-train-labels.npz': bytes(1) })).toMatch(
+      /it holds no IDX files, and NumPy's k49-train-imgs\.npz cannot be read\. Convert it to IDX, named/,
+    );
   });
 
   it('refuses two files that may both be meant, and a folder for a file', async () => {
@@ -164,6 +167,28 @@ describe('pictures', () => {
     const colour = (n: number) => bytes(n, 8, 5, 3);
     const files = { ...good(), 'train-images-idx3-ubyte': colour(20), 't10k-images-idx3-ubyte': colour(10) };
     expect((await read(files)).train.x.shape).toEqual([20, 120]);
+    const [flat, images] = [await read(files), await read(files, { images: true })];
+    expect([images.train.x.shape, images.test.x.shape]).toEqual([[20, 8, 5, 3], [10, 8, 5, 3]]); // biome-ignore format: one line
+    expect([images.train.x.data, images.test.scale]).toEqual([flat.train.x.data, flat.test.scale]);
+  });
+
+  it('of EMNIST are stored transposed, which the note says unless they are transposed', async () => {
+    const files = renamed((name) => `emnist-balanced-${name.replace('t10k', 'test')}`);
+    expect((await read(files)).train.note).toBe(
+      "emnist-balanced: EMNIST's images are stored transposed; with { transpose: true } they are upright.",
+    );
+    expect((await read(files, { transpose: true })).train.note).toBeUndefined();
+    expect((await read(good())).train.note).toBeUndefined();
+  });
+
+  it('keep their axes when told, one channel where the file has none', async () => {
+    expect((await read(good(), { images: true })).train.x.shape).toEqual([20, 2, 3, 1]);
+    expect((await read(good(), { images: true, transpose: true })).train.x.shape).toEqual([20, 3, 2, 1]);
+    const flat = { ...good(), 'train-images-idx3-ubyte': bytes(20, 6), 't10k-images-idx3-ubyte': bytes(10, 6) };
+    expect((await read(flat)).train.x.shape).toEqual([20, 6]);
+    expect(await refusal(flat, { images: true })).toMatch(
+      /train-images-idx3-ubyte: offset 3: expected images with 3 or 4 axes, got 20 x 6\. Leave images out\.$/,
+    );
   });
 
   it('are transposed when told, whatever their type', async () => {

@@ -109,6 +109,8 @@ describe('mnist for pages', () => {
     asked = [];
     const again = await mnist({ mirrors: [], files: FILES });
     expect([numbers(again), asked, again.source]).toEqual([RIGHT, [], "MNIST, from the browser's cache."]);
+    const images = await mnist({ mirrors: [], files: FILES, images: true });
+    expect([images.train.x.shape, again.train.x.shape, numbers(images)]).toEqual([[2, 1, 2, 1], [2, 2], RIGHT]); // biome-ignore format: one line
   });
 
   it.each(['good', 'plain', 'fallback'])('comes from a folder of the page, %s files', async (kind) => {

@@ -82,6 +82,9 @@ describe('downloads', () => {
     expect(await cached()).toEqual(Object.keys(CONTENT).sort());
     const again = await mnist(options('good'));
     expect(again.source).toMatch(/^MNIST, from the cache/);
+    const images = await mnist({ ...options('good'), images: true });
+    expect([images.train.x.shape, again.train.x.shape]).toEqual([[2, 1, 2, 1], [2, 2]]); // biome-ignore format: one line
+    expect(images.train.x.data).toEqual(train.x.data);
     expect(asked.length).toBe(4);
   });
 

@@ -12,10 +12,13 @@ import { cast } from '../src/ops/cast.ts';
 import { erfOf } from '../src/ops/erf.ts';
 import { expm1 } from '../src/ops/expm1.ts';
 import { gatherRows, oneHot } from '../src/ops/gather.ts';
-import { concat, pad, slice, transpose } from '../src/ops/movement.ts';
+import { concat, slice, transpose } from '../src/ops/movement.ts';
+import { pad } from '../src/ops/pad.ts';
+import { pow } from '../src/ops/pow.ts';
 import { clip, where } from '../src/ops/select.ts';
 import { logSoftmax } from '../src/ops/softmax.ts';
-import { abs, exp, log, pow, sign, sqrt } from '../src/ops/unary.ts';
+import { cos, sin } from '../src/ops/trigonometry.ts';
+import { abs, exp, log, sign, sqrt } from '../src/ops/unary.ts';
 
 const valuesOf = (x: Tensor) => Array.from(interpret([x], () => undefined)[0]!.data);
 const gradientOf = (y: Tensor, x: Tensor) => valuesOf(grad(y, [x])[0]!);
@@ -52,6 +55,8 @@ describe('known values', () => {
     ['tanh', tanh, [-0.7615941559557649, 0, 0.7615941559557649, 0.9640275800758169]],
     ['relu', relu, [0, 0, 1, 2]],
     ['leakyRelu', leakyRelu, [-0.01, 0, 1, 2]],
+    ['sin', sin, [-Math.sin(1), 0, Math.sin(1), Math.sin(2)]],
+    ['cos', cos, [Math.cos(1), 1, Math.cos(1), Math.cos(2)]],
     ['erf', erf, [-0.8427007929497149, 0, 0.8427007929497149, 0.9953222650189527]],
     ['pow 3', (x: Tensor) => pow(x, 3), [-1, 0, 1, 8]],
     ['abs', abs, [1, 0, 1, 2]],

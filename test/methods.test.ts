@@ -22,6 +22,7 @@ const labels = constant([1, 0], { dtype: 'u32' });
 /** Two images of one element, and their filter. */
 const images = constant([[[[0.5, 2, 1]]], [[[3, 0.25, 4]]]]);
 const filter = constant([[[[1, 2, 3]]]]);
+const image = x.reshape(1, 2, 3, 1);
 
 /** What each method is called with. */
 const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
@@ -41,6 +42,8 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   rsqrt: [],
   exp: [],
   expm1: [],
+  sin: [],
+  cos: [],
   log: [],
   erf: [],
   clip: [1, 2],
@@ -70,6 +73,11 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   gatherRows: [labels],
   oneHot: [3],
   cast: ['u32'],
+  maxPool: [2],
+  avgPool: [2, { stride: 1 }],
+  adaptiveMaxPool: [[1, 2]],
+  adaptiveAvgPool: [1],
+  upsample: [{ scale: 2 }],
   matmul: [x, { transposeB: true }],
   conv: [filter],
   convTranspose: [constant(new Float32Array(24).fill(2), [3, 2, 2, 2]), { stride: 2 }],
@@ -80,6 +88,15 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   silu: [],
   softplus: [],
   gelu: [{ approximate: 'tanh' }],
+  elu: [0.5],
+  celu: [{ alpha: 0.5 }],
+  selu: [],
+  relu6: [],
+  hardsigmoid: [],
+  hardswish: [],
+  mish: [],
+  logSigmoid: [],
+  prelu: [0.1],
   softmax: [0],
   logSoftmax: [],
 };
@@ -89,7 +106,7 @@ const ON: Readonly<Record<string, Tensor>> = { oneHot: labels, remainder: labels
 
 describe('methods', () => {
   it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
-    const of = ON[name] ?? x;
+    const of = ON[name] ?? (/pool|upsample/i.test(name) ? image : x);
     const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
     const fn = (ops as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
     const called = fn(of, ...args);

@@ -194,7 +194,7 @@ describe('Linear', () => {
     expect(() => make(nn.Linear, 2)).toThrow('Linear: outFeatures is undefined. Give a whole number of at least 1.');
     expect(() => make(nn.Linear, '2', 3)).toThrow('Linear: inFeatures is "2".');
     expect(() => make(nn.Embedding, 10)).toThrow('Embedding: size is undefined.');
-    expect(() => make(nn.LayerNorm)).toThrow('LayerNorm: shape is undefined.');
+    expect(() => make(nn.LayerNorm)).toThrow('LayerNorm: normalizedShape is undefined.');
   });
 });
 
@@ -294,7 +294,7 @@ describe('other layers', () => {
     expect([...draw(layer.weight!, 'w')]).toEqual([1, 1, 1, 1]);
     expect([...draw(layer.bias!, 'b')]).toEqual([0, 0, 0, 0]);
     expect(new nn.LayerNorm(4).eps).toBe(1e-5);
-    expect(new nn.LayerNorm(4, { affine: false }).weight).toBeUndefined();
+    expect(new nn.LayerNorm(4, { elementwiseAffine: false }).bias).toBeUndefined();
   });
 
   it('LayerNorm names itself and both shapes', () => {
@@ -496,10 +496,10 @@ describe('summary', () => {
     const model = { inner, forward: (x: Tensor) => inner.forward(x) };
     const { rows, parameters, trainable, bytes } = nn.summary(model, [2, 3]);
     expect(rows.map(({ path, layer, parameters }) => [path, layer, parameters.map(({ name }) => name)])).toEqual([
-      ['inner', 'Shift', ['by.0', 'count']],
+      ['inner', 'Shift', ['by.0']],
       ['inner.act', 'ReLU', []],
     ]);
-    expect([parameters, trainable, bytes]).toEqual([4, 3, 16]);
+    expect([parameters, trainable, bytes]).toEqual([3, 3, 16]);
   });
 
   it('names the layer that does not fit', () => {

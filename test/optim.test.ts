@@ -84,6 +84,16 @@ const cases: readonly Case[] = [
     optimizer: optim.adam({ beta1: 0 }),
     element: adamByHand(1e-3, 0, 0.999, 1e-8, 0, 0),
   },
+  {
+    name: 'adam, amsgrad',
+    optimizer: optim.adam({ lr: 0.02, beta2: 0.7, weightDecay: 0.1, amsgrad: true }),
+    element: adamByHand(0.02, 0.9, 0.7, 1e-8, 0.1, 0, true),
+  },
+  {
+    name: 'adamW, amsgrad',
+    optimizer: optim.adamW({ lr: 0.02, beta2: 0.7, amsgrad: true }),
+    element: adamByHand(0.02, 0.9, 0.7, 1e-8, 0, 0.01, true),
+  },
   { name: 'adamW, defaults', optimizer: optim.adamW(), element: adamByHand(1e-3, 0.9, 0.999, 1e-8, 0, 0.01) },
   {
     name: 'adamW, strong decay',
@@ -105,6 +115,16 @@ const cases: readonly Case[] = [
     name: 'rmsProp, centered with momentum',
     optimizer: optim.rmsProp({ centered: true, momentum: 0.7, eps: 1e-4 }),
     element: rmsByHand(0.01, 0.99, 1e-4, true, 0.7, 0),
+  },
+  {
+    name: 'rmsProp, eps inside of the root',
+    optimizer: optim.rmsProp({ eps: 0.1, epsInside: true, momentum: 0.7 }),
+    element: rmsByHand(0.01, 0.99, 0.1, false, 0.7, 0, true),
+  },
+  {
+    name: 'rmsProp, centered, eps inside of the root',
+    optimizer: optim.rmsProp({ eps: 1e-3, epsInside: true, centered: true }),
+    element: rmsByHand(0.01, 0.99, 1e-3, true, 0, 0, true),
   },
   { name: 'adagrad, defaults', optimizer: optim.adagrad(), element: adagradByHand(0.01, 0, 0, 0, 1e-10) },
   {
@@ -154,6 +174,7 @@ describe('optimizers say what they are', () => {
     expect(optim.sgd().slots).toEqual([]);
     expect(optim.sgd({ momentum: 0.9 }).slots).toEqual(['momentum']);
     expect(optim.adam().slots).toEqual(['m', 'v']);
+    expect(optim.adamW({ amsgrad: true }).slots).toEqual(['m', 'v', 'vMax']);
     expect(optim.rmsProp({ centered: true, momentum: 0.5 }).slots).toEqual(['v', 'm', 'momentum']);
     expect(optim.adagrad({ initialAccumulator: 0.1 }).initialSlot).toBe(0.1);
   });
@@ -162,7 +183,8 @@ describe('optimizers say what they are', () => {
     optim.sgd({ momentum: 0.9, nesterov: true, clipNorm: 1 }),
     optim.adam({ lr: optim.warmup(optim.cosine(3e-3), { steps: 10 }), beta2: 0.99 }),
     optim.adamW({ clipValue: 0.5 }),
-    optim.rmsProp({ centered: true }),
+    optim.adam({ amsgrad: true }),
+    optim.rmsProp({ centered: true, epsInside: true }),
     optim.adagrad({ lrDecay: 0.1 }),
   ])('$name comes back from its description', (optimizer) => {
     const description = JSON.parse(JSON.stringify(optim.describe(optimizer)));

@@ -8,10 +8,13 @@ import { broadcastTo } from '../src/ops/broadcast.ts';
 import { cast } from '../src/ops/cast.ts';
 import { expm1 } from '../src/ops/expm1.ts';
 import { gatherRows, gatherRowsGradOp, oneHot } from '../src/ops/gather.ts';
-import { concat, pad, slice, transpose } from '../src/ops/movement.ts';
+import { concat, slice, transpose } from '../src/ops/movement.ts';
+import { pad } from '../src/ops/pad.ts';
+import { pow } from '../src/ops/pow.ts';
 import { batchIndices, dropoutMaskOp } from '../src/ops/random.ts';
 import { reshape } from '../src/ops/reshape.ts';
 import { clip, where } from '../src/ops/select.ts';
+import { cos, sin } from '../src/ops/trigonometry.ts';
 import * as u from '../src/ops/unary.ts';
 import type { Sample, SampleInput } from './sample.ts';
 
@@ -53,6 +56,39 @@ function binaries(fn: (x: Tensor, y: Tensor) => Tensor, [p, q]: Pair = [{}, {}],
     fn,
   }));
 }
+
+/** Positive bases with any exponent, and negative ones with whole exponents, of which only the bases move. */
+function powers(): Sample[] {
+  const [first, ...others] = binaries(pow, [{ range: [0.2, 3] }, {}], [PAIRS[3]!, PAIRS[0]!, PAIRS[5]!]);
+  const whole = Array.from({ length: 257 }, (_, i) => (i % 9) - 4);
+  const signed: Sample = {
+    name: 'of any sign to whole powers [257]',
+    inputs: [
+      { shape: [257], away: 0 },
+      { shape: [257], values: whole },
+    ],
+    fn: (x, y) => pow(x!, y!),
+    wrt: [0],
+  };
+  return [first!, signed, ...others.map((sample) => ({ ...sample, full: true }))].map(software);
+}
+
+/** Within a turn, and over thousands of turns, which devices would get wrong by themselves. */
+function waves(fn: (x: Tensor) => Tensor): Sample[] {
+  const [scalar, vector, deep] = unaries(fn, { range: [-7, 7] });
+  const far = {
+    name: 'far [257]',
+    inputs: [{ shape: [257], range: [-1e4, 1e4] as const }],
+    fn: (x?: Tensor) => fn(x!),
+  };
+  const samples = [vector!, far, { ...scalar!, full: true }, { ...deep!, full: true }];
+  // All exponents of floats.
+  const values = Array.from({ length: 127 }, (_, i) => (i % 2 ? 1 : -1) * (1 + (i * 37) / 5000) * 2 ** i);
+  return [...samples, { ...far, name: 'huge [127]', inputs: [{ shape: [127], values }], wrt: [] }].map(software);
+}
+
+/** Hardware has no kernel of its own for it. */
+const software = (sample: Sample): Sample => ({ ...sample, hardware: false });
 
 /** Values on a grid of eighths, b's half a step off a's: never equal, never near each other. */
 const APART: readonly (readonly [Shape, Shape])[] = [
@@ -128,11 +164,14 @@ export const elementwiseSamples = {
   rsqrt: unaries(u.rsqrt, POSITIVE),
   square: unaries(u.square),
   pow: [
-    ...[2, 3, 7, -1, -2, 0].flatMap((n) => unaries((x) => u.pow(x, n), { range: [-2, 2], away: 0 }, `^${n} `).slice(1)),
-    ...[0.5, -0.5, 1.7, -0.3].flatMap((n) => unaries((x) => u.pow(x, n), POSITIVE, `^${n} `).slice(1)),
-    { name: '^99 [5]', inputs: [{ shape: [5], range: [-1.1, -0.9] }], fn: (x) => u.pow(x!, 99) },
-    { name: '^-66 [5]', inputs: [{ shape: [5], range: [-1.1, -0.9] }], fn: (x) => u.pow(x!, -66) },
+    ...[2, 3, 7, -1, -2, 0].flatMap((n) => unaries((x) => pow(x, n), { range: [-2, 2], away: 0 }, `^${n} `).slice(1)),
+    ...[0.5, -0.5, 1.7, -0.3].flatMap((n) => unaries((x) => pow(x, n), POSITIVE, `^${n} `).slice(1)),
+    { name: '^99 [5]', inputs: [{ shape: [5], range: [-1.1, -0.9] }], fn: (x) => pow(x!, 99) },
+    { name: '^-66 [5]', inputs: [{ shape: [5], range: [-1.1, -0.9] }], fn: (x) => pow(x!, -66) },
   ],
+  powTensor: powers(),
+  sin: waves(sin),
+  cos: waves(cos),
   clip: [
     ...unaries((x) => clip(x, { max: 0.5 }), { away: 0.5 }, 'max '),
     ...unaries((x) => clip(x, { min: -0.5 }), { away: -0.5 }, 'min '),

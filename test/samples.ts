@@ -2,12 +2,21 @@
 // than one, rank 6). An op without samples does not type-check.
 import type { OpName } from '../src/ops/table.ts';
 import { FULL, type Sample } from './sample.ts';
+import { activationSamples } from './samples-activations.ts';
 import { convSamples } from './samples-conv.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
-import { rowSamples } from './samples-rows.ts';
 
-const all = { ...elementwiseSamples, ...rowSamples, ...matmulSamples, ...convSamples } satisfies {
+const all = {
+  ...elementwiseSamples,
+  ...activationSamples,
+  ...rowSamples,
+  ...matmulSamples,
+  ...convSamples,
+  ...normSamples,
+  ...poolSamples,
+  ...pictureSamples,
+} satisfies {
   [K in OpName]: readonly Sample[];
 };
 

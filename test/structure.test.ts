@@ -43,6 +43,8 @@ const PAGE_TOOLS = ['app/build/', 'app/tools/'];
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:': [...OF_NODE, ...PAGE_TOOLS],
   webgpu: ['src/node/'],
+  '@jsquash/png': ['src/node/'],
+  '@jsquash/jpeg': ['src/node/'],
   commander: ['src/cli/'],
   'wgsl-preprocessor': ['shaders/wgsl.ts'],
   preact: ['app/'],
@@ -250,13 +252,15 @@ test('packages are imported only where they belong', () => {
 
 test('run-time dependencies are those that are imported', () => {
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  expect(Object.keys(dependencies).sort()).toEqual(['commander', 'wgsl-preprocessor']);
+  expect(Object.keys(dependencies).sort()).toEqual(['@jsquash/png', 'commander', 'wgsl-preprocessor']);
   const imported = (name: string) =>
     SOURCES.some(({ imports }) =>
       imports.some(({ specifier, typeOnly }) => !typeOnly && (specifier === name || specifier.startsWith(`${name}/`))),
     );
-  expect(Object.keys({ ...dependencies, webgpu: '' }).filter((name) => !imported(name))).toEqual([]);
-  expect(Object.keys(peerDependencies).sort()).toEqual(['@sparticuz/chromium', 'webgpu']);
+  expect(Object.keys({ ...dependencies, webgpu: '', '@jsquash/jpeg': '' }).filter((name) => !imported(name))).toEqual(
+    [],
+  );
+  expect(Object.keys(peerDependencies).sort()).toEqual(['@jsquash/jpeg', '@sparticuz/chromium', 'webgpu']);
 });
 
 test('every package is locked with its digest', () => {

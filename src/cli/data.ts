@@ -106,6 +106,7 @@ type Translation = readonly [from: RegExp, to: string];
 const FLAGS: readonly Translation[] = [
   [/with \{ classes \}/, 'with --classes'],
   [/with \{ classes: (\d+) \}/, 'with --classes $1'],
+  [/with \{ transpose: true \}/, 'with --transpose'],
   [/Leave transpose out/, 'Leave --transpose out'],
   [/, or pass targets: [^.]*/, ''],
   [/missing\. Put them there/, 'missing. Put them there; thalweg eval needs none'],

@@ -21,7 +21,7 @@ export async function evaluate({ settings, flags, output, signal }: Call): Promi
       const test = rescaled(data, trainer.scale);
       const { loss, accuracy = 0, size, confusion = [] } = await trainer.evaluate(test, { confusion: true });
       output.result(
-        `${preset.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.name}\n\n${confusionTable(confusion)}`,
+        `${preset.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.name}\n\n${confusionTable(confusion, data.classNames)}`,
       );
       const result = { preset: preset.name, file, data: data.name, accuracy, loss, examples: size, confusion };
       output.event('eval', step, { ...deviceFields(backend), ...result });

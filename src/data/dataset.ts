@@ -17,6 +17,8 @@ import {
 } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
 import { type Shape, sizeOf } from '../graph/shape.ts';
+import { callAugment } from './augment-method.ts';
+import type { Augmenter, AugmentOptions } from './augmentation.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
 import {
   cut,
@@ -41,6 +43,8 @@ export interface Values<A = HostArray> {
   readonly scale?: ByteScale;
   /** For integer targets: what they are. Default `values` for u8 with more than one axis, else `classes`. */
   readonly targets?: TargetKind;
+  /** For pictures of a data set: how training batches of them are augmented, made by `augment`. */
+  readonly augmentation?: Augmenter;
 }
 
 /** Class indices, or values to regress on. */
@@ -77,6 +81,8 @@ export interface DataSet {
   readonly sampleWeights?: Values<Float32Array> | undefined;
   /** The number of classes where `y` holds class indices. */
   readonly classes: number | undefined;
+  /** The name of each class, by its index, if the source has names. */
+  readonly classNames?: readonly string[] | undefined;
   /** How bytes become numbers. Undefined if there are none to scale. */
   readonly scale: ByteScale | undefined;
   /** How bytes in y become numbers. Default: the scale of x. */
@@ -85,6 +91,8 @@ export interface DataSet {
   readonly note?: string;
   /** A view of the examples `from` to `to` (exclusive); nothing is copied. */
   slice(from: number, to: number): DataSet;
+  /** The same pictures, augmented anew in each training step: see {@link augment}. */
+  augment(options?: AugmentOptions): DataSet;
 }
 
 /** A data set of several tensors in x or in y, by name or in order, for models with several inputs or outputs. */
@@ -100,6 +108,8 @@ export interface MultiDataSet<X = Nested<Values<StoredNumbers>>, Y = Nested<Valu
   readonly scale: undefined;
   /** A view of the examples `from` to `to` (exclusive) of every tensor; nothing is copied. */
   slice(from: number, to: number): MultiDataSet<X, Y>;
+  /** The same with the pictures of one input augmented anew in each training step: see {@link augment}. */
+  augment(options?: AugmentOptions): MultiDataSet<X, Y>;
 }
 
 /** A data set with one tensor in x and in y, or with several. */
@@ -179,7 +189,7 @@ export function kindOfTargets({ shape, data, targets }: Values): TargetKind {
 }
 
 /** A data set of matching parts; it takes over their arrays. With several tensors, u8 tensors have their own scales. */
-export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size' | 'slice'>): D {
+export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size' | 'slice' | 'augment'>): D {
   const { name, x, y, sampleWeights, targetScale } = parts as unknown as AnyParts;
   const all = [x, y].flatMap((nested) => partsOf<Values<StoredNumbers>>(nested).map(([, values]) => values));
   const size = all[0]!.shape[0]!;
@@ -190,7 +200,7 @@ export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size
   const scale = used ? (parts as unknown as AnyParts).scale : undefined;
   const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) =>
     to === undefined ? values : { ...values, scale: to };
-  return Object.freeze({
+  const set = Object.freeze({
     ...parts,
     size,
     scale,
@@ -204,7 +214,9 @@ export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size
         );
       return makeDataset<D>({ ...parts, ...rowsOf({ x, y, sampleWeights }, (values) => rows(values, from, to)) });
     },
+    augment: (...given: readonly unknown[]): D => callAugment(set, given),
   }) as unknown as D;
+  return set;
 }
 
 export function checkSet(what: string, data: AnyDataSet): void {

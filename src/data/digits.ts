@@ -1,6 +1,6 @@
 // Synthetic digits, so that there is always something to learn: 28x28 handwritten-like images from a seeded generator, in
 // MNIST's format and numbers. Example i of a stream depends on (seed, stream, i) alone; train and test never share one.
-import { checkOptions, FUNCTION, type Kind, type Schema, SEED, SIGNAL } from '../graph/options.ts';
+import { BOOLEAN, checkOptions, FUNCTION, type Kind, type Schema, SEED, SIGNAL } from '../graph/options.ts';
 import { type DataPair, type DataSet, makeDataset, type Scale } from './dataset.ts';
 import { Hand, IMAGE_SIZE } from './hand.ts';
 import { Random } from './random.ts';
@@ -19,6 +19,8 @@ export interface DigitsOptions {
   test?: number | undefined;
   /** The seed of the generator. Default 0. */
   seed?: number | undefined;
+  /** Whether examples keep the axes of images, [28, 28, 1], for convolutions, instead of [784]. Default false. */
+  images?: boolean | undefined;
   /** Called every few thousand images with how many are done and the total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** Aborts the generator; the promise then rejects with the signal's reason. */
@@ -33,17 +35,19 @@ const SCHEMA = {
   train: [SIZE, 60_000],
   test: [SIZE, 10_000],
   seed: [SEED, 0],
+  images: [BOOLEAN, false],
   onProgress: FUNCTION,
   signal: SIGNAL,
 } satisfies Schema<DigitsOptions>;
 
 /**
- * Handwritten-like digits from a seeded generator: no file, no network. x (size, 784) bytes, y (size) labels 0 to 9. The same
- * seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
+ * Handwritten-like digits from a seeded generator: no file, no network. x (size, 784) bytes, or (size, 28, 28, 1) with `images`; y (size)
+ * labels 0 to 9. The same seed gives the same bits everywhere. Yields to the event loop while it draws; rejects with the signal's reason when aborted.
  */
 export async function digits(options: DigitsOptions = {}, ...extra: never[]): Promise<DataPair> {
-  const { train, test, seed, onProgress, signal } = checkOptions('digits', options, SCHEMA, extra);
+  const { train, test, seed, images, onProgress, signal } = checkOptions('digits', options, SCHEMA, extra);
   const total = train + test;
+  const example = images ? [IMAGE_SIZE, IMAGE_SIZE, 1] : [IMAGE_SIZE * IMAGE_SIZE];
   const turn = async (done: number) => {
     onProgress?.(done, total);
     await new Promise((resolve) => setTimeout(resolve));
@@ -51,18 +55,21 @@ export async function digits(options: DigitsOptions = {}, ...extra: never[]): Pr
   };
   signal?.throwIfAborted();
   return {
-    train: await draw(seed, 0, train, (done) => turn(done)),
-    test: await draw(seed, 1, test, (done) => turn(train + done)),
+    train: await draw({ seed, stream: 0, size: train, example }, (done) => turn(done)),
+    test: await draw({ seed, stream: 1, size: test, example }, (done) => turn(train + done)),
     source: `${total.toLocaleString('en-US')} synthetic handwritten-like digits (seed ${seed}).`,
   };
 }
 
-async function draw(
-  seed: number,
-  stream: number,
-  size: number,
-  turn: (done: number) => Promise<void>,
-): Promise<DataSet> {
+interface Drawn {
+  readonly seed: number;
+  readonly stream: number;
+  readonly size: number;
+  /** The shape of an example. */
+  readonly example: readonly number[];
+}
+
+async function draw({ seed, stream, size, example }: Drawn, turn: (done: number) => Promise<void>): Promise<DataSet> {
   const pixels = IMAGE_SIZE * IMAGE_SIZE;
   const x = new Uint8Array(size * pixels);
   const y = new Uint8Array(size);
@@ -76,7 +83,7 @@ async function draw(
   }
   return makeDataset({
     name: 'digits',
-    x: { shape: [size, pixels], data: x },
+    x: { shape: [size, ...example], data: x },
     y: { shape: [size], data: y },
     classes: 10,
     scale: MNIST_SCALE,

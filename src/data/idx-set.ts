@@ -15,6 +15,8 @@ export interface IdxMeaning {
   readonly targets?: 'classes' | 'values' | undefined;
   /** Each image is stored transposed. */
   readonly transpose?: boolean | undefined;
+  /** Whether examples keep the axes of images, [H, W, C]. Default false: they are flat. */
+  readonly images?: boolean | undefined;
   /** The scale of bytes. */
   readonly scale: Scale;
 }
@@ -28,7 +30,7 @@ export interface IdxFiles {
 }
 
 /**
- * The sets of one source as data sets whose examples are flat: x (n, pixels), y (n) class indices or (n, outputs) values.
+ * The sets of one source as data sets: x (n, pixels), or (n, H, W, C) with `images`; y (n) class indices or (n, outputs) values.
  * @throws DataError if files are swapped, counts or image sizes differ, or a number is not finite or not a class index.
  */
 export function idxSets(sets: readonly IdxFiles[], meaning: IdxMeaning): DataSet[] {
@@ -44,20 +46,29 @@ export function idxSets(sets: readonly IdxFiles[], meaning: IdxMeaning): DataSet
   const { all, ...about } = targets === 'values' ? valuesOf(sets) : indicesOf(sets, meaning);
   return sets.map(({ images }, k) => {
     const x = picturesOf(images, meaning.transpose ?? false);
-    const shape = [images.shape[0]!, x.length / images.shape[0]!];
+    const shape = [images.shape[0]!, ...exampleOf(images, meaning)];
     return makeDataset({ name, x: { shape, data: x }, y: all[k]!, ...about, scale });
   });
 }
 
-function checkFiles({ images, labels }: IdxFiles, { targets, transpose }: IdxMeaning): void {
+/** The shape of an example. */
+function exampleOf({ shape }: NamedIdx, { images, transpose }: IdxMeaning): number[] {
+  const [H = 1, W = 1, C = 1] = shape.slice(1);
+  if (!images) return [H * W * C];
+  return transpose ? [W, H, C] : [H, W, C];
+}
+
+function checkFiles({ images, labels }: IdxFiles, meaning: IdxMeaning): void {
+  const { targets, transpose } = meaning;
   const axes = images.shape.length;
   if (axes === 1)
     throw new DataError(
       `${images.file}: offset 3: expected images with 2 to 4 axes, got 1 axis of ${images.shape[0]}: these are labels. Check the files' names.`,
     );
-  if (transpose && axes === 2)
+  const option = transpose ? 'transpose' : meaning.images ? 'images' : undefined;
+  if (option && axes === 2)
     throw new DataError(
-      `${images.file}: offset 3: expected images with 3 or 4 axes to transpose, got ${images.shape.join(' x ')}. Leave transpose out.`,
+      `${images.file}: offset 3: expected images with 3 or 4 axes${transpose ? ' to transpose' : ''}, got ${images.shape.join(' x ')}. Leave ${option} out.`,
     );
   const [size, width = 1] = labels.shape;
   if (targets !== 'values') {
@@ -124,7 +135,8 @@ function valuesOf(sets: readonly IdxFiles[]): Targets {
 /** Labels that imply more classes than this, and more than there are examples, are damaged. */
 const FEW_CLASSES = 256;
 
-function indicesOf(sets: readonly IdxFiles[], { name, classes: given, targets }: IdxMeaning): Targets {
+function indicesOf(sets: readonly IdxFiles[], meaning: IdxMeaning): Targets {
+  const { name, classes: given, targets, transpose } = meaning;
   const files = sets.map(({ labels }) => labels);
   const labels = files.map((file) => labelsOf(file, targets));
   const seen = new Set<number>();
@@ -138,7 +150,7 @@ function indicesOf(sets: readonly IdxFiles[], { name, classes: given, targets }:
   const limit = given === undefined ? Math.max(FEW_CLASSES, examples) : given + first;
   for (const [k, file] of files.entries())
     checkLabels(file.file, labels[k]!, limit, { offsetOf: (i) => labelOffset(file, i) });
-  const notes = files.some(isQmnist) ? ["the first of a label's eight numbers is the class"] : [];
+  const notes: string[] = files.some(isQmnist) ? ["the first of a label's eight numbers is the class"] : [];
   const absent = classes - seen.size;
   if (first > 0) notes.push(`labels 1 to ${classes} are read as classes 0 to ${classes - 1}`);
   else if (given === undefined && least === 1 && absent === 1)
@@ -146,6 +158,8 @@ function indicesOf(sets: readonly IdxFiles[], { name, classes: given, targets }:
       `labels begin at 1, so class 0 of ${classes} has no examples; with { classes: ${most} } they are shifted to begin at 0`,
     );
   else if (given === undefined && absent > 0) notes.push(`${absent} of ${classes} classes have no examples`);
+  if (!transpose && /^emnist\b/i.test(name))
+    notes.push("EMNIST's images are stored transposed; with { transpose: true } they are upright");
   return {
     all: labels.map((data) => ({ shape: [data.length], data: first > 0 ? data.map((label) => label - first) : data })),
     classes,

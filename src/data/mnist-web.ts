@@ -15,6 +15,8 @@ export interface WebMnistOptions {
   base?: string | URL | undefined;
   /** URLs of folders with MNIST's original gzip files. Default: known mirrors. */
   mirrors?: readonly string[] | undefined;
+  /** Whether examples keep the axes of images, [28, 28, 1], for convolutions, instead of [784]. Default false. */
+  images?: boolean | undefined;
   /** Called during the download with the bytes of all files so far and their total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** Aborts the download; the promise then rejects with the signal's reason. */
@@ -30,6 +32,7 @@ export interface WebMnistOptions {
 const SCHEMA = {
   base: true,
   mirrors: [ARRAY, MNIST_MIRRORS],
+  images: [BOOLEAN, false],
   onProgress: FUNCTION,
   signal: SIGNAL,
   timeoutMs: [MILLISECONDS, 15_000],
@@ -56,12 +59,12 @@ interface Loading {
 }
 
 /**
- * MNIST: x (size, 784) bytes, y (size) labels. Files from the mirrors are checked by checksum (on insecure pages by size), those from
+ * MNIST: x (size, 784) bytes, or (size, 28, 28, 1) with `images`; y (size) labels. Files from the mirrors are checked by checksum (on insecure pages by size), those from
  * `base` by format. @throws DataError with the reason of each host; the signal's reason.
  */
 export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   const checked = checkOptions('mnist', options, SCHEMA, extra);
-  const { base, files, signal, onProgress } = checked;
+  const { base, files, images: axes, signal, onProgress } = checked;
   signal?.throwIfAborted();
   const folder = base === undefined ? undefined : folderOf('base', base);
   const mirrors = checked.mirrors.map((mirror) => folderOf('mirrors', mirror).href);
@@ -88,7 +91,10 @@ export async function mnist(options: WebMnistOptions = {}, ...extra: never[]): P
     { images, labels },
     { images: testImages, labels: testLabels },
   ];
-  const [train, test] = idxSets(sets, { name: 'mnist', classes: 10, scale: MNIST_SCALE }) as [DataSet, DataSet];
+  const [train, test] = idxSets(sets, { name: 'mnist', classes: 10, images: axes, scale: MNIST_SCALE }) as [
+    DataSet,
+    DataSet,
+  ];
   return { train, test, source };
 }
 

@@ -53,7 +53,8 @@ export function traceBatch(
 ): Traced {
   const step = constant([0], { dtype: 'u32' });
   const seed = constant([...seedKey(state.seedNumber)], { dtype: 'u32' });
-  return traceWith({ model: task.model, training: true, step, seed }, () => {
+  const trained = new Set(state.trained.map(({ variable }) => variable));
+  return traceWith({ model: task.model, training: true, trained, step, seed }, () => {
     const target = inputY(batch.y!, batch.scale);
     const { prediction, loss } = judge(task, inputX(batch.x, batch.scale), target);
     const byVariable = gradientsOf(state, objective({ prediction, loss, target }));

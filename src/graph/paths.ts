@@ -19,6 +19,18 @@ export const NOT_OF_A_MODEL = Symbol('not of a model');
 /** The method of objects that lay out their own variables in memory. */
 export const MEMORY = Symbol('memory');
 
+/** A method of layers that have something to freeze besides parameters; `nn.freeze` and `nn.unfreeze` call it. */
+export const FREEZE = Symbol('freeze');
+
+/** A property of layers: how some of their variables appear in files of weights, by property. */
+export const IN_FILES = Symbol('in files');
+
+/** A variable's name in files of weights, which is PyTorch's, and the dtype it has there if not its own. */
+export interface InFile {
+  readonly name: string;
+  readonly dtype?: 'I64';
+}
+
 /** Buffers for variables, and the variables that begin with their initial values, by path. */
 export interface MemoryLayout {
   readonly groups: readonly VariableGroup[];

@@ -232,6 +232,11 @@ export function hold(variable: Variable, path: string): () => void {
   return () => void paths.splice(paths.indexOf(path), 1);
 }
 
+/** The variable's path in a trainer that holds it; undefined if none does. */
+export function heldAs(variable: Variable): string | undefined {
+  return holders.get(variable)?.[0];
+}
+
 /** Whether a variable is a parameter, trained or frozen; others, such as running statistics, are not. */
 export function isParameter(variable: Variable): boolean {
   return parameters.has(variable);

@@ -14,6 +14,8 @@ export type Assignment = readonly [Variable, Tensor];
 
 export interface Trace {
   readonly training: boolean;
+  /** The variables that the optimizer updates. Default: those that are trainable. */
+  readonly trained?: ReadonlySet<Variable> | undefined;
   /** The step counter, u32 [1], and the seed, u32 [2], if the program has them. */
   readonly step?: Tensor;
   readonly seed?: Tensor;
@@ -25,7 +27,7 @@ export interface Trace {
 let current: Trace | undefined;
 
 /** The settings of a trace. */
-export interface TraceSettings extends Pick<Trace, 'step' | 'seed'> {
+export interface TraceSettings extends Pick<Trace, 'step' | 'seed' | 'trained'> {
   /** Default false. */
   readonly training?: boolean;
   /** The model whose paths apply during the trace. Default: the current paths. */
@@ -47,6 +49,11 @@ export function traceWith<T>({ model, training = false, ...given }: TraceSetting
 /** Whether the program being traced is for training (dropout drops, running statistics move). False outside a trace. */
 export function isTraining(): boolean {
   return current?.training ?? false;
+}
+
+/** Whether the optimizer of the program being traced updates a variable: a trainer may have frozen it, whatever its `trainable` says. */
+export function isTrained(variable: Variable): boolean {
+  return current?.trained?.has(variable) ?? variable.trainable;
 }
 
 export function currentTrace(): Trace | undefined {
@@ -75,6 +82,18 @@ export function assign(variable: Variable, value: Tensor, ...extra: never[]): vo
   if (current.assignments.some(([v]) => v === variable))
     throw new OptionError('assign: the variable is assigned twice in one step. Assign it once.');
   current.assignments.push([variable, value]);
+}
+
+/**
+ * Assigns a function of a variable's value: of the value it has been assigned in this step, if any. A layer that is used twice moves its
+ * statistics twice. Returns what is assigned.
+ */
+export function advance(variable: Variable, next: (value: Tensor) => Tensor): Tensor {
+  const assignments = current?.assignments ?? [];
+  const k = assignments.findIndex(([v]) => v === variable);
+  if (k < 0) assign(variable, next(variable));
+  else assignments[k] = [variable, next(assignments[k]![1])];
+  return assignments[k < 0 ? assignments.length - 1 : k]![1];
 }
 
 /** Names an inner tensor, such as an activation, so that it can be inspected by that name; returns it unchanged. */

@@ -1,5 +1,6 @@
 // Layers, initial values and summaries, exported as `nn`.
 export { GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activations.ts';
+export { BatchNorm1d, BatchNorm2d } from './batch-norm.ts';
 export {
   Conv1d,
   type Conv1dOptions,
@@ -10,12 +11,19 @@ export {
   ConvTranspose2d,
   type ConvTranspose2dOptions,
 } from './conv.ts';
-export { Dropout } from './dropout.ts';
+export { Dropout, Dropout2d } from './dropout.ts';
 export { Embedding } from './embedding.ts';
+export { CELU, ELU, SELU } from './exponential-units.ts';
 export { freeze, unfreeze } from './freeze.ts';
+export { GroupNorm, type GroupNormOptions } from './group-norm.ts';
+export { Hardsigmoid, Hardswish, ReLU6 } from './hard-activations.ts';
 export * as init from './init.ts';
+export { InstanceNorm1d, InstanceNorm2d } from './instance-norm.ts';
 export { type Layer, parameter } from './layer.ts';
-export { LayerNorm, type LayerNormOptions } from './layer-norm.ts';
+export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layer-norm.ts';
 export { Linear, type LinearOptions } from './linear.ts';
+export { PReLU, type PReLUOptions } from './prelu.ts';
+export type { BatchNormOptions, InstanceNormOptions } from './running-norm.ts';
 export { Flatten, type FlattenOptions, Sequential } from './sequential.ts';
+export { LogSigmoid, Mish } from './softplus-activations.ts';
 export { type Summary, type SummaryParameter, type SummaryRow, summary } from './summary.ts';

@@ -1,13 +1,10 @@
-// Layer norm, composed of simple ops: normalizes the last axes to mean 0 and variance 1, then applies a learned scale and shift.
-// https://arxiv.org/abs/1607.06450
+// Layer norm and RMS norm: each normalizes the last axes of x, in one kernel a direction, then applies a learned scale (and shift).
 import { ShapeError } from '../graph/errors.ts';
 import { BOOLEAN, checkOptions, POSITIVE, type Schema } from '../graph/options.ts';
-import { checkShape, formatShape, type Shape, sameShape } from '../graph/shape.ts';
+import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
-import { add, mul, sub } from '../ops/binary.ts';
-import { mean } from '../ops/reduce.ts';
+import { layerNorm } from '../ops/layer-norm.ts';
 import { checkTensors } from '../ops/tensors.ts';
-import { rsqrt, square } from '../ops/unary.ts';
 import { ones, zeros } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
 
@@ -15,49 +12,108 @@ import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number | undefined;
-  /** Whether it has a weight (initially ones) and a bias (initially zeros). Default true. */
-  readonly affine?: boolean | undefined;
+  /** Whether it has a weight (initially ones) and, unless `bias` is false, a bias (initially zeros). Default true. */
+  readonly elementwiseAffine?: boolean | undefined;
+  /** Whether it has a bias, if it has a weight. Default true. */
+  readonly bias?: boolean | undefined;
 }
 
-const SCHEMA = { eps: [POSITIVE, 1e-5], affine: [BOOLEAN, true] } satisfies Schema<LayerNormOptions>;
+/** Options of {@link RMSNorm}. */
+export interface RMSNormOptions {
+  /** Added to the mean square. Default 1.1920929e-7: the distance of 1 from the next f32. */
+  readonly eps?: number | undefined;
+  /** Whether it has a weight (initially ones). Default true. */
+  readonly elementwiseAffine?: boolean | undefined;
+}
 
-/** y = (x - mean) / √(variance + eps) · weight + bias over the last axes; the variance divides by their size. PyTorch's `LayerNorm`. */
+const LAYER_NORM = {
+  eps: [POSITIVE, 1e-5],
+  elementwiseAffine: [BOOLEAN, true],
+  bias: [BOOLEAN, true],
+} satisfies Schema<LayerNormOptions>;
+
+const RMS_NORM = {
+  eps: [POSITIVE, 1.1920929e-7],
+  elementwiseAffine: [BOOLEAN, true],
+} satisfies Schema<RMSNormOptions>;
+
+/**
+ * y = (x - mean) / √(variance + eps) · weight + bias over the last axes; the variance divides by their size. PyTorch's `LayerNorm`
+ * (https://arxiv.org/abs/1607.06450).
+ */
 export class LayerNorm implements NamedLayer {
   readonly kind = 'LayerNorm';
   /** The sizes of the last axes of x, normalized together. */
-  readonly shape: Shape;
+  readonly normalizedShape: Shape;
   /** Added to the variance. */
   readonly eps: number;
-  /** (...shape), initially 1; undefined without `affine`. */
+  /** (...normalizedShape), initially 1; undefined without `elementwiseAffine`. */
   readonly weight: Variable | undefined;
-  /** (...shape), initially 0; undefined without `affine`. */
+  /** (...normalizedShape), initially 0; undefined without `elementwiseAffine` or `bias`. */
   readonly bias: Variable | undefined;
 
-  constructor(shape: number | Shape, options: LayerNormOptions = {}, ...extra: never[]) {
-    const { eps, affine } = checkOptions('LayerNorm', options, SCHEMA, extra);
-    if (!Array.isArray(shape))
-      checkSize('LayerNorm', 'shape', shape, 'Give a whole number of at least 1, or an array of them.');
-    this.shape = typeof shape === 'number' ? [shape] : [...shape];
-    checkShape('LayerNorm', this.shape);
-    if (this.shape.length === 0) throw new ShapeError('LayerNorm: the shape is []. Give at least one size.');
+  constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}, ...extra: never[]) {
+    const { eps, elementwiseAffine, bias } = checkOptions('LayerNorm', options, LAYER_NORM, extra);
+    this.normalizedShape = lastAxes('LayerNorm', normalizedShape);
     this.eps = eps;
-    this.weight = affine ? parameter(this.shape, ones) : undefined;
-    this.bias = affine ? parameter(this.shape, zeros) : undefined;
+    this.weight = elementwiseAffine ? parameter(this.normalizedShape, ones) : undefined;
+    this.bias = elementwiseAffine && bias ? parameter(this.normalizedShape, zeros) : undefined;
   }
 
   /** @throws ShapeError if x does not end in the layer's shape. */
   forward(x: Tensor, ...extra: never[]): Tensor {
-    checkTensors(nameOf(this), { x }, extra);
-    const lead = x.rank - this.shape.length;
-    if (lead < 0 || !sameShape(x.shape.slice(lead), this.shape)) {
-      throw new ShapeError(
-        `${nameOf(this)}: expected the last axes to be ${formatShape(this.shape)}, got x ${formatShape(x.shape)}. Reshape x, or create the layer for its last axes.`,
-      );
-    }
-    const over = { axis: this.shape.map((_, k) => lead + k), keepDims: true };
-    const centred = sub(x, mean(x, over));
-    const y = mul(centred, rsqrt(add(mean(square(centred), over), this.eps)));
-    const scaled = this.weight ? mul(y, this.weight) : y;
-    return captured(this, this.bias ? add(scaled, this.bias) : scaled);
+    return normalized(this, x, this.bias, true, extra);
   }
+}
+
+/** y = x / √(mean x² + eps) · weight over the last axes. PyTorch's `RMSNorm` (https://arxiv.org/abs/1910.07467). */
+export class RMSNorm implements NamedLayer {
+  readonly kind = 'RMSNorm';
+  /** The sizes of the last axes of x, normalized together. */
+  readonly normalizedShape: Shape;
+  /** Added to the mean square. */
+  readonly eps: number;
+  /** (...normalizedShape), initially 1; undefined without `elementwiseAffine`. */
+  readonly weight: Variable | undefined;
+
+  constructor(normalizedShape: number | Shape, options: RMSNormOptions = {}, ...extra: never[]) {
+    const { eps, elementwiseAffine } = checkOptions('RMSNorm', options, RMS_NORM, extra);
+    this.normalizedShape = lastAxes('RMSNorm', normalizedShape);
+    this.eps = eps;
+    this.weight = elementwiseAffine ? parameter(this.normalizedShape, ones) : undefined;
+  }
+
+  /** @throws ShapeError if x does not end in the layer's shape. */
+  forward(x: Tensor, ...extra: never[]): Tensor {
+    return normalized(this, x, undefined, false, extra);
+  }
+}
+
+/** The shape that a size or an array of sizes means. */
+function lastAxes(kind: string, given: number | Shape): Shape {
+  if (!Array.isArray(given))
+    checkSize(kind, 'normalizedShape', given, 'Give a whole number of at least 1, or an array of them.');
+  const shape = typeof given === 'number' ? [given] : [...given];
+  checkShape(kind, shape);
+  if (shape.length === 0) throw new ShapeError(`${kind}: normalizedShape is []. Give at least one size.`);
+  return shape;
+}
+
+function normalized(
+  layer: LayerNorm | RMSNorm,
+  x: Tensor,
+  bias: Variable | undefined,
+  centred: boolean,
+  extra: readonly unknown[],
+): Tensor {
+  const { normalizedShape, eps, weight } = layer;
+  checkTensors(nameOf(layer), { x }, extra);
+  const lead = x.rank - normalizedShape.length;
+  if (lead < 0 || !sameShape(x.shape.slice(lead), normalizedShape)) {
+    throw new ShapeError(
+      `${nameOf(layer)}: expected the last axes to be ${formatShape(normalizedShape)}, got x ${formatShape(x.shape)}. Reshape x, or create the layer for its last axes.`,
+    );
+  }
+  if (x.dtype !== 'f32') throw new ShapeError(`${nameOf(layer)}: x is ${x.dtype}. It must be f32: cast(x, 'f32').`);
+  return captured(layer, layerNorm(x, { C: sizeOf(normalizedShape), eps, centred }, weight, bias));
 }

@@ -6,11 +6,11 @@ import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName, severa
 import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
-import { input, Tensor, type Variable } from '../graph/tensor.ts';
+import { input, isParameter, Tensor, type Variable } from '../graph/tensor.ts';
 import { traceWith } from '../graph/trace.ts';
 import type { Layer } from './layer.ts';
 
-/** A variable of a layer. */
+/** A parameter of a layer. */
 export interface SummaryParameter {
   /** Its path within the layer: `weight`. */
   readonly name: string;
@@ -30,7 +30,7 @@ export interface SummaryRow {
   readonly layer: string;
   /** The output shape of its first use in forward; undefined if the layer is not used or does not name its output. */
   readonly outputShape: Shape | undefined;
-  /** The layer's own variables. */
+  /** The layer's own parameters, frozen ones too. */
   readonly parameters: readonly SummaryParameter[];
   /** The number of elements in its parameters. */
   readonly count: number;
@@ -44,9 +44,9 @@ export interface Summary<X = Shape, Y = Shape> {
   readonly inputShape: X;
   /** The shape of the output, batch included. */
   readonly outputShape: Y;
-  /** The number of elements in all variables, and in trainable ones. */
+  /** The number of elements in all parameters, frozen ones too; running statistics and counters are none. */
   readonly parameters: number;
-  /** The number of elements in trainable variables. */
+  /** The number of elements in trainable parameters. */
   readonly trainable: number;
   /** The memory of all variables, in bytes. */
   readonly bytes: number;
@@ -101,7 +101,7 @@ export function summaryOf(
       rows: rowsOf(model, variables, outputs, isTrained),
       inputShape: mapShapes<Shape>(inputShape, (shape) => [...shape]),
       outputShape: isSeveral(y) ? mapParts(y, ({ shape }) => shape) : (outputs.get('') ?? []),
-      parameters: count(variables),
+      parameters: count(variables.filter(({ variable }) => isParameter(variable))),
       trainable: count(variables.filter(({ variable }) => isTrained(variable))),
       bytes: variables.reduce((total, { variable }) => total + byteLength(variable.dtype, variable.size), 0),
     };
@@ -137,9 +137,11 @@ function rowsOf(
   const paths = new Set(objects.map(([path]) => path));
   for (const { path, variable } of variables) {
     const owner = ownerOf(path, paths);
+    if (!owned.has(owner)) owned.set(owner, []);
+    if (!isParameter(variable)) continue;
     const name = owner === '' ? path : path.slice(owner.length + 1);
     const { shape, size } = variable;
-    owned.set(owner, [...(owned.get(owner) ?? []), { name, shape, count: size, trainable: isTrained(variable) }]);
+    owned.get(owner)!.push({ name, shape, count: size, trainable: isTrained(variable) });
   }
   const layers = objects.filter(([, object]) => isLayer(object));
   const holdsLayers = (path: string) =>

@@ -3,14 +3,12 @@
 import { basename, resolve } from 'node:path';
 import type { DataPair, DataSet } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
+import { HELD_BACK, HELD_BACK_SEED, heldBackText } from '../data/held-back.ts';
 import type { IdxMeaning } from '../data/idx-set.ts';
 import { split } from '../data/split.ts';
 import { DataError } from '../graph/errors.ts';
 import { readIdxSets } from './data-idx.ts';
 import { findIdxSet } from './idx-names.ts';
-
-/** The fraction of a training set held out for testing if there is no test set. */
-const HELD_BACK = 0.1;
 
 /** The sets in a folder. */
 export interface FolderSets {
@@ -20,11 +18,13 @@ export interface FolderSets {
   readonly source: string;
 }
 
-/** Reads the IDX set in a folder; `set` is the prefix of its files' names. */
-export async function readFolder(
-  folder: string,
-  { set, ...meaning }: { readonly set?: string | undefined } & Omit<IdxMeaning, 'name' | 'scale'>,
-): Promise<FolderSets> {
+/** How the files are read; `set` is the prefix of their names. */
+export interface IdxFolderOptions extends Omit<IdxMeaning, 'name' | 'scale'> {
+  readonly set?: string | undefined;
+}
+
+/** Reads the IDX set in a folder. */
+export async function readFolder(folder: string, { set, ...meaning }: IdxFolderOptions): Promise<FolderSets> {
   const found = await findIdxSet(folder, set);
   const name = found.prefix || basename(resolve(folder)) || 'idx';
   const paths = [found.train, found.test].filter((it) => it !== undefined);
@@ -47,11 +47,10 @@ export function pairOf({ train, test, folder, source }: FolderSets): DataPair {
     throw new DataError(
       `${folder}: it holds no test set, and its training set has a single example. Put a test set there.`,
     );
-  const { train: kept, validation } = split(train, HELD_BACK, { seed: 0 });
-  const count = (n: number) => n.toLocaleString('en-US');
+  const { train: kept, validation } = split(train, HELD_BACK, { seed: HELD_BACK_SEED });
   return {
     train: kept,
     test: validation,
-    source: `${source}, which holds no test set: ${count(validation.size)} of its ${count(train.size)} examples, chosen at random with seed 0, are held out for testing.`,
+    source: heldBackText(source, validation.size, train.size),
   };
 }

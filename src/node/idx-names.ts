@@ -54,9 +54,16 @@ function isOf(file: Named | undefined, set: string): boolean {
  * to choose from; FileError.
  */
 export async function findIdxSet(folder: string, set?: string): Promise<FoundSet> {
-  const files = (await namesIn(folder)).map(named).filter((file) => file !== undefined);
-  if (files.length === 0)
-    throw new DataError(`${folder}: it holds no IDX files. Put the files of a set there, named like ${USUAL}.`);
+  const names = await namesIn(folder);
+  const files = names.map(named).filter((file) => file !== undefined);
+  if (files.length === 0) {
+    // Kuzushiji-49 is published as NumPy's files alone.
+    const numpy = names.find((name) => /\.np[yz]$/i.test(name));
+    const instead = numpy
+      ? `, and NumPy's ${numpy} cannot be read. Convert it to IDX`
+      : '. Put the files of a set there';
+    throw new DataError(`${folder}: it holds no IDX files${instead}, named like ${USUAL}.`);
+  }
   const prefixes = [...new Map(files.map(({ prefix }) => [prefix.toLowerCase(), prefix])).values()];
   const chosen = files.filter((file) => isOf(file, set ?? prefixes[0]!));
   if (set !== undefined && chosen.length === 0) {
@@ -85,6 +92,11 @@ function quotedList(prefixes: readonly string[]): string {
     .sort()
     .map((prefix) => `'${prefix}'${prefix === '' ? ' (train-images-…)' : ''}`)
     .join(', ');
+}
+
+/** Whether a folder holds files of an IDX set. @throws DataError if there is no such folder; FileError */
+export async function holdsIdx(folder: string): Promise<boolean> {
+  return (await namesIn(folder)).some((name) => named(name) !== undefined);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

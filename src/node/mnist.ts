@@ -1,7 +1,6 @@
 // MNIST for Node: from a folder given by the user, else from the cache, else from the mirrors into the cache.
 
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CLASSES, type DataPair, type DataSet, TARGETS } from '../data/dataset.ts';
 import { MNIST_SCALE } from '../data/digits.ts';
 import { MNIST_FILES, MNIST_MIRRORS, type RemoteFile } from '../data/mnist-files.ts';
@@ -21,6 +20,7 @@ import { download, verified } from './data-download.ts';
 import { readIdxSets } from './data-idx.ts';
 import { FileError } from './file-error.ts';
 import { prepareFolder, writeAtomic } from './files.ts';
+import { FOLDER, folderPath } from './folder-option.ts';
 import { dataFolder } from './folders.ts';
 import { pairOf, readFolder } from './idx-folder.ts';
 import { findIdxSet, type IdxPaths } from './idx-names.ts';
@@ -42,6 +42,8 @@ export interface MnistOptions {
   targets?: 'classes' | 'values' | undefined;
   /** Whether the folder's images are stored transposed, as EMNIST's are. Default false. */
   transpose?: boolean | undefined;
+  /** Whether examples keep the axes of images, [H, W, C] ([28, 28, 1] for MNIST), for convolutions, instead of [pixels]. Default false. */
+  images?: boolean | undefined;
   /** Called during a download with the bytes of all files so far and their total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** Aborts the download; the promise then rejects with the signal's reason. */
@@ -57,10 +59,7 @@ export interface MnistOptions {
 }
 
 const SCHEMA = {
-  folder: {
-    advice: 'Give a path, or a file: URL.',
-    fits: (v) => typeof v === 'string' || (v instanceof URL && v.protocol === 'file:'),
-  },
+  folder: FOLDER,
   onProgress: FUNCTION,
   signal: SIGNAL,
   timeoutMs: [MILLISECONDS, 15_000],
@@ -70,6 +69,7 @@ const SCHEMA = {
   classes: CLASSES,
   targets: TARGETS,
   transpose: [BOOLEAN, false],
+  images: [BOOLEAN, false],
   files: [ARRAY, MNIST_FILES],
 } satisfies Schema<MnistOptions>;
 
@@ -77,14 +77,14 @@ const SCHEMA = {
 const OF_FOLDER = ['set', 'classes', 'targets', 'transpose'] as const;
 
 /**
- * MNIST, or any IDX set in a folder: x (size, pixels), bytes, or f32 for other types; y (size) labels, or (size, outputs) f32. Bytes are
- * scaled as MNIST's are. Without a test set in the folder, a tenth of its training set, chosen by a seeded shuffle, is held out. @throws
+ * MNIST, or any IDX set in a folder: x (size, pixels), or (size, H, W, C) with `images`: bytes, or f32 for other types; y (size) labels, or
+ * (size, outputs) f32. Bytes are scaled as MNIST's are. Without a test set in the folder, a tenth of its training set, chosen by a seeded shuffle, is held out. @throws
  * DataError if a file is missing, damaged or not downloadable; FileError if the system refuses; OptionError.
  */
 export async function mnist(options: MnistOptions = {}, ...extra: never[]): Promise<DataPair> {
   const checked = checkOptions('mnist', options, SCHEMA, extra);
-  const { signal } = checked;
-  const folder = options.folder instanceof URL ? fileURLToPath(options.folder) : options.folder;
+  const { signal, images } = checked;
+  const folder = options.folder === undefined ? undefined : folderPath('mnist', options.folder);
   signal?.throwIfAborted();
   if (folder !== undefined) return pairOf(await readFolder(folder, checked));
   const lone = OF_FOLDER.find((name) => options[name] !== undefined);
@@ -92,12 +92,12 @@ export async function mnist(options: MnistOptions = {}, ...extra: never[]): Prom
     throw new OptionError(`mnist: ${lone} applies only to a set in a folder. Add folder, or leave ${lone} out.`);
   const home = mnistFolder(options);
   const cached = await cachedFiles(home);
-  if (cached !== undefined) return { ...(await readMnist(cached)), source: `MNIST, from the cache ${home}.` };
+  if (cached !== undefined) return { ...(await readMnist(cached, images)), source: `MNIST, from the cache ${home}.` };
   const host = await fill(home, checked);
   const filled = await cachedFiles(home);
   if (!filled)
     throw new DataError(`mnist: the files downloaded into ${home} are not an IDX set. Name them like MNIST's.`);
-  const read = await readMnist(filled);
+  const read = await readMnist(filled, images);
   return { ...read, source: `MNIST, downloaded from ${host} into ${home}.` };
 }
 
@@ -157,9 +157,9 @@ export async function cachedFiles(home: string): Promise<readonly IdxPaths[] | u
   }
 }
 
-async function readMnist(paths: readonly IdxPaths[]): Promise<Pick<DataPair, 'train' | 'test'>> {
+async function readMnist(paths: readonly IdxPaths[], images: boolean): Promise<Pick<DataPair, 'train' | 'test'>> {
   try {
-    const [train, test] = await readIdxSets(paths, { name: 'mnist', classes: 10, scale: MNIST_SCALE });
+    const [train, test] = await readIdxSets(paths, { name: 'mnist', classes: 10, images, scale: MNIST_SCALE });
     return { train: train as DataSet, test: test as DataSet };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;

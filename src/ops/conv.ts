@@ -4,7 +4,8 @@
 //   conv(x, w) = y        convInput(y, w) = x        convFilter(y, x) = w
 //
 // each linear in both of its operands. On the GPU they are matrix products that read through a window (shaders/conv.wgsl.ts).
-import { type ConvVariant, convKernel, productOf } from '../../shaders/conv.wgsl.ts';
+import { convKernel } from '../../shaders/conv.wgsl.ts';
+import { type ConvVariant, productOf } from '../../shaders/conv-facts.ts';
 import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import { type ConvSizes, convolve, convolveFilter, convolveInput } from '../cpu/conv.ts';
 import { convInputPasses, convPasses } from '../cpu/wasm/conv.ts';

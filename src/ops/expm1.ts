@@ -7,7 +7,7 @@ import { unary } from './elementwise.ts';
 
 // Taylor up to x^9 / 9! in Horner's form: the first term left out is below 3e-10 of the result for |x| <= 0.5. Outside, the
 // difference loses two bits at most.
-const EXPM1: Declaration = {
+export const EXPM1: Declaration = {
   name: 'expm1',
   uses: [EXP],
   text: (name, exp) => `fn ${name}(x: f32) -> f32 {

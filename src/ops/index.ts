@@ -41,7 +41,9 @@ export {
   softplus,
   tanh,
 } from './activations.ts';
+export { adaptiveAvgPool, adaptiveMaxPool } from './adaptive-pool.ts';
 export { attachMethods } from './attach.ts';
+export { type AvgPoolOptions, avgPool } from './avg-pool.ts';
 export {
   add,
   div,
@@ -63,17 +65,26 @@ export { iota, remainder } from './counter.ts';
 export { softmaxCrossEntropy } from './cross-entropy.ts';
 export type { TensorLike } from './elementwise.ts';
 export { expm1 } from './expm1.ts';
+export { type CeluOptions, celu, type EluOptions, elu, selu } from './exponential-units.ts';
 export { gatherRows, oneHot } from './gather.ts';
+export { hardsigmoid, hardswish, relu6 } from './hard-activations.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
+export { type MaxPoolOptions, maxPool } from './max-pool.ts';
 export type { TensorMethods } from './methods.ts';
-export { concat, pad, slice, transpose } from './movement.ts';
+export { concat, type PadMode, type PadOptions, slice, transpose } from './movement.ts';
 export { pack, unpack } from './pack.ts';
+export { pad } from './pad.ts';
+export { pow } from './pow.ts';
+export { prelu } from './prelu.ts';
 export { type BatchIndicesOptions, batchIndices, type DropoutOptions, dropout } from './random.ts';
 export { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
 export type { ReduceOptions } from './reduction.ts';
 export { flatten, reshape } from './reshape.ts';
 export { type ClipOptions, clip, where } from './select.ts';
 export { logSoftmax, logSumExp, softmax } from './softmax.ts';
+export { logSigmoid, mish } from './softplus-activations.ts';
 export type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
-export { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+export { cos, sin } from './trigonometry.ts';
+export { abs, exp, log, neg, rsqrt, sign, sqrt, square } from './unary.ts';
+export { type UpsampleOptions, upsample } from './upsample.ts';
 export type { Padding, Pair } from './window.ts';

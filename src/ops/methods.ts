@@ -16,6 +16,7 @@ import {
   tanh,
 } from './activations.ts';
 import { announceMethods, attachMethods } from './attach.ts';
+import type { AvgPoolOptions } from './avg-pool.ts';
 import {
   add,
   div,
@@ -36,15 +37,19 @@ import type { ConvOptions, ConvTransposeOptions } from './conv.ts';
 import { remainder } from './counter.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
+import type { CeluOptions, EluOptions } from './exponential-units.ts';
 import { type MatmulOptions, matmul } from './matmul.ts';
-import { pad, slice, transpose } from './movement.ts';
+import type { MaxPoolOptions } from './max-pool.ts';
+import { type PadOptions, padConstant, slice, transpose } from './movement.ts';
 import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce.ts';
 import type { ReduceOptions } from './reduction.ts';
 import { flatten, reshape } from './reshape.ts';
 import { type ClipOptions, clip, where } from './select.ts';
 import { logSoftmax, logSumExp, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
-import { abs, exp, log, neg, pow, rsqrt, sign, sqrt, square } from './unary.ts';
+import { abs, exp, log, neg, powNumber, rsqrt, sign, sqrt, square } from './unary.ts';
+import type { UpsampleOptions } from './upsample.ts';
+import type { Pair } from './window.ts';
 
 /** A tensor's methods; each is the function of the same name with the tensor as its first argument. */
 export interface TensorMethods {
@@ -62,8 +67,8 @@ export interface TensorMethods {
   maximum(y: TensorLike): Tensor;
   /** The smaller of x and y, broadcast; NaN where either is. */
   minimum(y: TensorLike): Tensor;
-  /** x to the power of a number. */
-  pow(exponent: number): Tensor;
+  /** x to the power of a number, or of a tensor, broadcast. */
+  pow(exponent: TensorLike): Tensor;
   /** -x */
   neg(): Tensor;
   /** |x| */
@@ -80,6 +85,10 @@ export interface TensorMethods {
   exp(): Tensor;
   /** eˣ - 1, exact near 0. */
   expm1(): Tensor;
+  /** The sine, of radians. */
+  sin(): Tensor;
+  /** The cosine, of radians. */
+  cos(): Tensor;
   /** The natural logarithm. */
   log(): Tensor;
   /** The error function. */
@@ -134,8 +143,8 @@ export interface TensorMethods {
   transpose(axes?: readonly number[]): Tensor;
   /** The elements from `starts` to `ends` (exclusive) along each axis. */
   slice(starts: readonly number[], ends: readonly number[]): Tensor;
-  /** Pads each axis with `value` before and after. Default value 0. */
-  pad(before: readonly number[], after: readonly number[], value?: number): Tensor;
+  /** Pads each axis before and after, with a value or by a mode: `x.pad([1], [1], { mode: 'reflect' })`. Default value 0. */
+  pad(before: readonly number[], after: readonly number[], value?: number | PadOptions): Tensor;
   /** x broadcast to a larger shape. */
   broadcastTo(shape: Shape): Tensor;
   /** The rows at `indices`. */
@@ -144,6 +153,19 @@ export interface TensorMethods {
   oneHot(classes: number): Tensor;
   /** The same numbers in another dtype. */
   cast(dtype: DType): Tensor;
+
+  /** The maximum of each window of images (N, H, W, C). */
+  maxPool(kernel: Pair, options?: MaxPoolOptions): Tensor;
+  maxPool(kernel: Pair, stride: Pair, options?: Omit<MaxPoolOptions, 'stride'>): Tensor;
+  /** The mean of each window of images (N, H, W, C). */
+  avgPool(kernel: Pair, options?: AvgPoolOptions): Tensor;
+  avgPool(kernel: Pair, stride: Pair, options?: Omit<AvgPoolOptions, 'stride'>): Tensor;
+  /** The maximum of each of so many windows of images (N, H, W, C). */
+  adaptiveMaxPool(size: Pair): Tensor;
+  /** The mean of each of so many windows of images (N, H, W, C). */
+  adaptiveAvgPool(size: Pair): Tensor;
+  /** Images (N, H, W, C) in another size: `x.upsample({ scale: 2 })`. */
+  upsample(options: UpsampleOptions): Tensor;
 
   /** The matrix product (…, M, K) · (…, K, N). */
   matmul(y: Tensor, options?: MatmulOptions): Tensor;
@@ -168,6 +190,26 @@ export interface TensorMethods {
   softplus(): Tensor;
   /** x · Φ(x) */
   gelu(options?: GeluOptions): Tensor;
+  /** x where x > 0, else alpha (eˣ - 1). Default alpha 1. */
+  elu(alpha?: number): Tensor;
+  elu(options?: EluOptions): Tensor;
+  /** x where x > 0, else alpha (e^(x / alpha) - 1). Default alpha 1. */
+  celu(alpha?: number): Tensor;
+  celu(options?: CeluOptions): Tensor;
+  /** elu scaled so that mean 0 and variance 1 stay. */
+  selu(): Tensor;
+  /** min(max(x, 0), 6) */
+  relu6(): Tensor;
+  /** min(max(x + 3, 0), 6) / 6 */
+  hardsigmoid(): Tensor;
+  /** x · hardsigmoid(x) */
+  hardswish(): Tensor;
+  /** x · tanh(softplus(x)) */
+  mish(): Tensor;
+  /** log(sigmoid(x)) */
+  logSigmoid(): Tensor;
+  /** x where x > 0, else x · weight: one slope, or one for each element of the last axis. */
+  prelu(weight: TensorLike): Tensor;
   /** Along an axis. Default -1. */
   softmax(axis?: number): Tensor;
   softmax(options?: AxisOptions): Tensor;
@@ -180,15 +222,35 @@ declare module '../graph/tensor.ts' {
   interface Tensor extends TensorMethods {}
 }
 
-/** Rarely called, from ops that a bundle may leave out: gather.ts and conv.ts attach them when they are imported. */
-const ANNOUNCED = ['gatherRows', 'oneHot', 'conv', 'convTranspose'] as const;
+/** Rarely called, from ops that a bundle may leave out: their files attach them when they are imported. */
+const ANNOUNCED = [
+  'gatherRows',
+  'oneHot',
+  'conv',
+  'convTranspose',
+  'elu',
+  'celu',
+  'selu',
+  'relu6',
+  'hardsigmoid',
+  'hardswish',
+  'mish',
+  'logSigmoid',
+  'prelu',
+  'sin',
+  'cos',
+  /** From ops that a bundle may leave out: their files attach them when they are imported. */
+  ...(['gatherRows', 'oneHot'] as const),
+  ...(['maxPool', 'avgPool', 'adaptiveMaxPool', 'adaptiveAvgPool', 'upsample'] as const),
+] as const;
 
 attachMethods({
-  ...{ add, sub, mul, div, remainder, maximum, minimum, pow, clip },
+  ...{ add, sub, mul, div, remainder, maximum, minimum, pow: powNumber, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax, logSumExp },
-  ...{ reshape, flatten, transpose, slice, pad, broadcastTo, cast },
+  // Of pads, constants alone: pad.ts, which knows all modes, attaches its own.
+  ...{ reshape, flatten, transpose, slice, pad: padConstant, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
 } satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number]>, unknown>);

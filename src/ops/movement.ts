@@ -4,7 +4,7 @@
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
 import { checkHeld, isPacked } from '../graph/dtype.ts';
-import { ShapeError } from '../graph/errors.ts';
+import { OptionError, ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
 import { checkExtra, checkValue, FINITE, NUMBERS, optionsOf, type Schema } from '../graph/options.ts';
@@ -13,7 +13,7 @@ import { apply1, Tensor } from '../graph/tensor.ts';
 import { stridedCopy } from './broadcast.ts';
 import { type AxisOptions, checkTensors, ONE_AXIS, refuseLooseAxes } from './tensors.ts';
 
-function refusePacked(what: string, { dtype }: Spec): void {
+export function refusePacked(what: string, { dtype }: Spec): void {
   if (isPacked(dtype)) throw new ShapeError(`${what}: x is ${dtype}, a storage-only dtype. Cast it: cast(x, 'f32').`);
 }
 
@@ -89,7 +89,7 @@ export const sliceOp: Op<Slice> = {
   },
   vjp: ([dy], [x], _ys, { starts, ends }) => [
     () =>
-      pad(
+      padConstant(
         dy!,
         starts,
         x!.shape.map((n, axis) => n - ends[axis]!),
@@ -288,22 +288,45 @@ function literal(value: number, { dtype }: Spec): string {
   return dtype === 'f32' ? f32(value) : `${wgslType(dtype)}(${value})`;
 }
 
-/**
- * x padded along axis k with `before[k]` elements of `value` before it and `after[k]` after it; axes after the last given one are
- * unchanged. Default value 0.
- */
-export function pad(
+/** What is around a tensor: a constant; its elements mirrored at the ends, its last one repeated, or those of the other end. */
+export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
+
+/** Options of `pad`. */
+export interface PadOptions {
+  /** What the new elements are. Default 'constant'. */
+  readonly mode?: PadMode | undefined;
+  /** The value of the new elements, with mode 'constant'. Default: 0. */
+  readonly value?: number | undefined;
+}
+
+/** x padded with a constant; see `pad` of pad.ts, which knows modes too. */
+export function padConstant(
   x: Tensor,
   before: readonly number[],
   after: readonly number[],
-  value = 0,
+  value: number | PadOptions = 0,
   ...extra: never[]
 ): Tensor {
+  if (typeof value === 'object')
+    throw new OptionError(
+      "pad: its modes need their op, which this program does not import. Call pad(x, …) instead: import { pad } from 'thalweg/ops'.",
+    );
+  const { low, high } = paddingOf(x, before, after, extra);
+  checkValue('pad', 'the value', value, FINITE);
+  checkHeld('pad', x.dtype, [value], "Cast the tensor first: x.cast('f32').");
+  return [...low, ...high].every((n) => n === 0) ? x : apply1(padOp, [x], { before: low, after: high, value });
+}
+
+/** Padding of every axis, checked. */
+export function paddingOf(
+  x: Tensor,
+  before: readonly number[],
+  after: readonly number[],
+  extra: readonly unknown[],
+): { readonly low: readonly number[]; readonly high: readonly number[] } {
   checkTensors('pad', { x }, extra);
   checkValue('pad', 'before', before, NUMBERS);
   checkValue('pad', 'after', after, NUMBERS);
-  checkValue('pad', 'the value', value, FINITE);
-  checkHeld('pad', x.dtype, [value], "Cast the tensor first: x.cast('f32').");
   const low = x.shape.map((_, axis) => before[axis] ?? 0);
   const high = x.shape.map((_, axis) => after[axis] ?? 0);
   const bad = [...before, ...after].some((n) => !Number.isInteger(n) || n < 0);
@@ -312,5 +335,5 @@ export function pad(
       `pad: [${before}] before and [${after}] after do not match ${formatShape(x.shape)}. Give a whole number >= 0 per axis.`,
     );
   }
-  return [...low, ...high].every((n) => n === 0) ? x : apply1(padOp, [x], { before: low, after: high, value });
+  return { low, high };
 }

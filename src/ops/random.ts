@@ -59,7 +59,8 @@ function threshold(p: number): number {
   return Math.min(Math.floor(p * 2 ** 32), 2 ** 32 - 1);
 }
 
-function checkCounter(op: string, name: string, spec: Spec, size: number): void {
+/** @throws ShapeError unless `spec` is u32 [size]. */
+export function checkCounter(op: string, name: string, spec: Spec, size: number): void {
   if (spec.dtype !== 'u32' || sizeOf(spec.shape) !== size)
     throw new ShapeError(`${op}: ${name} is ${spec.dtype} [${spec.shape}]. It must be u32 [${size}].`);
 }
@@ -90,12 +91,17 @@ export function dropout(x: Tensor, ...given: readonly unknown[]): Tensor {
   checkTensors('dropout', { x });
   const { p, stream } = optionsOf<DropoutOptions, typeof DROPOUT>('dropout', 'p', given, DROPOUT);
   checkValue('dropout', 'p', p, BELOW_ONE);
+  return dropped(x, x.shape, p, stream);
+}
+
+/** While training, x times a mask of `shape`, which is broadcast; else x. */
+export function dropped(x: Tensor, shape: Shape, p: number, stream: string): Tensor {
   const trace = currentTrace();
   if (!trace?.training || p === 0) return x;
   if (!trace.step || !trace.seed)
     throw new OptionError('dropout: the training program has no step counter or seed. Compile it with a State.');
   const id = hashText(`${stream}#${occurrence(stream)}`);
-  return mul(x, apply1(dropoutMaskOp, [trace.step, trace.seed], { shape: x.shape, p, stream: id }));
+  return mul(x, apply1(dropoutMaskOp, [trace.step, trace.seed], { shape, p, stream: id }));
 }
 
 /** Which rows {@link batchIndices} returns. */

@@ -1,36 +1,55 @@
-// Every op by name. The rows of activations.ts, binary.ts and unary.ts are in it by being exported there; the others have a
+// Every op by name. The rows of the activations' files, binary.ts and unary.ts are in it by being exported there; the others have a
 // line each. Tests walk this table: an op without samples in test/samples.ts does not type-check.
 import type { Op } from '../graph/op.ts';
 import { accuracyOp } from './accuracy.ts';
 import * as activations from './activations.ts';
+import { avgPoolGradOp, avgPoolOp } from './avg-pool.ts';
 import * as binary from './binary.ts';
+import { brightenPicturesOp } from './brighten-pictures.ts';
 import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
 import { convFilterOp, convInputOp, convOp } from './conv.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { expm1 } from './expm1.ts';
+import { eluOp } from './exponential-units.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
+import * as hard from './hard-activations.ts';
+import { layerNormGradOp, layerNormOp } from './layer-norm.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
+import { atMaximaOp, maxPoolGradOp, maxPoolOp } from './max-pool.ts';
+import { momentsOp, sumAndDotOp } from './moments.ts';
+import { movePicturesOp } from './move-pictures.ts';
 import { concatOp, padOp, sliceOp, transposeOp } from './movement.ts';
+import { normalizeGradOp, normalizeOp, standardizeOp } from './normalize.ts';
 import { packOp, unpackOp } from './pack.ts';
+import { powTensorOp } from './pow.ts';
+import { preluOp } from './prelu.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
+import { resampleOp, takeOp } from './resample.ts';
 import { reshapeOp } from './reshape.ts';
+import { rowChoicesOp } from './row-choices.ts';
 import { clipOp, whereOp } from './select.ts';
 import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
+import * as softplus from './softplus-activations.ts';
 import { sumFewOp } from './total.ts';
+import * as trigonometry from './trigonometry.ts';
 import * as unary from './unary.ts';
+import { warpPicturesOp } from './warp-pictures.ts';
 
 export const ops = tableOf({
-  ...rowsOf({ ...activations, ...binary, ...unary }),
+  ...rowsOf({ ...activations, ...hard, ...softplus, ...trigonometry, ...binary, ...unary }),
   // Elementwise, with options.
   expm1: expm1.op,
   pow: unary.powOp,
+  powTensor: powTensorOp,
   clip: clipOp,
   cast: castOp,
   leakyRelu: activations.leakyReluOp,
   gelu: activations.geluOp,
+  elu: eluOp,
+  prelu: preluOp,
   where: whereOp,
   // Movement.
   reshape: reshapeOp,
@@ -39,12 +58,19 @@ export const ops = tableOf({
   slice: sliceOp,
   concat: concatOp,
   pad: padOp,
+  take: takeOp,
+  resample: resampleOp,
   // Gather and random.
   gatherRows: gatherRowsOp,
   gatherRowsGrad: gatherRowsGradOp,
   oneHot: oneHotOp,
   dropoutMask: dropoutMaskOp,
   batchIndices: batchIndicesOp,
+  rowChoices: rowChoicesOp,
+  // Pictures.
+  movePictures: movePicturesOp,
+  warpPictures: warpPicturesOp,
+  brightenPictures: brightenPicturesOp,
   // Reductions.
   sum: sumOp,
   sumFew: sumFewOp,
@@ -52,6 +78,12 @@ export const ops = tableOf({
   max: maxOp,
   min: minOp,
   argmax: argmaxOp,
+  // Pools.
+  maxPool: maxPoolOp,
+  maxPoolGrad: maxPoolGradOp,
+  atMaxima: atMaximaOp,
+  avgPool: avgPoolOp,
+  avgPoolGrad: avgPoolGradOp,
   // Rows.
   softmax: softmaxOp,
   softmaxGrad: softmaxGradOp,
@@ -60,6 +92,14 @@ export const ops = tableOf({
   logSumExp: logSumExpOp,
   softmaxCrossEntropy: softmaxCrossEntropyOp,
   accuracy: accuracyOp,
+  // Normalization.
+  moments: momentsOp,
+  sumAndDot: sumAndDotOp,
+  standardize: standardizeOp,
+  normalize: normalizeOp,
+  normalizeGrad: normalizeGradOp,
+  layerNorm: layerNormOp,
+  layerNormGrad: layerNormGradOp,
   // Products.
   matmul: matmulOp,
   linear: linearOp,

@@ -4,7 +4,7 @@ import { EXP, integerPower, LOG, POW, SIGN } from '../../shaders/special.wgsl.ts
 import { f32 } from '../../shaders/wgsl.ts';
 import * as F32X4 from '../cpu/wasm/f32x4.ts';
 import { simd } from '../cpu/wasm/module.ts';
-import { checkExtra, checkValue, FLOAT } from '../graph/options.ts';
+import { checkExtra, checkValue, FLOAT, type Kind } from '../graph/options.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { div, mul } from './binary.ts';
 import { type TensorLike, toTensor, unary, unaryOp } from './elementwise.ts';
@@ -75,7 +75,7 @@ export const rsqrt = unary('rsqrt', {
     for (let i = 0; i < y.length; i++) y[i] = 1 / Math.sqrt(x[i]!);
   },
   wgsl: (x) => `inverseSqrt(${x})`,
-  vjp: (dy, _x, y) => mul(dy, mul(pow(y, 3), -0.5)),
+  vjp: (dy, _x, y) => mul(dy, mul(powNumber(y, 3), -0.5)),
 });
 
 /** x². */
@@ -106,19 +106,24 @@ export const powOp = unaryOp<{ readonly exponent: number }>('pow', {
     const size = `${declare(POW)}(abs(${x}), ${f32(exponent)})`;
     return exponent % 2 === 0 ? size : `select(${size}, -${size}, (bitcast<u32>(${x}) >> 31u) == 1u)`;
   },
-  vjp: (dy, x, _y, { exponent }) => (exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(x, exponent - 1), exponent))),
+  vjp: (dy, x, _y, { exponent }) => (exponent === 0 ? mul(dy, 0) : mul(dy, mul(powNumber(x, exponent - 1), exponent))),
 });
+
+const EXPONENT: Kind = {
+  advice: "Give a finite number. A tensor as exponent needs import { pow } from 'thalweg/ops'.",
+  fits: FLOAT.fits,
+};
 
 function isProduct(exponent: number): boolean {
   return Number.isInteger(exponent) && Math.abs(exponent) <= MAX_PRODUCT;
 }
 
 /**
- * x to a constant power; NaN for finite negative x and a fractional exponent. 0.5 and -0.5 are `sqrt` and `rsqrt`. Throws if `exponent` is
- * not finite.
+ * x to the power of a number; NaN for finite negative x and a fractional exponent. 0.5 and -0.5 are `sqrt` and `rsqrt`. Tensors as exponents
+ * are in pow.ts, whose `pow` replaces the method.
  */
-export function pow(x: TensorLike, exponent: number, ...extra: never[]): Tensor {
-  checkValue('pow', 'the exponent', exponent, FLOAT);
+export function powNumber(x: TensorLike, exponent: number, ...extra: never[]): Tensor {
+  checkValue('pow', 'the exponent', exponent, EXPONENT);
   checkExtra('pow', extra);
   return exponent === 1 ? toTensor('pow', x) : apply1(powOp, [toTensor('pow', x)], { exponent });
 }

@@ -94,7 +94,8 @@ export function sides(where: string, padding: Padding, { kernel, stride, dilatio
   return [padding[0], padding[1], padding[2], padding[3]];
 }
 
-/** The number of places of a window along one axis of `size` elements; 0 or less if it does not fit. `ceil` counts a last one that begins inside, as PyTorch's pools. */
+/** The number of places of a window along one axis of `size` elements; 0 or less if it does not fit. `ceil` counts a last one that begins inside, as
+ * PyTorch's pools: also a single one that reaches beyond the end by less than a stride. */
 export function placesAlong(
   size: number,
   [before, after]: Two,
@@ -104,8 +105,7 @@ export function placesAlong(
   ceil = false,
 ): number {
   const room = size + before + after - extent(kernel, dilation);
-  if (room < 0) return 0;
-  if (!ceil) return Math.floor(room / stride) + 1;
+  if (!ceil) return room < 0 ? 0 : Math.floor(room / stride) + 1;
   const places = Math.ceil(room / stride) + 1;
   // The last window must begin inside the image or the padding before it.
   return (places - 1) * stride >= size + before ? places - 1 : places;

@@ -15,6 +15,8 @@ export interface RmsPropOptions extends CommonOptions<RmsPropOptions> {
   readonly alpha?: number | undefined;
   /** Added to the root, for stability. Default 1e-8. */
   readonly eps?: number | undefined;
+  /** Whether `eps` is added inside of the root, √(v + eps), as in TensorFlow. Default false. */
+  readonly epsInside?: boolean | undefined;
   /** Whether to scale by the estimated variance: subtracts the square of the mean gradient. Default false. */
   readonly centered?: boolean | undefined;
   /** The momentum factor. Default 0. */
@@ -28,6 +30,7 @@ const RMS_PROP = {
   lr: [true, 1e-2],
   alpha: [NUMBER, 0.99],
   eps: [NUMBER, 1e-8],
+  epsInside: [BOOLEAN, false],
   centered: [BOOLEAN, false],
   momentum: [NUMBER, 0],
   weightDecay: [NUMBER, 0],
@@ -35,13 +38,14 @@ const RMS_PROP = {
 
 /**
  * v = α v + (1 - α) g²; d = g / (√v + eps), or if centered, with m = α m + (1 - α) g, g / (√(v - m²) + eps);
- * buf = momentum · buf + d; p -= lr · buf. Default lr 1e-2. As PyTorch's `RMSprop`.
+ * buf = momentum · buf + d; p -= lr · buf. Default lr 1e-2. As PyTorch's `RMSprop`; with `epsInside`, √(v + eps) in place of √v + eps, as
+ * TensorFlow's.
  */
 export function rmsProp(lr: Rate | undefined, options?: Omit<RmsPropOptions, 'lr'>, ...extra: never[]): Optimizer;
 export function rmsProp(options?: RmsPropOptions, ...extra: never[]): Optimizer;
 export function rmsProp(...given: Given): Optimizer {
   return optimizerOf<RmsPropOptions>('rmsProp', given, RMS_PROP, (options, where) => {
-    const { alpha, eps, centered, momentum, weightDecay } = options;
+    const { alpha, eps, epsInside, centered, momentum, weightDecay } = options;
     checkRange(where, 'alpha', alpha, 0, 1);
     checkRange(where, 'momentum', momentum, 0, Number.POSITIVE_INFINITY);
     checkRange(where, 'weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
@@ -60,7 +64,7 @@ export function rmsProp(...given: Given): Optimizer {
           slots.push(m);
           variance = maximum(sub(v, square(m)), 0); // in f32 the difference can fall below 0
         }
-        let direction = div(g, add(sqrt(variance), eps));
+        let direction = div(g, epsInside ? sqrt(add(variance, eps)) : add(sqrt(variance), eps));
         if (momentum > 0) {
           direction = add(mul(slot('momentum'), momentum), direction);
           slots.push(direction);

@@ -1,6 +1,7 @@
 // Batches: from a data set stored on the device in its own dtype (u8 pictures, u16 tokens, i32 labels) to the floats and indices that
 // a model and its loss see. Gather and normalization are part of the graph, so they happen in the first kernel.
 
+import type { Augmentation, Draw } from '../data/augmentation.ts';
 import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type Values } from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import {
@@ -225,6 +226,9 @@ function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
   return rows;
 }
 
+/** Augmentations by the names of tensors: `x`, or `x.pixels`. */
+export type Augmentations = Readonly<Record<string, Augmentation>>;
+
 /** A batch as a model and its loss see it. */
 export interface Prepared {
   readonly x: Nested<Tensor>;
@@ -233,18 +237,33 @@ export interface Prepared {
   readonly weights?: Tensor;
 }
 
-/** The rows of a data set at `indices`, ready for a model and its loss, with their weights (B), if any. */
-export function rowsAt(data: Examples, indices: Tensor, maxBytes: number): Prepared {
+/**
+ * The rows of a data set at `indices`, ready for a model and its loss, with their weights (B), if any. Pictures that are to be augmented
+ * are, given the step and seed of a training: evaluation gives none.
+ */
+export function rowsAt(data: Examples, indices: Tensor, maxBytes: number, training?: Omit<Draw, 'rows'>): Prepared {
   const { name = 'data', x, y, sampleWeights, scale, targetScale } = data;
   const at = (part: string, values: Values): Tensor =>
     gatherAcross(residentsOf(`${name}.${part}`, values, maxBytes), indices);
+  const xAt = (part: string, values: Values): Tensor => {
+    const rows = at(part, values);
+    return (training && values.augmentation?.apply(rows, { ...training, rows: indices }, part)) ?? rows;
+  };
   return {
-    x: mapParts(x, (values, part) => prepareX(at(partName('x', part), values), values, scale ?? values.scale)),
+    x: mapParts(x, (values, part) => prepareX(xAt(partName('x', part), values), values, scale ?? values.scale)),
     y: mapParts(y, (values, part) =>
       prepareY(at(partName('y', part), values), values, targetScaleOf({ y: values, targetScale, scale })),
     ),
     ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights), 'f32') }),
   };
+}
+
+/** How the tensors of x are augmented, by their names; undefined if none is. */
+export function augmentationsIn(x: Nested<Values>): Augmentations | undefined {
+  const found = namedParts({ x }).flatMap(([part, { augmentation }]) =>
+    augmentation ? [[part, augmentation.options] as const] : [],
+  );
+  return found.length > 0 ? Object.fromEntries(found) : undefined;
 }
 
 /** How the bytes of targets become numbers. */

@@ -19,6 +19,7 @@ import { escaped, quoted } from './safetensors-header.ts';
 import { scaleIn } from './scale.ts';
 import type { State } from './state.ts';
 import { storedDtype } from './stored-dtypes.ts';
+import { variablesInFiles } from './weight-names.ts';
 
 const FORMAT = 'thalweg 1';
 /** Counters by the names they have in the file. */
@@ -79,10 +80,15 @@ function described({ optimizer, variables, membership }: State): OptimizerDescri
   return { ...rest, groups: groups.map((group, k) => ({ ...group, match: pathsOf(k) })) };
 }
 
-/** The bytes of the weights alone, under their paths. */
-export async function weightsFile(state: State, metadata: Metadata = {}): Promise<Bytes> {
+/** The bytes of the weights alone, under PyTorch's names: paths, unless a layer says otherwise. */
+export async function weightsFile(state: State, model: object, metadata: Metadata = {}): Promise<Bytes> {
   const { tensors } = await readEntries(state, weightsOf(state), []);
-  return writeSafetensors(tensors, { format: 'pt', ...metadata });
+  const inFiles = variablesInFiles(model);
+  const named = [...tensors].map(([path, tensor]): [string, TensorToStore] => {
+    const { name = path, dtype } = inFiles.get(path) ?? {};
+    return [name, dtype ? { ...tensor, data: BigInt64Array.from(tensor.data as Uint32Array, BigInt) } : tensor];
+  });
+  return writeSafetensors(new Map(named), { format: 'pt', ...metadata });
 }
 
 /** Whether a tensor of a file with this metadata is a moment or a counter of a checkpoint, not a weight. */
@@ -314,5 +320,7 @@ function isRun(run: Partial<Run> | null): boolean {
   const start = Number.isSafeInteger(run.start) && run.start! >= 0;
   const total = run.total === undefined || (Number.isSafeInteger(run.total) && run.total >= 1);
   const flags = typeof run.shuffle === 'boolean' && typeof run.dropLast === 'boolean';
-  return counts && start && total && flags && typeof run.dataName === 'string';
+  const augmented =
+    run.augmentation === undefined || (typeof run.augmentation === 'object' && run.augmentation !== null);
+  return counts && start && total && flags && augmented && typeof run.dataName === 'string';
 }

@@ -65,7 +65,7 @@ export async function loadCheckpoint(
 }
 
 /**
- * The trainer's weights alone as the bytes of a safetensors file, under their paths, as PyTorch names and lays them out; `metadata` goes
+ * The trainer's weights alone as the bytes of a safetensors file, under their paths, as PyTorch names and lays them out (`running_mean` for `runningMean`); `metadata` goes
  * into the file's metadata, together with the scale of the training bytes and the description of a model made by `network()`, which
  * `networkOf` reads.
  */
@@ -79,14 +79,17 @@ export async function saveWeights(
   for (const [key, value] of Object.entries(metadata)) checkValue('saveWeights', `metadata ${key}`, value, STRING);
   checkExtra('saveWeights', extra);
   inside.warnOfUnstartedRun('saveWeights');
-  const { state, scale, life } = inside.running;
-  return life.during(() => weightsFile(state, { ...networkOf(inside), ...scaleMetadata(scale), ...metadata }));
+  const { state, scale, life, task } = inside.running;
+  return life.during(() =>
+    weightsFile(state, task.model, { ...networkOf(inside), ...scaleMetadata(scale), ...metadata }),
+  );
 }
 
 /**
  * Loads weights, and the scale of bytes, from a safetensors file or a checkpoint, as PyTorch's `load_state_dict`; moments and
  * counters stay. Values of any dtype become those of the variables. Where all names fit without one prefix (`module.`), with one
- * before them, or as PyTorch's `nn.Sequential` has them (`0.weight`, here `layers.0.weight`), they need no `rename`.
+ * before them, or as PyTorch has them (`0.weight` of an `nn.Sequential`, here `layers.0.weight`; `running_mean`, here `runningMean`), they need
+ * no `rename`.
  * @throws CheckpointError if names, shapes or values do not fit; the trainer is then unchanged. OptionError while a run or another
  * call is in progress.
  */

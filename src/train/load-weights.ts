@@ -4,13 +4,13 @@ import type { FileBytes, HostArray } from '../graph/dtype.ts';
 import { BOOLEAN, type Schema, STRING, type WithDefaults } from '../graph/options.ts';
 import { isCheckpointTensor, scaleOfFile } from './checkpoint.ts';
 import { fileShape, fromFile } from './file-axes.ts';
-import { isTransposed, refuse } from './match-tensors.ts';
+import { isTransposed, refuse, type TensorShape, type Wanted } from './match-tensors.ts';
 import type { ModelScale } from './part-scales.ts';
 import { readSafetensors } from './safetensors.ts';
 import { quoted } from './safetensors-header.ts';
 import type { State } from './state.ts';
 import { convert, storedDtype } from './stored-dtypes.ts';
-import { fitNames, RENAME, type Rename, renamedNames } from './weight-names.ts';
+import { fitNames, RENAME, type Rename, renamedNames, variablesInFiles } from './weight-names.ts';
 import { suggestion } from './weight-suggestion.ts';
 
 /** Options of `loadWeights`. */
@@ -70,7 +70,7 @@ export function putWeights(
   const given = renamedNames(file, tensors.keys(), rename);
   const { names, missing, unexpected, wrong } = fitNames(wanted, given, tensors, model);
   if (strict && missing.length + unexpected.size > 0)
-    refuse(file, { wrong, missing, unexpected }, suggestion(wanted, tensors));
+    refuse(file, { wrong, missing, unexpected }, suggestion(wantedInFile(wanted, model, tensors), tensors));
   const found = wanted.filter(({ name }) => names.has(name));
   const tensorOf = (path: string) => tensors.get(names.get(path)!)!;
   const transposed = found.some(({ name, shape }) => isTransposed(tensorOf(name).shape, shape));
@@ -90,4 +90,11 @@ export function putWeights(
       found.map(({ name }) => [names.get(name)!, name]).filter(([inFile, path]) => inFile !== path),
     ),
   };
+}
+
+/** What is wanted, under the names that files have for it, unless this one has the paths. */
+function wantedInFile(wanted: readonly Wanted[], model: object, tensors: ReadonlyMap<string, TensorShape>): Wanted[] {
+  const inFiles = variablesInFiles(model);
+  const nameOf = (path: string) => (tensors.has(path) ? path : (inFiles.get(path)?.name ?? path));
+  return wanted.map((want) => ({ ...want, name: nameOf(want.name) }));
 }

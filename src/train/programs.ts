@@ -3,7 +3,7 @@ import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
 import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
-import { checkExamples, type Examples, namedParts } from './batch.ts';
+import { augmentationsIn, checkExamples, type Examples, namedParts } from './batch.ts';
 import { EVALUATE, type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
@@ -47,7 +47,8 @@ export class Programs {
   /** The program that trains on batches of `rows` rows of a run's data. */
   async step(data: Examples, run: Run, rows: number, owner?: object): Promise<StepProgram> {
     const { batchSize, shuffle } = run;
-    const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
+    const augmented = JSON.stringify(augmentationsIn(data.x));
+    const key = `train ${this.#idOf(data)} ${augmented} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
     const make = async () => {
       const traced = traceStep(this.#state, this.#task, data, orderOf(run), rows);
       const options = { storages: [this.#state.storage], label: `train [${rows}]` };

@@ -16,7 +16,7 @@ import {
   STRING,
   show,
 } from '../graph/options.ts';
-import { checkExamples, type Examples } from './batch.ts';
+import { type Augmentations, augmentationsIn, checkExamples, type Examples } from './batch.ts';
 import { CLASS_WEIGHTS, type ClassWeights } from './class-weights.ts';
 import type { Callbacks } from './events.ts';
 import type { DataOrder } from './step.ts';
@@ -37,6 +37,8 @@ export interface Run {
   readonly start: number;
   /** The run's number of steps, if known. */
   readonly total?: number;
+  /** How its pictures are augmented, by the names of tensors: `x`, or `x.pixels`; absent if they are not. */
+  readonly augmentation?: Augmentations;
 }
 
 /** When to stop for lack of improvement. */
@@ -223,12 +225,14 @@ export function planRun(data: Examples, options: FitOptions, step: number, befor
     );
   const base = options.resume ? before : undefined;
   // A resumed run comes before the defaults.
+  const augmentation = augmentationsIn(data.x);
   const shape = {
     dataName: data.name ?? 'data',
     size: data.size,
     batchSize: Math.min(options.batchSize ?? base?.batchSize ?? usual.batchSize, data.size),
     shuffle: options.shuffle ?? base?.shuffle ?? usual.shuffle,
     dropLast: options.dropLast ?? base?.dropLast ?? usual.dropLast,
+    ...(augmentation && { augmentation }),
   };
   if (shape.dropLast && options.batchSize && options.batchSize > data.size)
     throw new OptionError(
@@ -244,7 +248,7 @@ function totalSteps({ epochs, maxSteps }: FitOptions, perEpoch: number): number 
   return Math.min(epochs * perEpoch, maxSteps ?? Number.POSITIVE_INFINITY);
 }
 
-/** A resumed run must use the data it began with. */
+/** A resumed run must use the data it began with, augmented as it was. */
 function checkSame(base: Run, now: Omit<Run, 'start' | 'total'>): void {
   for (const key of ['size', 'batchSize', 'shuffle', 'dropLast'] as const) {
     if (base[key] !== now[key]) {
@@ -254,4 +258,9 @@ function checkSame(base: Run, now: Omit<Run, 'start' | 'total'>): void {
       );
     }
   }
+  const [is, was] = [now, base].map(({ augmentation }) => (augmentation ? JSON.stringify(augmentation) : 'none'));
+  if (is !== was)
+    throw new OptionError(
+      `fit: the augmentation is ${is}, but the run to resume has ${was}. Give the same, or leave out resume to start a new run.`,
+    );
 }

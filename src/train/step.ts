@@ -59,10 +59,11 @@ export function traceStep(
   rows: number,
 ): TrainingStep {
   const { step, seed } = state;
-  return traceWith({ model: task.model, training: true, step, seed }, (trace) => {
+  const trained = new Set(state.trained.map(({ variable }) => variable));
+  return traceWith({ model: task.model, training: true, trained, step, seed }, (trace) => {
     const indices = order && indicesOf(state, order, rows);
     if (order) checkTargets(task, data);
-    const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes) : inputsOf(data);
+    const { x, y, weights } = indices ? rowsAt(data, indices, state.maxBindingBytes, { step, seed }) : inputsOf(data);
     const { loss, metrics, prediction } = judge(task, x, y, allLabels(task, data, { exact: true }), weights);
     const slot = remainder(step, RING);
     const { assignments, inner } = update(state, loss, slot);

@@ -43,7 +43,7 @@ function partsOf(data: Examples, part: number, seed: number): Parts {
     count,
     seed,
     name,
-    values.map(([own, { shape, scale }]) => [own, shape, scale]),
+    values.map(([own, { shape, scale, augmentation }]) => [own, shape, scale, augmentation]),
     classes,
     scale,
   ]);

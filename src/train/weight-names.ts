@@ -1,7 +1,7 @@
 // Names of weights in files from elsewhere: renaming on request, and the prefixes handled without it, which must make all names fit.
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import { type Kind, show } from '../graph/options.ts';
-import { objectsOf } from '../graph/paths.ts';
+import { IN_FILES, type InFile, objectsOf } from '../graph/paths.ts';
 import { type TensorShape, type Wanted, wrongDtype, wrongShape } from './match-tensors.ts';
 import { quoted } from './safetensors-header.ts';
 import { converts } from './stored-dtypes.ts';
@@ -53,14 +53,30 @@ export function renamedNames(file: string, names: Iterable<string>, rename: Rena
   return all;
 }
 
-/** The paths of a model by PyTorch's names, where a member of a Sequential has no `layers.` before its number. */
-function torchNames(model: object, paths: readonly string[]): Map<string, string> {
+/** The variables that files of weights have under another name or in another dtype, by path. */
+export function variablesInFiles(model: object): Map<string, InFile> {
+  const found = new Map<string, InFile>();
+  for (const [path, object] of objectsOf(model)) {
+    const at = path === '' ? '' : `${path}.`;
+    const own = (object as { readonly [IN_FILES]?: Readonly<Record<string, InFile>> })[IN_FILES] ?? {};
+    for (const [key, inFile] of Object.entries(own)) found.set(at + key, { ...inFile, name: at + inFile.name });
+  }
+  return found;
+}
+
+/** A new Map with other keys. */
+function withKeys(names: ReadonlyMap<string, string>, keyOf: (key: string) => string): Map<string, string> {
+  return new Map([...names].map(([key, name]) => [keyOf(key), name]));
+}
+
+/** PyTorch's names by those of a file of a model, in which a member of a Sequential has `layers.` before its number. */
+function torchNames(model: object, names: readonly string[]): Map<string, string> {
   const sequentials = [...objectsOf(model)]
     .filter(([, object]) => (object as { kind?: unknown }).kind === 'Sequential')
     .map(([path]) => (path === '' ? '' : `${path}.`))
     .sort((a, b) => b.length - a.length); // innermost first, so that positions before it stay valid
   return new Map(
-    paths.map((path) => [
+    names.map((path) => [
       sequentials.reduce(
         (name, at) => (path.startsWith(`${at}layers.`) ? at + name.slice(at.length + 'layers.'.length) : name),
         path,
@@ -112,8 +128,16 @@ export function fitNames(
   model: object = {},
 ): FittedNames {
   const paths = new Map(wanted.map(({ name }) => [name, name]));
-  const torch = torchNames(model, [...paths.keys()]);
-  const names = underPrefix(given, paths) ?? underPrefix(given, torch.size < paths.size ? paths : torch) ?? given;
+  const own = variablesInFiles(model);
+  const inFiles = new Map(wanted.map(({ name }) => [own.get(name)?.name ?? name, name]));
+  const torch = new Map(
+    [...torchNames(model, [...inFiles.keys()])].map(([name, inFile]) => [name, inFiles.get(inFile)!]),
+  );
+  const names =
+    underPrefix(given, paths) ??
+    underPrefix(given, inFiles) ??
+    underPrefix(given, torch.size < paths.size ? paths : torch) ??
+    withKeys(given, (name) => (paths.has(name) ? name : (inFiles.get(name) ?? name)));
   const wrong = wanted.flatMap((want) => {
     const name = names.get(want.name);
     if (name === undefined) return [];

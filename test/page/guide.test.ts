@@ -50,7 +50,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it.each([...pagesOf('docs/guide/first-network.md'), ...pagesOf('docs/guide/recipes.md')])(
+it.each(['first-network', 'data', 'recipes'].flatMap((chapter) => pagesOf(`docs/guide/${chapter}.md`)))(
   'the page $name shows what the text shows',
   async ({ name, files, output }) => {
     const root = join(folder, name);
