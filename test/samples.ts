@@ -6,6 +6,10 @@ import { activationSamples } from './samples-activations.ts';
 import { convSamples } from './samples-conv.ts';
 import { elementwiseSamples } from './samples-elementwise.ts';
 import { matmulSamples } from './samples-matmul.ts';
+import { normSamples } from './samples-norms.ts';
+import { pictureSamples } from './samples-pictures.ts';
+import { poolSamples } from './samples-pools.ts';
+import { rowSamples } from './samples-rows.ts';
 
 const all = {
   ...elementwiseSamples,
