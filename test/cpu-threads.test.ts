@@ -48,7 +48,7 @@ const inputs = {
   w: floats([11, 3, 3, 6], 'w'),
   b: floats([11], 'b'),
   wide: floats([70, 300], 'wide'),
-  tall: floats([3001, 300], 'tall'),
+  tall: floats([1001, 300], 'tall'),
   few: floats([300, 9], 'few'),
   more: floats([300, 203], 'more'),
 };
@@ -77,7 +77,7 @@ test('1, 2, 3 and 5 threads give the same bits, one op at a time', async () => {
   expect(await started()).toHaveLength(0);
   for (const threads of [2, 3, 5]) {
     const backend = await backendOf(threads);
-    for (let turn = 0; turn < 5; turn++) expect(bits(await backend.run(all, inputs))).toEqual(wanted);
+    for (let turn = 0; turn < 3; turn++) expect(bits(await backend.run(all, inputs))).toEqual(wanted);
   }
   expect(await started()).toHaveLength(1 + 2 + 4);
 });
