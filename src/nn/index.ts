@@ -10,6 +10,7 @@ export {
   type ConvTranspose1dOptions,
   ConvTranspose2d,
   type ConvTranspose2dOptions,
+  type PaddingMode,
 } from './conv.ts';
 export { Dropout, Dropout2d } from './dropout.ts';
 export { Embedding } from './embedding.ts';

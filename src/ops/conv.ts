@@ -13,7 +13,7 @@ import { convFilterPasses } from '../cpu/wasm/conv-filter.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op, Spec } from '../graph/op.ts';
-import { COUNT, checkOptions, type Kind, oneOf, type Schema } from '../graph/options.ts';
+import { COUNT, checkOptions, type Kind, type Schema } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import { apply, apply1, Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
@@ -352,8 +352,5 @@ export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOption
   const y = apply1(convInputOp, [flat.x, flat.w], { ...moves, padding: around, groups, size });
   return flat.back(bias ? add(y, bias) : y);
 }
-
-/** The padding modes of a convolution's layers. */
-export const PADDING_MODE: Kind = oneOf('zeros', 'reflect', 'replicate', 'circular');
 
 attachMethods({ conv, convTranspose });
