@@ -163,6 +163,12 @@ const x = constant([
 ]);
 const labels = constant([0, 1], { dtype: 'u32' });
 const vector = constant([1, 2]);
+/** Layers that take images, and those that take sequences. */
+const ON_IMAGES = [
+  ...['MaxPool2d', 'AvgPool2d', 'AdaptiveAvgPool2d', 'AdaptiveMaxPool2d', 'GlobalAvgPool2d', 'Upsample'],
+  ...['ZeroPad2d', 'ReflectionPad2d', 'ReplicationPad2d', 'CircularPad2d'],
+];
+const ON_SEQUENCES = ['MaxPool1d', 'AvgPool1d', 'AdaptiveAvgPool1d', 'AdaptiveMaxPool1d'];
 const counter = (n: number) => constant(new Array(n).fill(0), { dtype: 'u32' });
 const variable = () => nn.parameter([2], nn.init.ones);
 const model = new nn.Linear(2, 2);
@@ -321,6 +327,23 @@ const ENTRIES: Record<string, Entry> = {
   'nn.LayerNorm': { args: [2, { eps: 1e-3, affine: true }], needs: 1 },
   'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
   'nn.Flatten': { args: [1] },
+  'nn.MaxPool2d': { args: [2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 1 },
+  'nn.AvgPool2d': { args: [2, 1, { padding: 1, ceilMode: true, countIncludePad: true, divisor: 3 }], needs: 1 },
+  'nn.MaxPool1d': { args: [2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 1 },
+  'nn.AvgPool1d': { args: [2, 1, { padding: 1, ceilMode: true, countIncludePad: true }], needs: 1 },
+  ...Object.fromEntries(
+    ['AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d']
+      .concat(['ZeroPad2d', 'ReflectionPad2d', 'ReplicationPad2d', 'CircularPad2d'])
+      .map((name) => [`nn.${name}`, { args: [1], needs: 1 }]),
+  ),
+  'nn.GlobalAvgPool2d': layer,
+  'nn.Upsample': { args: [{ scale: 2, mode: 'bilinear', alignCorners: true }], needs: 1 },
+  ...Object.fromEntries(
+    [...ON_IMAGES, ...ON_SEQUENCES].map((name) => [
+      `nn.${name}#forward`,
+      { args: [ON_IMAGES.includes(name) ? image : sequence], needs: 1 },
+    ]),
+  ),
   'nn.Sequential': { args: [rate(model)] },
   ...Object.fromEntries(['LogSoftmax', 'Softmax', 'Dropout'].map((name) => [`nn.${name}#forward`, forward])),
   ...Object.fromEntries(
@@ -653,6 +676,20 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.ConvTranspose1d': new nn.ConvTranspose1d(2, 2, 1),
   'nn.ConvTranspose2d': new nn.ConvTranspose2d(2, 2, 1),
   'nn.Flatten': new nn.Flatten(),
+  'nn.MaxPool2d': new nn.MaxPool2d(2),
+  'nn.AvgPool2d': new nn.AvgPool2d(2),
+  'nn.MaxPool1d': new nn.MaxPool1d(2),
+  'nn.AvgPool1d': new nn.AvgPool1d(2),
+  'nn.AdaptiveAvgPool1d': new nn.AdaptiveAvgPool1d(1),
+  'nn.AdaptiveAvgPool2d': new nn.AdaptiveAvgPool2d(1),
+  'nn.AdaptiveMaxPool1d': new nn.AdaptiveMaxPool1d(1),
+  'nn.AdaptiveMaxPool2d': new nn.AdaptiveMaxPool2d(1),
+  'nn.GlobalAvgPool2d': new nn.GlobalAvgPool2d(),
+  'nn.Upsample': new nn.Upsample({ scale: 2 }),
+  'nn.ZeroPad2d': new nn.ZeroPad2d(1),
+  'nn.ReflectionPad2d': new nn.ReflectionPad2d(1),
+  'nn.ReplicationPad2d': new nn.ReplicationPad2d(1),
+  'nn.CircularPad2d': new nn.CircularPad2d(1),
   'nn.Sequential': new nn.Sequential(model),
 };
 

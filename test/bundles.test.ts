@@ -75,6 +75,20 @@ describe('methods in a bundle', () => {
     );
   });
 
+  test('a pad with a mode too, and constants need nothing', async () => {
+    const code = `import { constant } from 'thalweg';
+const x = constant([1, 2, 3]);
+console.log(String(x.pad([1], [1], 7)));
+try { x.pad([1], [1], { mode: 'reflect' }); } catch (e) { console.log(e.message); }`;
+    expect(await printed(code)).toBe(
+      "Tensor(pad f32 [5])\npad: this method needs its op, which this program does not import. Call pad(x, …) instead: import { pad } from 'thalweg/ops'.",
+    );
+    const layer = "import { constant, nn } from 'thalweg';\nnew nn.ReflectionPad2d(1);";
+    expect(
+      await printed(`${layer}\nconsole.log(String(constant([1, 2, 3]).pad([1], [1], { mode: 'reflect' })));`),
+    ).toBe('Tensor(take f32 [5])');
+  });
+
   test('come with thalweg/ops alone', async () => {
     const code = `import { neg } from 'thalweg/ops';\nconsole.log(String(neg(1).mul(2).relu()));`;
     expect(await printed(code)).toBe('Tensor(relu f32 [])');

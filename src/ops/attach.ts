@@ -34,11 +34,16 @@ export function announceMethods(...names: readonly string[]): void {
   for (const name of names) {
     if (Object.hasOwn(Tensor.prototype, name)) continue;
     define(name, () => {
-      throw new OptionError(
-        `${name}: this method needs its op, which this program does not import. Call ${name}(x, …) instead: import { ${name} } from 'thalweg/ops'.`,
-      );
+      throw notImported(name);
     });
   }
+}
+
+/** A method, or a form of it, whose op is not loaded. */
+export function notImported(name: string): OptionError {
+  return new OptionError(
+    `${name}: this method needs its op, which this program does not import. Call ${name}(x, …) instead: import { ${name} } from 'thalweg/ops'.`,
+  );
 }
 
 function define(name: string, value: (this: Tensor, ...args: readonly unknown[]) => Tensor): void {

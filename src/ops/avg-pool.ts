@@ -20,14 +20,14 @@ import {
   variantOf,
 } from './pool-axis.ts';
 import { checkTensors } from './tensors.ts';
-import { imageSizes, PADDING_SIDES, type Padding, type Pair, SIZES, type Two } from './window.ts';
+import { type ImagePadding, imageSizes, PADDING_SIDES, type Pair, SIZES, type Two } from './window.ts';
 
 /** Options of {@link avgPool}. */
 export interface AvgPoolOptions {
   /** How far the window moves. Default: the kernel. */
   readonly stride?: Pair | undefined;
   /** Zeros around the image: at most half of the kernel. Default 0. */
-  readonly padding?: Exclude<Padding, string> | undefined;
+  readonly padding?: ImagePadding | undefined;
   /** Whether a last window may reach beyond the padding, as long as it begins before the end of the image. Default false. */
   readonly ceilMode?: boolean | undefined;
   /** Whether a window's divisor counts its padding. Default true. */

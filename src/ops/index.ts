@@ -87,4 +87,4 @@ export type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts'
 export { cos, sin } from './trigonometry.ts';
 export { abs, exp, log, neg, rsqrt, sign, sqrt, square } from './unary.ts';
 export { type UpsampleOptions, upsample } from './upsample.ts';
-export type { Padding, Pair } from './window.ts';
+export type { ImagePadding, Pair } from './window.ts';

@@ -20,14 +20,14 @@ import {
   variantOf,
 } from './pool-axis.ts';
 import { checkTensors } from './tensors.ts';
-import { imageSizes, PADDING_SIDES, type Padding, type Pair, SIZES } from './window.ts';
+import { type ImagePadding, imageSizes, PADDING_SIDES, type Pair, SIZES } from './window.ts';
 
 /** Options of {@link maxPool}. */
 export interface MaxPoolOptions {
   /** How far the window moves. Default: the kernel. */
   readonly stride?: Pair | undefined;
   /** Elements around the image, which are never the maximum: at most half of the kernel. Default 0. */
-  readonly padding?: Exclude<Padding, string> | undefined;
+  readonly padding?: ImagePadding | undefined;
   /** The distance between the elements of a window. Default 1. */
   readonly dilation?: Pair | undefined;
   /** Whether a last window may reach beyond the padding, as long as it begins before the end of the image. Default false. */

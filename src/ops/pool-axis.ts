@@ -3,7 +3,7 @@ import { isDisjoint, type PoolAxis, type PoolVariant } from '../../shaders/pool.
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { KernelScope, NdArray, Spec, WasmPass } from '../graph/op.ts';
 import { checkValue } from '../graph/options.ts';
-import { extent, type Padding, type Pair, placesOf, SIZES, sides, type Two, two, type Window } from './window.ts';
+import { extent, type ImagePadding, type Pair, placesOf, SIZES, sides, type Two, two, type Window } from './window.ts';
 
 /** The windows of a pool over images: down their rows, and along their columns. */
 export interface Pool {
@@ -31,7 +31,7 @@ export function elementsOf({ size, places, slide }: PoolAxis): readonly (readonl
 export interface Sliding {
   readonly kernel: Pair;
   readonly stride: Pair | undefined;
-  readonly padding: Exclude<Padding, string>;
+  readonly padding: ImagePadding;
   readonly dilation?: Pair;
   readonly ceilMode: boolean;
 }
