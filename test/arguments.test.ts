@@ -596,7 +596,7 @@ const ENTRIES: Record<string, Entry> = {
     needs: 2,
   },
   createBackend: {
-    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+    args: [{ device: 'cpu', precision: 'float64', threads: 2, fuse: true, persistent: false, deterministic: true }],
   },
   'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, images: true, onProgress: () => {} }] },
   'datasets.mnist': {
@@ -633,7 +633,7 @@ const ENTRIES: Record<string, Entry> = {
     call: false,
   },
   'node.createBackend': {
-    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+    args: [{ device: 'cpu', precision: 'float64', threads: 2, fuse: true, persistent: false, deterministic: true }],
   },
 };
 
