@@ -322,6 +322,12 @@ const ENTRIES: Record<string, Entry> = {
   'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
   'nn.Flatten': { args: [1] },
   'nn.Sequential': { args: [rate(model)] },
+  'nn.BasicBlock': { args: [like(2), like(4), { stride: 2 }], needs: 2 },
+  'nn.BasicBlock#forward': { args: [image], needs: 1 },
+  'nn.ResNet': { args: [{ blocks: [1], width: 2, classes: 2, channels: 1, stem: 'cifar' }], needs: 1 },
+  'nn.ResNet#forward': { args: [image], needs: 1 },
+  'nn.resnet18': { args: [{ classes: 2, channels: 1, stem: 'cifar' }] },
+  'nn.resnet20': { args: [{ classes: 2, channels: 1 }] },
   ...Object.fromEntries(['LogSoftmax', 'Softmax', 'Dropout'].map((name) => [`nn.${name}#forward`, forward])),
   ...Object.fromEntries(
     'GELU LeakyReLU ReLU Sigmoid SiLU Softplus Tanh ELU CELU SELU ReLU6 Hardsigmoid Hardswish Mish LogSigmoid'
@@ -648,6 +654,8 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.Embedding': new nn.Embedding(2, 2),
   'nn.LayerNorm': new nn.LayerNorm(2),
   'nn.Linear': model,
+  'nn.BasicBlock': new nn.BasicBlock(2, 2),
+  'nn.ResNet': new nn.ResNet({ blocks: [1], width: 2, classes: 2, channels: 2, stem: 'cifar' }),
   'nn.Conv1d': new nn.Conv1d(2, 2, 1),
   'nn.Conv2d': new nn.Conv2d(2, 2, 1),
   'nn.ConvTranspose1d': new nn.ConvTranspose1d(2, 2, 1),
