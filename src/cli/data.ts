@@ -7,7 +7,7 @@ import { type FolderSets, pairOf, readFolder } from '../node/idx-folder.ts';
 import { setAt } from '../node/idx-names.ts';
 import { mnist, mnistIfQuick } from '../node/mnist.ts';
 import type { NetworkDescription } from '../train/network-description.ts';
-import type { Preset } from '../train/presets.ts';
+import type { DensePreset } from '../train/preset.ts';
 import type { DataChoice } from './options.ts';
 import type { Output } from './output.ts';
 import { formatBytes, formatInteger } from './table.ts';
@@ -144,7 +144,7 @@ export function sizesOf({ x, size, classes }: DataSet): Pick<NetworkDescription,
 /** Refuses examples that do not match trained weights. */
 export function checkFits(
   data: DataSet,
-  { name, inputShape, network: { inputs, outputs } }: Pick<Preset, 'name' | 'inputShape' | 'network'>,
+  { name, inputShape, network: { inputs, outputs } }: Pick<DensePreset, 'name' | 'inputShape' | 'network'>,
 ): void {
   const got = sizesOf(data);
   if (got.inputs !== inputs) {

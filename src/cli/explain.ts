@@ -8,7 +8,7 @@ import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts'
 import { DeviceError, OptionError } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Examples } from '../train/batch.ts';
-import type { Preset } from '../train/presets.ts';
+import type { DensePreset } from '../train/preset.ts';
 import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
@@ -69,7 +69,7 @@ function classOf(as: unknown, { device, adapter, requireGpu }: Settings): Adapte
 const EXAMPLES = 60_000;
 
 /** An empty data set with the preset's shapes. */
-function blank({ inputShape, classes }: Preset): Examples {
+function blank({ inputShape, classes }: DensePreset): Examples {
   const bytes = EXAMPLES * sizeOf(inputShape);
   return {
     name: 'data',

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { PASSES } from '../compile/pass-names.ts';
 import { ADAPTER_CLASSES } from '../graph/adapter-classes.ts';
 import { codeOf } from '../node/file-error.ts';
-import { presets } from '../train/presets.ts';
+import { densePresets } from '../train/dense-presets.ts';
 import { FIT } from '../train/run.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
@@ -119,7 +119,7 @@ function withOutput(command: Command): Command {
 }
 
 const PRESET = '--preset <NAME>';
-const PRESETS = Object.values(presets)
+const PRESETS = Object.values(densePresets)
   .map(({ name, description }) => `${name} (${description})`)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only for measurements. */

@@ -10,11 +10,12 @@ import { withoutGaps } from '../graph/options.ts';
 import { FileError } from '../node/file-error.ts';
 import { sgd } from '../optim/sgd.ts';
 import { describeCheckpoint } from '../train/checkpoint.ts';
+import { densePresets } from '../train/dense-presets.ts';
 import { loadWeights } from '../train/files.ts';
 import { network } from '../train/network.ts';
 import { type NetworkDescription, networkText } from '../train/network-description.ts';
 import { networkOf } from '../train/network-file.ts';
-import { type Preset, presets } from '../train/presets.ts';
+import type { DensePreset } from '../train/preset.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
 import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
@@ -25,8 +26,8 @@ import { configurationOf, dataText, presetOf } from './plan.ts';
 import { FILES, isFolder, readWeights } from './run-files.ts';
 
 /** What evaluating weights needs: a preset, or the part of one that a described network has. */
-export type Evaluated = Pick<Preset, 'name' | 'network' | 'model' | 'loss' | 'inputShape'> &
-  Partial<Pick<Preset, 'optimizer'>>;
+export type Evaluated = Pick<DensePreset, 'name' | 'network' | 'model' | 'loss' | 'inputShape'> &
+  Partial<Pick<DensePreset, 'optimizer'>>;
 
 export interface ModelFile {
   readonly file: string;
@@ -53,7 +54,7 @@ export function wantedFor({ preset, described, saved = {} }: Known, settings: Se
 
 /** The network for the data: the file's, else the preset fitted to it. */
 export function presetFor({ preset, described }: Known, data: DataSet): Evaluated {
-  return described ? preset : fitted(preset as Preset, sizesOf(data)); // given by a flag or a file
+  return described ? preset : fitted(preset as DensePreset, sizesOf(data)); // given by a flag or a file
 }
 
 /** Opens the argument of `eval` and `gradcheck`. @throws FileError, CheckpointError, OptionError */
@@ -108,8 +109,8 @@ function inFolder(folder: string): string {
   );
 }
 
-function presetFrom(name: string | undefined, settings: Settings, file: string): Preset {
-  const names = Object.keys(presets);
+function presetFrom(name: string | undefined, settings: Settings, file: string): DensePreset {
+  const names = Object.keys(densePresets);
   if (name !== undefined && names.includes(name)) {
     if (settings.preset !== undefined && settings.preset !== name)
       throw new OptionError(

@@ -7,7 +7,8 @@ import { adam, adamW } from '../optim/adam.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { rmsProp } from '../optim/rmsprop.ts';
 import { sgd } from '../optim/sgd.ts';
-import { type Preset, presets } from '../train/presets.ts';
+import { densePresets } from '../train/dense-presets.ts';
+import type { DensePreset } from '../train/preset.ts';
 import { type DataChoice, flagOf, type Settings } from './options.ts';
 
 /** Optimizers by their command-line names, each with its rate in presets not tuned for it. */
@@ -23,7 +24,7 @@ export const DEFAULT_PRESET = 'mlp';
 
 /** What determines the trained weights, with defaults filled in. */
 export interface Plan {
-  readonly preset: Preset;
+  readonly preset: DensePreset;
   readonly seed: number;
   readonly optimizer: string;
   /** A constant rate. Default: the preset's schedule, or the optimizer's usual rate. */
@@ -38,8 +39,8 @@ export interface Plan {
   readonly transpose?: boolean;
 }
 
-export function presetOf({ preset = DEFAULT_PRESET }: Settings): Preset {
-  return presets[preset as keyof typeof presets];
+export function presetOf({ preset = DEFAULT_PRESET }: Settings): DensePreset {
+  return densePresets[preset as keyof typeof densePresets];
 }
 
 /** The plan of a new run. */
