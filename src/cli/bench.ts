@@ -19,8 +19,8 @@ import type { Call } from './context.ts';
 import { deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
-import { parseChoice, parseCount } from './options.ts';
 import type { EventFields } from './output.ts';
+import { parseChoice, parseCount } from './parsers.ts';
 import { plural } from './train-report.ts';
 
 /** The flags of this verb. */

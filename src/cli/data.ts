@@ -8,8 +8,8 @@ import { setAt } from '../node/idx-names.ts';
 import { mnist, mnistIfQuick } from '../node/mnist.ts';
 import type { NetworkDescription } from '../train/network-description.ts';
 import type { Preset } from '../train/presets.ts';
-import type { DataChoice } from './options.ts';
 import type { Output } from './output.ts';
+import type { DataChoice } from './parsers.ts';
 import { formatBytes, formatInteger } from './table.ts';
 
 /** Which data, and how to read it. */

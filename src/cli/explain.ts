@@ -13,7 +13,8 @@ import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { fitted } from './fitted.ts';
-import { parseChoice, type Settings } from './options.ts';
+import type { Settings } from './options.ts';
+import { parseChoice } from './parsers.ts';
 import { optimizerOf, planOf } from './plan.ts';
 
 /** What to show. */

@@ -9,7 +9,7 @@ import { checkFits, fewExamples, loadData } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { openModelFile, presetFor, trainerOf, wantedFor } from './model-file.ts';
-import { parseElement } from './options.ts';
+import { parseElement } from './parsers.ts';
 import { presetOf } from './plan.ts';
 import { gradcheckPasses, gradcheckTable } from './table.ts';
 

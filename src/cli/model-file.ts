@@ -20,7 +20,8 @@ import { Trainer } from '../train/trainer.ts';
 import { CONFIG_EXTRAS, OPTION_CONTEXT } from './context.ts';
 import { sizesOf, type Wanted } from './data.ts';
 import { fitted, presetWith } from './fitted.ts';
-import { type DataChoice, parseConfig, type Settings } from './options.ts';
+import { parseConfig, type Settings } from './options.ts';
+import type { DataChoice } from './parsers.ts';
 import { configurationOf, dataText, presetOf } from './plan.ts';
 import { FILES, isFolder, readWeights } from './run-files.ts';
 

@@ -8,7 +8,8 @@ import type { Optimizer } from '../optim/optimizer.ts';
 import { rmsProp } from '../optim/rmsprop.ts';
 import { sgd } from '../optim/sgd.ts';
 import { type Preset, presets } from '../train/presets.ts';
-import { type DataChoice, flagOf, type Settings } from './options.ts';
+import { flagOf, type Settings } from './options.ts';
+import type { DataChoice } from './parsers.ts';
 
 /** Optimizers by their command-line names, each with its rate in presets not tuned for it. */
 export const OPTIMIZERS = {

@@ -14,8 +14,8 @@ import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
-import { parseCount } from './options.ts';
 import type { EventFields } from './output.ts';
+import { parseCount } from './parsers.ts';
 import { plural } from './train-report.ts';
 import { findingText, ratioText, tableText } from './tune-report.ts';
 
