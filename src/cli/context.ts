@@ -36,7 +36,18 @@ export const OPTION_CONTEXT: OptionContext = {
 const MOST_CONFIG = 2 ** 20;
 
 /** Keys that config.json and checkpoints have besides settings. */
-export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters', 'reachedAccuracy'] as const;
+export const CONFIG_EXTRAS = [
+  'thalweg',
+  'adapterName',
+  'software',
+  'tuning',
+  'parameters',
+  'reachedAccuracy',
+  'inputShape',
+  'outputs',
+  'classNames',
+  'modelDigest',
+] as const;
 
 /** The settings of a --config file and of flags combined; flags override. @throws OptionError, FileError */
 export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {

@@ -16,6 +16,7 @@ import {
   parseText,
   shown,
 } from './parsers.ts';
+import { parseAugment, parseChannels, parseClasses, parseSize } from './picture-options.ts';
 
 /** What the parsers of settings need from the rest of the program. */
 export interface OptionContext {
@@ -28,6 +29,7 @@ export interface OptionContext {
 /** Every setting of a run: its flag is `--` and the kebab-case name, its key in a --config file the name itself. */
 const SETTINGS = {
   preset: (value, name, { presets }) => parseChoice(value, name, presets),
+  model: parseModel,
   seed: parseSeed,
   device: parseDevice,
   adapter: parseAdapter,
@@ -41,8 +43,12 @@ const SETTINGS = {
   lr: parseLearningRate,
   optimizer: (value, name, { optimizers }) => parseChoice(value, name, optimizers),
   data: (value, name, { holdsData }) => parseData(value, holdsData, name),
-  classes: (value, name) => parseCount(value, name, 2),
+  classes: parseClasses,
   transpose: parseSwitch,
+  size: parseSize,
+  channels: parseChannels,
+  skipBad: parseSwitch,
+  augment: parseAugment,
   out: parseText,
   resume: parseText,
   saveEvery: (value, name) => parseCount(value, name),
@@ -52,6 +58,14 @@ const SETTINGS = {
   quiet: parseSwitch,
   dryRun: parseSwitch,
 } satisfies Record<string, (value: unknown, name: string, context: OptionContext) => unknown>;
+
+/** The path of a module with a model. */
+function parseModel(value: unknown, name: string, { presets }: OptionContext): string {
+  const path = parseText(value, name);
+  if (!presets.includes(path)) return path;
+  const instead = name.startsWith('--') ? `--preset ${path}` : `{ "preset": "${path}" }`;
+  throw new OptionError(`${name}: "${path}" is a preset and not the path of a module. Use ${instead}.`);
+}
 
 export type SettingName = keyof typeof SETTINGS;
 
@@ -109,7 +123,6 @@ const SYNONYMS = new Map([
   ['learningRate', 'lr'],
   ['learning_rate', 'lr'],
   ['steps', 'maxSteps'],
-  ['model', 'preset'],
   ['dataset', 'data'],
   ['numClasses', 'classes'],
   ['num_classes', 'classes'],
@@ -130,7 +143,9 @@ function parseAll(
 }
 
 /** Refuses contradictory settings; call it on the combined settings of flags and file. */
-export function checkSettings({ device, adapter, requireGpu, fuse, persistent }: Settings): void {
+export function checkSettings({ device, adapter, requireGpu, fuse, persistent, preset, model }: Settings): void {
+  if (preset !== undefined && model !== undefined)
+    throw new OptionError('--preset: contradicts --model. Leave one of them out.');
   if (requireGpu === true && adapter === 'software') {
     throw new OptionError('--require-gpu: contradicts --adapter software. Leave one of them out.');
   }

@@ -96,12 +96,13 @@ export function parseAdapter(value: unknown, flag = '--adapter'): AdapterChoice 
   return { name };
 }
 
-/** `auto`, `mnist`, `digits`, or a folder of IDX files or a set in one; `holdsData` asks the file system. */
+/** `auto`, `mnist`, `digits`, or a folder of data or an IDX set in one; `holdsData` asks the file system. */
 export function parseData(value: unknown, holdsData: (path: string) => boolean, flag = '--data'): DataChoice {
   const kinds = ['auto', 'mnist', 'digits'] as const;
   const kind = kinds.find((word) => word === value);
   if (kind !== undefined) return { kind };
-  const advice = 'Use auto, mnist, digits or a folder that holds IDX files.';
+  const advice =
+    'Use auto, mnist, digits or a folder that holds IDX files, or pictures in a sub-folder for each class.';
   if (typeof value !== 'string' || value === '') return refuse(flag, value, 'is not a data set', advice);
   if (holdsData(value)) return { kind: 'folder', path: value };
   const guess = /[\\/]/.test(value) ? undefined : nearest(value, kinds);
