@@ -83,7 +83,18 @@ export interface Crossover extends RanOn {
   readonly settled: boolean;
 }
 
-export type Finding = Figure | Skipped | Refused | Speedup | Crossover;
+/** How near a case comes to another of its run that does the same kind of work. */
+export interface Share extends RanOn {
+  readonly type: 'share';
+  readonly suite: string;
+  readonly name: string;
+  /** The other case, and its rate. */
+  readonly of: string;
+  readonly gflops: number;
+  readonly share: number;
+}
+
+export type Finding = Figure | Skipped | Refused | Speedup | Crossover | Share;
 
 /** A figure's value from what a repetition is worth (in the unit's numerator) and its milliseconds. */
 export function figureOf(unit: Unit, amount: number, ms: number): number {

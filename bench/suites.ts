@@ -1,6 +1,7 @@
 // The suites, in the order in which they run.
 import { bandwidthSuite } from './bandwidth.ts';
 import type { Suite } from './cases.ts';
+import { convSuite } from './conv.ts';
 import { cpuVsGpuSuite } from './cpu-vs-gpu.ts';
 import { dispatchSuite } from './dispatch.ts';
 import { matmulSuite } from './matmul.ts';
@@ -12,6 +13,7 @@ export const suites: readonly Suite[] = [
   dispatchSuite,
   bandwidthSuite,
   matmulSuite,
+  convSuite,
   stepSuite,
   cpuVsGpuSuite,
   planSuite,

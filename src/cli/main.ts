@@ -124,7 +124,7 @@ const PRESETS = Object.values(presets)
   .map(({ name, description }) => `${name} (${description})`)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only for measurements. */
-const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
+const SUITES = ['dispatch', 'bandwidth', 'matmul', 'conv', 'step', 'cpu-vs-gpu', 'plan', 'time-to-99'];
 
 const MODEL = '--model <FILE>';
 
@@ -269,7 +269,8 @@ function addBench(program: Command): void {
   ].join('\n');
   const load = async () => (await import('./bench.ts')).bench;
   const command = verb(program, 'bench', 'measure this device against its peak rates', example, load)
-    .argument('[SUITES...]', `some of ${SUITES.join(', ')}; default: all but plan`)
+    .argument('[SUITES...]', `some of ${SUITES.join(', ')}; default: all but plan and time-to-99`)
+    .option('--data <DIR>', "MNIST's files for time-to-99; default: the cache, else a download")
     .option('--quick', 'fewer sizes and shorter rounds')
     .option('--all', 'also run the slow cases, which are otherwise listed as skipped')
     .option('--rounds <N>', 'rounds in which the cases take turns; default 5, with --quick 3')
