@@ -1,8 +1,8 @@
 // Whole training steps of the presets: steps and examples a second, over batch sizes, by plain gradient descent and by Adam.
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import type { NetworkDescription } from '../src/train/network-description.ts';
-import { presets } from '../src/train/presets.ts';
 import type { Bench, Case, Suite } from './cases.ts';
 import { randomExamples, type StepFacts, TrainingStep, workOf } from './training.ts';
 
@@ -16,8 +16,8 @@ export const stepSuite: Suite = {
   about: 'training steps of the presets over batch sizes: steps/s, examples/s, dispatches',
   *groups(bench) {
     const batches = bench.quick ? QUICK : BATCHES;
-    const data = randomExamples(presets.mlp.network, Math.max(...batches), bench.seed);
-    for (const preset of Object.values(presets)) {
+    const data = randomExamples(densePresets.mlp.network, Math.max(...batches), bench.seed);
+    for (const preset of Object.values(densePresets)) {
       for (const batch of batches) {
         const cases = Object.entries(OPTIMIZERS).map(([by, optimizer]) =>
           stepCase(bench, bench.backend, {

@@ -23,8 +23,9 @@ import { cast } from '../src/ops/cast.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import { where } from '../src/ops/select.ts';
 import * as u from '../src/ops/unary.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import { saveCheckpoint } from '../src/train/files.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { drawSample, expectClose, type Sample, withGradients } from './sample.ts';
 import { samples } from './samples.ts';
@@ -174,7 +175,7 @@ describe('products', () => {
   });
 });
 
-describe.each(Object.values(presets))('$name', (preset) => {
+describe.each(Object.values(densePresets))('$name', (preset) => {
   let data: Awaited<ReturnType<typeof digits>>;
   beforeAll(async () => {
     data = await digits({ train: 2000, test: 1 });

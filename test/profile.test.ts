@@ -22,7 +22,7 @@ import { linear, matmul } from '../src/ops/matmul.ts';
 import { slice, transpose } from '../src/ops/movement.ts';
 import { exp } from '../src/ops/unary.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
 
 const never = new AbortController().signal;

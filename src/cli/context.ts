@@ -5,7 +5,7 @@ import { basename, relative, sep } from 'node:path';
 import { fileError } from '../node/file-error.ts';
 import { setAt } from '../node/idx-names.ts';
 import { readText } from '../node/read-file.ts';
-import { presets } from '../train/presets.ts';
+import * as presets from '../train/presets.ts';
 import { checkSettings, type OptionContext, parseConfig, parseFlags, type Settings } from './options.ts';
 import type { Output } from './output.ts';
 import { OPTIMIZERS } from './plan.ts';

@@ -1,40 +1,50 @@
-// Presets as networks to train, fitted to data: of dense ones the first and last layers are resized.
+// Presets as networks to train, fitted to data: of dense ones the first and last layers are resized, of others the last.
 import { sizeOf } from '../graph/shape.ts';
 import { sgd } from '../optim/sgd.ts';
+import { densePresets } from '../train/dense-presets.ts';
 import { network } from '../train/network.ts';
 import { type NetworkDescription, networkText } from '../train/network-description.ts';
-import { type Preset, presets } from '../train/presets.ts';
-import type { Trainable } from './trainable.ts';
+import type { DensePreset, Preset } from '../train/preset.ts';
+import type { Sizes, Trainable } from './trainable.ts';
 
-/** A preset; as it is for data of its own sizes. */
-export function trainableOf(preset: Preset): Trainable {
-  const { name, description, loss, defaults, inputShape, classes } = preset;
+/** A preset, as it is for data of its own sizes. */
+export function trainableOf(preset: Preset | DensePreset): Trainable {
+  const { name, description, loss, defaults, inputShape, classes, augmentation } = preset;
   return {
     name,
     description,
     sizes: { inputShape, classes },
-    network: preset.network,
+    network: 'network' in preset ? preset.network : undefined,
     model: () => preset.model(),
     loss,
     optimizerName: preset.optimizer().name.toLowerCase(),
     optimizer: (lr) => preset.optimizer({ lr }),
     defaults,
-    fittedTo: (sizes) =>
-      fitted(preset, { ...preset.network, inputs: sizeOf(sizes.inputShape), outputs: sizes.classes }),
+    augment: augmentation,
+    fittedTo: (sizes) => ('network' in preset ? resized(preset, sizes) : withClasses(preset, sizes)),
   };
 }
 
-/** The preset with its first and last layer resized; unchanged if the sizes match. */
-function fitted(preset: Preset, wanted: NetworkDescription): Trainable {
+/** A preset for pictures of its own size, with as many outputs as there are classes. */
+function withClasses(preset: Preset, { classes }: Sizes): Trainable {
   const usual = trainableOf(preset);
-  if (wanted.inputs === preset.network.inputs && wanted.outputs === preset.network.outputs) return usual;
-  const { description } = network(wanted);
+  if (classes === preset.classes) return usual;
+  const sizes = { inputShape: preset.inputShape, classes };
+  return { ...usual, model: () => preset.model(classes), sizes };
+}
+
+/** A dense preset with its first and last layer resized; unchanged if the sizes match. */
+function resized(preset: DensePreset, { inputShape, classes: outputs }: Sizes): Trainable {
+  const usual = trainableOf(preset);
+  const inputs = sizeOf(inputShape);
+  if (inputs === preset.network.inputs && outputs === preset.network.outputs) return usual;
+  const { description } = network({ ...preset.network, inputs, outputs });
   return {
     ...usual,
     description: `${networkText(description)}: its first and last layers are fitted to the data`,
     network: description,
     model: () => network(description).model,
-    sizes: { inputShape: [description.inputs], classes: description.outputs },
+    sizes: { inputShape: [inputs], classes: outputs },
   };
 }
 
@@ -42,9 +52,9 @@ function fitted(preset: Preset, wanted: NetworkDescription): Trainable {
 export function presetWith(description: NetworkDescription): Trainable | undefined {
   const { inputs, outputs } = description;
   const text = networkText(description);
-  return Object.values<Preset>(presets)
-    .map((preset) => fitted(preset, { ...preset.network, inputs, outputs }))
-    .find((fit) => networkText(fit.network!) === text);
+  return Object.values<DensePreset>(densePresets)
+    .map((preset) => resized(preset, { inputShape: [inputs], classes: outputs }))
+    .find((net) => networkText(net.network!) === text);
 }
 
 /** A network that only its description tells of; it was trained elsewhere. */

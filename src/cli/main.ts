@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { PASSES } from '../compile/pass-names.ts';
 import { ADAPTER_CLASSES } from '../graph/adapter-classes.ts';
 import { codeOf } from '../node/file-error.ts';
-import { presets } from '../train/presets.ts';
+import * as presets from '../train/presets.ts';
 import { FIT } from '../train/run.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';

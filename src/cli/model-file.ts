@@ -12,7 +12,7 @@ import { describeCheckpoint } from '../train/checkpoint.ts';
 import { loadWeights } from '../train/files.ts';
 import { type NetworkDescription, networkText } from '../train/network-description.ts';
 import { networkOf } from '../train/network-file.ts';
-import { presets } from '../train/presets.ts';
+import * as presets from '../train/presets.ts';
 import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
 import { moduleOf, recordedIn } from './chosen.ts';

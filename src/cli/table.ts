@@ -9,22 +9,35 @@ export interface LayerRow {
   readonly layer: string;
   readonly outputShape: readonly (number | string)[];
   readonly parameters: number;
+  /** Operations of its forward for one example. */
+  readonly flops: number;
 }
 
-/** Layer, output shape, parameters; then the total, term by term, and the bytes. Default: four bytes per parameter. */
-export function summaryTable(layers: readonly LayerRow[], bytes?: number): string {
+/**
+ * Layer, output shape, parameters, operations; then the totals, that of the parameters term by term, and the bytes. `flops` counts what
+ * forward computes between the layers too.
+ */
+export function summaryTable(
+  layers: readonly LayerRow[],
+  { bytes, flops }: { readonly bytes: number; readonly flops: number },
+): string {
   const terms = layers.map(({ parameters }) => parameters).filter((n) => n > 0);
   const total = terms.reduce((a, b) => a + b, 0);
-  const rows = layers.map(({ layer, outputShape, parameters }) => [
+  const rows = layers.map(({ layer, outputShape, parameters, flops }) => [
     layer,
     `[${outputShape.join(', ')}]`,
     formatInteger(parameters),
+    formatInteger(flops),
   ]);
+  const columns: Column[] = [
+    { title: 'Layer' },
+    { title: 'Output shape' },
+    { title: 'Parameters', align: 'right' },
+    { title: 'FLOP', align: 'right' },
+  ];
   const sum = terms.length > 1 ? `${terms.map(formatInteger).join(' + ')} = ` : '';
-  const text = table([{ title: 'Layer' }, { title: 'Output shape' }, { title: 'Parameters', align: 'right' }], rows, [
-    ['Total', '', formatInteger(total)],
-  ]);
-  return `${text}\n${sum}${formatInteger(total)} parameters, ${formatBytes(bytes ?? 4 * total)}`;
+  const text = table(columns, rows, [['Total', '', formatInteger(total), formatInteger(flops)]]);
+  return `${text}\n${sum}${formatInteger(total)} parameters, ${formatBytes(bytes)}; FLOP of one example's forward, a multiply-add as two`;
 }
 
 /**

@@ -10,16 +10,17 @@ import type { Trainable } from './trainable.ts';
 /** Layers, parameters and training settings. */
 export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epochs: number; total: number }): string {
   const { net, optimizer, batchSize, seed } = plan;
-  const { rows, bytes } = trainer.summary();
-  const layers = rows.map(({ path, layer, outputShape, count }) => ({
+  const { rows, bytes, flops } = trainer.summary();
+  const layers = rows.map(({ path, layer, outputShape, count, flops }) => ({
     layer: path === '' ? layer : `${path} (${layer})`,
     outputShape: outputShape ? ['B', ...outputShape.slice(1)] : ['?'],
     parameters: count,
+    flops,
   }));
   const { lr } = trainer.state.optimizer;
   const rate = typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${lr(0, total)}`;
   return [
-    `\n${net.name}: ${net.description}\n\n${summaryTable(layers, bytes)}\n`,
+    `\n${net.name}: ${net.description}\n\n${summaryTable(layers, { bytes, flops })}\n`,
     `${optimizer}, learning rate ${rate}, batches of ${batchSize} (B), ${plural(epochs, 'epoch')}, ${plural(total, 'step')}, seed ${seed}`,
   ].join('\n');
 }

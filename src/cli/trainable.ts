@@ -6,7 +6,8 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { Loss, LossFunction } from '../loss/loss.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { NetworkDescription } from '../train/network-description.ts';
-import { type Preset, presets } from '../train/presets.ts';
+import type { Preset } from '../train/preset.ts';
+import * as presets from '../train/presets.ts';
 
 /** What data say of a network's first and last layer. */
 export interface Sizes {
@@ -67,6 +68,8 @@ export function shapeText(shape: Shape): string {
 
 export const DEFAULT_PRESET = 'mlp';
 
+const BY_NAME: Readonly<Record<string, Preset>> = { ...presets };
+
 export function presetNamed(name: string = DEFAULT_PRESET): Preset {
-  return presets[name as keyof typeof presets];
+  return BY_NAME[name]!;
 }

@@ -23,6 +23,16 @@ export { type Layer, parameter } from './layer.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layer-norm.ts';
 export { Linear, type LinearOptions } from './linear.ts';
 export { PReLU, type PReLUOptions } from './prelu.ts';
+export {
+  BasicBlock,
+  type BasicBlockOptions,
+  ResNet,
+  type ResNet18Options,
+  type ResNet20Options,
+  type ResNetOptions,
+  resnet18,
+  resnet20,
+} from './resnet.ts';
 export type { BatchNormOptions, InstanceNormOptions } from './running-norm.ts';
 export { Flatten, type FlattenOptions, Sequential } from './sequential.ts';
 export { LogSigmoid, Mish } from './softplus-activations.ts';
