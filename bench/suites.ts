@@ -7,6 +7,7 @@ import { dispatchSuite } from './dispatch.ts';
 import { matmulSuite } from './matmul.ts';
 import { planSuite } from './plan.ts';
 import { stepSuite } from './step.ts';
+import { timeTo99Suite } from './time-to-99.ts';
 
 /** What `thalweg bench` can measure. The ceilings (ceilings.ts) are measured first, unless all that is chosen is `onRequest`. */
 export const suites: readonly Suite[] = [
@@ -17,4 +18,5 @@ export const suites: readonly Suite[] = [
   stepSuite,
   cpuVsGpuSuite,
   planSuite,
+  timeTo99Suite,
 ];
