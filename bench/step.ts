@@ -2,6 +2,7 @@
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { densePresets } from '../src/train/dense-presets.ts';
+import type { NetworkDescription } from '../src/train/network-description.ts';
 import type { Bench, Case, Suite } from './cases.ts';
 import { randomExamples, type StepFacts, TrainingStep, workOf } from './training.ts';
 
@@ -35,7 +36,11 @@ export const stepSuite: Suite = {
 };
 
 /** A training step on `backend`, checked against the CPU in doubles. */
-export function stepCase(bench: Bench, backend: Case['backend'], facts: StepFacts): Case {
+export function stepCase(
+  bench: Bench,
+  backend: Case['backend'],
+  facts: StepFacts & { readonly network: NetworkDescription },
+): Case {
   const { name, network, optimizer, batch } = facts;
   return {
     name,

@@ -4,22 +4,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flagText } from '../src/cli/device.ts';
 import { EXIT, exitCodeOf, exitCodesText } from '../src/cli/exit.ts';
+import { checkSettings, flagOf, type OptionContext, parseConfig, parseFlags } from '../src/cli/options.ts';
+import { eventLine, Output } from '../src/cli/output.ts';
 import {
-  checkSettings,
-  flagOf,
-  type OptionContext,
   parseAccuracy,
   parseAdapter,
-  parseConfig,
   parseCount,
   parseData,
   parseDevice,
   parseElement,
-  parseFlags,
   parseLearningRate,
   parseSeed,
-} from '../src/cli/options.ts';
-import { eventLine, Output } from '../src/cli/output.ts';
+} from '../src/cli/parsers.ts';
 import {
   formatCount,
   formatDuration,

@@ -67,6 +67,40 @@ export function confusionTable(
   return `Confusion matrix (rows: actual, columns: predicted)\n${table(columns, rows, [footer])}`;
 }
 
+/** The most classes of a table; of more, the pairs that are confused most are listed. */
+const MOST_CLASSES = 20;
+/** How many pairs. */
+const PAIRS = 20;
+
+/** What is predicted for what: a table, or of many classes the worst pairs. */
+export function confusionText(
+  counts: readonly (readonly number[])[],
+  labels: readonly string[] = counts.map((_, i) => `${i}`),
+): string {
+  if (counts.length <= MOST_CLASSES) return confusionTable(counts, labels);
+  const pairs = counts.flatMap((row, actual) => {
+    const total = row.reduce((a, b) => a + b, 0);
+    return row.map((count, predicted) => ({ actual, predicted, count, total }));
+  });
+  const wrong = pairs.filter(({ actual, predicted, count }) => actual !== predicted && count > 0);
+  const worst = wrong.sort((a, b) => b.count - a.count || b.count / b.total - a.count / a.total).slice(0, PAIRS);
+  if (worst.length === 0) return `No example of the ${counts.length} classes is taken for another class.`;
+  const columns: Column[] = [
+    { title: 'actual' },
+    { title: 'predicted' },
+    { title: 'examples', align: 'right' },
+    { title: 'of actual', align: 'right' },
+  ];
+  const rows = worst.map(({ actual, predicted, count, total }) => [
+    labels[actual]!,
+    labels[predicted]!,
+    formatInteger(count),
+    percent(count, total),
+  ]);
+  const which = wrong.length > PAIRS ? `the worst ${PAIRS} of ${formatInteger(wrong.length)} pairs` : 'every pair';
+  return `What is confused among the ${counts.length} classes: ${which}\n${table(columns, rows)}`;
+}
+
 function percent(part: number, whole: number): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)}%`;
 }

@@ -35,7 +35,7 @@ export const classic: DensePreset = {
   description:
     '784-16-16-10, sigmoid, squared error, plain SGD with a cosine from 1: the classic lesson, 13,002 parameters',
   network: CLASSIC,
-  model: () => network(CLASSIC).model,
+  model: (outputs = CLASSIC.outputs) => network({ ...CLASSIC, outputs }).model,
   loss: network(CLASSIC).loss,
   optimizer: (...given) =>
     sgd({ lr: cosine(CLASSIC_LR), ...optionsOf<CommonOptions, typeof COMMON>('classic', 'lr', given, COMMON) }),
@@ -49,7 +49,7 @@ export const mlp: DensePreset = {
   name: 'mlp',
   description: '784-128-10, ReLU, cross-entropy, Adam with a cosine from 3e-3: 101,770 parameters',
   network: MLP,
-  model: () => network(MLP).model,
+  model: (outputs = MLP.outputs) => network({ ...MLP, outputs }).model,
   loss: network(MLP).loss,
   optimizer: (...given) =>
     adam({ lr: cosine(MLP_LR), ...optionsOf<CommonOptions, typeof COMMON>('mlp', 'lr', given, COMMON) }),

@@ -19,9 +19,13 @@ class Cnn {
   readonly conv1 = new Conv2d(1, 24, 5);
   readonly conv2 = new Conv2d(24, 32, 3);
   readonly hidden = new Linear(800, 256);
-  readonly out = new Linear(256, 10);
+  readonly out: Linear;
 
-  /** x (N, 28, 28, 1) to logits (N, 10). */
+  constructor(classes: number) {
+    this.out = new Linear(256, classes);
+  }
+
+  /** x (N, 28, 28, 1) to logits (N, classes). */
   forward(x: Tensor): Tensor {
     const first = relu(maxPool(this.conv1.forward(x), 2)); // (N, 12, 12, 24)
     const second = relu(maxPool(this.conv2.forward(first), 2)); // (N, 5, 5, 32)
@@ -37,7 +41,7 @@ export const cnn: Preset = {
   name: 'cnn',
   description:
     'two convolutions with max pooling, 800-256-10, ReLU, cross-entropy, Adam with one cycle to 0.01: 215,194 parameters',
-  model: () => new Cnn(),
+  model: (classes = 10) => new Cnn(classes),
   loss: softmaxCrossEntropy,
   optimizer: (...given) =>
     adam({
@@ -56,7 +60,7 @@ export const resnet20: Preset = {
   name: 'resnet20',
   description:
     'ResNet-20 for 32 x 32 colour pictures, cross-entropy, SGD with Nesterov momentum and one cycle to 0.2: 272,474 parameters',
-  model: () => residual(),
+  model: (classes = 10) => residual({ classes }),
   loss: softmaxCrossEntropy,
   optimizer: (...given) =>
     sgd({

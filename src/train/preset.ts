@@ -12,8 +12,8 @@ export interface Preset {
   readonly name: string;
   /** One line for a list of presets. */
   readonly description: string;
-  /** A new model, its variables without values. */
-  model(): { forward(x: Tensor): Tensor };
+  /** A new model, its variables without values, with as many outputs as there are classes. Default: {@link classes}. */
+  model(classes?: number): { forward(x: Tensor): Tensor };
   /** The loss that the network is trained with. */
   readonly loss: Loss;
   /** Its optimizer, with the preset's schedule as the default of `lr`. */
