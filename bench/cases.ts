@@ -1,5 +1,6 @@
 // What a suite is made of: groups of cases that are timed in turns, and what they are all given.
 import type { Backend } from '../src/backend.ts';
+import type { DataPair } from '../src/data/dataset.ts';
 import type { DispatchWork } from '../src/explain/explanation.ts';
 import type { Finding, RanOn, Unit } from './findings.ts';
 import type { Rounds, Samples, Subject } from './measure.ts';
@@ -25,6 +26,8 @@ export interface Bench extends Rounds {
   readonly all: boolean;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Loads MNIST as pictures, for what is measured on it. */
+  readonly mnist?: () => Promise<DataPair>;
   /** Called with what is going on. */
   readonly tell?: (text: string) => void;
 }
@@ -73,7 +76,9 @@ export interface Suite {
   readonly about: string;
   /** Runs only by name, then all its cases, however long; its figures have no ceiling. */
   readonly onRequest?: boolean;
-  groups(bench: Bench): Iterable<Group>;
+  groups?(bench: Bench): Iterable<Group>;
+  /** Measures by itself what are no groups of cases. */
+  run?(bench: Bench): AsyncGenerator<Finding, void, undefined>;
   /** Why it cannot run here at all. */
   unfit?(bench: Bench): string | undefined;
   /** What follows from all of its findings. */

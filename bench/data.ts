@@ -26,21 +26,28 @@ export function randomArray(
 const SAMPLED = 64;
 const CHECKED_WHOLE = 512;
 
-/** Which of `rows` rows to check: all, or 64 drawn at random. */
-export function rowsToCheck(rows: number, seed: number, name: string): readonly number[] {
-  if (rows <= CHECKED_WHOLE) return Array.from({ length: rows }, (_, row) => row);
-  const drawn = uniforms(SAMPLED, seed, `rows of ${name}`, 0, rows);
+/** Which of `rows` rows to check: all, or 64 drawn at random; or of expensive ones the first, the last and one between. */
+export function rowsToCheck(rows: number, seed: number, name: string, expensive = false): readonly number[] {
+  const [whole, sampled] = expensive ? [3, 1] : [CHECKED_WHOLE, SAMPLED];
+  if (rows <= whole) return Array.from({ length: rows }, (_, row) => row);
+  const drawn = uniforms(sampled, seed, `rows of ${name}`, 0, rows);
   return [...new Set([0, rows - 1, ...[...drawn].map(Math.floor)])].sort((a, b) => a - b);
 }
 
-/** The given rows (axis 0) or columns (axis 1) of an array of two axes, or elements of one of one. */
-export function take({ shape, dtype, data }: NdArray, axis: 0 | 1, places: readonly number[]): NdArray {
-  const [R = 1, C = 1] = shape;
-  const next = shape.map((n, k) => (k === axis ? places.length : n));
-  const out = new Float32Array(sizeOf(next));
-  if (axis === 0) for (const [k, r] of places.entries()) out.set(data.subarray(r * C, (r + 1) * C), k * C);
-  else for (let r = 0, i = 0; r < R; r++) for (const c of places) out[i++] = data[r * C + c]!;
-  return { shape: next, dtype, data: out };
+/** The given places of an axis of an array. */
+export function take({ shape, dtype, data }: NdArray, axis: number, places: readonly number[]): NdArray {
+  const [size = 1, inner] = [shape[axis], sizeOf(shape.slice(axis + 1))];
+  const outer = sizeOf(shape.slice(0, axis));
+  const out = new Float32Array(outer * places.length * inner);
+  let to = 0;
+  for (let n = 0; n < outer; n++)
+    for (const place of places) {
+      const from = (n * size + place) * inner;
+      if (inner === 1) out[to] = data[from]!;
+      else out.set(data.subarray(from, from + inner), to);
+      to += inner;
+    }
+  return { shape: shape.map((n, k) => (k === axis ? places.length : n)), dtype, data: out };
 }
 
 /** How far a value may be from the reference's, in root mean squares of the reference. */

@@ -9,6 +9,7 @@ export const UNITS = {
   'steps/s': 'higher',
   us: 'lower',
   ms: 'lower',
+  s: 'lower',
 } as const satisfies Readonly<Record<string, 'higher' | 'lower'>>;
 export type Unit = keyof typeof UNITS;
 
@@ -83,10 +84,22 @@ export interface Crossover extends RanOn {
   readonly settled: boolean;
 }
 
-export type Finding = Figure | Skipped | Refused | Speedup | Crossover;
+/** How near a case comes to another of its run that does the same kind of work. */
+export interface Share extends RanOn {
+  readonly type: 'share';
+  readonly suite: string;
+  readonly name: string;
+  /** The other case, and its rate. */
+  readonly of: string;
+  readonly gflops: number;
+  readonly share: number;
+}
+
+export type Finding = Figure | Skipped | Refused | Speedup | Crossover | Share;
 
 /** A figure's value from what a repetition is worth (in the unit's numerator) and its milliseconds. */
 export function figureOf(unit: Unit, amount: number, ms: number): number {
   if (unit === 'ms') return ms;
+  if (unit === 's') return ms / 1000;
   return UNITS[unit] === 'lower' ? 1000 * ms : (1000 * amount) / ms;
 }

@@ -1,7 +1,7 @@
 // Matrix products as training makes them: forward (NT), the gradient of the input (NN) and of the weights (TN), square and in
 // the shapes of the presets' layers.
 import { matmul } from '../src/ops/matmul.ts';
-import { presets } from '../src/train/presets.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import type { Bench, Case, Group, Suite } from './cases.ts';
 import { programCase } from './program.ts';
 
@@ -21,7 +21,7 @@ export const matmulSuite: Suite = {
       if (bench.quick && Math.log2(size) % 2 === 1) continue;
       yield { cases: LAYOUTS.map((layout) => product(bench, layout, size, size, size)) };
     }
-    for (const { name, network } of Object.values(presets)) {
+    for (const { name, network } of Object.values(densePresets)) {
       const widths = [network.inputs, ...network.hidden, network.outputs];
       yield* layers(bench, name, widths);
     }

@@ -15,7 +15,7 @@ import { gpuOf } from './kernel.ts';
 /** An input: its shape, and the axis along which the rows of the output come from it, if they do. */
 export interface ProgramInput {
   readonly shape: Shape;
-  readonly rows?: 0 | 1;
+  readonly rows?: number;
 }
 
 export interface ProgramFacts {
@@ -26,6 +26,8 @@ export interface ProgramFacts {
   readonly work: DispatchWork;
   readonly inputs: Readonly<Record<string, ProgramInput>>;
   readonly fn: Traced;
+  /** Whether a row of the output takes the reference long: few are checked. */
+  readonly expensiveRows?: boolean;
   /** What the numbers are drawn from; [-1, 1] unless said. */
   readonly range?: readonly [number, number];
 }
@@ -58,7 +60,7 @@ class ProgramSubject implements Prepared {
 
   /** Computes the program on random arrays, which it keeps, and some of its outputs' rows by the reference. */
   async check(): Promise<void> {
-    const { name, fn, inputs, range } = this.#facts;
+    const { name, fn, inputs, range, expensiveRows } = this.#facts;
     const { reference, seed } = this.#bench;
     const arrays = Object.entries(inputs).map(
       ([input, { shape }]) => [input, randomArray({ shape }, seed, `${name} ${input}`, range)] as const,
@@ -67,7 +69,7 @@ class ProgramSubject implements Prepared {
     const outputs = await this.#program.run(given);
     const byRows = arrays.some(([input]) => inputs[input]!.rows !== undefined);
     const [y] = Object.values(outputs);
-    const rows = rowsToCheck(byRows ? (y!.shape[0] ?? 1) : 1, seed, name);
+    const rows = rowsToCheck(byRows ? (y!.shape[0] ?? 1) : 1, seed, name, expensiveRows);
     const some = arrays.map(([input, array]): [string, NdArray] => {
       const axis = inputs[input]!.rows;
       return [input, axis === undefined ? array : take(array, axis, rows)];

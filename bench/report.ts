@@ -6,6 +6,7 @@ import {
   type Figure,
   type Finding,
   type Refused,
+  type Share,
   type Skipped,
   type Speedup,
   UNITS,
@@ -40,6 +41,8 @@ export function suiteReport(suite: string, findings: readonly Finding[], format:
   const parts = [heading(suite, findings, format)];
   if (figures.length > 0) parts.push(figureTable(figures, format));
   if (speedups.length > 0) parts.push(speedupTable(speedups, format));
+  const shares = findings.filter((f) => f.type === 'share');
+  if (shares.length > 0) parts.push(shareTable(shares, format));
   const notes = findings.flatMap((f) => noteOf(f) ?? []);
   if (notes.length > 0) parts.push(notes.map((note) => (format === 'text' ? note : `- ${note}`)).join('\n'));
   return parts.join('\n\n');
@@ -104,6 +107,13 @@ function speedupTable(speedups: readonly Speedup[], format: Format): string {
   ]);
   const caption = `How many times as fast as the CPU backend the ${deviceWord(speedups[0]!)} (${speedups[0]!.adapter}) makes a step: median (lowest-highest round)`;
   return `${caption}\n\n${tableOf(columns, rows, format)}`;
+}
+
+function shareTable(shares: readonly Share[], format: Format): string {
+  const { of, gflops } = shares[0]!;
+  const columns: Column[] = [{ title: 'case' }, { title: 'of the fastest product', align: 'right' }];
+  const rows = shares.map(({ name, share }) => [name, shareText(share)]);
+  return `Shares of the fastest product, ${of} at ${formatFigure(gflops)} GFLOP/s\n\n${tableOf(columns, rows, format)}`;
 }
 
 function noteOf(finding: Finding): string | undefined {

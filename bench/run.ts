@@ -32,9 +32,10 @@ export async function* runSuite(suite: Suite, bench: Bench): AsyncGenerator<Find
     yield { type: 'skipped', suite: suite.name, name: 'all of it', ...ranOn(bench.backend), reason: unfit };
     return;
   }
+  if (suite.run) yield* suite.run(bench);
   const run = new SuiteRun(suite, bench);
   const findings: Finding[] = [];
-  for (const group of suite.groups(bench)) {
+  for (const group of suite.groups?.(bench) ?? []) {
     if (bench.signal.aborted) break;
     for await (const finding of run.group(group)) {
       findings.push(finding);

@@ -1,7 +1,8 @@
 // Whole training steps of the presets: steps and examples a second, over batch sizes, by plain gradient descent and by Adam.
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { presets } from '../src/train/presets.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
+import type { NetworkDescription } from '../src/train/network-description.ts';
 import type { Bench, Case, Suite } from './cases.ts';
 import { randomExamples, type StepFacts, TrainingStep, workOf } from './training.ts';
 
@@ -15,8 +16,8 @@ export const stepSuite: Suite = {
   about: 'training steps of the presets over batch sizes: steps/s, examples/s, dispatches',
   *groups(bench) {
     const batches = bench.quick ? QUICK : BATCHES;
-    const data = randomExamples(presets.mlp.network, Math.max(...batches), bench.seed);
-    for (const preset of Object.values(presets)) {
+    const data = randomExamples(densePresets.mlp.network, Math.max(...batches), bench.seed);
+    for (const preset of Object.values(densePresets)) {
       for (const batch of batches) {
         const cases = Object.entries(OPTIMIZERS).map(([by, optimizer]) =>
           stepCase(bench, bench.backend, {
@@ -35,7 +36,11 @@ export const stepSuite: Suite = {
 };
 
 /** A training step on `backend`, checked against the CPU in doubles. */
-export function stepCase(bench: Bench, backend: Case['backend'], facts: StepFacts): Case {
+export function stepCase(
+  bench: Bench,
+  backend: Case['backend'],
+  facts: StepFacts & { readonly network: NetworkDescription },
+): Case {
   const { name, network, optimizer, batch } = facts;
   return {
     name,

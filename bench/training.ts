@@ -9,6 +9,8 @@ import type { HostArray } from '../src/graph/dtype.ts';
 import { internal } from '../src/graph/errors.ts';
 import type { Program } from '../src/graph/executor.ts';
 import { philox } from '../src/graph/random.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { asLoss, type Loss, type LossFunction } from '../src/loss/loss.ts';
 import type { Optimizer } from '../src/optim/optimizer.ts';
 import type { Examples } from '../src/train/batch.ts';
 import { network } from '../src/train/network.ts';
@@ -20,10 +22,16 @@ import { type Prepared, WrongResult } from './cases.ts';
 import { checkClose } from './data.ts';
 import { gpuOf } from './kernel.ts';
 
+/** A model with its loss: a dense network as its description, or any other. */
+export type Trained =
+  | { readonly network: NetworkDescription }
+  | { readonly network?: undefined; model(): { forward(x: Tensor): Tensor }; readonly loss: Loss | LossFunction };
+
 /** What is trained, by what, on how much at once. */
-export interface StepFacts {
+export type StepFacts = Trained & StepSettings;
+
+interface StepSettings {
   readonly name: string;
-  readonly network: NetworkDescription;
   readonly optimizer: Optimizer;
   readonly batch: number;
   readonly data: Examples;
@@ -96,8 +104,8 @@ export class TrainingStep implements Prepared {
 
   /** `reference` makes the step that the first one is held against. */
   static async prepare({ executor }: Backend, facts: StepFacts, reference: Backend): Promise<TrainingStep> {
-    const { network: description, optimizer, seed, data, batch, name, total } = facts;
-    const { model, loss } = network(description);
+    const { optimizer, seed, data, batch, name, total } = facts;
+    const { model, loss } = facts.network ? network(facts.network) : { model: facts.model(), loss: asLoss(facts.loss) };
     const state = new State(executor, { model, optimizer, seed });
     try {
       const shape = { size: data.size, batchSize: batch, shuffle: true, dropLast: true };

@@ -1,7 +1,7 @@
 // A preset's training step for the tuner: which products it asks for, and whether it is faster with what was found for them.
 import type { Backend } from '../src/backend.ts';
 import { entryFor, type ProductWork, sameWork, type TuningEntry, type Work } from '../src/graph/tuning.ts';
-import { presets } from '../src/train/presets.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import type { Bench } from './cases.ts';
 import { measure, warmUp } from './measure.ts';
 import { ratioOf, type Spread } from './statistics.ts';
@@ -10,13 +10,13 @@ import { isFaster, variantOf } from './tune.ts';
 
 /** A preset with a batch size. */
 export interface StepToTune {
-  readonly preset: keyof typeof presets;
+  readonly preset: keyof typeof densePresets;
   readonly batch: number;
 }
 
 /** The step on a backend of this device that asks `tuned`. */
 function prepare(bench: Bench, { preset, batch }: StepToTune, tuned: (work: Work) => unknown): Promise<TrainingStep> {
-  const { network, optimizer } = presets[preset];
+  const { network, optimizer } = densePresets[preset];
   const backend: Backend = variantOf(bench.backend, tuned);
   const data = randomExamples(network, batch, bench.seed);
   const facts = { name: preset, network, optimizer: optimizer(), batch, data, seed: bench.seed, total: 2 ** 20 };

@@ -357,6 +357,12 @@ const ENTRIES: Record<string, Entry> = {
     ]),
   ),
   'nn.Sequential': { args: [rate(model)] },
+  'nn.BasicBlock': { args: [like(2), like(4), { stride: 2 }], needs: 2 },
+  'nn.BasicBlock#forward': { args: [image], needs: 1 },
+  'nn.ResNet': { args: [{ blocks: [1], width: 2, classes: 2, channels: 1, stem: 'cifar' }], needs: 1 },
+  'nn.ResNet#forward': { args: [image], needs: 1 },
+  'nn.resnet18': { args: [{ classes: 2, channels: 1, stem: 'cifar' }] },
+  'nn.resnet20': { args: [{ classes: 2, channels: 1 }] },
   ...Object.fromEntries(['LogSoftmax', 'Softmax', 'Dropout'].map((name) => [`nn.${name}#forward`, forward])),
   ...Object.fromEntries(
     'GELU LeakyReLU ReLU Sigmoid SiLU Softplus Tanh ELU CELU SELU ReLU6 Hardsigmoid Hardswish Mish LogSigmoid'
@@ -501,6 +507,8 @@ const ENTRIES: Record<string, Entry> = {
   'optim.optimizerFrom': { args: [optim.describe(optim.adam())], needs: 1 },
   'presets.classic.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
   'presets.mlp.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
+  'presets.cnn.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
+  'presets.resnet20.optimizer': { args: [rate(0.1), { clipNorm: 1 }] },
   describeCheckpoint: { args: [checkpoint, text('mine')], needs: 1 },
   network: { args: [description], needs: 1 },
   networkText: { args: [description], needs: 1 },
@@ -596,7 +604,7 @@ const ENTRIES: Record<string, Entry> = {
     needs: 2,
   },
   createBackend: {
-    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+    args: [{ device: 'cpu', precision: 'float64', threads: 2, fuse: true, persistent: false, deterministic: true }],
   },
   'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, images: true, onProgress: () => {} }] },
   'datasets.mnist': {
@@ -633,7 +641,7 @@ const ENTRIES: Record<string, Entry> = {
     call: false,
   },
   'node.createBackend': {
-    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+    args: [{ device: 'cpu', precision: 'float64', threads: 2, fuse: true, persistent: false, deterministic: true }],
   },
 };
 
@@ -657,6 +665,8 @@ const WITHOUT = new Set([
     'isTraining',
     'presets.classic.model',
     'presets.mlp.model',
+    'presets.cnn.model',
+    'presets.resnet20.model',
     'Tensor#toString',
     'Tensor#toJSON',
     'Variable#toString',
@@ -693,6 +703,8 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.GroupNorm': new nn.GroupNorm(1, 2),
   'nn.Dropout2d': new nn.Dropout2d(),
   'nn.Linear': model,
+  'nn.BasicBlock': new nn.BasicBlock(2, 2),
+  'nn.ResNet': new nn.ResNet({ blocks: [1], width: 2, classes: 2, channels: 2, stem: 'cifar' }),
   'nn.Conv1d': new nn.Conv1d(2, 2, 1),
   'nn.Conv2d': new nn.Conv2d(2, 2, 1),
   'nn.ConvTranspose1d': new nn.ConvTranspose1d(2, 2, 1),

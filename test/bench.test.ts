@@ -30,7 +30,7 @@ import { apply1 } from '../src/graph/tensor.ts';
 import { mul } from '../src/ops/binary.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
 import { parseXml } from './xml.ts';
 

@@ -86,7 +86,7 @@ try { x.pad([1], [1], { mode: 'reflect' }); } catch (e) { console.log(e.message)
     const layer = "import { constant, nn } from 'thalweg';\nnew nn.ReflectionPad2d(1);";
     expect(
       await printed(`${layer}\nconsole.log(String(constant([1, 2, 3]).pad([1], [1], { mode: 'reflect' })));`),
-    ).toBe('Tensor(take f32 [5])');
+    ).toBe('Tensor(reindex f32 [5])');
   });
 
   test('with tensors as exponents too, and pow itself brings them', async () => {
@@ -111,5 +111,20 @@ try { x.pad([1], [1], { mode: 'reflect' }); } catch (e) { console.log(e.message)
   ])('of such an op work where %s is used', async (_, use) => {
     const out = await printed(`import { constant } from 'thalweg';\n${use}\n${shown}`);
     expect(out).toMatch(/Tensor\(gatherRows f32 \[1, 2\]\)$/);
+  });
+
+  const pictures =
+    'const set = datasets.array({ shape: [2, 2, 2, 1], data: new Uint8Array(8) }, [0, 1]);\nconst show = (x) => console.log(JSON.stringify(x.augmentation.options));';
+
+  test('of data sets that are left out say what to call instead', async () => {
+    const code = `import { datasets } from 'thalweg';\n${pictures}\ntry { set.augment(); } catch (e) { console.log(e.name, e.message); }`;
+    expect(await printed(code)).toBe(
+      'OptionError augment: this program does not import it. Call datasets.augment(data, …) instead.',
+    );
+  });
+
+  test('of data sets work where the function is used', async () => {
+    const code = `import { datasets } from 'thalweg';\n${pictures}\nshow(datasets.augment(set, { cutout: 1 }).x);\nshow(set.augment({ cutout: 2 }).x);`;
+    expect(await printed(code)).toBe('{"cutout":1}\n{"cutout":2}');
   });
 });

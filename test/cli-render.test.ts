@@ -4,22 +4,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flagText } from '../src/cli/device.ts';
 import { EXIT, exitCodeOf, exitCodesText } from '../src/cli/exit.ts';
+import { checkSettings, flagOf, type OptionContext, parseConfig, parseFlags } from '../src/cli/options.ts';
+import { eventLine, Output } from '../src/cli/output.ts';
 import {
-  checkSettings,
-  flagOf,
-  type OptionContext,
   parseAccuracy,
   parseAdapter,
-  parseConfig,
   parseCount,
   parseData,
   parseDevice,
   parseElement,
-  parseFlags,
   parseLearningRate,
   parseSeed,
-} from '../src/cli/options.ts';
-import { eventLine, Output } from '../src/cli/output.ts';
+} from '../src/cli/parsers.ts';
 import {
   formatCount,
   formatDuration,
@@ -379,22 +375,22 @@ describe('Output', () => {
 
 describe('tables', () => {
   it('shows the layers of classic, its total term by term, and bytes', () => {
-    const text = summaryTable([
-      { layer: 'hidden1', outputShape: ['B', 16], parameters: 12_560 },
-      { layer: 'sigmoid', outputShape: ['B', 16], parameters: 0 },
-      { layer: 'hidden2', outputShape: ['B', 16], parameters: 272 },
-      { layer: 'out', outputShape: ['B', 10], parameters: 170 },
-    ]);
-    expect(text.split('\n')).toEqual([
-      'Layer    Output shape  Parameters',
-      '─────────────────────────────────',
-      'hidden1  [B, 16]           12,560',
-      'sigmoid  [B, 16]                0',
-      'hidden2  [B, 16]              272',
-      'out      [B, 10]              170',
-      '─────────────────────────────────',
-      'Total                      13,002',
-      '12,560 + 272 + 170 = 13,002 parameters, 50.8 KiB',
+    const layers = [
+      { layer: 'hidden1', outputShape: ['B', 16], parameters: 12_560, flops: 25_104 },
+      { layer: 'sigmoid', outputShape: ['B', 16], parameters: 0, flops: 16 },
+      { layer: 'hidden2', outputShape: ['B', 16], parameters: 272, flops: 528 },
+      { layer: 'out', outputShape: ['B', 10], parameters: 170, flops: 330 },
+    ];
+    expect(summaryTable(layers, { bytes: 52_008, flops: 26_000 }).split('\n')).toEqual([
+      'Layer    Output shape  Parameters    FLOP',
+      '─────────────────────────────────────────',
+      'hidden1  [B, 16]           12,560  25,104',
+      'sigmoid  [B, 16]                0      16',
+      'hidden2  [B, 16]              272     528',
+      'out      [B, 10]              170     330',
+      '─────────────────────────────────────────',
+      'Total                      13,002  26,000',
+      "12,560 + 272 + 170 = 13,002 parameters, 50.8 KiB; FLOP of one example's forward, a multiply-add as two",
     ]);
   });
 

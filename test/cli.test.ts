@@ -24,7 +24,7 @@ import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import type { EpochEvent } from '../src/train/events.ts';
 import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { network } from '../src/train/network.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { type IdxDtype, idxOf } from './idx.ts';

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { Backend } from '../src/backend.ts';
 import { digits } from '../src/data/digits.ts';
 import { saveCheckpoint, saveWeights } from '../src/train/files.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { testExecutor } from './gpu.ts';
 import { TEST_ADAPTER } from './gpu-node.ts';

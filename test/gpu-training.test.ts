@@ -14,8 +14,10 @@ import { relu } from '../src/ops/activations.ts';
 import { adam } from '../src/optim/adam.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import type { Examples } from '../src/train/batch.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import { saveCheckpoint } from '../src/train/files.ts';
-import { type Preset, presets } from '../src/train/presets.ts';
+import type { Preset } from '../src/train/preset.ts';
+import * as presets from '../src/train/presets.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
 import { IN_BROWSER } from './gpu-node.ts';
@@ -47,7 +49,7 @@ function expectSameCurve(got: readonly number[], wanted: readonly number[], step
   expect(worst).toBeLessThan(1e-3);
 }
 
-describe.each(Object.values(presets))('$name', (preset) => {
+describe.each(Object.values(densePresets))('$name', (preset) => {
   it('has the losses of the CPU for 100 steps, an epoch end among them', async () => {
     const batch = preset.defaults.batchSize;
     const [onGpu, onCpu] = [trainerOf(gpu, preset), trainerOf(createCpuBackend(), preset)];

@@ -13,7 +13,7 @@ import * as optim from '../src/optim/index.ts';
 import { describeCheckpoint } from '../src/train/checkpoint.ts';
 import type { StepEvent } from '../src/train/events.ts';
 import { loadCheckpoint, saveCheckpoint } from '../src/train/files.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { State } from '../src/train/state.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';

@@ -76,7 +76,7 @@ describe('strict: false', () => {
     const [a, b] = [of(new Net(9)), of(new Net())];
     const before = await weightsOf(b);
     await expect(loadWeights(b, await saveWeights(a), 'w.st', { strict })).rejects.toThrow(
-      'w.st: the tensors do not match the model:\n  "hidden.weight" has shape [9, 4], but the model expects [8, 4]\n',
+      'w.st: the tensors do not match the model (1 of its 4 fit):\n  "hidden.weight" has shape [9, 4], but the model expects [8, 4]\n',
     );
     expect(await weightsOf(b)).toEqual(before);
   });
@@ -88,7 +88,7 @@ describe('strict: false', () => {
       bias: { shape: [3], data: new Float32Array(3) },
     });
     await expect(loadWeights(b, file, { file: 'keras.st' })).rejects.toThrow(
-      'keras.st: the tensors do not match the model:\n  "weight" has shape [4, 3], but the model expects [3, 4], which is its transpose\nTranspose them: Linear stores its weight as [out, in], like PyTorch; Keras and Flax use [in, out]. Convert the file with readSafetensors and writeSafetensors.',
+      'keras.st: the tensors do not match the model (1 of its 2 fit):\n  "weight" has shape [4, 3], but the model expects [3, 4], which is its transpose\nTranspose them: Linear stores its weight as [out, in], like PyTorch; Keras and Flax use [in, out]. Convert the file with readSafetensors and writeSafetensors.',
     );
   });
 });
@@ -263,7 +263,7 @@ describe('what does not fit', () => {
   it('is listed, a few of each kind', async () => {
     const lines = await advice(wide(), (path) => `${path.replace('layers.', 'lin')}_`);
     expect(lines).toHaveLength(16);
-    expect(lines[0]).toBe('w.st: the tensors do not match the model:');
+    expect(lines[0]).toBe('w.st: the tensors do not match the model (0 of its 18 fit):');
     expect(lines[1]).toBe('  "layers.0.weight" is missing (F32 [4, 4])');
     expect(lines[7]).toBe('  and 12 more are missing');
     expect(lines[8]).toBe('  "lin0.weight_" is not part of the model');

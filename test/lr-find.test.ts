@@ -5,16 +5,16 @@ import { digits } from '../src/data/digits.ts';
 import { type LrFindOptions, lrFind, valley } from '../src/explain/lr-find.ts';
 import { softmaxCrossEntropy } from '../src/loss/index.ts';
 import { adam } from '../src/optim/adam.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import { saveCheckpoint } from '../src/train/files.ts';
-import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, Net, netTrainer } from './blobs.ts';
 import { testExecutor } from './gpu.ts';
 
 const data = blobs(100);
 
-const presetTrainer = (name: keyof typeof presets) => {
-  const { loss, model, optimizer } = presets[name];
+const presetTrainer = (name: keyof typeof densePresets) => {
+  const { loss, model, optimizer } = densePresets[name];
   return new Trainer(createCpuBackend(), { model: model(), loss, optimizer: optimizer({ lr: 1e-3 }), seed: 1 });
 };
 
@@ -90,7 +90,7 @@ describe('lrFind', () => {
     'suggests a rate by which an epoch of %s learns as the preset does',
     async (name) => {
       const { train, test } = await made;
-      const { model, loss, optimizer, defaults } = presets[name];
+      const { model, loss, optimizer, defaults } = densePresets[name];
       const { batchSize } = defaults;
       const create = (options: { lr?: number } = {}) =>
         new Trainer(createCpuBackend(), { model: model(), loss, optimizer: optimizer(options), seed: 1 });

@@ -9,11 +9,12 @@ import * as losses from '../src/loss/index.ts';
 import { Linear } from '../src/nn/linear.ts';
 import { relu, sigmoid } from '../src/ops/activations.ts';
 import { sgd } from '../src/optim/sgd.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import { loadCheckpoint, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { network } from '../src/train/network.ts';
 import { descriptionOf, type NetworkDescription, networkText } from '../src/train/network-description.ts';
 import { networkOf } from '../src/train/network-file.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.ts';
 
@@ -53,7 +54,7 @@ describe('network', () => {
     ['classic', new Classic(), losses.sumSquaredError],
     ['mlp', new Mlp(), losses.softmaxCrossEntropy],
   ] as const)('makes the preset %s as one would by hand, bit for bit', async (name, model, loss) => {
-    const preset = presets[name];
+    const preset = densePresets[name];
     expect(await lossesOf({ model: preset.model(), loss: preset.loss })).toEqual(await lossesOf({ model, loss }));
     const paths = (of: object) => variablesOf(of).map(({ path, variable }) => [path, variable.shape]);
     expect(paths(network(preset.network).model)).toEqual(paths(model));

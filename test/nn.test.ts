@@ -447,6 +447,7 @@ describe('summary', () => {
           { name: 'bias', shape: [128], count: 128, trainable: true },
         ],
         count: 100480,
+        flops: 2 * 128 * 784 + 128,
       },
       {
         path: 'out',
@@ -457,6 +458,7 @@ describe('summary', () => {
           { name: 'bias', shape: [10], count: 10, trainable: true },
         ],
         count: 1290,
+        flops: 2 * 10 * 128 + 10,
       },
     ]);
     expect(totals).toEqual({
@@ -465,6 +467,7 @@ describe('summary', () => {
       parameters: 101770,
       trainable: 101770,
       bytes: 407080,
+      flops: 2 * 128 * 784 + 128 + 128 + 2 * 10 * 128 + 10, // with a ReLU between the layers
     });
     const classic = new nn.Sequential(
       new nn.Linear(784, 16),
@@ -500,6 +503,7 @@ describe('summary', () => {
       ['inner.act', 'ReLU', []],
     ]);
     expect([parameters, trainable, bytes]).toEqual([3, 3, 16]);
+    expect(rows.map(({ flops }) => flops)).toEqual([3, 3]); // the sum alone, and the ReLU inside
   });
 
   it('names the layer that does not fit', () => {

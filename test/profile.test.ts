@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { randomExamples, type TimedDispatch, TrainingStep, workOf } from '../bench/training.ts';
 import { Backend } from '../src/backend.ts';
+import { trainableOf } from '../src/cli/fitted.ts';
 import { Output } from '../src/cli/output.ts';
 import type { Plan } from '../src/cli/plan.ts';
 import { checkProfile, heldAgainst, profile, profileFile, profileText, traceOf } from '../src/cli/profile.ts';
@@ -21,7 +22,7 @@ import { linear, matmul } from '../src/ops/matmul.ts';
 import { slice, transpose } from '../src/ops/movement.ts';
 import { exp } from '../src/ops/unary.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { openTestDevice, testExecutor } from './gpu.ts';
 
 const never = new AbortController().signal;
@@ -113,7 +114,8 @@ function heard() {
 }
 
 describe('a profile', () => {
-  const plan: Plan = { preset: presets.classic, seed: 1, optimizer: 'sgd', batchSize: 8, data: { kind: 'digits' } };
+  const net = trainableOf(presets.classic);
+  const plan: Plan = { net, seed: 1, optimizer: 'sgd', batchSize: 8, data: { kind: 'digits' } };
   const data = randomExamples(presets.classic.network, 16, 1);
   const folder = mkdtempSync(join(tmpdir(), 'thalweg-profile-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

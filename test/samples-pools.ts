@@ -241,5 +241,5 @@ export const poolSamples = {
       ADAPTIVE.filter((c) => !isEqual(c)),
     ),
   ],
-  take: [...resized(COPIED, 2, 0), ...padded()],
+  reindex: [...resized(COPIED, 2, 0), ...padded()],
 } satisfies Record<string, readonly Sample[]>;

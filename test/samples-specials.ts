@@ -205,7 +205,7 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   slice: moved({ starts: [1, 0], ends: [ROW_PAIRS.length, 3] }),
   concat: [{ inputs: [A, B], params: { axis: 0 }, zeros: true }],
   pad: moved({ before: [0, 1], after: [0, 1], value: 7 }),
-  take: (['reflect', 'replicate', 'circular', { scale: 0.7 }] as const).map((source) => ({
+  reindex: (['reflect', 'replicate', 'circular', { scale: 0.7 }] as const).map((source) => ({
     inputs: [X],
     params: { axis: 0, size: N + 3, before: typeof source === 'object' ? 0 : 2, source },
     zeros: true,
@@ -281,7 +281,7 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   // By 45 degrees.
   warpPictures: [
     {
-      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 4096)].map((x, k) =>
+      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 8192)].map((x, k) =>
         k === 1 ? { ...x, shape: [1, 2] } : x,
       ),
       params: { angle: 0, zoom: 1, angles: 1 },

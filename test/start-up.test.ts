@@ -3,7 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { randomExamples } from '../bench/training.ts';
 import { Backend } from '../src/backend.ts';
 import { sgd } from '../src/optim/sgd.ts';
-import { presets } from '../src/train/presets.ts';
+import * as presets from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { testExecutor } from './gpu.ts';
 

@@ -17,12 +17,12 @@ import { cast } from '../src/ops/cast.ts';
 import { unary } from '../src/ops/elementwise.ts';
 import { sgd } from '../src/optim/sgd.ts';
 import { bestConstantLoss } from '../src/train/constant-loss.ts';
+import { densePresets } from '../src/train/dense-presets.ts';
 import { LossWatch } from '../src/train/divergence.ts';
 import { evaluationBatch } from '../src/train/evaluation.ts';
 import type { WarningEvent } from '../src/train/events.ts';
 import { loadWeights, saveCheckpoint, saveWeights } from '../src/train/files.ts';
 import { isCheckStep } from '../src/train/not-learning.ts';
-import { presets } from '../src/train/presets.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { blobs, collect, Net, netTrainer, weightsOf } from './blobs.ts';
 
@@ -230,7 +230,7 @@ describe('proving gradients', () => {
   });
 
   it.each(['classic', 'mlp'] as const)('passes for the preset %s', async (name) => {
-    const preset = presets[name];
+    const preset = densePresets[name];
     const trainer = new Trainer(createCpuBackend(), {
       model: preset.model(),
       loss: preset.loss,

@@ -25,7 +25,8 @@ interface Curves {
 const noCurves = (): Curves => ({ loss: [], accuracy: [], validationLoss: [], validationAccuracy: [] });
 
 interface RunFolderOptions {
-  readonly preset: string;
+  /** What the weights say of their network. */
+  readonly metadata: Readonly<Record<string, string>>;
   readonly overwrite: boolean;
   readonly resuming?: string | undefined;
   /** Called if it takes seconds to find out whether another process writes there. */
@@ -41,7 +42,7 @@ export class RunFolder {
   /** Whether it is the folder of the run to resume. */
   readonly resumed: boolean;
   readonly #folder: string;
-  readonly #preset: string;
+  readonly #metadata: Readonly<Record<string, string>>;
   #curves = noCurves();
   #saved = false;
   readonly #unlock: () => void;
@@ -49,11 +50,17 @@ export class RunFolder {
   /** A checkpoint, and the step whose line must be in metrics.jsonl before the checkpoint is written. */
   #due: { readonly step: number; readonly bytes: Uint8Array } | undefined;
 
-  private constructor(path: string, folder: string, preset: string, resumed: boolean, unlock: () => void) {
+  private constructor(
+    path: string,
+    folder: string,
+    metadata: Readonly<Record<string, string>>,
+    resumed: boolean,
+    unlock: () => void,
+  ) {
     this.path = path;
     this.resumed = resumed;
     this.#folder = folder;
-    this.#preset = preset;
+    this.#metadata = metadata;
     this.#unlock = unlock;
   }
 
@@ -64,7 +71,7 @@ export class RunFolder {
    */
   static async open(
     path: string,
-    { preset, overwrite, resuming, onWait, signal }: RunFolderOptions,
+    { metadata, overwrite, resuming, onWait, signal }: RunFolderOptions,
   ): Promise<RunFolder> {
     const folder = await prepareFolder(path);
     for (const name of Object.values(FILES)) {
@@ -74,7 +81,7 @@ export class RunFolder {
     }
     const unlock = await lockFolder(path, { onWait, signal });
     const resumed = resuming !== undefined && folder === resolve(resuming);
-    const run = new RunFolder(path, folder, preset, resumed, unlock);
+    const run = new RunFolder(path, folder, metadata, resumed, unlock);
     if (!resumed && !overwrite && existsSync(run.#file('checkpoint'))) {
       unlock();
       throw new OptionError(
@@ -168,7 +175,7 @@ export class RunFolder {
         this.#file('accuracy'),
         accuracyPlot({ train: accuracy, validation: validationAccuracy, caption }),
       );
-    await writeAtomic(this.#file('weights'), await saveWeights(trainer, { preset: this.#preset }));
+    await writeAtomic(this.#file('weights'), await saveWeights(trainer, this.#metadata));
   }
 
   /** Whether the weights, which a run writes last, are those of its checkpoint. */

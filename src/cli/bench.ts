@@ -11,16 +11,18 @@ import { refusedText, suiteReport } from '../../bench/report.ts';
 import { runSuite } from '../../bench/run.ts';
 import { suites } from '../../bench/suites.ts';
 import { type Backend, createCpuBackend } from '../backend.ts';
+import type { DataPair } from '../data/dataset.ts';
 import { OptionError } from '../graph/errors.ts';
 import { prepareFile, prepareFolder, writeAtomic } from '../node/files.ts';
 import { readText } from '../node/read-file.ts';
 import { headerOf, headerText } from './bench-header.ts';
 import type { Call } from './context.ts';
+import { loadData } from './data.ts';
 import { deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
-import { parseChoice, parseCount } from './options.ts';
 import type { EventFields } from './output.ts';
+import { parseChoice, parseCount } from './parsers.ts';
 import { plural } from './train-report.ts';
 
 /** The flags of this verb. */
@@ -56,6 +58,8 @@ function readFlags({ flags, settings }: Call): BenchFlags {
   const rounds = flags['rounds'];
   if (flags['markdown'] === true && settings.json)
     throw new OptionError('--markdown: contradicts --json. Leave one of them out.');
+  if (settings.data && !wanted.includes('time-to-99'))
+    throw new OptionError('--data: applies only to time-to-99. Add this suite, or leave --data out.');
   return {
     chosen: suites.filter(({ name, onRequest }) => (wanted.length === 0 ? !onRequest : wanted.includes(name))),
     rounds: rounds === undefined ? (quick ? ROUNDS.quick : ROUNDS.usual) : parseCount(rounds, '--rounds', 1, 1000),
@@ -103,6 +107,7 @@ class BenchCall {
       all,
       seed: this.#call.settings.seed ?? 0,
       signal,
+      mnist: () => this.#mnist(),
       tell: (text) => output.progress.status(text),
     };
     const bound = chosen.some(({ onRequest }) => !onRequest);
@@ -110,6 +115,13 @@ class BenchCall {
     for (const suite of chosen) if (!signal.aborted) await this.#suite(suite, { ...base, ceilings });
     output.progress.stop();
     return this.#end(ceilings);
+  }
+
+  /** MNIST as pictures, from --data, the cache or a download. */
+  async #mnist(): Promise<DataPair> {
+    const { output, signal, settings } = this.#call;
+    const { data = { kind: 'mnist' } } = settings;
+    return loadData({ data, pictures: true }, { output, signal });
   }
 
   /** Reports what is measured, on which device, and how. */

@@ -5,7 +5,7 @@ import { basename, relative, sep } from 'node:path';
 import { fileError } from '../node/file-error.ts';
 import { setAt } from '../node/idx-names.ts';
 import { readText } from '../node/read-file.ts';
-import { presets } from '../train/presets.ts';
+import * as presets from '../train/presets.ts';
 import { checkSettings, type OptionContext, parseConfig, parseFlags, type Settings } from './options.ts';
 import type { Output } from './output.ts';
 import { OPTIMIZERS } from './plan.ts';
@@ -36,7 +36,18 @@ export const OPTION_CONTEXT: OptionContext = {
 const MOST_CONFIG = 2 ** 20;
 
 /** Keys that config.json and checkpoints have besides settings. */
-export const CONFIG_EXTRAS = ['thalweg', 'adapterName', 'software', 'tuning', 'parameters', 'reachedAccuracy'] as const;
+export const CONFIG_EXTRAS = [
+  'thalweg',
+  'adapterName',
+  'software',
+  'tuning',
+  'parameters',
+  'reachedAccuracy',
+  'inputShape',
+  'outputs',
+  'classNames',
+  'modelDigest',
+] as const;
 
 /** The settings of a --config file and of flags combined; flags override. @throws OptionError, FileError */
 export async function readSettings(flags: Readonly<Record<string, unknown>>): Promise<Settings> {

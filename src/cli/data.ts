@@ -1,36 +1,23 @@
-// --data: auto, mnist, digits or a folder of IDX files, with --classes and --transpose, and one line about the data loaded.
+// --data: auto, mnist, digits or a folder of IDX files, of CIFAR's files or of pictures, and one line about the data loaded.
+import { augment } from '../data/augment.ts';
+import type { AugmentOptions } from '../data/augmentation.ts';
 import { arrayDataset, type DataPair, type DataSet } from '../data/dataset.ts';
 import { digits, MNIST_SCALE } from '../data/digits.ts';
 import { Random } from '../data/random.ts';
 import { DataError, OptionError } from '../graph/errors.ts';
-import { type FolderSets, pairOf, readFolder } from '../node/idx-folder.ts';
-import { setAt } from '../node/idx-names.ts';
+import { sizeOf } from '../graph/shape.ts';
 import { mnist, mnistIfQuick } from '../node/mnist.ts';
-import type { NetworkDescription } from '../train/network-description.ts';
-import type { Preset } from '../train/presets.ts';
-import type { DataChoice } from './options.ts';
+import { asFlags, loneFlag, preparing, readSets, type Surroundings, toPair, type Wanted } from './data-folder.ts';
 import type { Output } from './output.ts';
+import type { DataChoice } from './parsers.ts';
 import { formatBytes, formatInteger } from './table.ts';
-
-/** Which data, and how to read it. */
-export interface Wanted {
-  readonly data: DataChoice;
-  /** --classes */
-  readonly classes?: number | undefined;
-  /** --transpose */
-  readonly transpose?: boolean | undefined;
-  /** The outputs of trained weights: the number of classes, if not given. */
-  readonly outputs?: number | undefined;
-}
+import { arePictures, type Sizes, shapeText, sizesOf, type Trainable } from './trainable.ts';
 
 /** Data, and the choice that loads it again. */
 export interface LoadedData extends DataPair {
   readonly choice: DataChoice;
-}
-
-interface Surroundings {
-  readonly output: Output;
-  readonly signal: AbortSignal;
+  /** Files of pictures that were left out, each with the reason. */
+  readonly skipped?: readonly string[] | undefined;
 }
 
 /** Starts loading; pass the result to {@link loadData}, which reports on it. */
@@ -47,22 +34,22 @@ export async function loadData(
   begun = load(wanted, surroundings),
 ): Promise<LoadedData> {
   const loaded = await begun;
-  const { train, test, source } = loaded;
-  tell(
-    surroundings.output,
-    `${source} ${formatInteger(train.size)} training and ${formatInteger(test.size)} test examples.`,
-    train,
-  );
+  const { train, test, source, skipped } = loaded;
+  const { output } = surroundings;
+  tell(output, `${source} ${formatInteger(train.size)} training and ${formatInteger(test.size)} test examples.`, train);
+  tellSkipped(output, skipped);
   return loaded;
 }
 
 /** Test examples only; a folder may hold them without training examples. */
 export async function loadTest(wanted: Wanted, surroundings: Surroundings): Promise<DataSet> {
+  const { output } = surroundings;
   if (wanted.data.kind !== 'folder') return (await loadData(wanted, surroundings)).test;
-  const found = await readSets(wanted.data.path, wanted);
+  const found = await readSets(wanted.data.path, wanted, surroundings);
   if (found.train) return (await loadData(wanted, surroundings, toPair(found, wanted))).test;
   const test = found.test!;
-  tell(surroundings.output, `${found.source}. ${formatInteger(test.size)} test examples.`, test);
+  tell(output, `${found.source}. ${formatInteger(test.size)} test examples.`, test);
+  tellSkipped(output, found.skipped);
   return test;
 }
 
@@ -71,58 +58,32 @@ function tell(output: Output, text: string, { note }: DataSet): void {
   if (note !== undefined) output.log(`Data: ${asFlags(note)}`);
 }
 
-async function load(wanted: Wanted, { output, signal }: Surroundings): Promise<LoadedData> {
+/** Files named one by one; of more, the rest is counted. */
+const MOST_NAMED = 20;
+
+function tellSkipped(output: Output, skipped: readonly string[] = []): void {
+  for (const file of skipped.slice(0, MOST_NAMED)) output.warn(`left out: ${file}`);
+  const more = skipped.length - MOST_NAMED;
+  if (more > 0) output.warn(`left out: ${formatInteger(more)} more files.`);
+}
+
+async function load(wanted: Wanted, surroundings: Surroundings): Promise<LoadedData> {
+  const { output, signal } = surroundings;
   const onProgress = downloadLog(output);
-  const { data: choice, classes, transpose } = wanted;
-  if (choice.kind === 'folder') return toPair(await readSets(choice.path, wanted), wanted);
-  const lone = classes !== undefined ? '--classes' : transpose ? '--transpose' : undefined;
+  const { data: choice, pictures: images } = wanted;
+  if (choice.kind === 'folder') return toPair(await readSets(choice.path, wanted, surroundings), wanted);
+  const lone = loneFlag(wanted);
   if (lone)
-    throw new OptionError(`${lone}: applies only to a folder of IDX files. Add --data DIR, or leave ${lone} out.`);
-  if (choice.kind === 'mnist') return { ...(await mnist({ signal, onProgress })), choice };
-  if (choice.kind === 'digits') return { ...(await digits({ signal })), choice };
-  const { data } = await mnistIfQuick({ signal, onProgress });
+    throw new OptionError(
+      `${lone.flag}: applies only to a folder of ${lone.holding}. Add --data DIR, or leave ${lone.flag} out.`,
+    );
+  if (choice.kind === 'mnist') return { ...(await mnist({ signal, onProgress, images })), choice };
+  if (choice.kind === 'digits') return { ...(await digits({ signal, images })), choice };
+  const { data } = await mnistIfQuick({ signal, onProgress, images });
   if (data) return { ...data, choice: { kind: 'mnist' } };
-  const made = await digits({ signal });
+  const made = await digits({ signal, images });
   const why = 'MNIST is not cached and could not be downloaded within seconds; --data mnist says why';
   return { ...made, source: `${made.source.replace(/\.$/, '')}: ${why}.`, choice: { kind: 'digits' } };
-}
-
-/** The sets of a folder, or those with one prefix in it: DIR/PREFIX. */
-function readSets(path: string, { classes, outputs, transpose }: Wanted): Promise<FolderSets> {
-  const { folder, set } = setAt(path) ?? { folder: path, set: undefined };
-  const advice: Translation[] = [[/as \{ set: '(.*?)' \}/, `as --data ${folder.replaceAll('$', '$$$$')}/$1`]];
-  if (outputs !== undefined && (classes ?? outputs) === outputs)
-    advice.push([/Repair the labels, .*\}/, `The network has ${outputs} outputs: use the data it was trained on`]);
-  return inFlags(() => readFolder(folder, { set, transpose, classes: classes ?? outputs }), advice);
-}
-
-function toPair(found: FolderSets, { data: choice }: Wanted): Promise<LoadedData> {
-  return inFlags(() => ({ ...pairOf(found), choice }));
-}
-
-type Translation = readonly [from: RegExp, to: string];
-
-/** The library's options as flags. */
-const FLAGS: readonly Translation[] = [
-  [/with \{ classes \}/, 'with --classes'],
-  [/with \{ classes: (\d+) \}/, 'with --classes $1'],
-  [/with \{ transpose: true \}/, 'with --transpose'],
-  [/Leave transpose out/, 'Leave --transpose out'],
-  [/, or pass targets: [^.]*/, ''],
-  [/missing\. Put them there/, 'missing. Put them there; thalweg eval needs none'],
-];
-
-function asFlags(text: string, more: readonly Translation[] = []): string {
-  return [...more, ...FLAGS].reduce((all, [from, to]) => all.replace(from, to), text);
-}
-
-async function inFlags<T>(work: () => T | Promise<T>, more?: readonly Translation[]): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    throw new DataError(asFlags(error.message, more), { cause: error });
-  }
 }
 
 /** Prints a line at each quarter of a download. */
@@ -136,38 +97,58 @@ function downloadLog(output: Output): (done: number, total: number) => void {
   };
 }
 
-/** The sizes of a network for these examples. */
-export function sizesOf({ x, size, classes }: DataSet): Pick<NetworkDescription, 'inputs' | 'outputs'> {
-  return { inputs: x.data.length / size, outputs: classes! };
+/** Training examples whose pictures are augmented. @throws OptionError if the network is given rows of numbers */
+export function augmented(train: DataSet, options: AugmentOptions, { name }: Pick<Trainable, 'name'>): DataSet {
+  if (arePictures(train.x.shape.slice(1))) return augment(train, options);
+  throw new OptionError(
+    `--augment: ${name} is given rows of numbers and not pictures. Use a folder of pictures, or a network that sees.`,
+  );
 }
 
-/** Refuses examples that do not match trained weights. */
+/** Refuses examples that do not match a network. */
 export function checkFits(
   data: DataSet,
-  { name, inputShape, network: { inputs, outputs } }: Pick<Preset, 'name' | 'inputShape' | 'network'>,
+  { name, sizes, network }: Pick<Trainable, 'name' | 'sizes' | 'network'>,
 ): void {
+  if (!sizes) return;
   const got = sizesOf(data);
-  if (got.inputs !== inputs) {
-    const wanted = inputShape.length > 1 ? `${inputShape.join(' x ')} = ${inputs}` : `${inputs}`;
+  const { inputShape } = sizes;
+  const fits = network
+    ? sizeOf(got.inputShape) === sizeOf(inputShape)
+    : shapeText(got.inputShape) === shapeText(inputShape);
+  if (!fits && network)
     throw new DataError(
-      `${data.name}: its images have ${got.inputs} pixels, but the first layer of ${name} takes ${wanted}. Use images of that size.`,
+      `${data.name}: its images have ${sizeOf(got.inputShape)} pixels, but the first layer of ${name} takes ${productText(inputShape)}. Use images of that size.`,
     );
-  }
-  if (got.outputs !== outputs)
+  if (!fits)
     throw new DataError(
-      `${data.name}: its labels have ${got.outputs} classes, but the last layer of ${name} has ${outputs} outputs. Use the data it was trained on.`,
+      `${data.name}: its examples are ${shapeText(got.inputShape)}, but ${name} takes ${shapeText(inputShape)}. ${fitAdvice(inputShape)}`,
     );
+  if (got.classes !== sizes.classes)
+    throw new DataError(
+      `${data.name}: its labels have ${got.classes} classes, but the last layer of ${name} has ${sizes.classes} outputs. Use the data it was trained on.`,
+    );
+}
+
+function productText(shape: readonly number[]): string {
+  return shape.length > 1 ? `${shapeText(shape)} = ${sizeOf(shape)}` : `${sizeOf(shape)}`;
+}
+
+function fitAdvice(shape: readonly number[]): string {
+  return arePictures(shape)
+    ? `Use pictures of that size; those of a folder are made to fit with ${preparing(shape)}.`
+    : 'Use examples of that shape.';
 }
 
 /** A few generated examples: the default data for gradient checks. */
-export async function fewExamples(rows: number, { inputs, outputs }: NetworkDescription): Promise<DataPair> {
-  const made = await digits({ train: rows, test: rows });
+export async function fewExamples(rows: number, { inputShape, classes }: Sizes): Promise<DataPair> {
+  const made = await digits({ train: rows, test: rows, images: arePictures(inputShape) });
   const sizes = sizesOf(made.train);
-  if (sizes.inputs === inputs && sizes.outputs === outputs) return made;
+  if (sizes.classes === classes && shapeText(sizes.inputShape) === shapeText(inputShape)) return made;
   const random = new Random(0);
   const draw = (n: number, below: number) => Uint8Array.from({ length: n }, () => random.below(below));
-  const x = { shape: [rows, inputs], data: draw(rows * inputs, 256) };
-  const options = { name: 'random', classes: Math.max(2, outputs), scale: MNIST_SCALE };
-  const train = arrayDataset(x, draw(rows, Math.min(256, outputs)), options);
+  const x = { shape: [rows, ...inputShape], data: draw(rows * sizeOf(inputShape), 256) };
+  const options = { name: 'random', classes: Math.max(2, classes), scale: MNIST_SCALE };
+  const train = arrayDataset(x, draw(rows, Math.min(256, classes)), options);
   return { train, test: train, source: 'Random images.' };
 }

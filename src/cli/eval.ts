@@ -4,26 +4,28 @@ import type { Call } from './context.ts';
 import { checkFits, loadTest } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { openModelFile, presetFor, trainerOf, wantedFor } from './model-file.ts';
+import { netFor, openModelFile, trainerOf, wantedFor } from './model-file.ts';
 import { formatMetric } from './progress.ts';
-import { confusionTable, formatInteger } from './table.ts';
+import { confusionText, formatInteger } from './table.ts';
 
 export async function evaluate({ settings, flags, output, signal }: Call): Promise<ExitCode> {
-  const model = await openModelFile(String(flags['target']), settings);
+  const model = await openModelFile(String(flags['target']), { settings, output });
   const { file, step = 0 } = model;
   return withBackend({ settings, output }, async (backend) => {
     output.log(deviceLine(backend));
     const data = await loadTest(wantedFor(model, settings, { kind: 'auto' }), { output, signal });
-    const preset = presetFor(model, data);
-    checkFits(data, preset);
-    const trainer = await trainerOf(backend, preset, { model });
+    const net = netFor(model, data);
+    checkFits(data, net);
+    const trainer = await trainerOf(backend, net, { model });
     try {
       const test = rescaled(data, trainer.scale);
       const { loss, accuracy = 0, size, confusion = [] } = await trainer.evaluate(test, { confusion: true });
+      const { classNames } = data;
       output.result(
-        `${preset.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.name}\n\n${confusionTable(confusion, data.classNames)}`,
+        `${net.name} from ${file}${step > 0 ? `, step ${formatInteger(step)}` : ''}: accuracy ${(100 * accuracy).toFixed(2)}%, loss ${formatMetric(loss)}, on ${formatInteger(size)} test examples of ${data.name}\n\n${confusionText(confusion, classNames)}`,
       );
-      const result = { preset: preset.name, file, data: data.name, accuracy, loss, examples: size, confusion };
+      const which = net.module ? { model: net.module.path } : { preset: net.name };
+      const result = { ...which, file, data: data.name, accuracy, loss, examples: size, confusion, classNames };
       output.event('eval', step, { ...deviceFields(backend), ...result });
       const target = settings.targetAccuracy;
       if (target === undefined || accuracy >= target) return EXIT.done;

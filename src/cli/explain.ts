@@ -8,13 +8,13 @@ import { ADAPTER_CLASSES, type AdapterClass } from '../graph/adapter-classes.ts'
 import { DeviceError, OptionError } from '../graph/errors.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { Examples } from '../train/batch.ts';
-import type { Preset } from '../train/presets.ts';
 import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { fitted } from './fitted.ts';
-import { parseChoice, type Settings } from './options.ts';
+import type { Settings } from './options.ts';
+import { parseChoice } from './parsers.ts';
 import { optimizerOf, planOf } from './plan.ts';
+import type { Sizes } from './trainable.ts';
 
 /** What to show. */
 interface Shown {
@@ -68,8 +68,8 @@ function classOf(as: unknown, { device, adapter, requireGpu }: Settings): Adapte
 /** MNIST's number of training images: the plan depends on sizes alone. */
 const EXAMPLES = 60_000;
 
-/** An empty data set with the preset's shapes. */
-function blank({ inputShape, classes }: Preset): Examples {
+/** An empty data set of these sizes. */
+function blank({ inputShape, classes }: Sizes): Examples {
   const bytes = EXAMPLES * sizeOf(inputShape);
   return {
     name: 'data',
@@ -83,17 +83,19 @@ function blank({ inputShape, classes }: Preset): Examples {
 
 function explained(settings: Settings, as: AdapterClass | Backend): Explanation {
   const plan = planOf(settings);
-  const { optimizer, batchSize, classes = plan.preset.classes } = plan;
-  const preset = fitted(plan.preset, { ...plan.preset.network, outputs: classes });
+  const { net, optimizer, batchSize } = plan;
+  const { inputShape, classes: usual } = net.sizes!; // of a preset
+  const classes = typeof settings.classes === 'number' ? settings.classes : usual;
+  const fitted = net.fittedTo({ inputShape, classes });
   const { fuse, persistent } = settings;
   return explainStep({
-    model: preset.model(),
-    loss: preset.loss,
+    model: fitted.model(),
+    loss: fitted.loss,
     optimizer: optimizerOf(plan),
-    data: blank(preset),
+    data: blank({ inputShape, classes }),
     batchSize,
     as,
-    title: `A step of ${preset.name}, ${optimizer}, batch ${batchSize}`,
+    title: `A step of ${net.name}, ${optimizer}, batch ${batchSize}`,
     ...(fuse !== undefined && { fuse }),
     ...(persistent !== undefined && { persistent }),
   });

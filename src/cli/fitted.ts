@@ -1,29 +1,77 @@
-// Presets are designed for 28 x 28 images of ten classes; for other data their first and last layers are resized.
+// Presets as networks to train, fitted to data: of dense ones the first and last layers are resized, of others the last.
+import { sizeOf } from '../graph/shape.ts';
+import { sgd } from '../optim/sgd.ts';
+import { densePresets } from '../train/dense-presets.ts';
 import { network } from '../train/network.ts';
 import { type NetworkDescription, networkText } from '../train/network-description.ts';
-import { type Preset, presets } from '../train/presets.ts';
+import type { DensePreset, Preset } from '../train/preset.ts';
+import type { Sizes, Trainable } from './trainable.ts';
 
-/** The network sizes that follow from data or weights. */
-type Sizes = Pick<NetworkDescription, 'inputs' | 'outputs'>;
+/** A preset, as it is for data of its own sizes. */
+export function trainableOf(preset: Preset | DensePreset): Trainable {
+  const { name, description, loss, defaults, inputShape, classes, augmentation } = preset;
+  return {
+    name,
+    description,
+    sizes: { inputShape, classes },
+    network: 'network' in preset ? preset.network : undefined,
+    model: () => preset.model(),
+    loss,
+    optimizerName: preset.optimizer().name.toLowerCase(),
+    optimizer: (lr) => preset.optimizer({ lr }),
+    defaults,
+    augment: augmentation,
+    fittedTo: (sizes) => ('network' in preset ? resized(preset, sizes) : withClasses(preset, sizes)),
+  };
+}
 
-/** The preset with its first and last layer resized; unchanged if the sizes match. */
-export function fitted(preset: Preset, { inputs, outputs }: Sizes): Preset {
-  if (inputs === preset.network.inputs && outputs === preset.network.outputs) return preset;
+/** A preset for pictures of its own size, with as many outputs as there are classes. */
+function withClasses(preset: Preset, { classes }: Sizes): Trainable {
+  const usual = trainableOf(preset);
+  if (classes === preset.classes) return usual;
+  const sizes = { inputShape: preset.inputShape, classes };
+  return { ...usual, model: () => preset.model(classes), sizes };
+}
+
+/** A dense preset with its first and last layer resized; unchanged if the sizes match. */
+function resized(preset: DensePreset, { inputShape, classes: outputs }: Sizes): Trainable {
+  const usual = trainableOf(preset);
+  const inputs = sizeOf(inputShape);
+  if (inputs === preset.network.inputs && outputs === preset.network.outputs) return usual;
   const { description } = network({ ...preset.network, inputs, outputs });
   return {
-    ...preset,
+    ...usual,
     description: `${networkText(description)}: its first and last layers are fitted to the data`,
     network: description,
     model: () => network(description).model,
-    inputShape: [inputs],
-    classes: outputs,
+    sizes: { inputShape: [inputs], classes: outputs },
   };
 }
 
 /** The preset of this network, fitted to it; undefined if there is none. */
-export function presetWith(description: NetworkDescription): Preset | undefined {
+export function presetWith(description: NetworkDescription): Trainable | undefined {
+  const { inputs, outputs } = description;
   const text = networkText(description);
-  return Object.values<Preset>(presets)
-    .map((preset) => fitted(preset, description))
-    .find((preset) => networkText(preset.network) === text);
+  return Object.values<DensePreset>(densePresets)
+    .map((preset) => resized(preset, { inputShape: [inputs], classes: outputs }))
+    .find((net) => networkText(net.network!) === text);
+}
+
+/** A network that only its description tells of; it was trained elsewhere. */
+export function describedNetwork(description: NetworkDescription): Trainable {
+  const name = networkText(description);
+  const { loss } = network(description);
+  const net: Trainable = {
+    name,
+    description: name,
+    sizes: { inputShape: [description.inputs], classes: description.outputs },
+    network: description,
+    model: () => network(description).model,
+    loss,
+    optimizerName: 'sgd',
+    optimizer: (lr = 1) => sgd({ lr }),
+    defaults: { epochs: 1, batchSize: 32 },
+    fittedTo: () => net,
+  };
+  return net;
 }

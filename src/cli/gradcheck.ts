@@ -3,15 +3,18 @@ import type { Backend } from '../backend.ts';
 import { type DataSet, rescaled } from '../data/dataset.ts';
 import { gradcheck as checkGradients } from '../explain/gradcheck.ts';
 import { type Perturbation, perturb } from '../explain/perturb.ts';
+import { OptionError } from '../graph/errors.ts';
+import { sizeOf } from '../graph/shape.ts';
 import type { Trainer } from '../train/trainer.ts';
 import type { Call } from './context.ts';
 import { checkFits, fewExamples, loadData } from './data.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { openModelFile, presetFor, trainerOf, wantedFor } from './model-file.ts';
-import { parseElement } from './options.ts';
-import { presetOf } from './plan.ts';
+import { trainableOf } from './fitted.ts';
+import { netFor, openModelFile, trainerOf, wantedFor } from './model-file.ts';
+import { parseElement } from './parsers.ts';
 import { gradcheckPasses, gradcheckTable } from './table.ts';
+import { presetNamed, type Sizes, type Trainable } from './trainable.ts';
 
 /** The number of examples. */
 const ROWS = 8;
@@ -20,24 +23,31 @@ export async function gradcheck(call: Call): Promise<ExitCode> {
   const { settings, flags, output, signal } = call;
   const element = flags['perturb'] === undefined ? undefined : parseElement(flags['perturb']);
   const target = flags['target'];
-  const model = typeof target === 'string' ? await openModelFile(target, settings) : undefined;
-  const known = model ?? { preset: presetOf(settings), described: false };
+  const model = typeof target === 'string' ? await openModelFile(target, call) : undefined;
+  const known = model ?? { net: trainableOf(presetNamed(settings.preset)), described: false };
   return withBackend(call, async (backend) => {
     output.log(deviceLine(backend));
     const { train: data } = settings.data
       ? await loadData(wantedFor(known, settings, settings.data), { output, signal })
-      : await fewExamples(ROWS, known.preset.network);
-    const preset = presetFor(known, data);
-    checkFits(data, preset);
-    const trainer = await trainerOf(backend, preset, { seed: settings.seed, model });
+      : await fewExamples(ROWS, usualSizes(known));
+    const net = netFor(known, data);
+    checkFits(data, net);
+    const trainer = await trainerOf(backend, net, { seed: settings.seed, model });
     try {
       const examples = rescaled(data, trainer.scale);
       if (element) return await tellPerturbation(call, trainer, examples, element);
-      return await prove(call, backend, trainer, examples, preset.name);
+      return await prove(call, backend, trainer, examples, net.name);
     } finally {
       trainer.dispose();
     }
   });
+}
+
+/** The sizes of generated examples. @throws OptionError if neither the network nor its file says which it takes */
+function usualSizes({ net, facts }: { readonly net: Trainable; readonly facts?: Sizes | undefined }): Sizes {
+  const sizes = facts ?? net.sizes;
+  if (!sizes) throw new OptionError(`gradcheck: ${net.name} does not say which examples it takes. Add --data DIR.`);
+  return net.network ? { ...sizes, inputShape: [sizeOf(sizes.inputShape)] } : sizes;
 }
 
 async function prove(

@@ -5,13 +5,14 @@ import { Command } from 'commander';
 import { PASSES } from '../compile/pass-names.ts';
 import { ADAPTER_CLASSES } from '../graph/adapter-classes.ts';
 import { codeOf } from '../node/file-error.ts';
-import { presets } from '../train/presets.ts';
+import * as presets from '../train/presets.ts';
 import { FIT } from '../train/run.ts';
 import { type Call, readSettings } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitCodesText } from './exit.ts';
 import { listenForInterrupt, reasonOf } from './interrupt.ts';
 import { Output } from './output.ts';
-import { DEFAULT_PRESET, OPTIMIZERS } from './plan.ts';
+import { OPTIMIZERS } from './plan.ts';
+import { DEFAULT_PRESET } from './trainable.ts';
 import { thalwegVersion } from './versions.ts';
 
 type Verb = (call: Call) => Promise<ExitCode>;
@@ -123,17 +124,22 @@ const PRESETS = Object.values(presets)
   .map(({ name, description }) => `${name} (${description})`)
   .join('; ');
 /** The names in bench/suites.ts, which is loaded only for measurements. */
-const SUITES = ['dispatch', 'bandwidth', 'matmul', 'step', 'cpu-vs-gpu', 'plan'];
+const SUITES = ['dispatch', 'bandwidth', 'matmul', 'conv', 'step', 'cpu-vs-gpu', 'plan', 'time-to-99'];
+
+const MODEL = '--model <FILE>';
 
 /** Which data, and how a folder is read; `about` says what it is for. */
 function withData(command: Command, about: string): Command {
   return command
     .option('--data <auto|mnist|digits|DIR>', about)
     .option(
-      '--classes <N>',
-      'number of classes in DIR; default: the largest label + 1. Labels from 1 to N are shifted to begin at 0',
+      '--classes <N|NAMES>',
+      "IDX files: number of classes; default: the largest label + 1. Labels from 1 to N are shifted to begin at 0. Pictures: the classes' folders in order, cat,dog; default: all, by name",
     )
-    .option('--transpose', "DIR's images are stored transposed, as EMNIST's are");
+    .option('--transpose', 'images of IDX files are stored transposed, as EMNIST has them')
+    .option('--size <N|HxW>', 'resize and crop pictures to this many pixels; default: their size, the same for all')
+    .option('--channels <1|3|4>', 'read pictures as grey, RGB or RGBA; default: 1 or 3 as they have, the same for all')
+    .option('--skip-bad', 'leave out pictures that cannot be read, naming each, instead of stopping');
 }
 
 function addTrain(program: Command): void {
@@ -142,15 +148,18 @@ function addTrain(program: Command): void {
     '  thalweg train --resume runs/mlp --epochs 10',
     '  thalweg train --preset classic --json --quiet | tail -n 1',
     '  thalweg train --data emnist/emnist-letters --classes 26 --transpose',
+    '  thalweg train --data pictures --size 32 --channels 3 --model net.mjs --augment flip,crop=4',
   ].join('\n');
   const load = async () => (await import('./train.ts')).train;
-  const command = verb(program, 'train', 'train a network on handwritten digits', example, load).option(
-    PRESET,
-    `${PRESETS}; default ${DEFAULT_PRESET}`,
-  );
+  const command = verb(program, 'train', 'train a network on handwritten digits or pictures of your own', example, load)
+    .option(PRESET, `${PRESETS}; default ${DEFAULT_PRESET}`)
+    .option(
+      MODEL,
+      "instead: the model that this JavaScript module exports (default or model), and its loss, optimizer, batchSize, epochs and augment if it exports these; runs the file's code",
+    );
   withData(
     command,
-    'auto: MNIST if cached or quickly reachable, else synthetic digits; DIR: a folder of IDX files, or DIR/PREFIX for one set of several in it',
+    'auto: MNIST if cached or quickly reachable, else synthetic digits; DIR: a folder of IDX files, of CIFAR, or of PNG and JPEG pictures in a sub-folder for each class; DIR/PREFIX for one IDX set of several',
   );
   command
     .option('--epochs <N>', "passes over the training data; default: the preset's")
@@ -158,7 +167,12 @@ function addTrain(program: Command): void {
     .option('--batch-size <N>', "examples per step; default: the preset's")
     .option('--lr <RATE>', "a constant learning rate; default: the preset's schedule")
     .option('--optimizer <NAME>', `${Object.keys(OPTIMIZERS).join(', ')}; default: the preset's`)
-    .option('--seed <N>', 'seed of the initial weights and the data order; default 0')
+    .option('--seed <N>', 'seed of the initial weights, the data order and augmentation; default 0')
+    .option(
+      '--augment [KINDS]',
+      'augment training pictures: flip,crop=4,cutout=8,rotate=15,scale=0.9:1.1,brightness=0.2, or some of these; alone: flip,crop=4, unless the network has its own',
+    )
+    .option('--no-augment', 'do not augment, even if the network is usually trained so')
     .option(
       '--target-accuracy <A>',
       'end at the first epoch with this test accuracy (0.97 or 97%); exit code 4 if none has it',
@@ -188,8 +202,23 @@ function addEval(program: Command): void {
   )
     .argument('<WEIGHTS|DIR>', 'a safetensors file of weights, a checkpoint, or the folder of a run')
     .option(PRESET, 'the network, if the file does not say')
+    .option(MODEL, "the module with the model, if the file does not say or it has moved; runs the file's code")
     .option('--target-accuracy <A>', 'exit code 4 if the accuracy is below');
   withData(command, "which test set to use; default: the run's, else auto");
+  withOutput(withDevice(command));
+}
+
+function addPredict(program: Command): void {
+  const example = ['  thalweg predict runs/cats photo.jpg', '  thalweg predict runs/cnn t10k-images-idx3-ubyte --json'];
+  const load = async () => (await import('./predict.ts')).predict;
+  const about = 'the most probable classes of pictures, prepared as those of the run were';
+  const command = verb(program, 'predict', about, example.join('\n'), load)
+    .argument('<WEIGHTS|DIR>', 'the folder of a run, a checkpoint, or a safetensors file of weights')
+    .argument('<FILES...>', 'PNG or JPEG files, or IDX files of images')
+    .option('--top <K>', 'how many classes of each; default 5')
+    .option(PRESET, 'the network, if the file does not say')
+    .option(MODEL, "the module with the model, if the file does not say or it has moved; runs the file's code")
+    .option('--transpose', "IDX images are stored transposed; default: as the run's");
   withOutput(withDevice(command));
 }
 
@@ -240,7 +269,8 @@ function addBench(program: Command): void {
   ].join('\n');
   const load = async () => (await import('./bench.ts')).bench;
   const command = verb(program, 'bench', 'measure this device against its peak rates', example, load)
-    .argument('[SUITES...]', `some of ${SUITES.join(', ')}; default: all but plan`)
+    .argument('[SUITES...]', `some of ${SUITES.join(', ')}; default: all but plan and time-to-99`)
+    .option('--data <DIR>', "MNIST's files for time-to-99; default: the cache, else a download")
     .option('--quick', 'fewer sizes and shorter rounds')
     .option('--all', 'also run the slow cases, which are otherwise listed as skipped')
     .option('--rounds <N>', 'rounds in which the cases take turns; default 5, with --quick 3')
@@ -291,7 +321,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `\nExample:\n  thalweg train --preset classic\n\n${exitCodesText()}`)
     .exitOverride();
-  for (const add of [addTrain, addEval, addGradcheck, addExplain, addBench, addTune, addInfo]) add(program);
+  for (const add of [addTrain, addEval, addPredict, addGradcheck, addExplain, addBench, addTune, addInfo]) add(program);
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)');
   try {
     await program.parseAsync(argv);

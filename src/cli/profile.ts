@@ -91,9 +91,10 @@ export async function profile(
   data: Examples,
   { output, file, total, signal }: ProfileCall,
 ): Promise<void> {
-  const { preset, optimizer: by, batchSize: batch, seed } = plan;
-  const name = `${preset.name}, ${by}, batch ${batch}`;
-  const facts = { name, network: preset.network, optimizer: optimizerOf(plan), batch, data, seed, total };
+  const { net, optimizer: by, batchSize: batch, seed } = plan;
+  const name = `${net.name}, ${by}, batch ${batch}`;
+  const { loss } = net;
+  const facts = { name, model: () => net.model(), loss, optimizer: optimizerOf(plan), batch, data, seed, total };
   const ceiling = await measureCeiling({ backend, seed, signal, tell: (text) => output.progress.status(text) });
   output.progress.stop();
   const step = await TrainingStep.prepare(backend, facts, backend);

@@ -9,22 +9,35 @@ export interface LayerRow {
   readonly layer: string;
   readonly outputShape: readonly (number | string)[];
   readonly parameters: number;
+  /** Operations of its forward for one example. */
+  readonly flops: number;
 }
 
-/** Layer, output shape, parameters; then the total, term by term, and the bytes. Default: four bytes per parameter. */
-export function summaryTable(layers: readonly LayerRow[], bytes?: number): string {
+/**
+ * Layer, output shape, parameters, operations; then the totals, that of the parameters term by term, and the bytes. `flops` counts what
+ * forward computes between the layers too.
+ */
+export function summaryTable(
+  layers: readonly LayerRow[],
+  { bytes, flops }: { readonly bytes: number; readonly flops: number },
+): string {
   const terms = layers.map(({ parameters }) => parameters).filter((n) => n > 0);
   const total = terms.reduce((a, b) => a + b, 0);
-  const rows = layers.map(({ layer, outputShape, parameters }) => [
+  const rows = layers.map(({ layer, outputShape, parameters, flops }) => [
     layer,
     `[${outputShape.join(', ')}]`,
     formatInteger(parameters),
+    formatInteger(flops),
   ]);
+  const columns: Column[] = [
+    { title: 'Layer' },
+    { title: 'Output shape' },
+    { title: 'Parameters', align: 'right' },
+    { title: 'FLOP', align: 'right' },
+  ];
   const sum = terms.length > 1 ? `${terms.map(formatInteger).join(' + ')} = ` : '';
-  const text = table([{ title: 'Layer' }, { title: 'Output shape' }, { title: 'Parameters', align: 'right' }], rows, [
-    ['Total', '', formatInteger(total)],
-  ]);
-  return `${text}\n${sum}${formatInteger(total)} parameters, ${formatBytes(bytes ?? 4 * total)}`;
+  const text = table(columns, rows, [['Total', '', formatInteger(total), formatInteger(flops)]]);
+  return `${text}\n${sum}${formatInteger(total)} parameters, ${formatBytes(bytes)}; FLOP of one example's forward, a multiply-add as two`;
 }
 
 /**
@@ -52,6 +65,40 @@ export function confusionTable(
   });
   const footer = ['all', ...labels.map(() => ''), percent(right, all)];
   return `Confusion matrix (rows: actual, columns: predicted)\n${table(columns, rows, [footer])}`;
+}
+
+/** The most classes of a table; of more, the pairs that are confused most are listed. */
+const MOST_CLASSES = 20;
+/** How many pairs. */
+const PAIRS = 20;
+
+/** What is predicted for what: a table, or of many classes the worst pairs. */
+export function confusionText(
+  counts: readonly (readonly number[])[],
+  labels: readonly string[] = counts.map((_, i) => `${i}`),
+): string {
+  if (counts.length <= MOST_CLASSES) return confusionTable(counts, labels);
+  const pairs = counts.flatMap((row, actual) => {
+    const total = row.reduce((a, b) => a + b, 0);
+    return row.map((count, predicted) => ({ actual, predicted, count, total }));
+  });
+  const wrong = pairs.filter(({ actual, predicted, count }) => actual !== predicted && count > 0);
+  const worst = wrong.sort((a, b) => b.count - a.count || b.count / b.total - a.count / a.total).slice(0, PAIRS);
+  if (worst.length === 0) return `No example of the ${counts.length} classes is taken for another class.`;
+  const columns: Column[] = [
+    { title: 'actual' },
+    { title: 'predicted' },
+    { title: 'examples', align: 'right' },
+    { title: 'of actual', align: 'right' },
+  ];
+  const rows = worst.map(({ actual, predicted, count, total }) => [
+    labels[actual]!,
+    labels[predicted]!,
+    formatInteger(count),
+    percent(count, total),
+  ]);
+  const which = wrong.length > PAIRS ? `the worst ${PAIRS} of ${formatInteger(wrong.length)} pairs` : 'every pair';
+  return `What is confused among the ${counts.length} classes: ${which}\n${table(columns, rows)}`;
 }
 
 function percent(part: number, whole: number): string {

@@ -2,22 +2,25 @@
 import type { FitEvent } from '../train/events.ts';
 import type { Trainer } from '../train/trainer.ts';
 import { commandName, quoted } from './context.ts';
-import type { Plan } from './plan.ts';
+import { flagOf } from './options.ts';
+import { type Plan, readingOf } from './plan.ts';
 import { formatInteger, summaryTable } from './table.ts';
+import type { Trainable } from './trainable.ts';
 
 /** Layers, parameters and training settings. */
 export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epochs: number; total: number }): string {
-  const { preset, optimizer, batchSize, seed } = plan;
-  const { rows, bytes } = trainer.summary();
-  const layers = rows.map(({ path, layer, outputShape, count }) => ({
+  const { net, optimizer, batchSize, seed } = plan;
+  const { rows, bytes, flops } = trainer.summary();
+  const layers = rows.map(({ path, layer, outputShape, count, flops }) => ({
     layer: path === '' ? layer : `${path} (${layer})`,
     outputShape: outputShape ? ['B', ...outputShape.slice(1)] : ['?'],
     parameters: count,
+    flops,
   }));
   const { lr } = trainer.state.optimizer;
   const rate = typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${lr(0, total)}`;
   return [
-    `\n${preset.name}: ${preset.description}\n\n${summaryTable(layers, bytes)}\n`,
+    `\n${net.name}: ${net.description}\n\n${summaryTable(layers, { bytes, flops })}\n`,
     `${optimizer}, learning rate ${rate}, batches of ${batchSize} (B), ${plural(epochs, 'epoch')}, ${plural(total, 'step')}, seed ${seed}`,
   ].join('\n');
 }
@@ -46,25 +49,36 @@ export function explanation(run: {
   ].join('\n');
 }
 
-function nextCommands(
-  { preset: { name: preset, network }, ...plan }: Plan,
-  path: string,
-  out: string | undefined,
-): string[] {
+function nextCommands(plan: Plan, path: string, out: string | undefined): string[] {
   const me = commandName();
   const folder = out ?? 'runs/first';
-  const { data, classes, transpose } = plan;
-  const read = `${classes === undefined ? '' : ` --classes ${classes}`}${transpose ? ' --transpose' : ''}`;
-  const on = data.kind === 'folder' ? ` --data ${quoted(data.path)}${read}` : '';
-  const pixel = Math.min(400, network.inputs - 1);
+  const { net, data } = plan;
+  const on = `${data.kind === 'folder' ? ` --data ${quoted(data.path)}` : ''}${readingText(plan)}`;
+  const own = net.module ? `--model ${quoted(net.module.path)}` : `--preset ${net.name}`;
+  const trained = out === undefined;
   const commands = [
-    ['another network', `train --preset ${preset === 'classic' ? 'mlp' : 'classic'}${on}`],
-    ...(out === undefined ? [['saving the run, with plots', `train --preset ${preset}${on} --out ${folder}`]] : []),
+    ['another network', `train --preset ${net.name === 'classic' ? 'mlp' : 'classic'}${on}`],
+    ...(trained ? [['saving the run, with plots', `train ${own}${on} --out ${folder}`]] : []),
     ['its mistakes', `eval ${quoted(folder)}`],
-    ['asking about one weight', `gradcheck --preset ${preset}${on} --perturb '${path}[0,${pixel}]'`],
-  ] as const;
+    ...(data.kind === 'folder' ? [['a picture of your own', `predict ${quoted(folder)} picture.png`]] : []),
+    ...(net.network ? [['asking about one weight', perturbText(net, path, on)]] : []),
+  ];
   const width = Math.max(...commands.map(([what = '']) => what.length));
   return commands.map(([what = '', command]) => `  ${`${what}:`.padEnd(width + 1)}  ${me} ${command}`);
+}
+
+/** The flags that say how data are read, as they were given. */
+function readingText(plan: Plan): string {
+  const flags = Object.entries(readingOf(plan)).map(([name, value]) => {
+    const flag = flagOf(name);
+    if (value === true) return flag;
+    return `${flag} ${quoted(Array.isArray(value) ? value.join(name === 'size' ? 'x' : ',') : String(value))}`;
+  });
+  return flags.map((flag) => ` ${flag}`).join('');
+}
+
+function perturbText({ name, network }: Trainable, path: string, on: string): string {
+  return `gradcheck --preset ${name}${on} --perturb '${path}[0,${Math.min(400, network!.inputs - 1)}]'`;
 }
 
 /** Steps per second, excluding the first step, which compiles shaders, and validation. */

@@ -1,56 +1,53 @@
-// `thalweg train`: a preset on a data set, from flags to a test accuracy. Everything that can be wrong is found out before the
+// `thalweg train`: a network on a data set, from flags to a test accuracy. Everything that can be wrong is found out before the
 // first step; afterwards nothing that was learned is lost.
 import type { Backend } from '../backend.ts';
+import type { DataSet } from '../data/dataset.ts';
 import { DivergenceError, OptionError } from '../graph/errors.ts';
-import { digestOf } from '../graph/tuning.ts';
 import { prepareFile } from '../node/files.ts';
-import { describeCheckpoint } from '../train/checkpoint.ts';
 import type { Evaluation } from '../train/evaluation.ts';
 import type { EpochEvent, FitEvent, StepEvent } from '../train/events.ts';
 import { loadCheckpoint } from '../train/files.ts';
-import type { NetworkDescription } from '../train/network-description.ts';
-import { networkIn } from '../train/network-metadata.ts';
-import { readSafetensors } from '../train/safetensors.ts';
 import { Trainer } from '../train/trainer.ts';
 import { RunFolder } from './artifacts.ts';
+import { chosenBy, moduleOf } from './chosen.ts';
 import { showCompiling } from './compiling.ts';
-import { type Call, CONFIG_EXTRAS, commandName, OPTION_CONTEXT, quoted } from './context.ts';
-import { beginLoading, checkFits, type LoadedData, loadData, sizesOf } from './data.ts';
+import { type Call, commandName, quoted } from './context.ts';
+import { augmented, beginLoading, checkFits, type LoadedData, loadData } from './data.ts';
+import type { DataFacts, Wanted } from './data-folder.ts';
 import { deviceFields, deviceLine, tuningFields } from './device.ts';
 import { withBackends } from './device-loss.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { fitted } from './fitted.ts';
 import { reasonOf } from './interrupt.ts';
-import { parseConfig, type Settings } from './options.ts';
 import type { EventFields } from './output.ts';
-import { configurationOf, lengthIn, optimizerOf, type Plan, planOf, planSettings, resumedPlan } from './plan.ts';
+import {
+  augmentationFor,
+  lengthIn,
+  optimizerOf,
+  type Plan,
+  planOf,
+  planSettings,
+  readingOf,
+  recordOf,
+  resumedPlan,
+} from './plan.ts';
 import { formatDuration, formatMetric } from './progress.ts';
-import { FILES, type RanOn, type Resumed, ranOnBeside, readResumed } from './run-files.ts';
-import { formatInteger } from './table.ts';
+import { differenceText, type GoneOn, goOn } from './resumed.ts';
+import { FILES } from './run-files.ts';
+import { confusionText, formatInteger } from './table.ts';
 import { explanation, percent, planText, plural, rateText, TrainingClock } from './train-report.ts';
+import { seesPictures, sizesOf, type Trainable } from './trainable.ts';
 import { thalwegVersion } from './versions.ts';
-
-/** A resumed run, from its checkpoint. */
-interface GoneOn extends Resumed {
-  readonly step: number;
-  readonly settings: Settings;
-  /** The sizes of its network. */
-  readonly network: NetworkDescription | undefined;
-  /** The accuracy that ended it, if it reached its target. */
-  readonly reached: number | undefined;
-  /** The device it ran on, if its config.json says. */
-  readonly ranOn: RanOn | undefined;
-}
 
 export async function train(call: Call): Promise<ExitCode> {
   const { settings, flags, output } = call;
   let before = settings.resume === undefined ? undefined : await goOn(settings.resume);
-  const plan = before ? resumedPlan(before.settings, settings, before.file) : planOf(settings);
+  const net = await networkOf(call, before);
+  const plan = before ? resumedPlan(before.settings, settings, before.file, net) : planOf(settings, net);
   const out = settings.out ?? before?.folder;
   if (settings.saveEvery !== undefined && out === undefined)
     throw new OptionError('--save-every: no folder to save to. Add --out DIR.');
   const open = {
-    preset: plan.preset.name,
+    metadata: { [plan.net.module ? 'model' : 'preset']: plan.net.name },
     overwrite: flags['overwrite'] === true,
     resuming: before?.folder,
     onWait: (text: string) => output.log(text),
@@ -59,8 +56,7 @@ export async function train(call: Call): Promise<ExitCode> {
   const folder = out === undefined || settings.dryRun ? undefined : await RunFolder.open(out, open);
   const ended = new AbortController();
   const surroundings = { output, signal: AbortSignal.any([call.signal, ended.signal]) };
-  const wanted = { ...plan, outputs: before?.network?.outputs };
-  const data = beginLoading(wanted, surroundings); // while the device is opened
+  const data = beginLoading(wantedFor(plan, before), surroundings); // while the device is opened
   try {
     // Another run may have written there before the folder was locked.
     if (folder && before?.folder !== undefined) before = await goOn(before.folder);
@@ -81,17 +77,27 @@ export async function train(call: Call): Promise<ExitCode> {
   }
 }
 
-async function goOn(path: string): Promise<GoneOn> {
-  const resumed = await readResumed(path);
-  const { configuration, step } = describeCheckpoint(resumed.bytes, resumed.file);
-  const text = configurationOf(configuration, resumed.file);
-  // A missing data folder is detected when it is read.
-  const context = { ...OPTION_CONTEXT, holdsData: () => true };
-  const settings = parseConfig(text, resumed.file, context, CONFIG_EXTRAS);
-  const network = networkIn(readSafetensors(resumed.bytes, resumed.file).metadata, resumed.file);
-  const { reachedAccuracy } = configuration as { reachedAccuracy?: unknown };
-  const reached = typeof reachedAccuracy === 'number' ? reachedAccuracy : undefined;
-  return { ...resumed, step, settings, reached, network, ranOn: ranOnBeside(resumed.file) };
+/** The network of a new run, or of one to continue. */
+function networkOf({ settings, output }: Call, before: GoneOn | undefined): Promise<Trainable> {
+  if (!before) return chosenBy(settings);
+  const { settings: saved, file, modelDigest } = before;
+  if (saved.model === undefined && settings.model === undefined) return chosenBy(saved);
+  return moduleOf(saved, settings, { file, modelDigest, output });
+}
+
+/** The data of a run, as its network takes them. */
+function wantedFor(plan: Plan, before: GoneOn | undefined): Wanted {
+  const { net } = plan;
+  const pictures = seesPictures(net);
+  const { facts, sizes } = before ?? {};
+  return {
+    ...readingOf(plan),
+    data: plan.data,
+    pictures,
+    sizes: net.network ? undefined : net.sizes,
+    outputs: sizes?.classes,
+    facts,
+  };
 }
 
 /** One call of the verb, with device and folder ready. */
@@ -101,6 +107,7 @@ class TrainCall {
   readonly #folder: RunFolder | undefined;
   readonly #before: GoneOn | undefined;
   #plan: Plan;
+  #facts: DataFacts | undefined;
   #length = { perEpoch: 0, total: 0, epochs: 0 };
   /** Sums of the losses and accuracies of the epoch's steps so far, for the progress line. */
   #epoch = { number: 0, steps: 0, loss: 0, accuracy: 0 };
@@ -129,10 +136,11 @@ class TrainCall {
     const trace = profiling?.profileFile(flags['profile'], this.#folder?.path);
     profiling?.checkProfile(this.#backend, settings.device);
     if (trace !== undefined && !settings.dryRun) await prepareFile(trace);
-    const data = await loadData(this.#plan, { output, signal }, loading);
-    const preset = fitted(this.#plan.preset, this.#before?.network ?? sizesOf(data.train));
-    for (const set of [data.train, data.test]) checkFits(set, preset);
-    this.#plan = { ...this.#plan, preset, data: data.choice };
+    const data = await this.#load(loading);
+    const net = this.#plan.net.fittedTo(this.#before?.sizes ?? sizesOf(data.train));
+    for (const set of [data.train, data.test]) checkFits(set, net);
+    this.#plan = { ...this.#plan, net, data: data.choice };
+    this.#facts = { ...sizesOf(data.train), classNames: data.train.classNames };
     this.#length = lengthIn(this.#plan, data.train.size, data.train.name);
     const trainer = await this.#trainer();
     try {
@@ -151,11 +159,20 @@ class TrainCall {
     }
   }
 
+  /** The data, augmented as the plan says. */
+  async #load(loading: Promise<LoadedData>): Promise<LoadedData> {
+    const { output, signal } = this.#call;
+    const data = await loadData(wantedFor(this.#plan, this.#before), { output, signal }, loading);
+    const augmentation = augmentationFor(this.#plan);
+    return augmentation ? { ...data, train: augmented(data.train, augmentation, this.#plan.net) } : data;
+  }
+
   async #trainer(): Promise<Trainer> {
-    const { preset, seed } = this.#plan;
-    const { loss, inputShape } = preset;
+    const { net, seed } = this.#plan;
+    const { loss, sizes } = net;
     const optimizer = optimizerOf(this.#plan);
-    const trainer = new Trainer(this.#backend, { model: preset.model(), loss, optimizer, seed, inputShape });
+    const options = { model: net.model(), loss, optimizer, seed, inputShape: sizes!.inputShape };
+    const trainer = new Trainer(this.#backend, options);
     if (!this.#before) return trainer;
     try {
       const { bytes, file } = this.#before;
@@ -198,7 +215,8 @@ class TrainCall {
     if (this.#before) output.log(`Resuming ${this.#before.file} at step ${formatInteger(this.#before.step)}`);
     const what = this.#reached === undefined ? 'All steps are done' : 'The target accuracy was reached';
     if (this.#unfinished) output.log(`${what}; the missing output is written now.`);
-    this.#checkSame();
+    const difference = differenceText(this.#before?.ranOn, this.#backend);
+    if (difference) output.warn(difference);
     output.event('start', trainer.stepsMade, {
       ...deviceFields(this.#backend),
       ...planSettings(this.#plan),
@@ -210,20 +228,6 @@ class TrainCall {
       totalSteps: total,
       ...(this.#before && { resumed: this.#before.file }),
     });
-  }
-
-  /** Warns that bits may differ on another device or with other kernels. */
-  #checkSame(): void {
-    const { ranOn } = this.#before ?? {};
-    if (!ranOn) return;
-    const { adapter, tuning } = this.#backend;
-    const doubt = 'results may differ in their last bits';
-    const kernels = (digest: string | undefined) => (digest ? `tuned kernels (${digest})` : 'the default kernels');
-    const now = tuning && digestOf(tuning);
-    if (ranOn.adapter !== adapter.name)
-      this.#call.output.warn(`the run was on ${ranOn.adapter} and continues on ${adapter.name}: ${doubt}.`);
-    else if (ranOn.tuning !== now)
-      this.#call.output.warn(`the run used ${kernels(ranOn.tuning)} and continues with ${kernels(now)}: ${doubt}.`);
   }
 
   #endDry(): ExitCode {
@@ -258,10 +262,12 @@ class TrainCall {
     }
     if (trainer.history.stopped === 'aborted') return this.#interrupted(trainer);
     // A run interrupted from here on is complete anyway: it is reported and saved.
-    const result = await trainer.evaluate(data.test);
+    const result = await trainer.evaluate(data.test, {
+      confusion: this.#plan.data.kind === 'folder' && data.test.classes !== undefined,
+    });
     await this.#finish(trainer, result);
     output.progress.stop();
-    return this.#report(trainer, result, { steps: trainer.stepsMade - first, testSize: data.test.size });
+    return this.#report(trainer, result, { steps: trainer.stepsMade - first, test: data.test });
   }
 
   #fitOptions(data: LoadedData) {
@@ -291,7 +297,12 @@ class TrainCall {
     const { name, software } = this.#backend.adapter;
     const { parameters } = trainer.summary();
     const extras = { thalweg: thalwegVersion(), adapterName: name, software, parameters };
-    return { ...planSettings(this.#plan), ...extras, ...tuningFields(this.#backend) };
+    return {
+      ...planSettings(this.#plan),
+      ...recordOf(this.#plan, this.#facts!),
+      ...extras,
+      ...tuningFields(this.#backend),
+    };
   }
 
   async #tell(event: FitEvent, trainer: Trainer): Promise<void> {
@@ -353,7 +364,8 @@ class TrainCall {
 
   /** The settings stored in checkpoints. */
   #configuration() {
-    return { ...planSettings(this.#plan), ...(this.#reached !== undefined && { reachedAccuracy: this.#reached }) };
+    const reached = this.#reached !== undefined && { reachedAccuracy: this.#reached };
+    return { ...planSettings(this.#plan), ...recordOf(this.#plan, this.#facts!), ...reached };
   }
 
   async #save(trainer: Trainer): Promise<void> {
@@ -364,9 +376,9 @@ class TrainCall {
   }
 
   async #finish(trainer: Trainer, result?: Evaluation): Promise<void> {
-    const { preset, optimizer, seed, batchSize } = this.#plan;
+    const { net, optimizer, seed, batchSize } = this.#plan;
     const accuracy = result?.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)}`;
-    const caption = `${preset.name}, ${optimizer}, batch ${batchSize}, seed ${seed}${accuracy}; ${this.#backend.adapter.name}`;
+    const caption = `${net.name}, ${optimizer}, batch ${batchSize}, seed ${seed}${accuracy}; ${this.#backend.adapter.name}`;
     await this.#folder?.describe(this.#config(trainer));
     await this.#folder?.finish(trainer, this.#configuration(), caption);
   }
@@ -387,8 +399,8 @@ class TrainCall {
 
   #report(
     trainer: Trainer,
-    { loss, accuracy }: Evaluation,
-    { steps, testSize }: { steps: number; testSize: number },
+    { loss, accuracy, confusion }: Evaluation,
+    { steps, test: { size: testSize, classNames } }: { steps: number; test: DataSet },
   ): ExitCode {
     const { output, settings } = this.#call;
     const { counters } = this.#backend.executor;
@@ -396,11 +408,13 @@ class TrainCall {
     output.result(
       `Test accuracy ${accuracy === undefined ? '-' : percent(accuracy)}, loss ${formatMetric(loss)}, on ${formatInteger(testSize)} examples; ${plural(steps, 'step')} in ${formatDuration(1000 * seconds)}, ${rateText(stepsPerSecond)} steps/s, on ${this.#backend.adapter.name}`,
     );
+    if (confusion) output.result(`\n${confusionText(confusion, classNames)}`);
     if (this.#folder) output.log(`Written to ${this.#folder.path}: ${Object.values(FILES).join(', ')}`);
     output.event('end', trainer.stepsMade, {
       ...deviceFields(this.#backend),
       ...tuningFields(this.#backend),
       validation: { loss, accuracy },
+      ...(confusion && { confusion, classNames }),
       steps,
       stepsPerSecond,
       dispatchesPerStep: trainer.dispatchesPerStep,

@@ -9,13 +9,13 @@ import { DeviceError, OptionError } from '../graph/errors.ts';
 import { entryFor, type ProductWork, type TuningEntry, type Work, withEntries, workText } from '../graph/tuning.ts';
 import { dropTuning, keepTuning, keptTuning, tuningFile } from '../node/tuning.ts';
 import { configurationText } from '../ops/gemm-candidates.ts';
-import { presets } from '../train/presets.ts';
+import { densePresets } from '../train/dense-presets.ts';
 import type { Call } from './context.ts';
 import { deviceFields, deviceLine, withBackend } from './device.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { reasonOf } from './interrupt.ts';
-import { parseCount } from './options.ts';
 import type { EventFields } from './output.ts';
+import { oneOf, parseCount } from './parsers.ts';
 import { plural } from './train-report.ts';
 import { findingText, ratioText, tableText } from './tune-report.ts';
 
@@ -214,8 +214,12 @@ class TuneCall {
 
 /** The steps selected by flags: of one preset or of all. Default batch size: the preset's. */
 function stepsOf({ preset, batchSize }: Call['settings']): StepToTune[] {
-  const names = Object.keys(presets) as StepToTune['preset'][];
+  const names = Object.keys(densePresets) as StepToTune['preset'][];
+  if (preset !== undefined && !names.some((name) => name === preset))
+    throw new OptionError(
+      `--preset: tune knows the products of dense networks, not of ${preset}. Use ${oneOf(names)}, or --size M,N,K.`,
+    );
   return names
     .filter((name) => preset === undefined || name === preset)
-    .map((name) => ({ preset: name, batch: batchSize ?? presets[name].defaults.batchSize }));
+    .map((name) => ({ preset: name, batch: batchSize ?? densePresets[name].defaults.batchSize }));
 }

@@ -51,8 +51,19 @@ export function idxSets(sets: readonly IdxFiles[], meaning: IdxMeaning): DataSet
   });
 }
 
+/** The images of a file alone, (n, H, W, C). @throws DataError if it holds none, or a number that is not finite */
+export function idxImages(images: NamedIdx, transpose: boolean): Values<Uint8Array | Float32Array> {
+  const [size, ...axes] = images.shape;
+  if (axes.length < 2 || axes.length > 3)
+    throw new DataError(
+      `${images.file}: offset 3: expected images with 3 or 4 axes, got ${images.shape.join(' x ')}. Give a file of images.`,
+    );
+  const shape = [size!, ...exampleOf(images, { images: true, transpose })];
+  return { shape, data: picturesOf(images, transpose) };
+}
+
 /** The shape of an example. */
-function exampleOf({ shape }: NamedIdx, { images, transpose }: IdxMeaning): number[] {
+function exampleOf({ shape }: NamedIdx, { images, transpose }: Pick<IdxMeaning, 'images' | 'transpose'>): number[] {
   const [H = 1, W = 1, C = 1] = shape.slice(1);
   if (!images) return [H * W * C];
   return transpose ? [W, H, C] : [H, W, C];

@@ -34,15 +34,19 @@ export interface Conv2dOptions {
   readonly initialBias?: Initializer | undefined;
 }
 
-const SCHEMA = {
+const ZEROS = {
   stride: [SIZES, 1],
   padding: [PADDING, 0],
   dilation: [SIZES, 1],
   groups: [COUNT, 1],
   bias: [BOOLEAN, true],
-  paddingMode: [oneOf('zeros', 'reflect', 'replicate', 'circular'), 'zeros'],
   initialWeight: FUNCTION,
   initialBias: FUNCTION,
+} satisfies Schema<Omit<Conv2dOptions, 'paddingMode'>>;
+
+const SCHEMA = {
+  ...ZEROS,
+  paddingMode: [oneOf('zeros', 'reflect', 'replicate', 'circular'), 'zeros'],
 } satisfies Schema<Conv2dOptions>;
 
 /** Options of {@link Conv1d}. */
@@ -74,8 +78,6 @@ export interface ConvTranspose2dOptions extends Omit<Conv2dOptions, 'padding' | 
   /** Elements added at the bottom and right of the result, where a stride leaves its size open. Default 0. */
   readonly outputPadding?: Pair | undefined;
 }
-
-const { paddingMode: _mode, ...ZEROS } = SCHEMA;
 
 const TRANSPOSED = {
   ...ZEROS,

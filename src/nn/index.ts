@@ -40,6 +40,16 @@ export {
 } from './pool.ts';
 export { PReLU, type PReLUOptions } from './prelu.ts';
 export { CircularPad2d, ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d } from './resize.ts';
+export {
+  BasicBlock,
+  type BasicBlockOptions,
+  ResNet,
+  type ResNet18Options,
+  type ResNet20Options,
+  type ResNetOptions,
+  resnet18,
+  resnet20,
+} from './resnet.ts';
 export type { BatchNormOptions, InstanceNormOptions } from './running-norm.ts';
 export type { SequencePadding } from './sequence.ts';
 export { Flatten, type FlattenOptions, Sequential } from './sequential.ts';

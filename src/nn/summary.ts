@@ -2,13 +2,24 @@
 // forward is only traced.
 import { byteLength, type DType } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
-import { isSeveral, isShapes, mapParts, mapShapes, type Nested, partName, severalShapes } from '../graph/nested.ts';
+import {
+  isSeveral,
+  isShapes,
+  mapParts,
+  mapShapes,
+  type Nested,
+  partName,
+  partsOf,
+  severalShapes,
+} from '../graph/nested.ts';
 import { checkExtra, show } from '../graph/options.ts';
 import { type NamedVariable, objectsOf, variablesOf } from '../graph/paths.ts';
 import type { Shape } from '../graph/shape.ts';
 import { input, isParameter, Tensor, type Variable } from '../graph/tensor.ts';
 import { traceWith } from '../graph/trace.ts';
+import { topologicalOrder } from '../graph/walk.ts';
 import type { Layer } from './layer.ts';
+import { operationsOf, operationsWhile } from './operations.ts';
 
 /** A parameter of a layer. */
 export interface SummaryParameter {
@@ -34,6 +45,8 @@ export interface SummaryRow {
   readonly parameters: readonly SummaryParameter[];
   /** The number of elements in its parameters. */
   readonly count: number;
+  /** Floating-point operations of its forward for one example, a multiply-add as two, without those of layers inside it. */
+  readonly flops: number;
 }
 
 /** `X` and `Y` are the input and output shapes of the model: one, or several by name or in order. */
@@ -50,6 +63,11 @@ export interface Summary<X = Shape, Y = Shape> {
   readonly trainable: number;
   /** The memory of all variables, in bytes. */
   readonly bytes: number;
+  /**
+   * Floating-point operations of forward for one example, a multiply-add as two: those of the layers in `rows`, and of what forward
+   * computes between them.
+   */
+  readonly flops: number;
 }
 
 /**
@@ -93,17 +111,22 @@ export function summaryOf(
     const x = mapShapes<Tensor>(inputShape, (shape, name) =>
       input(partName('x', name), { shape, dtype: dtypeAt(dtype, name) }),
     );
-    const y = model.forward(x as never) as Nested<Tensor>;
+    const layers = [...objectsOf(model)].filter(([, object]) => isLayer(object));
+    const traced = operationsWhile(layers, () => model.forward(x as never) as Nested<Tensor>);
+    const y = traced.result;
+    const B = partsOf(x)[0]?.[1].shape[0] ?? 1;
+    const flopsOf = (path: string) => Math.round((traced.ofLayer.get(path) ?? 0) / B);
     const outputs = new Map([...captures].map(([path, x]) => [path, x.shape]));
     if (y instanceof Tensor) outputs.set('', y.shape);
     const count = (list: readonly NamedVariable[]) => list.reduce((total, { variable }) => total + variable.size, 0);
     return {
-      rows: rowsOf(model, variables, outputs, isTrained),
+      rows: rowsOf(model, variables, outputs, flopsOf, isTrained),
       inputShape: mapShapes<Shape>(inputShape, (shape) => [...shape]),
       outputShape: isSeveral(y) ? mapParts(y, ({ shape }) => shape) : (outputs.get('') ?? []),
       parameters: count(variables.filter(({ variable }) => isParameter(variable))),
       trainable: count(variables.filter(({ variable }) => isTrained(variable))),
       bytes: variables.reduce((total, { variable }) => total + byteLength(variable.dtype, variable.size), 0),
+      flops: Math.round(operationsOf(topologicalOrder(partsOf(y).map(([, part]) => part))) / B),
     };
   });
 }
@@ -130,6 +153,7 @@ function rowsOf(
   model: object,
   variables: readonly NamedVariable[],
   outputs: ReadonlyMap<string, Shape>,
+  flopsOf: (path: string) => number,
   isTrained: IsTrained,
 ): SummaryRow[] {
   const objects = [...objectsOf(model)].filter(([, object]) => !Array.isArray(object) && !(object instanceof Map));
@@ -151,7 +175,7 @@ function rowsOf(
     .map(([path, object]) => {
       const parameters = owned.get(path) ?? [];
       const count = parameters.reduce((total, parameter) => total + parameter.count, 0);
-      return { path, layer: classOf(object), outputShape: outputs.get(path), parameters, count };
+      return { path, layer: classOf(object), outputShape: outputs.get(path), parameters, count, flops: flopsOf(path) };
     });
 }
 

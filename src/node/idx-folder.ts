@@ -16,6 +16,8 @@ export interface FolderSets {
   readonly test: DataSet | undefined;
   readonly folder: string;
   readonly source: string;
+  /** Files of images that were left out, each with the reason. */
+  readonly skipped?: readonly string[];
 }
 
 /** How the files are read; `set` is the prefix of their names. */
@@ -34,23 +36,29 @@ export async function readFolder(folder: string, { set, ...meaning }: IdxFolderO
 }
 
 /**
- * Both sets. Without a test set, a tenth of the training set is held out, by a shuffle with seed 0. @throws DataError if there is no
- * training set, or it is too small.
+ * Both sets. Without a test set, a tenth of the training set is held out, by a shuffle with seed 0; of classes with names, the same
+ * proportion of each. @throws DataError if there is no training set, or it is too small.
  */
 export function pairOf({ train, test, folder, source }: FolderSets): DataPair {
-  if (!train)
-    throw new DataError(
-      `${folder}: it holds a test set but no training set: train-images-idx3-ubyte and train-labels-idx1-ubyte are missing. Put them there.`,
-    );
+  if (!train) throw new DataError(`${folder}: it holds a test set but no training set${missingFrom(test)}`);
   if (test) return { train, test, source: `${source}.` };
   if (train.size < 2)
     throw new DataError(
       `${folder}: it holds no test set, and its training set has a single example. Put a test set there.`,
     );
-  const { train: kept, validation } = split(train, HELD_BACK, { seed: HELD_BACK_SEED });
+  // Folders of images may hold few of a class.
+  const stratify = train.classNames !== undefined;
+  const { train: kept, validation } = split(train, HELD_BACK, { seed: HELD_BACK_SEED, stratify });
   return {
     train: kept,
     test: validation,
     source: heldBackText(source, validation.size, train.size),
   };
+}
+
+/** What is missing beside a test set. Only folders of images name their classes. */
+function missingFrom(test: DataSet | undefined): string {
+  return test?.classNames
+    ? ': the folder train is missing. Put it there.'
+    : ': train-images-idx3-ubyte and train-labels-idx1-ubyte are missing. Put them there.';
 }

@@ -1,5 +1,6 @@
 // Average pooling: the sum of each window of an image over a divisor. Linear, so the op and its gradient are each other's gradients.
 import { avgPoolGradKernel, avgPoolKernel } from '../../shaders/pool.wgsl.ts';
+import { avgPoolGradPass, avgPoolPass } from '../cpu/wasm/pool.ts';
 import type { Op } from '../graph/op.ts';
 import { BOOLEAN, optionsOf, POSITIVE, type Schema } from '../graph/options.ts';
 import { sizeOf } from '../graph/shape.ts';
@@ -9,8 +10,10 @@ import { mul } from './binary.ts';
 import {
   elementsOf,
   forWindows,
+  imagesOf,
   loadedOnce,
   type Pool,
+  passesOf,
   pooled,
   slidingPool,
   unpooled,
@@ -61,6 +64,8 @@ export const avgPoolOp: Op<AvgPool> = {
       }
     });
   },
+  cpuFast: ({ inputs, from, to }, pool) =>
+    passesOf(avgPoolPass({ ...imagesOf(inputs[0]!), ...pool }, from[0]!, to[0]!, pool.divisor)),
   prologue: loadedOnce,
   epilogue: true,
   kernel: (scope, pool) => avgPoolKernel(variantOf(scope, pool), pool.divisor),
@@ -79,6 +84,8 @@ export const avgPoolGradOp: Op<AvgPool> = {
         for (let c = 0; c < C; c++) dx!.data[image + pixel * C + c]! += dy!.data[from + c]! / pool.divisor;
     });
   },
+  cpuFast: ({ inputs, from, to }, pool) =>
+    passesOf(avgPoolGradPass({ ...imagesOf(inputs[0]!), ...pool }, from[0]!, to[0]!, pool.divisor)),
   prologue: loadedOnce,
   epilogue: true,
   kernel: (scope, pool) => avgPoolGradKernel(variantOf(scope, pool), pool.divisor),

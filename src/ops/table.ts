@@ -31,7 +31,7 @@ import { preluOp } from './prelu.ts';
 import { prodGradOp, prodOp } from './prod.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
-import { resampleOp, takeOp } from './resample.ts';
+import { reindexOp, resampleOp } from './resample.ts';
 import { reshapeOp } from './reshape.ts';
 import { rowChoicesOp } from './row-choices.ts';
 import { clipOp, whereOp } from './select.ts';
@@ -63,7 +63,7 @@ export const ops = tableOf({
   slice: sliceOp,
   concat: concatOp,
   pad: padOp,
-  take: takeOp,
+  reindex: reindexOp,
   resample: resampleOp,
   // Gather and random.
   gatherRows: gatherRowsOp,

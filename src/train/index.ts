@@ -20,7 +20,8 @@ export type { LoadedWeights, LoadWeightsOptions } from './load-weights.ts';
 export { type Network, network } from './network.ts';
 export { type NetworkDescription, networkText } from './network-description.ts';
 export { networkOf } from './network-file.ts';
-export { type Preset, presets } from './presets.ts';
+export type { DensePreset, Preset } from './preset.ts';
+export * as presets from './presets.ts';
 export type { EarlyStopping, FitOptions, Run } from './run.ts';
 export {
   readSafetensors,

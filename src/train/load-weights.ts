@@ -68,13 +68,15 @@ export function putWeights(
   const own = new Set(wanted.map(({ name }) => name));
   for (const name of tensors.keys()) if (!own.has(name) && isCheckpointTensor(name, metadata)) tensors.delete(name);
   const given = renamedNames(file, tensors.keys(), rename);
-  const { names, missing, unexpected, wrong } = fitNames(wanted, given, tensors, model);
+  const fitted = fitNames(wanted, given, tensors, model);
+  const { names, missing, unexpected, wrong, fitting } = fitted;
+  const inFile = (list: readonly Wanted[]) => wantedInFile(list, model, tensors);
   if (strict && missing.length + unexpected.size > 0)
-    refuse(file, { wrong, missing, unexpected }, suggestion(wantedInFile(wanted, model, tensors), tensors));
+    refuse(file, { ...fitted, missing: inFile(missing) }, suggestion(inFile(wanted), tensors));
   const found = wanted.filter(({ name }) => names.has(name));
   const tensorOf = (path: string) => tensors.get(names.get(path)!)!;
   const transposed = found.some(({ name, shape }) => isTransposed(tensorOf(name).shape, shape));
-  refuse(file, { wrong }, transposed ? TRANSPOSED : undefined);
+  refuse(file, { wrong, fitting }, transposed ? TRANSPOSED : undefined);
   const values = found.map(({ name: path }): [string, HostArray] => {
     const { dtype, data } = tensorOf(path);
     const variable = state.variable(path);

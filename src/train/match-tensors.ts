@@ -57,10 +57,12 @@ export function refuse(
     readonly missing?: readonly Wanted[];
     /** The file's names by their names after renaming. */
     readonly unexpected?: ReadonlyMap<string, string>;
+    /** How many of the model's tensors are in the file and fit. */
+    readonly fitting?: { readonly count: number; readonly of: number };
   },
   advice = OWN,
 ): void {
-  const { wrong, missing = [], unexpected = new Map<string, string>() } = found;
+  const { wrong, missing = [], unexpected = new Map<string, string>(), fitting } = found;
   const lines = [
     ...shortened(wrong, 'do not fit'),
     ...shortened(
@@ -77,7 +79,8 @@ export function refuse(
   ];
   if (lines.length === 0) return;
   const list = lines.map((line) => `\n  ${line}`).join('');
-  throw new CheckpointError(`${file}: the tensors do not match the model:${list}\n${advice}`);
+  const fit = fitting ? ` (${fitting.count} of its ${fitting.of} fit)` : '';
+  throw new CheckpointError(`${file}: the tensors do not match the model${fit}:${list}\n${advice}`);
 }
 
 function shortened(lines: readonly string[], what: string): string[] {

@@ -2,10 +2,10 @@
 import type { FileBytes } from '../graph/dtype.ts';
 import { checkExtra } from '../graph/options.ts';
 import { isCheckpointTensor } from './checkpoint.ts';
+import { densePresets } from './dense-presets.ts';
 import { refuse } from './match-tensors.ts';
 import { type NetworkDescription, shapesOf } from './network-description.ts';
 import { networkIn } from './network-metadata.ts';
-import { presets } from './presets.ts';
 import { readSafetensors } from './safetensors.ts';
 import { fitNames, renamedNames } from './weight-names.ts';
 
@@ -18,7 +18,9 @@ export function networkOf(bytes: FileBytes, file = 'weights', ...extra: never[])
   checkExtra('networkOf', extra);
   const { tensors, metadata } = readSafetensors(bytes, file);
   const name = metadata['preset'] ?? '';
-  const preset = Object.hasOwn(presets, name) ? presets[name as keyof typeof presets].network : undefined;
+  const preset = Object.hasOwn(densePresets, name)
+    ? densePresets[name as keyof typeof densePresets].network
+    : undefined;
   const description = networkIn(metadata, file) ?? preset;
   if (description === undefined) return undefined;
   const names = [...tensors.keys()].filter((path) => !isCheckpointTensor(path, metadata));

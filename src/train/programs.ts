@@ -1,9 +1,10 @@
 // The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and cached while used, and for a while afterwards.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { compiledFor } from '../graph/memory-error.ts';
 import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
-import { augmentationsIn, checkExamples, type Examples, namedParts } from './batch.ts';
+import { checkExamples, type Examples, namedParts } from './batch.ts';
 import { EVALUATE, type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
@@ -47,12 +48,11 @@ export class Programs {
   /** The program that trains on batches of `rows` rows of a run's data. */
   async step(data: Examples, run: Run, rows: number, owner?: object): Promise<StepProgram> {
     const { batchSize, shuffle } = run;
-    const augmented = JSON.stringify(augmentationsIn(data.x));
-    const key = `train ${this.#idOf(data)} ${augmented} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
+    const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
     const make = async () => {
       const traced = traceStep(this.#state, this.#task, data, orderOf(run), rows);
       const options = { storages: [this.#state.storage], label: `train [${rows}]` };
-      const program = await this.#executor.compile(traced.recipe, options);
+      const program = await compiledFor(rows, this.#executor.compile(traced.recipe, options));
       return { traced, program, dispose: () => program.dispose() };
     };
     return this.#get(this.#ofData, key, make, owner);
@@ -95,7 +95,7 @@ export class Programs {
   #idOf({ x, y, sampleWeights, scale, targetScale }: Examples): string {
     const weights = sampleWeights && this.#id(sampleWeights.data);
     const parts = namedParts({ x, y }).map(([part, values]) => {
-      return [part, this.#id(values.data), values.shape, values.scale, values.targets];
+      return [part, this.#id(values.data), values.shape, values.scale, values.targets, values.augmentation];
     });
     return JSON.stringify([parts, weights, scale, targetScale]);
   }

@@ -118,6 +118,8 @@ export interface FittedNames {
   readonly unexpected: ReadonlyMap<string, string>;
   /** Each tensor that its variable cannot take, with the reason. */
   readonly wrong: readonly string[];
+  /** How many of the wanted tensors are in the file and fit. */
+  readonly fitting: { readonly count: number; readonly of: number };
 }
 
 /** Finds each variable's tensor: by the names in `given`, or with a prefix added or removed if all fit then. */
@@ -138,16 +140,17 @@ export function fitNames(
     underPrefix(given, inFiles) ??
     underPrefix(given, torch.size < paths.size ? paths : torch) ??
     withKeys(given, (name) => (paths.has(name) ? name : (inFiles.get(name) ?? name)));
-  const wrong = wanted.flatMap((want) => {
+  const reasons = wanted.flatMap((want) => {
     const name = names.get(want.name);
     if (name === undefined) return [];
     const have = tensors.get(name)!;
     const dtype = converts(have.dtype, want.dtype) ? undefined : wrongDtype(name, have, want);
-    return [wrongShape(name, have, want), dtype].filter((text) => text !== undefined);
+    return [[wrongShape(name, have, want), dtype].filter((text) => text !== undefined)];
   });
   return {
     names,
-    wrong,
+    wrong: reasons.flat(),
+    fitting: { count: reasons.filter(({ length }) => length === 0).length, of: wanted.length },
     missing: wanted.filter(({ name }) => !names.has(name)),
     unexpected: new Map([...names].filter(([now]) => !paths.has(now))),
   };
