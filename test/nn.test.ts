@@ -503,6 +503,7 @@ describe('summary', () => {
       ['inner.act', 'ReLU', []],
     ]);
     expect([parameters, trainable, bytes]).toEqual([3, 3, 16]);
+    expect(rows.map(({ flops }) => flops)).toEqual([3, 3]); // the sum alone, and the ReLU inside
   });
 
   it('names the layer that does not fit', () => {

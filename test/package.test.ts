@@ -160,12 +160,8 @@ function blocksOf(file: string): string[] {
   return [...text.matchAll(/^```(?:js|javascript|mjs)\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
 }
 
-/** The README's program: its first code block that imports `thalweg/node`. */
-function readmeProgram(): string {
-  const found = blocksOf('README.md').find((block) => block.includes("from 'thalweg/node'"));
-  expect(found, "README.md has no js block that imports from 'thalweg/node'").toBeDefined();
-  return found!;
-}
+/** The README's programs: its code blocks that import `thalweg/node`. */
+const README_PROGRAMS = blocksOf('README.md').filter((block) => block.includes("from 'thalweg/node'"));
 
 describe('programs to read', () => {
   test('examples are short, and each is run here', () => {
@@ -226,12 +222,14 @@ describe('programs to read', () => {
     SLOW,
   );
 
-  test(
-    "the README's program runs as it stands",
-    async () => {
-      const { code, out, err } = await run(readmeProgram());
+  test('the README has two of them', () => expect(README_PROGRAMS).toHaveLength(2));
+
+  test.each(README_PROGRAMS.map((code) => [/class \w+/.exec(code)![0], code]))(
+    "the README's %s learns as it stands",
+    async (_, program) => {
+      const { code, out, err } = await run(program!);
       expect(code, err).toBe(0);
-      expect(out).toMatch(/\d/);
+      expect(out).toMatch(/test accuracy 0\.[89]\d*\n$/);
     },
     SLOW,
   );

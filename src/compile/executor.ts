@@ -14,6 +14,7 @@ import type { NdArray } from '../graph/op.ts';
 import { Storages } from '../graph/storages.ts';
 import { entryFor, type Tuning, type TuningReport, type Work } from '../graph/tuning.ts';
 import { type Compiled, compile, type Target } from './index.ts';
+import { checkBuffers } from './memory-limits.ts';
 import type { Rendered } from './passes/render.ts';
 import type { Contents } from './plan.ts';
 
@@ -155,6 +156,7 @@ export class GpuExecutor implements Executor {
         placeOf: (variable) => leaves.placeOf(variable),
       };
       const compiled = compile(recipe, target);
+      checkBuffers(label, compiled.owned, this.runtime.device.limits.maxBufferSize);
       program = new CompiledProgram(this.runtime, recipe, target, compiled, { label, inputs, leaves });
       await program.ready();
       return program;

@@ -30,10 +30,14 @@ export class CpuExecutor implements Executor {
   readonly #end = new DeviceEnd();
   readonly #heap: Heap;
 
-  /** `threads` makes the threads that compute in floats; without it there is one. */
-  constructor({ precision = 'float32', threads }: { precision?: Precision; threads?: PoolFactory | undefined } = {}) {
+  /** `threads` makes the threads that compute in floats; without it there is one. `maxBytes`: of WebAssembly memory, for tests. */
+  constructor({
+    precision = 'float32',
+    threads,
+    maxBytes,
+  }: { precision?: Precision; threads?: PoolFactory | undefined; maxBytes?: number } = {}) {
     this.precision = precision;
-    this.#heap = new Heap(this.counters, precision, this.#end, threads);
+    this.#heap = new Heap(this.counters, precision, this.#end, threads, maxBytes);
   }
 
   get lost(): Promise<never> {

@@ -5,6 +5,7 @@ import { DeviceEnd } from '../graph/device-end.ts';
 import { ARRAYS, type HostArray, hostArray, type Precision } from '../graph/dtype.ts';
 import { DeviceError } from '../graph/errors.ts';
 import type { Counters } from '../graph/executor.ts';
+import { MemoryError, megabytes } from '../graph/memory-error.ts';
 import type { Spec } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
 import type { PoolFactory, ThreadPool } from './pool.ts';
@@ -40,11 +41,20 @@ export class Heap {
   allFinite!: (address: number, bytes: number) => number;
   /** Releases everything; nothing is computed, read or written afterwards. */
   readonly end: DeviceEnd;
+  /** The most bytes of WebAssembly memory. */
+  readonly #most: number;
   readonly #counters: Counters;
   /** By address. */
   #arrays: CpuArray[] = [];
 
-  constructor(counters: Counters, precision: Precision, end = new DeviceEnd(), threads?: PoolFactory) {
+  constructor(
+    counters: Counters,
+    precision: Precision,
+    end = new DeviceEnd(),
+    threads?: PoolFactory,
+    most = MOST_PAGES * PAGE,
+  ) {
+    this.#most = most;
     this.#counters = counters;
     this.end = end;
     this.precision = precision;
@@ -77,7 +87,7 @@ export class Heap {
   /** A zeroed array, or one `offset` elements into another, recorded in `owned` for its release. @throws DeviceError */
   array({ shape, dtype }: Spec, owned: Set<CpuArray>, within?: CpuArray, offset = 0): CpuArray {
     const size = sizeOf(shape);
-    const bytes = within ? 0 : Math.ceil((size * ARRAYS[dtype].BYTES_PER_ELEMENT) / UNIT) * UNIT;
+    const bytes = within ? 0 : arrayBytes({ shape, dtype });
     let array: CpuArray;
     if (this.memory && (!within || within.address !== undefined)) {
       const address = within ? within.address! + offset * 4 : this.#gap(bytes);
@@ -92,6 +102,22 @@ export class Heap {
     owned.add(array);
     this.#count(bytes);
     return array;
+  }
+
+  /** Refuses arrays that do not fit beside those in use, before any of them is allocated. @throws MemoryError */
+  checkFits(label: string, arrays: readonly Spec[]): void {
+    const [inUse, most] = [this.#counters.bytes, this.#most];
+    const bytes = arrays.reduce((sum, spec) => sum + arrayBytes(spec), 0);
+    if (!this.memory || inUse + bytes <= most) return;
+    const largest = (rows: number) => {
+      // What grows with the batch has a multiple of its rows; rounding adds at most a unit to each array.
+      const fixed = arrays.reduce((sum, spec) => sum + (sizeOf(spec.shape) % rows === 0 ? UNIT : arrayBytes(spec)), 0);
+      return (rows * Math.max(0, most - inUse - fixed)) / bytes;
+    };
+    throw new MemoryError(
+      `${label}: its values take ${megabytes(bytes)} beside the ${megabytes(inUse)} in use, but the CPU backend has at most ${megabytes(most)}.`,
+      largest,
+    );
   }
 
   release(owned: Set<CpuArray>): void {
@@ -134,6 +160,11 @@ export class Heap {
     }
     for (const array of this.#arrays) array.data = this.#view(array.dtype, array.address!, sizeOf(array.shape));
   }
+}
+
+/** The bytes of an array of its own. */
+export function arrayBytes({ shape, dtype }: Spec): number {
+  return Math.ceil((sizeOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT) / UNIT) * UNIT;
 }
 
 /** The total bytes of all arrays. */

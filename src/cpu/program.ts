@@ -5,7 +5,7 @@ import { disposedProgram, missingVariable } from '../graph/errors.ts';
 import type { CompileOptions, Program, Recipe, Storage, Ticket } from '../graph/executor.ts';
 import { Inputs } from '../graph/inputs.ts';
 import { onCpu } from '../graph/on-cpu.ts';
-import type { NdArray } from '../graph/op.ts';
+import type { NdArray, Spec } from '../graph/op.ts';
 import { ARRAY, COUNT, checkValue } from '../graph/options.ts';
 import { rootsOf } from '../graph/recipe.ts';
 import { simplifyRecipe } from '../graph/simplify.ts';
@@ -55,6 +55,7 @@ export class CpuProgram implements Program {
     const order = topologicalOrder(roots);
     try {
       this.#kernels = heap.memory && new Kernels(order, roots, heap.threads);
+      heap.checkFits(this.label, this.#allocatedFor(order));
       this.#steps = order.flatMap((node) => (node.op ? (this.#place(node) ?? []) : []));
       for (const t of roots) this.#array(t);
       this.#kernels?.reserve(heap, this.#owned);
@@ -81,6 +82,13 @@ export class CpuProgram implements Program {
   }
 
   // ---- plan
+
+  /** The arrays that the program will allocate for these nodes. */
+  #allocatedFor(order: readonly Node[]): Spec[] {
+    const isAllocated = ({ op, source }: Node) =>
+      op ? !op.view : source!.kind !== 'variable' && source!.kind !== 'resident';
+    return order.filter((node) => isAllocated(node) && !this.#kernels?.inlined.has(node)).flatMap(({ outs }) => outs);
+  }
 
   /** What a node's step does; undefined if it has none. */
   #place(node: Node): (() => void) | undefined {

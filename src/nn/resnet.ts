@@ -71,9 +71,6 @@ export class BasicBlock implements NamedLayer {
   }
 }
 
-/** How a residual network begins. */
-type Stem = 'imagenet' | 'cifar';
-
 /** Options of {@link resnet18}. */
 export interface ResNet18Options {
   /** The number of outputs. Default 1000. */
@@ -84,7 +81,7 @@ export interface ResNet18Options {
    * `imagenet`: a 7 x 7 convolution of stride 2, then max pooling of stride 2, for images of about 224 x 224. `cifar`: a 3 x 3 convolution of
    * stride 1, for small ones. Default 'imagenet'.
    */
-  readonly stem?: Stem | undefined;
+  readonly stem?: 'imagenet' | 'cifar' | undefined;
 }
 
 /** Options of {@link resnet20}. */
@@ -129,7 +126,7 @@ export class ResNet implements NamedLayer {
   readonly [stage: `layer${number}`]: readonly BasicBlock[];
   /** The last layer; declared only, so that it is the last property too. */
   declare readonly fc: Linear;
-  readonly #stem: Stem;
+  readonly #stem: 'imagenet' | 'cifar';
   readonly #stages: readonly (readonly BasicBlock[])[];
 
   /** @throws OptionError if `blocks` is not a list of whole numbers from 1. */

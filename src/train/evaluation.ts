@@ -5,6 +5,7 @@ import { weightOf } from '../data/sample-weights.ts';
 import { hostArray } from '../graph/dtype.ts';
 import { OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
+import { compiledFor } from '../graph/memory-error.ts';
 import { type Nested, partAt } from '../graph/nested.ts';
 import { BOOLEAN, COUNT, type Schema, type WithDefaults } from '../graph/options.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
@@ -99,7 +100,8 @@ export class Evaluator {
     const storages = [state.storage, storage];
     const made = await Promise.allSettled(
       batches.map(async ({ assignments, rows, steps }) => {
-        const program = await executor.compile({ assignments }, { storages, label: `evaluate [${rows}]` });
+        const compiling = executor.compile({ assignments }, { storages, label: `evaluate [${rows}]` });
+        const program = await compiledFor(rows, compiling);
         return { program, steps };
       }),
     );

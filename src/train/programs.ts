@@ -1,6 +1,7 @@
 // The programs of a trainer: one per mode and shapes, compiled at first use (or ahead) and cached while used, and for a while afterwards.
 import type { HostArray } from '../graph/dtype.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { compiledFor } from '../graph/memory-error.ts';
 import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
 import { augmentationsIn, checkExamples, type Examples, namedParts } from './batch.ts';
@@ -52,7 +53,7 @@ export class Programs {
     const make = async () => {
       const traced = traceStep(this.#state, this.#task, data, orderOf(run), rows);
       const options = { storages: [this.#state.storage], label: `train [${rows}]` };
-      const program = await this.#executor.compile(traced.recipe, options);
+      const program = await compiledFor(rows, this.#executor.compile(traced.recipe, options));
       return { traced, program, dispose: () => program.dispose() };
     };
     return this.#get(this.#ofData, key, make, owner);

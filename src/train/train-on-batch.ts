@@ -6,6 +6,7 @@ import { flatten, type GivenArray, isTyped, type NestedNumbers } from '../data/g
 import { areWhole, labelsFrom } from '../data/stored.ts';
 import { kindOf } from '../graph/dtype.ts';
 import { DataError, OptionError, ShapeError } from '../graph/errors.ts';
+import { compiledFor } from '../graph/memory-error.ts';
 import { mapParts, type Nested, partName } from '../graph/nested.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Loss } from '../loss/loss.ts';
@@ -140,7 +141,7 @@ async function programOf({ executor, state, task, programs }: Running, data: Exa
       inputs: Object.keys(feedsOf(data)),
       label: `train on a batch [${data.size}]`,
     };
-    const program = await executor.compile(traced.recipe, options);
+    const program = await compiledFor(data.size, executor.compile(traced.recipe, options));
     return { traced, program, classes, dispose: () => program.dispose() };
   };
   const made = await programs.ofInputs(key, make, owner);

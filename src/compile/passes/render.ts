@@ -4,6 +4,7 @@ import type { Capabilities } from '../../graph/capabilities.ts';
 import { DeviceError } from '../../graph/errors.ts';
 import { type OpaqueKernel, sharedBytesOf } from '../../graph/kernel.ts';
 import { entryPoint, sideBySide, threadsOf } from '../frame.ts';
+import { checkBindings } from '../memory-limits.ts';
 import { Layout, Module } from '../module.ts';
 import type { Contents, Dispatch, Kernel, Loop } from '../plan.ts';
 import type { Looped } from './loop.ts';
@@ -16,13 +17,20 @@ export interface Rendered extends Shader {
 }
 
 /** @throws DeviceError if a dispatch exceeds the adapter's limits. */
-export function render({ plan, place }: Pick<Looped, 'plan' | 'place'>, gpu: Capabilities): ShaderLoop<Rendered> {
+export function render(
+  { plan, place, owned }: Pick<Looped, 'plan' | 'place' | 'owned'>,
+  gpu: Capabilities,
+): ShaderLoop<Rendered> {
   const [{ lengths, plan: dispatches }] = plan as readonly [Loop];
-  const shaders = (dispatches as readonly Dispatch[]).map((dispatch) => shaderOf(dispatch, place, gpu));
+  const shaders = (dispatches as readonly Dispatch[]).map((dispatch) => shaderOf(dispatch, { place, owned }, gpu));
   return { plan: shaders, ...(lengths && { lengths }) };
 }
 
-function shaderOf({ kernels }: Dispatch, place: Looped['place'], gpu: Capabilities): Rendered {
+function shaderOf(
+  { kernels }: Dispatch,
+  { place, owned }: Pick<Looped, 'place' | 'owned'>,
+  gpu: Capabilities,
+): Rendered {
   for (const part of kernels) {
     const missing = part.requires.find((feature) => !gpu.features.has(feature));
     const fault =
@@ -35,6 +43,7 @@ function shaderOf({ kernels }: Dispatch, place: Looped['place'], gpu: Capabiliti
   const shader = kernel.opaque ? opaqueShader(kernel, kernel.opaque, place) : written(kernel, place, gpu);
   const excess = excessOf(shader, gpu);
   if (excess !== undefined) throw new DeviceError(`${kernel.name}: ${excess}`);
+  checkBindings(kernel.name, shader.bindings, owned, gpu.maxStorageBufferBindingSize);
   return { ...shader, kernels: kernels.length };
 }
 
@@ -85,8 +94,5 @@ function excessOf({ bindings, workgroups }: Omit<Rendered, 'kernels'>, gpu: Capa
   const most = Math.max(...workgroups);
   if (most > gpu.maxComputeWorkgroupsPerDimension)
     return `it needs ${most} workgroups along an axis, but this adapter allows ${gpu.maxComputeWorkgroupsPerDimension}. Use a smaller batch.`;
-  const big = bindings.find(({ words }) => words * 4 > gpu.maxStorageBufferBindingSize);
-  if (big)
-    return `it binds ${big.words * 4} bytes of ${big.memory.label}, but this adapter binds at most ${gpu.maxStorageBufferBindingSize}. Use a smaller batch or model.`;
   return undefined;
 }
