@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bench, type Case, type Group, type Prepared, type Suite, WrongResult } from '../bench/cases.ts';
 import { ceilingsOf, ceilingsSuite } from '../bench/ceilings.ts';
 import { comparisonOf, comparisonReport, readEarlier } from '../bench/compare.ts';
+import { convCases, convSuite } from '../bench/conv.ts';
 import { crossovers } from '../bench/cpu-vs-gpu.ts';
 import { checkClose, randomArray, rowsToCheck, take } from '../bench/data.ts';
 import { dispatchSuite } from '../bench/dispatch.ts';
@@ -20,9 +21,11 @@ import { runSuite } from '../bench/run.ts';
 import { crossingOf, ratioOf, spreadOf } from '../bench/statistics.ts';
 import { stepCase } from '../bench/step.ts';
 import { suites } from '../bench/suites.ts';
+import { timeTo, timeTo99Suite } from '../bench/time-to-99.ts';
 import { randomExamples, workOf } from '../bench/training.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
 import { GpuExecutor } from '../src/compile/executor.ts';
+import { digits } from '../src/data/digits.ts';
 import { describe as nameOf } from '../src/gpu/adapter.ts';
 import { DataError } from '../src/graph/errors.ts';
 import type { Op } from '../src/graph/op.ts';
@@ -214,6 +217,54 @@ describe('a suite', () => {
     ]);
   });
 
+  it.each([
+    { what: 'a stride', N: 5, side: 7, C: 3, O: 8, kernel: 3, stride: 2, padding: 1 },
+    { what: 'a 1x1 window', N: 4, side: 5, C: 4, O: 6, kernel: 1 },
+    { what: 'a depthwise window', N: 4, side: 5, C: 8, O: 8, kernel: 3, padding: 1, groups: 8 },
+  ])('checks the three passes of a convolution with $what before it times them', async ({ what, ...layer }) => {
+    const bench = benchOn(cpu);
+    const findings = await findingsOf(bench, { cases: convCases(bench, { name: what, ...layer }) });
+    expect(findings.map((f) => [f.type, 'name' in f && f.name.split(',')[0]])).toEqual(
+      ['forward', 'input gradient', 'filter gradient'].map((pass) => ['figure', `${what} ${pass}`]),
+    );
+    const [{ flops }] = findings as [Figure];
+    const { N, side, C, O, kernel, stride = 1, padding = 0, groups = 1 } = layer as { N: number } & typeof layer;
+    const out = Math.floor((side + 2 * padding - kernel) / stride) + 1;
+    expect(flops).toBe((2 * N * out ** 2 * O * kernel ** 2 * C) / groups);
+  });
+
+  it('tells the share of the fastest product', () => {
+    const at = (name: string, rate: number) => figure(name, [rate, rate, rate]);
+    const figures = [at('product 512', 50), at('product 1024', 80), at('cnn 3x3 forward', 20)];
+    const shares = convSuite.conclude!(figures);
+    expect(shares).toEqual([
+      expect.objectContaining({ type: 'share', name: 'cnn 3x3 forward', of: 'product 1024', gflops: 80, share: 0.25 }),
+    ]);
+    expect(suiteReport('conv', [...figures, ...shares])).toMatch(
+      /Shares of the fastest product, product 1024 at 80\.0 GFLOP\/s\n(.*\n)*cnn 3x3 forward +25%$/,
+    );
+    expect(convSuite.conclude!(figures.slice(2))).toEqual([]);
+  });
+
+  it('times runs to a test accuracy, and names the seeds that miss it', async () => {
+    const data = await digits({ train: 300, test: 40, images: true });
+    const runs = async (target: number) => {
+      const findings: Finding[] = [];
+      for await (const finding of timeTo(target, benchOn(cpu, { rounds: 1 }), data)) findings.push(finding);
+      return findings;
+    };
+    expect(await runs(0.02)).toEqual([
+      expect.objectContaining({ type: 'figure', name: 'cnn to 2 %', unit: 's', rounds: 1, median: expect.any(Number) }),
+    ]);
+    expect(await runs(0.999)).toEqual([
+      expect.objectContaining({
+        type: 'refused',
+        reason: expect.stringMatching(/^with seed 1 it ends at [\d.]+ %\.$/),
+      }),
+    ]);
+    expect(await collect(timeTo99Suite, benchOn(cpu))).toMatchObject([{ type: 'skipped', reason: 'it needs MNIST' }]);
+  });
+
   it('tells what it has when it is ended', async () => {
     const end = new AbortController();
     const conclude = () => {
@@ -227,6 +278,14 @@ describe('a suite', () => {
 });
 
 describe('checks', () => {
+  it('takes places of any axis', () => {
+    const data = Float32Array.from({ length: 24 }, (_, k) => k);
+    const x = { shape: [2, 3, 4], dtype: 'f32', data } as const;
+    expect([...take(x, 0, [1]).data]).toEqual([...data.subarray(12)]);
+    expect([...take(x, 1, [2, 0]).data]).toEqual([8, 9, 10, 11, 0, 1, 2, 3, 20, 21, 22, 23, 12, 13, 14, 15]);
+    expect(take(x, 2, [3])).toEqual({ shape: [2, 3, 1], dtype: 'f32', data: Float32Array.of(3, 7, 11, 15, 19, 23) });
+  });
+
   it('sees one wrong number among many, and NaN', () => {
     const want = randomArray({ shape: [1000] }, 1, 'want').data;
     expect(() => checkClose('sum', want.slice(), want)).not.toThrow();
@@ -578,7 +637,7 @@ describe('the command', () => {
     for (const { name } of suites) expect(err).toContain(name);
     const help = await bench(['--help']);
     expect(help.out.replace(/\s+/g, ' ')).toContain(
-      `of ${suites.map(({ name }) => name).join(', ')}; default: all but plan`,
+      `of ${suites.map(({ name }) => name).join(', ')}; default: all but plan and time-to-99`,
     );
   });
 
@@ -620,7 +679,9 @@ describe('the command', () => {
     const { code, out } = await bench(['plan', '--device', 'cpu', '--quick', '--json']);
     expect([code, objects(out).map(({ type }) => type)]).toEqual([0, ['bench', 'skipped', 'end']]);
     const all = await bench(['--device', 'cpu', '--quick', '--json'], (text, stop) => text.includes('\n') && stop());
-    expect(objects(all.out)[0]!['suites']).toEqual(suites.map(({ name }) => name).filter((name) => name !== 'plan'));
+    expect(objects(all.out)[0]!['suites']).toEqual(
+      suites.filter(({ onRequest }) => !onRequest).map(({ name }) => name),
+    );
   });
 
   it('prints and writes what it has at Ctrl-C', async () => {

@@ -16,6 +16,7 @@ import {
   parseLearningRate,
   parseSeed,
 } from '../src/cli/parsers.ts';
+import { augmentOptions, parseAugment, parseChannels, parseClasses, parseSize } from '../src/cli/picture-options.ts';
 import {
   formatCount,
   formatDuration,
@@ -29,6 +30,7 @@ import {
 } from '../src/cli/progress.ts';
 import {
   confusionTable,
+  confusionText,
   formatBytes,
   formatInteger,
   gradcheckPasses,
@@ -415,6 +417,44 @@ describe('tables', () => {
     ]);
   });
 
+  it('lists the worst pairs of many classes instead', () => {
+    const classes = 21;
+    const counts: number[][] = Array.from({ length: classes }, (_, k) =>
+      Array.from({ length: classes }, (_, j) => (j === k ? 9 : 0)),
+    );
+    expect(confusionText(counts)).toBe('No example of the 21 classes is taken for another class.');
+    counts[3]![5] = 1;
+    counts[7]![20] = 3;
+    counts[0]![1] = 1;
+    counts[0]![0] = 0;
+    const names = counts.map((_, k) => `class ${k}`);
+    expect(
+      confusionText(counts, names)
+        .split('\n')
+        .map((line) => line.trimEnd()),
+    ).toEqual([
+      'What is confused among the 21 classes: every pair',
+      'actual   predicted  examples  of actual',
+      '───────────────────────────────────────',
+      'class 7  class 20          3      25.0%',
+      'class 0  class 1           1     100.0%',
+      'class 3  class 5           1      10.0%',
+    ]);
+    for (const row of counts) row[2] = 1;
+    expect(confusionText(counts, names)).toMatch(/: the worst 20 of 23 pairs\n(.*\n){21}.*$/);
+    expect(
+      confusionText([
+        [2, 1],
+        [0, 1],
+      ]),
+    ).toBe(
+      confusionTable([
+        [2, 1],
+        [0, 1],
+      ]),
+    );
+  });
+
   const limits = { finiteDifference: 1e-6, device: 1e-4 };
   it('shows gradient errors, worst first, and does not let NaN pass', () => {
     const text = gradcheckTable(
@@ -561,9 +601,40 @@ describe('values of flags', () => {
       /^--data: "mnits" is neither a data set nor a folder\. Did you mean "mnist"\?/,
     );
     expect(refusal(() => parseData('./mnits', context.holdsData))).toMatch(
-      /folder\. Use auto, mnist, digits or a folder that holds IDX files\.$/,
+      /folder\. Use auto, mnist, digits or a folder that holds IDX files, or pictures in a sub-folder for each class\.$/,
     );
     expect(refusal(() => parseData('', context.holdsData))).toMatch(/is not a data set/);
+  });
+
+  it('how pictures are read and augmented', () => {
+    expect(parseClasses('26', '--classes')).toBe(26);
+    expect(parseClasses('cat,dog', '--classes')).toEqual(['cat', 'dog']);
+    expect(parseClasses(['cat', 'a,b'], 'classes')).toEqual(['cat', 'a,b']);
+    expect(refusal(() => parseClasses('1', '--classes'))).toBe(
+      '--classes: "1" is below 2. Give a whole number from 2 to 2147483647.',
+    );
+    expect(refusal(() => parseClasses('cat,', '--classes'))).toMatch(/does not name at least two classes/);
+    expect(parseSize('28', '--size')).toEqual([28, 28]);
+    expect(parseSize('32x48', '--size')).toEqual([32, 48]);
+    expect(parseSize([32, 48], 'size')).toEqual([32, 48]);
+    expect(refusal(() => parseSize('1x2x3', '--size'))).toMatch(/^--size: "1x2x3" is no size\. Give pixels/);
+    expect(refusal(() => parseSize('0', '--size'))).toMatch(/^--size: "0" is below 1/);
+    expect(parseChannels('3', '--channels')).toBe(3);
+    expect(refusal(() => parseChannels('2', '--channels'))).toMatch(/is no number of channels\. Use 1 \(grey\)/);
+    expect(parseAugment(true, '--augment')).toBe(true);
+    expect(parseAugment('flip,crop=2', '--augment')).toBe('flip,crop=2');
+    expect(augmentOptions('flip=both,crop,cutout=5,rotate=-10:30,scale=0.9:1.1,brightness=0.5')).toEqual({
+      flip: 'both',
+      crop: 4,
+      cutout: 5,
+      rotate: [-10, 30],
+      scale: [0.9, 1.1],
+      brightness: 0.5,
+    });
+    expect(refusal(() => parseAugment('flip,corp=4', '--augment'))).toMatch(
+      /^--augment: "corp" in "flip,corp=4" is unknown\. Did you mean "crop"\?/,
+    );
+    expect(refusal(() => parseAugment('crop=4px', '--augment'))).toMatch(/^--augment: crop is NaN\. Give the pixels/);
   });
 
   it('elements of parameters', () => {
@@ -621,7 +692,7 @@ describe('values of flags', () => {
     ['null', /holds null, not an object/],
     ['{"batchsize":64}', /^c\.json: unknown key "batchsize"\. Did you mean "batchSize"\?$/],
     ['{"learningRate":1}', /unknown key "learningRate"\. Did you mean "lr"\?/],
-    ['{"colour":1}', /unknown key "colour"\. Use preset, seed, .* or dryRun\./],
+    ['{"colour":1}', /unknown key "colour"\. Use preset, model, seed, .* or dryRun\./],
     ['{"__proto__":{"lr":1}}', /unknown key "__proto__"/],
     ['{"constructor":1}', /unknown key "constructor"/],
     ['{"lr":-1}', /^c\.json: lr: -1 is not above 0/],
@@ -654,6 +725,10 @@ describe('values of flags', () => {
       '--persistent: contradicts --no-fuse. Leave one of them out.',
     );
     expect(refusal(() => checkSettings({ adapter: 'hardware', device: 'cpu' }))).toMatch(/--adapter: has no meaning/);
+    expect(refusal(() => checkSettings({ preset: 'mlp', model: 'net.mjs' }))).toMatch(/--preset: contradicts --model/);
+    expect(refusal(() => parseFlags({ model: 'mlp' }, context))).toBe(
+      '--model: "mlp" is a preset and not the path of a module. Use --preset mlp.',
+    );
     expect(checkSettings({ device: 'gpu', adapter: 'software' })).toBeUndefined();
   });
 });

@@ -59,17 +59,21 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe.sequential('tune', () => {
   it('refuses what makes no sense', async () => {
     const refusals = await Promise.all(
-      [['--size', '3,4'], ['--size', '3,0,4'], ['--show', '--reset'], ['--deterministic'], ['--device', 'cpu']].map(
-        (args) => thalweg(['tune', ...args]),
-      ),
+      [
+        ['--product', '3,4'],
+        ['--product', '3,0,4'],
+        ['--show', '--reset'],
+        ['--deterministic'],
+        ['--device', 'cpu'],
+      ].map((args) => thalweg(['tune', ...args])),
     );
     expect(refusals.map(({ code }) => code)).toEqual([2, 2, 2, 2, 3]);
-    expect(refusals[0]!.err).toContain('--size: "3,4" is not three sizes. Give M,N,K, such as 512,512,512.');
+    expect(refusals[0]!.err).toContain('--product: "3,4" is not three sizes. Give M,N,K, such as 512,512,512.');
     expect(refusals[4]!.err).toContain('It has no kernels to choose from. Use --device gpu.');
   });
 
   it('says for each product what it found, on which adapter, and keeps it', async () => {
-    const { code, events, err } = await thalweg(['tune', ...ON, '--size', '8,4,4', '--rounds', '2', '--json']);
+    const { code, events, err } = await thalweg(['tune', ...ON, '--product', '8,4,4', '--rounds', '2', '--json']);
     expect(code).toBe(0);
     expect(err).toContain('Running on the GPU: ');
     const [first, ...rest] = events;
@@ -115,7 +119,7 @@ describe.sequential('tune', () => {
   });
 
   it('keeps at Ctrl-C what it has verified', async () => {
-    const cut = await thalweg(['tune', ...ON, '--size', '8,8,4', '--rounds', '2', '--json'], (out, stop) => {
+    const cut = await thalweg(['tune', ...ON, '--product', '8,8,4', '--rounds', '2', '--json'], (out, stop) => {
       if (out.includes('"name":"matmul NN 8x8x4"')) stop();
     });
     expect([cut.code, cut.events.at(-1)]).toEqual([130, expect.objectContaining({ type: 'interrupted', others: 1 })]);

@@ -27,7 +27,9 @@ import { network } from '../src/train/network.ts';
 import * as presets from '../src/train/presets.ts';
 import { readSafetensors, writeSafetensors } from '../src/train/safetensors.ts';
 import { Trainer } from '../src/train/trainer.ts';
+import { blocksOf } from './guide.ts';
 import { type IdxDtype, idxOf } from './idx.ts';
+import { pngOf } from './png.ts';
 
 const MAIN = resolve('dist/src/cli/main.js');
 let folder: string;
@@ -206,6 +208,7 @@ describe('train', () => {
       compileMs: expect.any(Number),
       peakGpuBytes: expect.any(Number),
       parameters: 13_002,
+      confusion: expect.any(Array),
     });
     const { validation } = whole.events.filter((event) => event['type'] === 'epoch').at(-1)! as unknown as EpochEvent;
     expect(last).toEqual({ loss: validation?.loss, accuracy: validation?.accuracy });
@@ -244,7 +247,9 @@ describe('train', () => {
       '--quiet',
     ]);
     expect([again.code, again.err]).toEqual([0, '']);
-    expect(again.out).toMatch(/^Test accuracy \d+\.\d\d%, loss .* on CPU\n$/);
+    expect(again.out).toMatch(
+      /^Test accuracy \d+\.\d\d%, loss .* on CPU\n\nConfusion matrix \(rows: actual, columns: predicted\)\n/,
+    );
     expect(bytes('again', 'weights.safetensors')).toEqual(bytes('whole', 'weights.safetensors'));
   });
 
@@ -577,7 +582,7 @@ describe('eval', () => {
     const { tensors } = readSafetensors(bytes('run', 'weights.safetensors'), 'weights');
     writeFileSync(path('foreign.safetensors'), writeSafetensors(tensors));
     const unnamed = await evaluate('foreign.safetensors', '--data', data);
-    expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('Add --preset classic or mlp')]);
+    expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('Add --preset classic,')]);
     const named = await evaluate('foreign.safetensors', '--data', data, '--preset', 'mlp');
     expect(named.events[0]).toMatchObject({ type: 'eval', preset: 'mlp', examples: 20 });
     // As PyTorch has them: behind a prefix, and in halves.
@@ -653,7 +658,8 @@ describe('other data than MNIST', () => {
     writeSet('only-test', { t10k: 30 }, { side: 5 });
   });
 
-  const layers = (out: string) => [...out.matchAll(/^(?:hidden|out)\S* .*?([\d,]+)$/gm)].map(([, count]) => count);
+  const layers = (out: string) =>
+    [...out.matchAll(/^(?:hidden|out)\S* .*\] +([\d,]+) +[\d,]+$/gm)].map(([, count]) => count);
   it.each([
     [
       'emnist/emnist-letters',
@@ -725,6 +731,195 @@ describe('other data than MNIST', () => {
     expect([events[0], err]).toEqual([expect.objectContaining({ examples: 30 }), expect.stringContaining('30 test examples.')]); // biome-ignore format: one line
     const proof = await thalweg(['gradcheck', 'small', '--device', 'cpu']);
     expect([proof.code, proof.out]).toEqual([0, expect.stringContaining('The gradients of mlp are right')]);
+  });
+});
+
+describe('pictures and networks of your own', () => {
+  const on = (verb: string, ...more: string[]) => thalweg([verb, ...more, '--device', 'cpu']);
+  /** A picture with stripes across or down, or in one grey. */
+  const picture = (kind: number, n: number, [height, width]: readonly [number, number], colour: 0 | 2) => {
+    const bright = (k: number) =>
+      kind === 2 ? 100 + 3 * n : ((kind === 0 ? Math.floor(k / width) : k % width) + n) % 4 < 2 ? 220 : 30;
+    const samples = Array.from({ length: height * width }, (_, k) => bright(k));
+    return pngOf({ width, height, colour, samples: colour === 0 ? samples : samples.flatMap((v) => [v, v, v]) });
+  };
+  const CLASSES = ['across', 'down', 'flat'];
+  const NET = `import { nn, optim } from 'thalweg';
+    export const model = ({ inputShape: [, , C], classes }) => ({
+      conv: new nn.Conv2d(C, 6, 3),
+      out: new nn.Linear(6, classes),
+      forward(x) {
+        return this.out.forward(this.conv.forward(x).relu().maxPool(2).mean([1, 2]));
+      },
+    });
+    export const optimizer = (lr = 0.03) => optim.adam({ lr });
+    export const batchSize = 9;
+    export const epochs = 20;
+    `;
+  const SIZED = ['--size', '8x10', '--channels', '1'];
+
+  beforeAll(async () => {
+    for (const [kind, name] of CLASSES.entries()) {
+      mkdirSync(path('pictures', name), { recursive: true });
+      for (let n = 0; n < 10; n++)
+        writeFileSync(path('pictures', name, `${n}.png`), picture(kind, n, n % 2 ? [8, 10] : [12, 15], n % 3 ? 0 : 2));
+    }
+    writeFileSync(path('pictures', 'flat', 'bad.png'), 'no picture');
+    writeFileSync(path('net.mjs'), NET);
+  });
+
+  it('trains a module on pictures of any size, and prints what it confuses by name', async () => {
+    const flags = ['--data', 'pictures', ...SIZED, '--skip-bad', '--augment', 'flip,crop=1', '--out', 'seen'];
+    const { code, err, out } = await on('train', '--model', 'net.mjs', ...flags);
+    expect([code, err]).toEqual([0, expect.stringContaining('1 file that cannot be read is left out')]);
+    expect(err).toMatch(
+      /warning: left out: pictures\/flat\/bad\.png: it is neither PNG nor JPEG: it begins with 6e 6f/,
+    );
+    expect(err).toContain('adam, learning rate 0.03, batches of 9 (B), 20 epochs, 60 steps');
+    expect(out).toMatch(/\nConfusion matrix .*\nactual +across +down +flat +right\n/);
+    expect(JSON.parse(bytes('seen', 'config.json').toString())).toMatchObject({
+      model: path('net.mjs'),
+      modelDigest: expect.stringMatching(/^[0-9a-f]{16}$/),
+      size: [8, 10],
+      channels: 1,
+      skipBad: true,
+      augment: 'flip,crop=1',
+      inputShape: [8, 10, 1],
+      outputs: 3,
+      classNames: CLASSES,
+    });
+    const { events, code: judged } = await on('eval', 'seen', '--json', '--quiet');
+    const end = bytes('seen', 'metrics.jsonl').toString().trim().split('\n').at(-1)!;
+    expect([judged, events[0]]).toEqual([
+      0,
+      expect.objectContaining({ model: path('net.mjs'), loss: JSON.parse(end).validation.loss, classNames: CLASSES }),
+    ]);
+    const right = (events[0]!['confusion'] as number[][]).reduce((sum, row, k) => sum + row[k]!, 0);
+    expect(right).toBe(3);
+  });
+
+  it('predicts pictures prepared as those of the run, and goes on after a bad one', async () => {
+    const files = ['pictures/across/1.png', 'pictures/flat/bad.png', 'pictures/down/2.png', 'pictures/none.png'];
+    const { code, events, err } = await on('predict', 'seen', ...files, '--top', '2', '--json');
+    expect(code).toBe(1);
+    expect(events.map(({ type, file }) => [type, file])).toEqual([
+      ['prediction', files[0]],
+      ['unreadable', files[1]],
+      ['prediction', files[2]],
+      ['unreadable', files[3]],
+    ]);
+    const tops = events.flatMap(({ top }) =>
+      top ? [top as { name: string; class: number; probability: number }[]] : [],
+    );
+    expect(tops.map(([first]) => first!.name)).toEqual(['across', 'down']);
+    for (const [first, second, third] of tops) {
+      expect([CLASSES[first!.class], third]).toEqual([first!.name, undefined]);
+      expect(first!.probability).toBeGreaterThan(second!.probability);
+      expect(first!.probability + second!.probability).toBeLessThanOrEqual(1.000001);
+    }
+    expect(err).toMatch(
+      /warning: pictures\/none\.png: cannot read: .*\n.*error: 2 files of 4 could not be read; 2 pictures pre/s,
+    );
+    const text = await on('predict', 'seen', files[0]!, '--quiet');
+    expect([text.code, text.out]).toEqual([0, expect.stringMatching(/^pictures\/across\/1\.png: across [\d.]+%, \w+ [\d.]+%, \w+ [\d.]+%\n$/)]); // biome-ignore format: one line
+  });
+
+  it('continues a run of a module, and tells if its file has changed or moved', async () => {
+    writeFileSync(path('net.mjs'), `${NET}// changed`);
+    const resumed = await on('train', '--resume', 'seen', '--max-steps', '63', '--out', 'seen-longer');
+    expect([resumed.code, resumed.err]).toEqual([
+      0,
+      expect.stringMatching(/warning: \S+net\.mjs has changed since the run in seen/),
+    ]);
+    expect(resumed.out).toMatch(/; 3 steps in /);
+    writeFileSync(path('net.mjs'), NET);
+    cpSync(path('net.mjs'), path('moved.mjs'));
+    const moved = await on('eval', 'seen', '--model', 'moved.mjs', '--quiet');
+    expect([moved.code, moved.err]).toEqual([0, expect.not.stringContaining('has changed')]);
+    const other = await on('train', '--resume', 'seen', '--size', '9');
+    expect([other.code, other.err]).toEqual([2, expect.stringContaining('--size: 9,9 contradicts --resume')]);
+  });
+
+  it('trains a convolutional preset on IDX files, and predicts them as eval does', async () => {
+    const flags = ['--data', data, '--batch-size', '16', '--max-steps', '3', '--out', 'cnn', '--json', '--quiet'];
+    const { code, events } = await on('train', '--preset', 'cnn', ...flags);
+    expect([code, events.at(-1)]).toEqual([0, expect.objectContaining({ type: 'end', parameters: 215_194 })]);
+    const predicted = await on('predict', 'cnn', `${data}/t10k-images-idx3-ubyte`, '--top', '1', '--json', '--quiet');
+    const found = predicted.events as unknown as { index: number; top: { class: number }[] }[];
+    const counts = Array.from({ length: 10 }, () => new Array<number>(10).fill(0));
+    for (const { index, top } of found) counts[index % 10]![top[0]!.class]!++;
+    expect([found.length, counts]).toEqual([20, events.at(-1)!['confusion']]);
+  });
+
+  it('takes the module of the guide', async () => {
+    const [net] = blocksOf('docs/guide/command-line.md').filter(({ language }) => language === 'js');
+    writeFileSync(path('guide.mjs'), net!.code);
+    const flags = ['--data', 'pictures', ...SIZED, '--skip-bad', '--batch-size', '9', '--max-steps', '2'];
+    const { code, err } = await on('train', '--model', 'guide.mjs', ...flags);
+    expect([code, err]).toEqual([0, expect.stringContaining('adam, learning rate oneCycle from ')]);
+  });
+
+  it.each([
+    [
+      'a preset and pictures of another size',
+      ['--preset', 'cnn', '--data', 'pictures', '--skip-bad', '--size', '9', '--channels', '1'],
+      1,
+      /pictures: its examples are 9 x 9 x 1, but cnn takes 28 x 28 x 1\. .* with --size 28 --channels 1\./,
+    ],
+    [
+      'pictures of several sizes',
+      ['--preset', 'cnn', '--data', 'pictures', '--channels', '1'],
+      1,
+      /but \S+ has 12 x 15\. Add --size 28 --channels 1\./,
+    ],
+    [
+      'a picture that cannot be read',
+      ['--data', 'pictures', ...SIZED],
+      1,
+      /flat\/bad\.png: .*, or add --skip-bad to leave out such files\./,
+    ],
+    [
+      'a number of classes of pictures',
+      ['--data', 'pictures', '--classes', '3'],
+      2,
+      /--classes: applies only to a folder of IDX files, but pictures holds pictures\..* --classes cat,dog\./,
+    ],
+    ['augmentation without pictures', ['--data', 'DATA', '--augment'], 2, /--augment: mlp is given rows of numbers/],
+    [
+      'a module that exports no model',
+      ['--model', 'empty.mjs'],
+      2,
+      /empty\.mjs: it exports no model, but other\. Export one as default, or as model:/,
+    ],
+    [
+      'a module with an error',
+      ['--model', 'wrong.mjs'],
+      2,
+      /wrong\.mjs: it cannot be imported: SyntaxError: .*\. Correct the file: node --check wrong\.mjs shows the place\./,
+    ],
+    [
+      'a class with arguments',
+      ['--model', 'class.mjs', '--data', 'DATA'],
+      2,
+      /class\.mjs: the constructor of its model takes 1 argument, .*\(\) => new Net\(…\)\./,
+    ],
+    [
+      'a rate for an optimizer that has one',
+      ['--model', 'rate.mjs', '--data', 'DATA', '--lr', '0.1'],
+      2,
+      /--lr: rate\.mjs exports an optimizer with its own rate\./,
+    ],
+  ] as const)('refuses %s', async (_, flags, code, text) => {
+    // biome-ignore format: one line each
+    const modules = {
+      'empty.mjs': 'export const other = 1;',
+      'wrong.mjs': 'const a = 1;\nconst = 2;',
+      'class.mjs': 'export default class Net { constructor(width) { this.width = width; } forward(x) { return x; } }',
+      'rate.mjs': `import { optim } from 'thalweg'; export default { forward: (x) => x }; export const optimizer = optim.sgd(0.1);`,
+    };
+    for (const [name, code] of Object.entries(modules)) writeFileSync(path(name), code);
+    const ended = await on('train', ...flags.map((flag) => (flag === 'DATA' ? data : flag)));
+    expect([ended.code, ended.err]).toEqual([code, expect.stringMatching(text)]);
   });
 });
 

@@ -37,8 +37,9 @@ describe('blocks', () => {
       return /^(js|js program|(js|html) page|text output|(js|sh) not-run)$/.test(kind) ? undefined : `${at}: ${kind}`;
     });
     expect(kinds.filter(Boolean)).toEqual([]);
-    // The installation, and folders of files that are too large to have here.
+    // The installation, the command line, and folders of files that are too large to have here.
     expect(marked(/^not-run$/).map(({ at }) => at.replace(/:.*/, ''))).toEqual([
+      ...new Array(4).fill('docs/guide/command-line.md'),
       'docs/guide/data.md',
       'docs/guide/data.md',
       'docs/guide/data.md',

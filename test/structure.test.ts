@@ -128,7 +128,11 @@ function floorRule(from: string, { specifier }: Import): string | undefined {
   return there > here! ? `floor ${there}, from floor ${here}` : undefined;
 }
 
+/** Imports the module that a user names. */
+const USERS_MODULE = 'src/cli/model-module.ts';
+
 function packageRule(from: string, { specifier }: Import): string | undefined {
+  if (from === USERS_MODULE && specifier === '?') return undefined;
   if (target(from, specifier) !== undefined) return undefined;
   const name = Object.keys(PACKAGES).find(
     (key) => specifier === key || specifier.startsWith(key.replace(/:?$/, (c) => c || '/')),

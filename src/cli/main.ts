@@ -286,7 +286,7 @@ function addTune(program: Command): void {
   const example = [
     '  thalweg tune',
     '  thalweg tune --preset mlp --batch-size 64',
-    '  thalweg tune --size 512,512,512',
+    '  thalweg tune --product 512,512,512',
     '  thalweg tune --show',
   ].join('\n');
   const load = async () => (await import('./tune.ts')).tune;
@@ -294,7 +294,7 @@ function addTune(program: Command): void {
   const command = verb(program, 'tune', about, example, load)
     .option(PRESET, 'tune the products of this training step; default: of all presets')
     .option('--batch-size <N>', "examples per step; default: the preset's")
-    .option('--size <M,N,K>', 'tune products of these sizes instead; with --preset, in addition')
+    .option('--product <M,N,K>', 'tune products of these sizes instead; with --preset, in addition')
     .option('--rounds <N>', 'rounds in which the best candidate and the default take turns; default 7')
     .option('--seed <N>', 'seed of the random data; default 0')
     .option('--show', 'show the stored tuning of this adapter, without measuring')

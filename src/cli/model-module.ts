@@ -35,7 +35,11 @@ async function importFile(path: string): Promise<Exports> {
   try {
     return await import(pathToFileURL(resolve(path)).href);
   } catch (error) {
-    throw new OptionError(`${path}: it cannot be imported: ${reasonOf(error)}. Correct the file.`, { cause: error });
+    // Node keeps the place of a syntax error from the programs that it runs.
+    const advice = error instanceof SyntaxError ? `: node --check ${path} shows the place` : '';
+    throw new OptionError(`${path}: it cannot be imported: ${reasonOf(error)}. Correct the file${advice}.`, {
+      cause: error,
+    });
   }
 }
 

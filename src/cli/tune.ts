@@ -31,7 +31,7 @@ export async function tune(call: Call): Promise<ExitCode> {
     throw new OptionError('--deterministic: uses the default kernels, but tune looks for others. Leave it out.');
   if (flags['show'] === true && flags['reset'] === true)
     throw new OptionError('--show: contradicts --reset. Leave one of them out.');
-  const sizes = sizesOf(flags['size']);
+  const sizes = sizesOf(flags['product']);
   const rounds = flags['rounds'] === undefined ? ROUNDS : parseCount(flags['rounds'], '--rounds', 1, 1000);
   return withBackend(
     { ...call, settings: { ...settings, deterministic: true } },
@@ -52,8 +52,8 @@ function sizesOf(value: unknown): readonly ProductWork[] {
   if (value === undefined) return [];
   const numbers = String(value).split(/[x,]/);
   if (numbers.length !== 3)
-    throw new OptionError(`--size: ${JSON.stringify(value)} is not three sizes. Give M,N,K, such as 512,512,512.`);
-  const [M, N, K] = numbers.map((n) => parseCount(n, '--size', 1, 65536)) as [number, number, number];
+    throw new OptionError(`--product: ${JSON.stringify(value)} is not three sizes. Give M,N,K, such as 512,512,512.`);
+  const [M, N, K] = numbers.map((n) => parseCount(n, '--product', 1, 65536)) as [number, number, number];
   const layouts = [{}, { transposeB: true }, { transposeA: true }];
   const plain = { kind: 'product', transposeA: false, transposeB: false, M, N, K, batch: 1 } as const;
   return layouts.map((layout) => ({ ...plain, ...layout }));
@@ -217,7 +217,7 @@ function stepsOf({ preset, batchSize }: Call['settings']): StepToTune[] {
   const names = Object.keys(densePresets) as StepToTune['preset'][];
   if (preset !== undefined && !names.some((name) => name === preset))
     throw new OptionError(
-      `--preset: tune knows the products of dense networks, not of ${preset}. Use ${oneOf(names)}, or --size M,N,K.`,
+      `--preset: tune knows the products of dense networks, not of ${preset}. Use ${oneOf(names)}, or --product M,N,K.`,
     );
   return names
     .filter((name) => preset === undefined || name === preset)
