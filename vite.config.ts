@@ -36,6 +36,7 @@ const SLOW = [
   'bench',
   'package',
   'cpu-fast',
+  'cpu-threads',
   'peers',
   'page/training',
   'split',

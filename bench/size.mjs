@@ -44,27 +44,27 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 32_000, esbuild: 33_400 },
+    most: { vite: 34_100, esbuild: 35_500 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 76_900, esbuild: 105_900 },
+    most: { vite: 79_700, esbuild: 148_300 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 99_100, esbuild: 129_200 },
+    most: { vite: 102_000, esbuild: 171_700 },
   },
   {
     name: 'the same, with `import * as nn from "thalweg/nn"`',
     code: denseByParts,
-    most: { vite: 99_100, esbuild: 110_100 },
+    most: { vite: 101_600, esbuild: 106_200 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 101_400, esbuild: 129_200 },
+    most: { vite: 104_300, esbuild: 171_700 },
   },
   {
     name: 'the same on WebGPU, its weights saved and loaded',
@@ -72,12 +72,12 @@ console.log(await createCpuBackend().run(() => dw));
 import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
 await loadWeights(trainer, await saveWeights(trainer));
 `,
-    most: { vite: 106_300, esbuild: 136_400 },
+    most: { vite: 109_500, esbuild: 179_300 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 148_000, esbuild: 154_000 },
+    most: { vite: 194_700, esbuild: 202_200 },
   },
 ];
 

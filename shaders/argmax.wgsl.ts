@@ -8,7 +8,7 @@ import { stridedIndex } from './strided.wgsl.ts';
 import { f32, wgsl } from './wgsl.ts';
 
 /** u32 keys in the order of the floats: -0 and 0 are equal, NaN is the largest. */
-const ORDER_KEY: Declaration = {
+export const ORDER_KEY: Declaration = {
   name: 'orderKey',
   text: (name) => `fn ${name}(v: f32) -> u32 {
   let bits = bitcast<u32>(v);

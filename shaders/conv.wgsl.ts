@@ -9,6 +9,7 @@
 // With a stride, an element of x is covered by every stride-th kernel element only: the rows of `input` are taken class by class (h mod
 // stride, w mod stride), each along z with its own kernel elements, so that no product is with a zero between strides.
 import type { Declaration, KernelSpec, KernelText, OperandText, Scratch } from '../src/graph/kernel.ts';
+import { depthwiseKernel, isDepthwise } from './conv-depthwise.wgsl.ts';
 import { type ConvVariant, type Facts, factsOf, pick, productOf } from './conv-facts.ts';
 import { convRegisters } from './conv-registers.wgsl.ts';
 import { operandsOf, withParts } from './gemm.wgsl.ts';
@@ -30,6 +31,7 @@ export function convKernel(v: ConvVariant, c: GemmConfiguration): readonly Kerne
   // In registers both operands of `forward` lie along channels: one is read as the other.
   const alike = c.kernel === 'registers' && v.pass === 'forward';
   const f = factsOf(alike ? { ...v, directA: v.directA && v.directB, directB: v.directA && v.directB } : v);
+  if (isDepthwise(f)) return depthwiseKernel(f, c.splitK ?? 1);
   const product = productOf(f);
   // Parts of K are whole rounds of tiles; in registers, whole lines of dy.
   const [length, step] = c.kernel === 'tiles' ? [product.K, c.BK] : [v.N * v.OH, 1];

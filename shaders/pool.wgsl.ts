@@ -134,15 +134,16 @@ ${end}
 export function maxPoolKernel(variant: PoolVariant): KernelSpec {
   return forward(variant, (k, lane) => {
     const { float, uint, bool } = lane;
+    const first = firstPixel(variant);
     return {
       start: wgsl`
 var y = ${float}(bitcast<f32>(0xff800000u | zero));
-var place = ${uint}(0xffffffffu);
+var place = ${uint}(${first ?? '0xffffffffu'});
 var found = ${bool}(false);
 `,
       element: wgsl`
 let nan = ${k.declare(nansOf(lane))}(x);
-let better = !found & (nan | (x > y) | (place == ${uint}(0xffffffffu)));
+let better = !found & (nan | (x > y)${first === undefined ? ` | (place == ${uint}(0xffffffffu))` : ''});
 y = select(y, x, better);
 place = select(place, ${uint}(here), better);
 found = found | nan;
@@ -150,6 +151,12 @@ found = found | nan;
       end: `${stored(k.outputs[0]!, lane, 't', 'y')}\n${stored(k.outputs[1]!, lane, 't', 'place')}`,
     };
   });
+}
+
+/** The first pixel of a window, if it surely lies in the image: where all elements are -Infinity, none is larger than the first. */
+function firstPixel({ rows, columns }: PoolVariant): string | undefined {
+  if (!rows.slide || !columns.slide || overhangs(rows) || overhangs(columns)) return undefined;
+  return `row * ${u32(rows.slide.stride * columns.size)} + column * ${u32(columns.slide.stride)}`;
 }
 
 /** y, the sum of each window's elements divided by `divisor`. */

@@ -18,7 +18,7 @@ export interface ReduceLayout {
 }
 
 export interface ReduceVariant {
-  readonly kind: 'sum' | 'mean' | 'max' | 'min';
+  readonly kind: 'sum' | 'mean' | 'max' | 'min' | 'prod';
   readonly layout: ReduceLayout;
   readonly barriers: Capabilities['barriers'];
 }
@@ -51,6 +51,7 @@ function extremumOrNaN(extremum: 'max' | 'min'): Declaration {
 const FOLD = {
   sum: (a, b) => `${a} + ${b}`,
   mean: (a, b) => `${a} + ${b}`,
+  prod: (a, b) => `${a} * ${b}`,
   max: (a, b, { declare }) => `${declare(MAX_OR_NAN)}(${a}, ${b})`,
   min: (a, b, { declare }) => `${declare(MIN_OR_NAN)}(${a}, ${b})`,
 } satisfies Record<ReduceVariant['kind'], (a: string, b: string, k: KernelText) => string>;
@@ -135,7 +136,8 @@ function foldKernel(
   const element = (k: KernelText, place: string) => load(k, `base + ${offsetOf(place)}`);
   const next = (k: KernelText) => FOLD[kind]('total', element(k, 'k'), k);
   // A maximum starts from an element it meets again: no floor to choose.
-  const start = (k: KernelText, first: string) => (kind === 'sum' || kind === 'mean' ? 'f32(0)' : element(k, first));
+  const start = (k: KernelText, first: string) =>
+    kind === 'max' || kind === 'min' ? element(k, first) : `f32(${kind === 'prod' ? 1 : 0})`;
   const sizes = `const O = ${O}u;
 const R = ${R}u;
 const BLOCK = ${block}u;

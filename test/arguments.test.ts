@@ -35,6 +35,8 @@ describe('forms that are taken', () => {
     ['softmax(x, axis)', () => ops.softmax(constant([[0], [0]]), 0), [0.5, 0.5]],
     ['nn.Softmax(axis)', () => new nn.Softmax(0).forward(constant([[0], [0]])), [0.5, 0.5]],
     ['logSoftmax(x, axis)', () => ops.logSoftmax(constant([[0], [0]]), 1), [0, 0]],
+    ['logSumExp(x, axes)', () => ops.logSumExp(constant([[0], [0]]), [0, 1]), [Math.fround(Math.LN2)]],
+    ['cumsum(x, axis, options)', () => ops.cumsum(x, 0, { reverse: true }), [1, -0.5, 3, -1]],
     ['logSumExp(x, axis)', () => ops.logSumExp(constant([[0], [5]]), 1), [0, 5]],
     ['constant(values, shape)', () => ops.sum(constant([1, 2, 3, 4], [2, 2]), 0), [4, 6]],
     ['concat(a, b)', () => ops.concat(x, x), [-2, 0.5, 3, -1, -2, 0.5, 3, -1]],
@@ -163,6 +165,12 @@ const x = constant([
 ]);
 const labels = constant([0, 1], { dtype: 'u32' });
 const vector = constant([1, 2]);
+/** Layers that take images, and those that take sequences. */
+const ON_IMAGES = [
+  ...['MaxPool2d', 'AvgPool2d', 'AdaptiveAvgPool2d', 'AdaptiveMaxPool2d', 'GlobalAvgPool2d', 'Upsample'],
+  ...['ZeroPad2d', 'ReflectionPad2d', 'ReplicationPad2d', 'CircularPad2d'],
+];
+const ON_SEQUENCES = ['MaxPool1d', 'AvgPool1d', 'AdaptiveAvgPool1d', 'AdaptiveMaxPool1d'];
 const counter = (n: number) => constant(new Array(n).fill(0), { dtype: 'u32' });
 const variable = () => nn.parameter([2], nn.init.ones);
 const model = new nn.Linear(2, 2);
@@ -318,9 +326,36 @@ const ENTRIES: Record<string, Entry> = {
   'nn.Tanh': layer,
   'nn.Dropout': { args: [0.5] },
   'nn.Embedding': { args: [3, 2, { initialWeight: nn.init.ones }], needs: 2 },
-  'nn.LayerNorm': { args: [2, { eps: 1e-3, affine: true }], needs: 1 },
+  'nn.LayerNorm': { args: [2, { eps: 1e-3, elementwiseAffine: true, bias: true }], needs: 1 },
+  'nn.RMSNorm': { args: [2, { eps: 1e-3, elementwiseAffine: true }], needs: 1 },
+  'nn.GroupNorm': { args: [1, 2, { eps: 1e-3, affine: true }], needs: 2 },
+  ...Object.fromEntries(
+    ['BatchNorm1d', 'BatchNorm2d', 'InstanceNorm1d', 'InstanceNorm2d'].map((name) => [
+      `nn.${name}`,
+      // Without momentum, of which null is taken: see norm-layers.test.ts.
+      { args: [2, { eps: 1e-3, affine: true, trackRunningStats: true }], needs: 1 },
+    ]),
+  ),
+  'nn.Dropout2d': { args: [0.5] },
   'nn.Linear': { args: [2, 3, { bias: true, initialWeight: nn.init.ones, initialBias: nn.init.zeros }], needs: 2 },
   'nn.Flatten': { args: [1] },
+  'nn.MaxPool2d': { args: [2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 1 },
+  'nn.AvgPool2d': { args: [2, 1, { padding: 1, ceilMode: true, countIncludePad: true, divisor: 3 }], needs: 1 },
+  'nn.MaxPool1d': { args: [2, 1, { padding: 1, dilation: 1, ceilMode: true }], needs: 1 },
+  'nn.AvgPool1d': { args: [2, 1, { padding: 1, ceilMode: true, countIncludePad: true }], needs: 1 },
+  ...Object.fromEntries(
+    ['AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d']
+      .concat(['ZeroPad2d', 'ReflectionPad2d', 'ReplicationPad2d', 'CircularPad2d'])
+      .map((name) => [`nn.${name}`, { args: [1], needs: 1 }]),
+  ),
+  'nn.GlobalAvgPool2d': layer,
+  'nn.Upsample': { args: [{ scale: 2, mode: 'bilinear', alignCorners: true }], needs: 1 },
+  ...Object.fromEntries(
+    [...ON_IMAGES, ...ON_SEQUENCES].map((name) => [
+      `nn.${name}#forward`,
+      { args: [ON_IMAGES.includes(name) ? image : sequence], needs: 1 },
+    ]),
+  ),
   'nn.Sequential': { args: [rate(model)] },
   'nn.BasicBlock': { args: [like(2), like(4), { stride: 2 }], needs: 2 },
   'nn.BasicBlock#forward': { args: [image], needs: 1 },
@@ -336,6 +371,9 @@ const ENTRIES: Record<string, Entry> = {
   ),
   'nn.Embedding#forward': { args: [labels], needs: 1 },
   'nn.LayerNorm#forward': forward,
+  'nn.RMSNorm#forward': forward,
+  'nn.GroupNorm#forward': forward,
+  'nn.Dropout2d#forward': { args: [constant([[[[1, 2]]]])], needs: 1 },
   'nn.Linear#forward': forward,
   ...Object.fromEntries(
     ['nn.Conv1d', 'nn.ConvTranspose1d'].map((name) => [`${name}#forward`, { args: [sequence], needs: 1 }]),
@@ -369,9 +407,10 @@ const ENTRIES: Record<string, Entry> = {
       .split(' ')
       .map((name) => [name, binary]),
   ),
-  ...Object.fromEntries(['sum', 'mean', 'max', 'min'].map((name) => [name, reduction])),
+  ...Object.fromEntries(['sum', 'mean', 'max', 'min', 'prod'].map((name) => [name, reduction])),
   variance: { args: [x, 0, { keepDims: true, correction: 1 }], needs: 1 },
   argmax: reduction,
+  cumsum: { args: [x, 0, { reverse: true, exclusive: true }], needs: 1 },
   logSumExp: reduction,
   softmax: along,
   logSoftmax: along,
@@ -387,12 +426,15 @@ const ENTRIES: Record<string, Entry> = {
   softmaxCrossEntropy: { args: [x, labels, { residual: true }], needs: 2 },
   cast: { args: [x, 'u32'], needs: 2 },
   gatherRows: { args: [x, labels], needs: 2 },
+  gather: { args: [x, 1, constant([[0], [1]], { dtype: 'i32' })], needs: 3 },
+  take: { args: [x, labels, 1], needs: 2 },
+  topk: { args: [x, 1, { axis: 0, largest: false }], needs: 2 },
   oneHot: { args: [labels, 3], needs: 2 },
   linear: { args: [x, x, vector], needs: 2 },
   conv: { args: [image, filters, CONV], needs: 2 },
   convTranspose: { args: [image, filters, { ...CONV, padding: 0, outputPadding: 0 }], needs: 2 },
-  'nn.Conv1d': { args: [like(2), like(2), like(1), CONV_LAYER], needs: 3 },
-  'nn.Conv2d': { args: [like(2), like(2), like(1), CONV_LAYER], needs: 3 },
+  'nn.Conv1d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, paddingMode: 'reflect' }], needs: 3 },
+  'nn.Conv2d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, paddingMode: 'reflect' }], needs: 3 },
   'nn.ConvTranspose1d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, outputPadding: 0 }], needs: 3 },
   'nn.ConvTranspose2d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, outputPadding: 0 }], needs: 3 },
   matmul: { args: [x, x, { transposeA: true, transposeB: true }], needs: 2 },
@@ -562,7 +604,7 @@ const ENTRIES: Record<string, Entry> = {
     needs: 2,
   },
   createBackend: {
-    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+    args: [{ device: 'cpu', precision: 'float64', threads: 2, fuse: true, persistent: false, deterministic: true }],
   },
   'datasets.digits': { args: [{ train: 2, test: 1, seed: 1, images: true, onProgress: () => {} }] },
   'datasets.mnist': {
@@ -599,7 +641,7 @@ const ENTRIES: Record<string, Entry> = {
     call: false,
   },
   'node.createBackend': {
-    args: [{ device: 'cpu', precision: 'float64', fuse: true, persistent: false, deterministic: true }],
+    args: [{ device: 'cpu', precision: 'float64', threads: 2, fuse: true, persistent: false, deterministic: true }],
   },
 };
 
@@ -657,6 +699,9 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.Dropout': new nn.Dropout(),
   'nn.Embedding': new nn.Embedding(2, 2),
   'nn.LayerNorm': new nn.LayerNorm(2),
+  'nn.RMSNorm': new nn.RMSNorm(2),
+  'nn.GroupNorm': new nn.GroupNorm(1, 2),
+  'nn.Dropout2d': new nn.Dropout2d(),
   'nn.Linear': model,
   'nn.BasicBlock': new nn.BasicBlock(2, 2),
   'nn.ResNet': new nn.ResNet({ blocks: [1], width: 2, classes: 2, channels: 2, stem: 'cifar' }),
@@ -665,6 +710,20 @@ const INSTANCES: Readonly<Record<string, object>> = {
   'nn.ConvTranspose1d': new nn.ConvTranspose1d(2, 2, 1),
   'nn.ConvTranspose2d': new nn.ConvTranspose2d(2, 2, 1),
   'nn.Flatten': new nn.Flatten(),
+  'nn.MaxPool2d': new nn.MaxPool2d(2),
+  'nn.AvgPool2d': new nn.AvgPool2d(2),
+  'nn.MaxPool1d': new nn.MaxPool1d(2),
+  'nn.AvgPool1d': new nn.AvgPool1d(2),
+  'nn.AdaptiveAvgPool1d': new nn.AdaptiveAvgPool1d(1),
+  'nn.AdaptiveAvgPool2d': new nn.AdaptiveAvgPool2d(1),
+  'nn.AdaptiveMaxPool1d': new nn.AdaptiveMaxPool1d(1),
+  'nn.AdaptiveMaxPool2d': new nn.AdaptiveMaxPool2d(1),
+  'nn.GlobalAvgPool2d': new nn.GlobalAvgPool2d(),
+  'nn.Upsample': new nn.Upsample({ scale: 2 }),
+  'nn.ZeroPad2d': new nn.ZeroPad2d(1),
+  'nn.ReflectionPad2d': new nn.ReflectionPad2d(1),
+  'nn.ReplicationPad2d': new nn.ReplicationPad2d(1),
+  'nn.CircularPad2d': new nn.CircularPad2d(1),
   'nn.Sequential': new nn.Sequential(model),
 };
 

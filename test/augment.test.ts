@@ -334,7 +334,7 @@ describe('training', () => {
     const loaded = make();
     await loadCheckpoint(loaded, await saveCheckpoint(trainer));
     await expect(loaded.fit(plain, { maxSteps: 4, resume: true })).rejects.toThrow(
-      'fit: the augmentation is none, but the run to resume has {"x":{"flip":{"horizontal":0.5,"vertical":0},"crop":{"padding":2,"mode":"zeros"}}}. Give the same, or leave out resume to start a new run.',
+      'fit: augmentation is none, but the run to resume has {"x":{"flip":{"horizontal":0.5,"vertical":0},"crop":{"padding":2,"mode":"zeros"}}}. Give the same value, or leave out resume to start a new run.',
     );
     await loaded.fit(plain.augment({ crop: 2, flip: 'horizontal' }), { maxSteps: 4, resume: true });
     expect(loaded.stepsMade).toBe(4);

@@ -14,7 +14,7 @@ it('refuses options that there are none of', async () => {
     'createBackend: there is no option devise. Did you mean device?',
   );
   await expect(create({ zzz: 1 })).rejects.toThrow(
-    'there is no option zzz. Its options are device, adapter, fuse, persistent, deterministic, tuning, precision.',
+    'there is no option zzz. Its options are device, adapter, threads, fuse, persistent, deterministic, tuning, precision.',
   );
   await expect(create('cpu')).rejects.toThrow('createBackend: its options are "cpu". Give an object of device');
   await expect(create(null)).rejects.toThrow('createBackend: its options are null.');

@@ -39,6 +39,20 @@ describe('sizes', () => {
   });
 });
 
+describe('padding modes', () => {
+  it.each([
+    ['reflect', [21, 12, 23, 34, 43]],
+    ['replicate', [11, 12, 23, 34, 44]],
+    ['circular', [41, 12, 23, 34, 41]],
+  ] as const)('%s: a window of 2 over 1 2 3 4', async (paddingMode, wanted) => {
+    const initial = { initialWeight: () => Float32Array.of(10, 1), initialBias: nn.init.zeros };
+    const model = new nn.Conv1d(1, 1, 2, { padding: 1, paddingMode, ...initial });
+    const trainer = new Trainer(backend, { model, loss: losses.meanSquaredError, optimizer: optim.sgd(0.1) });
+    const y = await trainer.predict({ shape: [1, 4, 1], data: Float32Array.of(1, 2, 3, 4) });
+    expect([...y.data]).toEqual(wanted);
+  });
+});
+
 describe('messages', () => {
   const x = zeros(2, 5, 4, 3);
   const w = zeros(6, 3, 3, 3);

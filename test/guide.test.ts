@@ -100,6 +100,7 @@ describe('names for people who come from elsewhere', () => {
   );
   const methodsOf: Readonly<Record<string, object>> = {
     trainer: thalweg.Trainer.prototype,
+    train: thalweg.datasets.array([[0]], [0]),
     backend: thalweg.createCpuBackend(),
     x: thalweg.Tensor.prototype,
     variable: new thalweg.Variable([1], { initial: thalweg.nn.init.zeros, trainable: true }),

@@ -143,6 +143,13 @@ describe('folders', () => {
     expect(refused.message.replaceAll(folder, 'SET')).toBe(message);
   });
 
+  it('are refused where there is no memory for them', async () => {
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, k) => [`${k % 2}/${k}.png`, grey(k)]));
+    expect(await refusal(many, { size: 8192, channels: 4 })).toBe(
+      'images: no memory for 40 images of 8192 x 8192 x 4, 10737418240 bytes. Pass a smaller size, or a limit.',
+    );
+  });
+
   it('are refused where there are none', async () => {
     await expect(images(join(root, 'none'))).rejects.toThrow(/none: there is no such folder\. Check the path\.$/);
     writeFileSync(join(root, 'file'), '');
@@ -332,6 +339,9 @@ describe('JPEG files', () => {
     expect(skipped).toHaveLength(9);
     expect(skipped[0]).toMatch(/set-\w+\/train\/b\/cut\.jpg: its JPEG data ends .*remove it\.$/);
     expect(train.x.data.subarray(64 * 64 * 3)).toEqual(test.x.data);
+    // After some hundred errors the decoder would fail if it did not begin again after each.
+    const many = Object.fromEntries(Array.from({ length: 120 }, (_, k) => [`train/a/0${k}.jpg`, noTables]));
+    expect((await read({ ...good, ...many }, { skipBad: true })).skipped).toHaveLength(120);
     const none = { 'train/a/1.jpg': cut, 'train/b/1.jpg': cut, 'test/a/1.jpg': jpeg };
     expect(await refusal(none, { skipBad: true })).toMatch(/^SET: no image of its training set can be read\. Repair/);
     expect(await refusal({ 'a/1.jpg': cut, 'b/1.jpg': cut }, { skipBad: true })).toMatch(

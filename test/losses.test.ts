@@ -15,8 +15,9 @@ import { accuracy, binaryAccuracy } from '../src/ops/accuracy.ts';
 import { mul } from '../src/ops/binary.ts';
 import { sum } from '../src/ops/broadcast.ts';
 import { composedCrossEntropy, softmaxCrossEntropy } from '../src/ops/cross-entropy.ts';
+import { logSumExp } from '../src/ops/log-sum-exp.ts';
 import { argmax, max, mean, min, variance } from '../src/ops/reduce.ts';
-import { composed, logSoftmax, logSumExp, softmax } from '../src/ops/softmax.ts';
+import { composed, logSoftmax, softmax } from '../src/ops/softmax.ts';
 import { drawSample, outputsOf, type Sample } from './sample.ts';
 
 const BY_NAME = {

@@ -59,7 +59,10 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   max: [],
   min: [{ axis: 1 }],
   variance: [0, { correction: 0 }],
+  prod: [0],
+  cumsum: [0, { reverse: true }],
   argmax: [1],
+  topk: [2, { largest: false }],
   logSumExp: [0],
   reshape: [3, -1],
   flatten: [0],
@@ -71,6 +74,8 @@ const CALLS: Readonly<Record<keyof TensorMethods, readonly unknown[]>> = {
   pad: [[1], [0], 7],
   broadcastTo: [[2, 2, 3]],
   gatherRows: [labels],
+  gather: [0, constant([[1, -1, 0]], { dtype: 'i32' })],
+  take: [labels, 1],
   oneHot: [3],
   cast: ['u32'],
   maxPool: [2],
@@ -107,11 +112,11 @@ const ON: Readonly<Record<string, Tensor>> = { oneHot: labels, remainder: labels
 describe('methods', () => {
   it.each(Object.entries(CALLS))('%s is the function', async (name, args) => {
     const of = ON[name] ?? (/pool|upsample/i.test(name) ? image : x);
-    const method = (of as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!.apply(of, [...args]);
-    const fn = (ops as unknown as Record<string, (...a: unknown[]) => Tensor>)[name]!;
-    const called = fn(of, ...args);
-    expect([method.shape, method.dtype]).toEqual([called.shape, called.dtype]);
-    expect(await values(method)).toEqual(await values(called));
+    type Fn = (...a: unknown[]) => Tensor | Tensor[];
+    const methods = [(of as unknown as Record<string, Fn>)[name]!.apply(of, [...args])].flat();
+    const called = [(ops as unknown as Record<string, Fn>)[name]!(of, ...args)].flat();
+    expect(methods.map(({ shape, dtype }) => [shape, dtype])).toEqual(called.map(({ shape, dtype }) => [shape, dtype]));
+    for (const [k, y] of methods.entries()) expect(await values(y)).toEqual(await values(called[k]!));
   });
 
   it('where: the condition comes first', async () => {

@@ -1,7 +1,7 @@
 // Samples of convolutions: kernels of 1 and as large as the image, strides beyond the kernel, uneven padding, dilation, groups, depthwise,
 // one channel, primes, whole vec4s, and sums that are cut into parts.
 import { add } from '../src/ops/binary.ts';
-import { type ConvOptions, conv, convTranspose } from '../src/ops/conv.ts';
+import { type ConvOptions, type ConvTransposeOptions, conv, convTranspose } from '../src/ops/conv.ts';
 import { square } from '../src/ops/unary.ts';
 import type { Sample } from './sample.ts';
 
@@ -9,7 +9,7 @@ import type { Sample } from './sample.ts';
 type Case = readonly [
   x: readonly [number, number, number, number],
   w: readonly [number, number, number, number],
-  options?: ConvOptions,
+  options?: ConvOptions & Pick<ConvTransposeOptions, 'outputPadding'>,
   full?: 'full',
 ];
 
@@ -51,6 +51,8 @@ const plain: Sample[] = CASES.map((one, k) => ({
 const TRANSPOSED: readonly Case[] = [
   [[2, 3, 4, 4], [4, 3, 3, 8], { stride: 2, padding: 1 }],
   [[1, 4, 3, 6], [6, 2, 4, 1], { stride: [3, 1], dilation: [1, 2], groups: 3 }, 'full'],
+  // A padding of a whole stride: the convolution of its result has more places than x.
+  [[1, 3, 4, 2], [2, 2, 3, 3], { stride: [1, 2], dilation: [2, 3], outputPadding: [1, 2] }],
 ];
 
 export const convSamples = {
@@ -69,11 +71,12 @@ export const convSamples = {
       hardware: false,
     },
   ],
-  convInput: TRANSPOSED.map((one) => ({
+  convInput: TRANSPOSED.map((one, k) => ({
     name: nameOf(one),
     inputs: [{ shape: one[0] }, { shape: one[1] }],
     fn: (x, w) => convTranspose(x!, w!, one[2] as object),
     full: one[3] === 'full',
+    hardware: k < 2,
   })),
   convFilter: [
     {

@@ -8,6 +8,7 @@ import { broadcastTo } from '../src/ops/broadcast.ts';
 import { cast } from '../src/ops/cast.ts';
 import { expm1 } from '../src/ops/expm1.ts';
 import { gatherRows, gatherRowsGradOp, oneHot } from '../src/ops/gather.ts';
+import { gather, gatherAlongGradOp, take } from '../src/ops/gather-along.ts';
 import { concat, slice, transpose } from '../src/ops/movement.ts';
 import { pad } from '../src/ops/pad.ts';
 import { pow } from '../src/ops/pow.ts';
@@ -71,6 +72,44 @@ function powers(): Sample[] {
     wrt: [0],
   };
   return [first!, signed, ...others.map((sample) => ({ ...sample, full: true }))].map(software);
+}
+
+/** Elements by indices from both ends. */
+function gathered(shape: Shape, axis: number, by: Shape, dtype: 'i32' | 'u32' = 'i32'): Sample {
+  const N = shape.at(axis)!;
+  return {
+    name: `${dtype === 'u32' ? 'u32 ' : ''}[${shape}] by [${by}] along ${axis}`,
+    inputs: [{ shape }, { shape: by, dtype, range: [dtype === 'u32' ? 0 : -N, N] }],
+    fn: (x, at) => gather(x!, axis, at!),
+  };
+}
+
+function gathers(): Sample[] {
+  return [
+    gathered([5, 7], 1, [5, 3]),
+    gathered([4, 6, 3], 1, [2, 9, 3]),
+    { ...gathered([17], 0, [257]), full: true },
+    { ...gathered([3, 5, 2, 2], 0, [2, 5, 1, 2]), full: true },
+    { ...gathered([3, 5], -1, [3, 1], 'u32'), full: true },
+    {
+      name: 'take of [4, 6, 3] by [2, 2] along 1, from both ends',
+      inputs: [
+        { shape: [4, 6, 3] },
+        { shape: [2, 2], dtype: 'i32', values: [0, -1, 5, -6] },
+        { shape: [4, 1, 3], dtype: 'i32', range: [-6, 6] },
+      ],
+      fn: (x, at, one) => [take(x!, at!, 1), gather(x!, 1, one!)],
+    },
+    {
+      name: 'i32 [5, 4] along 1',
+      inputs: [
+        { shape: [5, 4], dtype: 'i32', range: [-9, 9] },
+        { shape: [5, 2], dtype: 'i32', range: [-5, 5] },
+      ],
+      fn: (x, at) => gather(x!, 1, at!),
+      full: true,
+    },
+  ];
 }
 
 /** Within a turn, and over thousands of turns, which devices would get wrong by themselves. */
@@ -171,7 +210,7 @@ export const elementwiseSamples = {
   ],
   powTensor: powers(),
   sin: waves(sin),
-  cos: waves(cos),
+  cos: waves(cos).map((sample, k) => ({ ...sample, full: k !== 1 })),
   clip: [
     ...unaries((x) => clip(x, { max: 0.5 }), { away: 0.5 }, 'max '),
     ...unaries((x) => clip(x, { min: -0.5 }), { away: -0.5 }, 'min '),
@@ -393,6 +432,16 @@ export const elementwiseSamples = {
     fn: (dy: Tensor, at: Tensor) => apply1(gatherRowsGradOp, [dy, at], { shape: [N, ...row] }),
     wrt: [],
   })),
+  gather: gathers().map(software),
+  gatherGrad: [
+    {
+      name: '[2, 67, 5] to 4, some past the end',
+      inputs: [{ shape: [2, 67, 5] }, { shape: [2, 67, 5], dtype: 'u32' as const, range: [0, 5] as const }],
+      fn: (dy: Tensor, at: Tensor) => apply1(gatherAlongGradOp, [dy, at], { N: 4 }),
+      wrt: [],
+      hardware: false,
+    },
+  ],
   oneHot: [
     { name: '[65] to 10', inputs: [{ shape: [65], dtype: 'u32', range: [0, 10] }], fn: (at) => oneHot(at!, 10) },
     {

@@ -1,9 +1,9 @@
 // Samples of pools, resampling and padding by modes: channels of 1, 3, 4 and 5, sizes of 1 and primes, windows that overlap, touch, leave gaps
 // or are the image, uneven padding, last windows beyond the padding, dilation, ties.
-import { apply1, type Tensor } from '../src/graph/tensor.ts';
+import { apply, apply1, type Tensor } from '../src/graph/tensor.ts';
 import { adaptiveAvgPool, adaptiveMaxPool } from '../src/ops/adaptive-pool.ts';
 import { avgPool } from '../src/ops/avg-pool.ts';
-import { atMaximaOp, type MaxPoolOptions, maxPool } from '../src/ops/max-pool.ts';
+import { atMaximaOp, type MaxPoolOptions, maxPool, maxPoolOp } from '../src/ops/max-pool.ts';
 import type { PadMode } from '../src/ops/movement.ts';
 import { pad } from '../src/ops/pad.ts';
 import { slidingPool } from '../src/ops/pool-axis.ts';
@@ -69,9 +69,12 @@ function maxPools(): Sample[] {
     ),
     ...adaptive(adaptiveMaxPool),
     {
-      name: 'ties',
+      name: 'ties, with their places',
       inputs: [{ shape: [2, 5, 5, 3], range: [1, 1] }],
-      fn: (x) => maxPool(x!, 3, { stride: 2 }),
+      fn: (x) => {
+        const { rows, columns } = slidingPool('sample', [5, 5], { kernel: 3, stride: 2, padding: 1, ceilMode: false });
+        return apply(maxPoolOp, [x!], { rows, columns });
+      },
       wrt: [],
       hardware: false,
     },
@@ -238,5 +241,5 @@ export const poolSamples = {
       ADAPTIVE.filter((c) => !isEqual(c)),
     ),
   ],
-  take: [...resized(COPIED, 2, 0), ...padded()],
+  reindex: [...resized(COPIED, 2, 0), ...padded()],
 } satisfies Record<string, readonly Sample[]>;

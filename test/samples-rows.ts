@@ -4,10 +4,14 @@ import { apply, apply1, type Tensor } from '../src/graph/tensor.ts';
 import { accuracy } from '../src/ops/accuracy.ts';
 import { sum } from '../src/ops/broadcast.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
+import { type CumsumOptions, cumsum } from '../src/ops/cumsum.ts';
+import { logSumExp } from '../src/ops/log-sum-exp.ts';
+import { prod, prodGradOp } from '../src/ops/prod.ts';
 import { argmax, max, mean, min, variance } from '../src/ops/reduce.ts';
-import { logSoftmax, logSoftmaxGradOp, logSumExp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
+import { logSoftmax, logSoftmaxGradOp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
+import { type TopkOptions, topk } from '../src/ops/topk.ts';
 import { total } from '../src/ops/total.ts';
-import type { Sample } from './sample.ts';
+import type { Sample, SampleInput } from './sample.ts';
 
 type ReduceFn = typeof sum;
 
@@ -171,6 +175,78 @@ function argmaxima(): Sample[] {
   return list.map((sample) => ({ ...sample, wrt: [] }));
 }
 
+/** Products of values near 1 in size, of both signs, and of rows with one zero and with two. */
+function products(): Sample[] {
+  const near = (size: number, zeros: readonly number[]) =>
+    Array.from({ length: size }, (_, i) => (zeros.includes(i) ? 0 : (i % 3 ? 1 : -1) * (0.8 + ((i * 7) % 13) / 30)));
+  const of = (shape: number[], axis: number | number[] | undefined, zeros: number[] = []): Sample => ({
+    name: `[${shape}] over ${axis ?? 'all'}${zeros.length > 0 ? `, ${zeros.length} zeros` : ''}`,
+    inputs: [
+      {
+        shape,
+        values: near(
+          shape.reduce((a, b) => a * b, 1),
+          zeros,
+        ),
+      },
+    ],
+    fn: (x) => prod(x!, { axis }),
+  });
+  return [
+    of([4, 5, 3], [0, 2], [7, 22, 23]),
+    of([2, 150], 1, [3, 200, 299]),
+    { ...of([7], undefined), full: true },
+    { ...of([65, 10], 0, [5]), full: true, hardware: false },
+    { ...of([5, 1], 1), full: true, hardware: false },
+    { ...of([2, 3, 2, 2, 3, 2], [0, 2, 5]), full: true, hardware: false },
+    { ...of([3, 1100], 1, [700]), full: true },
+  ];
+}
+
+/** Running sums along every axis, by one lane and by many. */
+function runningSums(): Sample[] {
+  const of = (shape: number[], options: CumsumOptions, spec: Omit<SampleInput, 'shape'> = {}): Sample => ({
+    name: `${spec.dtype ?? ''}[${shape}] along ${options.axis}${options.reverse ? ', reversed' : ''}${options.exclusive ? ', exclusive' : ''}`,
+    inputs: [{ ...spec, shape }],
+    fn: (x) => cumsum(x!, options),
+  });
+  return [
+    of([7, 5, 3], { axis: 1, reverse: true }),
+    of([3, 257], { axis: -1, exclusive: true }),
+    { ...of([2, 1100], { axis: 1 }), wrt: [], full: true },
+    { ...of([2, 300, 3], { axis: 1, reverse: true, exclusive: true }), full: true },
+    { ...of([257], { axis: 0 }), full: true, hardware: false },
+    { ...of([1, 1], { axis: 1 }), full: true, hardware: false },
+    { ...of([5, 13], { axis: 0 }, { dtype: 'u32' }), full: true, hardware: false },
+    { ...of([5, 130], { axis: 1 }, { dtype: 'i32', range: [-9, 9] }), full: true },
+  ];
+}
+
+/** The largest of distinct elements, in an order that no walk meets, and of equal ones; values and indices. */
+function largest(): Sample[] {
+  const distinct = (shape: number[], k: number, options: TopkOptions): Sample => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return {
+      name: `${k} of [${shape}] along ${options.axis}${options.largest === false ? ', smallest' : ''}`,
+      inputs: [{ shape, values: Array.from({ length: size }, (_, i) => ((i * 7919) % size) / 16 - 3) }],
+      fn: (x) => topk(x!, k, options),
+    };
+  };
+  return [
+    { ...distinct([7, 5, 3], 2, { axis: 1, largest: false }), hardware: false },
+    distinct([3, 257], 5, { axis: -1 }),
+    {
+      name: '4 of [5, 130] among equals',
+      inputs: [{ shape: [5, 130], values: Array.from({ length: 650 }, (_, i) => (Math.floor(i / 2) * 7) % 3) }],
+      fn: (x) => topk(x!, 4),
+      wrt: [],
+    },
+    { ...distinct([1], 1, { axis: 0 }), full: true, hardware: false },
+    { ...distinct([65, 10], 10, { axis: 1 }), full: true },
+    { ...distinct([2, 1100, 3], 3, { axis: 1, largest: false }), full: true },
+  ];
+}
+
 export const rowSamples = {
   sum: [...reductions(sum), ...longReductions(sum)],
   sumFew: [2080, 4096, 65_536].map((n) => ({
@@ -190,7 +266,18 @@ export const rowSamples = {
   ],
   max: [...reductions(max), ...longReductions(max)],
   min: [...reductions(min), ...longReductions(min)],
+  prod: products(),
+  prodGrad: [
+    {
+      name: '[3, 257], few lanes and many',
+      inputs: [{ shape: [3] }, { shape: [3, 257], range: [0.9, 1.1] }],
+      fn: (dy, x) => apply1(prodGradOp, [dy!, x!], undefined),
+      wrt: [],
+    },
+  ],
   argmax: argmaxima(),
+  cumsum: runningSums(),
+  topk: largest(),
   softmax: alongAxes(softmax),
   softmaxGrad: rowGradients(softmaxGradOp, [0, 1]),
   logSoftmax: alongAxes(logSoftmax),
@@ -201,6 +288,19 @@ export const rowSamples = {
       name: '[4, 5, 6] along 1, kept',
       inputs: [{ shape: [4, 5, 6] }],
       fn: (x) => logSumExp(x!, { axis: 1, keepDims: true }),
+    },
+    {
+      name: '[3, 4, 2, 5] over 0 and 2',
+      inputs: [{ shape: [3, 4, 2, 5] }],
+      fn: (x) => logSumExp(x!, [0, 2]),
+      hardware: false,
+    },
+    {
+      name: '[2, 3] over no axis',
+      inputs: [{ shape: [2, 3] }],
+      fn: (x) => logSumExp(x!, []),
+      full: true,
+      hardware: false,
     },
   ],
   softmaxCrossEntropy: crossEntropies(),

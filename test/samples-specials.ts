@@ -46,6 +46,14 @@ const ROW_PAIRS = LEFT.map((a, i) => [a, 0.5, RIGHT[i]!]).filter(
   ([a, , b]) => Math.abs(a!) !== LARGEST || Math.abs(b!) !== LARGEST,
 );
 const ROWS = matrix(ROW_PAIRS.length, 3, (row, column) => ROW_PAIRS[row]![column]!);
+/**
+ * Pairs with 1 between: products of the smallest numbers with less are subnormal. Without those whose product overflows floats and not
+ * doubles.
+ */
+const FACTORS = LEFT.map((a, i) => [a, 1, RIGHT[i]!]).filter(
+  ([a, , b]) => !Number.isFinite(a! * b!) || Number.isFinite(Math.fround(a! * b!)),
+);
+const PRODUCTS = matrix(FACTORS.length, 3, (row, column) => FACTORS[row]![column]!);
 const LONG = matrix(N, 65, (row, column) => (column === (row * 9 + 3) % 65 ? SPECIALS[row]! : plain(row + column)));
 const PICTURE = { ...vector([...SPECIALS, 0.5]), shape: [1, 3, 4, 1] };
 const GRADIENTS = [ROWS, LONG].map(({ shape: [rows, columns] }) => matrix(rows!, columns!, (r, c) => plain(r * 3 + c)));
@@ -197,7 +205,7 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   slice: moved({ starts: [1, 0], ends: [ROW_PAIRS.length, 3] }),
   concat: [{ inputs: [A, B], params: { axis: 0 }, zeros: true }],
   pad: moved({ before: [0, 1], after: [0, 1], value: 7 }),
-  take: (['reflect', 'replicate', 'circular', { scale: 0.7 }] as const).map((source) => ({
+  reindex: (['reflect', 'replicate', 'circular', { scale: 0.7 }] as const).map((source) => ({
     inputs: [X],
     params: { axis: 0, size: N + 3, before: typeof source === 'object' ? 0 : 2, source },
     zeros: true,
@@ -231,6 +239,28 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   gatherRowsGrad: [
     { inputs: [ROWS, whole('u32', ...ROW_PAIRS.map((_, i) => (i * 5) % 140))], params: { shape: [130, 3] } },
   ],
+  gather: [
+    {
+      inputs: [
+        { shape: [ROW_PAIRS.length, 3, 1], values: ROWS.values! },
+        {
+          shape: [ROW_PAIRS.length, 1, 1],
+          dtype: 'u32',
+          values: ROW_PAIRS.map((_, i) => (i % 5 === 4 ? 0xffffffff : i % 5)),
+        },
+      ],
+      zeros: true,
+    },
+  ],
+  gatherGrad: [
+    {
+      inputs: [
+        { shape: [ROW_PAIRS.length, 3, 1], values: ROWS.values! },
+        { shape: [ROW_PAIRS.length, 3, 1], dtype: 'u32', values: ROWS.values!.map((_, i) => (i * 5) % 4) },
+      ],
+      params: { N: 3 },
+    },
+  ],
   oneHot: [{ inputs: [whole('u32', 2, 3, 4, 0xffffffff)], params: { depth: 4 } }],
   dropoutMask: 'no floats',
   batchIndices: 'no floats',
@@ -251,7 +281,7 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   // By 45 degrees.
   warpPictures: [
     {
-      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 4096)].map((x, k) =>
+      inputs: [PICTURE, whole('u32', 0, 0), whole('i32', 23170, 23170, 8192)].map((x, k) =>
         k === 1 ? { ...x, shape: [1, 2] } : x,
       ),
       params: { angle: 0, zoom: 1, angles: 1 },
@@ -262,7 +292,19 @@ export const specials: { readonly [K in OpName]: readonly Special[] | 'no floats
   mean: reduced,
   max: reduced,
   min: reduced,
+  topk: [true, false].flatMap((largest) =>
+    [ROWS, LONG].map((x) => ({ inputs: [x], params: { k: 3, axis: 1, largest }, hardware: x === LONG })),
+  ),
+  prod: [PRODUCTS, LONG].map((x) => ({ inputs: [x], params: { axes: [1] }, hardware: x === LONG })),
+  prodGrad: [ROWS, LONG].map((x) => ({
+    inputs: [vector(x.values!.map(() => 1).slice(0, x.shape[0])), x],
+    hardware: x === LONG,
+  })),
   argmax: along,
+  cumsum: [
+    { inputs: [ROWS], params: { axis: 1, reverse: false, exclusive: false } },
+    { inputs: [LONG], params: { axis: 1, reverse: true, exclusive: true } },
+  ],
   softmax: along,
   softmaxGrad: backward,
   logSoftmax: along,

@@ -5,9 +5,7 @@ import { OptionError } from '../graph/errors.ts';
 type Augment = (data: never, options?: never, ...extra: never[]) => unknown;
 
 let attached: Augment = () => {
-  throw new OptionError(
-    "augment: this program does not import it. Call datasets.augment(data, …) instead: import { datasets } from 'thalweg'.",
-  );
+  throw new OptionError('augment: this program does not import it. Call datasets.augment(data, …) instead.');
 };
 
 export function attachAugment(augment: Augment): void {

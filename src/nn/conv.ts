@@ -1,14 +1,18 @@
 // Convolutions as layers. Filters lie in memory as the ops read them, (O, KH, KW, C / groups), and in files as PyTorch's,
 // (O, C / groups, KH, KW).
 import { ShapeError } from '../graph/errors.ts';
-import { BOOLEAN, COUNT, checkOptions, FUNCTION, type Kind, type Schema, show } from '../graph/options.ts';
+import { BOOLEAN, COUNT, checkOptions, FUNCTION, type Kind, oneOf, type Schema, show } from '../graph/options.ts';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { type Initializer, type Tensor, Variable } from '../graph/tensor.ts';
 import { conv, convTranspose } from '../ops/conv.ts';
+import { pad } from '../ops/pad.ts';
 import { checkTensors } from '../ops/tensors.ts';
-import { PADDING, PADDING_PAIR, PADDING_SIDES, type Padding, type Pair, SIZES, two } from '../ops/window.ts';
+import { PADDING, PADDING_PAIR, PADDING_SIDES, type Padding, type Pair, SIZES, sides, two } from '../ops/window.ts';
 import { uniform } from './init.ts';
 import { captured, checkSize, type NamedLayer, nameOf, parameter } from './layer.ts';
+
+/** What the padding of a convolution holds. */
+export type PaddingMode = 'zeros' | 'reflect' | 'replicate' | 'circular';
 
 /** Options of {@link Conv2d}. */
 export interface Conv2dOptions {
@@ -22,13 +26,15 @@ export interface Conv2dOptions {
   readonly groups?: number | undefined;
   /** Whether it adds a bias. Default true. */
   readonly bias?: boolean | undefined;
+  /** What the padding holds: zeros, or x mirrored at its edge, its edge repeated, or x repeated. Default 'zeros'. */
+  readonly paddingMode?: PaddingMode | undefined;
   /** Default: U(-1/√n, 1/√n) with n the inputs of an output: channels / groups · kernel elements. */
   readonly initialWeight?: Initializer | undefined;
   /** Default: as the weight's. */
   readonly initialBias?: Initializer | undefined;
 }
 
-const SCHEMA = {
+const ZEROS = {
   stride: [SIZES, 1],
   padding: [PADDING, 0],
   dilation: [SIZES, 1],
@@ -36,6 +42,11 @@ const SCHEMA = {
   bias: [BOOLEAN, true],
   initialWeight: FUNCTION,
   initialBias: FUNCTION,
+} satisfies Schema<Omit<Conv2dOptions, 'paddingMode'>>;
+
+const SCHEMA = {
+  ...ZEROS,
+  paddingMode: [oneOf('zeros', 'reflect', 'replicate', 'circular'), 'zeros'],
 } satisfies Schema<Conv2dOptions>;
 
 /** Options of {@link Conv1d}. */
@@ -61,7 +72,7 @@ const SCHEMA_1D = {
 } satisfies Schema<Conv1dOptions>;
 
 /** Options of {@link ConvTranspose2d}. */
-export interface ConvTranspose2dOptions extends Omit<Conv2dOptions, 'padding'> {
+export interface ConvTranspose2dOptions extends Omit<Conv2dOptions, 'padding' | 'paddingMode'> {
   /** What is cut off around the result: the padding of the convolution that it transposes. Default 0. */
   readonly padding?: Exclude<Padding, 'same' | 'valid'> | undefined;
   /** Elements added at the bottom and right of the result, where a stride leaves its size open. Default 0. */
@@ -69,13 +80,13 @@ export interface ConvTranspose2dOptions extends Omit<Conv2dOptions, 'padding'> {
 }
 
 const TRANSPOSED = {
-  ...SCHEMA,
+  ...ZEROS,
   padding: [PADDING_SIDES, 0],
   outputPadding: [PADDING_PAIR, 0],
 } satisfies Schema<ConvTranspose2dOptions>;
 
 /** Options of {@link ConvTranspose1d}. */
-export interface ConvTranspose1dOptions extends Omit<Conv1dOptions, 'padding'> {
+export interface ConvTranspose1dOptions extends Omit<Conv1dOptions, 'padding' | 'paddingMode'> {
   /** What is cut off at both ends of the result, or `[before, after]`. Default 0. */
   readonly padding?: number | readonly [before: number, after: number] | undefined;
   /** Elements added at the end of the result, where a stride leaves its size open. Default 0. */
@@ -88,7 +99,9 @@ const FROM_0: Kind = {
 };
 
 const TRANSPOSED_1D = {
-  ...SCHEMA_1D,
+  ...ZEROS,
+  stride: [COUNT, 1],
+  dilation: [COUNT, 1],
   padding: [PADDING_PAIR, 0],
   outputPadding: [FROM_0, 0],
 } satisfies Schema<ConvTranspose1dOptions>;
@@ -149,6 +162,42 @@ function remedy({ rank, shape }: Tensor, axes: 3 | 4, channels: number): string 
   return axes === 4 ? 'Reshape it to images.' : 'Reshape it to sequences.';
 }
 
+/** How a convolution's window moves, and what is around x. */
+interface Moves {
+  readonly stride: Pair;
+  readonly padding: Padding;
+  readonly dilation: Pair;
+  readonly groups: number;
+  readonly paddingMode: PaddingMode;
+}
+
+const movesOf = ({ stride, padding, dilation, groups, paddingMode }: Moves): Moves => {
+  return { stride, padding, dilation, groups, paddingMode };
+};
+
+function convolved(layer: NamedLayer & Parameters, x: Tensor, { paddingMode, padding, ...moves }: Moves): Tensor {
+  const { weight } = layer;
+  if (paddingMode === 'zeros') return conv(x, weight, { ...moves, padding, ...plus(layer) });
+  const flat = x.rank === 3;
+  const kernel: readonly [number, number] = flat ? [1, weight.shape[1]!] : [weight.shape[1]!, weight.shape[2]!];
+  const [stride, dilation] = [two(moves.stride), two(moves.dilation)];
+  const along: Padding = flat && typeof padding !== 'string' ? [0, 0, ...endsOf(padding)] : padding;
+  const [top, bottom, left, right] = sides(nameOf(layer), along, { kernel, stride, dilation });
+  const [before, after] = flat
+    ? [[left], [right]]
+    : [
+        [top, left],
+        [bottom, right],
+      ];
+  const padded = pad(x, [0, ...before, 0], [0, ...after, 0], { mode: paddingMode });
+  return conv(padded, weight, { ...moves, ...plus(layer) });
+}
+
+/** The zeros at both ends of a sequence. */
+function endsOf(padding: Exclude<Padding, string>): [number, number] {
+  return typeof padding === 'number' ? [padding, padding] : [padding[0], padding[1]];
+}
+
 const plus = ({ bias }: Parameters) => (bias ? { bias } : {});
 
 /**
@@ -161,7 +210,7 @@ export class Conv2d implements NamedLayer, Parameters {
   readonly weight: Variable;
   /** (out) */
   readonly bias: Variable | undefined;
-  readonly #options: { stride: Pair; padding: Padding; dilation: Pair; groups: number };
+  readonly #options: Moves;
 
   /** `kernelSize` is a number or a pair. @throws ShapeError if the channels cannot be divided into the groups. */
   constructor(
@@ -178,15 +227,14 @@ export class Conv2d implements NamedLayer, Parameters {
     const { weight, bias } = parametersOf([outChannels, KH, KW, inChannels / checked.groups], outChannels, checked);
     this.weight = weight;
     this.bias = bias;
-    const { stride, padding, dilation, groups } = checked;
-    this.#options = { stride, padding, dilation, groups };
+    this.#options = movesOf(checked);
   }
 
   /** @throws ShapeError if x is not (N, H, W, in), or smaller than the kernel. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     const { groups } = this.#options;
     checkInput(this, x, 4, this.weight.shape.at(-1)! * groups, extra);
-    return captured(this, conv(x, this.weight, { ...this.#options, ...plus(this) }));
+    return captured(this, convolved(this, x, this.#options));
   }
 }
 
@@ -197,7 +245,7 @@ export class Conv1d implements NamedLayer, Parameters {
   readonly weight: Variable;
   /** (out) */
   readonly bias: Variable | undefined;
-  readonly #options: { stride: number; padding: Padding; dilation: number; groups: number };
+  readonly #options: Moves;
 
   /** @throws ShapeError if the channels cannot be divided into the groups. */
   constructor(
@@ -213,15 +261,14 @@ export class Conv1d implements NamedLayer, Parameters {
     const { weight, bias } = parametersOf([outChannels, kernelSize, inChannels / checked.groups], outChannels, checked);
     this.weight = weight;
     this.bias = bias;
-    const { stride, padding, dilation, groups } = checked;
-    this.#options = { stride, padding, dilation, groups };
+    this.#options = movesOf(checked);
   }
 
   /** @throws ShapeError if x is not (N, L, in), or shorter than the kernel. */
   forward(x: Tensor, ...extra: never[]): Tensor {
     const { groups } = this.#options;
     checkInput(this, x, 3, this.weight.shape.at(-1)! * groups, extra);
-    return captured(this, conv(x, this.weight, { ...this.#options, ...plus(this) }));
+    return captured(this, convolved(this, x, this.#options));
   }
 }
 

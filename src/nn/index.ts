@@ -1,5 +1,12 @@
 // Layers, initial values and summaries, exported as `nn`.
 export { GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activations.ts';
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  GlobalAvgPool2d,
+} from './adaptive-pool.ts';
 export { BatchNorm1d, BatchNorm2d } from './batch-norm.ts';
 export {
   Conv1d,
@@ -10,6 +17,7 @@ export {
   type ConvTranspose1dOptions,
   ConvTranspose2d,
   type ConvTranspose2dOptions,
+  type PaddingMode,
 } from './conv.ts';
 export { Dropout, Dropout2d } from './dropout.ts';
 export { Embedding } from './embedding.ts';
@@ -22,7 +30,16 @@ export { InstanceNorm1d, InstanceNorm2d } from './instance-norm.ts';
 export { type Layer, parameter } from './layer.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layer-norm.ts';
 export { Linear, type LinearOptions } from './linear.ts';
+export {
+  AvgPool1d,
+  type AvgPool1dOptions,
+  AvgPool2d,
+  MaxPool1d,
+  type MaxPool1dOptions,
+  MaxPool2d,
+} from './pool.ts';
 export { PReLU, type PReLUOptions } from './prelu.ts';
+export { CircularPad2d, ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d } from './resize.ts';
 export {
   BasicBlock,
   type BasicBlockOptions,
@@ -34,6 +51,7 @@ export {
   resnet20,
 } from './resnet.ts';
 export type { BatchNormOptions, InstanceNormOptions } from './running-norm.ts';
+export type { SequencePadding } from './sequence.ts';
 export { Flatten, type FlattenOptions, Sequential } from './sequential.ts';
 export { LogSigmoid, Mish } from './softplus-activations.ts';
 export { type Summary, type SummaryParameter, type SummaryRow, summary } from './summary.ts';

@@ -1,38 +1,30 @@
 // Instance norm: every channel of every example has mean 0 and variance 1 over its positions. https://arxiv.org/abs/1607.08022
-
-import type { Tensor } from '../graph/tensor.ts';
-import type { Groups } from '../ops/groups.ts';
-import { INSTANCE_NORM, type InstanceNormOptions, RunningNorm, sizesOf } from './running-norm.ts';
+import { INSTANCE_NORM, type InstanceNormOptions, RunningNorm } from './running-norm.ts';
 
 /** Instance norm of sequences: PyTorch's, with channels last. */
 export class InstanceNorm1d extends RunningNorm {
-  readonly kind = 'InstanceNorm1d';
-
-  /** For x (N, L, numFeatures). */
+  /** For x (N, L, numFeatures). @throws ShapeError, OptionError for invalid arguments. */
   constructor(numFeatures: number, options: InstanceNormOptions = {}, ...extra: never[]) {
-    super('InstanceNorm1d', numFeatures, options, INSTANCE_NORM, extra);
-  }
-
-  protected groupsOf(x: Tensor): Groups {
-    return ofExamples(sizesOf(this, x, [3], '[N, L, C]'));
+    super(
+      { kind: 'InstanceNorm1d', ranks: [3], axes: '[N, L, C]', perExample: true },
+      numFeatures,
+      options,
+      INSTANCE_NORM,
+      extra,
+    );
   }
 }
 
 /** Instance norm of images: PyTorch's, with channels last. */
 export class InstanceNorm2d extends RunningNorm {
-  readonly kind = 'InstanceNorm2d';
-
-  /** For x (N, H, W, numFeatures). */
+  /** For x (N, H, W, numFeatures). @throws ShapeError, OptionError for invalid arguments. */
   constructor(numFeatures: number, options: InstanceNormOptions = {}, ...extra: never[]) {
-    super('InstanceNorm2d', numFeatures, options, INSTANCE_NORM, extra);
+    super(
+      { kind: 'InstanceNorm2d', ranks: [4], axes: '[N, H, W, C]', perExample: true },
+      numFeatures,
+      options,
+      INSTANCE_NORM,
+      extra,
+    );
   }
-
-  protected groupsOf(x: Tensor): Groups {
-    return ofExamples(sizesOf(this, x, [4], '[N, H, W, C]'));
-  }
-}
-
-/** Each channel of each example a group. */
-function ofExamples(sizes: Omit<Groups, 'G'>): Groups {
-  return { ...sizes, G: sizes.C };
 }

@@ -8,6 +8,7 @@ import { heldAs, type Tensor, Variable } from '../graph/tensor.ts';
 import { advance, isTrained, isTraining } from '../graph/trace.ts';
 import { add, div, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
+import { copy } from '../ops/counter.ts';
 import { column, type Groups, groupSize } from '../ops/groups.ts';
 import { MEAN, VARIANCE } from '../ops/moments.ts';
 import { normalize } from '../ops/normalize.ts';
@@ -71,9 +72,20 @@ const NAMES: Readonly<Record<string, InFile>> = {
   numBatchesTracked: { name: 'num_batches_tracked', dtype: 'I64' },
 };
 
+/** What distinguishes the layers. */
+interface Form {
+  readonly kind: string;
+  /** The ranks of x, and its axes for messages. */
+  readonly ranks: readonly number[];
+  readonly axes: string;
+  /** Whether each example has statistics of its own. */
+  readonly perExample: boolean;
+}
+
 /** Normalizes channels, the last axis, by the statistics of a batch or running ones. */
 export abstract class RunningNorm implements NamedLayer {
-  abstract readonly kind: string;
+  /** Its class name, which errors and `summary()` show. */
+  readonly kind: string;
   /** Channels: the last axis of x. */
   readonly numFeatures: number;
   /** Added to the variance. */
@@ -92,15 +104,17 @@ export abstract class RunningNorm implements NamedLayer {
   readonly numBatchesTracked: Variable | undefined;
   /** @internal */
   readonly [IN_FILES] = NAMES;
+  readonly #form: Form;
   #frozen = false;
 
   constructor(
-    kind: string,
+    form: Form,
     numFeatures: number,
     options: BatchNormOptions,
     schema: typeof BATCH_NORM | typeof INSTANCE_NORM,
     extra: readonly unknown[],
   ) {
+    const { kind } = form;
     checkSize(kind, 'numFeatures', numFeatures);
     const { eps, momentum, affine, trackRunningStats } = checkOptions(
       kind,
@@ -108,6 +122,8 @@ export abstract class RunningNorm implements NamedLayer {
       schema as typeof BATCH_NORM,
       extra,
     );
+    this.#form = form;
+    this.kind = kind;
     this.numFeatures = numFeatures;
     this.eps = eps;
     this.momentum = momentum;
@@ -126,7 +142,7 @@ export abstract class RunningNorm implements NamedLayer {
    */
   forward(x: Tensor, ...extra: never[]): Tensor {
     checkTensors(nameOf(this), { x }, extra);
-    const groups = this.groupsOf(x);
+    const groups = this.#groupsOf(x);
     const { runningMean, runningVar } = this;
     if (runningMean && runningVar && (!isTraining() || this.#isFrozen()))
       return captured(this, this.#byRunning(x, runningMean, runningVar));
@@ -136,9 +152,6 @@ export abstract class RunningNorm implements NamedLayer {
     return captured(this, y);
   }
 
-  /** x as groups of which each has statistics. @throws ShapeError if x has other axes than the layer expects */
-  protected abstract groupsOf(x: Tensor): Groups;
-
   /**
    * Freezes running statistics of a layer without parameters.
    * @internal
@@ -146,11 +159,25 @@ export abstract class RunningNorm implements NamedLayer {
   [FREEZE](frozen: boolean): void {
     const { runningMean } = this;
     if (this.weight || !runningMean || this.#frozen === frozen) return;
-    if (heldAs(runningMean) !== undefined)
+    const held = heldAs(runningMean);
+    if (held !== undefined)
       throw new OptionError(
-        `${nameOf(this)}: it cannot be ${frozen ? 'frozen' : 'unfrozen'} while a trainer holds it. Do it before new Trainer.`,
+        `${this.kind} ${held.replace(/\.?runningMean$/, '')}: it cannot be ${frozen ? 'frozen' : 'unfrozen'} while a trainer holds it. Do it before new Trainer.`,
       );
     this.#frozen = frozen;
+  }
+
+  /** x as groups of which each has statistics. @throws ShapeError if x has other axes than the layer expects, or is not f32 */
+  #groupsOf(x: Tensor): Groups {
+    const { ranks, axes, perExample } = this.#form;
+    const [name, C] = [nameOf(this), this.numFeatures];
+    if (!ranks.includes(x.rank) || x.shape.at(-1) !== C)
+      throw new ShapeError(
+        `${name}: expected x ${axes} with ${C} channels in the last axis, got ${formatShape(x.shape)}. Reshape x, or create the layer as new nn.${this.kind}(${x.shape.at(-1) ?? 1}).`,
+      );
+    if (x.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x.dtype}. It must be f32: cast(x, 'f32').`);
+    const N = perExample ? x.shape[0]! : 1;
+    return { N, M: x.size / N / C, C, G: C };
   }
 
   #isFrozen(): boolean {
@@ -166,12 +193,12 @@ export abstract class RunningNorm implements NamedLayer {
 
   #checkCount(x: Tensor, groups: Groups): void {
     if (groupSize(groups) > 1) return;
-    const each = groups.N > 1 || x.rank > 2 ? 'image' : 'example';
+    const { perExample } = this.#form;
     throw new ShapeError(
       `${nameOf(this)}: x ${formatShape(x.shape)} has one value for each channel, which has no variance. ${
-        groups.G === this.numFeatures && groups.N === 1
-          ? `Use batches of more than one ${each}: a larger batchSize, or dropLast: true if only the last batch is short.`
-          : 'Normalize before the sizes shrink to 1, or use LayerNorm.'
+        perExample
+          ? 'Normalize before the sizes shrink to 1, or use LayerNorm.'
+          : 'Use batches of more than one example: a larger batchSize, or dropLast: true if only the last batch is short.'
       }`,
     );
   }
@@ -188,25 +215,9 @@ export abstract class RunningNorm implements NamedLayer {
       return groups.N === 1 ? all : mean(reshape(all, [groups.N, groups.C]), 0);
     };
     const count = groupSize(groups);
-    advance(runningMean, (old) => add(mul(old, rest), mul(ofChannels(MEAN), share)));
+    // Copies are computed beside other kernels, which test them for the guard; else they would be tested in a dispatch of their own.
+    advance(runningMean, (old) => copy(add(mul(old, rest), mul(ofChannels(MEAN), share))));
     const unbiased = mul(ofChannels(VARIANCE), count / (count - 1));
-    advance(runningVar, (old) => add(mul(old, rest), mul(unbiased, share)));
+    advance(runningVar, (old) => copy(add(mul(old, rest), mul(unbiased, share))));
   }
-}
-
-/** The sizes of x (N, ..., C) as (N, M, C). @throws ShapeError if its rank is not among `ranks`, C not numFeatures, or it is not f32 */
-export function sizesOf(
-  layer: NamedLayer & { readonly numFeatures: number },
-  x: Tensor,
-  ranks: readonly number[],
-  axes: string,
-): { readonly N: number; readonly M: number; readonly C: number } {
-  const C = layer.numFeatures;
-  const name = nameOf(layer);
-  if (!ranks.includes(x.rank) || x.shape.at(-1) !== C)
-    throw new ShapeError(
-      `${name}: expected x ${axes} with ${C} channels in the last axis, got ${formatShape(x.shape)}. Reshape x, or create the layer as new nn.${layer.kind}(${x.shape.at(-1) ?? 1}).`,
-    );
-  if (x.dtype !== 'f32') throw new ShapeError(`${name}: x is ${x.dtype}. It must be f32: cast(x, 'f32').`);
-  return { N: x.shape[0]!, M: x.size / x.shape[0]! / C, C };
 }

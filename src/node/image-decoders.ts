@@ -10,7 +10,6 @@ import { readWhole } from './read-file.ts';
 
 type Decode = (bytes: Uint8Array) => Promise<Raster>;
 
-const require = createRequire(import.meta.url);
 const decoders: { PNG?: Promise<Decode>; JPEG?: Promise<Decode> } = {};
 
 /** Decodes a PNG or JPEG file; EXIF orientation is applied. @throws BadImage; OptionError if JPEG's decoder is not installed */
@@ -27,8 +26,10 @@ export async function decodeImage(bytes: Uint8Array): Promise<Decoded> {
   return { raster: await decode(bytes), channels };
 }
 
+/** A package's WebAssembly: in Node its own code would fetch it, which needs a server. */
 async function compiled(path: string): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(readWhole(require.resolve(path)));
+  const { resolve } = createRequire(import.meta.url);
+  return WebAssembly.compile(readWhole(resolve(path)));
 }
 
 async function pngDecoder(): Promise<Decode> {
@@ -54,7 +55,7 @@ function checkSums(bytes: Uint8Array): void {
 const DAMAGED = /premature end|bad huffman/i;
 
 async function jpegDecoder(): Promise<Decode> {
-  const { default: decode, init } = await import('@jsquash/jpeg/decode.js').catch(explainImport);
+  const { default: decode, init } = await importJpeg();
   const module = await compiled('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
   let said = '';
   // The types know the overrides alone.
@@ -80,6 +81,11 @@ async function jpegDecoder(): Promise<Decode> {
     last = next.catch(() => {});
     return next;
   };
+}
+
+/** Bundlers must not fail if the optional package is missing: esbuild looks for the `catch`, webpack for the comment. */
+function importJpeg() {
+  return import(/* webpackIgnore: true */ '@jsquash/jpeg/decode.js').catch(explainImport);
 }
 
 function explainImport(cause: unknown): never {

@@ -33,6 +33,14 @@ const SPINS = 20_000;
 /** After this long without an answer a worker is taken for dead, in ms. */
 const DEAD_AFTER = 60_000;
 
+/**
+ * Where other programs keep the cores busy, a worker that was suspended in the middle of a chunk keeps the caller waiting. A job in which it
+ * waits longer than it works counts that much, others count 1 less, and from the limit on so many jobs are done without workers.
+ */
+const LATE = 8;
+const LATE_LIMIT = 32;
+const JOBS_ALONE = 256;
+
 type Slice = (from: number, to: number) => void;
 
 /** A module for a worker, or the end of one. */
@@ -117,6 +125,8 @@ class Threads implements ThreadPool {
   #error: DeviceError | undefined;
   #ended = false;
   #loaded = 0;
+  #late = 0;
+  #alone = 0;
 
   constructor(threads: number, fail: (error: DeviceError) => void) {
     this.threads = threads;
@@ -179,7 +189,14 @@ class Threads implements ThreadPool {
 
   #run(id: number, func: number, slice: Slice, units: number, chunk: number): void {
     if (this.#error) throw this.#error;
+    if (this.#alone > 0) {
+      this.#alone--;
+      slice(0, units);
+      return;
+    }
     if (this.#workers.length === 0) this.#start();
+    const started = performance.now();
+    let worked = started;
     const control = this.#control;
     control[WORDS.module] = id;
     control[WORDS.func] = func;
@@ -196,10 +213,20 @@ class Threads implements ThreadPool {
       }
     } finally {
       Atomics.add(control, WORDS.job, 1);
+      worked = performance.now();
       this.#await();
     }
+    this.#judge(performance.now() - worked > worked - started);
     const failed = Atomics.load(control, WORDS.failed);
     if (failed > 0) throw this.#died(`number ${failed} could not compute its part`);
+  }
+
+  /** Whether workers help with the next jobs, after one for which the caller had to wait, or not. */
+  #judge(late: boolean): void {
+    this.#late = late ? this.#late + LATE : Math.max(0, this.#late - 1);
+    if (this.#late < LATE_LIMIT) return;
+    this.#late = 0;
+    this.#alone = JOBS_ALONE;
   }
 
   /** Waits until no worker is inside the job that was closed. */

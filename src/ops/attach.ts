@@ -3,7 +3,7 @@ import { OptionError } from '../graph/errors.ts';
 import { checkExtra, checkValue, FUNCTION, OBJECT } from '../graph/options.ts';
 import { Tensor } from '../graph/tensor.ts';
 
-type Method = (...args: never) => Tensor;
+type Method = (...args: never) => Tensor | readonly Tensor[];
 
 /** What every tensor has before any op is attached: `shape`, `toString` and the like. */
 const OWN: readonly string[] = Object.getOwnPropertyNames(Tensor.prototype);
@@ -19,7 +19,7 @@ export function attachMethods(methods: Readonly<Record<string, Method>>, ...extr
     checkValue('attachMethods', name, fn, FUNCTION);
     if (OWN.includes(name))
       throw new OptionError(`attachMethods: ${name} is a tensor's own property. Give another name.`);
-    const op = fn as (x: Tensor, ...args: readonly unknown[]) => Tensor;
+    const op = fn as (x: Tensor, ...args: readonly unknown[]) => unknown;
     define(name, function (this: Tensor, ...args: readonly unknown[]) {
       return op(this, ...args);
     });
@@ -34,13 +34,18 @@ export function announceMethods(...names: readonly string[]): void {
   for (const name of names) {
     if (Object.hasOwn(Tensor.prototype, name)) continue;
     define(name, () => {
-      throw new OptionError(
-        `${name}: this method needs its op, which this program does not import. Call ${name}(x, …) instead: import { ${name} } from 'thalweg/ops'.`,
-      );
+      throw notImported(name);
     });
   }
 }
 
-function define(name: string, value: (this: Tensor, ...args: readonly unknown[]) => Tensor): void {
+/** A method, or a form of it, whose op is not loaded. */
+export function notImported(name: string): OptionError {
+  return new OptionError(
+    `${name}: this method needs its op, which this program does not import. Call ${name}(x, …) instead: import { ${name} } from 'thalweg/ops'.`,
+  );
+}
+
+function define(name: string, value: (this: Tensor, ...args: readonly unknown[]) => unknown): void {
   Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
 }

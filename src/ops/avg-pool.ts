@@ -1,5 +1,6 @@
 // Average pooling: the sum of each window of an image over a divisor. Linear, so the op and its gradient are each other's gradients.
 import { avgPoolGradKernel, avgPoolKernel } from '../../shaders/pool.wgsl.ts';
+import { avgPoolGradPass, avgPoolPass } from '../cpu/wasm/pool.ts';
 import type { Op } from '../graph/op.ts';
 import { BOOLEAN, optionsOf, POSITIVE, type Schema } from '../graph/options.ts';
 import { sizeOf } from '../graph/shape.ts';
@@ -9,22 +10,24 @@ import { mul } from './binary.ts';
 import {
   elementsOf,
   forWindows,
+  imagesOf,
   loadedOnce,
   type Pool,
+  passesOf,
   pooled,
   slidingPool,
   unpooled,
   variantOf,
 } from './pool-axis.ts';
 import { checkTensors } from './tensors.ts';
-import { imageSizes, PADDING_SIDES, type Padding, type Pair, SIZES, type Two } from './window.ts';
+import { type ImagePadding, imageSizes, PADDING_SIDES, type Pair, SIZES, type Two } from './window.ts';
 
 /** Options of {@link avgPool}. */
 export interface AvgPoolOptions {
   /** How far the window moves. Default: the kernel. */
   readonly stride?: Pair | undefined;
   /** Zeros around the image: at most half of the kernel. Default 0. */
-  readonly padding?: Exclude<Padding, string> | undefined;
+  readonly padding?: ImagePadding | undefined;
   /** Whether a last window may reach beyond the padding, as long as it begins before the end of the image. Default false. */
   readonly ceilMode?: boolean | undefined;
   /** Whether a window's divisor counts its padding. Default true. */
@@ -61,6 +64,8 @@ export const avgPoolOp: Op<AvgPool> = {
       }
     });
   },
+  cpuFast: ({ inputs, from, to }, pool) =>
+    passesOf(avgPoolPass({ ...imagesOf(inputs[0]!), ...pool }, from[0]!, to[0]!, pool.divisor)),
   prologue: loadedOnce,
   epilogue: true,
   kernel: (scope, pool) => avgPoolKernel(variantOf(scope, pool), pool.divisor),
@@ -79,6 +84,8 @@ export const avgPoolGradOp: Op<AvgPool> = {
         for (let c = 0; c < C; c++) dx!.data[image + pixel * C + c]! += dy!.data[from + c]! / pool.divisor;
     });
   },
+  cpuFast: ({ inputs, from, to }, pool) =>
+    passesOf(avgPoolGradPass({ ...imagesOf(inputs[0]!), ...pool }, from[0]!, to[0]!, pool.divisor)),
   prologue: loadedOnce,
   epilogue: true,
   kernel: (scope, pool) => avgPoolGradKernel(variantOf(scope, pool), pool.divisor),

@@ -13,13 +13,14 @@ import { convFilterPasses } from '../cpu/wasm/conv-filter.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
 import type { Op, Spec } from '../graph/op.ts';
-import { COUNT, checkOptions, type Kind, oneOf, type Schema } from '../graph/options.ts';
-import { formatShape } from '../graph/shape.ts';
+import { COUNT, checkOptions, type Kind, type Schema } from '../graph/options.ts';
+import { formatShape, type Shape } from '../graph/shape.ts';
 import { apply, apply1, Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
 import { add } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
 import { defaultConfiguration } from './gemm-table.ts';
+import { slice } from './movement.ts';
 import { reshape } from './reshape.ts';
 import { checkTensors } from './tensors.ts';
 import {
@@ -150,7 +151,7 @@ export const convInputOp: Op<ConvInput> = {
   vjp: ([ddx], [dy, w], _, { size: _size, ...p }) => {
     const [, KH, KW] = w!.shape as Four;
     return [
-      () => apply1(convOp, [ddx!, w!], p),
+      () => convTo(dy!.shape, ddx!, w!, p),
       () => apply(convFilterOp, [dy!, ddx!], { ...p, kernel: [KH, KW] })[0]!,
     ];
   },
@@ -182,7 +183,7 @@ export const convFilterOp: Op<ConvFilter> = {
     const [, H, W] = x!.shape as Four;
     return [
       () => {
-        const fromWeight = ddw && apply1(convOp, [x!, ddw], p);
+        const fromWeight = ddw && convTo(dy!.shape, x!, ddw, p);
         const fromBias = ddb && broadcastTo(ddb, dy!.shape);
         return fromWeight && fromBias ? add(fromWeight, fromBias) : (fromWeight ?? fromBias)!;
       },
@@ -190,6 +191,15 @@ export const convFilterOp: Op<ConvFilter> = {
     ];
   },
 };
+
+/**
+ * conv(x, w) to the first places of the window: there are more than in y where an `outputPadding` reaches a stride, as a dilation allows.
+ */
+function convTo([, OH, OW]: Shape, x: Tensor, w: Tensor, p: Conv): Tensor {
+  const y = apply1(convOp, [x, w], p);
+  const [N, H, W, O] = y.shape as Four;
+  return H === OH && W === OW ? y : slice(y, [0, 0, 0, 0], [N, OH!, OW!, O]);
+}
 
 const TENSOR_OR_NONE: Kind = { advice: 'Give a tensor.', fits: (v) => v instanceof Tensor };
 
@@ -352,8 +362,5 @@ export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOption
   const y = apply1(convInputOp, [flat.x, flat.w], { ...moves, padding: around, groups, size });
   return flat.back(bias ? add(y, bias) : y);
 }
-
-/** The padding modes of a convolution's layers. */
-export const PADDING_MODE: Kind = oneOf('zeros', 'reflect', 'replicate', 'circular');
 
 attachMethods({ conv, convTranspose });

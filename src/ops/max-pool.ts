@@ -2,21 +2,32 @@
 // gradient takes the element at the place.
 import { maxPoolGradKernel, maxPoolKernel } from '../../shaders/pool.wgsl.ts';
 import { quotient, u32 } from '../../shaders/wgsl.ts';
+import { maxPoolGradPass, maxPoolPass } from '../cpu/wasm/pool.ts';
 import type { Op } from '../graph/op.ts';
 import { BOOLEAN, optionsOf, type Schema } from '../graph/options.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
-import { forWindows, loadedOnce, type Pool, pooled, slidingPool, unpooled, variantOf } from './pool-axis.ts';
+import {
+  forWindows,
+  imagesOf,
+  loadedOnce,
+  type Pool,
+  passesOf,
+  pooled,
+  slidingPool,
+  unpooled,
+  variantOf,
+} from './pool-axis.ts';
 import { checkTensors } from './tensors.ts';
-import { imageSizes, PADDING_SIDES, type Padding, type Pair, SIZES } from './window.ts';
+import { type ImagePadding, imageSizes, PADDING_SIDES, type Pair, SIZES } from './window.ts';
 
 /** Options of {@link maxPool}. */
 export interface MaxPoolOptions {
   /** How far the window moves. Default: the kernel. */
   readonly stride?: Pair | undefined;
   /** Elements around the image, which are never the maximum: at most half of the kernel. Default 0. */
-  readonly padding?: Exclude<Padding, string> | undefined;
+  readonly padding?: ImagePadding | undefined;
   /** The distance between the elements of a window. Default 1. */
   readonly dilation?: Pair | undefined;
   /** Whether a last window may reach beyond the padding, as long as it begins before the end of the image. Default false. */
@@ -56,6 +67,8 @@ export const maxPoolOp: Op<Pool> = {
       }
     });
   },
+  cpuFast: ({ inputs, from, to }, pool) =>
+    passesOf(maxPoolPass({ ...imagesOf(inputs[0]!), ...pool }, from[0]!, to[0]!, to[1]!)),
   prologue: loadedOnce,
   epilogue: true,
   kernel: (scope, pool) => maxPoolKernel(variantOf(scope, pool)),
@@ -82,6 +95,8 @@ export const maxPoolGradOp: Op<Pool> = {
       dx!.data[n * image + places!.data[i]! * C + (i % C)]! += dy!.data[i]!;
     }
   },
+  cpuFast: ({ inputs, from, to }, pool) =>
+    passesOf(maxPoolGradPass({ ...imagesOf(inputs[0]!), ...pool }, from[0]!, from[1]!, to[0]!)),
   prologue: loadedOnce,
   epilogue: true,
   kernel: (scope, pool) => maxPoolGradKernel(variantOf(scope, pool)),

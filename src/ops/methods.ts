@@ -35,6 +35,7 @@ import { broadcastTo, sum } from './broadcast.ts';
 import { cast } from './cast.ts';
 import type { ConvOptions, ConvTransposeOptions } from './conv.ts';
 import { remainder } from './counter.ts';
+import type { CumsumOptions } from './cumsum.ts';
 import type { TensorLike } from './elementwise.ts';
 import { expm1 } from './expm1.ts';
 import type { CeluOptions, EluOptions } from './exponential-units.ts';
@@ -45,8 +46,9 @@ import { argmax, max, mean, min, type VarianceOptions, variance } from './reduce
 import type { ReduceOptions } from './reduction.ts';
 import { flatten, reshape } from './reshape.ts';
 import { type ClipOptions, clip, where } from './select.ts';
-import { logSoftmax, logSumExp, softmax } from './softmax.ts';
+import { logSoftmax, softmax } from './softmax.ts';
 import type { Axis, AxisOptions, KeepDims, KeptAxisOptions } from './tensors.ts';
+import type { TopkOptions } from './topk.ts';
 import { abs, exp, log, neg, powNumber, rsqrt, sign, sqrt, square } from './unary.ts';
 import type { UpsampleOptions } from './upsample.ts';
 import type { Pair } from './window.ts';
@@ -127,12 +129,20 @@ export interface TensorMethods {
   /** The variance over the given axes. Default: all axes. */
   variance(axis?: Axis, options?: Omit<VarianceOptions, 'axis'>): Tensor;
   variance(options?: VarianceOptions): Tensor;
+  /** The product over the given axes. Default: all axes. */
+  prod(axis?: Axis, options?: KeepDims): Tensor;
+  prod(options?: ReduceOptions): Tensor;
+  /** Running sums along an axis. Default -1. */
+  cumsum(axis?: number, options?: Omit<CumsumOptions, 'axis'>): Tensor;
+  cumsum(options?: CumsumOptions): Tensor;
   /** The index of the largest element along an axis, u32. Default axis -1. */
   argmax(axis?: number, options?: KeepDims): Tensor;
   argmax(options?: KeptAxisOptions): Tensor;
-  /** log Σ eˣ along an axis. Default -1. */
-  logSumExp(axis?: number, options?: KeepDims): Tensor;
-  logSumExp(options?: KeptAxisOptions): Tensor;
+  /** log Σ eˣ over the given axes. Default axis -1. */
+  logSumExp(axis?: Axis, options?: KeepDims): Tensor;
+  logSumExp(options?: ReduceOptions): Tensor;
+  /** The k largest elements along an axis, and their indices. Default axis -1. */
+  topk(k: number, options?: TopkOptions): [values: Tensor, indices: Tensor];
 
   /** The same elements in another shape, `x.reshape([2, 3])` or `x.reshape(2, 3)`; one size may be -1, to be computed. */
   reshape(shape: Shape): Tensor;
@@ -149,6 +159,10 @@ export interface TensorMethods {
   broadcastTo(shape: Shape): Tensor;
   /** The rows at `indices`. */
   gatherRows(indices: Tensor): Tensor;
+  /** Elements by index along an axis, as many as there are indices; negative ones count from the end. */
+  gather(axis: number, indices: Tensor): Tensor;
+  /** Slices by index along an axis; negative ones count from the end. Default axis 0. */
+  take(indices: Tensor, axis?: number): Tensor;
   /** Rows of zeros with a one at each class index. */
   oneHot(classes: number): Tensor;
   /** The same numbers in another dtype. */
@@ -224,31 +238,16 @@ declare module '../graph/tensor.ts' {
 
 /** Rarely called, from ops that a bundle may leave out: their files attach them when they are imported. */
 const ANNOUNCED = [
-  'gatherRows',
-  'oneHot',
-  'conv',
-  'convTranspose',
-  'elu',
-  'celu',
-  'selu',
-  'relu6',
-  'hardsigmoid',
-  'hardswish',
-  'mish',
-  'logSigmoid',
-  'prelu',
-  'sin',
-  'cos',
-  /** From ops that a bundle may leave out: their files attach them when they are imported. */
-  ...(['gatherRows', 'oneHot'] as const),
-  ...(['maxPool', 'avgPool', 'adaptiveMaxPool', 'adaptiveAvgPool', 'upsample'] as const),
+  ...(['conv', 'convTranspose', 'maxPool', 'avgPool', 'adaptiveMaxPool', 'adaptiveAvgPool', 'upsample'] as const),
+  ...(['elu', 'celu', 'selu', 'relu6', 'hardsigmoid', 'hardswish', 'mish', 'logSigmoid', 'prelu'] as const),
+  ...(['sin', 'cos', 'prod', 'cumsum', 'gather', 'take', 'topk', 'logSumExp', 'gatherRows', 'oneHot'] as const),
 ] as const;
 
 attachMethods({
   ...{ add, sub, mul, div, remainder, maximum, minimum, pow: powNumber, clip },
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
-  ...{ sum, mean, max, min, variance, argmax, logSumExp },
+  ...{ sum, mean, max, min, variance, argmax },
   // Of pads, constants alone: pad.ts, which knows all modes, attaches its own.
   ...{ reshape, flatten, transpose, slice, pad: padConstant, broadcastTo, cast },
   matmul,

@@ -4,12 +4,13 @@
 import { stridedIndex } from '../../shaders/strided.wgsl.ts';
 import { f32, u32 } from '../../shaders/wgsl.ts';
 import { checkHeld, isPacked } from '../graph/dtype.ts';
-import { OptionError, ShapeError } from '../graph/errors.ts';
+import { ShapeError } from '../graph/errors.ts';
 import { wgslType } from '../graph/kernel.ts';
 import type { MapScope, Op, Spec } from '../graph/op.ts';
 import { checkExtra, checkValue, FINITE, NUMBERS, optionsOf, type Schema } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from '../graph/shape.ts';
 import { apply1, Tensor } from '../graph/tensor.ts';
+import { notImported } from './attach.ts';
 import { stridedCopy } from './broadcast.ts';
 import { type AxisOptions, checkTensors, ONE_AXIS, refuseLooseAxes } from './tensors.ts';
 
@@ -307,10 +308,7 @@ export function padConstant(
   value: number | PadOptions = 0,
   ...extra: never[]
 ): Tensor {
-  if (typeof value === 'object')
-    throw new OptionError(
-      "pad: its modes need their op, which this program does not import. Call pad(x, …) instead: import { pad } from 'thalweg/ops'.",
-    );
+  if (typeof value === 'object') throw notImported('pad');
   const { low, high } = paddingOf(x, before, after, extra);
   checkValue('pad', 'the value', value, FINITE);
   checkHeld('pad', x.dtype, [value], "Cast the tensor first: x.cast('f32').");

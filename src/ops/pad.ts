@@ -7,7 +7,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
 import './methods.ts';
 import { type PadMode, type PadOptions, padConstant, paddingOf, refusePacked } from './movement.ts';
-import { take } from './resample.ts';
+import { reindex } from './resample.ts';
 
 const PAD = {
   mode: [oneOf('constant', 'reflect', 'replicate', 'circular'), 'constant'],
@@ -40,7 +40,7 @@ export function pad(
     const [first, last] = [low[axis]!, high[axis]!];
     if (first === 0 && last === 0) return y;
     checkReach(mode, x, axis, Math.max(first, last));
-    return take(y, axis, first + n + last, mode, first);
+    return reindex(y, axis, first + n + last, mode, first);
   }, x);
 }
 

@@ -1,9 +1,9 @@
 // The windows of pools along the two axes of images: which elements each has, and the shapes of what pools take and return.
 import { isDisjoint, type PoolAxis, type PoolVariant } from '../../shaders/pool.wgsl.ts';
 import { OptionError, ShapeError } from '../graph/errors.ts';
-import type { KernelScope, NdArray, Spec } from '../graph/op.ts';
+import type { KernelScope, NdArray, Spec, WasmPass } from '../graph/op.ts';
 import { checkValue } from '../graph/options.ts';
-import { extent, type Padding, type Pair, placesOf, SIZES, sides, type Two, two, type Window } from './window.ts';
+import { extent, type ImagePadding, type Pair, placesOf, SIZES, sides, type Two, two, type Window } from './window.ts';
 
 /** The windows of a pool over images: down their rows, and along their columns. */
 export interface Pool {
@@ -31,7 +31,7 @@ export function elementsOf({ size, places, slide }: PoolAxis): readonly (readonl
 export interface Sliding {
   readonly kernel: Pair;
   readonly stride: Pair | undefined;
-  readonly padding: Exclude<Padding, string>;
+  readonly padding: ImagePadding;
   readonly dilation?: Pair;
   readonly ceilMode: boolean;
 }
@@ -117,3 +117,11 @@ export function forWindows(
     }
   }
 }
+
+/** Images and channels of a pool's input. */
+export function imagesOf({ shape }: Spec): { readonly N: number; readonly C: number } {
+  return { N: shape[0]!, C: shape[3]! };
+}
+
+/** What an op returns as its WebAssembly: one pass, if there is one. */
+export const passesOf = (pass: WasmPass | undefined): readonly WasmPass[] | undefined => pass && [pass];

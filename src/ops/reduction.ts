@@ -75,15 +75,14 @@ function reduceCpu(x: NdArray, y: NdArray, axes: readonly number[], kind: Kind):
   const count = reducedShape.at(-1) ?? 1;
   const stride = reducedStrides.at(-1) ?? 1;
   const scale = kind === 'mean' ? sizeOf(reducedShape) : 1;
-  const pick = kind === 'max' || kind === 'min' ? Math[kind] : undefined;
+  const prod = kind === 'prod';
+  const pick = prod ? (a: number, b: number) => a * b : kind === 'max' || kind === 'min' ? Math[kind] : undefined;
   for (let o = 0; o < bases.length; o++) {
     const base = bases[o]!;
-    let total = pick ? x.data[base]! : 0;
+    let total = prod ? 1 : pick ? x.data[base]! : 0;
     for (let run = 0; run < runs.length; run++) {
       const at = base + runs[run]!;
-      total = pick
-        ? extremumOfRun(pick, total, x.data, at, stride, count)
-        : total + sumOfRun(x.data, at, stride, count);
+      total = pick ? foldOfRun(pick, total, x.data, at, stride, count) : total + sumOfRun(x.data, at, stride, count);
     }
     y.data[o] = total / scale;
   }
@@ -95,8 +94,8 @@ function sumOfRun(x: HostArray, at: number, stride: number, count: number): numb
   return total;
 }
 
-/** The extremum of `first` and `count` elements. */
-function extremumOfRun(
+/** `first` and `count` elements folded. */
+function foldOfRun(
   pick: (a: number, b: number) => number,
   first: number,
   x: HostArray,
@@ -104,9 +103,9 @@ function extremumOfRun(
   stride: number,
   count: number,
 ): number {
-  let extremum = first;
-  for (let k = 0, i = at; k < count; k++, i += stride) extremum = pick(extremum, x[i]!);
-  return extremum;
+  let total = first;
+  for (let k = 0, i = at; k < count; k++, i += stride) total = pick(total, x[i]!);
+  return total;
 }
 
 /* @__NO_SIDE_EFFECTS__ */

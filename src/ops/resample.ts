@@ -1,4 +1,4 @@
-// Linear maps along one axis, for resizing and padding. `take` copies: element o of y is one element of x, whose number is a formula of o.
+// Linear maps along one axis, for resizing and padding. `reindex` copies: element o of y is one element of x, whose number is a formula of o.
 // `resample` sums: element o of y is a weighted sum, by a table. The gradient of both is a resample by the transposed table, so they are
 // closed under differentiation, and no gradient needs atomics.
 import { resampleKernel } from '../../shaders/resample.wgsl.ts';
@@ -102,7 +102,7 @@ export type Source =
   /** floor(at · scale), in floats. */
   | { readonly scale: number };
 
-interface Take {
+interface Reindex {
   readonly axis: number;
   /** Elements of y along the axis; the first is at `-before`. */
   readonly size: number;
@@ -110,12 +110,12 @@ interface Take {
   readonly source: Source;
 }
 
-export const takeOp: Op<Take> = {
-  name: 'take',
+export const reindexOp: Op<Reindex> = {
+  name: 'reindex',
   cost: 1,
   shape: ([x], { axis, size }) => {
     if (isPacked(x!.dtype))
-      throw new ShapeError(`take: x is ${x!.dtype}, a storage-only dtype. Cast it: cast(x, 'f32').`);
+      throw new ShapeError(`reindex: x is ${x!.dtype}, a storage-only dtype. Cast it: cast(x, 'f32').`);
     return [{ shape: resized(x!, axis, size), dtype: x!.dtype }];
   },
   cpu: ([x], [y], take) => {
@@ -161,11 +161,11 @@ export function sourceAt(source: Source, at: number, n: number): number {
   return Math.min(Math.floor(Math.fround(at * Math.fround(source.scale))), last);
 }
 
-function sourcesOf({ size, before, source }: Take, n: number): number[] {
+function sourcesOf({ size, before, source }: Reindex, n: number): number[] {
   return Array.from({ length: size }, (_, o) => sourceAt(source, o - before, n));
 }
 
 /** `size` elements of x along an axis, the first from the place `-before`. */
-export function take(x: Tensor, axis: number, size: number, source: Source, before = 0): Tensor {
-  return apply1(takeOp, [x], { axis, size, before, source });
+export function reindex(x: Tensor, axis: number, size: number, source: Source, before = 0): Tensor {
+  return apply1(reindexOp, [x], { axis, size, before, source });
 }

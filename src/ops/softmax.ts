@@ -1,27 +1,20 @@
-// softmax, logSoftmax and logSumExp over one axis: row kernels that read their input in place, with the gradients fused
-// (softmaxGrad, logSoftmaxGrad). The `composed` forms do the same with simple ops; tests compare the kernels with them.
-import { type SoftmaxKind, softmaxKernel } from '../../shaders/softmax.wgsl.ts';
+// softmax and logSoftmax over one axis: row kernels that read their input in place, with the gradients fused (softmaxGrad,
+// logSoftmaxGrad). The `composed` forms do the same with simple ops, and logSumExp (log-sum-exp.ts); tests compare the kernels with them.
+import { type RowsCode, rowsKernel } from '../../shaders/rows.wgsl.ts';
+import { LOG_SOFTMAX, LOG_SOFTMAX_GRAD, SOFTMAX, SOFTMAX_GRAD } from '../../shaders/softmax.wgsl.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
 import { optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
-import { add, div, mul, sub } from './binary.ts';
+import { add, div, sub } from './binary.ts';
 import { broadcastTo, sum } from './broadcast.ts';
 import { max } from './reduce.ts';
-import { dropAxes } from './reduction.ts';
-import {
-  type AxisOptions,
-  checkTensors,
-  KEPT_LAST_AXIS,
-  type KeepDims,
-  type KeptAxisOptions,
-  LAST_AXIS,
-} from './tensors.ts';
+import { type AxisOptions, checkTensors, LAST_AXIS } from './tensors.ts';
 import { exp, log } from './unary.ts';
 
-interface Row {
+export interface Row {
   /** Non-negative. */
   readonly axis: number;
 }
@@ -33,7 +26,7 @@ export function rowsOf(shape: Shape, axis: number): { N: number; C: number; INNE
 }
 
 /** Where row r starts. */
-function startOf(r: number, C: number, INNER: number): number {
+export function startOf(r: number, C: number, INNER: number): number {
   const inner = r % INNER;
   return (r - inner) * C + inner;
 }
@@ -54,28 +47,15 @@ export function rowSums(x: HostArray, at: number, stride: number, C: number): { 
   return { m, s };
 }
 
-const ROW_LOOPS: Readonly<Record<'softmax' | 'logSoftmax' | 'logSumExp', RowLoop>> = {
-  softmax: (x, y, at, stride, C) => {
-    const { m, s } = rowSums(x, at, stride, C);
-    for (let k = 0, i = at; k < C; k++, i += stride) y[i] = Math.exp(x[i]! - m) / s;
-  },
-  logSoftmax: (x, y, at, stride, C) => {
-    const { m, s } = rowSums(x, at, stride, C);
-    const logS = Math.log(s);
-    for (let k = 0, i = at; k < C; k++, i += stride) y[i] = x[i]! - m - logS;
-  },
-  logSumExp: (x, y, at, stride, C, row) => {
-    const { m, s } = rowSums(x, at, stride, C);
-    y[row] = Math.abs(m) === Infinity ? m : m + Math.log(s);
-  },
-};
-
+/** An op of one row's maximum and sum, with as many outputs as inputs in a row, or one if it `reduces`. */
 /* @__NO_SIDE_EFFECTS__ */
-function rowOp(
-  name: 'softmax' | 'logSoftmax' | 'logSumExp',
+export function rowOp(
+  name: string,
+  loop: RowLoop,
+  code: RowsCode,
   vjp: (dy: Tensor, x: Tensor, y: Tensor, axis: number) => Tensor,
+  reduces = false,
 ): Op<Row> {
-  const reduces = name === 'logSumExp';
   return {
     name,
     shape: ([x], { axis }) => {
@@ -84,23 +64,43 @@ function rowOp(
     },
     cpu: ([x], [y], { axis }) => {
       const { N, C, INNER } = rowsOf(x!.shape, axis);
-      const loop = ROW_LOOPS[name];
       for (let r = 0; r < N; r++) loop(x!.data, y!.data, startOf(r, C, INNER), INNER, C, r);
     },
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
-      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }),
+      rowsKernel({ ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }, code),
     vjp: ([dy], [x], [y], { axis }) => [() => vjp(dy!, x!, y!, axis)],
   };
 }
 
-export const softmaxOp = rowOp('softmax', (dy, _, y, axis) => apply1(softmaxGradOp, [dy, y], { axis }));
-export const logSoftmaxOp = rowOp('logSoftmax', (dy, _, y, axis) => apply1(logSoftmaxGradOp, [dy, y], { axis }));
-export const logSumExpOp = rowOp('logSumExp', (dy, x, y) => mul(exp(sub(x, y)), dy));
+export const softmaxOp = rowOp(
+  'softmax',
+  (x, y, at, stride, C) => {
+    const { m, s } = rowSums(x, at, stride, C);
+    for (let k = 0, i = at; k < C; k++, i += stride) y[i] = Math.exp(x[i]! - m) / s;
+  },
+  SOFTMAX,
+  (dy, _, y, axis) => apply1(softmaxGradOp, [dy, y], { axis }),
+);
+
+export const logSoftmaxOp = rowOp(
+  'logSoftmax',
+  (x, y, at, stride, C) => {
+    const { m, s } = rowSums(x, at, stride, C);
+    const logS = Math.log(s);
+    for (let k = 0, i = at; k < C; k++, i += stride) y[i] = x[i]! - m - logS;
+  },
+  LOG_SOFTMAX,
+  (dy, _, y, axis) => apply1(logSoftmaxGradOp, [dy, y], { axis }),
+);
 
 /** A gradient over rows: dx from dy and the output y. */
 /* @__NO_SIDE_EFFECTS__ */
-function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void): Op<Row> {
+function rowGradOp(
+  name: string,
+  code: RowsCode,
+  cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void,
+): Op<Row> {
   return {
     name,
     shape: ([dy, y]) => {
@@ -116,12 +116,12 @@ function rowGradOp(name: SoftmaxKind, cpu: (dy: NdArray, y: NdArray, dx: NdArray
     cpu: ([dy, y], [dx], { axis }) => cpu(dy!, y!, dx!, axis),
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
-      softmaxKernel(name, { ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }),
+      rowsKernel({ ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }, code),
   };
 }
 
 /** y (dy - Σ dy·y). */
-export const softmaxGradOp = rowGradOp('softmaxGrad', (dy, y, dx, axis) => {
+export const softmaxGradOp = rowGradOp('softmaxGrad', SOFTMAX_GRAD, (dy, y, dx, axis) => {
   const { N, C, INNER } = rowsOf(y.shape, axis);
   for (let r = 0; r < N; r++) {
     const at = startOf(r, C, INNER);
@@ -132,7 +132,7 @@ export const softmaxGradOp = rowGradOp('softmaxGrad', (dy, y, dx, axis) => {
 });
 
 /** dy - exp(y) Σ dy. */
-export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', (dy, y, dx, axis) => {
+export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', LOG_SOFTMAX_GRAD, (dy, y, dx, axis) => {
   const { N, C, INNER } = rowsOf(y.shape, axis);
   for (let r = 0; r < N; r++) {
     const at = startOf(r, C, INNER);
@@ -155,16 +155,6 @@ export function logSoftmax(x: Tensor, axis?: number): Tensor;
 export function logSoftmax(x: Tensor, options?: AxisOptions): Tensor;
 export function logSoftmax(x: Tensor, ...axis: readonly unknown[]): Tensor {
   return along(logSoftmaxOp, x, axis);
-}
-
-/** log Σ exp(x) over an axis, without overflow. Default axis -1. */
-export function logSumExp(x: Tensor, axis?: number, options?: KeepDims): Tensor;
-export function logSumExp(x: Tensor, options?: KeptAxisOptions): Tensor;
-export function logSumExp(x: Tensor, ...given: readonly unknown[]): Tensor {
-  checkTensors('logSumExp', { x });
-  const options = optionsOf<KeptAxisOptions, typeof KEPT_LAST_AXIS>('logSumExp', 'axis', given, KEPT_LAST_AXIS);
-  const axis = normalizeAxis('logSumExp', options.axis, x.rank);
-  return dropAxes(apply1(logSumExpOp, [x], { axis }), [axis], options.keepDims);
 }
 
 function along(op: Op<Row>, x: Tensor, given: readonly unknown[]): Tensor {

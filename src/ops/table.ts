@@ -11,11 +11,14 @@ import { castOp } from './cast.ts';
 import { convFilterOp, convInputOp, convOp } from './conv.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
+import { cumsumOp } from './cumsum.ts';
 import { expm1 } from './expm1.ts';
 import { eluOp } from './exponential-units.ts';
 import { gatherRowsGradOp, gatherRowsOp, oneHotOp } from './gather.ts';
+import { gatherAlongGradOp, gatherAlongOp } from './gather-along.ts';
 import * as hard from './hard-activations.ts';
 import { layerNormGradOp, layerNormOp } from './layer-norm.ts';
+import { logSumExpOp } from './log-sum-exp.ts';
 import { linearGradOp, linearOp, matmulOp } from './matmul.ts';
 import { atMaximaOp, maxPoolGradOp, maxPoolOp } from './max-pool.ts';
 import { momentsOp, sumAndDotOp } from './moments.ts';
@@ -25,14 +28,16 @@ import { normalizeGradOp, normalizeOp, standardizeOp } from './normalize.ts';
 import { packOp, unpackOp } from './pack.ts';
 import { powTensorOp } from './pow.ts';
 import { preluOp } from './prelu.ts';
+import { prodGradOp, prodOp } from './prod.ts';
 import { batchIndicesOp, dropoutMaskOp } from './random.ts';
 import { argmaxOp, maxOp, meanOp, minOp } from './reduce.ts';
-import { resampleOp, takeOp } from './resample.ts';
+import { reindexOp, resampleOp } from './resample.ts';
 import { reshapeOp } from './reshape.ts';
 import { rowChoicesOp } from './row-choices.ts';
 import { clipOp, whereOp } from './select.ts';
-import { logSoftmaxGradOp, logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from './softmax.ts';
+import { logSoftmaxGradOp, logSoftmaxOp, softmaxGradOp, softmaxOp } from './softmax.ts';
 import * as softplus from './softplus-activations.ts';
+import { topkOp } from './topk.ts';
 import { sumFewOp } from './total.ts';
 import * as trigonometry from './trigonometry.ts';
 import * as unary from './unary.ts';
@@ -58,12 +63,14 @@ export const ops = tableOf({
   slice: sliceOp,
   concat: concatOp,
   pad: padOp,
-  take: takeOp,
+  reindex: reindexOp,
   resample: resampleOp,
   // Gather and random.
   gatherRows: gatherRowsOp,
   gatherRowsGrad: gatherRowsGradOp,
   oneHot: oneHotOp,
+  gather: gatherAlongOp,
+  gatherGrad: gatherAlongGradOp,
   dropoutMask: dropoutMaskOp,
   batchIndices: batchIndicesOp,
   rowChoices: rowChoicesOp,
@@ -77,6 +84,8 @@ export const ops = tableOf({
   mean: meanOp,
   max: maxOp,
   min: minOp,
+  prod: prodOp,
+  prodGrad: prodGradOp,
   argmax: argmaxOp,
   // Pools.
   maxPool: maxPoolOp,
@@ -84,6 +93,8 @@ export const ops = tableOf({
   atMaxima: atMaximaOp,
   avgPool: avgPoolOp,
   avgPoolGrad: avgPoolGradOp,
+  cumsum: cumsumOp,
+  topk: topkOp,
   // Rows.
   softmax: softmaxOp,
   softmaxGrad: softmaxGradOp,

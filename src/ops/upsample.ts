@@ -5,7 +5,7 @@ import { BOOLEAN, checkOptions, type Kind, oneOf, type Schema } from '../graph/o
 import type { Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
 import { broadcastTo } from './broadcast.ts';
-import { resample, sourceAt, take, type Weights } from './resample.ts';
+import { reindex, resample, sourceAt, type Weights } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { checkTensors } from './tensors.ts';
 import { imageSizes, type Pair, SIZES, two } from './window.ts';
@@ -98,7 +98,7 @@ function nearest(x: Tensor, axes: readonly [Resize, Resize]): Tensor {
     C,
   ]);
   return axes.reduce(
-    (y, axis, k) => (isRepeat(axis) ? y : take(y, k + 1, axis.to, { scale: axis.step })),
+    (y, axis, k) => (isRepeat(axis) ? y : reindex(y, k + 1, axis.to, { scale: axis.step })),
     rows === 1 && columns === 1 ? x : repeated,
   );
 }

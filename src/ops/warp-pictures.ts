@@ -15,8 +15,11 @@ export interface Warp {
   readonly angles: number;
 }
 
-/** Bits after the point: of coordinates, of sines and cosines, and of inverse zooms. */
-const [COORDINATE, CIRCLE, INVERSE] = [16, 15, 12] as const;
+/**
+ * Bits after the point: of coordinates, of sines and cosines, and of inverse zooms. Angles and zooms are rounded to them, which moves a corner
+ * of 224 x 224 pixels by 0.01 pixels at most.
+ */
+const [COORDINATE, CIRCLE, INVERSE] = [16, 15, 13] as const;
 
 /** The largest side of a picture, and the smallest zoom: with them coordinates fit 32 bits. */
 export const [MOST_PIXELS, LEAST_ZOOM] = [4096, 0.25] as const;

@@ -18,6 +18,9 @@ export type Padding =
   | readonly [height: number, width: number]
   | readonly [top: number, bottom: number, left: number, right: number];
 
+/** A {@link Padding} without words: a number for all sides, [height, width], or [top, bottom, left, right]. */
+export type ImagePadding = Exclude<Padding, string>;
+
 /** Along height and width. */
 export type Two = readonly [height: number, width: number];
 /** On the four sides of an image. */
@@ -62,7 +65,7 @@ export const PADDING: Kind = {
   fits: (v) => v === 'same' || v === 'valid' || isPadding(v),
 };
 
-/** A {@link Padding} without words. */
+/** An {@link ImagePadding}. */
 export const PADDING_SIDES: Kind = {
   advice: 'Give a whole number from 0, [height, width] or [top, bottom, left, right].',
   fits: isPadding,

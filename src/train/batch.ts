@@ -1,7 +1,7 @@
 // Batches: from a data set stored on the device in its own dtype (u8 pictures, u16 tokens, i32 labels) to the floats and indices that
 // a model and its loss see. Gather and normalization are part of the graph, so they happen in the first kernel.
 
-import type { Augmentation, Draw } from '../data/augmentation.ts';
+import type { Draw } from '../data/augmentation.ts';
 import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type Values } from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import {
@@ -226,9 +226,6 @@ function gatherAcross(parts: readonly Tensor[], indices: Tensor): Tensor {
   return rows;
 }
 
-/** Augmentations by the names of tensors: `x`, or `x.pixels`. */
-export type Augmentations = Readonly<Record<string, Augmentation>>;
-
 /** A batch as a model and its loss see it. */
 export interface Prepared {
   readonly x: Nested<Tensor>;
@@ -256,14 +253,6 @@ export function rowsAt(data: Examples, indices: Tensor, maxBytes: number, traini
     ),
     ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights), 'f32') }),
   };
-}
-
-/** How the tensors of x are augmented, by their names; undefined if none is. */
-export function augmentationsIn(x: Nested<Values>): Augmentations | undefined {
-  const found = namedParts({ x }).flatMap(([part, { augmentation }]) =>
-    augmentation ? [[part, augmentation.options] as const] : [],
-  );
-  return found.length > 0 ? Object.fromEntries(found) : undefined;
 }
 
 /** How the bytes of targets become numbers. */

@@ -4,7 +4,7 @@ import type { Executor, Program } from '../graph/executor.ts';
 import { compiledFor } from '../graph/memory-error.ts';
 import { checkOptions } from '../graph/options.ts';
 import { Recent } from '../graph/recent.ts';
-import { augmentationsIn, checkExamples, type Examples, namedParts } from './batch.ts';
+import { checkExamples, type Examples, namedParts } from './batch.ts';
 import { EVALUATE, type EvaluateOptions, Evaluator, traceEvaluation } from './evaluation.ts';
 import { orderOf, type Run, shortRows, stepsPerEpoch } from './run.ts';
 import type { State } from './state.ts';
@@ -48,8 +48,7 @@ export class Programs {
   /** The program that trains on batches of `rows` rows of a run's data. */
   async step(data: Examples, run: Run, rows: number, owner?: object): Promise<StepProgram> {
     const { batchSize, shuffle } = run;
-    const augmented = JSON.stringify(augmentationsIn(data.x));
-    const key = `train ${this.#idOf(data)} ${augmented} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
+    const key = `train ${this.#idOf(data)} ${rows} of ${batchSize} ${stepsPerEpoch(run)} ${shuffle}`;
     const make = async () => {
       const traced = traceStep(this.#state, this.#task, data, orderOf(run), rows);
       const options = { storages: [this.#state.storage], label: `train [${rows}]` };
@@ -96,7 +95,7 @@ export class Programs {
   #idOf({ x, y, sampleWeights, scale, targetScale }: Examples): string {
     const weights = sampleWeights && this.#id(sampleWeights.data);
     const parts = namedParts({ x, y }).map(([part, values]) => {
-      return [part, this.#id(values.data), values.shape, values.scale, values.targets];
+      return [part, this.#id(values.data), values.shape, values.scale, values.targets, values.augmentation];
     });
     return JSON.stringify([parts, weights, scale, targetScale]);
   }

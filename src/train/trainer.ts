@@ -372,7 +372,7 @@ export class Trainer<Y extends object = Tensor, X extends object = Tensor> {
   }
 
   /**
-   * Makes one training step on a given batch, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
+   * Makes one training step on a batch as it is given, not augmented, as Keras' `train_on_batch`: `x` [B, ...example] as {@link predict} takes it, `y`
    * class indices [B] or [B, ...] or numbers [B, ...], as `{ shape, data }`, lists (whole numbers one an example are class indices) or
    * typed arrays (floats are numbers, others class indices). Returns the step's event; the arrays may be reused then. The loss is that of
    * these examples before the step. Schedules count all steps of the trainer, and need their own `total` if they have an end. A run cannot
