@@ -58,6 +58,15 @@ describe.each(backends)('%s', (_, open, message) => {
       'The largest batch that fits',
     );
   });
+
+  it('evaluates in batches that fit, unless it is told their size', async () => {
+    const trainer = trainerOn(await open());
+    const found = await trainer.evaluate(data);
+    expect(found.size).toBe(4096);
+    const small = await trainer.evaluate(data, { batchSize: 128 });
+    expect(found.loss).toBeCloseTo(small.loss, 5);
+    await expect(trainer.evaluate(data, { batchSize: 4096 })).rejects.toThrow('The largest batch that fits');
+  });
 });
 
 it('a buffer larger than the largest is refused with the sum of all', () => {

@@ -3,9 +3,9 @@
 
 import { weightOf } from '../data/sample-weights.ts';
 import { hostArray } from '../graph/dtype.ts';
-import { OptionError } from '../graph/errors.ts';
+import { DeviceError, OptionError } from '../graph/errors.ts';
 import type { Executor, Program, Storage } from '../graph/executor.ts';
-import { compiledFor } from '../graph/memory-error.ts';
+import { compiledFor, MemoryError } from '../graph/memory-error.ts';
 import { type Nested, partAt } from '../graph/nested.ts';
 import { BOOLEAN, COUNT, type Schema, type WithDefaults } from '../graph/options.ts';
 import type { Tensor, Variable } from '../graph/tensor.ts';
@@ -86,8 +86,29 @@ export class Evaluator {
     this.#traced = fields.traced;
   }
 
-  /** Compiles the evaluation of `task` on `data`: full batches, and the short one left at the end. */
+  /**
+   * Compiles the evaluation of `task` on `data`: full batches, and the short one left at the end. If the memory does not suffice for the
+   * default batch, smaller ones are taken.
+   */
   static async compile(
+    executor: Executor,
+    state: State,
+    task: Task,
+    data: Examples,
+    options: CheckedOptions,
+  ): Promise<Evaluator> {
+    const { batchSize } = options;
+    for (let rows = batchSize ?? evaluationBatch(data.size); ; rows = Math.ceil(rows / 2)) {
+      try {
+        return await Evaluator.#compile(executor, state, task, data, { ...options, batchSize: rows });
+      } catch (error) {
+        const tooLarge = error instanceof DeviceError && error.cause instanceof MemoryError;
+        if (!tooLarge || batchSize !== undefined || rows === 1) throw error;
+      }
+    }
+  }
+
+  static async #compile(
     executor: Executor,
     state: State,
     task: Task,
