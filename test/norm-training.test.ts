@@ -198,7 +198,7 @@ describe('a file of weights', () => {
     const other = make(3);
     await loadWeights(other, part, { strict: false });
     expect(await other.state.read('layers.1.runningMean')).toEqual(await trainer.state.read('layers.1.runningMean'));
-    await expect(loadWeights(make(3), part)).rejects.toThrow('"layers.1.runningVar" is missing');
+    await expect(loadWeights(make(3), part)).rejects.toThrow('"layers.1.running_var" is missing');
   });
 
   it('of a model with a Sequential in it is loaded under a prefix', async () => {
