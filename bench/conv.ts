@@ -2,7 +2,7 @@
 // the fastest matrix product of the same run: a convolution is a product that reads through a window.
 import type { Shape } from '../src/graph/shape.ts';
 import { apply, apply1, type Tensor } from '../src/graph/tensor.ts';
-import { type Conv, convFilterOp, convInputOp, convOp } from '../src/ops/conv.ts';
+import { type Conv, convFilterOp, convInputOp, convOp } from '../src/ops/conv-ops.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import type { Bench, Case, Suite } from './cases.ts';
 import type { Figure, Finding } from './findings.ts';

@@ -71,6 +71,16 @@ ${serial ? k.outputs[0]!.store('o', 'place') : largestOfLanes(k, keys, places)}
 
 /** The largest key of all lanes in a tree; the first lane stores its place. */
 function largestOfLanes(k: KernelText, keyOf: SharedArray, placeOf: SharedArray): string {
+  return wgsl`
+${foldLargest(k, keyOf, placeOf)}
+if (lane == 0u && o < O) {
+  ${k.outputs[0]!.store('o', `${k.shared(placeOf)}[0]`)}
+}
+`;
+}
+
+/** Folds the lanes' `key` and `place` in a tree: the largest key, and the first place of equals, end at element 0. */
+export function foldLargest(k: KernelText, keyOf: SharedArray, placeOf: SharedArray): string {
   const [keys, places] = [k.shared(keyOf), k.shared(placeOf)];
   return wgsl`
 ${keys}[lane] = key;
@@ -85,9 +95,6 @@ for (var half = LANES / 2u; half > 0u; half >>= 1u) {
     }
   }
   ${k.barrier()}
-}
-if (lane == 0u && o < O) {
-  ${k.outputs[0]!.store('o', `${places}[0]`)}
 }
 `;
 }

@@ -2,47 +2,15 @@
 // kernel's elements outside and over channels inside, with no division and no multiplication per element.
 import type { KernelSpec, KernelText, OperandText } from '../src/graph/kernel.ts';
 import { type Facts, pick } from './conv-facts.ts';
-import { blockOf, type Frame, type GemmVariant, inBlock, type RegisterConfiguration, vec4 } from './gemm-frame.wgsl.ts';
+import { type Frame, type GemmVariant, type RegisterConfiguration, vec4 } from './gemm-frame.wgsl.ts';
+import { inRegisters } from './gemm-registers.wgsl.ts';
 import { lines, modulo, quotient, range, wgsl } from './wgsl.ts';
 
 export function convRegisters(f: Facts, product: GemmVariant, c: RegisterConfiguration, frame: Frame): KernelSpec {
-  const { M, N } = product;
-  const { rows, columns } = c;
-  const pastM = M % rows > 0;
-  return {
-    workgroup: [c.x, c.y, 1],
-    grid: [Math.ceil(N / columns / c.x), Math.ceil(M / rows / c.y), frame.z],
-    body: (k) => {
-      const block = blockOf(rows, columns, pastM, product, frame);
-      const loops = f.pass === 'filter' ? filterLoops(f, k, c, product, frame) : tapLoops(f, k, c, product, frame);
-      const statements = wgsl`
-${block.open}
-${loops(block.multiply)}
-${block.close}
-for (var r = 0u; r < min(${rows}u, M - row); r++) {
-  for (var c = 0u; c < min(${columns}u, N - col); c++) {
-    ${frame.put(k, '(row + r)', '(col + c)', inBlock(columns))}
-  }
+  return inRegisters(product, c, frame, (k, multiply) =>
+    f.pass === 'filter' ? filterLoops(f, k, c, product, frame, multiply) : tapLoops(f, k, c, product, frame),
+  );
 }
-#if ${product.columnSums === true}
-if (col == 0u) {
-  ${product.columnSums ? block.sums(k, '(row + r)') : ''}
-}
-#endif
-`;
-      return wgsl`
-${frame.sizes}
-let col = id.x * ${columns}u;
-let row = id.y * ${rows}u;
-if (col >= N || row >= M) { return; }
-${frame.each('id.z', statements)}
-`;
-    },
-  };
-}
-
-/** The loops of a pass around the statements that multiply a column of a by a row of b. */
-type Loops = (multiply: string) => string;
 
 /** Along one axis of the image that rows lie on: the coordinate of kernel element t at row r is `start_r` + t · step. */
 interface Walk {
@@ -55,7 +23,7 @@ interface Walk {
 }
 
 /** forward and input: rows are places of an image, k = (kernel element, channel). */
-function tapLoops(f: Facts, k: KernelText, c: RegisterConfiguration, product: GemmVariant, frame: Frame): Loops {
+function tapLoops(f: Facts, k: KernelText, c: RegisterConfiguration, product: GemmVariant, frame: Frame): string {
   const { rows, columns } = c;
   const forward = f.pass === 'forward';
   const { Cg, Og, KW, T, stride, dilation, padding, classes, G } = f;
@@ -146,7 +114,7 @@ ${lines(rows, (r) =>
       )
     : `let kernel = (${group} * ${Og}u * ${T}u + kh * ${KW}u + kw) * ${Cg}u;`;
   const signed = (n: number) => `${n >>> 0}u`;
-  return () => wgsl`
+  return wgsl`
 ${lines(rows, (r) => (r > 0 && inLine ? beside(r) : decoded(r)))}
 for (var th = 0u; th < ${h.count}; th++) {
   let kh = ${h.element('th')};
@@ -167,7 +135,14 @@ for (var th = 0u; th < ${h.count}; th++) {
 }
 
 /** filter: rows are output channels, columns are (kernel element, channel), summed over the lines of dy and along them. */
-function filterLoops(f: Facts, k: KernelText, c: RegisterConfiguration, product: GemmVariant, frame: Frame): Loops {
+function filterLoops(
+  f: Facts,
+  k: KernelText,
+  c: RegisterConfiguration,
+  product: GemmVariant,
+  frame: Frame,
+  multiply: string,
+): string {
   const { rows, columns } = c;
   const { H, W, C, O, OH, OW, KW, T, Cg, stride, padding, dilation, inside } = f;
   const { vecA, vecB } = frame;
@@ -199,7 +174,7 @@ let b${q} = ${vecB ? value(q * 4) : vec4((j) => value(q * 4 + j))};`;
     vecA
       ? `let a${q} = ${dy.load4(`(dyAt + ${quads ? `min(row + ${q * 4}u, M - 4u)` : `row + ${q * 4}u`}) / 4u`)};`
       : `let a${q} = ${vec4((j) => dy.load(`dyAt + ${within(`row + ${q * 4 + j}u`)}`))};`;
-  return (multiply) => wgsl`
+  return wgsl`
 ${ends.map(decoded).join('\n')}
 for (var y = ${frame.from}; y < ${frame.to}; y++) {
   let n = ${quotient('y', OH, f.N * OH)};

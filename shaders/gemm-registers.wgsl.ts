@@ -1,6 +1,6 @@
 // The product in registers: a thread reads its operands straight from memory and never waits, the fast way where barriers are
 // not cheap.
-import type { KernelSpec } from '../src/graph/kernel.ts';
+import type { KernelSpec, KernelText } from '../src/graph/kernel.ts';
 import {
   blockOf,
   COMPONENT,
@@ -14,28 +14,41 @@ import {
 import { lines, range, wgsl } from './wgsl.ts';
 
 export function registerKernel(v: GemmVariant, c: RegisterConfiguration, frame: Frame): KernelSpec {
-  const { M, N, K, transposeA, transposeB, columnSums, raggedK = false } = v;
-  const { rows, columns } = c;
-  const [pastM, pastN] = [M % rows > 0, N % columns > 0];
+  const { M, N, K, transposeA, transposeB, raggedK = false } = v;
   const pastRound = raggedK || K % 4 > 0;
   // One k at a time passes no end, but without the clamp lavapipe's compiler makes slower code.
-  const past = { pastM, pastN, pastK: transposeA || pastRound };
-  return {
-    workgroup: [c.x, c.y, 1],
-    grid: [Math.ceil(N / columns / c.x), Math.ceil(M / rows / c.y), frame.z],
-    body: (k) => {
-      const block = blockOf(rows, columns, pastM, v, frame);
-      const readers = frame.readers(k, past);
-      const statements = wgsl`
-${block.open}
+  const past = { pastM: M % c.rows > 0, pastN: N % c.columns > 0, pastK: transposeA || pastRound };
+  return inRegisters(v, c, frame, (k, multiply) => {
+    const readers = frame.readers(k, past);
+    return wgsl`
 for (var k = ${frame.from}; k < ${frame.to}; k += ${transposeA ? 1 : 4}u) {
 #if ${transposeA}
   ${oneDeep(c, transposeB, readers)}
-  ${block.multiply}
+  ${multiply}
 #else
   ${fourDeep(c, transposeB, readers, pastRound)}
 #endif
 }
+`;
+  });
+}
+
+/** A kernel whose threads sum a block of y in `loops`, given the statement that multiplies quads of a's column and b's row, and store it. */
+export function inRegisters(
+  v: GemmVariant,
+  { rows, columns, x, y }: RegisterConfiguration,
+  frame: Frame,
+  loops: (k: KernelText, multiply: string) => string,
+): KernelSpec {
+  const { M, N, columnSums } = v;
+  return {
+    workgroup: [x, y, 1],
+    grid: [Math.ceil(N / columns / x), Math.ceil(M / rows / y), frame.z],
+    body: (k) => {
+      const block = blockOf(rows, columns, M % rows > 0, v, frame);
+      const statements = wgsl`
+${block.open}
+${loops(k, block.multiply)}
 ${block.close}
 for (var r = 0u; r < min(${rows}u, M - row); r++) {
   for (var c = 0u; c < min(${columns}u, N - col); c++) {

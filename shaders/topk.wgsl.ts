@@ -2,7 +2,7 @@
 // the order of keys from above and of places. Floats are compared by u32 keys in their order, so that NaN is the largest on every device.
 import type { Capabilities } from '../src/graph/capabilities.ts';
 import type { KernelSpec, KernelText, SharedArray } from '../src/graph/kernel.ts';
-import { ORDER_KEY } from './argmax.wgsl.ts';
+import { foldLargest, ORDER_KEY } from './argmax.wgsl.ts';
 import { foldGroups, powerOfTwo } from './reduce.wgsl.ts';
 import { wgsl } from './wgsl.ts';
 
@@ -63,25 +63,12 @@ for (var t = zero; t < K; t++) {
   };
 }
 
-/** The largest key of all lanes in a tree, the first of equals: every lane gets it. */
-function largestOfLanes(k: KernelText, keyOf: SharedArray, placeOf: SharedArray): string {
-  const [keys, places] = [k.shared(keyOf), k.shared(placeOf)];
+/** The largest key of all lanes, the first of equals: every lane gets it. */
+function largestOfLanes(k: KernelText, keys: SharedArray, places: SharedArray): string {
   return wgsl`
-${keys}[lane] = key;
-${places}[lane] = place;
-${k.barrier()}
-for (var half = LANES / 2u; half > 0u; half >>= 1u) {
-  if (lane < half) {
-    let other = lane + half;
-    if (${keys}[other] > ${keys}[lane] || (${keys}[other] == ${keys}[lane] && ${places}[other] < ${places}[lane])) {
-      ${keys}[lane] = ${keys}[other];
-      ${places}[lane] = ${places}[other];
-    }
-  }
-  ${k.barrier()}
-}
-key = ${keys}[0];
-place = ${places}[0];
+${foldLargest(k, keys, places)}
+key = ${k.shared(keys)}[0];
+place = ${k.shared(places)}[0];
 ${k.barrier()}
 `;
 }

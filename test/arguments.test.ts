@@ -431,7 +431,7 @@ const ENTRIES: Record<string, Entry> = {
   topk: { args: [x, 1, { axis: 0, largest: false }], needs: 2 },
   oneHot: { args: [labels, 3], needs: 2 },
   linear: { args: [x, x, vector], needs: 2 },
-  conv: { args: [image, filters, CONV], needs: 2 },
+  conv: { args: [image, filters, { ...CONV, paddingMode: 'reflect' }], needs: 2 },
   convTranspose: { args: [image, filters, { ...CONV, padding: 0, outputPadding: 0 }], needs: 2 },
   'nn.Conv1d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, paddingMode: 'reflect' }], needs: 3 },
   'nn.Conv2d': { args: [like(2), like(2), like(1), { ...CONV_LAYER, paddingMode: 'reflect' }], needs: 3 },

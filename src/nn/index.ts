@@ -8,17 +8,13 @@ export {
   GlobalAvgPool2d,
 } from './adaptive-pool.ts';
 export { BatchNorm1d, BatchNorm2d } from './batch-norm.ts';
+export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './conv.ts';
 export {
-  Conv1d,
-  type Conv1dOptions,
-  Conv2d,
-  type Conv2dOptions,
   ConvTranspose1d,
   type ConvTranspose1dOptions,
   ConvTranspose2d,
   type ConvTranspose2dOptions,
-  type PaddingMode,
-} from './conv.ts';
+} from './conv-transpose.ts';
 export { Dropout, Dropout2d } from './dropout.ts';
 export { Embedding } from './embedding.ts';
 export { CELU, ELU, SELU } from './exponential-units.ts';

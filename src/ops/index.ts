@@ -60,7 +60,7 @@ export {
 } from './binary.ts';
 export { broadcastTo, sum } from './broadcast.ts';
 export { type Castable, cast } from './cast.ts';
-export { type ConvOptions, type ConvTransposeOptions, conv, convTranspose } from './conv.ts';
+export { type ConvOptions, type ConvTransposeOptions, conv, convTranspose, type PaddingMode } from './conv.ts';
 export { iota, remainder } from './counter.ts';
 export { softmaxCrossEntropy } from './cross-entropy.ts';
 export { type CumsumOptions, cumsum } from './cumsum.ts';

@@ -8,7 +8,7 @@ import * as binary from './binary.ts';
 import { brightenPicturesOp } from './brighten-pictures.ts';
 import { broadcastToOp, sumOp } from './broadcast.ts';
 import { castOp } from './cast.ts';
-import { convFilterOp, convInputOp, convOp } from './conv.ts';
+import { convFilterOp, convInputOp, convOp } from './conv-ops.ts';
 import { copyOp, iotaOp, remainder } from './counter.ts';
 import { softmaxCrossEntropyOp } from './cross-entropy.ts';
 import { cumsumOp } from './cumsum.ts';
