@@ -7,7 +7,7 @@ import { COMPONENT } from './gemm-frame.wgsl.ts';
 import { foldGroups } from './reduce.wgsl.ts';
 import { lines, modulo, quotient, range, wgsl } from './wgsl.ts';
 
-/** Whether every channel has a filter of its own, and one only. */
+/** Whether every channel has exactly one filter. */
 export function isDepthwise({ Cg, Og }: Facts): boolean {
   return Cg === 1 && Og === 1;
 }

@@ -393,7 +393,7 @@ describe('what it refuses', () => {
   };
 
   it.each([
-    [{ crop: 6 }, 'crop is 6, but the pictures are 6 x 8: such a shift leaves nothing of them. Use less than 6.'],
+    [{ crop: 6 }, 'crop is 6, but the pictures are 6 x 8: such a shift would leave nothing of them. Use less than 6.'],
     [{ crop: -1 }, "crop is -1. Give the pixels of padding, such as 4, or { padding: 4, mode: 'reflect' }."],
     [{ cutout: 7 }, 'cutout is 7, but the pictures are 6 x 8. Use at most 6.'],
     [

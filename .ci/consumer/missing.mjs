@@ -1,4 +1,4 @@
-// Run where no optional peer (`webgpu`, `@sparticuz/chromium`, `@jsquash/jpeg`) is installed: what is asked for and missing throws, and says what to do.
+// Run where no optional peer (`webgpu`, `@sparticuz/chromium`, `@jsquash/jpeg`) is installed: requesting one throws an error with a remedy.
 import { match, rejects, strictEqual } from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createBackend, DeviceError, datasets, OptionError } from 'thalweg/node';

@@ -7,7 +7,7 @@ import { type NetworkDescription, networkText } from '../train/network-descripti
 import type { DensePreset, Preset } from '../train/preset.ts';
 import type { Sizes, Trainable } from './trainable.ts';
 
-/** A preset, as it is for data of its own sizes. */
+/** A preset at its own input shape and number of classes. */
 export function trainableOf(preset: Preset | DensePreset): Trainable {
   const { name, description, loss, defaults, inputShape, classes, augmentation } = preset;
   return {
@@ -25,7 +25,7 @@ export function trainableOf(preset: Preset | DensePreset): Trainable {
   };
 }
 
-/** A preset for pictures of its own size, with as many outputs as there are classes. */
+/** A preset at its input shape, with as many outputs as there are classes. */
 function withClasses(preset: Preset, { classes }: Sizes): Trainable {
   const usual = trainableOf(preset);
   if (classes === preset.classes) return usual;

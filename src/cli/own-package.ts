@@ -1,5 +1,5 @@
 // Module resolution while --model is in use: `thalweg`, `thalweg/nn` and so on are this package itself, whatever the importing module has
-// installed. Node loads this file in a thread of its own.
+// installed. Node loads this file in a separate thread.
 import type { ResolveHook } from 'node:module';
 
 const OWN = /^thalweg(\/|$)/;

@@ -65,7 +65,7 @@ interface Way {
   /** The name of a class. */
   readonly nameOf: (k: number) => string;
   readonly top: number;
-  /** Whether the loss defines probabilities; else outputs are told as they are. */
+  /** Whether the loss defines probabilities; else outputs are printed unchanged. */
   readonly areProbabilities: boolean;
 }
 

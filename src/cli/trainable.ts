@@ -27,9 +27,9 @@ export interface Trainable {
   readonly network?: NetworkDescription | undefined;
   model(): { forward(x: Tensor): Tensor };
   readonly loss: Loss | LossFunction;
-  /** The name of its own optimizer. */
+  /** The name of its default optimizer. */
   readonly optimizerName: string;
-  /** Its own optimizer; without a rate, with its own. */
+  /** Its default optimizer, at its default rate unless one is given. */
   optimizer(lr?: number): Optimizer;
   readonly defaults: { readonly epochs: number; readonly batchSize: number };
   /** How it is trained, unless flags say otherwise; true: as small photographs usually are. */

@@ -162,7 +162,7 @@ export class Heap {
   }
 }
 
-/** The bytes of an array of its own. */
+/** The bytes of a separate array. */
 export function arrayBytes({ shape, dtype }: Spec): number {
   return Math.ceil((sizeOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT) / UNIT) * UNIT;
 }

@@ -3,7 +3,7 @@ import type { WasmScope } from '../graph/op.ts';
 import type { CpuArray, Heap } from './heap.ts';
 import type { ScratchPlaces } from './pool.ts';
 
-/** A cache line: threads write to lines of their own. */
+/** The bytes of a cache line: no two threads write to the same one. */
 const LINE = 64;
 
 /** Hands out ranges one after another, and keeps the most that an op took. */

@@ -12,7 +12,7 @@ import { type AnyDataSet, type AnyParts, checkSet, makeDataset, type Values } fr
 import type { StoredNumbers } from './stored.ts';
 
 /**
- * The data set with pictures [size, H, W, C] (bytes or floats) that are augmented anew in each step of `fit`: `train.augment({ flip: true,
+ * The data set with pictures [size, H, W, C] (bytes or floats) that are augmented in each step of `fit`: `train.augment({ flip: true,
  * crop: 4 })`, by default {@link DEFAULT_AUGMENTATION}. It happens on the device, in the batch's gather. The choices are functions of the
  * trainer's seed, the step and the picture, so a resumed run makes the same ones; each kind has its own, which adding another does not
  * change. Nothing else sees it: not evaluation, also of this set as validation data, nor `predict` or `trainOnBatch`.
@@ -34,7 +34,7 @@ export function augment<D extends AnyDataSet>(data: D, options: AugmentOptions =
   return makeDataset<D>({ ...data, x: mapParts(x, augmented) });
 }
 
-/** The name of the pictures: the one asked for, or the only ones. */
+/** The name of the pictures: the requested one, or the only ones. */
 function partOf(name: string, x: AnyParts['x'], asked: AugmentOptions['part']): string | undefined {
   if (asked !== undefined) {
     const [part, names] = [String(asked), isSeveral(x) ? Object.keys(x) : []];

@@ -190,7 +190,7 @@ export function checkFits({ crop, cutout, rotate, scale }: Augmentation, H: numb
   const [side, size] = [Math.min(H, W), `the pictures are ${H} x ${W}`];
   if (crop && crop.padding >= side)
     throw new OptionError(
-      `augment: crop is ${crop.padding}, but ${size}: such a shift leaves nothing of them. Use less than ${side}.`,
+      `augment: crop is ${crop.padding}, but ${size}: such a shift would leave nothing of them. Use less than ${side}.`,
     );
   if (cutout !== undefined && cutout > side)
     throw new OptionError(`augment: cutout is ${cutout}, but ${size}. Use at most ${side}.`);

@@ -91,7 +91,7 @@ export interface DataSet {
   readonly note?: string;
   /** A view of the examples `from` to `to` (exclusive); nothing is copied. */
   slice(from: number, to: number): DataSet;
-  /** The same pictures, augmented anew in each training step: see {@link augment}. */
+  /** The same pictures, augmented in each training step: see {@link augment}. */
   augment(options?: AugmentOptions): DataSet;
 }
 
@@ -108,7 +108,7 @@ export interface MultiDataSet<X = Nested<Values<StoredNumbers>>, Y = Nested<Valu
   readonly scale: undefined;
   /** A view of the examples `from` to `to` (exclusive) of every tensor; nothing is copied. */
   slice(from: number, to: number): MultiDataSet<X, Y>;
-  /** The same with the pictures of one input augmented anew in each training step: see {@link augment}. */
+  /** The same with the pictures of one input augmented in each training step: see {@link augment}. */
   augment(options?: AugmentOptions): MultiDataSet<X, Y>;
 }
 

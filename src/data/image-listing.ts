@@ -95,7 +95,7 @@ interface Classes {
   readonly labels: ReadonlyMap<string, number>;
 }
 
-/** The classes among folders, or those that were asked for. */
+/** The requested classes, or those among the folders. */
 function namesOf(folder: string, folders: Folders, { classes }: ImageSettings): Classes {
   const all = [...folders.keys()].sort();
   const chosen = classes ?? new Map(all.map((name) => [name, name]));

@@ -97,7 +97,7 @@ export class ReplicationPad2d implements NamedLayer {
 }
 
 /**
- * Images that go on at their other edge: `new nn.CircularPad2d([top, bottom, left, right])`, where PyTorch's `CircularPad2d` has left,
+ * Images padded by wrapping around: `new nn.CircularPad2d([top, bottom, left, right])`, where PyTorch's `CircularPad2d` has left,
  * right, top, bottom.
  */
 export class CircularPad2d implements NamedLayer {

@@ -78,7 +78,7 @@ interface Form {
   /** The ranks of x, and its axes for messages. */
   readonly ranks: readonly number[];
   readonly axes: string;
-  /** Whether each example has statistics of its own. */
+  /** Whether each example has separate statistics. */
   readonly perExample: boolean;
 }
 
@@ -215,7 +215,7 @@ export abstract class RunningNorm implements NamedLayer {
       return groups.N === 1 ? all : mean(reshape(all, [groups.N, groups.C]), 0);
     };
     const count = groupSize(groups);
-    // Copies are computed beside other kernels, which test them for the guard; else they would be tested in a dispatch of their own.
+    // Copies are computed beside other kernels, which test them for the guard; else a separate dispatch would test them.
     advance(runningMean, (old) => copy(add(mul(old, rest), mul(ofChannels(MEAN), share))));
     const unbiased = mul(ofChannels(VARIANCE), count / (count - 1));
     advance(runningVar, (old) => copy(add(mul(old, rest), mul(unbiased, share))));

@@ -17,7 +17,7 @@ const PAD = {
 /**
  * x padded along axis k with `before[k]` elements before it and `after[k]` after it; axes after the last given one are unchanged.
  * `pad(x, [1], [1])` pads with 0, `pad(x, [1], [1], 7)` with 7, `pad(x, [0, 2, 2], [0, 2, 2], { mode: 'reflect' })` with elements of x, as
- * PyTorch's `pad`: 'reflect' mirrors x without repeating its ends, 'replicate' repeats its ends, 'circular' goes on at the other end.
+ * PyTorch's `pad`: 'reflect' mirrors x without repeating its ends, 'replicate' repeats its ends, 'circular' wraps around.
  * @throws ShapeError if 'reflect' has to pad an axis by its size or more, or 'circular' by more than its size.
  */
 export function pad(
