@@ -26,6 +26,12 @@ export function attachMethods(methods: Readonly<Record<string, Method>>, ...extr
   }
 }
 
+/** {@link attachMethods} for the small forms of ops: where the whole op has attached its own already, that one stays. */
+export function attachSmallForms(methods: Readonly<Record<string, Method>>): void {
+  for (const [name, fn] of Object.entries(methods))
+    if (!Object.hasOwn(Tensor.prototype, name)) attachMethods({ [name]: fn });
+}
+
 /**
  * Methods of ops that a bundle may leave out: the file of such an op attaches them when it is loaded. Until then they throw an error that
  * names the import.

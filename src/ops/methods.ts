@@ -15,7 +15,7 @@ import {
   softplus,
   tanh,
 } from './activations.ts';
-import { announceMethods, attachMethods } from './attach.ts';
+import { announceMethods, attachMethods, attachSmallForms } from './attach.ts';
 import type { AvgPoolOptions } from './avg-pool.ts';
 import {
   add,
@@ -248,10 +248,12 @@ attachMethods({
   ...{ neg, abs, sign, square, sqrt, rsqrt, exp, expm1, log, erf },
   ...{ equal, notEqual, less, lessEqual, greater, greaterEqual, where },
   ...{ sum, mean, max, min, variance, argmax },
-  // Of pads, constants alone: pad.ts, which knows all modes, attaches its own.
-  ...{ reshape, flatten, transpose, slice, pad: padConstant, broadcastTo, cast },
+  ...{ reshape, flatten, transpose, slice, broadcastTo, cast },
   matmul,
   ...{ relu, leakyRelu, sigmoid, tanh, silu, softplus, gelu, softmax, logSoftmax },
-} satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number]>, unknown>);
+} satisfies Record<Exclude<keyof TensorMethods, (typeof ANNOUNCED)[number] | 'pad'>, unknown>);
+
+// Constants alone: pad.ts knows all modes.
+attachSmallForms({ pad: padConstant });
 
 announceMethods(...ANNOUNCED);

@@ -5,7 +5,6 @@ import { checkOptions, FINITE, oneOf, type Schema } from '../graph/options.ts';
 import { formatShape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attachMethods } from './attach.ts';
-import './methods.ts';
 import { type PadMode, type PadOptions, padConstant, paddingOf, refusePacked } from './movement.ts';
 import { reindex } from './resample.ts';
 
