@@ -1,6 +1,6 @@
 // bench/peers without the peers: its command line, its arithmetic, its truth in doubles, and Thalweg alone through all of it.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -129,6 +129,35 @@ describe('where no peer is installed', () => {
   });
 });
 
+describe('where a peer cannot run a case', () => {
+  /** TensorFlow.js's cpu backend and jax-js, which fails with `Unable`. */
+  beforeAll(() => {
+    for (const name of ['@jax-js/jax', '@tensorflow/tfjs', '@tensorflow/tfjs-backend-cpu']) {
+      mkdirSync(join(bare, 'bench/peers/node_modules', name), { recursive: true });
+      writeFileSync(join(bare, 'bench/peers/node_modules', name, 'package.json'), '{ "version": "1.0.0" }');
+    }
+    const open = "export function open() { throw new Unable('it has no max pooling'); }";
+    writeFileSync(join(bare, 'bench/peers/jax-js.mjs'), `import { Unable } from './cases.mjs';\n${open}\n`);
+  });
+
+  afterAll(() => {
+    rmSync(join(bare, 'bench/peers/node_modules'), { recursive: true });
+    cpSync(join(PEERS, 'jax-js.mjs'), join(bare, 'bench/peers/jax-js.mjs'));
+  });
+
+  test('the reason is told, the others are measured, and nothing has failed', () => {
+    const args = ['--device', 'cpu', '--cases', 'cnn-sgd-64', '--rounds', '2', '--seconds', '0.1'];
+    const { code, out, err } = peers(...args);
+    expect(err.match(/jax-js wasm cannot run it: it has no max pooling/g)).toHaveLength(1);
+    // Thalweg's convolutions and pools against the plain loops.
+    expect(out).toMatch(/loss 2\.\d+, after 20 steps 1\.\d+ in doubles; theirs differ by up to \d\.\de-[678]$/m);
+    expect(out).toMatch(/^ {2}thalweg cpu +[\d.]+ steps\/s {2}\([\d.]+ to [\d.]+\)$/m);
+    expect(out).toMatch(/^ {2}jax-js wasm {2}cannot run it: it has no max pooling$/m);
+    expect(out).toMatch(/^ {2}tfjs cpu {5}cannot run it: a step takes more than 15 s/m);
+    expect(code).toBe(0);
+  });
+});
+
 describe('figures', () => {
   const about = { name: 'mlp-sgd-64', unit: 'steps/s', adapter: 'made up', software: true };
   const line = (library: string, backend: string, round: number, value: number) => ({ library, backend, round, value });
@@ -170,6 +199,15 @@ describe('figures', () => {
     expect(linesOf([])).toEqual([]);
   });
 
+  test('a contender that could not run the case is an object and a line', async () => {
+    const { linesOf, unableOf } = await module('figures.mjs');
+    const objects = unableOf(about, [{ library: 'tfjs', backend: 'wasm', reason: 'it has no max pooling' }]);
+    const { name } = about;
+    const reason = 'it has no max pooling';
+    expect(objects).toEqual([{ type: 'unable', suite: 'peers', name, library: 'tfjs', backend: 'wasm', reason }]);
+    expect(linesOf(objects)).toEqual(['  tfjs wasm    cannot run it: it has no max pooling']);
+  });
+
   test('without Thalweg there is no ratio', async () => {
     const { summarize } = await module('figures.mjs');
     const peersAlone = measurements.filter(({ library }) => library !== 'thalweg');
@@ -201,18 +239,29 @@ describe('the truth in doubles', () => {
   });
 });
 
-test('the classic network on other weights, or with another rate, is seen to do other work', async () => {
+test.each([
+  ['classic-sgd-32', 32, 0.9],
+  ['cnn-sgd-64', 4, 0.09],
+])('%s on other weights, or with another rate, is seen to do other work', async (name, B, lr) => {
   const { lossesInDoubles, lossObjection } = await module('reference.mjs');
   const { batchesOf, examplesOf, weightsOf } = await module('problem.mjs');
   const { CASES } = await module('cases.mjs');
-  const kase = CASES['classic-sgd-32'];
-  const batches = batchesOf(await examplesOf(kase.B), kase.B);
-  const weights = weightsOf(kase.widths);
+  const kase = { ...CASES[name], B };
+  const batches = batchesOf(await examplesOf(B), B);
+  const weights = weightsOf(kase);
   const truth = lossesInDoubles(kase, batches, weights);
   const reversed = weights.map((layer: { w: Float32Array }) => ({ ...layer, w: layer.w.slice().reverse() }));
   expect(lossObjection(lossesInDoubles(kase, batches, reversed), truth)).toContain('before any step');
-  const slower = { ...kase, optimizer: { name: 'sgd', lr: 0.9 } };
+  const slower = { ...kase, optimizer: { name: 'sgd', lr } };
   expect(lossObjection(lossesInDoubles(slower, batches, weights), truth)).toContain('after 20 steps');
+});
+
+test('for images with their channels first, the weights of each output are permuted', async () => {
+  const { channelsFirst } = await module('problem.mjs');
+  const w = Float32Array.from({ length: 12 }, (_, k) => k); // (2, 3 places, 2 channels)
+  const layer = { w, b: new Float32Array(2), inputs: 6, outputs: 2, channels: 2 };
+  expect([...channelsFirst(layer).w]).toEqual([0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11]);
+  expect(channelsFirst({ ...layer, channels: 1 })).toEqual({ ...layer, channels: 1 });
 });
 
 describe('the package of the peers', () => {

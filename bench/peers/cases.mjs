@@ -4,11 +4,13 @@
  * @typedef {object} Training A network that learns digits.
  * @property {'training'} kind
  * @property {string} text
- * @property {readonly number[]} widths
+ * @property {readonly number[]} [channels] of convolutions that come first: each 5 x 5 without padding, then 2 x 2 max pooling
+ * @property {readonly number[]} widths of the dense layers, their input first
  * @property {'relu' | 'sigmoid'} activation
  * @property {'cross-entropy' | 'squared-error'} loss `squared-error`: the outputs are sigmoids, as in the preset `classic`.
  * @property {{ readonly name: 'sgd' | 'adam', readonly lr: number }} optimizer
  * @property {number} B examples a batch
+ * @property {Readonly<Record<string, string>>} [unable] contenders that cannot run it, by {@link nameOf}, and why
  *
  * @typedef {{ kind: 'matmul', text: string, N: number }} Product (N, N) · (N, N) in f32
  * @typedef {{ kind: 'host', text: string, of: string }} Host what the host does for one step of the case `of`
@@ -18,6 +20,11 @@
  * @property {'thalweg' | 'tfjs' | 'jax-js'} library
  * @property {'gpu' | 'wasm' | 'cpu'} backend
  */
+
+/** A library cannot run a case. That is told of it, and is no failure of the run. */
+export class Unable extends Error {
+  name = 'Unable';
+}
 
 /** @type {Omit<Training, 'text' | 'optimizer' | 'B'>} */
 const MLP = { kind: 'training', widths: [784, 128, 10], activation: 'relu', loss: 'cross-entropy' };
@@ -50,6 +57,15 @@ export const CASES = {
     text: '784-128-10, ReLU, cross-entropy, SGD 0.1, batches of 256',
     optimizer: { name: 'sgd', lr: 0.1 },
     B: 256,
+  },
+  'cnn-sgd-64': {
+    ...MLP,
+    text: '5 x 5 convolutions to 8 and 16 channels, each max pooled, 256-10, ReLU, cross-entropy, SGD 0.1, batches of 64',
+    channels: [8, 16],
+    widths: [256, 10],
+    optimizer: { name: 'sgd', lr: 0.1 },
+    B: 64,
+    unable: { 'tfjs cpu': 'a step takes more than 15 s, nearly all of it in the gradients of the filters' },
   },
   'matmul-512': { kind: 'matmul', text: 'f32, 512 x 512 times 512 x 512', N: 512 },
   'matmul-1024': { kind: 'matmul', text: 'f32, 1024 x 1024 times 1024 x 1024', N: 1024 },

@@ -16,6 +16,7 @@
  *
  * @typedef {{ median: number, min: number, max: number, rounds: number[] }} Spread
  * @typedef {{ type: 'figure', suite: 'peers', library: string, backend: string } & About & Spread} Figure
+ * @typedef {{ type: 'unable', suite: 'peers', name: string, library: string, backend: string, reason: string }} Unable
  * @typedef {{ type: 'ratio', suite: 'peers', to: string, backend: string, better: boolean } & About & Spread} Ratio
  */
 
@@ -52,6 +53,23 @@ export function summarize(about, measurements) {
     return rounds.length > 0 ? [ratio(about, peer, peer === best, rounds)] : [];
   });
   return [...figures, ...ratios];
+}
+
+/**
+ * The contenders that could not run a case.
+ * @param {{ name: string }} about
+ * @param {readonly { library: string, backend: string, reason: string }[]} unable
+ * @returns {Unable[]}
+ */
+export function unableOf({ name }, unable) {
+  return unable.map(({ library, backend, reason }) => ({
+    type: 'unable',
+    suite: 'peers',
+    name,
+    library,
+    backend,
+    reason,
+  }));
 }
 
 /**
@@ -105,12 +123,13 @@ function ratio(
 
 /**
  * The lines that people read: one for each contender, and one for the better peer.
- * @param {readonly (Figure | Ratio)[]} objects
+ * @param {readonly (Figure | Ratio | Unable)[]} objects
  * @returns {string[]}
  */
 export function linesOf(objects) {
   const ratios = objects.filter((o) => o.type === 'ratio');
   const lines = objects.flatMap((o) => {
+    if (o.type === 'unable') return [`  ${`${o.library} ${o.backend}`.padEnd(12)} cannot run it: ${o.reason}`];
     if (o.type !== 'figure') return [];
     const found = ratios.find(({ to, backend }) => to === o.library && backend === o.backend);
     const beside = found ? `thalweg / ${o.library} ${o.backend} = ${within(found)}` : (o.how ?? '');

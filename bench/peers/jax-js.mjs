@@ -3,7 +3,17 @@
 import { ADAM, BATCHES } from './cases.mjs';
 import { blockClock } from './clock.mjs';
 import { installDawn } from './dawn.mjs';
-import { batchesOf, examplesOf, matricesOf, transposed, weightsOf } from './problem.mjs';
+import {
+  batchesOf,
+  channelsFirst,
+  examplesOf,
+  KERNEL,
+  matricesOf,
+  POOL,
+  SIDE,
+  transposed,
+  weightsOf,
+} from './problem.mjs';
 import { STEPS } from './reference.mjs';
 
 /** @param {import('./measure.mjs').Job} job */
@@ -30,7 +40,7 @@ async function load(name, adapter) {
 async function training(jax, { clock, handOver }, { kase, data }) {
   const { numpy: np } = jax;
   const batches = batchesOf(await examplesOf(kase.B, data), kase.B).map(({ x, y }) => ({
-    x: np.array(x).reshape([kase.B, 784]),
+    x: np.array(x).reshape(kase.channels ? [kase.B, 1, SIDE, SIDE] : [kase.B, SIDE * SIDE]),
     y: np.array(y).reshape([kase.B, 10]),
   }));
   const train = (kase.optimizer.name === 'adam' ? adam : sgd)(jax, kase);
@@ -63,17 +73,28 @@ async function training(jax, { clock, handOver }, { kase, data }) {
   return { warmUp, block };
 }
 
-function initialWeights({ numpy: np }, { widths }) {
-  return weightsOf(widths).map((layer) => ({
-    w: np.array(transposed(layer)).reshape([layer.inputs, layer.outputs]),
-    b: np.array(layer.b),
-  }));
+/** (inputs, outputs) and (outputs); of convolutions (outputs, channels, KH, KW) and (outputs, 1, 1), as images are (B, C, H, W). */
+function initialWeights({ numpy: np }, kase) {
+  return weightsOf(kase)
+    .map(channelsFirst)
+    .map((layer) => {
+      const { w, b, inputs, outputs, channels, side } = layer;
+      return side === undefined
+        ? { w: np.array(transposed(layer)).reshape([inputs, outputs]), b: np.array(b) }
+        : { w: np.array(w).reshape([outputs, channels, KERNEL, KERNEL]), b: np.array(b).reshape([outputs, 1, 1]) };
+    });
 }
 
 /** The loss of a batch. Every function owns its arguments: `.ref` where one is used again. */
-function lossFunction({ nn, numpy: np }, { activation, loss, B }) {
+function lossFunction({ nn, lax, numpy: np }, { activation, loss, B, channels = [], widths }) {
+  const pooled = (x) => lax.reduceWindow(x, np.max, [POOL, POOL], [POOL, POOL]);
+  const convolution = (h, w) => lax.convGeneralDilated(h, w, [1, 1], 'VALID');
+  const apply = (h, { w, b }, k) => {
+    if (k < channels.length) return pooled(convolution(h, w).add(b));
+    return np.matmul(k === channels.length && k > 0 ? h.reshape([B, widths[0]]) : h, w).add(b);
+  };
   return (layers, x, y) => {
-    const z = layers.reduce((h, { w, b }, k) => np.matmul(k === 0 ? h : nn[activation](h), w).add(b), x);
+    const z = layers.reduce((h, layer, k) => apply(k === 0 ? h : nn[activation](h), layer, k), x);
     if (loss === 'cross-entropy')
       return nn
         .logSoftmax(z, -1)

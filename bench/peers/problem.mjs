@@ -3,7 +3,18 @@
 import { BATCHES } from './cases.mjs';
 import { dist } from './dist.mjs';
 
-/** @typedef {{ w: Float32Array, b: Float32Array, inputs: number, outputs: number }} Layer w is (outputs, inputs) */
+/** Sides of images, kernels and pooling windows. */
+export const [SIDE, KERNEL, POOL] = [28, 5, 2];
+
+/**
+ * @typedef {object} Layer
+ * @property {Float32Array} w (outputs, inputs); of a convolution (outputs, KH, KW, channels)
+ * @property {Float32Array} b (outputs)
+ * @property {number} inputs of one output
+ * @property {number} outputs of a convolution, its channels
+ * @property {number} channels of what comes in, the innermost axis of w: 1 where no image comes in
+ * @property {number} [side] of the images that a convolution sees, (B, side, side, channels); undefined in dense layers
+ */
 /** @typedef {{ rows: number, pixels: Uint8Array, labels: Uint8Array, source: string }} Examples pixels are (rows, 784) */
 /** @typedef {{ x: Float32Array, y: Float32Array }} Batch x is (B, 784) from 0 to 1, y is (B, 10) one-hot */
 
@@ -52,21 +63,46 @@ function generator(seed) {
 }
 
 /**
- * U(-1/√in, 1/√in).
- * @param {readonly number[]} widths
+ * The layers with U(-1/√in, 1/√in).
+ * @param {Pick<import('./cases.mjs').Training, 'channels' | 'widths'>} kase
  * @returns {Layer[]}
  */
-export function weightsOf(widths) {
+export function weightsOf(kase) {
   const random = generator(12345);
-  return widths.slice(1).map((outputs, k) => {
-    const inputs = widths[k] ?? 0;
+  return sizesOf(kase).map((size) => {
     const draw = (/** @type {number} */ n) =>
-      Float32Array.from({ length: n }, () => (2 * random() - 1) / Math.sqrt(inputs));
-    return { w: draw(outputs * inputs), b: draw(outputs), inputs, outputs };
+      Float32Array.from({ length: n }, () => (2 * random() - 1) / Math.sqrt(size.inputs));
+    return { w: draw(size.outputs * size.inputs), b: draw(size.outputs), ...size };
   });
 }
 
-/** (outputs, inputs) to (inputs, outputs), as the peers store it. @param {Layer} layer */
+/** @param {Pick<import('./cases.mjs').Training, 'channels' | 'widths'>} kase */
+function sizesOf({ channels: convolutions = [], widths }) {
+  let [side, channels] = [SIDE, 1];
+  const filters = convolutions.map((outputs) => {
+    const size = { inputs: KERNEL * KERNEL * channels, outputs, channels, side };
+    channels = outputs;
+    side = (side - KERNEL + 1) / POOL;
+    return size;
+  });
+  const dense = widths
+    .slice(1)
+    .map((outputs, k) => ({ inputs: widths[k] ?? 0, outputs, channels: k === 0 ? channels : 1 }));
+  return [...filters, ...dense];
+}
+
+/** A layer for images (B, C, H, W): its w (outputs, places, channels) to (outputs, channels, places). @param {Layer} layer */
+export function channelsFirst({ w, inputs, channels, ...rest }) {
+  const places = inputs / channels;
+  const from = (/** @type {number} */ k) => (k % places) * channels + Math.floor(k / places);
+  return {
+    ...rest,
+    ...{ inputs, channels },
+    w: w.map((_, k) => w[Math.floor(k / inputs) * inputs + from(k % inputs)] ?? 0),
+  };
+}
+
+/** (outputs, inputs) to (inputs, outputs), as the peers store dense layers, and TensorFlow.js filters. @param {Layer} layer */
 export function transposed({ w, inputs, outputs }) {
   return Float32Array.from(w, (_, k) => w[(k % outputs) * inputs + Math.floor(k / outputs)] ?? 0);
 }

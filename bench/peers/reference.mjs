@@ -1,6 +1,6 @@
 // The truth that no library has a part in: the same training in doubles by plain loops, and products row by row.
 import { ADAM } from './cases.mjs';
-import { rowsToCheck } from './problem.mjs';
+import { KERNEL, POOL, rowsToCheck } from './problem.mjs';
 
 /** Two losses are compared: before any step, which shows other weights or batches, and after 20, which shows other training. */
 export const STEPS = 20;
@@ -16,14 +16,19 @@ const PRODUCT_TOLERANCE = 1e-5;
  * @param {readonly import('./problem.mjs').Layer[]} layers
  */
 export function lossesInDoubles(kase, batches, layers) {
-  const net = layers.map(({ w, b, inputs, outputs }) => ({ ...parameter(w), bias: parameter(b), inputs, outputs }));
+  const net = layers.map((layer) => ({
+    ...layer,
+    ...parameter(layer.w),
+    bias: parameter(layer.b),
+    windows: windowsOf(layer),
+  }));
   let first = Number.NaN;
   for (let step = 0; ; step++) {
     const { x, y } = batches[step];
-    const { loss, outputs, dz } = forward(kase, net, Float64Array.from(x), y);
+    const { loss, outputs, maxima, dz } = forward(kase, net, Float64Array.from(x), y);
     if (step === 0) first = loss;
     if (step === STEPS) return [first, loss];
-    backward(kase, net, outputs, dz);
+    backward(kase, net, { outputs, maxima, dz });
     for (const layer of net) for (const p of [layer, layer.bias]) update(kase.optimizer, p, step + 1);
   }
 }
@@ -34,23 +39,72 @@ function parameter(values) {
   return { p: Float64Array.from(values), dp: zeros(), m: zeros(), v: zeros() };
 }
 
-/** Loss, every layer's output (the input first), and the loss's gradient by the last layer's sums. */
+/**
+ * The elements of the image that each place of a convolution's output is made of, in the order of the weights. A dense layer is a
+ * convolution whose one window is all of its input.
+ */
+function windowsOf({ inputs, channels, side }) {
+  if (side === undefined) return [Int32Array.from({ length: inputs }, (_, n) => n)];
+  const along = side - KERNEL + 1;
+  return Array.from({ length: along * along }, (_, place) => {
+    const corner = Math.floor(place / along) * side + (place % along);
+    return Int32Array.from({ length: inputs }, (_, n) => {
+      const element = Math.floor(n / channels);
+      const pixel = corner + Math.floor(element / KERNEL) * side + (element % KERNEL);
+      return pixel * channels + (n % channels);
+    });
+  });
+}
+
+/** Loss, every layer's output (the input first), where its maxima are, and the loss's gradient by the last layer's sums. */
 function forward({ activation, loss: kind, B }, net, x, y) {
-  const outputs = [x];
-  for (const [k, { p: w, bias, inputs, outputs: O }] of net.entries()) {
-    const [h, z] = [outputs[k], new Float64Array(B * O)];
+  const [outputs, maxima] = [[x], []];
+  for (const [k, layer] of net.entries()) {
     const last = k === net.length - 1;
     const squash = last ? kind === 'squared-error' : activation === 'sigmoid';
-    for (let i = 0; i < B; i++) {
+    const z = sums(layer, outputs[k], B);
+    maxima.push(layer.side === undefined ? undefined : maximaOf(z, B, layer));
+    const pooled = maxima[k] ? Float64Array.from(maxima[k], (from) => z[from]) : z;
+    outputs.push(pooled.map((v) => (squash ? 1 / (1 + Math.exp(-v)) : last ? v : Math.max(v, 0))));
+  }
+  return { outputs, maxima, ...(kind === 'squared-error' ? squaredError : crossEntropy)(outputs.at(-1), y, B) };
+}
+
+/** (B, places, outputs): bias + Σ window · weights. */
+function sums({ p: w, bias, inputs, outputs: O, windows }, h, B) {
+  const [size, places] = [h.length / B, windows.length];
+  const z = new Float64Array(B * places * O);
+  for (let i = 0; i < B; i++) {
+    for (const [place, window] of windows.entries()) {
       for (let o = 0; o < O; o++) {
         let sum = bias.p[o];
-        for (let n = 0; n < inputs; n++) sum += h[i * inputs + n] * w[o * inputs + n];
-        z[i * O + o] = squash ? 1 / (1 + Math.exp(-sum)) : last ? sum : Math.max(sum, 0);
+        for (let n = 0; n < inputs; n++) sum += h[i * size + window[n]] * w[o * inputs + n];
+        z[(i * places + place) * O + o] = sum;
       }
     }
-    outputs.push(z);
   }
-  return { outputs, ...(kind === 'squared-error' ? squaredError : crossEntropy)(outputs.at(-1), y, B) };
+  return z;
+}
+
+/**
+ * Where in z the maximum of each pooling window is: the first of equals. Which one is of no consequence here: equal maxima come
+ * from equal parts of an image, whose gradients by the weights are equal.
+ */
+function maximaOf(z, B, { side, outputs: O }) {
+  const along = side - KERNEL + 1;
+  const pooled = along / POOL;
+  return Int32Array.from({ length: B * pooled * pooled * O }, (_, to) => {
+    const [o, place] = [to % O, Math.floor(to / O)];
+    const [i, row, column] = [Math.floor(place / pooled ** 2), Math.floor(place / pooled) % pooled, place % pooled];
+    let best = -1;
+    for (let r = row * POOL; r < (row + 1) * POOL; r++) {
+      for (let c = column * POOL; c < (column + 1) * POOL; c++) {
+        const from = ((i * along + r) * along + c) * O + o;
+        if (best < 0 || z[from] > z[best]) best = from;
+      }
+    }
+    return best;
+  });
 }
 
 /** Σ (a - y)² / B with a = σ(z): dz = 2 (a - y) a (1 - a) / B. */
@@ -77,25 +131,40 @@ function crossEntropy(z, y, B) {
 }
 
 /** Leaves each parameter's gradient beside it. */
-function backward({ activation, B }, net, outputs, dzLast) {
+function backward({ activation, B }, net, { outputs, maxima, dz: dzLast }) {
   let dz = dzLast;
   for (let k = net.length - 1; k >= 0; k--) {
-    const { p: w, dp: dw, bias, inputs, outputs: O } = net[k];
     const h = outputs[k];
-    const dh = new Float64Array(h.length);
-    dw.fill(0);
-    bias.dp.fill(0);
-    for (let i = 0; i < B; i++) {
-      for (let o = 0; o < O; o++) {
-        const d = dz[i * O + o];
-        bias.dp[o] += d;
-        if (d === 0) continue;
-        for (let n = 0; n < inputs; n++) dw[o * inputs + n] += d * h[i * inputs + n];
-        if (k > 0) for (let n = 0; n < inputs; n++) dh[i * inputs + n] += d * w[o * inputs + n];
-      }
-    }
+    const dh = sumsBackward(net[k], h, maxima[k] ? unpooled(dz, maxima[k], net[k], B) : dz, B);
     dz = dh.map((d, n) => d * (activation === 'sigmoid' ? h[n] * (1 - h[n]) : Number(h[n] > 0)));
   }
+}
+
+/** The gradient by what was pooled: zero but for the maxima. */
+function unpooled(dz, maxima, { windows, outputs: O }, B) {
+  const whole = new Float64Array(B * windows.length * O);
+  for (const [to, from] of maxima.entries()) whole[from] = dz[to];
+  return whole;
+}
+
+/** Leaves the gradients by weights and bias in the layer. @returns that by h */
+function sumsBackward({ p: w, dp: dw, bias, inputs, outputs: O, windows }, h, dz, B) {
+  const [size, places] = [h.length / B, windows.length];
+  const dh = new Float64Array(h.length);
+  dw.fill(0);
+  bias.dp.fill(0);
+  for (let i = 0; i < B; i++) {
+    for (const [place, window] of windows.entries()) {
+      for (let o = 0; o < O; o++) {
+        const d = dz[(i * places + place) * O + o];
+        bias.dp[o] += d;
+        if (d === 0) continue;
+        for (let n = 0; n < inputs; n++) dw[o * inputs + n] += d * h[i * size + window[n]];
+        for (let n = 0; n < inputs; n++) dh[i * size + window[n]] += d * w[o * inputs + n];
+      }
+    }
+  }
+  return dh;
 }
 
 /** Adam as its paper has it. */

@@ -1,10 +1,10 @@
 // npm run bench:peers: Thalweg beside TensorFlow.js and jax-js. Each measurement is a process of its own, and the libraries take
 // turns, in an order that rotates from round to round. Results go to standard output, what happens meanwhile to standard error.
 import { cpus } from 'node:os';
-import { CASES, contendersOf, nameOf, packagesOf, stepsPerBlock, unitOf } from './cases.mjs';
+import { CASES, contendersOf, nameOf, packagesOf, stepsPerBlock, Unable, unitOf } from './cases.mjs';
 import { ask, Interrupted, listenForInterrupt } from './child.mjs';
 import { isBuilt } from './dist.mjs';
-import { linesOf, number, summarize } from './figures.mjs';
+import { linesOf, number, summarize, unableOf } from './figures.mjs';
 import { EXIT, HELP, readOptions, UsageError } from './options.mjs';
 import { batchesOf, examplesOf, weightsOf } from './problem.mjs';
 import { agreementOf, lossesInDoubles } from './reference.mjs';
@@ -102,34 +102,39 @@ function missingOf(contender) {
 async function measureCase(/** @type {Session} */ session, /** @type {string} */ name) {
   const { rounds, device } = session.settings;
   const contenders = contendersOf(CASES[name], device).filter((contender) => missingOf(contender).length === 0);
-  const answers = [];
+  const [answers, unable] = [[], []];
   let job;
   try {
     job = await jobOf(session, name);
-    for (let round = 0; round < rounds; round++) await measureRound(session, { name, job, contenders, answers }, round);
+    for (let round = 0; round < rounds; round++)
+      await measureRound(session, { name, job, contenders, answers, unable }, round);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    if (job && answers.length > 0) printCase(session, { name, job, answers });
+    if (job && answers.length > 0) printCase(session, { name, job, answers, unable });
     say('interrupted: these are the rounds that were done');
     return false;
   }
-  printCase(session, { name, job, answers });
+  printCase(session, { name, job, answers, unable });
   return true;
 }
 
-/** One turn of each contender. One that fails is said, and left out from then on. */
-async function measureRound(session, { name, job, contenders, answers }, round) {
+/** One turn of each contender. One that fails, or cannot run the case, is said, and left out from then on. */
+async function measureRound(session, { name, job, contenders, answers, unable }, round) {
   const turns = contenders.map((_, k) => contenders[(k + round) % contenders.length]);
   for (const contender of turns) {
     try {
+      const reason = job.kase.unable?.[nameOf(contender)];
+      if (reason) throw new Unable(reason);
       const answer = await ask({ kind: 'measure', job: { ...job, contender } });
       say(`${name}, round ${round + 1}: ${nameOf(contender)} ${number(answer.value)} ${unitOf(job.kase)}`);
       answers.push({ ...contender, round, ...answer });
     } catch (error) {
       if (error instanceof Interrupted) throw error;
-      session.failed = true;
-      say(`${name}: ${nameOf(contender)} is not timed: ${/** @type {Error} */ (error).message}`);
       contenders.splice(contenders.indexOf(contender), 1);
+      const { name: type, message } = /** @type {Error} */ (error);
+      if (type === 'Unable') unable.push({ ...contender, reason: message });
+      else session.failed = true;
+      say(`${name}: ${nameOf(contender)} ${type === 'Unable' ? 'cannot run it' : 'is not timed'}: ${message}`);
     }
   }
 }
@@ -142,13 +147,14 @@ async function jobOf({ settings, adapter: chosen }, name) {
   const job = { kase, adapter: device === 'cpu' ? undefined : adapter, data, steps: stepsPerBlock(adapter), seconds };
   if (kase.kind !== 'training' || !adapter.computes) return job;
   const batches = batchesOf(await examplesOf(kase.B, data), kase.B);
-  return { ...job, losses: lossesInDoubles(kase, batches, weightsOf(kase.widths)) };
+  return { ...job, losses: lossesInDoubles(kase, batches, weightsOf(kase)) };
 }
 
-function printCase({ settings, adapter: chosen }, { name, job, answers }) {
+function printCase({ settings, adapter: chosen }, { name, job, answers, unable }) {
   const { name: adapter, software } = job.adapter ?? chosen;
   const about = { name, unit: unitOf(job.kase), adapter, software };
-  const objects = job.kase.kind === 'host' ? hostFigures(about, answers) : summarize(about, answers);
+  const figures = job.kase.kind === 'host' ? hostFigures(about, answers) : summarize(about, answers);
+  const objects = [...figures, ...unableOf(about, unable)];
   if (settings.json) {
     for (const object of objects) console.log(JSON.stringify(object));
     return;

@@ -2,10 +2,10 @@
 // beforehand; on the GPU the bias is fused into the matmul. (An activation is fused only where no gradient is wanted.)
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ADAM, BATCHES } from './cases.mjs';
+import { ADAM, BATCHES, Unable } from './cases.mjs';
 import { blockClock } from './clock.mjs';
 import { installDawn } from './dawn.mjs';
-import { batchesOf, examplesOf, matricesOf, transposed, weightsOf } from './problem.mjs';
+import { batchesOf, examplesOf, KERNEL, matricesOf, POOL, SIDE, transposed, weightsOf } from './problem.mjs';
 import { STEPS } from './reference.mjs';
 
 const require = createRequire(import.meta.url);
@@ -26,7 +26,14 @@ export async function open(job) {
     },
     done: () => gpu && tf.backend().queue.onSubmittedWorkDone(),
   };
-  return job.kase.kind === 'matmul' ? product(tf, device, job.kase.N) : training(tf, device, job);
+  if (job.kase.kind === 'matmul') return product(tf, device, job.kase.N);
+  const { warmUp, block } = await training(tf, device, job);
+  return { warmUp: () => warmUp().catch(explain), block };
+}
+
+/** The wasm backend lacks kernels that some gradients need. @returns {never} */
+function explain(/** @type {Error} */ error) {
+  throw error.message.includes('not registered for backend') ? new Unable(error.message) : error;
 }
 
 /** The CommonJS builds: the ES builds do not load in Node. */
@@ -46,18 +53,26 @@ async function load(backend, adapter) {
 }
 
 async function training(tf, { gpu, clock, flush, done }, { kase, data }) {
-  const { B, loss: kind, activation, widths } = kase;
+  const { B, loss: kind, activation, channels } = kase;
   const batches = batchesOf(await examplesOf(B, data), B).map(({ x, y }) => ({
-    x: tf.tensor2d(x, [B, 784]),
+    x: tf.tensor(x, channels ? [B, SIDE, SIDE, 1] : [B, SIDE * SIDE]),
     y: tf.tensor2d(y, [B, 10]),
   }));
-  const layers = weightsOf(widths).map((layer) => ({
-    w: tf.variable(tf.tensor2d(transposed(layer), [layer.inputs, layer.outputs])),
+  const layers = weightsOf(kase).map((layer) => ({
+    w: tf.variable(tf.tensor(transposed(layer), shapeOf(layer))),
     b: tf.variable(tf.tensor1d(layer.b)),
+    inputs: layer.inputs,
+    convolves: layer.side !== undefined,
   }));
   // On wasm and cpu the fused kernel is the slower one by far.
   const linear = (a, { w, b }) => (gpu ? tf.fused.matMul({ a, b: w, bias: b }) : tf.add(tf.matMul(a, w), b));
-  const forward = (x) => layers.reduce((h, layer, k) => linear(k === 0 ? h : tf[activation](h), layer), x);
+  const convolution = (x, { w, b }) =>
+    gpu ? tf.fused.conv2d({ x, filter: w, bias: b, strides: 1, pad: 'valid' }) : tf.add(tf.conv2d(x, w, 1, 'valid'), b);
+  const apply = (h, layer) =>
+    layer.convolves
+      ? tf.maxPool(convolution(h, layer), POOL, POOL, 'valid')
+      : linear(h.rank === 4 ? tf.reshape(h, [B, layer.inputs]) : h, layer);
+  const forward = (x) => layers.reduce((h, layer, k) => apply(k === 0 ? h : tf[activation](h), layer), x);
   const lossOf =
     kind === 'squared-error'
       ? (z, y) => tf.mul(tf.sum(tf.squaredDifference(tf.sigmoid(z), y)), 1 / B)
@@ -95,6 +110,11 @@ async function training(tf, { gpu, clock, flush, done }, { kase, data }) {
     return clock(steps, hand, () => read(loss));
   };
   return { warmUp, block };
+}
+
+/** (inputs, outputs), or (KH, KW, channels, outputs). @param {import('./problem.mjs').Layer} layer */
+function shapeOf({ inputs, outputs, channels, side }) {
+  return side === undefined ? [inputs, outputs] : [KERNEL, KERNEL, channels, outputs];
 }
 
 function optimizerOf(tf, { name, lr }) {

@@ -3,7 +3,7 @@
 import { ADAM } from './cases.mjs';
 import { blockClock } from './clock.mjs';
 import { dist } from './dist.mjs';
-import { examplesOf, matricesOf, weightsOf } from './problem.mjs';
+import { examplesOf, KERNEL, matricesOf, POOL, SIDE, weightsOf } from './problem.mjs';
 import { STEPS } from './reference.mjs';
 
 /**
@@ -56,7 +56,7 @@ export async function open(job) {
 
 async function training(backend, { kase, steps, data }) {
   const trainer = await trainerOf(backend, kase);
-  const stream = trainer.fit(await setOf(kase.B, steps, data), { batchSize: kase.B, shuffle: false });
+  const stream = trainer.fit(await setOf(kase, steps, data), { batchSize: kase.B, shuffle: false });
   const block = async () => {
     const began = performance.now();
     await stream.next();
@@ -70,29 +70,40 @@ async function training(backend, { kase, steps, data }) {
   return { warmUp, block };
 }
 
-async function trainerOf(backend, { widths, activation, loss, optimizer }) {
-  const { nn, losses, optim, Trainer } = await dist('node/index.js');
-  const Activation = activation === 'sigmoid' ? nn.Sigmoid : nn.ReLU;
-  const layers = weightsOf(widths).map(
-    ({ w, b, inputs, outputs }) =>
-      new nn.Linear(inputs, outputs, { initialWeight: () => w.slice(), initialBias: () => b.slice() }),
-  );
+async function trainerOf(backend, kase) {
+  const { losses, optim, Trainer } = await dist('node/index.js');
+  const { loss, optimizer } = kase;
   const squared = loss === 'squared-error';
-  const inner = layers.flatMap((layer, k) => (k === 0 ? [layer] : [new Activation(), layer]));
   return new Trainer(backend, {
-    model: new nn.Sequential(...inner, ...(squared ? [new nn.Sigmoid()] : [])),
+    model: await modelOf(kase),
     loss: squared ? losses.sumSquaredError : losses.softmaxCrossEntropy,
     optimizer: optimizer.name === 'adam' ? optim.adam({ lr: optimizer.lr, ...ADAM }) : optim.sgd({ lr: optimizer.lr }),
   });
 }
 
+/** The layers, an activation between each two, and the sigmoids of `squared-error`. */
+async function modelOf(kase) {
+  const { nn } = await dist('node/index.js');
+  const Activation = kase.activation === 'sigmoid' ? nn.Sigmoid : nn.ReLU;
+  const layers = weightsOf(kase).flatMap(({ w, b, inputs, outputs, channels, side }, k) => {
+    const initial = { initialWeight: () => w.slice(), initialBias: () => b.slice() };
+    const between = k === 0 ? [] : [new Activation()];
+    if (side !== undefined)
+      return [...between, new nn.Conv2d(channels, outputs, KERNEL, initial), new nn.MaxPool2d(POOL)];
+    if (channels > 1) between.push(new nn.Flatten());
+    return [...between, new nn.Linear(inputs, outputs, initial)];
+  });
+  return new nn.Sequential(...layers, ...(kase.loss === 'squared-error' ? [new nn.Sigmoid()] : []));
+}
+
 /** The examples of the batches, again and again until they make an epoch of `steps`. */
-async function setOf(B, steps, folder) {
+async function setOf({ B, channels }, steps, folder) {
   const { datasets } = await dist('node/index.js');
   const { rows, pixels, labels } = await examplesOf(B, folder);
   const repeat = (bytes) =>
     Uint8Array.from({ length: (bytes.length / rows) * B * steps }, (_, k) => bytes[k % bytes.length]);
-  return datasets.array({ shape: [B * steps, 784], data: repeat(pixels) }, repeat(labels), { classes: 10 });
+  const image = channels ? [SIDE, SIDE, 1] : [SIDE * SIDE];
+  return datasets.array({ shape: [B * steps, ...image], data: repeat(pixels) }, repeat(labels), { classes: 10 });
 }
 
 async function product(backend, N) {
@@ -125,7 +136,7 @@ const SUBMIT = 100;
 export async function hostCost({ kase, seconds, data }) {
   const backend = await openBackend('gpu', 'null');
   const trainer = await trainerOf(backend, kase);
-  const program = await stepProgram(backend, trainer, await setOf(kase.B, SUBMIT, data), kase.B);
+  const program = await stepProgram(backend, trainer, await setOf(kase, SUBMIT, data), kase.B);
   const read = [trainer.state.ring, trainer.state.status]; // as fit does
   const one = async () => {
     const began = performance.now();
