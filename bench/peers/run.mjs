@@ -1,7 +1,7 @@
 // npm run bench:peers: Thalweg beside TensorFlow.js and jax-js. Each measurement is a process of its own, and the libraries take
 // turns, in an order that rotates from round to round. Results go to standard output, what happens meanwhile to standard error.
 import { cpus } from 'node:os';
-import { CASES, contendersOf, nameOf, packagesOf, stepsPerBlock, Unable, unitOf } from './cases.mjs';
+import { CASES, contendersOf, nameOf, packagesOf, stepsPerBlock, unitOf } from './cases.mjs';
 import { ask, Interrupted, listenForInterrupt } from './child.mjs';
 import { isBuilt } from './dist.mjs';
 import { linesOf, number, summarize, unableOf } from './figures.mjs';
@@ -123,9 +123,8 @@ async function measureRound(session, { name, job, contenders, answers, unable },
   const turns = contenders.map((_, k) => contenders[(k + round) % contenders.length]);
   for (const contender of turns) {
     try {
-      const reason = job.kase.unable?.[nameOf(contender)];
-      if (reason) throw new Unable(reason);
-      const answer = await ask({ kind: 'measure', job: { ...job, contender } });
+      const steps = job.kase.shortBlocks?.[nameOf(contender)] ?? job.steps;
+      const answer = await ask({ kind: 'measure', job: { ...job, contender, steps } });
       say(`${name}, round ${round + 1}: ${nameOf(contender)} ${number(answer.value)} ${unitOf(job.kase)}`);
       answers.push({ ...contender, round, ...answer });
     } catch (error) {

@@ -52,7 +52,7 @@ async function load(backend, adapter) {
   return tf;
 }
 
-async function training(tf, { gpu, clock, flush, done }, { kase, data }) {
+async function training(tf, { gpu, clock, flush, done }, { kase, data, steps: most }) {
   const { B, loss: kind, activation, channels } = kase;
   const batches = batchesOf(await examplesOf(B, data), B).map(({ x, y }) => ({
     x: tf.tensor(x, channels ? [B, SIDE, SIDE, 1] : [B, SIDE * SIDE]),
@@ -93,7 +93,7 @@ async function training(tf, { gpu, clock, flush, done }, { kase, data }) {
     const first = await read(step(0));
     for (let k = 1; k < STEPS; k++) step(k).dispose();
     const later = await read(step(STEPS));
-    for (let k = STEPS + 1; k < BATCHES; k++) step(k).dispose();
+    for (let k = STEPS + 1; k < Math.min(BATCHES, most); k++) step(k).dispose();
     flush();
     await done();
     return [first, later];
