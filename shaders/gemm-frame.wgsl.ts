@@ -35,6 +35,11 @@ export interface RegisterConfiguration {
   readonly columns: number;
   readonly x: number;
   readonly y: number;
+  /**
+   * The operand of which the lanes of a subgroup need the same values: they load them between them. A workgroup is a subgroup then, along
+   * the columns of y for a, along its rows for b. Default: each thread loads all that it needs.
+   */
+  readonly share?: 'a' | 'b';
   /** Parts that K is cut into; a second kernel adds them up in order. */
   readonly splitK?: number;
 }
@@ -87,14 +92,14 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   const batches = sizeOf(v.batch);
   const count = batches * parts;
   const whole = parts === 1;
-  const alone = c.kernel === 'registers';
+  const alone = c.kernel === 'registers' && c.share === undefined;
   const size = count * M * N + (v.columnSums ? parts * M : 0);
   const partial: Scratch | undefined = whole ? undefined : { name: 'parts', type: 'f32', size };
   // The axis along which an operand lies in memory must hold whole vec4s for it to be read as such.
   const vec = (direct: boolean, along: number, strides: readonly number[]) =>
     direct && [along, ...strides].every((n) => n % 4 === 0);
   const vecA = vec(v.directA, transposeA ? M : K, strideA);
-  // In registers, with both transposed, one k at a time is read across b's rows.
+  // Where each thread loads for itself, with both transposed, one k at a time is read across b's rows.
   const vecB = vec(v.directB && !(transposeA && transposeB && alone), transposeB ? K : N, strideB);
   return {
     sizes: `const M = ${M}u;\nconst N = ${N}u;\nconst K = ${K}u;`,

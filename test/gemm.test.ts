@@ -16,6 +16,7 @@ import { defaultConfiguration, faultOf, fits, productWork } from '../src/ops/gem
 import { linear, matmul, relu, sub, tanh } from '../src/ops/index.ts';
 import { linearGradOp } from '../src/ops/matmul.ts';
 import { testExecutor } from './gpu.ts';
+import { IN_BROWSER } from './gpu-node.ts';
 import { expectClose } from './sample.ts';
 
 /** Small blocks: software adapters compile big ones for seconds. What the table gives a GPU runs below. */
@@ -25,6 +26,10 @@ const CONFIGURATIONS = {
   'registers 4x4': { kernel: 'registers', rows: 4, columns: 4, x: 16, y: 1 },
   'registers 12x4': { kernel: 'registers', rows: 12, columns: 4, x: 1, y: 2 },
   'registers, K in 3': { kernel: 'registers', rows: 4, columns: 4, x: 4, y: 4, splitK: 3 },
+  'registers 8x4 that share a': { kernel: 'registers', rows: 8, columns: 4, x: 4, y: 1, share: 'a' },
+  'registers 12x8 that share a': { kernel: 'registers', rows: 12, columns: 8, x: 4, y: 1, share: 'a', splitK: 2 },
+  'registers 4x8 that share b': { kernel: 'registers', rows: 4, columns: 8, x: 1, y: 4, share: 'b' },
+  'registers 4x12 that share b': { kernel: 'registers', rows: 4, columns: 12, x: 1, y: 4, share: 'b' },
   'tiles 16x16x8': { kernel: 'tiles', BM: 16, BN: 16, BK: 8, TM: 4, TN: 4 },
   'tiles 16x32x8, 8 rows': { kernel: 'tiles', BM: 16, BN: 32, BK: 8, TM: 8, TN: 4 },
   'tiles 8x16x4, 8 columns': { kernel: 'tiles', BM: 8, BN: 16, BK: 4, TM: 4, TN: 8 },
@@ -93,9 +98,10 @@ async function runOn(configuration: unknown, { tensors, outputs }: Made, fuse: b
   const values = tensors.map((t, k) => uniforms(t.size, hashText(`gemm ${k}`), 'gemm', -1, 1));
   const given = Object.fromEntries(values.map((data, k) => [`x${k}`, data]));
   const [first, second] = [await program.run(given), await program.run(given)];
-  const labels = (program as CompiledProgram).compiled.steps.plan.map(({ label }) => label);
+  const { plan } = (program as CompiledProgram).compiled.steps;
+  const [labels, texts] = [plan.map(({ label }) => label), plan.map(({ code }) => code)];
   program.dispose();
-  return { first, second, values, labels };
+  return { first, second, values, labels, texts };
 }
 
 describe.each(Object.entries(CONFIGURATIONS))('%s', (_, configuration) => {
@@ -103,7 +109,7 @@ describe.each(Object.entries(CONFIGURATIONS))('%s', (_, configuration) => {
   const fuse = configuration.kernel === 'registers';
   it('gives what the CPU gives, twice the same bits', async () => {
     const made = everything();
-    const { first, second, values, labels } = await runOn(configuration, made, fuse);
+    const { first, second, values, labels, texts } = await runOn(configuration, made, fuse);
     const feeds = new Map<Node, HostArray>(made.tensors.map((t, k) => [t.node, Float64Array.from(values[k]!)]));
     const wanted = interpret(Object.values(made.outputs), (leaf) => feeds.get(leaf), 'float64');
     for (const [k, name] of Object.keys(made.outputs).entries()) {
@@ -111,6 +117,8 @@ describe.each(Object.entries(CONFIGURATIONS))('%s', (_, configuration) => {
       expect(second[name]!.data, name).toEqual(first[name]!.data);
     }
     expect(labels.some((label) => label.endsWith(' sum'))).toBe('splitK' in configuration);
+    // Browsers may hide the size of subgroups.
+    if (!IN_BROWSER) expect(texts.some((text) => text.includes('subgroupBroadcast'))).toBe('share' in configuration);
   });
 });
 
@@ -135,11 +143,26 @@ it.each([
 describe('the table', () => {
   const product = (M: number, N: number, K: number) =>
     ({ kind: 'product', transposeA: false, transposeB: true, M, N, K, batch: 1 }) as const;
-  const on = (software: boolean, name = 'an adapter') => ({ ...costsOf(software), name });
+  const on = (software: boolean, name = 'an adapter') => ({ ...costsOf(software), name, subgroupLanes: undefined });
+  const withLanes = (name: string, subgroupLanes: number) => ({ ...costsOf(true), name, subgroupLanes });
 
   it.each([
     ['SwiftShader', on(true, 'SwiftShader Device (Subzero)'), [64, 128, 784], { rows: 8, columns: 8, x: 2, y: 2 }],
     ['lavapipe', on(true, 'llvmpipe (LLVM 15)'), [1024, 1024, 1024], { rows: 4, columns: 8, x: 4, y: 4 }],
+    ['lanes of SwiftShader', withLanes('SwiftShader', 4), [64, 128, 784], { rows: 8, columns: 4, x: 4, share: 'a' }],
+    [
+      'lanes of lavapipe',
+      withLanes('llvmpipe (LLVM 15)', 8),
+      [1024, 1024, 1024],
+      { rows: 32, columns: 4, x: 8, share: 'a' },
+    ],
+    [
+      'lanes of lavapipe, narrow',
+      withLanes('llvmpipe', 8),
+      [65536, 16, 128],
+      { rows: 4, columns: 16, y: 8, share: 'b' },
+    ],
+    ['lanes of others', withLanes('an adapter', 8), [1024, 1024, 1024], { rows: 4, columns: 8, x: 4, y: 4 }],
     ['a GPU, small', on(false), [64, 128, 784], { BM: 32, BN: 32, TM: 4 }],
     ['a GPU, narrow', on(false), [65536, 16, 128], { BM: 32, BN: 32 }],
     ['a GPU, 512', on(false), [512, 512, 512], { BM: 64, BN: 64, TM: 8 }],
@@ -149,7 +172,7 @@ describe('the table', () => {
     expect(found).toMatchObject(wanted);
     expect(found.splitK).toBeUndefined();
     // What WebGPU promises everywhere is enough.
-    expect(fits(found)).toBe(true);
+    expect(fits(found, gpu)).toBe(true);
   });
 
   it('cuts K on a GPU where few workgroups would walk far, and nowhere else', () => {
@@ -173,6 +196,7 @@ describe('the table', () => {
     { ...registers, x: 128 },
     { ...registers, rows: 64 },
     { ...registers, splitK: 0 },
+    { ...registers, share: 'a' },
     { ...tiles, TM: 6 },
     { ...tiles, TM: 12 },
     { ...tiles, BK: 2 },
@@ -189,6 +213,11 @@ describe('the table', () => {
     const big = { kernel: 'tiles', BM: 128, BN: 128, BK: 16, TM: 8, TN: 8 } as const;
     expect(fits(big, { sharedBytes: 32768 })).toBe(true);
     expect(fits(registers, { maxComputeInvocationsPerWorkgroup: 15 })).toBe(false);
+    const shared = CONFIGURATIONS['registers 8x4 that share a'];
+    expect(fits(shared, { subgroupLanes: 4 })).toBe(true);
+    expect(fits(shared, { subgroupLanes: 8 })).toBe(false);
+    expect(fits({ ...shared, share: 'b' }, { subgroupLanes: 4 })).toBe(false);
+    expect(fits(shared, { subgroupLanes: 4, barriers: 'none' })).toBe(false);
   });
 
   it('tells a tuner the layout, the sizes and the number of products', () => {

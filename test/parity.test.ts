@@ -13,10 +13,22 @@ import { IN_BROWSER } from './gpu-node.ts';
 import { drawSample, expectClose, type Sample, withGradients } from './sample.ts';
 import { samples } from './samples.ts';
 
-const variants = [
+interface Variant {
+  readonly title: string;
+  readonly fuse: boolean;
+  readonly software: boolean;
+  /** Part of an adapter's name, whose kernels are chosen. Default: the device's own. */
+  readonly name?: string;
+  /** Ops whose samples run. Default: all. */
+  readonly only?: RegExp;
+}
+
+const variants: readonly Variant[] = [
   { title: 'fused, software kernels', fuse: true, software: true },
   { title: 'unfused, hardware kernels', fuse: false, software: false },
-] as const;
+  // gemm.test.ts has the products.
+  ...(IN_BROWSER ? [] : [{ title: 'lanes that share', fuse: true, software: true, name: 'llvmpipe', only: /^conv/ }]),
+];
 
 /**
  * What is compared here. In a browser it is one of the samples that differ only in the shapes of their names, the last: another
@@ -27,13 +39,15 @@ function chosenFrom(list: readonly Sample[]): readonly Sample[] {
   return [...new Map(list.map((sample) => [sample.name.replace(/\[.*?\]|\(.*?\)/g, ''), sample])).values()];
 }
 
-describe.concurrent.each(variants)('$title', ({ fuse, software }) => {
+describe.concurrent.each(variants)('$title', ({ fuse, software, name, only = /./ }) => {
   let executor: GpuExecutor;
   beforeAll(async () => {
-    executor = await testExecutor(costsOf(software));
+    executor = await testExecutor({ ...costsOf(software), ...(name === undefined ? {} : { name }) });
   });
   const table: Record<string, readonly Sample[]> = samples;
-  const names = Object.keys(table).filter((name) => software || table[name]!.some((s) => s.hardware !== false));
+  const names = Object.keys(table).filter(
+    (name) => only.test(name) && (software || table[name]!.some((s) => s.hardware !== false)),
+  );
   describe.each(names)('%s', (name) => {
     const chosen = chosenFrom(table[name]!.filter((sample) => software || sample.hardware !== false));
     it.each(chosen.map((sample) => [sample.name, sample] as const))('%s', async (_, sample) => {

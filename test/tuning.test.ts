@@ -8,11 +8,10 @@ import type { Bench } from '../bench/cases.ts';
 import { isFaster, type TuneFinding, tuneProduct, variantOf } from '../bench/tune.ts';
 import { stepWith, worksOf } from '../bench/tuned-step.ts';
 import { Backend, createCpuBackend } from '../src/backend.ts';
-import type { CompiledProgram } from '../src/compile/executor.ts';
+import type { CompiledProgram, GpuExecutor } from '../src/compile/executor.ts';
 import { digits } from '../src/data/digits.ts';
 import { GpuProgram } from '../src/gpu/program.ts';
 import type { AdapterReport } from '../src/gpu/report.ts';
-import { ADAPTER_CLASSES } from '../src/graph/adapter-classes.ts';
 import { ShaderError } from '../src/graph/errors.ts';
 import type { CompileOptions, Program, Recipe } from '../src/graph/executor.ts';
 import { digestOf, type ProductWork, type Tuning, type Work, workText } from '../src/graph/tuning.ts';
@@ -266,7 +265,7 @@ describe('the tuner', () => {
   });
   afterAll(() => backend.dispose());
 
-  const USUAL = defaultConfiguration(WORK, ADAPTER_CLASSES.software);
+  const usual = () => defaultConfiguration(WORK, (backend.executor as GpuExecutor).capabilities);
   const WRONG = { ...ENTRY, columns: 8 };
   const BROKEN = { ...ENTRY, rows: 8 };
   /** Programs of WRONG are off by one element, those of BROKEN do not compile, and those of `slow` do everything ten times. */
@@ -301,7 +300,7 @@ describe('the tuner', () => {
   };
 
   it('discards what is wrong or fails, and times the others', async () => {
-    const [wrong, broken, tuned, ...more] = await found([WRONG, BROKEN, ENTRY], USUAL);
+    const [wrong, broken, tuned, ...more] = await found([WRONG, BROKEN, ENTRY], usual());
     expect(wrong).toMatchObject({ type: 'discarded', work: WORK, configuration: WRONG });
     expect(wrong).toHaveProperty('reason', expect.stringMatching(/differs from the CPU reference: \[77\]/));
     expect(broken).toMatchObject({ type: 'discarded', configuration: BROKEN });
@@ -310,7 +309,7 @@ describe('the tuner', () => {
   });
 
   it('keeps what is faster beyond doubt, and nothing else', async () => {
-    expect(await found([ENTRY], USUAL)).toEqual([expect.objectContaining({ type: 'tuned', entry: ENTRY })]);
+    expect(await found([ENTRY], usual())).toEqual([expect.objectContaining({ type: 'tuned', entry: ENTRY })]);
     expect(await found([ENTRY], ENTRY)).toEqual([expect.objectContaining({ type: 'tuned', entry: undefined })]);
   });
 

@@ -82,6 +82,7 @@ export class GpuExecutor implements Executor {
       name: report.name,
       ...costsOf(report.software),
       features: new Set(report.features),
+      subgroupLanes: this.runtime.subgroupLanes,
       sharedBytes: limits.maxComputeWorkgroupStorageSize,
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,

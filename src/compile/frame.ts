@@ -2,13 +2,18 @@
 // workgroup, or the workgroups of a dispatch, are divided among them.
 import type { Capabilities } from '../graph/capabilities.ts';
 import { internal } from '../graph/errors.ts';
-import type { Size3 } from '../graph/kernel.ts';
+import { type Size3, SUBGROUPS } from '../graph/kernel.ts';
 import type { RowKernel } from './builder.ts';
 import { folded, united } from './kernels.ts';
 import type { Access, Kernel, Names } from './plan.ts';
 
 export function threadsOf([x, y, z]: Size3): number {
   return x * y * z;
+}
+
+/** Whether a kernel's threads advance together, so that it needs workgroups of its own size: it has barriers, or its lanes exchange values. */
+export function inStep({ barriers, requires }: Pick<Kernel, 'barriers' | 'requires'>): boolean {
+  return barriers || requires.includes(SUBGROUPS);
 }
 
 /** Statements in a block, where their names shadow those of the frame. */
@@ -40,9 +45,10 @@ function vec3u(size: Size3): string {
  * kernel's, its threads are numbered linearly.
  */
 function asFunction(kernel: Kernel, size: number, names: Names): string {
-  const { workgroup, grid, barriers } = kernel;
+  const { workgroup, grid } = kernel;
   const own = threadsOf(workgroup);
-  if (barriers && size !== own) throw internal(`${kernel.name}: a kernel with barriers in workgroups of another size`);
+  if (inStep(kernel) && size !== own)
+    throw internal(`${kernel.name}: a kernel whose threads advance together, in workgroups of another size`);
   const name = names.unique('kernel');
   const places =
     size === own
@@ -65,15 +71,15 @@ fn ${name}(w: u32, thread: u32, zero: u32) {
 
 /**
  * Independent kernels as one, with workgroups numbered linearly; also a single kernel with more workgroups along an axis than the adapter
- * allows. Kernels with barriers must share one workgroup size.
+ * allows. Kernels that are {@link inStep} must share one workgroup size.
  */
 export function sideBySide(kernels: readonly Kernel[], gpu: Capabilities): Kernel {
   const [first] = kernels as [Kernel];
   const fits = first.opaque || Math.max(...first.grid) <= gpu.maxComputeWorkgroupsPerDimension;
   if (kernels.length === 1 && fits) return first;
   const threads = kernels.map(({ workgroup, grid }) => threadsOf(workgroup) * threadsOf(grid));
-  const weights = kernels.map(({ barriers, sized }, k) =>
-    barriers ? Number.POSITIVE_INFINITY : sized ? threads[k]! : 0,
+  const weights = kernels.map((kernel, k) =>
+    inStep(kernel) ? Number.POSITIVE_INFINITY : kernel.sized ? threads[k]! : 0,
   );
   const size = threadsOf(kernels[weights.indexOf(Math.max(...weights))]!.workgroup);
   const ends: number[] = [];

@@ -46,6 +46,13 @@ export class GpuRuntime {
     );
   }
 
+  /** Lanes of every subgroup, if the device has subgroups, all of one size. */
+  get subgroupLanes(): number | undefined {
+    const { subgroupMinSize, subgroupMaxSize } = this.device.adapterInfo ?? {};
+    const fixed = this.device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
+    return fixed ? subgroupMinSize : undefined;
+  }
+
   #ends(what: string): void {
     this.end.fail(
       new DeviceError(`GPU ${this.opened.report.name}: ${what}. Create a new backend and load the last checkpoint.`),

@@ -20,6 +20,8 @@ export interface Capabilities {
   readonly sharedBytes: number;
   /** The features the device was opened with. */
   readonly features: ReadonlySet<Feature>;
+  /** Lanes of a subgroup, if the device has subgroups, all of this size. */
+  readonly subgroupLanes?: number | undefined;
   /** Storage buffers that a dispatch may bind. */
   readonly maxStorageBuffersPerShaderStage: number;
   /** Bytes that one storage binding may span. */

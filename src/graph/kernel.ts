@@ -3,6 +3,9 @@
 import type { Feature } from './capabilities.ts';
 import { type DType, isPacked } from './dtype.ts';
 
+/** The feature of kernels whose lanes exchange values. Their control flow is uniform, and their workgroups keep their size. */
+export const SUBGROUPS: Feature = 'subgroups';
+
 /** The WGSL type a dtype has inside a kernel (packed ones are read as `u32`). */
 export type WgslType = 'f32' | 'u32' | 'i32';
 

@@ -1,8 +1,8 @@
 // The configurations a tuner tries for a product, about a dozen. Data; no page loads it.
-import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
+import type { GemmConfiguration, RegisterConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import type { ProductWork } from '../graph/tuning.ts';
-import { defaultConfiguration, fits } from './gemm-table.ts';
+import { defaultConfiguration, fits, sharingBlocks } from './gemm-table.ts';
 
 /** [rows, columns, x, y] */
 const REGISTERS = [
@@ -15,6 +15,9 @@ const REGISTERS = [
   [4, 4, 4, 4],
   [8, 16, 4, 4],
 ] as const;
+
+/** Rows, or columns, of an operand that the lanes of a subgroup share. */
+const SHARED = [16, 32] as const;
 
 /** [BM, BN, BK, TM, TN] */
 const TILES = [
@@ -39,9 +42,12 @@ const LEAST = 128;
 /** The candidates for a product on an adapter, without its default; blocks that the product would not half fill are left out. */
 export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly GemmConfiguration[] {
   const { M, N, K } = product;
-  const registers = REGISTERS.filter(([rows, columns]) => rows < 2 * M && columns < 2 * N).map(
-    ([rows, columns, x, y]): GemmConfiguration => ({ kernel: 'registers', rows, columns, x, y }),
-  );
+  const lanes = gpu.subgroupLanes;
+  const plain = REGISTERS.map(([rows, columns, x, y]) => ({ kernel: 'registers', rows, columns, x, y }) as const);
+  const registers: readonly RegisterConfiguration[] = [
+    ...(lanes === undefined ? [] : sharingBlocks(SHARED, lanes)),
+    ...plain,
+  ].filter(({ rows, columns }) => rows < 2 * M && columns < 2 * N);
   const tiles = TILES.filter(([BM, BN]) => BM < 2 * M && BN < 2 * N).map(
     ([BM, BN, BK, TM, TN]): GemmConfiguration => ({ kernel: 'tiles', BM, BN, BK, TM, TN }),
   );
@@ -61,6 +67,6 @@ export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly
 export function configurationText(c: GemmConfiguration): string {
   const parts = c.splitK === undefined ? '' : `, K in ${c.splitK}`;
   return c.kernel === 'registers'
-    ? `registers ${c.rows}x${c.columns}, ${c.x}x${c.y} threads${parts}`
+    ? `registers ${c.rows}x${c.columns}, ${c.x}x${c.y} threads${c.share ? ` that share ${c.share}` : ''}${parts}`
     : `tiles ${c.BM}x${c.BN}x${c.BK}, ${c.TM}x${c.TN} a thread${parts}`;
 }

@@ -1,14 +1,17 @@
 // The default configuration of a product: a table from adapters and sizes to configurations; the first row
 // that fits counts. A product tuned by `thalweg tune` uses its tuned configuration instead.
 import { gemmKernel } from '../../shaders/gemm.wgsl.ts';
-import type { GemmConfiguration, GemmVariant } from '../../shaders/gemm-frame.wgsl.ts';
+import type { GemmConfiguration, GemmVariant, RegisterConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import { tileBytes } from '../../shaders/gemm-tiles.wgsl.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import type { KernelSpec } from '../graph/kernel.ts';
 import { sizeOf } from '../graph/shape.ts';
 import { formatFault, type ProductWork, type Tuning, workText } from '../graph/tuning.ts';
 
-type Sizes = Pick<ProductWork, 'M' | 'N' | 'K'>;
+type Sizes = Pick<ProductWork, 'M' | 'N' | 'K'> & Partial<Pick<ProductWork, 'transposeA'>>;
+
+/** What the table asks of an adapter. */
+type Costs = Pick<Capabilities, 'name' | 'barriers' | 'subgroupLanes'>;
 
 /** A row applies to these adapters, and to products with this many elements along the smaller side and in total. */
 interface Row {
@@ -40,6 +43,41 @@ const TABLE: readonly Row[] = [
   { use: tiles(32, 32, 16, 4, 4) },
 ];
 
+/**
+ * Where the lanes of a subgroup can share an operand: how many of its rows, or columns, and whether it pays where both operands have K as
+ * the outer axis. Measured, 512 x 512 x 512, in multiples of the kernel without: lavapipe 2.1 to 2.9, SwiftShader 1.1 to 1.4 and less than
+ * half the time to compile. Only adapters known to number the lanes of a subgroup as the threads of a workgroup.
+ */
+const SHARED: readonly { readonly adapter: string; readonly counts: readonly number[]; readonly outerK: boolean }[] = [
+  { adapter: 'llvmpipe', counts: [8, 16, 24, 32], outerK: true },
+  { adapter: 'swiftshader', counts: [8], outerK: false },
+];
+
+/** What a vec4 load costs, in multiplications of a number and a vec4: fitted to lavapipe's times. */
+const LOAD = 7.5;
+
+/** The configurations whose lanes share rows of a, or columns of b, `counts` of them. */
+export function sharingBlocks(counts: readonly number[], lanes: number): RegisterConfiguration[] {
+  return counts.flatMap((n): RegisterConfiguration[] => [
+    { kernel: 'registers', rows: n, columns: 4, x: lanes, y: 1, share: 'a' },
+    { kernel: 'registers', rows: 4, columns: n, x: 1, y: lanes, share: 'b' },
+  ]);
+}
+
+/** The cheapest configuration in which lanes share an operand, if the adapter has any. */
+function sharing({ M, N, transposeA = false }: Sizes, gpu: Costs): RegisterConfiguration | undefined {
+  const lanes = gpu.subgroupLanes;
+  const known = SHARED.find(({ adapter }) => gpu.name.toLowerCase().includes(adapter));
+  if (lanes === undefined || !known || (transposeA && !known.outerK)) return undefined;
+  const cost = ({ rows, columns, x, y, share }: RegisterConfiguration) => {
+    const loads = share === 'a' ? rows / lanes + columns : rows + columns / lanes;
+    const [high, wide] = [rows * y, columns * x];
+    const computed = Math.ceil(M / high) * high * Math.ceil(N / wide) * wide;
+    return computed * (1 + (LOAD * loads) / (rows * columns));
+  };
+  return sharingBlocks(known.counts, lanes).reduce((best, c) => (cost(c) < cost(best) ? c : best));
+}
+
 /** How many parts K is split into on a GPU, where few workgroups would each have a long loop (MLX's rule). */
 function partsOf({ M, N, K }: Sizes): number {
   const groups = Math.ceil(M / 16) * Math.ceil(N / 16);
@@ -48,8 +86,11 @@ function partsOf({ M, N, K }: Sizes): number {
   return Math.min(16, Math.max(2, 2 ** Math.floor(Math.log2(K / 16 / groups))));
 }
 
-export function defaultConfiguration(v: Sizes, { name, barriers }: Pick<Capabilities, 'name' | 'barriers'>) {
+export function defaultConfiguration(v: Sizes, gpu: Costs): GemmConfiguration {
+  const { name, barriers } = gpu;
   const cheap = barriers === 'cheap';
+  const shared = barriers === 'expensive' ? sharing(v, gpu) : undefined;
+  if (shared) return shared;
   const [side, elements] = [Math.min(v.M, v.N), v.M * v.N];
   const { use } = TABLE.find(
     (row) =>
@@ -97,13 +138,20 @@ export function fits(c: GemmConfiguration, gpu: Partial<Capabilities> = {}): boo
   const whole = (n: number, by: number) => Number.isInteger(n) && n > 0 && n <= 256 && n % by === 0;
   if (!whole(c.splitK ?? 1, 1)) return false;
   if (c.kernel === 'registers') {
-    const { rows, columns, x, y } = c;
-    return (
-      whole(rows, 4) && whole(columns, 4) && whole(x, 1) && whole(y, 1) && rows * columns <= 256 && x * y <= threads
-    );
+    const { rows, columns, x, y, share } = c;
+    const blocks = whole(rows, 4) && whole(columns, 4) && rows * columns <= 256;
+    if (share !== undefined && !sharesWith(c, gpu)) return false;
+    return blocks && whole(x, 1) && whole(y, 1) && x * y <= threads;
   }
   if (c.kernel !== 'tiles' || gpu.barriers === 'none') return false;
   const { BM, BN, BK, TM, TN } = c;
   const blocks = whole(BK, 4) && whole(TM, 4) && whole(TN, 4) && whole(BM, TM) && whole(BN, TN);
   return blocks && TM * TN <= 256 && (BM / TM) * (BN / TN) <= threads && tileBytes(c) <= bytes;
+}
+
+/** Whether the lanes of the adapter's subgroups can share an operand as a configuration says. */
+function sharesWith({ x, y, share }: RegisterConfiguration, gpu: Partial<Capabilities>): boolean {
+  const lanes = gpu.subgroupLanes;
+  if (lanes === undefined || gpu.barriers === 'none' || x * y !== lanes) return false;
+  return (share === 'a' && y === 1) || (share === 'b' && x === 1);
 }

@@ -44,7 +44,14 @@ export function isWorthwhile(work: StepWork, gpu: Capabilities, wanted: boolean 
 
 /** The adapter as seen by the parts of a persistent kernel, whose threads do not wait for each other. */
 export function withoutBarriers(gpu: Capabilities): Capabilities {
-  return { ...gpu, barriers: 'none', workgroups: 'expensive', lanes: 1, tuned: () => undefined };
+  return {
+    ...gpu,
+    barriers: 'none',
+    workgroups: 'expensive',
+    lanes: 1,
+    subgroupLanes: undefined,
+    tuned: () => undefined,
+  };
 }
 
 /** The loop as one dispatch; undefined if a kernel cannot be part of it, or if it would exceed the binding limit. */

@@ -7,7 +7,7 @@ import { sharedBytesOf } from '../../graph/kernel.ts';
 import { identityOf, resolve } from '../../graph/rewrite.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { type Buffer, type Buffers, type Home, resultsOf } from '../buffers.ts';
-import { threadsOf } from '../frame.ts';
+import { inStep, threadsOf } from '../frame.ts';
 import { commitKernel } from '../kernels.ts';
 import type { Dispatch, Kernel, Value } from '../plan.ts';
 import type { Unit, Units } from './fuse-rows.ts';
@@ -184,7 +184,7 @@ class Packing {
   }
 }
 
-/** Whether kernels can share a dispatch: with barriers, they need one workgroup size. */
+/** Whether kernels can share a dispatch: those whose threads advance together need one workgroup size. */
 function runTogether(kernels: readonly Kernel[], { barriers, sharedBytes }: Capabilities): boolean {
   const sized = kernels.filter((kernel) => kernel.sized);
   if (
@@ -196,7 +196,8 @@ function runTogether(kernels: readonly Kernel[], { barriers, sharedBytes }: Capa
   // If barriers are expensive, a kernel with one is slow as a whole.
   if (waiting.length > 0 && barriers !== 'cheap') return false;
   const bytes = kernels.flatMap(({ shared }) => shared).reduce((sum, array) => sum + sharedBytesOf(array), 0);
-  return new Set(waiting.map(({ workgroup }) => threadsOf(workgroup))).size <= 1 && bytes <= sharedBytes;
+  const rigid = new Set(kernels.filter(inStep).map(({ workgroup }) => threadsOf(workgroup)));
+  return rigid.size <= 1 && bytes <= sharedBytes;
 }
 
 /** Sets of items that belong together, in as few dispatches as their buffers allow. */
