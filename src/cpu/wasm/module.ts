@@ -32,7 +32,8 @@ export const at = (op: number, offset: number): WasmCode => [simd(op), 0, leb(of
 export const LOAD = 0;
 export const LOAD_SPLAT = 9;
 export const STORE = 11;
-/** An instruction for one lane, whose number follows. */
+/** Instructions for one lane, whose number follows. */
+export const LOAD_LANE = 0x56;
 export const STORE_LANE = 0x5a;
 
 /** The results of `make` for 0 to n - 1, concatenated. */

@@ -1,0 +1,131 @@
+// What the CPU engine computes over rows and columns in WebAssembly (norms, softmax, sums, gathers) against the plain loops, at sizes that
+// hurt and at special values, and with several threads.
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { CpuExecutor } from '../src/cpu/executor.ts';
+import { interpret } from '../src/cpu/interpreter.ts';
+import type { HostArray } from '../src/graph/dtype.ts';
+import type { NdArray, Op } from '../src/graph/op.ts';
+import { hashText, uniforms } from '../src/graph/random.ts';
+import { type Shape, sizeOf } from '../src/graph/shape.ts';
+import { apply, input, type Tensor } from '../src/graph/tensor.ts';
+import '../src/ops/methods.ts';
+import { threadsOf } from '../src/node/threads.ts';
+import { momentsOp, sumAndDotOp } from '../src/ops/moments.ts';
+import { normalizeGradOp, normalizeOp, standardizeOp } from '../src/ops/normalize.ts';
+
+const executors = [1, 3].map((threads) => new CpuExecutor({ threads: threadsOf(threads) }));
+afterAll(() => {
+  for (const executor of executors) executor.dispose();
+});
+afterEach(() => void vi.restoreAllMocks());
+
+type Values = Record<string, NdArray>;
+type Fn = (...xs: Tensor[]) => readonly Tensor[];
+
+/** f32 in [low, high). */
+function floats(key: string, shape: Shape, low = -1, high = 1): NdArray {
+  return { shape, dtype: 'f32', data: uniforms(sizeOf(shape), hashText(key), 'rows', low, high) };
+}
+
+/** The outputs by plain loops in floats, and in WebAssembly with 1 and 3 threads, where no plain loop computes them. */
+async function results(fn: Fn, inputs: Values): Promise<{ wanted: NdArray[]; got: NdArray[][] }> {
+  const names = Object.keys(inputs);
+  const xs = names.map((name) => input(name, inputs[name]!));
+  const ys = fn(...xs);
+  const wanted = interpret(ys, (leaf) => inputs[names[xs.findIndex((x) => x.node === leaf)]!]!.data, 'float32');
+  const loops = ys.map(({ node }) => vi.spyOn(node.op!, 'cpu'));
+  const got: NdArray[][] = [];
+  for (const executor of executors) {
+    const program = await executor.compile({ outputs: Object.fromEntries(ys.entries()) }, { inputs: names });
+    const values = await program.run(Object.fromEntries(names.map((name) => [name, inputs[name]!.data])));
+    program.dispose();
+    got.push(ys.map((_, k) => values[k]!));
+  }
+  for (const loop of loops) expect(loop).not.toHaveBeenCalled();
+  return { wanted, got };
+}
+
+const bitsOf = (data: HostArray) => new Uint32Array(data.buffer, data.byteOffset, data.length);
+
+/** From |x| to the next float. */
+function ulp(x: number): number {
+  return Math.max(2 ** -149, 2 ** (Math.floor(Math.log2(Math.abs(x))) - 23));
+}
+
+/** NaN and infinities as the plain loops, other values within `ulps` units in the last place; every number of threads has the same bits. */
+async function expectWithin(ulps: number, fn: Fn, inputs: Values): Promise<void> {
+  const { wanted, got } = await results(fn, inputs);
+  for (const [k, { data }] of wanted.entries()) {
+    const [alone, shared] = got.map((ys) => ys[k]!.data) as [HostArray, HostArray];
+    expect(alone).toHaveLength(data.length);
+    for (let i = 0; i < data.length; i++) {
+      const [a, b] = [alone[i]!, data[i]!];
+      if (Object.is(a, b) || (a === 0 && b === 0)) continue;
+      if (!(Math.abs(a - b) <= ulps * ulp(b))) throw new Error(`output ${k}[${i}]: got ${a}, wanted ${b}`);
+    }
+    expect(Buffer.compare(Buffer.from(bitsOf(alone).buffer), Buffer.from(bitsOf(shared).buffer))).toBe(0);
+  }
+}
+
+const SPECIAL = [Number.NaN, Infinity, -Infinity, 3e38, -3e38, 1e-40];
+
+/** The values with each special one at a place of its own. */
+function withSpecials({ shape, dtype, data }: NdArray): NdArray {
+  const values = data.slice();
+  for (const [k, special] of SPECIAL.entries())
+    values[Math.floor(((k + 0.5) * data.length) / SPECIAL.length)] = special;
+  return { shape, dtype, data: values };
+}
+
+const call = <P>(op: Op<P>, p: P): Fn => {
+  return (...xs) => apply(op, xs, p);
+};
+
+describe('norms: sums of doubles in another order, then the bits of the plain loops', () => {
+  const LAYOUTS = [
+    [1, 1, 1, 1],
+    [1, 3, 3, 3],
+    [1, 2, 1031, 1031],
+    [1, 257, 5, 5],
+    [1, 2503, 16, 16],
+    [1, 2003, 7, 7],
+    [1, 9001, 1, 1],
+    [3, 7, 6, 2],
+    [2, 131, 24, 6],
+    [3, 1, 5, 1],
+    [2, 1001, 10, 1],
+    [37, 64, 3, 3],
+  ] as const;
+
+  test.each(LAYOUTS)('N %d, M %d, C %d, G %d', async (N, M, C, G) => {
+    const p = { N, M, C, G, eps: 1e-5 };
+    const [x, dy] = [floats('x', [N, M, C], -1, 2), floats('dy', [N, M, C])];
+    const stats = floats('stats', [N * G, 3], 0.5, 2);
+    const [a, b] = [floats('a', [N * G]), floats('b', [N * G])];
+    const [weight, bias] = [floats('weight', [C]), floats('bias', [C])];
+    const normalized: Fn = (x, stats, weight, bias, dy, a, b) => [
+      ...apply(standardizeOp, [x!, stats!], p),
+      ...apply(normalizeOp, [x!, stats!], p),
+      ...apply(normalizeOp, [x!, stats!, weight!], p),
+      ...apply(normalizeOp, [x!, stats!, weight!, bias!], p),
+      ...apply(normalizeGradOp, [dy!, x!, stats!, a!, b!], p),
+      ...apply(normalizeGradOp, [dy!, x!, stats!, a!, b!, weight!], p),
+    ];
+    await expectWithin(1, (x, dy) => [...apply(momentsOp, [x!], p), ...apply(sumAndDotOp, [x!, dy!], p)], { x, dy });
+    await expectWithin(0, normalized, { x, stats, weight, bias, dy, a, b });
+  });
+
+  test.each([
+    [1, 257, 7, 7],
+    [8, 13, 6, 2],
+    [7, 9, 3, 1],
+  ] as const)('special values: N %d, M %d, C %d, G %d', async (N, M, C, G) => {
+    const p = { N, M, C, G, eps: 1e-5 };
+    const x = withSpecials(floats('x', [N, M, C]));
+    const dy = floats('dy', [N, M, C]);
+    const stats = floats('stats', [N * G, 3], 0.5, 2);
+    await expectWithin(1, call(momentsOp, p), { x });
+    await expectWithin(1, call(sumAndDotOp, p), { dy, x });
+    await expectWithin(0, call(normalizeOp, p), { x, stats });
+  });
+});
