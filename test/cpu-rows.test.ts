@@ -10,8 +10,11 @@ import { type Shape, sizeOf } from '../src/graph/shape.ts';
 import { apply, input, type Tensor } from '../src/graph/tensor.ts';
 import '../src/ops/methods.ts';
 import { threadsOf } from '../src/node/threads.ts';
+import { softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
+import { logSumExp } from '../src/ops/log-sum-exp.ts';
 import { momentsOp, sumAndDotOp } from '../src/ops/moments.ts';
 import { normalizeGradOp, normalizeOp, standardizeOp } from '../src/ops/normalize.ts';
+import { logSoftmax, logSoftmaxGradOp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
 
 const executors = [1, 3].map((threads) => new CpuExecutor({ threads: threadsOf(threads) }));
 afterAll(() => {
@@ -127,5 +130,47 @@ describe('norms: sums of doubles in another order, then the bits of the plain lo
     await expectWithin(1, call(momentsOp, p), { x });
     await expectWithin(1, call(sumAndDotOp, p), { dy, x });
     await expectWithin(0, call(normalizeOp, p), { x, stats });
+  });
+});
+
+describe('softmax and its kin: within a unit in the last place', () => {
+  const kin: Fn = (x, dy, t, labels) => [
+    softmax(x!),
+    logSoftmax(x!),
+    logSumExp(x!),
+    ...apply(softmaxGradOp, [dy!, t!], { axis: 1 }),
+    ...apply(logSoftmaxGradOp, [dy!, x!], { axis: 1 }),
+    ...apply(softmaxCrossEntropyOp, [x!, t!], { dense: true, residual: true }),
+    ...apply(softmaxCrossEntropyOp, [x!, labels!], { dense: false, residual: true }),
+    ...apply(softmaxCrossEntropyOp, [x!, labels!], { dense: false, residual: false }),
+  ];
+  const inputsOf = (N: number, C: number, x: NdArray) => {
+    const labels = { shape: [N], dtype: 'u32' as const, data: Uint32Array.from({ length: N }, (_, n) => (n * 7) % C) };
+    return { x, dy: floats('dy', [N, C]), t: floats('t', [N, C], 0, 1), labels };
+  };
+
+  test.each([
+    [1, 1],
+    [7, 2],
+    [129, 3],
+    [3, 4],
+    [257, 10],
+    [5, 61],
+    [3, 20_011],
+  ])('%d rows of %d', async (N, C) => {
+    await expectWithin(1, kin, inputsOf(N, C, floats('x', [N, C], -8, 8)));
+  });
+
+  test('far apart, and labels out of range', async () => {
+    const inputs = inputsOf(300, 7, floats('x', [300, 7], -200, 200));
+    inputs.labels.data.set([7, 2 ** 32 - 1, 6, 0]);
+    await expectWithin(1, kin, inputs);
+  });
+
+  test('special values', async () => {
+    const x = withSpecials(floats('x', [40, 5]));
+    x.data.set([-Infinity, -Infinity, -Infinity, -Infinity, -Infinity]);
+    x.data.set([-Infinity, 1, -Infinity, 2, -Infinity], 5);
+    await expectWithin(1, kin, inputsOf(40, 5, x));
   });
 });

@@ -27,8 +27,11 @@ export const loadBoth = (address: WasmCode, offset: number): WasmCode => [
 export const loadDouble = (address: WasmCode, offset: number): WasmCode => [address, at(LOAD_DOUBLE, offset)];
 
 /** The same double twice. */
-export function double(value: number): WasmCode {
-  const bytes = [...new Uint8Array(Float64Array.of(value).buffer)];
+export const double = (value: number): WasmCode => bits(new BigUint64Array(Float64Array.of(value).buffer)[0]!);
+
+/** The same 64 bits twice. */
+export function bits(value: bigint): WasmCode {
+  const bytes = [...new Uint8Array(BigUint64Array.of(value).buffer)];
   return [simd(12), bytes, bytes];
 }
 
