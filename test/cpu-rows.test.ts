@@ -11,6 +11,7 @@ import { apply, input, type Tensor } from '../src/graph/tensor.ts';
 import '../src/ops/methods.ts';
 import { threadsOf } from '../src/node/threads.ts';
 import { softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
+import { layerNormGradOp, layerNormOp } from '../src/ops/layer-norm.ts';
 import { logSumExp } from '../src/ops/log-sum-exp.ts';
 import { momentsOp, sumAndDotOp } from '../src/ops/moments.ts';
 import { normalizeGradOp, normalizeOp, standardizeOp } from '../src/ops/normalize.ts';
@@ -45,6 +46,7 @@ async function results(fn: Fn, inputs: Values): Promise<{ wanted: NdArray[]; got
     got.push(ys.map((_, k) => values[k]!));
   }
   for (const loop of loops) expect(loop).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
   return { wanted, got };
 }
 
@@ -130,6 +132,38 @@ describe('norms: sums of doubles in another order, then the bits of the plain lo
     await expectWithin(1, call(momentsOp, p), { x });
     await expectWithin(1, call(sumAndDotOp, p), { dy, x });
     await expectWithin(0, call(normalizeOp, p), { x, stats });
+  });
+});
+
+describe('layer norm and RMS norm: within a unit in the last place', () => {
+  const CASES = [
+    [1, 1, true],
+    [7, 3, true],
+    [65, 10, false],
+    [1031, 61, true],
+    [2, 20_011, true],
+    [3, 20_011, false],
+  ] as const;
+  const fn = (p: { C: number; eps: number; centred: boolean }): Fn => {
+    return (x, dy, stats, weight, bias) => [
+      ...apply(layerNormOp, [x!], p),
+      ...apply(layerNormOp, [x!, weight!], p),
+      ...apply(layerNormOp, [x!, weight!, bias!], p),
+      ...apply(layerNormGradOp, [dy!, x!, stats!], p),
+      ...apply(layerNormGradOp, [dy!, x!, stats!, weight!], p),
+    ];
+  };
+  const inputsOf = (N: number, C: number, x: NdArray) => {
+    const vectors = { weight: floats('weight', [C]), bias: floats('bias', [C]) };
+    return { x, dy: floats('dy', [N, C]), stats: floats('stats', [N, 2], 0.5, 2), ...vectors };
+  };
+
+  test.each(CASES)('%d rows of %d, centred: %s', async (N, C, centred) => {
+    await expectWithin(1, fn({ C, eps: 1e-5, centred }), inputsOf(N, C, floats('x', [N, C], -1, 2)));
+  });
+
+  test('special values', async () => {
+    await expectWithin(1, fn({ C: 5, eps: 1e-5, centred: true }), inputsOf(40, 5, withSpecials(floats('x', [40, 5]))));
   });
 });
 

@@ -234,12 +234,6 @@ interface Step {
   readonly finish: WasmCode;
 }
 
-/** y (N · G) = Σ x / divisor. */
-export function sumPasses(groups: Groups, scope: WasmScope, x: number, y: number, divisor = 1): WasmPass[] {
-  const value = divisor === 1 ? get(TOTAL) : [get(TOTAL), double(divisor), simd(F64X2.DIV)];
-  return passes(planOf(groups), scope, [{ terms: sumOf(x), finish: storeRounded(get(OUT), y, value) }]);
-}
-
 /** Σ a and Σ a·b, (N · G) each. */
 export function sumAndDotPasses(
   groups: Groups,
