@@ -1,8 +1,9 @@
-// What the CPU engine computes over rows and columns in WebAssembly (norms, softmax, sums, gathers) against the plain loops, at sizes that
-// hurt and at special values, and with several threads.
+// What the CPU engine computes over rows and columns in WebAssembly (norms, softmax, sums), and convolutions of few images in bands of rows,
+// against the plain loops: at sizes that hurt and at special values, and with several threads.
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { CpuExecutor } from '../src/cpu/executor.ts';
 import { interpret } from '../src/cpu/interpreter.ts';
+import { convInputPasses, convPasses } from '../src/cpu/wasm/conv.ts';
 import type { HostArray } from '../src/graph/dtype.ts';
 import type { NdArray, Op } from '../src/graph/op.ts';
 import { hashText, uniforms } from '../src/graph/random.ts';
@@ -10,12 +11,14 @@ import { type Shape, sizeOf } from '../src/graph/shape.ts';
 import { apply, input, type Tensor } from '../src/graph/tensor.ts';
 import '../src/ops/methods.ts';
 import { threadsOf } from '../src/node/threads.ts';
+import { convInputOp, convOp } from '../src/ops/conv-ops.ts';
 import { softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
 import { layerNormGradOp, layerNormOp } from '../src/ops/layer-norm.ts';
 import { logSumExp } from '../src/ops/log-sum-exp.ts';
 import { momentsOp, sumAndDotOp } from '../src/ops/moments.ts';
 import { normalizeGradOp, normalizeOp, standardizeOp } from '../src/ops/normalize.ts';
 import { logSoftmax, logSoftmaxGradOp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
+import { expectClose } from './sample.ts';
 
 const executors = [1, 3].map((threads) => new CpuExecutor({ threads: threadsOf(threads) }));
 afterAll(() => {
@@ -69,6 +72,15 @@ async function expectWithin(ulps: number, fn: Fn, inputs: Values): Promise<void>
       if (!(Math.abs(a - b) <= ulps * ulp(b))) throw new Error(`output ${k}[${i}]: got ${a}, wanted ${b}`);
     }
     expect(Buffer.compare(Buffer.from(bitsOf(alone).buffer), Buffer.from(bitsOf(shared).buffer))).toBe(0);
+  }
+}
+
+/** Other sums of floats: near the plain loops, and the same bits for every number of threads. */
+async function expectNear(fn: Fn, inputs: Values): Promise<void> {
+  const { wanted, got } = await results(fn, inputs);
+  for (const [k, y] of wanted.entries()) {
+    expectClose(`output ${k}`, got[0]![k]!, y);
+    expect(bitsOf(got[1]![k]!.data)).toEqual(bitsOf(got[0]![k]!.data));
   }
 }
 
@@ -206,5 +218,53 @@ describe('softmax and its kin: within a unit in the last place', () => {
     x.data.set([-Infinity, -Infinity, -Infinity, -Infinity, -Infinity]);
     x.data.set([-Infinity, 1, -Infinity, 2, -Infinity], 5);
     await expectWithin(1, kin, inputsOf(40, 5, x));
+  });
+});
+
+describe('convolutions of few images, in bands', () => {
+  const sizes = { H: 32, W: 32, C: 16, O: 16, KH: 3, KW: 3, OH: 32, OW: 32, G: 1 };
+  const window = { stride: [1, 1], padding: [1, 1], dilation: [1, 1] } as const;
+  const memory = { inputs: [], from: [], to: [], scratch: () => 0, shared: () => 0 };
+
+  test.each([
+    [1, 8],
+    [2, 16],
+    [5, 20],
+    [16, 16],
+  ])('%d images are %d units', (N, units) => {
+    const scope = { ...memory, define: () => 0 };
+    const s = { ...sizes, ...window, N };
+    expect(convPasses(s, scope, 0, 0, 0).at(-1)!.units).toBe(units);
+    expect(convInputPasses(s, scope, 0, 0, 0).at(-1)!.units).toBe(units);
+  });
+
+  /** N, H, W, C, O, kernel, stride, padding (top, bottom, left, right), dilation, groups. */
+  const CASES = [
+    [1, 32, 32, 16, 16, [3, 3], [1, 1], [1, 1, 1, 1], [1, 1], 1],
+    [1, 31, 17, 5, 9, [5, 3], [1, 1], [2, 2, 1, 1], [1, 1], 1],
+    [1, 33, 29, 7, 8, [3, 3], [2, 2], [1, 1, 1, 1], [1, 1], 1],
+    [2, 41, 23, 4, 12, [7, 7], [3, 2], [3, 2, 0, 3], [1, 1], 1],
+    [3, 29, 30, 6, 6, [3, 3], [1, 2], [0, 0, 0, 0], [1, 1], 1],
+    [1, 37, 23, 8, 8, [3, 2], [1, 1], [4, 4, 2, 0], [2, 1], 2],
+    [1, 40, 21, 12, 12, [3, 3], [2, 1], [2, 2, 2, 2], [2, 2], 12],
+    [5, 13, 13, 16, 24, [1, 1], [2, 2], [0, 0, 0, 0], [1, 1], 1],
+    [1, 19, 64, 16, 16, [1, 9], [1, 1], [0, 0, 4, 4], [1, 1], 1],
+  ] as const;
+
+  test.each(CASES)('%d of %d x %d x %d, %d of %j, stride %j, padding %j, dilation %j, %d groups', async (...p) => {
+    const [N, H, W, C, O, kernel, stride, padding, dilation, groups] = p;
+    const window = { stride, padding, dilation, groups };
+    const x = floats('x', [N, H, W, C]);
+    const w = floats('w', [O, ...kernel, C / groups]);
+    const places = (size: number, axis: 0 | 1) => {
+      const padded = size + padding[2 * axis]! + padding[2 * axis + 1]!;
+      return Math.floor((padded - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis]) + 1;
+    };
+    const dy = floats('dy', [N, places(H, 0), places(W, 1), O]);
+    const fn: Fn = (x, w, b, dy) => [
+      ...apply(convOp, [x!, w!, b!], window),
+      ...apply(convInputOp, [dy!, w!], { ...window, size: [H, W] }),
+    ];
+    await expectNear(fn, { x, w, b: floats('b', [O]), dy });
   });
 });
