@@ -13,6 +13,7 @@ import '../src/ops/methods.ts';
 import { threadsOf } from '../src/node/threads.ts';
 import { convInputOp, convOp } from '../src/ops/conv-ops.ts';
 import { softmaxCrossEntropyOp } from '../src/ops/cross-entropy.ts';
+import { attachFastRows } from '../src/ops/fast-rows.ts';
 import { layerNormGradOp, layerNormOp } from '../src/ops/layer-norm.ts';
 import { logSumExp } from '../src/ops/log-sum-exp.ts';
 import { momentsOp, sumAndDotOp } from '../src/ops/moments.ts';
@@ -20,6 +21,7 @@ import { normalizeGradOp, normalizeOp, standardizeOp } from '../src/ops/normaliz
 import { logSoftmax, logSoftmaxGradOp, softmax, softmaxGradOp } from '../src/ops/softmax.ts';
 import { expectClose } from './sample.ts';
 
+attachFastRows();
 const executors = [1, 3].map((threads) => new CpuExecutor({ threads: threadsOf(threads) }));
 afterAll(() => {
   for (const executor of executors) executor.dispose();

@@ -1,7 +1,6 @@
 // Softmax cross-entropy as one row op: each row's loss and, for backward, the residual softmax - target, which is that loss's
 // gradient. So training takes one dispatch here, and dlogits is a product that fuses into its consumers.
 import { crossEntropyKernel, crossEntropyRowKernel } from '../../shaders/cross-entropy.wgsl.ts';
-import { denseCrossEntropyPass, indexCrossEntropyPass } from '../cpu/wasm/softmax.ts';
 import { rowFits } from '../graph/cost.ts';
 import { ShapeError } from '../graph/errors.ts';
 import type { NdArray, Op, Spec } from '../graph/op.ts';
@@ -52,13 +51,6 @@ export const softmaxCrossEntropyOp: Op<CrossEntropy> = {
   },
   cpu: ([logits, targets], [loss, residual], { dense }) =>
     dense ? denseRows(logits!, targets!, loss!, residual) : indexRows(logits!, targets!, loss!, residual),
-  cpuFast: (scope, { dense }) => {
-    const { B: N, C } = sizes(scope.inputs);
-    const [logits, targets] = scope.from as [number, number];
-    const [loss, residual] = scope.to as [number, number | undefined];
-    const pass = dense ? denseCrossEntropyPass : indexCrossEntropyPass;
-    return [pass({ N, C }, scope, { logits, targets, loss, residual })];
-  },
   prologue: ({ dense }) => (dense ? [] : [1]),
   epilogue: true,
   kernel: ({ inputs, gpu }, { dense, residual }) =>

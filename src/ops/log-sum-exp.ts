@@ -1,6 +1,5 @@
 // logSumExp over one axis or several: a row kernel that reads its input in place, or as rows.
 import { LOG_SUM_EXP } from '../../shaders/softmax.wgsl.ts';
-import { logSumExpPass } from '../cpu/wasm/softmax.ts';
 import { optionsOf, type Schema } from '../graph/options.ts';
 import { normalizeAxes } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
@@ -19,7 +18,6 @@ export const logSumExpOp = rowOp(
     const { m, s } = rowSums(x, at, stride, C);
     y[row] = Math.abs(m) === Infinity ? m : m + Math.log(s);
   },
-  (rows, { from, to }) => logSumExpPass(rows, from[0]!, to[0]!),
   LOG_SUM_EXP,
   (dy, x, y) => mul(exp(sub(x, y)), dy),
   true,

@@ -2,11 +2,9 @@
 // logSoftmaxGrad). The `composed` forms do the same with simple ops, and logSumExp (log-sum-exp.ts); tests compare the kernels with them.
 import { type RowsCode, rowsKernel } from '../../shaders/rows.wgsl.ts';
 import { LOG_SOFTMAX, LOG_SOFTMAX_GRAD, SOFTMAX, SOFTMAX_GRAD } from '../../shaders/softmax.wgsl.ts';
-import type { Rows } from '../cpu/wasm/rows.ts';
-import { logSoftmaxGradPass, logSoftmaxPass, softmaxGradPass, softmaxPass } from '../cpu/wasm/softmax.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import { ShapeError } from '../graph/errors.ts';
-import type { NdArray, Op, Spec, WasmPass, WasmScope } from '../graph/op.ts';
+import type { NdArray, Op, Spec } from '../graph/op.ts';
 import { optionsOf } from '../graph/options.ts';
 import { formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../graph/shape.ts';
 import { apply1, type Tensor } from '../graph/tensor.ts';
@@ -49,22 +47,11 @@ export function rowSums(x: HostArray, at: number, stride: number, C: number): { 
   return { m, s };
 }
 
-/** A pass over rows that lie side by side, as other rows are left to the loops. */
-type RowPass = (rows: Rows, scope: WasmScope) => WasmPass;
-
-function ofLastAxis(pass: RowPass): NonNullable<Op<Row>['cpuFast']> {
-  return (scope, { axis }) => {
-    const { N, C, INNER } = rowsOf(scope.inputs[0]!.shape, axis);
-    return INNER === 1 ? [pass({ N, C }, scope)] : undefined;
-  };
-}
-
 /** An op of one row's maximum and sum, with as many outputs as inputs in a row, or one if it `reduces`. */
 /* @__NO_SIDE_EFFECTS__ */
 export function rowOp(
   name: string,
   loop: RowLoop,
-  fast: RowPass,
   code: RowsCode,
   vjp: (dy: Tensor, x: Tensor, y: Tensor, axis: number) => Tensor,
   reduces = false,
@@ -79,7 +66,6 @@ export function rowOp(
       const { N, C, INNER } = rowsOf(x!.shape, axis);
       for (let r = 0; r < N; r++) loop(x!.data, y!.data, startOf(r, C, INNER), INNER, C, r);
     },
-    cpuFast: ofLastAxis(fast),
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
       rowsKernel({ ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }, code),
@@ -93,7 +79,6 @@ export const softmaxOp = rowOp(
     const { m, s } = rowSums(x, at, stride, C);
     for (let k = 0, i = at; k < C; k++, i += stride) y[i] = Math.exp(x[i]! - m) / s;
   },
-  (rows, scope) => softmaxPass(rows, scope, scope.from[0]!, scope.to[0]!),
   SOFTMAX,
   (dy, _, y, axis) => apply1(softmaxGradOp, [dy, y], { axis }),
 );
@@ -105,7 +90,6 @@ export const logSoftmaxOp = rowOp(
     const logS = Math.log(s);
     for (let k = 0, i = at; k < C; k++, i += stride) y[i] = x[i]! - m - logS;
   },
-  (rows, { from, to }) => logSoftmaxPass(rows, from[0]!, to[0]!),
   LOG_SOFTMAX,
   (dy, _, y, axis) => apply1(logSoftmaxGradOp, [dy, y], { axis }),
 );
@@ -115,7 +99,6 @@ export const logSoftmaxOp = rowOp(
 function rowGradOp(
   name: string,
   code: RowsCode,
-  fast: (rows: Rows, dy: number, y: number, dx: number) => WasmPass,
   cpu: (dy: NdArray, y: NdArray, dx: NdArray, axis: number) => void,
 ): Op<Row> {
   return {
@@ -131,7 +114,6 @@ function rowGradOp(
       return [{ shape: y!.shape, dtype: 'f32' }];
     },
     cpu: ([dy, y], [dx], { axis }) => cpu(dy!, y!, dx!, axis),
-    cpuFast: ofLastAxis((rows, { from, to }) => fast(rows, from[0]!, from[1]!, to[0]!)),
     epilogue: true,
     kernel: ({ inputs, gpu }, { axis }) =>
       rowsKernel({ ...rowsOf(inputs[0]!.shape, axis), barriers: gpu.barriers }, code),
@@ -139,7 +121,7 @@ function rowGradOp(
 }
 
 /** y (dy - Σ dy·y). */
-export const softmaxGradOp = rowGradOp('softmaxGrad', SOFTMAX_GRAD, softmaxGradPass, (dy, y, dx, axis) => {
+export const softmaxGradOp = rowGradOp('softmaxGrad', SOFTMAX_GRAD, (dy, y, dx, axis) => {
   const { N, C, INNER } = rowsOf(y.shape, axis);
   for (let r = 0; r < N; r++) {
     const at = startOf(r, C, INNER);
@@ -150,7 +132,7 @@ export const softmaxGradOp = rowGradOp('softmaxGrad', SOFTMAX_GRAD, softmaxGradP
 });
 
 /** dy - exp(y) Σ dy. */
-export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', LOG_SOFTMAX_GRAD, logSoftmaxGradPass, (dy, y, dx, axis) => {
+export const logSoftmaxGradOp = rowGradOp('logSoftmaxGrad', LOG_SOFTMAX_GRAD, (dy, y, dx, axis) => {
   const { N, C, INNER } = rowsOf(y.shape, axis);
   for (let r = 0; r < N; r++) {
     const at = startOf(r, C, INNER);
