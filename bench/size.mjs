@@ -49,22 +49,22 @@ console.log(await createCpuBackend().run(() => dw));
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 79_700, esbuild: 148_300 },
+    most: { vite: 79_700, esbuild: 152_200 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 102_000, esbuild: 171_700 },
+    most: { vite: 102_000, esbuild: 175_500 },
   },
   {
     name: 'the same, with `import * as nn from "thalweg/nn"`',
     code: denseByParts,
-    most: { vite: 101_600, esbuild: 106_200 },
+    most: { vite: 101_600, esbuild: 106_500 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 104_300, esbuild: 171_700 },
+    most: { vite: 104_300, esbuild: 175_500 },
   },
   {
     name: 'the same on WebGPU, its weights saved and loaded',
@@ -72,12 +72,12 @@ console.log(await createCpuBackend().run(() => dw));
 import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
 await loadWeights(trainer, await saveWeights(trainer));
 `,
-    most: { vite: 109_500, esbuild: 179_300 },
+    most: { vite: 109_500, esbuild: 183_400 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 194_700, esbuild: 202_200 },
+    most: { vite: 198_300, esbuild: 206_000 },
   },
 ];
 

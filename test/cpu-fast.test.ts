@@ -15,6 +15,7 @@ import { newCounters } from '../src/graph/executor.ts';
 import type { WasmFunction, WasmScope } from '../src/graph/op.ts';
 import { hashText, uniforms } from '../src/graph/random.ts';
 import { input, type Node, resident, type Tensor, Variable } from '../src/graph/tensor.ts';
+import { attachFastRows } from '../src/ops/fast-rows.ts';
 import '../src/ops/methods.ts';
 import { relu } from '../src/ops/activations.ts';
 import * as b from '../src/ops/binary.ts';
@@ -30,6 +31,7 @@ import { Trainer } from '../src/train/trainer.ts';
 import { drawSample, expectClose, type Sample, withGradients } from './sample.ts';
 import { samples } from './samples.ts';
 
+attachFastRows();
 afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();

@@ -9,11 +9,13 @@ import type { Executor } from '../src/graph/executor.ts';
 import type { NdArray, Op } from '../src/graph/op.ts';
 import { sizeOf } from '../src/graph/shape.ts';
 import { apply, full, input, type Node, type Tensor } from '../src/graph/tensor.ts';
+import { attachFastRows } from '../src/ops/fast-rows.ts';
 import { type OpName, ops } from '../src/ops/table.ts';
 import { testExecutor } from './gpu.ts';
 import { type SampleInput, withGradients } from './sample.ts';
 import { type Special, specials } from './samples-specials.ts';
 
+attachFastRows();
 const table: Record<string, Op<never>> = ops;
 const names = (Object.keys(specials) as OpName[]).filter((name) => specials[name] !== 'no floats');
 

@@ -1,8 +1,12 @@
 // Devices in Node: Dawn, and the CPU.
 import { type Backend, type BackendOptions, createBackendWith } from '../backend.ts';
+import { attachFastRows } from '../ops/fast-rows.ts';
 import { dawnProvider } from './dawn.ts';
 import { threadsOf } from './threads.ts';
 import { keptTuning } from './tuning.ts';
+
+// As the module is loaded, so that no program's bits depend on when a backend was created.
+attachFastRows();
 
 /**
  * The engine to run on: a hardware GPU through Dawn if there is one, else the CPU; a software adapter if requested. It uses the kernels

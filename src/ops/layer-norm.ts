@@ -1,6 +1,7 @@
 // Layer norm and RMS norm over the last axes: a row kernel that also keeps each row's mean and 1/σ, and one for the gradient of x. The
 // gradients of weight and bias are sums over rows, taken together in one pass.
 import { layerNormKernel, layerNormRows } from '../../shaders/layer-norm.wgsl.ts';
+import { layerNormGradPass, layerNormPass, type NormRows } from '../cpu/wasm/layer-norm.ts';
 import { rowFits } from '../graph/cost.ts';
 import type { Op, Spec } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
@@ -34,6 +35,9 @@ const variantOf = (kind: 'norm' | 'grad', inputs: readonly Spec[], p: Rows) => {
   return { kind, ...p, N: sizeOf(x!.shape) / p.C, inputs: inputs.length };
 };
 
+/** The rows of x. */
+const normRowsOf = ([x]: readonly Spec[], p: Rows): NormRows => ({ ...p, N: sizeOf(x!.shape) / p.C });
+
 /** x (..., C) as rows, and possibly a weight (C) and a bias (C), to y and the rows' statistics (rows, 2): mean (0 of RMS norm) and 1/σ. */
 export const layerNormOp: Op<Rows> = {
   name: 'layerNorm',
@@ -56,6 +60,7 @@ export const layerNormOp: Op<Rows> = {
       stats!.data[r * 2 + INVERSE] = inverse;
     }
   },
+  cpuFast: ({ inputs, from, to }, p) => [layerNormPass(normRowsOf(inputs, p), from, to)],
   epilogue: true,
   kernel: ({ inputs, gpu }, p) => layerNormKernel(variantOf('norm', inputs, p), gpu.barriers),
   rows: ({ inputs, lanes }, p) =>
@@ -97,6 +102,7 @@ export const layerNormGradOp: Op<Rows> = {
       }
     }
   },
+  cpuFast: ({ inputs, from, to }, p) => [layerNormGradPass(normRowsOf(inputs, p), from, to[0]!)],
   epilogue: true,
   kernel: ({ inputs, gpu }, p) => layerNormKernel(variantOf('grad', inputs, p), gpu.barriers),
   rows: ({ inputs, lanes }, p) =>

@@ -1,6 +1,7 @@
 // Moments of groups, and the two sums of their backward: kernels over (N, M, C). Batch norm takes the moments of each channel over all
 // else, instance norm for each n, group norm of groups of channels.
 import { momentsKernel, sumAndDotKernel } from '../../shaders/group-sums.wgsl.ts';
+import { momentsPasses, sumAndDotPasses } from '../cpu/wasm/group-sums.ts';
 import type { Op } from '../graph/op.ts';
 import { apply, apply1, type Tensor } from '../graph/tensor.ts';
 import { add, mul, sub } from './binary.ts';
@@ -44,6 +45,7 @@ export const momentsOp: Op<Moments> = {
       }
     }
   },
+  cpuFast: (scope, p) => momentsPasses(p, scope, scope.from[0]!, scope.to[0]!),
   prologue: () => [0],
   epilogue: true,
   kernel: ({ gpu }, p) => momentsKernel(p, p.eps, gpu.barriers),
@@ -85,6 +87,7 @@ export const sumAndDotOp: Op<Groups> = {
       dot!.data.set(dots, n * G);
     }
   },
+  cpuFast: (scope, p) => sumAndDotPasses(p, scope, scope.from as [number, number], scope.to as [number, number]),
   prologue: () => [0, 1],
   epilogue: true,
   kernel: ({ gpu }, p) => sumAndDotKernel(p, gpu.barriers),

@@ -3,6 +3,7 @@
 //   y = (x - mean) · 1/σ · weight + bias, x̂ = (x - mean) · 1/σ
 //   dbias = Σ dy, dweight = Σ dy·x̂, dx = (dy·weight - mean of dy·weight - x̂ · mean of dy·weight·x̂) · 1/σ
 // The sums over a channel give all of the three (https://arxiv.org/abs/1502.03167).
+import { normalizeGradPass, normalizePass } from '../cpu/wasm/normalize.ts';
 import type { HostArray } from '../graph/dtype.ts';
 import type { MapScope, NdArray, Op } from '../graph/op.ts';
 import { sizeOf } from '../graph/shape.ts';
@@ -58,6 +59,7 @@ export const standardizeOp: Op<Groups> = {
       for (let m = 0; m < M; m++) for (let c = 0; c < C; c++, i++) y!.data[i] = (x!.data[i]! - mean[c]!) * inverse[c]!;
     }
   },
+  cpuFast: ({ inputs, from, to }, p) => [normalizePass(p, from, inputs[1]!.shape[1]!, to[0]!)],
   map: (scope, p) => standardized(scope, 0, 1, placeInGroups(scope, p).group).xHat,
   vjp: ([dy], [x, stats], _, p) => [
     () => mul(dy!, spread(column(stats!, INVERSE), x!, p)),
@@ -96,6 +98,7 @@ export const normalizeOp: Op<Groups> = {
         for (let c = 0; c < C; c++, i++) y!.data[i] = (x!.data[i]! - mean[c]!) * inverse[c]! * scale[c]! + shift[c]!;
     }
   },
+  cpuFast: ({ inputs, from, to }, p) => [normalizePass(p, from, inputs[1]!.shape[1]!, to[0]!)],
   map: (scope, p) => {
     const { group, channel } = placeInGroups(scope, p);
     const { xHat } = standardized(scope, 0, 1, group);
@@ -146,6 +149,7 @@ export const normalizeGradOp: Op<Groups> = {
       }
     }
   },
+  cpuFast: ({ inputs, from, to }, p) => [normalizeGradPass(p, from, inputs[2]!.shape[1]!, to[0]!)],
   map: (scope, p) => {
     const { group, channel } = placeInGroups(scope, p);
     const g = scope.let('u32', group);

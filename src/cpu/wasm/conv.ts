@@ -3,8 +3,8 @@
 import type { WasmCode, WasmPass, WasmScope } from '../../graph/op.ts';
 import type { ConvSizes } from '../conv.ts';
 import { type Axis, overInput, overOutput, type Phase, type Slide } from './conv-axis.ts';
-import { ADD, advance, call, clamped, count, get, i32, MUL, SHARED, SUB, set } from './module.ts';
-import { type Padded, padding } from './padded.ts';
+import { ADD, advance, call, clamped, count, DIV, get, i32, MUL, REM, SHARED, SUB, set } from './module.ts';
+import { type Band, type Padded, padding } from './padded.ts';
 import { packing, type Weights } from './panels.ts';
 import { COLUMNS, ROWS, tile } from './tile.ts';
 
@@ -74,16 +74,20 @@ interface Correlation {
   readonly bias?: number | undefined;
 }
 
+/** Fewer images than this are divided into bands of lines. */
+const UNITS = 16;
+
 /** Locals of the main pass, after its range. */
-const [N, IMAGE, ROW, END, Y, GROUP, LINE, PANEL, A, TO, BIAS, B, K, SKIPPED, TAPS] = [
-  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+const [N, IMAGE, ROW, END, Y, GROUP, LINE, PANEL, A, TO, BIAS, B, K, SKIPPED, TAPS, UNIT, BAND, LAST] = [
+  2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
 ] as const;
-const I32S = 15;
+const I32S = 18;
 
 /** A pass that packs the weights, then one over the images. */
 function correlate(s: ConvSizes, scope: WasmScope, work: Correlation): WasmPass[] {
   const { source, slides, result } = work;
-  const padded = padding(source, slides, scope);
+  const bands = bandsOf(s, slides[0]);
+  const padded = padding(source, slides, scope, bands.number > 1 ? bands : undefined);
   const pairs = slides[0].phases.flatMap((down) => slides[1].phases.map((across) => [down, across] as const));
   const lanewise = isDepthwise(s);
   const groups = lanewise ? 1 : s.G;
@@ -91,20 +95,44 @@ function correlate(s: ConvSizes, scope: WasmScope, work: Correlation): WasmPass[
   const packed = packing(scope, work.weights, channels, pairs);
   const bytes = ({ H, W, C }: Images) => H * W * C * 4;
   const main: WasmPass = {
-    units: s.N,
+    units: s.N * bands.number,
     operations: operationsOf(s),
     i32s: I32S,
     body: [
       padded.prepare,
-      count(N, get(0), get(1), 1, [
+      count(UNIT, get(0), get(1), 1, [
+        [get(UNIT), i32(bands.number), DIV, set(N), get(UNIT), i32(bands.number), REM, set(BAND)],
         [get(N), i32(bytes(source)), MUL, i32(source.address), ADD, set(ROW)],
         padded.bring(ROW, IMAGE, A, END),
         [get(N), i32(bytes(result)), MUL, i32(result.address), ADD, set(Y)],
-        pairs.map((pair, k) => places(scope, work, padded, pair, { ...channels, lanewise, start: packed.starts[k]! })),
+        pairs.map((pair, k) =>
+          places(scope, work, padded, pair, { ...channels, lanewise, start: packed.starts[k]!, lines: bands.lines }),
+        ),
       ]),
     ],
   };
   return [packed.pass, main];
+}
+
+interface Bands extends Band {
+  readonly number: number;
+  /** Lines of a phase in a band. */
+  readonly lines: number;
+}
+
+/** Few images are divided into bands, each no narrower than the window: a band repeats the rows that windows of its neighbours see too. */
+function bandsOf({ N: images, KH }: ConvSizes, { phases, stride, dilation, spread, before }: Slide): Bands {
+  const most = Math.max(...phases.map(({ count }) => count));
+  const wanted = spread > 1 || before < 0 ? 1 : Math.min(Math.ceil(UNITS / images), Math.floor(most / KH));
+  const lines = Math.ceil(most / Math.max(1, wanted));
+  const first = Math.min(...phases.map(({ begin }) => begin));
+  const last = Math.max(...phases.map(({ begin, taps }) => begin + Math.max(0, taps - 1) * dilation));
+  return {
+    number: Math.ceil(most / lines),
+    lines,
+    rows: (lines - 1) * stride + last - first + 1,
+    first: [get(BAND), i32(lines * stride), MUL, i32(first), ADD],
+  };
 }
 
 interface Channels {
@@ -114,15 +142,16 @@ interface Channels {
   readonly lanewise: boolean;
   /** Where the packed weights begin in the shared memory. */
   readonly start: number;
+  readonly lines: number;
 }
 
-/** The results of a phase in one image. */
+/** The results of a phase in a band of one image. */
 function places(
   scope: WasmScope,
   { source: { H, C }, slides: [rows, columns], result, bias }: Correlation,
   { width }: Padded,
   [down, across]: readonly [Phase, Phase],
-  { groups, inner, outer, lanewise, start }: Channels,
+  { groups, inner, outer, lanewise, start, lines }: Channels,
 ): WasmCode {
   const walk = walkOf(C, inner, lanewise, width, [down.taps, across.taps], [rows.dilation, columns.dilation]);
   const panels = Math.ceil(outer / COLUMNS);
@@ -174,7 +203,11 @@ function places(
     divided(across.count, ROWS).map(([size, times]) => tiles(size, times, columnsOf)),
   ];
   const line = [tapsInside(rows, down, H), eachPanel(PANEL, outer, panel)];
-  return count(GROUP, i32(0), i32(groups), 1, count(LINE, i32(0), i32(down.count), 1, line));
+  const from = [get(BAND), i32(lines), MUL];
+  return [
+    [from, i32(lines), ADD, set(LAST), clamped(LAST, down.count)],
+    count(GROUP, i32(0), i32(groups), 1, count(LINE, from, get(LAST), 1, line)),
+  ];
 }
 
 /** Sets SKIPPED and TAPS: of the window's rows those inside the image, since products with the padding are 0. */

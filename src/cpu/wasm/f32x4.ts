@@ -6,6 +6,7 @@ export const GREATER = 0x44;
 export const LESS_EQUAL = 0x45;
 export const GREATER_EQUAL = 0x46;
 export const AND = 0x4e;
+export const AND_NOT = 0x4f;
 export const OR = 0x50;
 export const SELECT = 0x52;
 export const ABS = 0xe0;

@@ -8,6 +8,7 @@ const signed = (n: number): number[] => (n >= -64 && n < 64 ? [n & 127] : [(n & 
 
 export const EQUAL = 0x46;
 export const LESS = 0x48;
+export const LESS_UNSIGNED = 0x49;
 export const GREATER = 0x4a;
 export const SELECT = 0x1b;
 export const DIV = 0x6e;
@@ -32,8 +33,12 @@ export const at = (op: number, offset: number): WasmCode => [simd(op), 0, leb(of
 export const LOAD = 0;
 export const LOAD_SPLAT = 9;
 export const STORE = 11;
-/** An instruction for one lane, whose number follows. */
+/** Instructions for one lane, whose number follows. */
+export const LOAD_LANE = 0x56;
 export const STORE_LANE = 0x5a;
+
+/** The whole number `offset` bytes after the address on the stack. */
+export const loadI32 = (offset: number): WasmCode => [0x28, 0, leb(offset)];
 
 /** The results of `make` for 0 to n - 1, concatenated. */
 export const times = (n: number, make: (k: number) => WasmCode): WasmCode =>

@@ -132,12 +132,19 @@ function passOf(p: PoolSizes, work: Work): WasmPass | undefined {
 
 const splat = (value: WasmCode): WasmCode => [value, simd(0x11)];
 const EQUAL_I32 = 0x37;
-const AND_NOT = 0x4f;
 
 /** y and the number of each maximum's pixel, of arrays at these addresses; undefined for dilated windows. */
 export function maxPoolPass(p: PoolSizes, x: number, y: number, place: number): WasmPass | undefined {
   // Larger, or the first NaN: neither is v <= best, unless best is NaN.
-  const isBetter = [get(BEST), get(BEST), simd(F32X4.EQUAL), get(V), get(BEST), simd(F32X4.LESS_EQUAL), simd(AND_NOT)];
+  const isBetter = [
+    get(BEST),
+    get(BEST),
+    simd(F32X4.EQUAL),
+    get(V),
+    get(BEST),
+    simd(F32X4.LESS_EQUAL),
+    simd(F32X4.AND_NOT),
+  ];
   const chosen = (value: WasmCode, local: number) => [value, get(local), get(MASK), simd(F32X4.SELECT), set(local)];
   return passOf(p, {
     large: x,
