@@ -27,6 +27,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'cnn 3x3', N: 256, side: 12, C: 24, O: 32, kernel: 3 },
   { name: 'resnet20 3x3', N: 128, side: 32, C: 16, O: 16, kernel: 3, padding: 1 },
   { name: 'resnet20 3x3', N: 128, side: 8, C: 64, O: 64, kernel: 3, padding: 1 },
+  { name: 'resnet 3x3', N: 32, side: 28, C: 64, O: 64, kernel: 3, padding: 1 },
   { name: 'resnet 3x3', N: 32, side: 28, C: 128, O: 128, kernel: 3, padding: 1 },
   { name: 'resnet 3x3 stride 2', N: 32, side: 56, C: 64, O: 128, kernel: 3, stride: 2, padding: 1 },
   { name: 'resnet 1x1', N: 32, side: 14, C: 256, O: 1024, kernel: 1 },

@@ -107,7 +107,7 @@ async function setOf({ B, channels }, steps, folder) {
 }
 
 async function product(backend, N) {
-  const { matmul } = await dist('node/index.js');
+  const { matmul } = await dist('ops/index.js');
   const { a, b } = matricesOf(N);
   const spec = { shape: [N, N], dtype: 'f32' };
   const program = await backend.compile((x) => matmul(x.a, x.b), { a: spec, b: spec });
