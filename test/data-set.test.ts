@@ -425,7 +425,19 @@ describe('arrayDataset', () => {
       'scale with std 0',
       () => arrayDataset(Uint8Array.of(1, 2), [0, 1], { scale: { mean: 0, std: 0 } }),
       OptionError,
-      /^scale: std is 0\. Give a finite number above 0\.$/,
+      /^scale: std is 0\. Give a finite number above 0, or a list of one for each channel\.$/,
+    ],
+    [
+      'a list with std 0',
+      () => arrayDataset(Uint8Array.of(1, 2), [0, 1], { scale: { mean: 0, std: [0] } }),
+      OptionError,
+      /^scale: std is an array\. Give a finite number above 0, or a list of one for each channel\.$/,
+    ],
+    [
+      'a scale of other channels',
+      () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(1, 2) }, [0, 1], { scale: { mean: [0, 1, 2], std: 1 } }),
+      OptionError,
+      /^array: the mean of its scale has 3 numbers, but the last axis of \[2, 1\] has 1\. Give one for each of them, or one for all\.$/,
     ],
     [
       'something else',

@@ -181,7 +181,10 @@ describe('folders', () => {
       { classes: { a: 'x', b: 'x' } },
       'images: classes has fewer than 2 classes, which leaves nothing to learn. Name at least 2.',
     ],
-    [{ scale: { mean: 0, std: 0 } }, 'scale: std is 0. Give a finite number above 0.'],
+    [
+      { scale: { mean: 0, std: 0 } },
+      'scale: std is 0. Give a finite number above 0, or a list of one for each channel.',
+    ],
   ])('refuse the options %j', async (options, message) => {
     const refused = read(two(grey(0)), options);
     await expect(refused).rejects.toThrow(OptionError);

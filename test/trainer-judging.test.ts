@@ -72,15 +72,22 @@ describe('judging', () => {
     expect(evaluationBatch(size)).toBe(batch);
   });
 
-  it('predicts any number of rows, bytes scaled as the training data were', async () => {
+  const SCALES = [
+    ['one for all', { mean: 0.25, std: 0.5 }],
+    ['one for each channel', { mean: [0.25, 0.5, 0, 0.125], std: [0.5, 0.25, 1, 2] }],
+    ['a list of means', { mean: [0.25, 0.5, 0, 0.125], std: 0.5 }],
+  ] as const;
+
+  it.each(SCALES)('predicts any number of rows, bytes scaled as the training data were: %s', async (_, scale) => {
     const bytes = arrayDataset(
       { shape: [30, 4], data: Uint8Array.from({ length: 120 }, (_, i) => (i * 37) % 256) },
       Uint8Array.from({ length: 30 }, (_, i) => i % 3),
-      { classes: 3, scale: { mean: 0.25, std: 0.5 } },
+      { classes: 3, scale },
     );
     const trainer = netTrainer();
     await trainer.fit(bytes, { maxSteps: 3, batchSize: 30 });
-    const floats = Float32Array.from(bytes.x.data, (v) => (v / 255 - 0.25) / 0.5);
+    const at = (v: number | readonly number[], k: number) => [v].flat()[typeof v === 'number' ? 0 : k % 4]!;
+    const floats = Float32Array.from(bytes.x.data, (v, k) => (v / 255 - at(scale.mean, k)) / at(scale.std, k));
     const [a, b] = [await trainer.predict(bytes.x), await trainer.predict({ shape: [30, 4], data: floats })];
     expect(a.shape).toEqual([30, 3]);
     for (const [k, v] of a.data.entries()) expect(b.data[k]).toBeCloseTo(v, 5);
@@ -90,46 +97,51 @@ describe('judging', () => {
     expect([...(await trainer.predict(many)).data.slice(1202 * 3)]).toEqual(last);
   });
 
-  it('reads bytes as the model learnt to, however it came by its weights, and never by a guess', async () => {
-    const scale = { mean: 0.25, std: 0.5 };
-    const pixels = { shape: [30, 4], data: Uint8Array.from({ length: 120 }, (_, i) => (i * 37) % 256) };
-    const labels = Uint8Array.from({ length: 30 }, (_, i) => i % 3);
-    const bytes = arrayDataset(pixels, labels, { scale });
-    const first = netTrainer();
-    await first.fit(bytes, { maxSteps: 3, batchSize: 30 });
-    const want = await first.predict(pixels);
-    expect(await first.predict(bytes.x)).toEqual(want);
-    for (const file of [await saveWeights(first), await saveCheckpoint(first)]) {
-      const next = netTrainer({ seed: 9 });
-      expect((await next.predict(bytes.slice(0, 2).x)).shape).toEqual([2, 3]);
-      await expect(next.predict(pixels)).rejects.toThrow(
-        'x: the scale of its bytes is not known: the data has none, and the model was neither trained on bytes nor loaded from a file with a scale. Give floats, or a data set, whose x has its scale.',
+  it.each([
+    ['(x / 255 - 0.25) / 0.5', '{ mean: 0.25, std: 0.5 }', SCALES[0][1]],
+    ['(x / 255 - [0.25, 0.5, 0, 0.125]) / 0.5', '{ mean: [0.25, 0.5, 0, 0.125], std: 0.5 }', SCALES[2][1]],
+  ])(
+    'reads bytes as the model learnt to, however it came by its weights, and never by a guess: %s',
+    async (learnt, wanted, scale) => {
+      const pixels = { shape: [30, 4], data: Uint8Array.from({ length: 120 }, (_, i) => (i * 37) % 256) };
+      const labels = Uint8Array.from({ length: 30 }, (_, i) => i % 3);
+      const bytes = arrayDataset(pixels, labels, { scale });
+      const first = netTrainer();
+      await first.fit(bytes, { maxSteps: 3, batchSize: 30 });
+      const want = await first.predict(pixels);
+      expect(await first.predict(bytes.x)).toEqual(want);
+      for (const file of [await saveWeights(first), await saveCheckpoint(first)]) {
+        const next = netTrainer({ seed: 9 });
+        expect((await next.predict(bytes.slice(0, 2).x)).shape).toEqual([2, 3]);
+        await expect(next.predict(pixels)).rejects.toThrow(
+          'x: the scale of its bytes is not known: the data has none, and the model was neither trained on bytes nor loaded from a file with a scale. Give floats, or a data set, whose x has its scale.',
+        );
+        const plain = { size: 30, x: pixels, y: { shape: [30], data: labels }, classes: 3 };
+        await expect(next.evaluate(plain)).rejects.toThrow(/^data: the scale of its bytes is not known/);
+        await loadWeights(next, file);
+        expect(next.scale).toEqual(scale);
+        expect(await next.predict(pixels)).toEqual(want);
+        expect((await next.inspect(pixels)).prediction).toEqual(want);
+        expect(await next.evaluate(plain)).toEqual(await first.evaluate(bytes));
+        const other = arrayDataset(pixels, labels);
+        await expect(next.evaluate(other)).rejects.toThrow(
+          `array: its bytes have the scale (x / 255 - 0) / 1, but the model was trained with ${learnt}. Make the data with scale: ${wanted}.`,
+        );
+        expect(await next.evaluate(rescaled(other, next.scale))).toEqual(await first.evaluate(bytes));
+        await next.fit(plain, { maxSteps: 1, batchSize: 30 });
+        expect(next.scale).toEqual(scale);
+      }
+      // Weights from elsewhere do not say.
+      const foreign = netTrainer();
+      await foreign.fit(bytes, { maxSteps: 1, batchSize: 30 });
+      await loadWeights(foreign, await saveWeights(netTrainer()));
+      expect(foreign.scale).toBeUndefined();
+      const damaged = await saveWeights(first, { 'thalweg.scale': '{"mean":0,"std":0}' });
+      await expect(loadWeights(foreign, damaged, 'w.st')).rejects.toThrow(
+        'w.st: the metadata is damaged: "thalweg.scale" is not a mean and std. Use an undamaged copy.',
       );
-      const plain = { size: 30, x: pixels, y: { shape: [30], data: labels }, classes: 3 };
-      await expect(next.evaluate(plain)).rejects.toThrow(/^data: the scale of its bytes is not known/);
-      await loadWeights(next, file);
-      expect(next.scale).toEqual(scale);
-      expect(await next.predict(pixels)).toEqual(want);
-      expect((await next.inspect(pixels)).prediction).toEqual(want);
-      expect(await next.evaluate(plain)).toEqual(await first.evaluate(bytes));
-      const other = arrayDataset(pixels, labels);
-      await expect(next.evaluate(other)).rejects.toThrow(
-        'array: its bytes have the scale (x / 255 - 0) / 1, but the model was trained with (x / 255 - 0.25) / 0.5. Make the data with scale: { mean: 0.25, std: 0.5 }.',
-      );
-      expect(await next.evaluate(rescaled(other, next.scale))).toEqual(await first.evaluate(bytes));
-      await next.fit(plain, { maxSteps: 1, batchSize: 30 });
-      expect(next.scale).toEqual(scale);
-    }
-    // Weights from elsewhere do not say.
-    const foreign = netTrainer();
-    await foreign.fit(bytes, { maxSteps: 1, batchSize: 30 });
-    await loadWeights(foreign, await saveWeights(netTrainer()));
-    expect(foreign.scale).toBeUndefined();
-    const damaged = await saveWeights(first, { 'thalweg.scale': '{"mean":0,"std":0}' });
-    await expect(loadWeights(foreign, damaged, 'w.st')).rejects.toThrow(
-      'w.st: the metadata is damaged: "thalweg.scale" is not a mean and std. Use an undamaged copy.',
-    );
-  });
+    },
+  );
 
   it.each([
     [undefined, [0, 0.2]],

@@ -3,5 +3,6 @@ import type { DataSet } from '../../src/index.ts';
 
 export function scaledPixels(pixels: ArrayLike<number>, scale: DataSet['scale']): Float32Array {
   const { mean, std } = scale || { mean: 0, std: 1 / 255 };
-  return Float32Array.from(pixels, (v) => (v / 255 - mean) / std);
+  const at = (v: number | readonly number[], k: number) => (typeof v === 'number' ? v : v[k % v.length]!);
+  return Float32Array.from(pixels, (v, k) => (v / 255 - at(mean, k)) / at(std, k));
 }

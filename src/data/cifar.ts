@@ -32,7 +32,7 @@ export interface Cifar {
   readonly label: number;
   /** The names of the classes, or the file that has them. */
   readonly names: readonly string[] | string;
-  /** The mean and standard deviation of all training pixels. */
+  /** The mean and standard deviation of each channel of all training pictures. */
   readonly scale: Scale;
 }
 
@@ -46,7 +46,7 @@ export const CIFAR_10: Cifar = {
   labels: 1,
   label: 0,
   names: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
-  scale: { mean: 0.4734, std: 0.2516 },
+  scale: { mean: [0.4914, 0.4822, 0.4465], std: [0.247, 0.2435, 0.2616] },
 };
 
 /** CIFAR-100 with its fine or coarse labels: a record has both, the coarse one first. */
@@ -61,7 +61,7 @@ export function cifar100Of(labels: 'fine' | 'coarse'): Cifar {
     labels: 2,
     label: labels === 'fine' ? 1 : 0,
     names: `${labels}_label_names.txt`,
-    scale: { mean: 0.4782, std: 0.2682 },
+    scale: { mean: [0.5071, 0.4865, 0.4409], std: [0.2673, 0.2564, 0.2762] },
   };
 }
 

@@ -16,7 +16,7 @@ import {
   show,
 } from '../graph/options.ts';
 import { handOver } from '../graph/owned.ts';
-import { type Shape, sizeOf } from '../graph/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../graph/shape.ts';
 import { callAugment } from './augment-method.ts';
 import type { Augmenter, AugmentOptions } from './augmentation.ts';
 import { checkBinaryBytes } from './binary-bytes.ts';
@@ -50,12 +50,20 @@ export interface Values<A = HostArray> {
 /** Class indices, or values to regress on. */
 export type TargetKind = 'classes' | 'values';
 
+/** One number for all, or one for each place along the last axis, such as each channel of a picture. */
+export type PerChannel = number | readonly number[];
+
+/** The number for element k of an array, whose last axis is contiguous. */
+export function channelAt(v: PerChannel, k: number): number {
+  return typeof v === 'number' ? v : v[k % v.length]!;
+}
+
 /** How u8 examples become numbers: `(x / 255 - mean) / std`. */
 export interface Scale {
   /** The mean of x / 255, which is subtracted. */
-  readonly mean: number;
+  readonly mean: PerChannel;
   /** The standard deviation of x / 255, which is divided by. */
-  readonly std: number;
+  readonly std: PerChannel;
 }
 
 /** How bytes become numbers: by a scale, or unscaled (false), as integers from 0 to 255. */
@@ -171,11 +179,29 @@ const SCHEMA = {
   targetScale: SCALE_OR_NONE,
   sampleWeights: true,
 } satisfies Schema<ArrayDatasetOptions>;
-const SCALE = { mean: FINITE, std: POSITIVE } satisfies Schema<Scale>;
+/** A number, or a list of them for the last axis. */
+function perChannel({ advice, fits }: Kind): Kind {
+  return {
+    advice: advice.replace('.', ', or a list of one for each channel.'),
+    fits: (v) => fits(v) || (Array.isArray(v) && v.length > 0 && v.every(fits)),
+  };
+}
+const SCALE = { mean: perChannel(FINITE), std: perChannel(POSITIVE) } satisfies Schema<Scale>;
 
 export function isScale(value: unknown): value is Scale {
   const { mean, std } = (value ?? {}) as Partial<Scale>;
-  return FINITE.fits(mean) && POSITIVE.fits(std);
+  return SCALE.mean.fits(mean) && SCALE.std.fits(std);
+}
+
+/** Rejects a scale with a list that is not as long as the last axis of the bytes, which are called `what`. */
+export function checkChannels(what: string, shape: Shape, { mean, std }: Scale): void {
+  const channels = shape.at(-1)!;
+  const [name, list] =
+    Object.entries({ mean, std }).find(([, v]) => typeof v !== 'number' && v.length !== channels) ?? [];
+  if (name !== undefined)
+    throw new OptionError(
+      `${what}: the ${name} of its scale has ${(list as readonly number[]).length} numbers, but the last axis of ${formatShape(shape)} has ${channels}. Give one for each of them, or one for all.`,
+    );
 }
 
 /** The default scale of bytes: x / 255. */
@@ -198,8 +224,10 @@ export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size
   const used =
     partsOf(x).some(([, v]) => isBytes(v)) || (targetScale === undefined && partsOf(y).some(([, v]) => isTarget(v)));
   const scale = used ? (parts as unknown as AnyParts).scale : undefined;
-  const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) =>
-    to === undefined ? values : { ...values, scale: to };
+  const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) => {
+    if (to) checkChannels(name, values.shape, to);
+    return to === undefined ? values : { ...values, scale: to };
+  };
   const set = Object.freeze({
     ...parts,
     size,

@@ -33,7 +33,7 @@ export interface ImagesOptions {
   limit?: number | undefined;
   /** Whether files that cannot be read are left out and listed in `skipped`; else the first of them throws. Default false. */
   skipBad?: boolean | undefined;
-  /** How bytes become numbers: `(x / 255 - mean) / std`. Default: { mean: 0, std: 1 }, which is x / 255. */
+  /** How bytes become numbers: `(x / 255 - mean) / std`, each a number or one for each channel. Default: { mean: 0, std: 1 }, which is x / 255. */
   scale?: ByteScale | undefined;
   /** Called several times a second with how many images are read and the total. */
   onProgress?: ((done: number, total: number) => void) | undefined;

@@ -2,7 +2,17 @@
 // a model and its loss see. Gather and normalization are part of the graph, so they happen in the first kernel.
 
 import type { Draw } from '../data/augmentation.ts';
-import { type ByteScale, isScale, kindOfTargets, PLAIN, type Scale, type Values } from '../data/dataset.ts';
+import {
+  type ByteScale,
+  channelAt,
+  checkChannels,
+  isScale,
+  kindOfTargets,
+  type PerChannel,
+  PLAIN,
+  type Scale,
+  type Values,
+} from '../data/dataset.ts';
 import { checkWeights } from '../data/sample-weights.ts';
 import {
   ARRAYS,
@@ -20,9 +30,10 @@ import type { NdArray } from '../graph/op.ts';
 import { show } from '../graph/options.ts';
 import { handOver, ownedCopy } from '../graph/owned.ts';
 import { formatShape, sizeOf } from '../graph/shape.ts';
-import { input, resident, type Tensor } from '../graph/tensor.ts';
+import { constant, input, resident, type Tensor } from '../graph/tensor.ts';
 import { add, less, mul, sub } from '../ops/binary.ts';
 import { cast } from '../ops/cast.ts';
+import type { TensorLike } from '../ops/elementwise.ts';
 import { gatherRows } from '../ops/gather.ts';
 import { reshape } from '../ops/reshape.ts';
 import { where } from '../ops/select.ts';
@@ -298,7 +309,7 @@ export function specsOf(batch: Parameters<typeof namedParts>[0]): string {
 
 /** Rows of x as the model's input: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats unchanged. */
 function prepareX(rows: Tensor, x: Values, scale: ByteScale = PLAIN): Tensor {
-  return dtypeOf(x.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, inputDtypeOf(x, scale));
+  return dtypeOf(x.data) === 'u8' && scale ? scaled('x', rows, scale) : cast(rows, inputDtypeOf(x, scale));
 }
 
 /** The dtypes of the model's inputs. */
@@ -315,10 +326,27 @@ function inputDtypeOf({ data }: Values, scale: ByteScale = PLAIN): Exclude<DType
 /** Rows of y as the loss's target: class indices as u32 (i32 bit for bit); numbers as f32, bytes by their scale. */
 function prepareY(rows: Tensor, y: Values, scale: ByteScale = PLAIN): Tensor {
   if (kindOfTargets(y) === 'classes') return cast(rows, 'u32');
-  return dtypeOf(y.data) === 'u8' && scale ? scaled(rows, scale) : cast(rows, 'f32');
+  return dtypeOf(y.data) === 'u8' && scale ? scaled('y', rows, scale) : cast(rows, 'f32');
 }
 
-function scaled(bytes: Tensor, { mean, std }: Scale): Tensor {
-  const numbers = mul(cast(bytes, 'f32'), 1 / (255 * std));
-  return mean === 0 ? numbers : add(numbers, -mean / std);
+function scaled(what: string, bytes: Tensor, scale: Scale): Tensor {
+  checkChannels(what, bytes.shape, scale);
+  const { mean, std } = scale;
+  const numbers = mul(
+    cast(bytes, 'f32'),
+    channelwise(mean, std, (_, s) => 1 / (255 * s)),
+  );
+  return mean === 0
+    ? numbers
+    : add(
+        numbers,
+        channelwise(mean, std, (m, s) => -m / s),
+      );
+}
+
+/** A function of a scale's mean and std, of each channel where either is a list. */
+function channelwise(mean: PerChannel, std: PerChannel, of: (mean: number, std: number) => number): TensorLike {
+  const list = [mean, std].find((v) => typeof v !== 'number');
+  if (list === undefined) return of(channelAt(mean, 0), channelAt(std, 0));
+  return constant(list.map((_, k) => of(channelAt(mean, k), channelAt(std, k))));
 }

@@ -1,7 +1,7 @@
 // The loss of the best constant prediction, the same for every example. It is the baseline of a run: a network that is no better has
 // learnt nothing, and one far above it diverges.
 import { interpret } from '../cpu/interpreter.ts';
-import { isBytes, kindOfTargets, PLAIN } from '../data/dataset.ts';
+import { channelAt, isBytes, kindOfTargets, PLAIN } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { weightOf } from '../data/sample-weights.ts';
 import type { HostArray } from '../graph/dtype.ts';
@@ -104,7 +104,7 @@ function targetsAt(examples: OneTarget, rows: readonly number[]): Float64Array {
   const targets = new Float64Array(rows.length * width);
   for (const [k, row] of rows.entries()) targets.set(data.subarray(row * width, (row + 1) * width), k * width);
   if (!isBytes(y) || kindOfTargets(y) === 'classes' || !scale) return targets;
-  return targets.map((v) => (v / 255 - scale.mean) / scale.std);
+  return targets.map((v, k) => (v / 255 - channelAt(scale.mean, k)) / channelAt(scale.std, k));
 }
 
 /** Candidate constant rows for class indices: their frequencies, as probabilities and as logits. */

@@ -4,6 +4,7 @@ import { dtypeOf } from '../graph/dtype.ts';
 import type { Nested } from '../graph/nested.ts';
 import { namedParts } from './batch.ts';
 import { type ModelScale, scaleAt } from './part-scales.ts';
+import { scaleText } from './scale.ts';
 
 /** At most so many numbers are read, spread over the array: well below a millisecond. */
 const LOOKED_AT = 2 ** 15;
@@ -15,12 +16,13 @@ export function farFromBytes(x: Nested<Values>, model: ModelScale | undefined): 
   for (const [part, { data }] of namedParts({ x })) {
     const scale = scaleAt(model, part);
     if (!scale || dtypeOf(data) !== 'f32') continue;
-    const { mean, std } = scale;
-    const bound = (FAR * Math.max(Math.abs(mean), Math.abs(1 - mean))) / std;
+    const [means, stds] = [[scale.mean].flat(), [scale.std].flat()];
+    const farthest = Math.max(...means.map((mean) => Math.max(Math.abs(mean), Math.abs(1 - mean))));
+    const bound = (FAR * farthest) / Math.min(...stds);
     const stride = Math.ceil(data.length / LOOKED_AT);
     for (let k = 0; k < data.length; k += stride)
       if (Math.abs(data[k]!) > bound)
-        return `${part} has ${data[k]}, but the model learned from bytes as (x / 255 - ${mean}) / ${std}. Scale floats alike, or give a Uint8Array.`;
+        return `${part} has ${data[k]}, but the model learned from bytes as ${scaleText(scale)}. Scale floats alike, or give a Uint8Array.`;
   }
   return undefined;
 }

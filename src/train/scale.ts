@@ -1,6 +1,15 @@
 // How bytes become numbers, `(x / 255 - mean) / std`: the scale belongs to the model trained with it, so it is saved with the weights,
 // and never guessed.
-import { type ByteScale, isBytes, isScale, kindOfTargets, PLAIN, type Values } from '../data/dataset.ts';
+import {
+  type ByteScale,
+  isBytes,
+  isScale,
+  kindOfTargets,
+  type PerChannel,
+  PLAIN,
+  type Scale,
+  type Values,
+} from '../data/dataset.ts';
 import { CheckpointError, OptionError } from '../graph/errors.ts';
 import type { Loss } from '../loss/loss.ts';
 import { checkExamples, type Examples, ownExamples } from './batch.ts';
@@ -46,7 +55,7 @@ function agreedScale(what: string, own: ByteScale | undefined, model: ByteScale 
       `${what}: the scale of its bytes is not known: the data has none, and the model was neither trained on bytes nor loaded from a file with a scale. Give floats, or a data set, whose x has its scale.`,
     );
   if (own !== undefined && model !== undefined && text(own) !== text(model)) {
-    const wanted = model ? `{ mean: ${model.mean}, std: ${model.std} }` : 'false';
+    const wanted = model ? `{ mean: ${shown(model.mean)}, std: ${shown(model.std)} }` : 'false';
     throw new OptionError(
       `${what}: its bytes have the scale ${text(own)}, but the model was trained with ${text(model)}. Make the data with scale: ${wanted}.`,
     );
@@ -55,7 +64,16 @@ function agreedScale(what: string, own: ByteScale | undefined, model: ByteScale 
 }
 
 function text(scale: ByteScale): string {
-  return scale ? `(x / 255 - ${scale.mean}) / ${scale.std}` : 'false';
+  return scale ? scaleText(scale) : 'false';
+}
+
+function shown(v: PerChannel): string {
+  return typeof v === 'number' ? `${v}` : `[${v.join(', ')}]`;
+}
+
+/** `(x / 255 - 0.1307) / 0.3081` */
+export function scaleText({ mean, std }: Scale): string {
+  return `(x / 255 - ${shown(mean)}) / ${shown(std)}`;
 }
 
 /** A batch with the scale of its bytes: the model's, with which their own must agree. */
