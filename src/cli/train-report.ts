@@ -18,7 +18,8 @@ export function planText(trainer: Trainer, plan: Plan, { epochs, total }: { epoc
     flops,
   }));
   const { lr } = trainer.state.optimizer;
-  const rate = typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${lr(0, total)}`;
+  const rate =
+    typeof lr === 'number' ? lr : `${lr.description?.name ?? 'schedule'} from ${Number(lr(0, total).toPrecision(6))}`;
   return [
     `\n${net.name}: ${net.description}\n\n${summaryTable(layers, { bytes, flops })}\n`,
     `${optimizer}, learning rate ${rate}, batches of ${batchSize} (B), ${plural(epochs, 'epoch')}, ${plural(total, 'step')}, seed ${seed}`,
