@@ -33,7 +33,7 @@ export interface ThreadedModule {
 export type PoolFactory = (fail: (error: DeviceError) => void) => ThreadPool;
 
 /** The cost of a pass (`WasmPass.operations`) from which threads share it, and the least of a chunk that a thread takes. Measured. */
-const WORTH_SHARING = 2 ** 18;
+const WORTH_SHARING = 2 ** 20;
 const CHUNK = 2 ** 15;
 
 /** The units that a thread takes at a time, or 0 if the calling thread computes the pass alone. */

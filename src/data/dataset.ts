@@ -225,7 +225,7 @@ export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size
     partsOf(x).some(([, v]) => isBytes(v)) || (targetScale === undefined && partsOf(y).some(([, v]) => isTarget(v)));
   const scale = used ? (parts as unknown as AnyParts).scale : undefined;
   const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) => {
-    if (to) checkChannels(name, values.shape, to);
+    if (isScale(to)) checkChannels(name, values.shape, to);
     return to === undefined ? values : { ...values, scale: to };
   };
   const set = Object.freeze({
