@@ -13,9 +13,75 @@ export function convRegisters(f: Facts, product: GemmVariant, c: RegisterConfigu
   );
 }
 
+/** WGSL of an operand of forward and input: before the loops, at each kernel element, and at each channel, or four, of it. */
+interface Operand {
+  readonly before?: string;
+  readonly atElement: string;
+  readonly atChannel: string;
+}
+
+/** forward and input: rows are places of an image, k = (kernel element, channel). */
+function tapLoops(f: Facts, k: KernelText, c: RegisterConfiguration, product: GemmVariant, frame: Frame): string {
+  const forward = f.pass === 'forward';
+  const image = imageOf(f);
+  // Channels are read four at a time if those of an image are.
+  const unit = (forward ? frame.vecA && frame.vecB : frame.vecA) ? 4 : 1;
+  const a = imageRows(f, k, c, product, unit);
+  const b = forward ? filterColumns(f, k, c, product, unit) : weightColumns(f, k, c, product, unit, frame.vecB);
+  const [h, w] = [walkOf(f, 0), walkOf(f, 1)];
+  return wgsl`
+${a.before!}
+for (var th = 0u; th < ${h.count}; th++) {
+  let kh = ${h.element('th')};
+  let downward = th * ${signed(h.step)};
+  for (var tw = 0u; tw < ${w.count}; tw++) {
+    let kw = ${w.element('tw')};
+    let rightward = tw * ${signed(w.step)};
+    let reach = (downward * ${image.width}u + rightward) * ${image.channels}u;
+    ${a.atElement}
+    ${b.atElement}
+    for (var d = 0u; d < ${image.depth / unit}u; d++) {
+      ${a.atChannel}
+      ${b.atChannel}
+      ${lines(c.rows, (r) => lines(c.columns / 4, (q) => `acc${r}_${q} += ${termOf(forward, unit, r, q)};`))}
+    }
+  }
+}
+`;
+}
+
+/** What a row and a quad of columns add up at a channel, or four. */
+function termOf(forward: boolean, unit: number, r: number, q: number): string {
+  if (forward) return unit === 4 ? vec4((j) => `dot(a${r}, b${q * 4 + j})`) : `a${r} * b${q}`;
+  return range(unit)
+    .map((j) => `a${r}${unit === 4 ? `.${COMPONENT[j]}` : ''} * b${j}_${q}`)
+    .join(' + ');
+}
+
+/** The image that a is, with the channels of a group, and the places that rows are. */
+function imageOf(f: Facts) {
+  return f.pass === 'forward'
+    ? { height: f.H, width: f.W, channels: f.C, depth: f.Cg, rowsHigh: f.OH, rowsWide: f.OW }
+    : { height: f.OH, width: f.OW, channels: f.O, depth: f.Og, rowsHigh: f.CH, rowsWide: f.CW };
+}
+
+function signed(n: number): string {
+  return `${n >>> 0}u`;
+}
+
+/** The class of input's rows along an axis. */
+function phaseOf({ stride, classes, G }: Facts, axis: 0 | 1): string {
+  const phase = modulo('batch', classes, classes * G);
+  return axis === 0 ? quotient(phase, stride[1], classes) : modulo(phase, stride[1], classes);
+}
+
+function groupOf({ pass, classes, G }: Facts): string {
+  if (G === 1) return '0u';
+  return pass === 'forward' ? 'batch' : quotient('batch', classes, classes * G);
+}
+
 /** Along one axis of the image that rows lie on: the coordinate of kernel element t at row r is `start_r` + t · step. */
 interface Walk {
-  readonly size: number;
   /** WGSL of how many kernel elements there are, and of which element of the kernel the t-th is. */
   readonly count: string;
   readonly element: (t: string) => string;
@@ -23,134 +89,126 @@ interface Walk {
   readonly step: number;
 }
 
-/** forward and input: rows are places of an image, k = (kernel element, channel). */
-function tapLoops(f: Facts, k: KernelText, c: RegisterConfiguration, product: GemmVariant, frame: Frame): string {
-  const { rows, columns } = c;
+function walkOf(f: Facts, axis: 0 | 1): Walk {
+  if (f.pass === 'forward') return { count: `${axis === 0 ? f.KH : f.KW}u`, element: (t) => t, step: f.dilation[axis] };
+  const { counts, first, step, move } = axis === 0 ? f.rows : f.columns;
+  const at = phaseOf(f, axis);
+  return { count: pick(counts, at), element: (t) => `${pick(first, at)} + ${t} * ${step}u`, step: -move };
+}
+
+/** a: rows of an image, each decoded once; zeros around the image. */
+function imageRows(f: Facts, k: KernelText, c: RegisterConfiguration, { M }: GemmVariant, unit: number): Operand {
+  const { rows, share } = c;
+  const { stride, padding } = f;
   const forward = f.pass === 'forward';
-  const { Cg, Og, KW, T, stride, dilation, padding, classes, G } = f;
-  const [rowsHigh, rowsWide] = forward ? [f.OH, f.OW] : [f.CH, f.CW];
-  const [height, width, channels, depth] = forward ? [f.H, f.W, f.C, Cg] : [f.OH, f.OW, f.O, Og];
-  const phase = modulo('batch', classes, classes * G);
-  const phaseOf = [quotient(phase, stride[1], classes), modulo(phase, stride[1], classes)];
+  const { height, width, channels, depth, rowsHigh, rowsWide } = imageOf(f);
+  const shared = share === 'a' ? exchange(rows, c.x * c.y) : undefined;
   /** The start of a row along an axis, from its place `i`. */
   const start = (axis: 0 | 1, i: string) => {
     if (forward) return `${i} * ${stride[axis]}u - ${padding[axis]}u`;
     const { origin } = axis === 0 ? f.rows : f.columns;
     return `${i} + ${pick(
       origin.map((n) => n >>> 0),
-      phaseOf[axis]!,
+      phaseOf(f, axis),
     )}`;
   };
-  const walk = (axis: 0 | 1): Walk => {
-    const size = axis === 0 ? height : width;
-    const kernel = axis === 0 ? f.KH : f.KW;
-    if (forward) return { size, count: `${kernel}u`, element: (t) => t, step: dilation[axis] };
-    const { counts, first, step, move } = axis === 0 ? f.rows : f.columns;
-    const at = phaseOf[axis]!;
-    return { size, count: pick(counts, at), element: (t) => `${pick(first, at)} + ${t} * ${step}u`, step: -move };
-  };
-  const [h, w] = [walk(0), walk(1)];
-  // Rows next to each other in one line of the image differ by a constant.
-  const inLine = rowsWide % rows === 0;
-  const lanes = c.x * c.y;
-  /** The rows that a thread reads: its own share, where lanes exchange them. */
-  const [ofRows, ofColumns] = [c.share === 'a' && exchange(rows, lanes), c.share === 'b' && exchange(columns, lanes)];
-  const reads = ofRows ? ofRows.loads : rows;
-  const rowAt = (r: number) => `row + ${ofRows ? ofRows.own(r) : `${r}u`}`;
-  const across = forward ? stride[1] : 1;
-  const group = G === 1 ? '0u' : forward ? 'batch' : quotient('batch', classes, classes * G);
   const decoded = (r: number) => wgsl`
-let p${r} = min(${rowAt(r)}, M - 1u);
-let n${r} = ${quotient(`p${r}`, rowsHigh * rowsWide, product.M)};
+let p${r} = min(row + ${shared?.own(r) ?? `${r}u`}, M - 1u);
+let n${r} = ${quotient(`p${r}`, rowsHigh * rowsWide, M)};
 let i${r} = ${quotient(`(p${r} - n${r} * ${rowsHigh * rowsWide}u)`, rowsWide, rowsHigh * rowsWide)};
 let top${r} = ${start(0, `i${r}`)};
 let left${r} = ${start(1, `(p${r} - (n${r} * ${rowsHigh}u + i${r}) * ${rowsWide}u)`)};
-let base${r} = ((n${r} * ${height}u + top${r}) * ${width}u + left${r}) * ${channels}u + ${group} * ${depth}u;
+let base${r} = ((n${r} * ${height}u + top${r}) * ${width}u + left${r}) * ${channels}u + ${groupOf(f)} * ${depth}u;
 `;
+  const across = forward ? stride[1] : 1;
   const beside = (r: number) => wgsl`
 let top${r} = top0;
 let left${r} = left0 + ${r * across}u;
 let base${r} = base0 + ${r * across * channels}u;
 `;
-  const vec = forward ? frame.vecA && frame.vecB : frame.vecA;
-  const vecB = frame.vecB;
-  const unit = vec ? 4 : 1;
+  // Rows next to each other in one line of the image differ by a constant.
+  const inLine = rowsWide % rows === 0 && !shared;
+  const inside = f.inside && forward;
   const place = (r: number) =>
-    f.inside && forward
+    inside
       ? `let at${r} = (base${r} + reach) / ${unit}u;`
       : `let in${r} = top${r} + downward < ${height}u && left${r} + rightward < ${width}u;
 let at${r} = select(0u, base${r} + reach, in${r}) / ${unit}u;`;
-  const masked = (r: number, value: string) =>
-    f.inside && forward ? value : `select(${vec ? 'vec4f(0.0)' : '0.0'}, ${value}, in${r})`;
-  const [a, b] = k.inputs as [OperandText, OperandText];
-  const acc = (r: number, sum: (h: number) => string) => lines(columns / 4, (q) => `acc${r}_${q} += ${sum(q)};`);
-  const loadA = (r: number) =>
-    `let ${ofRows ? 'aOwn' : 'a'}${r} = ${masked(r, vec ? a.load4(`at${r} + d`) : a.load(`at${r} + d`))};`;
-  const pastN = product.N % reachOf(c).columns > 0;
-  const within = (n: string) => (pastN ? `min(col + ${n}, N - 1u)` : `(col + ${n})`);
-  /** Column n of forward, or a thread's load n of them. */
-  const columnAt = (n: number) => (ofColumns ? ofColumns.own(n) : `${n}u`);
-  const filterReads = ofColumns ? ofColumns.loads : columns;
-  const filter = (n: number) => (vec ? b.load4(`filter${n} + d`) : b.load(`filter${n} + d`));
-  const columnOf = (n: number) => (ofColumns ? ofColumns.value(n, 'bOwn') : filter(n));
-  const inner = forward
-    ? `${ofColumns ? lines(filterReads, (n) => `let bOwn${n} = ${filter(n)};`) : ''}
-${
-  vec
-    ? `${lines(columns, (n) => `let b${n} = ${columnOf(n)};`)}
-${lines(rows, (r) => acc(r, (q) => vec4((j) => `dot(a${r}, b${q * 4 + j})`)))}`
-    : `${lines(columns / 4, (q) => `let b${q} = ${vec4((j) => columnOf(q * 4 + j))};`)}
-${lines(rows, (r) => acc(r, (q) => `a${r} * b${q}`))}`
-}`
-    : inputInner();
-  /** b at channel d · unit + j of a kernel element: a row of four columns, of which `n` is the first. */
-  function weights(j: string, n: string): string {
-    const at = `kernel + (d * ${unit}u + ${j}) * ${T * Cg}u`;
-    if (vecB) return b.load4(`(${at} + ${pastN ? `min(col + ${n}, ${Cg - 4}u)` : `col + ${n}`}) / 4u`);
-    return vec4((i) => b.load(`${at} + ${within(i === 0 ? n : `${n} + ${i}u`)}`));
-  }
-  function inputInner(): string {
-    const [terms, quads] = [vec ? 4 : 1, columns / 4];
-    const row = (i: number) => `b${Math.floor(i / quads)}_${i % quads}`;
-    const loads = ofColumns
-      ? exchanged('bOwn', terms * quads, lanes, (i) => weights(`${i} / ${quads}u`, `${i} % ${quads}u * 4u`), row)
-      : lines(terms * quads, (i) => `let ${row(i)} = ${weights(`${Math.floor(i / quads)}u`, `${(i % quads) * 4}u`)};`);
-    return `${loads}
-${lines(rows, (r) =>
-  acc(r, (q) =>
-    range(terms)
-      .map((j) => `a${r}${vec ? `.${COMPONENT[j]}` : ''} * b${j}_${q}`)
-      .join(' + '),
-  ),
-)}`;
-  }
-  const filters = forward
-    ? lines(
-        filterReads,
-        (n) =>
-          `let filter${n} = ((${group} * ${Og}u + ${within(columnAt(n))}) * ${T}u + kh * ${KW}u + kw) * ${Cg / unit}u;`,
-      )
-    : `let kernel = (${group} * ${Og}u * ${T}u + kh * ${KW}u + kw) * ${Cg}u;`;
-  const signed = (n: number) => `${n >>> 0}u`;
-  return wgsl`
-${lines(reads, (r) => (r > 0 && inLine && !ofRows ? beside(r) : decoded(r)))}
-for (var th = 0u; th < ${h.count}; th++) {
-  let kh = ${h.element('th')};
-  let downward = th * ${signed(h.step)};
-  for (var tw = 0u; tw < ${w.count}; tw++) {
-    let kw = ${w.element('tw')};
-    let rightward = tw * ${signed(w.step)};
-    let reach = (downward * ${width}u + rightward) * ${channels}u;
-    ${lines(reads, place)}
-    ${filters}
-    for (var d = 0u; d < ${depth / unit}u; d++) {
-      ${lines(reads, loadA)}
-      ${ofRows ? lines(rows, (r) => `let a${r} = ${ofRows.value(r, 'aOwn')};`) : ''}
-      ${inner}
-    }
-  }
+  const x = k.inputs[0]!;
+  const load = (r: number) => {
+    const value = unit === 4 ? x.load4(`at${r} + d`) : x.load(`at${r} + d`);
+    const masked = inside ? value : `select(${unit === 4 ? 'vec4f(0.0)' : '0.0'}, ${value}, in${r})`;
+    return `let ${shared ? 'aOwn' : 'a'}${r} = ${masked};`;
+  };
+  const loads = shared?.loads ?? rows;
+  return {
+    before: lines(loads, (r) => (r > 0 && inLine ? beside(r) : decoded(r))),
+    atElement: lines(loads, place),
+    atChannel: `${lines(loads, load)}
+${shared ? lines(rows, (r) => `let a${r} = ${shared.value(r, 'aOwn')};`) : ''}`,
+  };
 }
-`;
+
+/** Column n of y, an expression, or the last one. */
+function columnIn({ N }: GemmVariant, c: RegisterConfiguration): (n: string) => string {
+  const past = N % reachOf(c).columns > 0;
+  return (n) => (past ? `min(col + ${n}, N - 1u)` : `(col + ${n})`);
+}
+
+/** b of forward: a column is a filter, its channels side by side. */
+function filterColumns(f: Facts, k: KernelText, c: RegisterConfiguration, v: GemmVariant, unit: number): Operand {
+  const { Cg, Og, KW, T } = f;
+  const { columns, share } = c;
+  const shared = share === 'b' ? exchange(columns, c.x * c.y) : undefined;
+  const loads = shared?.loads ?? columns;
+  const column = columnIn(v, c);
+  const w = k.inputs[1]!;
+  const load = (n: number) => (unit === 4 ? w.load4(`filter${n} + d`) : w.load(`filter${n} + d`));
+  const value = (n: number) => shared?.value(n, 'bOwn') ?? load(n);
+  return {
+    atElement: lines(
+      loads,
+      (n) =>
+        `let filter${n} = ((${groupOf(f)} * ${Og}u + ${column(shared?.own(n) ?? `${n}u`)}) * ${T}u + kh * ${KW}u + kw) * ${Cg / unit}u;`,
+    ),
+    atChannel: `${shared ? lines(loads, (n) => `let bOwn${n} = ${load(n)};`) : ''}
+${
+  unit === 4
+    ? lines(columns, (n) => `let b${n} = ${value(n)};`)
+    : lines(columns / 4, (q) => `let b${q} = ${vec4((j) => value(q * 4 + j))};`)
+}`,
+  };
+}
+
+/** b of input: columns are the channels of a filter's element, so quads of them are vec4s. */
+function weightColumns(
+  f: Facts,
+  k: KernelText,
+  c: RegisterConfiguration,
+  v: GemmVariant,
+  unit: number,
+  vec: boolean,
+): Operand {
+  const { Cg, Og, KW, T } = f;
+  const { columns, share } = c;
+  const quads = columns / 4;
+  const column = columnIn(v, c);
+  const past = v.N % reachOf(c).columns > 0;
+  const w = k.inputs[1]!;
+  /** The quad that begins at column n, of channel d · unit + j. */
+  const quad = (j: string, n: string) => {
+    const at = `kernel + (d * ${unit}u + ${j}) * ${T * Cg}u`;
+    if (vec) return w.load4(`(${at} + ${past ? `min(col + ${n}, ${Cg - 4}u)` : `col + ${n}`}) / 4u`);
+    return vec4((i) => w.load(`${at} + ${column(i === 0 ? n : `${n} + ${i}u`)}`));
+  };
+  const name = (i: number) => `b${Math.floor(i / quads)}_${i % quads}`;
+  return {
+    atElement: `let kernel = (${groupOf(f)} * ${Og}u * ${T}u + kh * ${KW}u + kw) * ${Cg}u;`,
+    atChannel:
+      share === 'b'
+        ? exchanged('bOwn', unit * quads, c.x * c.y, (i) => quad(`${i} / ${quads}u`, `${i} % ${quads}u * 4u`), name)
+        : lines(unit * quads, (i) => `let ${name(i)} = ${quad(`${Math.floor(i / quads)}u`, `${(i % quads) * 4}u`)};`),
+  };
 }
 
 /** filter: rows are output channels, columns are (kernel element, channel), summed over the lines of dy and along them. */
