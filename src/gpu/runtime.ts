@@ -49,7 +49,7 @@ export class GpuRuntime {
   /** Lanes of every subgroup, if the device has subgroups, all of one size. */
   get subgroupLanes(): number | undefined {
     const { subgroupMinSize, subgroupMaxSize } = this.device.adapterInfo ?? {};
-    const fixed = this.device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
+    const fixed = this.opened.report.features.includes('subgroups') && subgroupMinSize === subgroupMaxSize;
     return fixed ? subgroupMinSize : undefined;
   }
 
