@@ -112,8 +112,13 @@ function imageRows(f: Facts, k: KernelText, c: RegisterConfiguration, { M }: Gem
       phaseOf(f, axis),
     )}`;
   };
+  // Rows next to each other in one line of the image differ by a constant.
+  const inLine = rowsWide % rows === 0 && !shared;
+  /** A row that is there: lanes that share load for rows past the last, too. */
+  const rowAt = (r: number) =>
+    inLine && share === 'b' ? `min(row, M - ${rows}u)` : `min(row + ${shared?.own(r) ?? `${r}u`}, M - 1u)`;
   const decoded = (r: number) => wgsl`
-let p${r} = min(row + ${shared?.own(r) ?? `${r}u`}, M - 1u);
+let p${r} = ${rowAt(r)};
 let n${r} = ${quotient(`p${r}`, rowsHigh * rowsWide, M)};
 let i${r} = ${quotient(`(p${r} - n${r} * ${rowsHigh * rowsWide}u)`, rowsWide, rowsHigh * rowsWide)};
 let top${r} = ${start(0, `i${r}`)};
@@ -126,8 +131,6 @@ let top${r} = top0;
 let left${r} = left0 + ${r * across}u;
 let base${r} = base0 + ${r * across * channels}u;
 `;
-  // Rows next to each other in one line of the image differ by a constant.
-  const inLine = rowsWide % rows === 0 && !shared;
   const inside = f.inside && forward;
   const place = (r: number) =>
     inside

@@ -2,6 +2,9 @@
 // multiplications, so a value that all lanes need is loaded once.
 import { lines } from './wgsl.ts';
 
+// A workgroup is one subgroup whose lanes are numbered as its threads: `lane` is `subgroup_invocation_id`. WGSL does not promise that; the
+// table of products names the adapters that are known to do it, and a tuner compares results.
+
 /** How `count` values are loaded by `lanes` lanes. */
 export interface Exchange {
   /** How many a lane loads. */
@@ -24,15 +27,15 @@ export function exchange(count: number, lanes: number): Exchange {
   };
 }
 
-/** Statements that declare `name(i)` for each of `count` values, of which `load(i)` is the one at the u32 expression `i`. */
+/** Statements that declare `name(i)` for each of `count` values, of which `load(i)` is the one at the u32 expression `i`; `loaded` begins the names of a lane's own. */
 export function exchanged(
-  own: string,
+  loaded: string,
   count: number,
   lanes: number,
   load: (i: string) => string,
   name: (i: number) => string,
 ): string {
   const shared = exchange(count, lanes);
-  return `${lines(shared.loads, (l) => `let ${own}${l} = ${load(shared.own(l))};`)}
-${lines(count, (i) => `let ${name(i)} = ${shared.value(i, own)};`)}`;
+  return `${lines(shared.loads, (l) => `let ${loaded}${l} = ${load(shared.own(l))};`)}
+${lines(count, (i) => `let ${name(i)} = ${shared.value(i, loaded)};`)}`;
 }

@@ -224,7 +224,7 @@ export function blockOf(rows: number, columns: number, pastM: boolean, v: GemmVa
       return `var sums = array<vec4f, ${quads}>(${range(quads)
         .map((q) => `sums${q}`)
         .join(', ')});
-for (var r = 0u; r < ${rows}u; r++) {
+for (var r = zero; r < ${rows}u; r++) {
   ${pastM ? `if (${row} < M) { ${put} }` : put}
 }`;
     },

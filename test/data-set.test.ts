@@ -434,10 +434,21 @@ describe('arrayDataset', () => {
       /^scale: std is an array\. Give a finite number above 0, or a list of one for each channel\.$/,
     ],
     [
+      'byte targets of other channels, read as x is',
+      () =>
+        arrayDataset(
+          { shape: [2, 3], data: Uint8Array.of(1, 2, 3, 4, 5, 6) },
+          { shape: [2, 2], data: Uint8Array.of(9, 2, 3, 4) },
+          { scale: { mean: [0, 1, 2], std: 1 } },
+        ),
+      OptionError,
+      /^array\.y, which without a targetScale is read as x: the mean of its scale is a list of 3, but the last axis of \[2, 2\] has 2\./,
+    ],
+    [
       'a scale of other channels',
       () => arrayDataset({ shape: [2, 1], data: Uint8Array.of(1, 2) }, [0, 1], { scale: { mean: [0, 1, 2], std: 1 } }),
       OptionError,
-      /^array: the mean of its scale has 3 numbers, but the last axis of \[2, 1\] has 1\. Give one for each of them, or one for all\.$/,
+      /^array\.x: the mean of its scale is a list of 3, but the last axis of \[2, 1\] has 1\. Give one for each of them, or one for all\.$/,
     ],
     [
       'something else',

@@ -93,6 +93,7 @@ describe('a data set of several tensors', () => {
     ['an option of no tensor', () => arrayDataset(x, y, { targets: { kinds: 'classes', q: 'classes' } }), OptionError, 'array: targets names kinds, but the tensors are p, q.'],
     ['more options than tensors', () => arrayDataset(x, [bytes.a, bytes.a], { targets: ['values', 'values', 'classes'] }), OptionError, 'array: targets names 2, but the tensors are 0, 1.'],
     ['a scale of no tensor', () => arrayDataset({ pixels: bytes.a }, y, { scale: { pixel: false } }), OptionError, 'array: scale names pixel, but the tensors are pixels. Did you mean pixels?'],
+    ['a scale of other channels', () => arrayDataset({ pixels: bytes.a }, y, { scale: { pixels: { mean: 0, std: [1] } } }), OptionError, 'array.x.pixels: the std of its scale is a list of 1, but'],
     ['a scale of floats', () => arrayDataset(x, y, { scale: { a: { mean: 0, std: 1 } } }), OptionError, 'scale: a holds'],
     ['a scale where there are no bytes', () => arrayDataset(x, y, { scale: { mean: 0, std: 1 } }), OptionError, 'scale: array holds'],
     ['one number of classes for several', () => arrayDataset(x, y, { classes: 3 }), OptionError, 'array: classes is 3, but y has p, q. Give it by name: { p: 3 }.'],

@@ -200,7 +200,7 @@ export function checkChannels(what: string, shape: Shape, { mean, std }: Scale):
     Object.entries({ mean, std }).find(([, v]) => typeof v !== 'number' && v.length !== channels) ?? [];
   if (name !== undefined)
     throw new OptionError(
-      `${what}: the ${name} of its scale has ${(list as readonly number[]).length} numbers, but the last axis of ${formatShape(shape)} has ${channels}. Give one for each of them, or one for all.`,
+      `${what}: the ${name} of its scale is a list of ${(list as readonly number[]).length}, but the last axis of ${formatShape(shape)} has ${channels}. Give one for each of them, or one for all.`,
     );
 }
 
@@ -224,16 +224,20 @@ export function makeDataset<D extends AnyDataSet = DataSet>(parts: Omit<D, 'size
   const used =
     partsOf(x).some(([, v]) => isBytes(v)) || (targetScale === undefined && partsOf(y).some(([, v]) => isTarget(v)));
   const scale = used ? (parts as unknown as AnyParts).scale : undefined;
-  const rescale = (values: Values<StoredNumbers>, to: ByteScale | undefined) => {
-    if (isScale(to)) checkChannels(name, values.shape, to);
+  const rescale = (what: string, values: Values<StoredNumbers>, to: ByteScale | undefined) => {
+    const own = to ?? values.scale;
+    if (isScale(own)) checkChannels(`${name}.${what}`, values.shape, own);
     return to === undefined ? values : { ...values, scale: to };
   };
+  const asX = targetScale === undefined && scale !== undefined ? ', which without a targetScale is read as x' : '';
   const set = Object.freeze({
     ...parts,
     size,
     scale,
-    x: mapParts(x, (values) => (isBytes(values) ? rescale(values, scale) : values)),
-    y: mapParts(y, (values) => (isTarget(values) ? rescale(values, targetScale ?? scale) : values)),
+    x: mapParts(x, (values, part) => (isBytes(values) ? rescale(partName('x', part), values, scale) : values)),
+    y: mapParts(y, (values, part) =>
+      isTarget(values) ? rescale(`${partName('y', part)}${asX}`, values, targetScale ?? scale) : values,
+    ),
     slice(from: number, to: number, ...extra: never[]): D {
       checkExtra('slice', extra);
       if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > size || from >= to)

@@ -1,5 +1,5 @@
 // The configurations a tuner tries for a product, about a dozen. Data; no page loads it.
-import type { GemmConfiguration, RegisterConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
+import type { GemmConfiguration } from '../../shaders/gemm-frame.wgsl.ts';
 import type { Capabilities } from '../graph/capabilities.ts';
 import type { ProductWork } from '../graph/tuning.ts';
 import { defaultConfiguration, fits, sharingBlocks } from './gemm-table.ts';
@@ -17,7 +17,7 @@ const REGISTERS = [
 ] as const;
 
 /** Rows, or columns, of an operand that the lanes of a subgroup share. */
-const SHARED = [16, 32] as const;
+const SHARED_COUNTS = [16, 32] as const;
 
 /** [BM, BN, BK, TM, TN] */
 const TILES = [
@@ -44,10 +44,10 @@ export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly
   const { M, N, K } = product;
   const lanes = gpu.subgroupLanes;
   const plain = REGISTERS.map(([rows, columns, x, y]) => ({ kernel: 'registers', rows, columns, x, y }) as const);
-  const registers: readonly RegisterConfiguration[] = [
-    ...(lanes === undefined ? [] : sharingBlocks(SHARED, lanes)),
-    ...plain,
-  ].filter(({ rows, columns }) => rows < 2 * M && columns < 2 * N);
+  const registers = plain.filter(({ rows, columns }) => rows < 2 * M && columns < 2 * N);
+  const sharing = (lanes === undefined ? [] : sharingBlocks(SHARED_COUNTS, lanes)).filter(
+    ({ rows, columns, x, y }) => rows * y < 2 * M && columns * x < 2 * N,
+  );
   const tiles = TILES.filter(([BM, BN]) => BM < 2 * M && BN < 2 * N).map(
     ([BM, BN, BK, TM, TN]): GemmConfiguration => ({ kernel: 'tiles', BM, BN, BK, TM, TN }),
   );
@@ -58,7 +58,9 @@ export function candidatesFor(product: ProductWork, gpu: Capabilities): readonly
   }));
   // Tiles do not pay where barriers are expensive.
   const all =
-    gpu.barriers === 'cheap' ? [...tiles, ...registers.slice(0, 2), ...cut] : [...registers, ...cut.slice(0, 2)];
+    gpu.barriers === 'cheap'
+      ? [...tiles, ...registers.slice(0, 2), ...cut]
+      : [...sharing, ...registers, ...cut.slice(0, 2)];
   const same = JSON.stringify(usual);
   return all.filter((c) => JSON.stringify(c) !== same && fits(c, gpu));
 }

@@ -45,10 +45,14 @@ const TABLE: readonly Row[] = [
 
 /**
  * Where the lanes of a subgroup can share an operand: how many of its rows, or columns, and whether it pays where both operands have K as
- * the outer axis. Measured, 512 x 512 x 512, in multiples of the kernel without: lavapipe 2.1 to 2.9, SwiftShader 1.1 to 1.4 and less than
+ * the outer axis. Measured, 512 x 512 x 512, in multiples of the kernel without: lavapipe 1.9 to 2.5, SwiftShader 1.1 to 1.4 and less than
  * half the time to compile. Only adapters known to number the lanes of a subgroup as the threads of a workgroup.
  */
-const SHARED: readonly { readonly adapter: string; readonly counts: readonly number[]; readonly outerK: boolean }[] = [
+const SHARING_ADAPTERS: readonly {
+  readonly adapter: string;
+  readonly counts: readonly number[];
+  readonly outerK: boolean;
+}[] = [
   { adapter: 'llvmpipe', counts: [8, 16, 24, 32], outerK: true },
   { adapter: 'swiftshader', counts: [8], outerK: false },
 ];
@@ -64,18 +68,23 @@ export function sharingBlocks(counts: readonly number[], lanes: number): Registe
   ]);
 }
 
-/** The cheapest configuration in which lanes share an operand, if the adapter has any. */
-function sharing({ M, N, transposeA = false }: Sizes, gpu: Costs): RegisterConfiguration | undefined {
+/** The cheapest of `usual` and the configurations in which lanes share an operand. */
+function cheapest(
+  { M, N, transposeA = false }: Sizes,
+  gpu: Costs,
+  usual: RegisterConfiguration,
+): RegisterConfiguration {
   const lanes = gpu.subgroupLanes;
-  const known = SHARED.find(({ adapter }) => gpu.name.toLowerCase().includes(adapter));
-  if (lanes === undefined || !known || (transposeA && !known.outerK)) return undefined;
+  const known = SHARING_ADAPTERS.find(({ adapter }) => gpu.name.toLowerCase().includes(adapter));
+  if (lanes === undefined || !known || (transposeA && !known.outerK)) return usual;
   const cost = ({ rows, columns, x, y, share }: RegisterConfiguration) => {
-    const loads = share === 'a' ? rows / lanes + columns : rows + columns / lanes;
-    const [high, wide] = [rows * y, columns * x];
+    const loads = rows / (share === 'a' ? lanes : 1) + columns / (share === 'b' ? lanes : 1);
+    // Lanes that share compute past the edges too.
+    const [high, wide] = share === undefined ? [rows, columns] : [rows * y, columns * x];
     const computed = Math.ceil(M / high) * high * Math.ceil(N / wide) * wide;
     return computed * (1 + (LOAD * loads) / (rows * columns));
   };
-  return sharingBlocks(known.counts, lanes).reduce((best, c) => (cost(c) < cost(best) ? c : best));
+  return [usual, ...sharingBlocks(known.counts, lanes)].reduce((best, c) => (cost(c) < cost(best) ? c : best));
 }
 
 /** How many parts K is split into on a GPU, where few workgroups would each have a long loop (MLX's rule). */
@@ -89,8 +98,6 @@ function partsOf({ M, N, K }: Sizes): number {
 export function defaultConfiguration(v: Sizes, gpu: Costs): GemmConfiguration {
   const { name, barriers } = gpu;
   const cheap = barriers === 'cheap';
-  const shared = barriers === 'expensive' ? sharing(v, gpu) : undefined;
-  if (shared) return shared;
   const [side, elements] = [Math.min(v.M, v.N), v.M * v.N];
   const { use } = TABLE.find(
     (row) =>
@@ -99,6 +106,7 @@ export function defaultConfiguration(v: Sizes, gpu: Costs): GemmConfiguration {
       side >= (row.side ?? 0) &&
       elements >= (row.elements ?? 0),
   )!;
+  if (barriers === 'expensive' && use.kernel === 'registers') return cheapest(v, gpu, use);
   const splitK = cheap ? partsOf(v) : 1;
   return splitK > 1 ? { ...use, splitK } : use;
 }

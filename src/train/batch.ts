@@ -258,10 +258,14 @@ export function rowsAt(data: Examples, indices: Tensor, maxBytes: number, traini
     return (training && values.augmentation?.apply(rows, { ...training, rows: indices }, part)) ?? rows;
   };
   return {
-    x: mapParts(x, (values, part) => prepareX(xAt(partName('x', part), values), values, scale ?? values.scale)),
-    y: mapParts(y, (values, part) =>
-      prepareY(at(partName('y', part), values), values, targetScaleOf({ y: values, targetScale, scale })),
-    ),
+    x: mapParts(x, (values, name) => {
+      const part = partName('x', name);
+      return prepareX(part, xAt(part, values), values, scale ?? values.scale);
+    }),
+    y: mapParts(y, (values, name) => {
+      const part = partName('y', name);
+      return prepareY(part, at(part, values), values, targetScaleOf({ y: values, targetScale, scale }));
+    }),
     ...(sampleWeights && { weights: cast(at('sampleWeights', sampleWeights), 'f32') }),
   };
 }
@@ -275,7 +279,7 @@ export function targetScaleOf({ y, targetScale, scale }: Pick<OneTarget, 'y' | '
 export function inputX(x: Nested<Values>, scale: ByteScale | undefined): Nested<Tensor> {
   return mapParts(x, (values, name) => {
     const part = partName('x', name);
-    return prepareX(input(part, toArray(part, values)), values, scale ?? values.scale);
+    return prepareX(part, input(part, toArray(part, values)), values, scale ?? values.scale);
   });
 }
 
@@ -283,7 +287,7 @@ export function inputX(x: Nested<Values>, scale: ByteScale | undefined): Nested<
 export function inputY(y: Nested<Values>, scale: ByteScale | undefined): Nested<Tensor> {
   return mapParts(y, (values, name) => {
     const part = partName('y', name);
-    return prepareY(input(part, toArray(part, values)), values, values.scale ?? scale);
+    return prepareY(part, input(part, toArray(part, values)), values, values.scale ?? scale);
   });
 }
 
@@ -308,8 +312,8 @@ export function specsOf(batch: Parameters<typeof namedParts>[0]): string {
 }
 
 /** Rows of x as the model's input: bytes as (x / 255 - mean) / std, other whole numbers as u32 or i32, floats unchanged. */
-function prepareX(rows: Tensor, x: Values, scale: ByteScale = PLAIN): Tensor {
-  return dtypeOf(x.data) === 'u8' && scale ? scaled('x', rows, scale) : cast(rows, inputDtypeOf(x, scale));
+function prepareX(part: string, rows: Tensor, x: Values, scale: ByteScale = PLAIN): Tensor {
+  return dtypeOf(x.data) === 'u8' && scale ? scaled(part, rows, scale) : cast(rows, inputDtypeOf(x, scale));
 }
 
 /** The dtypes of the model's inputs. */
@@ -324,9 +328,9 @@ function inputDtypeOf({ data }: Values, scale: ByteScale = PLAIN): Exclude<DType
 }
 
 /** Rows of y as the loss's target: class indices as u32 (i32 bit for bit); numbers as f32, bytes by their scale. */
-function prepareY(rows: Tensor, y: Values, scale: ByteScale = PLAIN): Tensor {
+function prepareY(part: string, rows: Tensor, y: Values, scale: ByteScale = PLAIN): Tensor {
   if (kindOfTargets(y) === 'classes') return cast(rows, 'u32');
-  return dtypeOf(y.data) === 'u8' && scale ? scaled('y', rows, scale) : cast(rows, 'f32');
+  return dtypeOf(y.data) === 'u8' && scale ? scaled(part, rows, scale) : cast(rows, 'f32');
 }
 
 function scaled(what: string, bytes: Tensor, scale: Scale): Tensor {

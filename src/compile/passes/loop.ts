@@ -6,7 +6,7 @@ import type { Capabilities } from '../../graph/capabilities.ts';
 import { PERSISTENT, persistentBound, persistentThreads } from '../../graph/cost.ts';
 import type { Recipe } from '../../graph/executor.ts';
 import { input, type Tensor } from '../../graph/tensor.ts';
-import { looped, sideBySide } from '../frame.ts';
+import { inStep, looped, sideBySide } from '../frame.ts';
 import { accessOf } from '../kernels.ts';
 import type { Dispatch, Loop, Plan } from '../plan.ts';
 import { type StepWork, workOf } from '../work.ts';
@@ -60,7 +60,7 @@ export function persist(step: Looped, gpu: Capabilities): Looped | undefined {
   const lengths = newMemory('lengths', LENGTHS.bytes);
   const word: Tensor = input('lengths', { shape: [1], dtype: 'u32' });
   const kernels = (steps.plan as readonly Dispatch[]).map((dispatch) => sideBySide(dispatch.kernels, gpu));
-  if (kernels.some(({ opaque, barriers }) => opaque || barriers)) return undefined;
+  if (kernels.some((kernel) => kernel.opaque || inStep(kernel))) return undefined;
   const kernel = looped(kernels, accessOf(word), persistentThreads(gpu));
   const place: Looped['place'] = (value) =>
     value === word ? { memory: lengths, offset: 0, words: 1 } : step.place(value);
