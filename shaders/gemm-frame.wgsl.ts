@@ -92,7 +92,7 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
   const batches = sizeOf(v.batch);
   const count = batches * parts;
   const whole = parts === 1;
-  const alone = c.kernel === 'registers' && c.share === undefined;
+  const unshared = c.kernel === 'registers' && c.share === undefined;
   const size = count * M * N + (v.columnSums ? parts * M : 0);
   const partial: Scratch | undefined = whole ? undefined : { name: 'parts', type: 'f32', size };
   // The axis along which an operand lies in memory must hold whole vec4s for it to be read as such.
@@ -100,7 +100,7 @@ export function frameOf(v: GemmVariant, c: GemmConfiguration, parts: number, chu
     direct && [along, ...strides].every((n) => n % 4 === 0);
   const vecA = vec(v.directA, transposeA ? M : K, strideA);
   // Where each thread loads for itself, with both transposed, one k at a time is read across b's rows.
-  const vecB = vec(v.directB && !(transposeA && transposeB && alone), transposeB ? K : N, strideB);
+  const vecB = vec(v.directB && !(transposeA && transposeB && unshared), transposeB ? K : N, strideB);
   return {
     sizes: `const M = ${M}u;\nconst N = ${N}u;\nconst K = ${K}u;`,
     each: (z, statements) => wgsl`

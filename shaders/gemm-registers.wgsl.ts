@@ -14,23 +14,23 @@ import {
 } from './gemm-frame.wgsl.ts';
 import { lines, range, wgsl } from './wgsl.ts';
 
-/** The rows and columns of y that threads of a workgroup take on without asking whether they are there. */
+/** The block of y whose edges decide whether reads are clamped: a thread's, or a workgroup's where its lanes load for each other. */
 export function reachOf({ rows, columns, x, y, share }: RegisterConfiguration): { rows: number; columns: number } {
   return { rows: share === 'b' ? rows * y : rows, columns: share === 'a' ? columns * x : columns };
 }
 
 export function registerKernel(v: GemmVariant, c: RegisterConfiguration, frame: Frame): KernelSpec {
   const { M, N, K, transposeA, transposeB } = v;
-  const one = transposeA && c.share === undefined;
+  const singly = transposeA && c.share === undefined;
   const pastRound = K % 4 > 0;
   const reach = reachOf(c);
   // One k at a time passes no end, but without the clamp lavapipe's compiler makes slower code.
-  const past = { pastM: M % reach.rows > 0, pastN: N % reach.columns > 0, pastK: one || pastRound };
+  const past = { pastM: M % reach.rows > 0, pastN: N % reach.columns > 0, pastK: singly || pastRound };
   return inRegisters(v, c, frame, (k, multiply) => {
     const readers = frame.readers(k, past);
     return wgsl`
-for (var k = ${frame.from}; k < ${frame.to}; k += ${one ? 1 : 4}u) {
-#if ${one}
+for (var k = ${frame.from}; k < ${frame.to}; k += ${singly ? 1 : 4}u) {
+#if ${singly}
   ${oneDeep(c, transposeB, readers)}
   ${multiply}
 #else
@@ -50,13 +50,13 @@ export function inRegisters(
 ): KernelSpec {
   const { M, N, columnSums } = v;
   const { rows, columns, x, y, share } = c;
-  const apart = share === undefined;
+  const unshared = share === undefined;
   // Lanes beyond y's end load and exchange too, and store nothing.
-  const left = (size: string, at: string) => (apart ? `${size} - ${at}` : `${size} - min(${at}, ${size})`);
+  const left = (size: string, at: string) => (unshared ? `${size} - ${at}` : `${size} - min(${at}, ${size})`);
   return {
     workgroup: [x, y, 1],
     grid: [Math.ceil(N / columns / x), Math.ceil(M / rows / y), frame.z],
-    ...(apart ? {} : { requires: [SUBGROUPS] }),
+    ...(unshared ? {} : { requires: [SUBGROUPS] }),
     body: (k) => {
       const block = blockOf(rows, columns, M % reachOf(c).rows > 0, v, frame);
       const statements = wgsl`
@@ -78,10 +78,10 @@ if (col == 0u) {
 ${frame.sizes}
 let col = id.x * ${columns}u;
 let row = id.y * ${rows}u;
-#if ${apart}
+#if ${unshared}
 if (col >= N || row >= M) { return; }
 #endif
-${frame.each(apart ? 'id.z' : 'group.z', statements)}
+${frame.each(unshared ? 'id.z' : 'group.z', statements)}
 `;
     },
   };
@@ -95,6 +95,15 @@ function oneDeep({ rows, columns }: RegisterConfiguration, transposeB: boolean, 
 ${lines(columns / 4, (h) => `let b${h} = ${b(h)};`)}`;
 }
 
+/** Where a thread's part of an operand is: `count` rows or columns from `first` on, with k as the inner axis or not. */
+interface OperandPlace {
+  readonly read: string;
+  readonly offset: string;
+  readonly first: string;
+  readonly count: number;
+  readonly inner: boolean;
+}
+
 /** Four k at once: operands of which k is the inner axis are vec4s along it, the others four rows of vec4s. Past K's end both are zeros. */
 function fourDeep(
   { transposeA, transposeB }: GemmVariant,
@@ -105,24 +114,29 @@ function fourDeep(
 ): string {
   const { rows, columns, share } = c;
   const lanes = c.x * c.y;
-  const operand = (name: 'a' | 'b', read: string, offset: string, at: string, size: number, inner: boolean) => {
-    const quads = size / 4;
-    const place = (i: string, j: string) =>
-      `${read}(${offset}, ${inner ? `${at} + ${i}, k` : `k + ${j}, ${at} + ${i}`})`;
-    const whole = (j: string, value: string) =>
-      pastK && j !== '0u' ? `select(vec4f(0.0), ${value}, k + ${j} < K)` : value;
-    if (share === name)
-      return exchanged(
-        `${name}Own`,
-        size,
-        lanes,
-        (i) => (inner ? place(i, '') : whole(`${i} / ${quads}u`, place(`${i} % ${quads}u * 4u`, `${i} / ${quads}u`))),
-        (i) => (inner ? `${name}${i}` : `${name}${Math.floor(i / quads)}_${i % quads}`),
-      );
-    if (inner) return lines(size, (i) => `let ${name}${i} = ${place(`${i}u`, '')};`);
-    return lines(4, (j) =>
-      lines(quads, (q) => `let ${name}${j}_${q} = ${whole(`${j}u`, place(`${q * 4}u`, `${j}u`))};`),
-    );
+  /** A value of row `k + j` of four, of which the later ones may be past the end. */
+  const masked = (value: string, j: string) => (pastK ? `select(vec4f(0.0), ${value}, k + ${j} < K)` : value);
+  /** Declares an operand's vec4s: of each of its rows or columns, `a3`, or of each k and quad of them, `b2_0`. */
+  const declared = (name: 'a' | 'b', { read, offset, first, count, inner }: OperandPlace) => {
+    const [along, quads] = [`${read}(${offset}, `, count / 4];
+    if (inner) {
+      const load = (i: string) => `${along}${first} + ${i}, k)`;
+      const own = (i: number) => `${name}${i}`;
+      return share === name
+        ? exchanged(`${name}Own`, count, lanes, load, own)
+        : lines(count, (i) => `let ${own(i)} = ${load(`${i}u`)};`);
+    }
+    const load = (j: string, q: string) => `${along}k + ${j}, ${first} + ${q})`;
+    const own = (i: number) => `${name}${Math.floor(i / quads)}_${i % quads}`;
+    if (share === name) {
+      const place = (i: string) => [`${i} / ${quads}u`, `${i} % ${quads}u * 4u`] as const;
+      return exchanged(`${name}Own`, count, lanes, (i) => masked(load(...place(i)), place(i)[0]), own);
+    }
+    return lines(count, (i) => {
+      const [j, q] = [Math.floor(i / quads), i % quads];
+      const value = load(`${j}u`, `${q * 4}u`);
+      return `let ${own(i)} = ${j === 0 ? value : masked(value, `${j}u`)};`;
+    });
   };
   const sum = (r: number, h: number) =>
     transposeB
@@ -136,7 +150,7 @@ function fourDeep(
   ${lines(columns / 4, (h) => `let b${h} = ${quadOfB(j, h)};`)}
   ${multiply}
 }`;
-  return `${operand('a', readA, 'offsetA', 'row', rows, !transposeA)}
-${operand('b', readB, 'offsetB', 'col', columns, transposeB)}
+  return `${declared('a', { read: readA, offset: 'offsetA', first: 'row', count: rows, inner: !transposeA })}
+${declared('b', { read: readB, offset: 'offsetB', first: 'col', count: columns, inner: transposeB })}
 ${transposeA ? lines(4, byOne) : lines(rows, (r) => lines(columns / 4, (h) => `acc${r}_${h} += ${sum(r, h)};`))}`;
 }
