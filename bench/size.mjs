@@ -44,27 +44,27 @@ const w = constant([1, 2, 3]);
 const [dw] = grad(w.mul(w).sum(), [w]);
 console.log(await createCpuBackend().run(() => dw));
 `,
-    most: { vite: 34_900, esbuild: 36_300 },
+    most: { vite: 35_000, esbuild: 36_300 },
   },
   {
     name: 'a dense network, trained from arrays on the CPU',
     code: dense('createCpuBackend'),
-    most: { vite: 80_900, esbuild: 154_200 },
+    most: { vite: 81_100, esbuild: 154_200 },
   },
   {
     name: 'the same on WebGPU, or on the CPU without it',
     code: dense('createBackend'),
-    most: { vite: 103_400, esbuild: 177_500 },
+    most: { vite: 103_500, esbuild: 177_500 },
   },
   {
     name: 'the same, with `import * as nn from "thalweg/nn"`',
     code: denseByParts,
-    most: { vite: 103_000, esbuild: 107_700 },
+    most: { vite: 103_200, esbuild: 107_700 },
   },
   {
     name: 'the same on MNIST',
     code: dense('createBackend', '(await datasets.mnist()).train'),
-    most: { vite: 105_600, esbuild: 177_500 },
+    most: { vite: 105_800, esbuild: 177_500 },
   },
   {
     name: 'the same on WebGPU, its weights saved and loaded',
@@ -72,12 +72,12 @@ console.log(await createCpuBackend().run(() => dw));
 import { loadWeights, saveWeights } from 'thalweg';${dense('createBackend')}
 await loadWeights(trainer, await saveWeights(trainer));
 `,
-    most: { vite: 110_900, esbuild: 185_400 },
+    most: { vite: 111_000, esbuild: 185_400 },
   },
   {
     name: 'everything, all ops included',
     code: "export * from 'thalweg';\nexport * as ops from 'thalweg/ops';\n",
-    most: { vite: 200_300, esbuild: 208_000 },
+    most: { vite: 200_500, esbuild: 208_000 },
   },
 ];
 
