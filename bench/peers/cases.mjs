@@ -21,7 +21,7 @@
  * @property {'gpu' | 'wasm' | 'cpu'} backend
  */
 
-/** A library cannot run a case. That is told of it, and is no failure of the run. */
+/** A library cannot run a case: reported, and no failure of the run. */
 export class Unable extends Error {
   name = 'Unable';
 }
